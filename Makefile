@@ -1,0 +1,38 @@
+# Needs Python 3.11 or 3.12: make demo PYTHON=python3.12 if python3 is another one.
+# On Linux the torch of PyPI brings gigabytes of CUDA; for the small build without:
+#     PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make .venv
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --constraint constraints.txt
+
+.PHONY: demo test lint clean .venv
+
+demo: .venv/.installed
+	@$(BIN)/aedetect demo
+
+test: .venv/.installed
+	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+lint: .venv/.installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf .venv build dist mlruns output .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv: .venv/.installed
+
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || { \
+	    echo "aedetect needs Python 3.11 or 3.12, however: $(PYTHON) is" \
+	        "$$($(PYTHON) --version 2>&1); name another one: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "installing into .venv; the first time this takes minutes and 2 GB"
+	$(PYTHON) -m venv .venv
+	$(PIP) torch
+	$(PIP) --editable '.[dev]'
+	@touch $@

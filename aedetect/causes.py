@@ -1,0 +1,87 @@
+"""Which features make a row strange: their share, and observed against expected in their units."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from aedetect.prepare import undo
+
+if TYPE_CHECKING:
+    from aedetect.ingest import Float, Int
+    from aedetect.prepare import Preparation
+    from aedetect.score import Scored
+
+CAUSE = pa.struct(
+    [
+        ("feature", pa.string()),
+        ("share", pa.float64()),
+        ("observed", pa.float64()),
+        ("expected", pa.float64()),
+    ]
+)
+CAUSES = pa.list_(CAUSE)
+
+
+def causes(preparation: Preparation, scored: Scored, values: Float) -> pa.ListArray:
+    """Explain the flagged rows, given their raw values (M, F): a list of M lists of F causes.
+
+    The share is the feature's part of the model's squared residual; shares of a row sum to 1 and
+    come largest first. Of a category, `feature` names the value seen ("state=off"), which counts
+    as observed 1 and expected what the model gives that value.
+    """
+    errors = scored.errors.astype(np.float64)
+    share = errors / errors.sum(axis=1, keepdims=True)
+    order = np.argsort(-share, axis=1, kind="stable")
+    observed, expected = _in_units(preparation, scored, values)
+    columns = (
+        pa.array(_labels(preparation)).take(pa.array(_sorted(_label_codes(preparation, values), order))),
+        pa.array(_sorted(share, order)),
+        pa.array(_sorted(observed, order), from_pandas=True),
+        pa.array(_sorted(expected, order)),
+    )
+    structs = pa.StructArray.from_arrays(columns, fields=list(CAUSE))
+    offsets = np.arange(len(values) + 1, dtype=np.int32) * len(preparation.features)
+    return pa.ListArray.from_arrays(pa.array(offsets), structs).cast(CAUSES)
+
+
+def _sorted(values: Float | Int, order: Int) -> Float | Int:
+    return np.take_along_axis(values, order, axis=1).ravel()
+
+
+def _in_units(preparation: Preparation, scored: Scored, values: Float) -> tuple[Float, Float]:
+    """Return observed and expected of each feature: (M, F), (M, F)."""
+    known = scored.entity if preparation.entities else np.zeros_like(scored.entity)
+    columns = undo(preparation, scored.expected.astype(np.float64), known)
+    first = np.flatnonzero(np.diff(preparation.owner, prepend=-1))
+    observed, expected = values.copy(), columns[:, first]
+    rows = np.arange(len(values))
+    for index, feature in enumerate(preparation.features):
+        if feature.is_text:
+            code = np.nan_to_num(values[:, index], nan=-1).astype(np.int64)
+            given = columns[rows, first[index] + np.maximum(code, 0)]
+            expected[:, index] = np.where(code >= 0, given, 0.0)
+            observed[:, index] = np.where(np.isnan(values[:, index]), np.nan, 1.0)
+    return observed, expected
+
+
+def _labels(preparation: Preparation) -> list[str]:
+    """Every name that `feature` can have: of a category one for each value, one for a new one."""
+    labels = []
+    for feature in preparation.features:
+        values = ("(new)", *feature.categories)
+        labels += [f"{feature.name}={v}" for v in values] if feature.is_text else [feature.name]
+    return labels
+
+
+def _label_codes(preparation: Preparation, values: Float) -> Int:
+    """Return the index of each cell's label: (M, F)."""
+    codes = np.zeros(values.shape, dtype=np.int64)
+    offset = 0
+    for index, feature in enumerate(preparation.features):
+        seen = np.nan_to_num(values[:, index], nan=-1).astype(np.int64) + 1 if feature.is_text else 0
+        codes[:, index] = offset + seen
+        offset += len(feature.categories) + 1 if feature.is_text else 1
+    return codes

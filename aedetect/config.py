@@ -1,0 +1,185 @@
+"""One TOML file a detector, read into frozen settings. An unknown key is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from aedetect.calibrate import CalibrationSettings
+from aedetect.durations import parse_duration
+from aedetect.errors import ConfigError
+from aedetect.fit import TrainingSettings
+from aedetect.models.settings import ModelSettings
+from aedetect.plan import ScoringSettings
+from aedetect.prepare import PrepareSettings
+from aedetect.registry import RegistrySettings
+from aedetect.schema import DataSettings, nearest
+from aedetect.window import WindowSettings
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_DURATIONS = (("data", "frequency"), ("data", "max_gap"), ("prepare", "missing_limit"))
+_LEARNT_FROM = ("data", "prepare", "window", "model", "training", "calibration")
+_SQLITE = "sqlite:///"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectorSettings:
+    """Who it is: `[detector]`."""
+
+    name: str  # of the registered model
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """All settings of one detector, and the folder that its paths are relative to."""
+
+    detector: DetectorSettings
+    data: DataSettings
+    prepare: PrepareSettings = field(default_factory=PrepareSettings)
+    window: WindowSettings = field(default_factory=WindowSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
+    scoring: ScoringSettings = field(default_factory=ScoringSettings)
+    registry: RegistrySettings = field(default_factory=RegistrySettings)
+    folder: Path = field(default_factory=Path)
+
+    @property
+    def name(self) -> str:
+        """Name of the registered model."""
+        return self.detector.name
+
+    @property
+    def hash(self) -> str:
+        """Hash of the settings that a detector is learnt from; where things lie is not among them."""
+        learnt_from = {section: asdict(getattr(self, section)) for section in _LEARNT_FROM}
+        learnt_from["data"].pop("train")
+        return hashlib.sha256(json.dumps(learnt_from, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def train(self) -> tuple[str, ...]:
+        """Locations of the training data."""
+        return tuple(self._located(source) for source in self.data.sources)
+
+    @property
+    def input(self) -> tuple[str, ...]:
+        """Locations of the data to score; raise ConfigError when there is none."""
+        given = self.scoring.input
+        if not given:
+            raise ConfigError(
+                "[scoring] input is needed for this command, however it is not set: give the "
+                'file, folder, glob or URL of the data to score, such as input = "incoming/"'
+            )
+        return tuple(self._located(each) for each in ((given,) if isinstance(given, str) else given))
+
+    @property
+    def output(self) -> Path:
+        """Folder that the verdicts are written to; raise ConfigError for a URL."""
+        if "://" in self.scoring.output:
+            raise ConfigError(
+                f"[scoring] output must be a local folder, however: {self.scoring.output}"
+            )
+        return Path(self._located(self.scoring.output))
+
+    @property
+    def model_reference(self) -> str:
+        """What scores: NAME@alias or NAME/version."""
+        return self.scoring.model or f"{self.name}@champion"
+
+    @property
+    def tracking_uri(self) -> str:
+        """Where MLflow keeps its records, a relative SQLite path made absolute."""
+        uri = self.registry.tracking_uri
+        if not uri.startswith(_SQLITE):
+            return uri
+        return _SQLITE + str((self.folder / uri.removeprefix(_SQLITE)).resolve())
+
+    def _located(self, location: str) -> str:
+        """Make a path relative to the configuration's folder; leave URLs as they are."""
+        return location if "://" in location else str((self.folder / location).resolve())
+
+
+def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a TOML file and `section.key=value` overrides. Raises ConfigError."""
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}): check the path") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+    for override in overrides:
+        _override(given, override)
+    return make_config(given, folder=path.resolve().parent)
+
+
+def make_config(given: Mapping[str, Any], *, folder: Path) -> Config:
+    """Check plain data, as read from TOML, and build the settings. Raises ConfigError."""
+    sections = {entry.name: entry for entry in fields(Config) if entry.name != "folder"}
+    kinds = get_type_hints(Config)
+    _refuse_unknown(given, sections, where="a section")
+    built: dict[str, Any] = {}
+    for name, entry in sections.items():
+        needed = entry.default_factory is MISSING
+        if needed and name not in given:
+            raise ConfigError(f"the configuration needs a section [{name}], however it has none")
+        if name in given:
+            built[name] = _section(name, kinds[name], given[name])
+    _check(built)
+    return Config(**built, folder=folder)
+
+
+def _section(name: str, kind: type[Any], given: Any) -> Any:
+    """Build one section's settings."""
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"[{name}] must be a section, however: {given!r}")
+    _refuse_unknown(given, [entry.name for entry in fields(kind)], where=f"a key of [{name}]")
+    try:
+        return TypeAdapter(kind).validate_python(dict(given))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"][:1])
+        came = "" if first["type"] == "missing" else f", however: {first['input']!r}"
+        raise ConfigError(f"[{name}] {place}: {first['msg'].lower()}{came}") from error
+
+
+def _refuse_unknown(given: Iterable[str], known: Iterable[str], *, where: str) -> None:
+    names = list(known)
+    for key in given:
+        if key not in names:
+            raise ConfigError(
+                f'"{key}" is not {where}{nearest(key, names)}; there are {", ".join(names)}'
+            )
+
+
+def _override(given: dict[str, Any], override: str) -> None:
+    """Apply one section.key=value, where the value is TOML, or text when it is not."""
+    target, separator, text = override.partition("=")
+    section, dot, key = target.strip().partition(".")
+    if not (separator and dot and key):
+        raise ConfigError(f"--set takes section.key=value, however: {override}")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    given.setdefault(section, {})[key] = value
+
+
+def _check(built: Mapping[str, Any]) -> None:
+    """Check what one key's type cannot say."""
+    name = built["detector"].name
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"[detector] name must be letters, digits, '.', '_' and '-', however: {name!r}"
+        )
+    for section, key in _DURATIONS:
+        text = getattr(built.get(section), key, None)
+        if text is not None and parse_duration(text) <= 0:
+            raise ConfigError(f"[{section}] {key} must be longer than nothing, however: {text}")

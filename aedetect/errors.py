@@ -1,0 +1,72 @@
+"""What can go wrong, as a tree.
+
+Every message says what is needed, what came, and what to do about it.
+
+    AedetectError
+    ├── ConfigError           a setting is unknown, missing or impossible
+    ├── DataError
+    │   ├── NoData            no such file, or nothing in it to work on
+    │   ├── UnreadableFile    not Parquet, truncated, or corrupt
+    │   ├── SchemaMismatch    a column is missing or has another type than is needed
+    │   └── TooFewRows        not enough rows to learn or to promise anything
+    ├── CalibrationRefused    the held-out rows cannot support the threshold that was asked for
+    ├── BrokenDetector        a saved detector that cannot be read
+    ├── RegistryError         MLflow did not answer as it should
+    │   └── UnknownModel      no such model, version or alias
+    ├── OutputError           the output folder cannot be written or holds something else
+    └── ServerError           no Prefect server could be reached or started
+"""
+
+from __future__ import annotations
+
+
+class AedetectError(Exception):
+    """Base of everything that aedetect raises on purpose."""
+
+
+class ConfigError(AedetectError):
+    """A setting is unknown, missing or impossible."""
+
+
+class DataError(AedetectError):
+    """The data cannot be used as they are."""
+
+
+class NoData(DataError):
+    """No such file, or nothing in it to work on."""
+
+
+class UnreadableFile(DataError):
+    """Not Parquet, truncated, or corrupt."""
+
+
+class SchemaMismatch(DataError):
+    """A column is missing or has another type than is needed."""
+
+
+class TooFewRows(DataError):
+    """Not enough rows to learn or to promise anything."""
+
+
+class CalibrationRefused(AedetectError):
+    """The held-out rows cannot support the threshold that was asked for."""
+
+
+class BrokenDetector(AedetectError):
+    """A saved detector that cannot be read."""
+
+
+class RegistryError(AedetectError):
+    """MLflow did not answer as it should."""
+
+
+class UnknownModel(RegistryError):
+    """No such model, version or alias."""
+
+
+class OutputError(AedetectError):
+    """The output folder cannot be written or holds something else."""
+
+
+class ServerError(AedetectError):
+    """No Prefect server could be reached or started."""

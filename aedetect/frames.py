@@ -1,0 +1,112 @@
+"""Score a pandas table: the same verdicts as on files, in the order in which its rows came."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from aedetect.errors import SchemaMismatch
+from aedetect.ingest import Float, Rows, text_codes
+from aedetect.schema import Feature, Schema, kind_of
+from aedetect.score import score_rows
+from aedetect.verdicts import scores_batch
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from aedetect.detector import Detector
+
+_NO_TIME = "timestamp is missing"
+
+
+def score_frame(detector: Detector, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return timestamp, entity, score, p_value, verdict and reason for each row, in its order.
+
+    The rows need no order. The context of a row is what the frame holds of its entity before it.
+    Raises SchemaMismatch when a column is missing or of another type than was learnt.
+    """
+    schema = detector.scorer.schema
+    table = pa.Table.from_pandas(frame[_present(schema, frame)], preserve_index=False)
+    _check(schema, table)
+    moments = table[schema.timestamp]
+    time = moments.cast(pa.timestamp("ns", tz=getattr(moments.type, "tz", None)))
+    dated = np.flatnonzero(time.is_valid().to_numpy())
+    known = table.take(pa.array(dated))
+    rows, order = _ordered(schema, known, time.take(pa.array(dated)))
+    scored = score_rows(detector, rows, np.ones(len(rows), dtype=np.bool_))
+    verdicts = scores_batch(rows, scored, moments.type)
+    place = dated[order]
+    back = np.full(len(frame), -1)
+    back[place] = np.arange(len(place))
+    result = pa.Table.from_batches([verdicts]).take(pa.array(back, mask=back < 0))
+    return _with_undated(result, schema, table).to_pandas()
+
+
+def _present(schema: Schema, frame: pd.DataFrame) -> list[str]:
+    """Return the columns that are needed; raise SchemaMismatch when one is missing."""
+    needed = [schema.timestamp, *([schema.entity] if schema.entity else []), *schema.names]
+    if missing := [name for name in needed if name not in frame.columns]:
+        raise SchemaMismatch(
+            f"the table must have the columns {', '.join(needed)}, however it lacks "
+            f"{', '.join(missing)}: add them"
+        )
+    return needed
+
+
+def _check(schema: Schema, table: pa.Table) -> None:
+    """Raise SchemaMismatch for a column of the wrong type."""
+    time = table.schema.field(schema.timestamp).type
+    if kind_of(time) != "time" or (getattr(time, "tz", None) is not None) != schema.aware:
+        zone = "with" if schema.aware else "without"
+        raise SchemaMismatch(
+            f'column "{schema.timestamp}" must hold timestamps {zone} time zone, however it is {time}'
+        )
+    for feature in schema.features:
+        kind = table.schema.field(feature.name).type
+        empty = pa.types.is_null(kind)
+        if not empty and feature.is_text != (kind_of(kind) == "category"):
+            needed = "text" if feature.is_text else "numbers"
+            raise SchemaMismatch(f'column "{feature.name}" must hold {needed}, however it is {kind}')
+
+
+def _ordered(schema: Schema, table: pa.Table, time: pa.ChunkedArray) -> tuple[Rows, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+    """Return the rows by entity and time, and where each came from: (R,)."""
+    entity = table[schema.entity].cast(pa.string()) if schema.entity else pa.nulls(len(table), pa.string())
+    encoded = pa.chunked_array([entity] if isinstance(entity, pa.Array) else entity.chunks, pa.string())
+    encoded = encoded.combine_chunks().dictionary_encode(null_encoding="encode")
+    codes = encoded.indices.to_numpy()
+    instants = time.cast(pa.int64()).to_numpy()
+    order = np.lexsort((np.arange(len(table)), instants, codes))
+    values = [_values(table[feature.name], feature) for feature in schema.features]
+    rows = Rows(
+        time=instants[order],
+        entity=codes[order],
+        names=tuple(encoded.dictionary.to_pylist()),
+        values=np.stack(values, axis=1)[order],
+    )
+    return rows, order
+
+
+def _values(column: pa.ChunkedArray, feature: Feature) -> Float:
+    """Return a column as the model's raw numbers: (R,), NaN where missing."""
+    if feature.is_text:
+        return text_codes(column.cast(pa.string()).combine_chunks(), feature.categories)
+    plain = column.cast(pa.float64()) if not pa.types.is_boolean(column.type) else column.cast(pa.int8())
+    return np.asarray(plain.cast(pa.float64()).to_numpy(), dtype=np.float64)
+
+
+def _with_undated(result: pa.Table, schema: Schema, table: pa.Table) -> pa.Table:
+    """Give rows without a timestamp a verdict too."""
+    undated = pc.is_null(result["verdict"])
+    texts = {"verdict": "not_scored", "reason": _NO_TIME}
+    for name, text in texts.items():
+        index = result.schema.get_field_index(name)
+        filled = pc.if_else(undated, text, result[name])
+        result = result.set_column(index, name, filled)
+    if schema.entity is not None:
+        names = table[schema.entity].cast(pa.string())
+        result = result.set_column(1, "entity", names)
+    return result

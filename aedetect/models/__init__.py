@@ -1,0 +1,23 @@
+"""The networks: windows in, windows out, and nothing else.
+
+No loss, optimiser, threshold, device or file in here. `VARIANTS` maps the names that
+`[model] variant` takes to classes; a new variant is one file and one entry.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aedetect.models.variants import VARIANTS
+
+__all__ = ["VARIANTS"]
+
+
+def __getattr__(name: str) -> object:
+    """Import PyTorch when a variant is asked for, and not for reading a configuration."""
+    if name == "VARIANTS":
+        from aedetect.models.variants import VARIANTS
+
+        return VARIANTS
+    raise AttributeError(name)

@@ -1,0 +1,57 @@
+"""The linear autoencoder: the principal subspace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from aedetect.models.base import Autoencoder
+
+if TYPE_CHECKING:
+    from aedetect.models.settings import ActivationName, Sizes
+
+
+class Linear(Autoencoder):
+    """No non-linearity; the best one of squared error spans the principal subspace.
+
+    Set in closed form from the covariance of the windows. Context columns are not used. Fails
+    when the normal lies on a curved manifold.
+
+    Baldi, Hornik: Neural networks and principal component analysis (1989), fact 4.
+    """
+
+    closed_form: ClassVar[bool] = True
+
+    def __init__(self, sizes: Sizes, activation: ActivationName) -> None:
+        """Start from an arbitrary orthonormal basis."""
+        super().__init__(sizes, activation)
+        cells = sizes.length * sizes.outputs
+        self.mean = nn.Parameter(torch.zeros(cells))
+        self.basis = nn.Parameter(torch.eye(min(sizes.latent, cells), cells))  # (C, T D)
+
+    def encode(self, windows: Tensor) -> Tensor:
+        """(N, T, D + K) -> (N, C)."""
+        cells = windows[:, :, : self.sizes.outputs].flatten(1)
+        return nn.functional.linear(cells - self.mean, self.basis)
+
+    def decode(self, code: Tensor) -> Tensor:
+        """(N, C) -> (N, T, D)."""
+        cells = nn.functional.linear(code, self.basis.T, self.mean)
+        return cells.unflatten(1, (self.sizes.length, self.sizes.outputs))
+
+    def decode_last(self, code: Tensor) -> Tensor:
+        """(N, C) -> (N, D)."""
+        last = slice(-self.sizes.outputs, None)
+        return nn.functional.linear(code, self.basis[:, last].T, self.mean[last])
+
+    @torch.no_grad()
+    def solve(self, mean: Tensor, covariance: Tensor) -> None:
+        """Take the leading eigenvectors of the covariance as the basis."""
+        _, vectors = torch.linalg.eigh(covariance)
+        leading = vectors[:, -len(self.basis) :].flip(1).T
+        # Eigenvectors come with an arbitrary sign: the largest entry is made positive.
+        largest = leading.gather(1, leading.abs().argmax(1, keepdim=True))
+        self.basis.copy_(leading * largest.sign())
+        self.mean.copy_(mean)

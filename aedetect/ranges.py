@@ -1,0 +1,74 @@
+"""The first and last moment of a Parquet file, from its footer where that says it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+_PER_UNIT = {"milliseconds": 1_000_000, "microseconds": 1_000, "nanoseconds": 1}
+_DAY = 86_400_000_000_000  # nanoseconds
+
+
+@dataclass(frozen=True)
+class TimeRange:
+    """First and last moment, both inclusive, in nanoseconds since 1970."""
+
+    first: int
+    last: int
+
+    def meets(self, start: int, end: int) -> bool:
+        """Whether any moment of [start, end) can be in the range."""
+        return self.first < end and self.last >= start
+
+
+def time_range(parquet: pq.ParquetFile, column: str) -> TimeRange | None:
+    """Return the range of a time column; None when it holds no moment.
+
+    The footer's statistics answer when every row group has them, else the column is read.
+    """
+    if not _is_time(parquet.schema_arrow.field(column).type):
+        return None
+    from_footer = _from_statistics(parquet, column)
+    return from_footer if from_footer is not None else _from_values(parquet, column)
+
+
+def _is_time(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
+
+
+def _from_statistics(parquet: pq.ParquetFile, column: str) -> TimeRange | None:
+    metadata = parquet.metadata
+    paths = [parquet.schema.column(leaf).path for leaf in range(len(parquet.schema))]
+    index = paths.index(column)
+    factor = _nanoseconds_per_unit(parquet.schema.column(index).logical_type.to_json())
+    firsts, lasts = [], []
+    for group in range(metadata.num_row_groups):
+        statistics = metadata.row_group(group).column(index).statistics
+        if factor is None or statistics is None or not statistics.has_min_max:
+            return None
+        firsts.append(statistics.min_raw)
+        lasts.append(statistics.max_raw)
+    return TimeRange(min(firsts) * factor, max(lasts) * factor) if firsts and factor else None
+
+
+def _nanoseconds_per_unit(logical_type: str) -> int | None:
+    """Read the unit from Parquet's own description of a column, e.g. {"Type": "Timestamp", ...}."""
+    described = json.loads(logical_type)
+    if described.get("Type") == "Date":
+        return _DAY
+    return _PER_UNIT.get(described.get("timeUnit", ""))
+
+
+def _from_values(parquet: pq.ParquetFile, column: str) -> TimeRange | None:
+    ranges = []
+    for batch in parquet.iter_batches(batch_size=1 << 18, columns=[column]):
+        bounds = pc.min_max(batch.column(0).cast(pa.timestamp("ns")).cast(pa.int64())).as_py()
+        if bounds["min"] is not None:
+            ranges.append((bounds["min"], bounds["max"]))
+    if not ranges:
+        return None
+    return TimeRange(min(first for first, _ in ranges), max(last for _, last in ranges))

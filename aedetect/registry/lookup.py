@@ -1,0 +1,128 @@
+"""Find versions, and bring the detector behind one to this machine."""
+
+from __future__ import annotations
+
+import atexit
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from aedetect.errors import RegistryError, UnknownModel
+from aedetect.registry.pyfunc import DETECTOR
+from aedetect.registry.records import CHAMPION, FINGERPRINT, Registered, registered
+from aedetect.registry.session import is_absent, speaking
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+_REFERENCE = re.compile(r"(?P<name>[^/@]+)(?:/(?P<version>[1-9]\d*)|@(?P<alias>[^/@]+))?")
+_ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # the latter for an unknown alias
+_SHOWN = 10  # versions or names in a message
+
+
+def find(reference: str, *, tracking_uri: str) -> Registered:
+    """Return the version that "NAME@alias", "NAME/3" or "NAME" (its champion) stands for."""
+    parts = _REFERENCE.fullmatch(reference)
+    if parts is None:
+        raise UnknownModel(
+            f'a model must be given as NAME, NAME@alias or NAME/3, however: "{reference}"'
+        )
+    if is_absent(tracking_uri):
+        raise UnknownModel(_missing(reference, known=[]))
+    version = _looked_up(tracking_uri, **parts.groupdict())
+    if version is None:
+        raise UnknownModel(_missing(reference, known=versions(tracking_uri=tracking_uri)))
+    return version
+
+
+def fetch(version: Registered, *, tracking_uri: str) -> Path:
+    """Return a local folder with the saved detector; a download lasts until the process ends."""
+    with speaking(tracking_uri) as client:
+        location = client.get_model_version_download_uri(version.name, str(version.version))
+        folder = _local(location, tracking_uri=tracking_uri)
+    saved = folder / "artifacts" / DETECTOR
+    if not (saved / "detector.json").is_file():
+        raise RegistryError(
+            f"{version.reference} must hold a detector.json, however there is none in {location}: "
+            "restore that folder, or run `aedetect train` for a new version"
+        )
+    return saved
+
+
+def versions(*, tracking_uri: str, name: str | None = None) -> list[Registered]:
+    """Return the versions of one detector, or of all, newest first."""
+    if is_absent(tracking_uri):
+        return []
+    with speaking(tracking_uri) as client:
+        found = [version for version in _searched(client, name) if FINGERPRINT in version.tags]
+        named = _aliases(client, names={version.name for version in found})
+    listed = [registered(v, aliases=named.get((v.name, str(v.version)), [])) for v in found]
+    return sorted(listed, key=lambda version: (version.created, version.version), reverse=True)
+
+
+def _looked_up(
+    tracking_uri: str, *, name: str, version: str | None, alias: str | None
+) -> Registered | None:
+    from mlflow.exceptions import MlflowException
+
+    with speaking(tracking_uri) as client:
+        try:
+            if version:
+                found = client.get_model_version(name, version)
+            else:
+                found = client.get_model_version_by_alias(name, alias or CHAMPION)
+        except MlflowException as error:
+            if error.error_code in _ABSENT:
+                return None
+            raise
+        return registered(found, aliases=found.aliases)
+
+
+def _missing(reference: str, *, known: list[Registered]) -> str:
+    """Say what does exist: the versions of that name, else the names."""
+    name = re.split("[/@]", reference)[0]
+    same = [v for v in known if v.name == name]
+    names = sorted({v.name for v in known})
+    there = [" ".join((v.reference, *(f"@{alias}" for alias in v.aliases))) for v in same] or names
+    listed = ", ".join(there[:_SHOWN]) + (", ..." if len(there) > _SHOWN else "")
+    return (
+        f'a registered detector is needed, however there is no "{reference}", only: '
+        f"{listed or 'nothing'}; name another or run `aedetect train`"
+    )
+
+
+def _searched(client: MlflowClient, name: str | None) -> Iterator[ModelVersion]:
+    """Give the versions of all pages. They come without aliases."""
+    token: str | None = None
+    while token != "":
+        page = client.search_model_versions(f"name = '{name}'" if name else None, page_token=token)
+        yield from page
+        token = page.token or ""
+
+
+def _aliases(client: MlflowClient, *, names: set[str]) -> dict[tuple[str, str], list[str]]:
+    """Return the aliases by name and version, one request a name."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for name in names:
+        for alias, version in client.get_registered_model(name).aliases.items():
+            found.setdefault((name, str(version)), []).append(alias)
+    return found
+
+
+def _local(location: str, *, tracking_uri: str) -> Path:
+    """Return an artifact location as a folder, downloaded if it is not local."""
+    from urllib.request import url2pathname
+
+    from mlflow.artifacts import download_artifacts
+
+    parts = urlsplit(location)
+    if parts.scheme in {"", "file"}:
+        return Path(url2pathname(parts.path))
+    folder = tempfile.mkdtemp(prefix="aedetect-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(download_artifacts(location, dst_path=folder, tracking_uri=tracking_uri))

@@ -1,0 +1,142 @@
+"""Register what was trained, and say which version scores."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aedetect.registry.pyfunc import pyfunc
+from aedetect.registry.records import (
+    CHALLENGER,
+    CHAMPION,
+    Registered,
+    TrainingRecord,
+    registered,
+)
+from aedetect.registry.session import database, speaking, tolerating_existing
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput, LoggedModel, Metric, Run
+
+_PARAMETERS, _METRICS = 100, 1000  # most that MLflow takes in one request
+_DIGEST = 36  # characters, MLflow's limit
+_TYPES = {"timestamp": "datetime", "text": "string", "number": "double", "boolean": "boolean"}
+
+
+def register(folder: Path, *, record: TrainingRecord, tracking_uri: str) -> Registered:
+    """Log a training and make its saved detector the next version; the first one is champion."""
+    with speaking(tracking_uri, create=True) as client:
+        run = _started(client, record=record, tracking_uri=tracking_uri)
+        try:
+            model = _uploaded(client, folder=folder, record=record, run=run)
+            _log(client, record=record, run=run, model=model)
+            version = _next_version(client, record=record, model=model)
+        except BaseException:
+            client.set_terminated(run.info.run_id, "FAILED")
+            raise
+        client.set_terminated(run.info.run_id, "FINISHED")
+        return _current(client, name=record.name, version=version)
+
+
+def promote(registered: Registered, *, tracking_uri: str) -> Registered:
+    """Make a version the champion, whichever was it before."""
+    version = str(registered.version)
+    with speaking(tracking_uri) as client:
+        client.set_registered_model_alias(registered.name, CHAMPION, version)
+        return _current(client, name=registered.name, version=version)
+
+
+def _current(client: MlflowClient, *, name: str, version: str) -> Registered:
+    found = client.get_model_version(name, version)
+    return registered(found, aliases=found.aliases)
+
+
+def _started(client: MlflowClient, *, record: TrainingRecord, tracking_uri: str) -> Run:
+    """Start a run in the experiment of the same name; its artifacts go beside a local database."""
+    if client.get_experiment_by_name(record.name) is None:
+        file = database(tracking_uri)
+        location = (file.parent / "artifacts" / record.name).as_uri() if file else None
+        with tolerating_existing():
+            client.create_experiment(record.name, location)
+    experiment = client.get_experiment_by_name(record.name)
+    assert experiment is not None
+    number = experiment.experiment_id
+    return client.create_run(number, run_name=record.variant, tags=record.all_tags)
+
+
+def _uploaded(
+    client: MlflowClient, *, folder: Path, record: TrainingRecord, run: Run
+) -> LoggedModel:
+    """Store the detector folder as the pyfunc that this run made."""
+    number, run_id = run.info.experiment_id, run.info.run_id
+    model = client.create_logged_model(number, record.name, run_id, tags=record.all_tags)
+    with pyfunc(folder, columns=record.data_columns, model=model) as saved:
+        client.log_model_artifacts(model.model_id, str(saved))
+    return client.finalize_logged_model(model.model_id, "READY")
+
+
+def _log(client: MlflowClient, *, record: TrainingRecord, run: Run, model: LoggedModel) -> None:
+    """Log parameters, metrics and the data set in few requests, not one each."""
+    from mlflow.entities import LoggedModelOutput, Param
+
+    run_id = run.info.run_id
+    parameters = [Param(key, str(value)) for key, value in record.parameters.items()]
+    for start in range(0, len(parameters), _PARAMETERS):
+        client.log_batch(run_id, params=parameters[start : start + _PARAMETERS])
+    metrics = _metrics(record, now=run.info.start_time, model_id=model.model_id)
+    for start in range(0, len(metrics), _METRICS):
+        client.log_batch(run_id, metrics=metrics[start : start + _METRICS])
+    client.log_inputs(run_id, datasets=[_data_set(record)])
+    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=len(record.epochs))])
+
+
+def _metrics(record: TrainingRecord, *, now: int, model_id: str) -> list[Metric]:
+    """List the metrics of all epochs, then those of the finished model as one step more."""
+    from mlflow.entities import Metric
+
+    epochs = [
+        Metric(key, value, now, step)
+        for step, epoch in enumerate(record.epochs)
+        for key, value in epoch.items()
+    ]
+    last = len(record.epochs)
+    return epochs + [Metric(k, v, now, last, model_id) for k, v in record.metrics.items()]
+
+
+def _data_set(record: TrainingRecord) -> DatasetInput:
+    """Describe the training data: where they are, which they were, what columns they had."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    columns = [
+        {"name": name, "type": _TYPES[kind], "required": True}
+        for name, kind in record.data_columns.items()
+    ]
+    data = Dataset(
+        name=record.name,
+        digest=record.data_fingerprint[:_DIGEST],
+        source_type="local",
+        source=json.dumps({"uri": record.data_source}),
+        schema=json.dumps({"mlflow_colspec": columns}),
+    )
+    return DatasetInput(data, [InputTag("mlflow.data.context", "training")])
+
+
+def _next_version(client: MlflowClient, *, record: TrainingRecord, model: LoggedModel) -> str:
+    """Create the next version: challenger in any case, champion if there is none."""
+    with tolerating_existing():
+        client.create_registered_model(record.name)
+    created = client.create_model_version(
+        record.name,
+        # Not "models:/ID", which MLflow 3.17 resolves through its process-wide tracking URI.
+        source=model.artifact_location,
+        run_id=model.source_run_id,
+        tags=record.all_tags,
+        model_id=model.model_id,
+    )
+    version = str(created.version)
+    client.set_registered_model_alias(record.name, CHALLENGER, version)
+    if CHAMPION not in client.get_registered_model(record.name).aliases:
+        client.set_registered_model_alias(record.name, CHAMPION, version)
+    return version

@@ -1,0 +1,100 @@
+"""The detector folder as an MLflow pyfunc, made from code, so that no file of it is a pickle."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aedetect.registry.records import ColumnKind
+
+if TYPE_CHECKING:
+    from mlflow.entities import LoggedModel
+    from mlflow.models import ModelSignature
+
+_CODE = '''"""Serves a detector as an MLflow pyfunc. Written by aedetect.registry."""
+
+from mlflow.models import set_model
+
+from aedetect.registry.served import served_detector
+
+set_model(served_detector())
+'''
+DETECTOR = "detector"  # the folder below artifacts/ of a saved model
+_OUTPUTS = {
+    "timestamp": "datetime",
+    "entity": "string",
+    "score": "float",
+    "p_value": "double",
+    "verdict": "string",
+    "reason": "string",
+}
+_OPTIONAL = {"entity", "reason"}
+_STRAYS = ("uv.lock", "pyproject.toml", ".python-version")
+
+
+@contextmanager
+def pyfunc(
+    folder: Path, *, columns: Mapping[str, ColumnKind], model: LoggedModel
+) -> Iterator[Path]:
+    """Give a temporary folder that holds the detector folder as a pyfunc."""
+    with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
+        saved = Path(scratch, "model")
+        shutil.copytree(folder, Path(scratch, DETECTOR))  # MLflow keeps the folder's name
+        _save(saved, detector=Path(scratch, DETECTOR), columns=columns, model=model)
+        for stray in _STRAYS:  # MLflow copies a uv project from wherever we happen to run
+            (saved / stray).unlink(missing_ok=True)
+        yield saved
+
+
+def _save(
+    target: Path, *, detector: Path, columns: Mapping[str, ColumnKind], model: LoggedModel
+) -> None:
+    """Write what MLflow needs around the detector folder."""
+    code = target.with_name("served.py")
+    code.write_text(_CODE, encoding="utf-8")
+    with _without_advice():
+        from mlflow.models import Model
+        from mlflow.pyfunc import save_model
+
+        number = model.model_id
+        save_model(
+            target,
+            python_model=str(code),
+            artifacts={"detector": str(detector)},
+            signature=signature(columns),
+            pip_requirements=["aedetect"],  # given, because MLflow's search for them is slow
+            model_config={"columns": dict(columns)},
+            mlflow_model=Model(model_uuid=number, model_id=number, run_id=model.source_run_id),
+        )
+
+
+def signature(columns: Mapping[str, ColumnKind]) -> ModelSignature:
+    """Declare inputs and outputs by hand: inference fails on nullable integers (mlflow#25593)."""
+    from mlflow.models import ModelSignature
+
+    # Names are required, types left open: to MLflow an int64 is no double, and a time zone, a
+    # category and a missing boolean are errors. The detector itself says what it cannot use.
+    inputs = [{"name": name, "type": "any", "required": True} for name in columns]
+    outputs = [
+        {"name": name, "type": kind, "required": name not in _OPTIONAL}
+        for name, kind in _OUTPUTS.items()
+    ]
+    declared: ModelSignature = ModelSignature.from_dict(
+        {"inputs": json.dumps(inputs), "outputs": json.dumps(outputs)}
+    )
+    return declared
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Hide the advice to add an input example: one that fails costs the model its signature."""
+    with warnings.catch_warnings():
+        advice = ".*(input example|[Tt]ype hint)"
+        warnings.filterwarnings("ignore", message=advice, category=UserWarning)
+        yield

@@ -1,0 +1,75 @@
+"""What goes into the registry and what comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+ColumnKind = Literal["timestamp", "text", "number", "boolean"]
+
+CHAMPION = "champion"  # the version that scores
+CHALLENGER = "challenger"  # the version trained last
+FINGERPRINT = "data_fingerprint"  # every version of ours has this tag; a registry may hold others
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistrySettings:
+    """Where runs and versions are kept: `[registry]`."""
+
+    tracking_uri: str = "sqlite:///mlruns/mlflow.db"  # artifacts go beside the file
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRecord:
+    """What should be known later about one training."""
+
+    name: str  # of the detector: names the experiment and the registered model
+    variant: str
+    parameters: Mapping[str, str | int | float | bool | None]  # flat, dotted keys
+    epochs: Sequence[Mapping[str, float]]  # metrics by epoch
+    metrics: Mapping[str, float]  # of the finished detector
+    data_source: str
+    data_fingerprint: str
+    data_columns: Mapping[str, ColumnKind]  # what scoring needs, in order
+    config_hash: str
+    tags: Mapping[str, str]
+
+    @property
+    def all_tags(self) -> dict[str, str]:
+        """The tags of the run and of the version: where they come from, and what the user adds."""
+        own = {"variant": self.variant, "config_hash": self.config_hash}
+        return {**self.tags, **own, FINGERPRINT: self.data_fingerprint}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registered:
+    """One version of a detector."""
+
+    name: str
+    version: int
+    aliases: tuple[str, ...]
+    run_id: str
+    created: datetime  # UTC
+    tags: Mapping[str, str]
+
+    @property
+    def reference(self) -> str:
+        """What asks for exactly this version: "NAME/3"."""
+        return f"{self.name}/{self.version}"
+
+
+def registered(version: ModelVersion, *, aliases: Sequence[str]) -> Registered:
+    """Translate a version of MLflow's into one of ours."""
+    return Registered(
+        name=version.name,
+        version=int(version.version),
+        aliases=tuple(sorted(aliases)),
+        run_id=version.run_id or "",
+        created=datetime.fromtimestamp(version.creation_timestamp / 1000, tz=UTC),  # from ms
+        tags=dict(version.tags),
+    )

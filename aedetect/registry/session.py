@@ -1,0 +1,126 @@
+"""One registry: where it is, whether it exists, and a quiet client that raises our errors."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aedetect.errors import RegistryError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_LEVELS = {
+    "mlflow": logging.WARNING,
+    "alembic": logging.WARNING,  # a line for each of 60 migrations
+    "mlflow.store.db.utils": logging.CRITICAL,  # tracebacks of errors that we report
+}
+_TURN = threading.RLock()  # loggers, warning filters, alembic and set_model are process-wide
+_BUSY = 20.0  # seconds to wait for another writer, as MLflow does
+
+
+def database(tracking_uri: str) -> Path | None:
+    """Return the SQLite file of a tracking URI, None where it is another kind of address.
+
+    >>> database("sqlite:////srv/mlflow.db"), database("http://mlflow:5000")
+    (PosixPath('/srv/mlflow.db'), None)
+    """
+    scheme, _, path = tracking_uri.partition(":///")
+    return Path(path.partition("?")[0]).absolute() if scheme.startswith("sqlite") else None
+
+
+def is_absent(tracking_uri: str) -> bool:
+    """Whether nothing was ever registered here. Asking MLflow itself would create the database."""
+    file = database(tracking_uri)
+    return file is not None and not file.exists()
+
+
+@contextmanager
+def speaking(tracking_uri: str, *, create: bool = False) -> Iterator[MlflowClient]:
+    """Give a client for one registry, to one thread at a time, and keep MLflow off stderr.
+
+    It neither needs nor changes the tracking URI and the active run of the process.
+    """
+    from alembic.util import CommandError
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        with _TURN, _quiet():
+            if create and is_absent(tracking_uri):
+                _create(tracking_uri)
+            _check_opens(tracking_uri)
+            yield MlflowClient(tracking_uri, registry_uri=tracking_uri)
+    except (MlflowException, SQLAlchemyError, CommandError, sqlite3.Error, OSError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        where = re.sub(r"//[^/@]*@", "//***@", tracking_uri)  # may hold a password
+        raise RegistryError(
+            f"the MLflow registry at {where} must answer, however: {reason}; "
+            "check [registry] tracking_uri and that nothing else blocks it"
+        ) from error
+
+
+@contextmanager
+def tolerating_existing() -> Iterator[None]:
+    """Let the creation of something pass that is there already."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def _create(tracking_uri: str) -> None:
+    """Create a local database aside, then put it in place: whole, or not at all.
+
+    MLflow 3.17 makes the tables one by one in the file itself, and processes that begin to do so
+    at the same time break each other and the database.
+    """
+    from mlflow import MlflowClient
+
+    file = database(tracking_uri)
+    assert file is not None
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".mlflow-", dir=file.parent) as aside:
+        new = Path(aside, file.name)
+        MlflowClient(f"sqlite:///{new}").search_experiments(max_results=1)
+        try:
+            os.link(new, file)
+        except OSError:  # another was faster, or there are no hard links here
+            if not file.exists():
+                new.replace(file)
+
+
+def _check_opens(tracking_uri: str) -> None:
+    """Raise at once if a SQLite file does not open; MLflow would try again for 100 s."""
+    file = database(tracking_uri)
+    if file is None:
+        return
+    with closing(
+        sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, timeout=_BUSY)
+    ) as connection:
+        connection.execute("PRAGMA schema_version")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep MLflow's chatter off stderr."""
+    before = {name: logging.getLogger(name).level for name in _LEVELS}
+    for name, level in _LEVELS.items():
+        logging.getLogger(name).setLevel(level)
+    try:
+        yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)

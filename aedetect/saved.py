@@ -1,0 +1,153 @@
+"""The saved detector: detector.json, weights.safetensors, calibration.parquet. No pickle.
+
+Loading runs no code from the files: JSON is checked against the dataclasses it becomes, the
+weights are plain arrays, and both must fit the sizes that the JSON gives.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import TypeAdapter, ValidationError
+
+from aedetect.calibrate import Calibration, Threshold
+from aedetect.detector import Detector, Scorer
+from aedetect.errors import BrokenDetector
+from aedetect.models.settings import Sizes
+from aedetect.prepare import Preparation
+from aedetect.scaling import Scaling
+from aedetect.schema import Feature, Schema
+
+if TYPE_CHECKING:
+    from aedetect.models.base import Autoencoder
+
+T = TypeVar("T")
+FORMAT = 1
+DETECTOR, WEIGHTS, CALIBRATION = "detector.json", "weights.safetensors", "calibration.parquet"
+_LIBRARIES = ("aedetect", "torch", "numpy", "pyarrow", "duckdb")
+
+
+def save(detector: Detector, folder: Path) -> None:
+    """Write the three files."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(detector.scorer.model.state_dict(), folder / WEIGHTS)
+    scores = pa.table({"score": pa.array(detector.calibration.scores, pa.float32())})
+    pq.write_table(scores, folder / CALIBRATION, compression="zstd")
+    text = json.dumps(_described(detector), indent=1, allow_nan=False)
+    (folder / DETECTOR).write_text(text + "\n", encoding="utf-8")
+
+
+def load(folder: Path) -> Detector:
+    """Read the three files; raise BrokenDetector when one is absent or does not fit the others."""
+    try:
+        described = json.loads((folder / DETECTOR).read_text(encoding="utf-8"))
+        if described.get("format") != FORMAT:
+            raise BrokenDetector(
+                f"{folder / DETECTOR} must be of format {FORMAT}, however it is of "
+                f"{described.get('format')}: train the model again with this version of aedetect"
+            )
+        return _restored(described, folder)
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError, pa.ArrowException) as error:
+        raise BrokenDetector(
+            f"the detector in {folder} cannot be read ({type(error).__name__}: "
+            f"{str(error).splitlines()[0] if str(error) else ''}): train and register it again"
+        ) from error
+
+
+def _described(detector: Detector) -> dict[str, Any]:
+    """Return everything but weights and scores as JSON takes it."""
+    scorer, preparation = detector.scorer, detector.scorer.preparation
+    scaling = preparation.scaling
+    arrays = {"center": scaling.center, "scale": scaling.scale, "quantiles": scaling.quantiles}
+    learnt = {name: None if array is None else array.tolist() for name, array in arrays.items()}
+    kept = ("entities", "clip", "missing", "missing_limit")
+    return {
+        "format": FORMAT,
+        "config_hash": detector.config_hash,
+        "schema": asdict(scorer.schema),
+        "preparation": {name: getattr(preparation, name) for name in kept} | {"scaling": learnt},
+        "model": {
+            "variant": _variant_name(scorer.model),
+            "activation": scorer.model.activation,
+            "sizes": asdict(scorer.model.sizes),
+        },
+        "score": scorer.score,
+        "residual": [float(size) for size in scorer.residual],
+        "calibration": {
+            "version": detector.calibration.version,
+            "threshold": asdict(detector.calibration.threshold),
+        },
+        "libraries": {library: version(library) for library in _LIBRARIES},
+    }
+
+
+def _restored(described: dict[str, Any], folder: Path) -> Detector:
+    schema = _checked(Schema, described["schema"])
+    preparation = _preparation(described["preparation"], schema)
+    scorer = Scorer(
+        schema=schema,
+        preparation=preparation,
+        model=_model(described["model"], folder / WEIGHTS),
+        score=described["score"],
+        residual=np.array(described["residual"], dtype=np.float32),
+    )
+    if scorer.model.sizes.inputs != preparation.width:
+        raise ValueError(f"{scorer.model.sizes.inputs} model inputs for {preparation.width} columns")
+    calibration = Calibration(
+        scores=pq.read_table(folder / CALIBRATION)["score"].to_numpy(),
+        threshold=_checked(Threshold, described["calibration"]["threshold"]),
+        version=int(described["calibration"]["version"]),
+    )
+    return Detector(scorer=scorer, calibration=calibration, config_hash=str(described["config_hash"]))
+
+
+def _preparation(described: dict[str, Any], schema: Schema) -> Preparation:
+    learnt = described["scaling"]
+    quantiles = learnt["quantiles"]
+    return Preparation(
+        features=_checked(tuple[Feature, ...], schema.features),
+        context=schema.context,
+        entities=tuple(described["entities"]),
+        scaling=Scaling(
+            np.array(learnt["center"], dtype=np.float64),
+            np.array(learnt["scale"], dtype=np.float64),
+            None if quantiles is None else np.array(quantiles, dtype=np.float64),
+        ),
+        clip=float(described["clip"]),
+        missing=described["missing"],
+        missing_limit=int(described["missing_limit"]),
+    )
+
+
+def _model(described: dict[str, Any], weights: Path) -> Autoencoder:
+    from safetensors.torch import load_file
+
+    from aedetect.models.variants import VARIANTS
+
+    sizes = _checked(Sizes, described["sizes"])
+    model = VARIANTS[described["variant"]](sizes, described["activation"])
+    model.load_state_dict(load_file(weights))
+    return model.eval()
+
+
+def _variant_name(model: Autoencoder) -> str:
+    from aedetect.models.variants import VARIANTS
+
+    return next(name for name, kind in VARIANTS.items() if type(model) is kind)
+
+
+def _checked(kind: type[T], value: object) -> T:
+    """Build a dataclass from plain data, checking every field."""
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        raise ValueError(str(error.errors()[0]["msg"])) from error

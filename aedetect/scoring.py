@@ -1,0 +1,160 @@
+"""The stages of a scoring run as plain functions.
+
+The flow in `pipelines/scoring.py` is made of these; `run` is the same without Prefect.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aedetect import registry
+from aedetect.compute import Computed, Model, compute, load_detector
+from aedetect.errors import SchemaMismatch
+from aedetect.files import SetAside, find, fingerprints
+from aedetect.partition import FLAGGED, SCORES
+from aedetect.plan import Plan, Span, Unit, check_owner, make_plan, read_written, set_aside
+from aedetect.schema import check_time, mismatch
+from aedetect.sink import sweep, withdraw, written
+
+if TYPE_CHECKING:
+    from aedetect.config import Config
+    from aedetect.files import Source
+    from aedetect.schema import Schema
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a scoring run will do, and with which model."""
+
+    model: Model
+    plan: Plan
+    output: Path
+    files: int
+    unreadable: tuple[SetAside, ...]  # are scored when they change
+    unfit: tuple[SetAside, ...]  # lack what the model needs; the run fails for them in the end
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What a scoring run did."""
+
+    model: str
+    output: str
+    files: int
+    unreadable: tuple[str, ...]
+    unfit: tuple[str, ...]
+    partitions: int  # computed
+    current: int  # needed nothing
+    withdrawn: tuple[str, ...]
+    held: tuple[str, ...]
+    rows: int
+    flagged: int
+    not_scored: dict[str, int]  # rows by reason
+
+
+def resolve(config: Config) -> Model:
+    """Ask the registry for the model that scores."""
+    registered = registry.find(config.model_reference, tracking_uri=config.tracking_uri)
+    folder = registry.fetch(registered, tracking_uri=config.tracking_uri)
+    return Model(folder=str(folder), name=registered.name, version=registered.version)
+
+
+def plan(config: Config, model: Model, *, span: Span, force: bool) -> Job:
+    """Look at the input and at the output, and list the partitions to compute."""
+    output, by = config.output, config.scoring.partition
+    sweep(output)
+    scorer = load_detector(model.folder).scorer
+    found = find(config.input, timestamp=scorer.schema.timestamp)
+    unfit = _unfit(scorer.schema, found)
+    source = set_aside(found, unfit)
+    existing = read_written(output, by=by)
+    check_owner(existing, model_name=model.name)
+    made = make_plan(
+        source,
+        fingerprints(source.files),
+        existing,
+        by=by,
+        lookback=scorer.lookback,
+        span=span,
+        force=force,
+    )
+    return Job(
+        model=model,
+        plan=made,
+        output=output,
+        files=len(source.files),
+        unreadable=found.aside,
+        unfit=tuple(SetAside(name, reason) for name, reason in unfit.items()),
+    )
+
+
+def compute_unit(unit: Unit, job: Job) -> Computed:
+    """Compute one partition of a job."""
+    computed = compute(unit, model=job.model, output=job.output)
+    fields = {"partition": computed.partition, "rows": computed.rows, "flagged": computed.flagged}
+    logger.info("partition", extra=fields)
+    return computed
+
+
+def finish(job: Job, computed: Iterable[Computed]) -> Summary:
+    """Remove the partitions whose input is gone, and sum up."""
+    with written(job.output):
+        for partition in job.plan.withdraw:
+            for kind in (SCORES, FLAGGED):
+                withdraw(partition.path(job.output, kind), root=job.output / kind)
+    done = list(computed)
+    not_scored: dict[str, int] = {}
+    for each in done:
+        for reason, count in each.not_scored.items():
+            not_scored[reason] = not_scored.get(reason, 0) + count
+    return Summary(
+        model=f"{job.model.name}/{job.model.version}",
+        output=str(job.output),
+        files=job.files,
+        unreadable=tuple(map(str, job.unreadable)),
+        unfit=tuple(map(str, job.unfit)),
+        partitions=len(done),
+        current=job.plan.current,
+        withdrawn=tuple(map(str, job.plan.withdraw)),
+        held=tuple(map(str, job.plan.held)),
+        rows=sum(each.rows for each in done),
+        flagged=sum(each.flagged for each in done),
+        not_scored=not_scored,
+    )
+
+
+def check_fit(summary: Summary) -> None:
+    """Raise SchemaMismatch when files lack what the model needs; the others are scored by now."""
+    if summary.unfit:
+        raise SchemaMismatch(
+            f"{'; '.join(summary.unfit)}: {summary.model} cannot score that; the other "
+            f"{summary.files} files are scored. Mend the files, or train on columns they all have"
+        )
+
+
+def run(config: Config, *, span: Span | None = None, force: bool = False) -> Summary:
+    """Score what is new or changed, one partition after the other, in this process."""
+    job = plan(config, resolve(config), span=span or Span(), force=force)
+    return finish(job, [compute_unit(unit, job) for unit in job.plan.compute])
+
+
+def _unfit(schema: Schema, source: Source) -> dict[str, str]:
+    """Return the files that the model cannot score, with the reason.
+
+    Raises SchemaMismatch when timestamps gained or lost their time zone since training.
+    """
+    reasons = {file.name: mismatch(schema, file) for file in source.files}
+    fitting = [file for file in source.files if reasons[file.name] is None]
+    if fitting and check_time(fitting, timestamp=schema.timestamp) != schema.aware:
+        now, then = ("no time zone", "one") if schema.aware else ("a time zone", "none")
+        raise SchemaMismatch(
+            f'timestamp column "{schema.timestamp}" has {now} in {fitting[0].name} and had {then} '
+            "in training: write both alike"
+        )
+    return {name: reason for name, reason in reasons.items() if reason is not None}
