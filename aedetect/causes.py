@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from aedetect.prepare import undo
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from aedetect.prepare import Preparation
     from aedetect.score import Scored
 
+T = TypeVar("T", bound=np.generic)
 CAUSE = pa.struct(
     [
         ("feature", pa.string()),
@@ -37,7 +39,9 @@ def causes(preparation: Preparation, scored: Scored, values: Float) -> pa.ListAr
     order = np.argsort(-share, axis=1, kind="stable")
     observed, expected = _in_units(preparation, scored, values)
     columns = (
-        pa.array(_labels(preparation)).take(pa.array(_sorted(_label_codes(preparation, values), order))),
+        pa.array(_labels(preparation)).take(
+            pa.array(_sorted(_label_codes(preparation, values), order))
+        ),
         pa.array(_sorted(share, order)),
         pa.array(_sorted(observed, order), from_pandas=True),
         pa.array(_sorted(expected, order)),
@@ -47,7 +51,7 @@ def causes(preparation: Preparation, scored: Scored, values: Float) -> pa.ListAr
     return pa.ListArray.from_arrays(pa.array(offsets), structs).cast(CAUSES)
 
 
-def _sorted(values: Float | Int, order: Int) -> Float | Int:
+def _sorted(values: npt.NDArray[T], order: Int) -> npt.NDArray[T]:
     return np.take_along_axis(values, order, axis=1).ravel()
 
 
@@ -81,7 +85,9 @@ def _label_codes(preparation: Preparation, values: Float) -> Int:
     codes = np.zeros(values.shape, dtype=np.int64)
     offset = 0
     for index, feature in enumerate(preparation.features):
-        seen = np.nan_to_num(values[:, index], nan=-1).astype(np.int64) + 1 if feature.is_text else 0
+        seen = (
+            np.nan_to_num(values[:, index], nan=-1).astype(np.int64) + 1 if feature.is_text else 0
+        )
         codes[:, index] = offset + seen
         offset += len(feature.categories) + 1 if feature.is_text else 1
     return codes

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from aedetect.ingest import BATCH_ROWS, Rows
 
+T = TypeVar("T", bound=np.generic)
 _PERIOD_STEPS = 1_000_000  # time steps, evenly spread, that the sampling period is taken from
 
 
@@ -23,7 +25,7 @@ class Collected:
 
 
 def collect(batches: Iterable[Rows], *, columns: int, folder: Path) -> Collected:
-    """Write ordered batches into files of a folder and map them; of duplicates the first is kept."""
+    """Write ordered batches into a folder and map them; of duplicates the first is kept."""
     names: list[str | None] = []
     duplicates = count = 0
     last: tuple[int, str | None] | None = None
@@ -62,7 +64,9 @@ def sampling_period(rows: Rows) -> int | None:
     return int(np.median(steps)) if len(steps) else None
 
 
-def _append(rows: Rows, names: list[str | None], time: BinaryIO, entity: BinaryIO, values: BinaryIO) -> None:
+def _append(
+    rows: Rows, names: list[str | None], time: BinaryIO, entity: BinaryIO, values: BinaryIO
+) -> None:
     """Add rows to the files; entities come in order, so a new name is one never seen before."""
     codes = np.empty(len(rows.names), dtype=np.int32)
     for code in dict.fromkeys(rows.entity[rows.starts].tolist()):
@@ -74,7 +78,7 @@ def _append(rows: Rows, names: list[str | None], time: BinaryIO, entity: BinaryI
     values.write(rows.values.tobytes())
 
 
-def _mapped(path: Path, dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> np.ndarray:  # type: ignore[type-arg]
+def _mapped(path: Path, dtype: np.dtype[T], shape: tuple[int, ...]) -> npt.NDArray[T]:
     """Map a file; an empty one cannot be mapped."""
     if not path.stat().st_size:
         return np.empty(shape, dtype=dtype)

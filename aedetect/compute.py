@@ -20,7 +20,6 @@ from aedetect.verdicts import flagged_batch, flagged_schema, scores_batch, score
 from aedetect.window import with_context
 
 if TYPE_CHECKING:
-    from aedetect.files import SourceFile
     from aedetect.plan import Unit
 
 ENGINE_MB = 200  # memory of DuckDB for each partition in work; it sorts on disk beyond it
@@ -81,14 +80,18 @@ def _write(unit: Unit, detector: Detector, origin: Origin, folder: Path) -> Comp
     """Score the partition's rows into two files of a folder."""
     time = time_type(unit.files)
     schemas = {SCORES: scores_schema(time), FLAGGED: flagged_schema(time)}
-    writers = {kind: TableWriter(folder / f"{kind}.parquet", s, origin) for kind, s in schemas.items()}
+    writers = {
+        kind: TableWriter(folder / f"{kind}.parquet", s, origin) for kind, s in schemas.items()
+    }
     not_scored: dict[str, int] = {}
     for rows, wanted in _batches(unit, detector):
         scored = score_rows(detector, rows, wanted)
         inside = rows.take(wanted)
         table = scores_batch(inside, scored, time)
         writers[SCORES].write(table)
-        writers[FLAGGED].write(flagged_batch(table, rows=inside, scored=scored, detector=detector, origin=origin))
+        writers[FLAGGED].write(
+            flagged_batch(table, rows=inside, scored=scored, detector=detector, origin=origin)
+        )
         _count(scored, not_scored)
     for writer in writers.values():
         writer.close()
@@ -100,7 +103,9 @@ def _write(unit: Unit, detector: Detector, origin: Origin, folder: Path) -> Comp
     )
 
 
-def _batches(unit: Unit, detector: Detector) -> Iterator[tuple[Rows, np.ndarray[tuple[int], np.dtype[np.bool_]]]]:
+def _batches(
+    unit: Unit, detector: Detector
+) -> Iterator[tuple[Rows, np.ndarray[tuple[int], np.dtype[np.bool_]]]]:
     """Yield rows with those before them, and which of them are the partition's own."""
     schema = detector.scorer.schema
     query = Query(
@@ -115,7 +120,9 @@ def _batches(unit: Unit, detector: Detector) -> Iterator[tuple[Rows, np.ndarray[
         tempfile.TemporaryDirectory(prefix="aedetect-") as scratch,
         engine(memory_mb=ENGINE_MB, scratch=Path(scratch)) as connection,
     ):
-        for rows, before in with_context(read(connection, query), lookback=detector.scorer.lookback):
+        for rows, before in with_context(
+            read(connection, query), lookback=detector.scorer.lookback
+        ):
             wanted = rows.time >= unit.partition.start
             wanted[:before] = False
             if wanted.any():

@@ -59,7 +59,7 @@ class Config:
 
     @property
     def hash(self) -> str:
-        """Hash of the settings that a detector is learnt from; where things lie is not among them."""
+        """Hash of the settings that a detector is learnt from, not of where things lie."""
         learnt_from = {section: asdict(getattr(self, section)) for section in _LEARNT_FROM}
         learnt_from["data"].pop("train")
         return hashlib.sha256(json.dumps(learnt_from, sort_keys=True).encode()).hexdigest()[:16]
@@ -78,7 +78,9 @@ class Config:
                 "[scoring] input is needed for this command, however it is not set: give the "
                 'file, folder, glob or URL of the data to score, such as input = "incoming/"'
             )
-        return tuple(self._located(each) for each in ((given,) if isinstance(given, str) else given))
+        return tuple(
+            self._located(each) for each in ((given,) if isinstance(given, str) else given)
+        )
 
     @property
     def output(self) -> Path:

@@ -51,7 +51,7 @@ class Scorer:
         return (self.length - 1) * self.schema.max_gap + self.preparation.missing_limit
 
     def reconstruct(self, matrix: Matrix, ends: Int) -> Matrix:
-        """Return what the model expects in the last row of each window: (R, D + K), (N,) -> (N, D)."""
+        """Return what is expected in the last row of each window: (R, D + K), (N,) -> (N, D)."""
         import torch
 
         if torch.get_num_threads() != 1:  # several threads round differently, and gain nothing here
@@ -78,7 +78,9 @@ class Scorer:
         squared *= seen
         owner = self.preparation.owner
         first = np.flatnonzero(np.diff(owner, prepend=-1))
-        return squared if len(first) == len(owner) else np.add.reduceat(squared, first, axis=1)
+        if len(first) == len(owner):
+            return np.asarray(squared)
+        return np.asarray(np.add.reduceat(squared, first, axis=1), dtype=np.float32)
 
     def scores(self, errors: Matrix, seen: Bool) -> npt.NDArray[np.float32]:
         """Return the mean of the errors over the observed features: (N, F), (N, D) -> (N,)."""
@@ -120,4 +122,4 @@ def residual_size(observed: Matrix, expected: Matrix, seen: Bool) -> npt.NDArray
     """Return the root mean square of the residual of each column over its observed cells: (D,)."""
     squared = np.square(observed - expected, dtype=np.float64) * seen
     size = np.sqrt(squared.sum(axis=0) / np.maximum(seen.sum(axis=0), 1))
-    return np.maximum(size, _MIN_RESIDUAL).astype(np.float32)
+    return np.asarray(np.maximum(size, _MIN_RESIDUAL), dtype=np.float32)

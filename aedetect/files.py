@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO
 
 import fsspec
 import pyarrow as pa
@@ -31,7 +31,9 @@ class SourceFile:
     rows: int
     columns: Mapping[str, pa.DataType]
     time_column: str
-    hive: frozenset[str] = frozenset()  # columns that stand in the path (key=value), not in the file
+    hive: frozenset[str] = (
+        frozenset()
+    )  # columns that stand in the path (key=value), not in the file
     times: TimeRange | None = None  # None: no rows, or no time column
 
 
@@ -94,6 +96,17 @@ def fingerprint(file: SourceFile) -> str:
     return digest.hexdigest()
 
 
+def is_whole(file: SourceFile) -> bool:
+    """Whether a file can be read to its end; reads all of it."""
+    try:
+        with open_file(file.path) as stream, pq.ParquetFile(stream) as parquet:
+            for _ in parquet.iter_batches():
+                pass
+    except (pa.ArrowException, OSError):
+        return False
+    return True
+
+
 def open_file(path: str) -> IO[bytes]:
     """Open a local path or URL for reading bytes."""
     if "://" not in path:
@@ -115,7 +128,9 @@ def _locate(location: str) -> Iterator[tuple[str, str]]:
     else:
         raise NoData(f"no such file or folder: {location}: check the path in the configuration")
     if not paths:
-        raise NoData(f"no Parquet file ({', '.join(SUFFIXES)}) in {location}: point to where they are")
+        raise NoData(
+            f"no Parquet file ({', '.join(SUFFIXES)}) in {location}: point to where they are"
+        )
     for path in paths:
         yield _openable(fs, path), path[len(base) :].lstrip("/")
 
@@ -140,7 +155,7 @@ def _is_parquet(path: str, root: str) -> bool:
     return path.endswith(SUFFIXES) and not any(part.startswith((".", "_")) for part in parts)
 
 
-def _openable(fs: Any, path: str) -> str:
+def _openable(fs: fsspec.AbstractFileSystem, path: str) -> str:
     protocol = fs.protocol if isinstance(fs.protocol, str) else fs.protocol[0]
     return path if protocol in {"file", "local"} else str(fs.unstrip_protocol(path))
 

@@ -7,11 +7,13 @@ import math
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
+from annotated_types import Ge, Gt
 
 from aedetect.errors import TooFewRows
+from aedetect.logs import log_event
 from aedetect.models.settings import ModelSettings, derive_sizes
 
 if TYPE_CHECKING:
@@ -33,12 +35,12 @@ _CHUNK = 4_096  # windows held at a time when nothing is learnt
 class TrainingSettings:
     """How long and how fast to learn: `[training]`."""
 
-    epochs: int = 60  # at most
-    batch_size: int = 256  # windows
-    learning_rate: float = 1e-3
-    patience: int = 6  # epochs without a better validation loss before stopping
+    epochs: Annotated[int, Ge(1)] = 60  # at most
+    batch_size: Annotated[int, Ge(1)] = 256  # windows
+    learning_rate: Annotated[float, Gt(0)] = 1e-3
+    patience: Annotated[int, Ge(1)] = 6  # epochs without a better validation loss before stopping
     seed: int = 0
-    device: str = "auto"  # "auto", "cpu", "cuda", "mps"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,9 @@ class Fitted:
     epochs: tuple[Epoch, ...]
 
 
-def build(settings: ModelSettings, *, length: int, inputs: int, outputs: int, seed: int) -> Autoencoder:
+def build(
+    settings: ModelSettings, *, length: int, inputs: int, outputs: int, seed: int
+) -> Autoencoder:
     """Build an untrained network whose first weights depend on the seed alone."""
     import torch
 
@@ -69,7 +73,9 @@ def build(settings: ModelSettings, *, length: int, inputs: int, outputs: int, se
         return VARIANTS[settings.variant](sizes, settings.activation)
 
 
-def fit(model: Autoencoder, learn: Windows, validate: Windows, *, settings: TrainingSettings) -> Fitted:
+def fit(
+    model: Autoencoder, learn: Windows, validate: Windows, *, settings: TrainingSettings
+) -> Fitted:
     """Train a network; return it with the weights of its best epoch, on the CPU.
 
     Raises TooFewRows when there is no window to learn from or none to validate on.
@@ -97,7 +103,13 @@ def choose_device(name: str) -> str:
 
     if name != "auto":
         return name
-    return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    return (
+        "cuda"
+        if torch.cuda.is_available()
+        else "mps"
+        if torch.backends.mps.is_available()
+        else "cpu"
+    )
 
 
 def _descend(
@@ -130,6 +142,8 @@ def _run_epoch(
     batch_size: int,
 ) -> float:
     """Take one step a batch; return the mean loss."""
+    import torch
+
     model.train()
     order = generator.permutation(len(learn))[:EPOCH_WINDOWS]
     total = 0.0
@@ -137,7 +151,7 @@ def _run_epoch(
         batch = order[start : start + batch_size]
         loss = _loss(model, learn, batch)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         total += loss.item() * len(batch)
     return total / len(order)
@@ -156,14 +170,17 @@ def _error(model: Autoencoder, windows: Windows) -> float:
     return total / len(windows)
 
 
-def _loss(model: Autoencoder, windows: Windows, chosen: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Tensor:
+def _loss(
+    model: Autoencoder, windows: Windows, chosen: np.ndarray[tuple[int], np.dtype[np.int64]]
+) -> Tensor:
     """Mean squared error of the reconstruction over the cells that were observed."""
     import torch
 
     device = next(model.parameters()).device
     values, observed = (torch.from_numpy(part).to(device) for part in windows.take(chosen))
     squared = (model(values) - values[:, :, : model.sizes.outputs]).square() * observed
-    return squared.sum() / observed.sum().clamp(min=1)
+    loss: Tensor = squared.sum() / observed.sum().clamp(min=1)
+    return loss
 
 
 def _moments(windows: Windows, *, columns: int) -> tuple[Tensor, Tensor]:
@@ -183,5 +200,6 @@ def _moments(windows: Windows, *, columns: int) -> tuple[Tensor, Tensor]:
 
 
 def _report(number: int, epochs: int, epoch: Epoch) -> None:
-    fields = {"epoch": number, "epochs": epochs, "loss": epoch.loss, "validation": epoch.validation}
-    logger.info("epoch", extra=fields)
+    log_event(
+        logger, "epoch", number=number, most=epochs, loss=epoch.loss, validation=epoch.validation
+    )

@@ -42,7 +42,8 @@ def score_frame(detector: Detector, frame: pd.DataFrame) -> pd.DataFrame:
     back = np.full(len(frame), -1)
     back[place] = np.arange(len(place))
     result = pa.Table.from_batches([verdicts]).take(pa.array(back, mask=back < 0))
-    return _with_undated(result, schema, table).to_pandas()
+    answered: pd.DataFrame = _with_undated(result, schema, table).to_pandas()
+    return answered
 
 
 def _present(schema: Schema, frame: pd.DataFrame) -> list[str]:
@@ -62,20 +63,30 @@ def _check(schema: Schema, table: pa.Table) -> None:
     if kind_of(time) != "time" or (getattr(time, "tz", None) is not None) != schema.aware:
         zone = "with" if schema.aware else "without"
         raise SchemaMismatch(
-            f'column "{schema.timestamp}" must hold timestamps {zone} time zone, however it is {time}'
+            f'column "{schema.timestamp}" must hold timestamps {zone} zone, however it is {time}'
         )
     for feature in schema.features:
         kind = table.schema.field(feature.name).type
         empty = pa.types.is_null(kind)
         if not empty and feature.is_text != (kind_of(kind) == "category"):
             needed = "text" if feature.is_text else "numbers"
-            raise SchemaMismatch(f'column "{feature.name}" must hold {needed}, however it is {kind}')
+            raise SchemaMismatch(
+                f'column "{feature.name}" must hold {needed}, however it is {kind}'
+            )
 
 
-def _ordered(schema: Schema, table: pa.Table, time: pa.ChunkedArray) -> tuple[Rows, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+def _ordered(
+    schema: Schema, table: pa.Table, time: pa.ChunkedArray
+) -> tuple[Rows, np.ndarray[tuple[int], np.dtype[np.int64]]]:
     """Return the rows by entity and time, and where each came from: (R,)."""
-    entity = table[schema.entity].cast(pa.string()) if schema.entity else pa.nulls(len(table), pa.string())
-    encoded = pa.chunked_array([entity] if isinstance(entity, pa.Array) else entity.chunks, pa.string())
+    entity = (
+        table[schema.entity].cast(pa.string())
+        if schema.entity
+        else pa.nulls(len(table), pa.string())
+    )
+    encoded = pa.chunked_array(
+        [entity] if isinstance(entity, pa.Array) else entity.chunks, pa.string()
+    )
     encoded = encoded.combine_chunks().dictionary_encode(null_encoding="encode")
     codes = encoded.indices.to_numpy()
     instants = time.cast(pa.int64()).to_numpy()
@@ -94,7 +105,11 @@ def _values(column: pa.ChunkedArray, feature: Feature) -> Float:
     """Return a column as the model's raw numbers: (R,), NaN where missing."""
     if feature.is_text:
         return text_codes(column.cast(pa.string()).combine_chunks(), feature.categories)
-    plain = column.cast(pa.float64()) if not pa.types.is_boolean(column.type) else column.cast(pa.int8())
+    plain = (
+        column.cast(pa.float64())
+        if not pa.types.is_boolean(column.type)
+        else column.cast(pa.int8())
+    )
     return np.asarray(plain.cast(pa.float64()).to_numpy(), dtype=np.float64)
 
 

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from aedetect.durations import format_instant
 from aedetect.errors import ConfigError, UnreadableFile
-from aedetect.files import SourceFile
+from aedetect.files import SourceFile, is_whole
 
 BATCH_ROWS = 65_536
 Float = npt.NDArray[np.float64]
@@ -89,7 +89,9 @@ class Query:
 
 
 @contextmanager
-def engine(*, memory_mb: int, threads: int = 1, scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def engine(
+    *, memory_mb: int, threads: int = 1, scratch: Path
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a DuckDB that keeps to a memory limit and sorts on disk beyond it."""
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": f"{memory_mb}MB",
@@ -128,9 +130,12 @@ def readable(files: Sequence[SourceFile]) -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, pa.ArrowException, OSError) as error:
-        names = ", ".join(file.name for file in files[:3]) + ", ..." * (len(files) > 3)
+        corrupt = [file.name for file in files if not is_whole(file)]
+        names = ", ".join(corrupt or [file.name for file in files[:3]])
         message = str(error).splitlines()[0]
-        raise UnreadableFile(f"reading {names} failed: {message}: restore the file or remove it") from error
+        raise UnreadableFile(
+            f"{names} cannot be read to the end ({message}): restore or remove it"
+        ) from error
 
 
 def scan(files: Sequence[SourceFile]) -> str:
@@ -144,11 +149,11 @@ def scan(files: Sequence[SourceFile]) -> str:
 
 
 def identifier(name: str) -> str:
-    """Quote a column name for SQL.
+    '''Quote a column name for SQL.
 
     >>> identifier('a "b"')
     '"a ""b\"""'
-    """
+    '''
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -176,7 +181,7 @@ def _column_references(node: Any) -> Iterator[str]:
 
 
 def _select(query: Query) -> str:
-    """Write the query: typed columns, the filters, and an order in which ties are the same always."""
+    """Write the query: typed columns, the filters, and an order without ties."""
     time = identifier(query.timestamp)
     entity = f"CAST({identifier(query.entity)} AS VARCHAR)" if query.entity else "NULL::VARCHAR"
     columns = [f"epoch_ns({_instant(query)}) AS _time", f"{entity} AS _entity"]
@@ -203,7 +208,8 @@ def _bounds(query: Query) -> Iterator[str]:
     sql_type = _sql_type(query.files[0].columns[query.timestamp])
     for sign, moment in ((">=", query.start), ("<", query.end)):
         if moment is not None:
-            yield f"{identifier(query.timestamp)} {sign} CAST('{_sql_moment(moment)}' AS {sql_type})"
+            bound = f"CAST('{_sql_moment(moment)}' AS {sql_type})"
+            yield f"{identifier(query.timestamp)} {sign} {bound}"
 
 
 def _sql_moment(nanoseconds: int) -> str:
@@ -223,7 +229,9 @@ def _rows(batch: pa.RecordBatch, categories: Mapping[str, tuple[str, ...]]) -> R
     values = np.empty((batch.num_rows, len(categories)))
     for index, known in enumerate(categories.values()):
         column = batch.column(f"c{index}")
-        values[:, index] = text_codes(column, known) if known else column.to_numpy(zero_copy_only=False)
+        values[:, index] = (
+            text_codes(column, known) if known else column.to_numpy(zero_copy_only=False)
+        )
     return Rows(
         time=batch.column("_time").to_numpy(),
         entity=entity.indices.to_numpy(),
@@ -235,7 +243,9 @@ def _rows(batch: pa.RecordBatch, categories: Mapping[str, tuple[str, ...]]) -> R
 def text_codes(column: pa.Array, known: tuple[str, ...]) -> Float:
     """Return each text's index among the known ones, -1 when it is none, NaN when missing."""
     found = pc.fill_null(pc.index_in(column, value_set=pa.array(known, pa.string())), -1)
-    codes: Float = pc.if_else(column.is_valid(), found, None).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    codes: Float = (
+        pc.if_else(column.is_valid(), found, None).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    )
     return codes
 
 

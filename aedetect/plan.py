@@ -1,4 +1,4 @@
-"""What must be computed: input fingerprints against those in the output's footers. No other state."""
+"""What must be computed: input fingerprints against those in the output's footers."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from annotated_types import Ge
 
 from aedetect.errors import OutputError, UnreadableFile
 from aedetect.files import SetAside, Source, SourceFile, open_file
@@ -28,7 +26,6 @@ class ScoringSettings:
     partition: PartitionBy = "day"
     schedule: str | None = None  # cron, UTC
     model: str | None = None  # NAME@alias or NAME/version; None: the detector's champion
-    workers: Annotated[int, Ge(1)] | None = None  # partitions at once; None: one a core
 
 
 @dataclass(frozen=True)
@@ -126,11 +123,16 @@ def check_owner(written: Mapping[Partition, Origin], *, model_name: str) -> None
 
 
 def _unit(
-    partition: Partition, lookback: int, files: Iterable[SourceFile], fingerprints: Mapping[str, str]
+    partition: Partition,
+    lookback: int,
+    files: Iterable[SourceFile],
+    fingerprints: Mapping[str, str],
 ) -> Unit:
     """Take the files that can hold rows of the partition or of its lookback."""
     start, end = partition.start - lookback, partition.end
-    chosen = tuple(file for file in files if file.times is not None and file.times.meets(start, end))
+    chosen = tuple(
+        file for file in files if file.times is not None and file.times.meets(start, end)
+    )
     return Unit(partition, chosen, {file.name: fingerprints[file.name] for file in chosen})
 
 
@@ -167,7 +169,9 @@ def _occupied(file: SourceFile, by: PartitionBy) -> set[Partition]:
                 moments = batch.column(0).drop_null().cast(pa.timestamp("ns")).cast(pa.int64())
                 starts |= set((np.unique(moments.to_numpy() // length) * length).tolist())
     except (OSError, pa.ArrowException) as error:
-        raise UnreadableFile(f"{file.name} cannot be read to its end: {error}: restore it") from error
+        raise UnreadableFile(
+            f"{file.name} cannot be read to its end: {error}: restore it"
+        ) from error
     return {Partition(start, by) for start in starts}
 
 

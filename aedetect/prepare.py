@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from annotated_types import Gt
 
 from aedetect.ingest import Bool, Float, Int, Rows
-from aedetect.scaling import Scaling, ScalerName, learn_scaling
+from aedetect.scaling import ScalerName, Scaling, learn_scaling
 from aedetect.schema import Feature, Schema
 from aedetect.split import Part
 from aedetect.window import Matrix
@@ -27,7 +28,7 @@ class PrepareSettings:
 
     scaler: ScalerName = "standard"
     per_entity: bool = True  # False: what is typical is learnt of all entities together
-    clip: float = 10.0  # spreads; values further out grow only logarithmically
+    clip: Annotated[float, Gt(0)] = 10.0  # spreads; values further out grow only logarithmically
     missing: Literal["carry", "typical", "refuse"] = "carry"  # last value, center, or not scored
     missing_limit: str | None = None  # how long a value is carried; None: 10 x frequency
 
@@ -103,7 +104,9 @@ def apply(preparation: Preparation, rows: Rows) -> Prepared:
     infinite = np.isinf(rows.values)
     values = np.where(infinite, np.nan, rows.values) if infinite.any() else rows.values
     missing = np.isnan(values)
-    filled, stale = (values, missing) if not missing.any() else _fill(preparation, rows, values, missing)
+    filled, stale = (
+        (values, missing) if not missing.any() else _fill(preparation, rows, values, missing)
+    )
     entity = entity_codes(preparation, rows)
     known = np.maximum(entity, 0) if preparation.entities else np.zeros_like(entity)
     scaled = preparation.scaling.apply(encode(filled, preparation.features), known)
@@ -183,27 +186,35 @@ def carry_from(missing: Bool, starts: Bool) -> Int:
 
 
 def _compress(values: Float, limit: float) -> Float:
-    """Let values beyond the limit grow logarithmically: the network stays in its range, and yet
-    a stranger value stays stranger."""
+    """Let values beyond the limit grow logarithmically.
+
+    The network stays in its range, and a stranger value stays stranger.
+    """
     size = np.abs(values)
     if not (size > limit).any():
         return values
-    return np.where(size > limit, np.sign(values) * (limit + np.log1p(np.maximum(size - limit, 0))), values)
+    return np.where(
+        size > limit, np.sign(values) * (limit + np.log1p(np.maximum(size - limit, 0))), values
+    )
 
 
 def _expand(values: Float, limit: float) -> Float:
     """Undo `_compress`."""
     size = np.abs(values)
-    return np.where(size > limit, np.sign(values) * (limit + np.expm1(np.maximum(size - limit, 0))), values)
+    return np.where(
+        size > limit, np.sign(values) * (limit + np.expm1(np.maximum(size - limit, 0))), values
+    )
 
 
 def _calendar(time: Int, context: Sequence[str]) -> Float:
-    """Return sine and cosine of the hour and the weekday, in UTC or the table's own clock: (R, K)."""
+    """Return sine and cosine of hour and weekday, in UTC or the table's own clock: (R, K)."""
     columns: list[Float] = []
     moments = pa.array(time, pa.timestamp("ns")) if context else None
     for name in context:
         if name == "hour":
-            turns = pc.add(pc.divide(pc.cast(pc.minute(moments), pa.float64()), 60.0), pc.hour(moments))
+            turns = pc.add(
+                pc.divide(pc.cast(pc.minute(moments), pa.float64()), 60.0), pc.hour(moments)
+            )
             turns = pc.divide(turns, 24.0)
         else:
             turns = pc.divide(pc.cast(pc.day_of_week(moments), pa.float64()), 7.0)

@@ -101,13 +101,17 @@ def _restored(described: dict[str, Any], folder: Path) -> Detector:
         residual=np.array(described["residual"], dtype=np.float32),
     )
     if scorer.model.sizes.inputs != preparation.width:
-        raise ValueError(f"{scorer.model.sizes.inputs} model inputs for {preparation.width} columns")
+        raise ValueError(
+            f"{scorer.model.sizes.inputs} model inputs for {preparation.width} columns"
+        )
     calibration = Calibration(
         scores=pq.read_table(folder / CALIBRATION)["score"].to_numpy(),
         threshold=_checked(Threshold, described["calibration"]["threshold"]),
         version=int(described["calibration"]["version"]),
     )
-    return Detector(scorer=scorer, calibration=calibration, config_hash=str(described["config_hash"]))
+    return Detector(
+        scorer=scorer, calibration=calibration, config_hash=str(described["config_hash"])
+    )
 
 
 def _preparation(described: dict[str, Any], schema: Schema) -> Preparation:

@@ -33,8 +33,8 @@ class Scaling:
         """Measure values against what is typical of their entity: (R, D), (R,) -> (R, D)."""
         if self.quantiles is None:
             if len(self.center) == 1:
-                return (values - self.center[0]) / self.scale[0]
-            return (values - self.center[entity]) / self.scale[entity]
+                return np.asarray((values - self.center[0]) / self.scale[0])
+            return np.asarray((values - self.center[entity]) / self.scale[entity])
         return self._by_entity(values, entity, inverse=False)
 
     def undo(self, scaled: Float, entity: npt.NDArray[np.int32]) -> Float:
@@ -58,7 +58,9 @@ class Scaling:
         return result
 
 
-def learn_scaling(parts: list[Float], *, scaler: ScalerName, flat: npt.NDArray[np.bool_]) -> Scaling:
+def learn_scaling(
+    parts: list[Float], *, scaler: ScalerName, flat: npt.NDArray[np.bool_]
+) -> Scaling:
     """Learn a scaling: a list of (R_e, D), one an entity, the last one of all together.
 
     Columns marked in `flat` (D,) are left as they are. A constant column takes the spread of all
@@ -69,7 +71,9 @@ def learn_scaling(parts: list[Float], *, scaler: ScalerName, flat: npt.NDArray[n
     center = np.stack([row for row, _ in learnt])
     scale = np.stack([row for _, row in learnt])
     size = np.stack([_largest(part) for part in parts])
-    pooled = np.where(scale[-1] > _CONSTANT * size[-1], scale[-1], np.where(size[-1] > 0, size[-1], 1.0))
+    pooled = np.where(
+        scale[-1] > _CONSTANT * size[-1], scale[-1], np.where(size[-1] > 0, size[-1], 1.0)
+    )
     scale = np.where(scale > _CONSTANT * size, scale, pooled)
     center[:, flat], scale[:, flat] = 0.0, 1.0
     if scaler != "quantile":

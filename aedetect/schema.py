@@ -86,7 +86,7 @@ def kind_of(dtype: pa.DataType) -> Kind:
 
 
 def check_time(files: Iterable[SourceFile], *, timestamp: str) -> bool:
-    """Return whether timestamps carry a zone; raise SchemaMismatch when absent, mixed or no time."""
+    """Return whether timestamps carry a zone; raise SchemaMismatch when they are unfit."""
     aware: dict[bool, str] = {}
     for file in files:
         dtype = _column(file, timestamp, setting="[data] timestamp")
@@ -175,7 +175,7 @@ def _column(file: SourceFile, name: str, *, setting: str) -> pa.DataType:
 
 
 def _common_columns(files: Sequence[SourceFile]) -> list[str]:
-    """Columns that stand in every file, in the first file's order; path columns are not features."""
+    """Columns that stand in every file, not in its path, in the first file's order."""
     others = files[1:]
     first = [name for name in files[0].columns if name not in files[0].hive]
     return [name for name in first if all(name in file.columns for file in others)]
@@ -195,7 +195,9 @@ def _kind_in_all(files: Sequence[SourceFile], name: str) -> Kind:
     if set(seen) == {"number", "boolean"}:
         return "number"
     where = ", ".join(f"{kind} in {name}" for kind, name in seen.items())
-    raise SchemaMismatch(f'column "{name}" must have one type, however: {where}; cast it, or exclude it')
+    raise SchemaMismatch(
+        f'column "{name}" must have one type, however: {where}; cast it, or exclude it'
+    )
 
 
 def _expand(patterns: Sequence[str], names: Sequence[str], *, setting: str) -> list[str]:

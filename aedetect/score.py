@@ -120,7 +120,11 @@ def _reasons(
     scorer = detector.scorer
     names = scorer.schema.names
     limit = scorer.preparation.missing_limit
-    longer = f" for longer than {format_duration(limit)}" if scorer.preparation.missing == "carry" else ""
+    longer = (
+        f" for longer than {format_duration(limit)}"
+        if scorer.preparation.missing == "carry"
+        else ""
+    )
     fixed = (
         f"needs {scorer.length - 1} earlier rows",
         "all features are missing",

@@ -15,6 +15,7 @@ from aedetect import registry
 from aedetect.compute import Computed, Model, compute, load_detector
 from aedetect.errors import SchemaMismatch
 from aedetect.files import SetAside, find, fingerprints
+from aedetect.logs import log_event
 from aedetect.partition import FLAGGED, SCORES
 from aedetect.plan import Plan, Span, Unit, check_owner, make_plan, read_written, set_aside
 from aedetect.schema import check_time, mismatch
@@ -84,6 +85,7 @@ def plan(config: Config, model: Model, *, span: Span, force: bool) -> Job:
         span=span,
         force=force,
     )
+    log_event(logger, "plan", files=len(source.files), partitions=len(made.compute))
     return Job(
         model=model,
         plan=made,
@@ -94,11 +96,16 @@ def plan(config: Config, model: Model, *, span: Span, force: bool) -> Job:
     )
 
 
-def compute_unit(unit: Unit, job: Job) -> Computed:
-    """Compute one partition of a job."""
-    computed = compute(unit, model=job.model, output=job.output)
-    fields = {"partition": computed.partition, "rows": computed.rows, "flagged": computed.flagged}
-    logger.info("partition", extra=fields)
+def compute_unit(unit: Unit, *, model: Model, output: Path) -> Computed:
+    """Compute one partition."""
+    computed = compute(unit, model=model, output=output)
+    log_event(
+        logger,
+        "partition",
+        partition=computed.partition,
+        rows=computed.rows,
+        flagged=computed.flagged,
+    )
     return computed
 
 
@@ -141,7 +148,9 @@ def check_fit(summary: Summary) -> None:
 def run(config: Config, *, span: Span | None = None, force: bool = False) -> Summary:
     """Score what is new or changed, one partition after the other, in this process."""
     job = plan(config, resolve(config), span=span or Span(), force=force)
-    return finish(job, [compute_unit(unit, job) for unit in job.plan.compute])
+    return finish(
+        job, [compute_unit(unit, model=job.model, output=job.output) for unit in job.plan.compute]
+    )
 
 
 def _unfit(schema: Schema, source: Source) -> dict[str, str]:

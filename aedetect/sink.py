@@ -81,7 +81,9 @@ class TableWriter:
     def _flush(self, rows: int) -> None:
         table = pa.Table.from_batches(self._waiting, self._schema)
         if rows:
-            self._writer.write_table(table.slice(0, rows).combine_chunks(), row_group_size=ROW_GROUP)
+            self._writer.write_table(
+                table.slice(0, rows).combine_chunks(), row_group_size=ROW_GROUP
+            )
         rest = table.slice(rows)
         self._waiting, self._waiting_rows = rest.to_batches(), rest.num_rows
 

@@ -29,8 +29,12 @@ def split(rows: Rows, *, holdout: float, gap: int) -> npt.NDArray[np.int8]:
     rest is learnt from. Up to `gap` rows between two parts belong to none, because neighbours in
     time are alike. By entity, because entities may have been recorded one after the other.
 
-    >>> rows = Rows(time=np.arange(10), entity=np.zeros(10, np.int32), names=("a",),
-    ...             values=np.zeros((10, 1)))
+    >>> rows = Rows(
+    ...     time=np.arange(10),
+    ...     entity=np.zeros(10, np.int32),
+    ...     names=("a",),
+    ...     values=np.zeros((10, 1)),
+    ... )
     >>> split(rows, holdout=0.3, gap=0).tolist()
     [0, 0, 0, 0, 0, 0, 1, 2, 2, 2]
     """
@@ -38,7 +42,9 @@ def split(rows: Rows, *, holdout: float, gap: int) -> npt.NDArray[np.int8]:
     counts = np.diff(np.append(first, len(rows)))
     rank = np.arange(len(rows)) - np.repeat(first, counts)
     held = np.repeat(np.round(counts * (1 - holdout)).astype(np.int64), counts)
-    validate = np.repeat(np.round(counts * (1 - holdout) * (1 - VALIDATE_SHARE)).astype(np.int64), counts)
+    validate = np.repeat(
+        np.round(counts * (1 - holdout) * (1 - VALIDATE_SHARE)).astype(np.int64), counts
+    )
     margin = np.repeat(np.minimum(gap, (counts * GAP_SHARE).astype(np.int64)), counts)
     part = np.full(len(rows), Part.LEARN, dtype=np.int8)
     part[rank >= validate] = Part.VALIDATE

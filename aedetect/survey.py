@@ -55,7 +55,7 @@ def survey(connection: duckdb.DuckDBPyConnection, source: Source, settings: Data
     counted = _count(connection, source, settings, kinds, where)
     if not counted["_rows"]:
         raise NoData(
-            f"none of the {rows} rows is normal and has a timestamp (normal: {where or 'all rows'}): "
+            f"none of the {rows} rows is normal and has a timestamp (normal: {where or 'all'}): "
             "check [data] normal, label and timestamp"
         )
     features, left_out = _features(connection, source, settings, kinds, counted)
@@ -96,7 +96,9 @@ def _count(
     counts = []
     for name, kind in kinds.items():
         column = identifier(name)
-        test = f"{column} IS NOT NULL" if kind == "category" else f"isfinite(CAST({column} AS DOUBLE))"
+        test = (
+            f"{column} IS NOT NULL" if kind == "category" else f"isfinite(CAST({column} AS DOUBLE))"
+        )
         counts.append(f"count(*) FILTER ({test})")
     condition = f"{time} IS NOT NULL AND ({where or 'TRUE'})"
     sql = f"SELECT count(*), {', '.join(counts)} FROM {scan(source.files)} WHERE {condition}"
@@ -129,13 +131,17 @@ def _features(
                     "which is no state that can be learnt: take it out of [data] features"
                 )
             else:
-                left_out.append(f'column "{name}" is text with over {MAX_CATEGORIES} values: left out')
+                left_out.append(
+                    f'column "{name}" is text with over {MAX_CATEGORIES} values: left out'
+                )
     if not features:
         raise SchemaMismatch(f"no column can be learnt: {'; '.join(left_out)}")
     return tuple(features), tuple(left_out)
 
 
-def _categories(connection: duckdb.DuckDBPyConnection, source: Source, name: str) -> tuple[str, ...]:
+def _categories(
+    connection: duckdb.DuckDBPyConnection, source: Source, name: str
+) -> tuple[str, ...]:
     """Return a text column's values, sorted, one more than allowed at most.
 
     Text that is mostly numbers is refused: as categories they would lose their order and size.

@@ -5,6 +5,7 @@ The flow in `pipelines/training.py` is made of these; `run` is the same without 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import tempfile
@@ -26,6 +27,7 @@ from aedetect.errors import TooFewRows
 from aedetect.files import Source, find, fingerprints
 from aedetect.fit import Fitted, build, fit
 from aedetect.ingest import Query, Rows, engine, read
+from aedetect.logs import log_event
 from aedetect.schema import Schema
 from aedetect.split import Part, split
 from aedetect.survey import Survey, survey
@@ -90,7 +92,7 @@ def ingest(config: Config, scratch: Path) -> Ingested:
         *seen.left_out,
     )
     for note in notes:
-        logger.warning("note", extra={"note": note})
+        log_event(logger, "note", text=note)
     return Ingested(
         rows=collected.rows,
         schema=_schema(config, seen, collected.rows),
@@ -212,7 +214,9 @@ def _row_notes(seen: Survey, duplicates: int) -> list[str]:
     notes = []
     if seen.normal < seen.rows:
         left = f"{seen.rows - seen.normal} of {seen.rows} rows"
-        notes.append(f"{left} are not normal or have no timestamp ({seen.where or 'no filter'}): left out")
+        notes.append(
+            f"{left} are not normal or have no timestamp ({seen.where or 'no filter'}): left out"
+        )
     if duplicates:
         notes.append(f"{duplicates} rows repeat an entity and timestamp: the first of each is kept")
     return notes
@@ -248,10 +252,13 @@ def _check_enough(config: Config, schema: Schema, windows: Mapping[Part, Windows
             )
 
 
+def data_fingerprint(config: Config) -> str:
+    """Return the fingerprint of the training data as they are now."""
+    return _fingerprint(find(config.train, timestamp=config.data.timestamp))
+
+
 def _fingerprint(source: Source) -> str:
     """Hash the names and contents of all files."""
-    import hashlib
-
     listed = json.dumps(fingerprints(source.files), sort_keys=True)
     return hashlib.blake2b(listed.encode(), digest_size=16).hexdigest()
 
@@ -263,7 +270,9 @@ def _parameters(
     flat: dict[str, str | int | float | bool | None] = {}
     for section in ("data", "prepare", "window", "model", "training", "calibration"):
         for key, value in asdict(getattr(config, section)).items():
-            plain = value if isinstance(value, str | int | float | bool | None) else json.dumps(value)
+            plain = (
+                value if isinstance(value, str | int | float | bool | None) else json.dumps(value)
+            )
             flat[f"{section}.{key}"] = plain
     sizes = trained.scorer.model.sizes
     flat["data.frequency"] = format_duration(ingested.schema.period)
@@ -283,9 +292,11 @@ def _metrics(ingested: Ingested, detector: Detector) -> dict[str, float]:
     }
 
 
-def _columns(schema: Schema) -> dict[str, str]:
-    kinds = {"number": "number", "boolean": "boolean", "category": "text"}
-    columns = {schema.timestamp: "timestamp"}
+def _columns(schema: Schema) -> dict[str, registry.ColumnKind]:
+    kinds: dict[str, registry.ColumnKind] = {"category": "text", "boolean": "boolean"}
+    columns: dict[str, registry.ColumnKind] = {schema.timestamp: "timestamp"}
     if schema.entity is not None:
         columns[schema.entity] = "text"
-    return columns | {feature.name: kinds[feature.kind] for feature in schema.features}
+    return columns | {
+        feature.name: kinds.get(feature.kind, "number") for feature in schema.features
+    }

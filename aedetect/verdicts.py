@@ -72,7 +72,9 @@ def flagged_batch(
     chosen = pa.array(scored.flagged)
     count = len(scored.flagged)
     threshold = detector.calibration.threshold.value
-    level = np.searchsorted(_SEVERITY_RATIOS, scored.score[scored.flagged] / max(threshold, 1e-12), side="right")
+    level = np.searchsorted(
+        _SEVERITY_RATIOS, scored.score[scored.flagged] / max(threshold, 1e-12), side="right"
+    )
     added = [
         pa.repeat(threshold, count),
         pa.array(SEVERITIES).take(pa.array(level)),

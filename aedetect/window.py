@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from annotated_types import Ge
 
 from aedetect.ingest import Bool, Int, Rows
 
@@ -19,16 +20,22 @@ T = TypeVar("T", bound=np.generic)
 class WindowSettings:
     """How rows are cut into windows: `[window]`."""
 
-    length: int = 16  # rows
-    stride: int = 1  # rows between the windows that are learnt from; scoring uses every row
+    length: Annotated[int, Ge(1)] = 16  # rows
+    stride: Annotated[int, Ge(1)] = (
+        1  # rows between the windows that are learnt from; scoring uses every row
+    )
 
 
 def positions(time: Int, *, starts: Bool, usable: Bool, max_gap: int) -> Int:
     """Count the usable rows directly before each row, without a gap: (R,), -1 for unusable rows.
 
     >>> on = np.ones(4, bool)
-    >>> positions(np.array([0, 1, 9, 10]), starts=np.array([True, False, False, False]),
-    ...           usable=on, max_gap=2).tolist()
+    >>> positions(
+    ...     np.array([0, 1, 9, 10]),
+    ...     starts=np.array([True, False, False, False]),
+    ...     usable=on,
+    ...     max_gap=2,
+    ... ).tolist()
     [0, 1, 0, 1]
     """
     breaks = starts | ~usable

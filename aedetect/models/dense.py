@@ -49,7 +49,7 @@ class Undercomplete(Autoencoder):
     def decode(self, code: Tensor) -> Tensor:
         """(N, C) -> (N, T, D)."""
         cells: Tensor = self.head(self.decoder(code))
-        return cells.unflatten(1, (self.sizes.length, self.sizes.outputs))
+        return cells.view(-1, self.sizes.length, self.sizes.outputs)
 
     def decode_last(self, code: Tensor) -> Tensor:
         """(N, C) -> (N, D), with the last step's part of the last layer alone."""

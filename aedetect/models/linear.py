@@ -39,7 +39,7 @@ class Linear(Autoencoder):
     def decode(self, code: Tensor) -> Tensor:
         """(N, C) -> (N, T, D)."""
         cells = nn.functional.linear(code, self.basis.T, self.mean)
-        return cells.unflatten(1, (self.sizes.length, self.sizes.outputs))
+        return cells.view(-1, self.sizes.length, self.sizes.outputs)
 
     def decode_last(self, code: Tensor) -> Tensor:
         """(N, C) -> (N, D)."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge
 
 VariantName = Literal["undercomplete", "linear"]
 ActivationName = Literal["relu", "gelu", "tanh", "sigmoid"]
@@ -14,8 +16,10 @@ class ModelSettings:
     """Which autoencoder: `[model]`."""
 
     variant: VariantName = "undercomplete"
-    hidden: tuple[int, ...] | None = None  # widths up to the code; () is shallow; None: derived
-    latent: int | None = None  # width of the code; None: derived
+    hidden: tuple[Annotated[int, Ge(1)], ...] | None = (
+        None  # widths up to the code; () is shallow; None: derived
+    )
+    latent: Annotated[int, Ge(1)] | None = None  # width of the code; None: derived
     activation: ActivationName = "relu"
 
 

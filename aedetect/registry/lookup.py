@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from aedetect.errors import RegistryError, UnknownModel
 from aedetect.registry.pyfunc import DETECTOR
-from aedetect.registry.records import CHAMPION, FINGERPRINT, Registered, registered
+from aedetect.registry.records import CHAMPION, FINGERPRINT, Registered, as_registered
 from aedetect.registry.session import is_absent, speaking
 
 if TYPE_CHECKING:
@@ -40,15 +40,16 @@ def find(reference: str, *, tracking_uri: str) -> Registered:
     return version
 
 
-def fetch(version: Registered, *, tracking_uri: str) -> Path:
+def fetch(registered: Registered, *, tracking_uri: str) -> Path:
     """Return a local folder with the saved detector; a download lasts until the process ends."""
+    version = str(registered.version)
     with speaking(tracking_uri) as client:
-        location = client.get_model_version_download_uri(version.name, str(version.version))
+        location = client.get_model_version_download_uri(registered.name, version)
         folder = _local(location, tracking_uri=tracking_uri)
     saved = folder / "artifacts" / DETECTOR
     if not (saved / "detector.json").is_file():
         raise RegistryError(
-            f"{version.reference} must hold a detector.json, however there is none in {location}: "
+            f"{registered.reference} must hold a detector, however there is none in {location}: "
             "restore that folder, or run `aedetect train` for a new version"
         )
     return saved
@@ -61,7 +62,7 @@ def versions(*, tracking_uri: str, name: str | None = None) -> list[Registered]:
     with speaking(tracking_uri) as client:
         found = [version for version in _searched(client, name) if FINGERPRINT in version.tags]
         named = _aliases(client, names={version.name for version in found})
-    listed = [registered(v, aliases=named.get((v.name, str(v.version)), [])) for v in found]
+    listed = [as_registered(v, aliases=named.get((v.name, str(v.version)), [])) for v in found]
     return sorted(listed, key=lambda version: (version.created, version.version), reverse=True)
 
 
@@ -80,7 +81,7 @@ def _looked_up(
             if error.error_code in _ABSENT:
                 return None
             raise
-        return registered(found, aliases=found.aliases)
+        return as_registered(found, aliases=found.aliases)
 
 
 def _missing(reference: str, *, known: list[Registered]) -> str:

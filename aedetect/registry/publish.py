@@ -12,7 +12,7 @@ from aedetect.registry.records import (
     CHAMPION,
     Registered,
     TrainingRecord,
-    registered,
+    as_registered,
 )
 from aedetect.registry.session import database, speaking, tolerating_existing
 
@@ -50,7 +50,7 @@ def promote(registered: Registered, *, tracking_uri: str) -> Registered:
 
 def _current(client: MlflowClient, *, name: str, version: str) -> Registered:
     found = client.get_model_version(name, version)
-    return registered(found, aliases=found.aliases)
+    return as_registered(found, aliases=found.aliases)
 
 
 def _started(client: MlflowClient, *, record: TrainingRecord, tracking_uri: str) -> Run:

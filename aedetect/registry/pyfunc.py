@@ -69,7 +69,6 @@ def _save(
             artifacts={"detector": str(detector)},
             signature=signature(columns),
             pip_requirements=["aedetect"],  # given, because MLflow's search for them is slow
-            model_config={"columns": dict(columns)},
             mlflow_model=Model(model_uuid=number, model_id=number, run_id=model.source_run_id),
         )
 

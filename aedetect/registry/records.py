@@ -63,7 +63,7 @@ class Registered:
         return f"{self.name}/{self.version}"
 
 
-def registered(version: ModelVersion, *, aliases: Sequence[str]) -> Registered:
+def as_registered(version: ModelVersion, *, aliases: Sequence[str]) -> Registered:
     """Translate a version of MLflow's into one of ours."""
     return Registered(
         name=version.name,

@@ -12,6 +12,7 @@ from pandas.api.types import is_object_dtype
 
 from aedetect.detector import Detector
 from aedetect.frames import score_frame
+from aedetect.schema import Schema
 
 if TYPE_CHECKING:
     from mlflow.pyfunc.model import PythonModel, PythonModelContext
@@ -27,31 +28,32 @@ def served_detector() -> "PythonModel":
         def load_context(self, context: "PythonModelContext") -> None:
             """Load the detector that was logged with the model."""
             self._detector = Detector.load(Path(context.artifacts["detector"]))
-            self._kinds = context.model_config["columns"]
 
         def predict(
             self, context: object, model_input: pd.DataFrame, params: object = None
         ) -> pd.DataFrame:
             """Score a frame: one row out for each row in, in the same order."""
             del context, params
-            return score_frame(self._detector, typed(model_input, kinds=self._kinds))
+            schema = self._detector.scorer.schema
+            return score_frame(self._detector, typed(model_input, schema=schema))
 
     return ServedDetector()
 
 
-def typed(frame: pd.DataFrame, *, kinds: dict[str, str]) -> pd.DataFrame:
+def typed(frame: pd.DataFrame, *, schema: Schema) -> pd.DataFrame:
     """Give columns that arrive as Python objects, or as JSON text, the type they stand for.
 
     MLflow takes a column whose type is left open apart, value by value, and puts it together
     again: missing integers and booleans and empty columns lose their type on the way.
     """
     typed = frame.copy(deep=False)
-    for name, kind in kinds.items():
-        column, lost = frame[name], is_object_dtype(frame[name])
-        if kind == "timestamp" and (lost or isinstance(column.dtype, pd.StringDtype)):
-            typed[name] = pd.to_datetime(column)
-        elif kind == "number" and lost:
-            typed[name] = pd.to_numeric(column).astype(float)
-        elif kind == "boolean" and lost:
-            typed[name] = column.astype("boolean")
+    time = frame[schema.timestamp]
+    if is_object_dtype(time) or isinstance(time.dtype, pd.StringDtype):
+        typed[schema.timestamp] = pd.to_datetime(time, utc=schema.aware)
+    for feature in schema.features:
+        column = frame[feature.name]
+        if is_object_dtype(column) and feature.kind == "number":
+            typed[feature.name] = pd.to_numeric(column).astype(float)
+        elif is_object_dtype(column) and feature.kind == "boolean":
+            typed[feature.name] = column.astype("boolean")
     return typed

@@ -61,12 +61,7 @@ def speaking(tracking_uri: str, *, create: bool = False) -> Iterator[MlflowClien
             _check_opens(tracking_uri)
             yield MlflowClient(tracking_uri, registry_uri=tracking_uri)
     except (MlflowException, SQLAlchemyError, CommandError, sqlite3.Error, OSError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        where = re.sub(r"//[^/@]*@", "//***@", tracking_uri)  # may hold a password
-        raise RegistryError(
-            f"the MLflow registry at {where} must answer, however: {reason}; "
-            "check [registry] tracking_uri and that nothing else blocks it"
-        ) from error
+        raise RegistryError(_refusal(tracking_uri, error)) from error
 
 
 @contextmanager
@@ -79,6 +74,18 @@ def tolerating_existing() -> Iterator[None]:
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
+
+
+def _refusal(tracking_uri: str, error: BaseException) -> str:
+    """Say in one line what was wrong first, without the password that an address may hold."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    reason = str(error).strip().partition("\n")[0]
+    message = (
+        f"the MLflow registry at {tracking_uri} must answer, however: {reason}; "
+        "check [registry] tracking_uri and that nothing else blocks it"
+    )
+    return re.sub(r"//[^/@\s]*@", "//***@", message)
 
 
 def _create(tracking_uri: str) -> None:

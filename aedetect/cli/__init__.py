@@ -1,0 +1,75 @@
+"""The command line. Heavy imports wait inside the commands: `--help` answers at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from aedetect.cli import demo, look, work
+from aedetect.errors import AedetectError
+
+# What the libraries below would otherwise do on their own: call home, log tracebacks that the
+# one message on stderr replaces, draw their own progress.
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+
+app = typer.Typer(
+    name="aedetect",
+    help="Anomaly detection for tabular time series.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for command in (
+    look.check,
+    work.train,
+    work.score,
+    look.models,
+    look.flags,
+    work.schedule,
+    demo.demo,
+):
+    app.command()(command)
+
+
+def _print_version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("aedetect"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+    show_version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    """Anomaly detection for tabular time series."""
+    _print_version(wanted=show_version)
+    if not debug:
+        for name, value in QUIET.items():
+            os.environ.setdefault(name, value)
+
+
+def main() -> None:
+    """Run the command line; turn an error into one message and exit code 1."""
+    try:
+        app()
+    except AedetectError as error:
+        _fail(str(error))
+    except Exception as error:
+        _fail(f"unexpected {type(error).__name__}: {error} (aedetect --debug ... shows where)")
+
+
+def _fail(message: str) -> None:
+    if "--debug" in sys.argv:
+        raise  # noqa: PLE0704 - called while an exception is handled
+    typer.echo(f"aedetect: {message}", err=True)
+    sys.exit(1)

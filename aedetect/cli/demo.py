@@ -1,0 +1,83 @@
+"""The demonstration: the whole job on the shipped sample."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from aedetect.config import Config
+
+CONFIG = Path("demo.toml")
+_SHOWN = 8  # stretches
+
+
+def demo() -> None:
+    """Train on the shipped sample, score it day by day, and show what was flagged."""
+    from aedetect.cli.show import console, print_evaluation, print_events, print_summary
+    from aedetect.cli.work import run_scoring, run_training
+    from aedetect.config import read_config
+    from aedetect.evaluate import evaluate
+    from aedetect.events import group, read_flagged
+    from aedetect.files import find
+
+    _place_sample(Path())
+    settings = read_config(CONFIG)
+    out = console()
+    out.print(
+        "1. Train on two weeks of three servers, one row a minute (data/smd/train.parquet)",
+        style="bold",
+    )
+    if _is_trained(settings):
+        out.print(
+            f"{settings.name} is trained on these data already; aedetect train {CONFIG} repeats it"
+        )
+    else:
+        run_training(CONFIG, [])
+    out.print("\n2. Score the days that arrived since (data/smd/incoming)", style="bold")
+    print_summary(run_scoring(CONFIG, []))
+    out.print("\n3. The strangest stretches", style="bold")
+    flagged = read_flagged(settings.output)
+    print_events(group(flagged), rows=flagged.num_rows, most=_SHOWN)
+    out.print("\n4. How well it did", style="bold")
+    source = find(settings.input, timestamp=settings.data.timestamp)
+    print_evaluation(evaluate(source, settings.output, settings.data))
+    _say_what_next(settings)
+
+
+def _place_sample(folder: Path) -> None:
+    """Copy the sample from the installed package, unless the folder has it."""
+    if (folder / CONFIG).exists():
+        return
+    sample = Path(__file__).parents[1] / "sample"
+    if not sample.is_dir():
+        raise typer.BadParameter(f"run it in the repository, where {CONFIG} is")
+    shutil.copytree(sample, folder, dirs_exist_ok=True)
+
+
+def _is_trained(settings: Config) -> bool:
+    """Whether the champion was trained with these settings on these data."""
+    from aedetect import registry
+    from aedetect.training import data_fingerprint
+
+    versions = registry.versions(name=settings.name, tracking_uri=settings.tracking_uri)
+    champions = [each for each in versions if registry.CHAMPION in each.aliases]
+    wanted = {"config_hash": settings.hash, "data_fingerprint": data_fingerprint(settings)}
+    return any(wanted.items() <= dict(each.tags).items() for each in champions)
+
+
+def _say_what_next(settings: Config) -> None:
+    from aedetect.cli.show import console
+
+    console().print(
+        "\nWhere to look next\n"
+        f"  every row's verdict      {settings.output}/scores\n"
+        f"  flagged rows and causes  {settings.output}/flagged\n"
+        f"  more of the stretches    aedetect flags {CONFIG} --most 50\n"
+        f"  the model in MLflow      mlflow ui --backend-store-uri {settings.tracking_uri}\n"
+        "  the runs in Prefect      prefect server start\n"
+        f"  every morning at 06:15   aedetect schedule {CONFIG}"
+    )

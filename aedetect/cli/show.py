@@ -1,0 +1,208 @@
+"""What people see: tables on a terminal, or JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from aedetect.config import Config
+    from aedetect.evaluate import Evaluation
+    from aedetect.events import Cause, Event
+    from aedetect.quality import InputQuality, Quality
+    from aedetect.registry import Registered
+    from aedetect.scoring import Summary
+
+WIDTH_IN_LOG = 110  # columns, when no terminal says how wide it is
+
+
+def console() -> Console:
+    """Return the console for results; a log gets a fixed width."""
+    plain = Console(highlight=False, markup=False)
+    return (
+        plain if plain.is_terminal else Console(width=WIDTH_IN_LOG, highlight=False, markup=False)
+    )
+
+
+def print_json(value: object) -> None:
+    """Print dataclasses as JSON; what is not a number becomes null."""
+    print(json.dumps(_plain(value), indent=2, allow_nan=False))  # noqa: T201
+
+
+def print_quality(report: Quality, scored: InputQuality | None) -> None:
+    """Show the report of `check`."""
+    out = console()
+    out.print(
+        f"{report.rows:,} normal rows, one every {report.period}; windows end at gaps over {report.max_gap}"
+    )
+    for note in report.notes:
+        out.print(f"note: {note}")
+    columns = _table("column", "kind", "missing", "low", "mean", "high", "verdict")
+    for c in report.columns:
+        columns.add_row(
+            c.name,
+            c.kind,
+            f"{c.missing:.1%}",
+            _number(c.low),
+            _number(c.mean),
+            _number(c.high),
+            c.verdict,
+        )
+    entities = _table("entity", "rows", "first", "last", "gaps", "longest step", "verdict")
+    for e in report.entities:
+        entities.add_row(
+            str(e.name or "-"),
+            f"{e.rows:,}",
+            e.first,
+            e.last,
+            str(e.gaps),
+            e.longest_gap,
+            e.verdict,
+        )
+    out.print(columns, entities)
+    if scored is not None:
+        out.print(
+            f"to score: {scored.files} files, {scored.rows:,} rows, {scored.first} to {scored.last}"
+        )
+        for problem in scored.problems:
+            out.print(f"  cannot be scored: {problem}")
+
+
+def print_trained(config: Config, trained: Registered) -> None:
+    """Show what training gave."""
+    out = console()
+    aliases = ", ".join(trained.aliases) or "no alias"
+    out.print(f"registered {trained.reference} ({aliases}) in {config.tracking_uri}")
+    out.print(
+        f"next: aedetect score CONFIG   |   mlflow ui --backend-store-uri {config.tracking_uri}"
+    )
+
+
+def print_summary(summary: Summary) -> None:
+    """Show what scoring did."""
+    out = console()
+    out.print(
+        f"{summary.model}: {summary.rows:,} rows of {summary.partitions} partitions scored, "
+        f"{summary.flagged:,} flagged; {summary.current} partitions were up to date"
+    )
+    for reason, count in summary.not_scored.items():
+        out.print(f"  {count:,} rows not scored: {reason}")
+    for file in summary.unreadable:
+        out.print(f"  set aside: {file}; it is tried again in the next run")
+    for what, partitions in (
+        ("withdrawn, input gone", summary.withdrawn),
+        ("kept, input unreadable", summary.held),
+    ):
+        if partitions:
+            out.print(f"  {what}: {', '.join(partitions)}")
+    out.print(
+        f"verdicts in {summary.output}/scores, flagged rows with causes in {summary.output}/flagged"
+    )
+
+
+def print_models(name: str, versions: Sequence[Registered]) -> None:
+    """Show registered versions."""
+    if not versions:
+        console().print(f"no version of {name} yet: aedetect train CONFIG")
+        return
+    table = _table("version", "aliases", "created (UTC)", "variant", "config", "data")
+    for each in versions:
+        tags = each.tags
+        table.add_row(
+            each.reference,
+            ", ".join(each.aliases),
+            f"{each.created:%Y-%m-%d %H:%M}",
+            *(
+                str(tags.get(key, ""))[:12]
+                for key in ("variant", "config_hash", "data_fingerprint")
+            ),
+        )
+    console().print(table)
+
+
+def print_events(events: Sequence[Event], *, rows: int, most: int) -> None:
+    """Show stretches of flagged rows."""
+    out = console()
+    if not events:
+        out.print("nothing is flagged")
+        return
+    table = _table(
+        "entity",
+        "from",
+        "to",
+        "rows",
+        "peak",
+        "severity",
+        "share of the peak, feature, observed (expected)",
+    )
+    for event in events[:most]:
+        table.add_row(
+            str(event.entity or "-"),
+            event.start.removesuffix(":00"),
+            event.end.removesuffix(":00"),
+            str(event.rows),
+            f"{event.peak_score / event.threshold:.1f} x",
+            event.severity,
+            "\n".join(map(_cause, event.causes)),
+        )
+    out.print(table)
+    shown = min(most, len(events))
+    out.print(
+        f"{rows:,} flagged rows in {len(events):,} stretches; the {shown} strangest are shown"
+    )
+
+
+def print_evaluation(result: Evaluation) -> None:
+    """Show how verdicts agree with labels."""
+    table = _table("against the labels, row by row, no adjustment", "")
+    table.add_row(
+        "rows scored",
+        f"{result.rows:,} over {result.days:.1f} days, {result.not_scored:,} not scored",
+    )
+    table.add_row(
+        "average precision",
+        f"{result.average_precision:.3f} (a random score: {result.anomalous:.3f})",
+    )
+    table.add_row("precision at the threshold", f"{result.precision:.3f}")
+    table.add_row("recall at the threshold", f"{result.recall:.3f}")
+    table.add_row("false alarms a day", f"{result.false_alarms_a_day:.1f} rows")
+    table.add_row("false alarm rate", f"{result.false_alarm_rate:.5f}")
+    console().print(table)
+
+
+def _cause(cause: Cause) -> str:
+    return (
+        f"{cause.share:4.0%} {cause.feature} {_number(cause.observed)} ({_number(cause.expected)})"
+    )
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def _plain(value: object) -> Any:
+    """Turn dataclasses, paths and moments into what JSON knows."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, datetime | Path):
+        return str(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value

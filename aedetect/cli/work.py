@@ -1,0 +1,79 @@
+"""Commands that do the work: train, score, schedule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aedetect.cli.options import AsJson, ConfigPath, Overrides, Since, Until
+
+if TYPE_CHECKING:
+    from aedetect.scoring import Summary
+
+
+def train(config: ConfigPath, overrides: Overrides = None) -> None:
+    """Learn normal, calibrate the threshold, register the detector as the next version."""
+    run_training(config, overrides or [])
+
+
+def score(
+    config: ConfigPath,
+    overrides: Overrides = None,
+    since: Since = None,
+    until: Until = None,
+    everything: Annotated[bool, typer.Option("--all", help="Score all anew.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Score what is new or changed; with --since, --until or --all score that anew."""
+    from aedetect.cli.show import print_json, print_summary
+
+    summary = run_scoring(config, overrides or [], since=since, until=until, everything=everything)
+    if as_json:
+        print_json(summary)
+    else:
+        print_summary(summary)
+
+
+def schedule(
+    configs: Annotated[list[Path], typer.Argument(metavar="CONFIG...", help="TOML files.")],
+) -> None:
+    """Serve scoring on the cron schedule of each configuration, until stopped."""
+    from pipelines.serving import serve
+
+    serve(configs, tell=typer.echo)
+
+
+def run_training(config: Path, overrides: list[str]) -> None:
+    """Run the training flow and say what came of it."""
+    from aedetect.cli.progress import progress
+    from aedetect.cli.show import print_trained
+    from aedetect.config import read_config
+
+    settings = read_config(config, overrides)  # refuse it before Prefect starts
+    with progress(f"training {settings.name}"):
+        from pipelines.training import training
+
+        trained = training(str(config), overrides)
+    print_trained(settings, trained)
+
+
+def run_scoring(
+    config: Path,
+    overrides: list[str],
+    *,
+    since: str | None = None,
+    until: str | None = None,
+    everything: bool = False,
+) -> Summary:
+    """Run the scoring flow and return its summary."""
+    from aedetect.cli.progress import progress
+    from aedetect.config import read_config
+
+    settings = read_config(config, overrides)
+    with progress(f"scoring with {settings.model_reference}"):
+        from pipelines.scoring import scoring
+
+        rescore = everything or since is not None or until is not None
+        return scoring(str(config), overrides, since=since, until=until, rescore=rescore)

@@ -1,0 +1,21 @@
+"""Events for the log: a word and fields, readable as a line and as data."""
+
+from __future__ import annotations
+
+import logging
+
+
+def log_event(logger: logging.Logger, event: str, /, **fields: object) -> None:
+    """Log an event as logfmt, with the fields also on the record as `fields`.
+
+    >>> logging.getLogger("x").setLevel(logging.ERROR)
+    >>> log_event(logging.getLogger("x"), "epoch", number=1, loss=0.5)
+    """
+    level = logging.WARNING if event == "note" else logging.INFO
+    if logger.isEnabledFor(level):
+        line = " ".join([event, *(f"{key}={_plain(value)}" for key, value in fields.items())])
+        logger.log(level, line, extra={"event": event, "fields": fields})
+
+
+def _plain(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,47 @@
+"""The scoring flow."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, unmapped
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from aedetect import scoring as stages
+from aedetect.config import read_config
+from aedetect.durations import parse_instant
+from aedetect.plan import Span
+from pipelines import tasks
+
+# One partition a core at a time: each is computed by one thread.
+RUNNER: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=os.cpu_count() or 1)
+
+
+@flow(
+    name="scoring",
+    persist_result=False,
+    task_runner=RUNNER,
+)
+def scoring(
+    config_path: str,
+    overrides: list[str] | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    rescore: bool = False,  # noqa: FBT001, FBT002 - flow parameters are always given by name
+) -> stages.Summary:
+    """Score what is new or changed, each partition in a task of its own."""
+    config = read_config(Path(config_path), overrides or ())
+    span = Span(
+        parse_instant(since) if since else None,
+        parse_instant(until) if until else None,
+    )
+    model = tasks.resolve_model(config)
+    job = tasks.make_plan(config, model, span=span, force=rescore)
+    futures = tasks.score_partition.map(
+        list(job.plan.compute), model=unmapped(model), output=unmapped(job.output)
+    )
+    summary = tasks.finish(job, futures.result())
+    stages.check_fit(summary)
+    return summary

@@ -1,0 +1,55 @@
+"""The stages as Prefect tasks. Retries stand here, around plain functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import Task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+
+from aedetect import scoring, training
+from aedetect.errors import AedetectError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+RETRY_DELAYS = [2.0, 10.0]  # seconds
+
+
+def may_pass(_task: Any, _run: TaskRun, state: State[Any]) -> bool:
+    """Whether to try again: what aedetect refuses with a reason, it refuses again."""
+    try:
+        state.result()
+    except AedetectError:
+        return False
+    except Exception:
+        return True
+    return False
+
+
+def _task(function: Callable[P, R], name: str, *, retried: bool = True) -> Task[P, R]:
+    """Wrap a stage; arguments are not hashed, results not stored: files are the state."""
+    return Task(
+        function,
+        name=name,
+        retries=len(RETRY_DELAYS) if retried else 0,
+        retry_delay_seconds=RETRY_DELAYS,
+        retry_condition_fn=may_pass,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
+
+
+ingest = _task(training.ingest, "ingest")
+# Pure computation: a second try would end the same.
+prepare = _task(training.prepare, "prepare", retried=False)
+train = _task(training.train, "train", retried=False)
+calibrate = _task(training.calibrate, "calibrate", retried=False)
+
+register = _task(training.register, "register")
+
+resolve_model = _task(scoring.resolve, "resolve model")
+make_plan = _task(scoring.plan, "plan")
+score_partition = _task(scoring.compute_unit, "score partition")
+finish = _task(scoring.finish, "finish")
