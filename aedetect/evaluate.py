@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from aedetect.durations import NANOSECONDS
 from aedetect.errors import ConfigError, NoData
 from aedetect.ingest import engine, identifier, readable, register, scan
@@ -17,6 +14,9 @@ from aedetect.partition import SCORES
 from aedetect.score import ANOMALY, NOT_SCORED
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from aedetect.files import Source
     from aedetect.schema import DataSettings
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow, unmapped
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from aedetect import scoring as stages
 from aedetect.config import read_config
@@ -16,7 +16,7 @@ from aedetect.plan import Span
 from pipelines import tasks
 
 # One partition a core at a time: each is computed by one thread.
-RUNNER: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=os.cpu_count() or 1)
+RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=os.cpu_count() or 1)
 
 
 @flow(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -283,6 +285,15 @@ def test_a_broken_database_is_refused_at_once(tmp_path):
     file.write_text("not a database" * 100)
     with pytest.raises(RegistryError, match=r"mlflow\.db must answer, however: file is not a data"):
         versions(tracking_uri=uri_of(tmp_path))
+
+
+def test_a_locked_database_is_named(shared, monkeypatch):
+    """If another program keeps the database to itself, the message says so."""
+    monkeypatch.setattr("aedetect.registry.session._BUSY", 0.01)
+    with closing(sqlite3.connect(shared.root / "mlruns" / "mlflow.db")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(RegistryError, match="database is locked"):
+            find("pump", tracking_uri=shared.uri)
 
 
 def test_an_unreachable_server_is_named_without_its_password(monkeypatch):

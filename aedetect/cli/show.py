@@ -41,7 +41,7 @@ def print_quality(report: Quality, scored: InputQuality | None) -> None:
     """Show the report of `check`."""
     out = console()
     out.print(
-        f"{report.rows:,} normal rows, one every {report.period}; windows end at gaps over {report.max_gap}"
+        f"{report.rows:,} normal rows, one every {report.period}; gaps are over {report.max_gap}"
     )
     for note in report.notes:
         out.print(f"note: {note}")
