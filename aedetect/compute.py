@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,7 +21,7 @@ from aedetect.window import with_context
 if TYPE_CHECKING:
     from aedetect.plan import Unit
 
-ENGINE_MB = 200  # memory of DuckDB for each partition in work; it sorts on disk beyond it
+ENGINE_MB = 128  # memory of DuckDB for each partition in work; it sorts on disk beyond it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +83,7 @@ def _write(unit: Unit, detector: Detector, origin: Origin, folder: Path) -> Comp
         kind: TableWriter(folder / f"{kind}.parquet", s, origin) for kind, s in schemas.items()
     }
     not_scored: dict[str, int] = {}
-    for rows, wanted in _batches(unit, detector):
+    for rows, wanted in _batches(unit, detector, folder):
         scored = score_rows(detector, rows, wanted)
         inside = rows.take(wanted)
         table = scores_batch(inside, scored, time)
@@ -104,7 +103,7 @@ def _write(unit: Unit, detector: Detector, origin: Origin, folder: Path) -> Comp
 
 
 def _batches(
-    unit: Unit, detector: Detector
+    unit: Unit, detector: Detector, folder: Path
 ) -> Iterator[tuple[Rows, np.ndarray[tuple[int], np.dtype[np.bool_]]]]:
     """Yield rows with those before them, and which of them are the partition's own."""
     schema = detector.scorer.schema
@@ -116,10 +115,7 @@ def _batches(
         start=unit.partition.start - detector.scorer.lookback,
         end=unit.partition.end,
     )
-    with (
-        tempfile.TemporaryDirectory(prefix="aedetect-") as scratch,
-        engine(memory_mb=ENGINE_MB, scratch=Path(scratch)) as connection,
-    ):
+    with engine(memory_mb=ENGINE_MB, scratch=folder) as connection:
         for rows, before in with_context(
             read(connection, query), lookback=detector.scorer.lookback
         ):

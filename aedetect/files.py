@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aedetect.errors import NoData
-from aedetect.ranges import TimeRange, time_range
+from aedetect.ranges import TimeRange, enclosing, time_ranges
 
 SUFFIXES = (".parquet", ".pq", ".parq")
 _MAGIC = "*?["
@@ -34,7 +34,13 @@ class SourceFile:
     hive: frozenset[str] = (
         frozenset()
     )  # columns that stand in the path (key=value), not in the file
-    times: TimeRange | None = None  # None: no rows, or no time column
+    groups: tuple[TimeRange, ...] = ()  # of its row groups; none without rows or time column
+    by_time: bool = False  # made by `aedetect.cluster`: ordered by time, names its own origin
+
+    @cached_property
+    def times(self) -> TimeRange | None:
+        """Range of its moments; None when it has none."""
+        return enclosing(self.groups)
 
 
 @dataclass(frozen=True)
@@ -166,7 +172,7 @@ def _describe(pair: tuple[str, str], *, timestamp: str) -> SourceFile | SetAside
     try:
         with open_file(path) as stream, pq.ParquetFile(stream) as parquet:
             schema = parquet.schema_arrow
-            times = time_range(parquet, timestamp) if timestamp in schema.names else None
+            groups = time_ranges(parquet, timestamp) if timestamp in schema.names else ()
             hive = _hive_columns(name) - set(schema.names)
             columns = dict(zip(schema.names, schema.types, strict=True))
             columns |= dict.fromkeys(sorted(hive), pa.string())
@@ -180,7 +186,7 @@ def _describe(pair: tuple[str, str], *, timestamp: str) -> SourceFile | SetAside
         columns=columns,
         time_column=timestamp,
         hive=hive,
-        times=times,
+        groups=groups,
     )
 
 

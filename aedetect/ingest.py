@@ -22,10 +22,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aedetect.durations import format_instant
-from aedetect.errors import ConfigError, UnreadableFile
+from aedetect.errors import ConfigError, DataError, UnreadableFile
 from aedetect.files import SourceFile, is_whole
 
-BATCH_ROWS = 65_536
+BATCH_ROWS = 32_768
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
@@ -126,21 +126,27 @@ def register(connection: duckdb.DuckDBPyConnection, files: Iterable[SourceFile])
 
 @contextmanager
 def readable(files: Sequence[SourceFile]) -> Iterator[None]:
-    """Turn what DuckDB says of corrupt files into UnreadableFile."""
+    """Turn what DuckDB says into UnreadableFile for corrupt files, else into DataError."""
     try:
         yield
     except (duckdb.Error, pa.ArrowException, OSError) as error:
         corrupt = [file.name for file in files if not is_whole(file)]
-        names = ", ".join(corrupt or [file.name for file in files[:3]])
         message = str(error).splitlines()[0]
-        raise UnreadableFile(
-            f"{names} cannot be read to the end ({message}): restore or remove it"
+        if corrupt:
+            raise UnreadableFile(
+                f"{', '.join(corrupt)} cannot be read to the end ({message}): restore or remove it"
+            ) from error
+        raise DataError(
+            f"the rows of {files[0].name} and {len(files) - 1} other files cannot be read as asked "
+            f"({message}): check [data] normal and the types of the columns"
         ) from error
 
 
 def scan(files: Sequence[SourceFile]) -> str:
-    """Write the SQL that stands for all rows of the files."""
+    """Write the SQL for all rows of the files, with `_file` and `file_row_number`."""
     listed = ", ".join(_text(file.path) for file in files)
+    if all(file.by_time for file in files):
+        return f"read_parquet([{listed}])"
     hive = str(any(file.hive for file in files)).lower()
     return (
         f"read_parquet([{listed}], filename = '_file', file_row_number = true, "
@@ -188,7 +194,8 @@ def _select(query: Query) -> str:
     for index, (name, categories) in enumerate(query.categories.items()):
         sql_type = "VARCHAR" if categories else "DOUBLE"
         columns.append(f"CAST({identifier(name)} AS {sql_type}) AS c{index}")
-    conditions = [f"{time} IS NOT NULL", *_bounds(query)]
+    limits = bounds(query.files[0], query.timestamp, start=query.start, end=query.end)
+    conditions = [f"{time} IS NOT NULL", *limits]
     conditions += [f"({query.where})"] if query.where else []
     return (
         f"SELECT {', '.join(columns)} FROM {scan(query.files)} WHERE {' AND '.join(conditions)} "
@@ -203,13 +210,18 @@ def _instant(query: Query) -> str:
     return f"CAST({time} AS TIMESTAMP)" if is_date else time
 
 
-def _bounds(query: Query) -> Iterator[str]:
-    """Compare the raw column, so that row groups outside the bounds are never read."""
-    sql_type = _sql_type(query.files[0].columns[query.timestamp])
-    for sign, moment in ((">=", query.start), ("<", query.end)):
+def bounds(
+    file: SourceFile, timestamp: str, *, start: int | None, end: int | None
+) -> Iterator[str]:
+    """Write the SQL for moments in [start, end) ns; the file tells the type of the column.
+
+    The raw column is compared, so that row groups outside the bounds are never read.
+    """
+    sql_type = _sql_type(file.columns[timestamp])
+    for sign, moment in ((">=", start), ("<", end)):
         if moment is not None:
-            bound = f"CAST('{_sql_moment(moment)}' AS {sql_type})"
-            yield f"{identifier(query.timestamp)} {sign} {bound}"
+            literal = f"CAST('{_sql_moment(moment)}' AS {sql_type})"
+            yield f"{identifier(timestamp)} {sign} {literal}"
 
 
 def _sql_moment(nanoseconds: int) -> str:

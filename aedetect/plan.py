@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -60,6 +61,33 @@ class Plan:
     current: int  # partitions that need nothing
 
 
+@dataclass(frozen=True)
+class _Index:
+    """Files by time: first and last moment (N,) of those that have any."""
+
+    files: tuple[SourceFile, ...]
+    fingerprints: Mapping[str, str]
+    first: npt.NDArray[np.int64]
+    last: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, files: Iterable[SourceFile], fingerprints: Mapping[str, str]) -> _Index:
+        dated = [(file, file.times) for file in files if file.times is not None]
+        return cls(
+            tuple(file for file, _ in dated),
+            fingerprints,
+            np.array([times.first for _, times in dated], dtype=np.int64),
+            np.array([times.last for _, times in dated], dtype=np.int64),
+        )
+
+    def unit(self, partition: Partition, lookback: int) -> Unit:
+        """Take the files that can hold rows of the partition or of its lookback."""
+        meets = (self.first < partition.end) & (self.last >= partition.start - lookback)
+        chosen = tuple(self.files[index] for index in np.flatnonzero(meets))
+        inputs = {file.name: self.fingerprints[file.name] for file in chosen}
+        return Unit(partition, chosen, inputs)
+
+
 def make_plan(
     source: Source,
     fingerprints: Mapping[str, str],
@@ -77,6 +105,7 @@ def make_plan(
     changes nothing that is already written.
     """
     due = _partitions(source.files, by)
+    index = _Index.of(source.files, fingerprints)
     unreadable = {file.name for file in source.aside}
     compute, withdrawn, held, current = [], [], [], 0
     for partition in sorted(due | set(written)):
@@ -87,8 +116,12 @@ def make_plan(
             held.append(partition)
         elif partition not in due:
             withdrawn.append(partition)
-        elif force or origin is None or _differs(partition, origin, source.files, fingerprints):
-            compute.append(_unit(partition, lookback, source.files, fingerprints))
+        elif (
+            force
+            or origin is None
+            or index.unit(partition, origin.lookback).inputs != origin.inputs
+        ):
+            compute.append(index.unit(partition, lookback))
         else:
             current += 1
     return Plan(tuple(compute), tuple(withdrawn), tuple(held), current)
@@ -120,29 +153,6 @@ def check_owner(written: Mapping[Partition, Origin], *, model_name: str) -> None
             f'the output folder holds scores of "{min(others)}", not of "{model_name}": give each '
             "detector a [scoring] output of its own"
         )
-
-
-def _unit(
-    partition: Partition,
-    lookback: int,
-    files: Iterable[SourceFile],
-    fingerprints: Mapping[str, str],
-) -> Unit:
-    """Take the files that can hold rows of the partition or of its lookback."""
-    start, end = partition.start - lookback, partition.end
-    chosen = tuple(
-        file for file in files if file.times is not None and file.times.meets(start, end)
-    )
-    return Unit(partition, chosen, {file.name: fingerprints[file.name] for file in chosen})
-
-
-def _differs(
-    partition: Partition,
-    origin: Origin,
-    files: Iterable[SourceFile],
-    fingerprints: Mapping[str, str],
-) -> bool:
-    return _unit(partition, origin.lookback, files, fingerprints).inputs != origin.inputs
 
 
 def _partitions(files: Iterable[SourceFile], by: PartitionBy) -> set[Partition]:

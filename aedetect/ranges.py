@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -19,40 +20,51 @@ class TimeRange:
 
     first: int
     last: int
+    rows: int = 0  # that lie in it
 
     def meets(self, start: int, end: int) -> bool:
         """Whether any moment of [start, end) can be in the range."""
         return self.first < end and self.last >= start
 
 
-def time_range(parquet: pq.ParquetFile, column: str) -> TimeRange | None:
-    """Return the range of a time column; None when it holds no moment.
+def time_ranges(parquet: pq.ParquetFile, column: str) -> tuple[TimeRange, ...]:
+    """Return the range of a time column in each row group; none where it holds no moment.
 
     The footer's statistics answer when every row group has them, else the column is read.
     """
     if not _is_time(parquet.schema_arrow.field(column).type):
-        return None
+        return ()
     from_footer = _from_statistics(parquet, column)
     return from_footer if from_footer is not None else _from_values(parquet, column)
+
+
+def enclosing(ranges: Iterable[TimeRange]) -> TimeRange | None:
+    """Return the range from the first to the last moment of all; None when there is none."""
+    listed = list(ranges)
+    if not listed:
+        return None
+    first, last = min(each.first for each in listed), max(each.last for each in listed)
+    return TimeRange(first, last, sum(each.rows for each in listed))
 
 
 def _is_time(kind: pa.DataType) -> bool:
     return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
 
 
-def _from_statistics(parquet: pq.ParquetFile, column: str) -> TimeRange | None:
+def _from_statistics(parquet: pq.ParquetFile, column: str) -> tuple[TimeRange, ...] | None:
     metadata = parquet.metadata
     paths = [parquet.schema.column(leaf).path for leaf in range(len(parquet.schema))]
     index = paths.index(column)
     factor = _nanoseconds_per_unit(parquet.schema.column(index).logical_type.to_json())
-    firsts, lasts = [], []
-    for group in range(metadata.num_row_groups):
-        statistics = metadata.row_group(group).column(index).statistics
+    ranges = []
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        statistics = group.column(index).statistics
         if factor is None or statistics is None or not statistics.has_min_max:
             return None
-        firsts.append(statistics.min_raw)
-        lasts.append(statistics.max_raw)
-    return TimeRange(min(firsts) * factor, max(lasts) * factor) if firsts and factor else None
+        low, high = statistics.min_raw * factor, statistics.max_raw * factor
+        ranges.append(TimeRange(low, high, group.num_rows))
+    return tuple(ranges)
 
 
 def _nanoseconds_per_unit(logical_type: str) -> int | None:
@@ -63,12 +75,10 @@ def _nanoseconds_per_unit(logical_type: str) -> int | None:
     return _PER_UNIT.get(described.get("timeUnit", ""))
 
 
-def _from_values(parquet: pq.ParquetFile, column: str) -> TimeRange | None:
+def _from_values(parquet: pq.ParquetFile, column: str) -> tuple[TimeRange, ...]:
     ranges = []
     for batch in parquet.iter_batches(batch_size=1 << 18, columns=[column]):
         bounds = pc.min_max(batch.column(0).cast(pa.timestamp("ns")).cast(pa.int64())).as_py()
         if bounds["min"] is not None:
-            ranges.append((bounds["min"], bounds["max"]))
-    if not ranges:
-        return None
-    return TimeRange(min(first for first, _ in ranges), max(last for _, last in ranges))
+            ranges.append(TimeRange(bounds["min"], bounds["max"], batch.num_rows))
+    return tuple(ranges)

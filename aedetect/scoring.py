@@ -6,12 +6,14 @@ The flow in `pipelines/scoring.py` is made of these; `run` is the same without P
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect import registry
+from aedetect.cluster import cluster
 from aedetect.compute import Computed, Model, compute, load_detector
 from aedetect.errors import SchemaMismatch
 from aedetect.files import SetAside, find, fingerprints
@@ -19,7 +21,7 @@ from aedetect.logs import log_event
 from aedetect.partition import FLAGGED, SCORES
 from aedetect.plan import Plan, Span, Unit, check_owner, make_plan, read_written, set_aside
 from aedetect.schema import check_time, mismatch
-from aedetect.sink import sweep, withdraw, written
+from aedetect.sink import aside, sweep, withdraw, written
 
 if TYPE_CHECKING:
     from aedetect.config import Config
@@ -66,10 +68,22 @@ def resolve(config: Config) -> Model:
     return Model(folder=str(folder), name=registered.name, version=registered.version)
 
 
-def plan(config: Config, model: Model, *, span: Span, force: bool) -> Job:
-    """Look at the input and at the output, and list the partitions to compute."""
+@contextmanager
+def workspace(config: Config) -> Iterator[Path]:
+    """Give a folder for a run's scratch files; the next run removes what a killed one left."""
+    with written(config.output):
+        config.output.mkdir(parents=True, exist_ok=True)
+        sweep(config.output)
+    with aside(config.output) as folder:
+        yield folder
+
+
+def plan(config: Config, model: Model, *, span: Span, force: bool, scratch: Path) -> Job:
+    """Look at the input and at the output, and list the partitions to compute.
+
+    The scratch folder must stay until they are computed.
+    """
     output, by = config.output, config.scoring.partition
-    sweep(output)
     scorer = load_detector(model.folder).scorer
     found = find(config.input, timestamp=scorer.schema.timestamp)
     unfit = _unfit(scorer.schema, found)
@@ -86,9 +100,10 @@ def plan(config: Config, model: Model, *, span: Span, force: bool) -> Job:
         force=force,
     )
     log_event(logger, "plan", files=len(source.files), partitions=len(made.compute))
+    units = cluster(made.compute, schema=scorer.schema, lookback=scorer.lookback, folder=scratch)
     return Job(
         model=model,
-        plan=made,
+        plan=replace(made, compute=units),
         output=output,
         files=len(source.files),
         unreadable=found.aside,
@@ -147,10 +162,10 @@ def check_fit(summary: Summary) -> None:
 
 def run(config: Config, *, span: Span | None = None, force: bool = False) -> Summary:
     """Score what is new or changed, one partition after the other, in this process."""
-    job = plan(config, resolve(config), span=span or Span(), force=force)
-    return finish(
-        job, [compute_unit(unit, model=job.model, output=job.output) for unit in job.plan.compute]
-    )
+    with workspace(config) as scratch:
+        job = plan(config, resolve(config), span=span or Span(), force=force, scratch=scratch)
+        units, model, output = job.plan.compute, job.model, job.output
+        return finish(job, [compute_unit(unit, model=model, output=output) for unit in units])
 
 
 def _unfit(schema: Schema, source: Source) -> dict[str, str]:

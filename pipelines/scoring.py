@@ -38,10 +38,11 @@ def scoring(
         parse_instant(until) if until else None,
     )
     model = tasks.resolve_model(config)
-    job = tasks.make_plan(config, model, span=span, force=rescore)
-    futures = tasks.score_partition.map(
-        list(job.plan.compute), model=unmapped(model), output=unmapped(job.output)
-    )
-    summary = tasks.finish(job, futures.result())
+    with stages.workspace(config) as scratch:
+        job = tasks.make_plan(config, model, span=span, force=rescore, scratch=scratch)
+        futures = tasks.score_partition.map(
+            list(job.plan.compute), model=unmapped(model), output=unmapped(job.output)
+        )
+        summary = tasks.finish(job, futures.result())
     stages.check_fit(summary)
     return summary

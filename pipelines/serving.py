@@ -17,7 +17,7 @@ from aedetect.config import Config, read_config
 from aedetect.errors import ConfigError, ServerError
 
 DEPLOYMENT = "aedetect"
-_LOCAL_API = "http://127.0.0.1:4200/api"
+_HOST = "127.0.0.1"
 _START_SECONDS = 90  # the first start of a Prefect server sets its database up
 
 
@@ -68,36 +68,41 @@ def _check_cron(path: Path, config: Config) -> None:
 
 def _ensure_server(tell: Callable[[str], object]) -> None:
     """See that PREFECT_API_URL is set, starting a server when nobody did."""
-    from prefect.settings import PREFECT_API_URL
+    from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_API_PORT
 
     if PREFECT_API_URL.value():
         return
-    if not _answers():
-        tell(f"starting a Prefect server on {_LOCAL_API.removesuffix('/api')}")
-        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
+    port = PREFECT_SERVER_API_PORT.value()
+    api = f"http://{_HOST}:{port}/api"
+    if not _answers(api):
+        tell(f"starting a Prefect server on http://{_HOST}:{port}")
+        start = ("prefect", "server", "start", "--host", _HOST, "--port", str(port))
         # A group of its own: Ctrl+C stops the runs first, and then us, and then the server.
         server = subprocess.Popen(  # noqa: S603 - the command is written above
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            [sys.executable, "-m", *start],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         atexit.register(_stop, server)
-        _wait_for(server)
-    os.environ["PREFECT_API_URL"] = _LOCAL_API
+        _wait_for(server, api)
+    os.environ["PREFECT_API_URL"] = api
 
 
-def _wait_for(server: subprocess.Popen[bytes]) -> None:
+def _wait_for(server: subprocess.Popen[bytes], api: str) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and server.poll() is None:
-        if _answers():
+        if _answers(api):
             return
         time.sleep(0.5)
     raise ServerError(
-        f"no Prefect server came up on {_LOCAL_API} within {_START_SECONDS} s: start one with "
+        f"no Prefect server came up on {api} within {_START_SECONDS} s: start one with "
         "prefect server start, and set PREFECT_API_URL"
     )
 
 
-def _answers() -> bool:
-    with suppress(URLError, OSError), urlopen(f"{_LOCAL_API}/health", timeout=2) as reply:  # noqa: S310
+def _answers(api: str) -> bool:
+    with suppress(URLError, OSError), urlopen(f"{api}/health", timeout=2) as reply:  # noqa: S310
         return bool(reply.status == 200)  # noqa: PLR2004 - HTTP OK
     return False
 

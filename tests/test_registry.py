@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 
 from aedetect.errors import RegistryError, UnknownModel
 from aedetect.registry import (
     Registered,
-    RegistrySettings,
     TrainingRecord,
     fetch,
     find,
@@ -46,6 +39,7 @@ PUMP = TrainingRecord(
     config_hash="c0ffee",
     tags={"note": "first"},
 )
+FAN = replace(PUMP, name="fan", epochs=[], parameters={})
 
 
 @dataclass(frozen=True)
@@ -60,11 +54,6 @@ class Registry:
     fan: Registered
 
 
-def uri_of(root):
-    """The tracking URI of a registry below a folder."""
-    return f"sqlite:///{root}/mlruns/mlflow.db"
-
-
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     """One registry for all tests that only read it, or that put back what they change."""
@@ -73,15 +62,12 @@ def shared(tmp_path_factory):
     folder.mkdir()
     for name, content in FILES.items():
         (folder / name).write_bytes(content)
+    uri = f"sqlite:///{root}/mlruns/mlflow.db"
+    records = {"first": PUMP, "second": replace(PUMP, variant="conv"), "fan": FAN}
     made = {
-        key: register(folder, record=record, tracking_uri=uri_of(root))
-        for key, record in {
-            "first": PUMP,
-            "second": replace(PUMP, variant="conv", tags={}),
-            "fan": replace(PUMP, name="fan", epochs=[], parameters={}),
-        }.items()
+        key: register(folder, record=record, tracking_uri=uri) for key, record in records.items()
     }
-    return Registry(uri=uri_of(root), root=root, folder=folder, **made)
+    return Registry(uri=uri, root=root, folder=folder, **made)
 
 
 @pytest.fixture
@@ -90,26 +76,6 @@ def client(shared):
     from mlflow import MlflowClient
 
     return MlflowClient(shared.uri, registry_uri=shared.uri)
-
-
-def test_importing_the_registry_leaves_mlflow_alone():
-    """The settings can be imported without the seconds that MLflow takes."""
-    code = "import sys, aedetect.registry; sys.exit('mlflow' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_default_is_a_local_database():
-    """Without a setting, records go to mlruns/ in the folder of the configuration."""
-    assert RegistrySettings().tracking_uri == "sqlite:///mlruns/mlflow.db"
-
-
-def test_reading_an_absent_registry_creates_nothing(tmp_path):
-    """Where nothing was registered there are no versions, and asking leaves no file behind."""
-    uri = uri_of(tmp_path)
-    assert versions(tracking_uri=uri) == []
-    with pytest.raises(UnknownModel, match=r'no "pump", only: nothing; .* `aedetect train`'):
-        find("pump", tracking_uri=uri)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_everything_stays_below_the_database_folder(shared):
@@ -276,126 +242,3 @@ def test_nothing_of_the_process_is_changed(shared, client, capfd):
     finally:
         mlflow.set_tracking_uri(None)
         client.delete_registered_model("valve")
-
-
-def test_a_broken_database_is_refused_at_once(tmp_path):
-    """A file that is no database is named, without the 100 seconds of MLflow's retries."""
-    file = tmp_path / "mlruns" / "mlflow.db"
-    file.parent.mkdir()
-    file.write_text("not a database" * 100)
-    with pytest.raises(RegistryError, match=r"mlflow\.db must answer, however: file is not a data"):
-        versions(tracking_uri=uri_of(tmp_path))
-
-
-def test_a_locked_database_is_named(shared, monkeypatch):
-    """If another program keeps the database to itself, the message says so."""
-    monkeypatch.setattr("aedetect.registry.session._BUSY", 0.01)
-    with closing(sqlite3.connect(shared.root / "mlruns" / "mlflow.db")) as other:
-        other.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(RegistryError, match="database is locked"):
-            find("pump", tracking_uri=shared.uri)
-
-
-def test_an_unreachable_server_is_named_without_its_password(monkeypatch):
-    """The message names the address to check and keeps the secret in it."""
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(RegistryError, match=r"http://\*\*\*@127\.0\.0\.1:9 must answer") as refused:
-        find("pump", tracking_uri="http://me:secret@127.0.0.1:9")
-    assert "secret" not in str(refused.value)
-
-
-def test_processes_that_start_together_share_one_new_database(tmp_path):
-    """First trainings at the same time do not break each other's database."""
-    code = (
-        "import sys; from aedetect.registry.session import speaking\n"
-        "with speaking(sys.argv[1], create=True) as client:\n"
-        "    client.create_registered_model(sys.argv[2])"
-    )
-    uri = uri_of(tmp_path)
-    started = [subprocess.Popen([sys.executable, "-c", code, uri, name]) for name in ("a", "b")]
-    assert [process.wait(60) for process in started] == [0, 0]
-    assert [path.name for path in (tmp_path / "mlruns").iterdir()] == ["mlflow.db"]
-
-
-@pytest.fixture(scope="module")
-def frame():
-    """Four hours of two units, a row a minute, not in order of time."""
-    time = pd.date_range("2026-01-01", periods=240, freq="min").repeat(2)
-    random = np.random.default_rng(1)
-    numbers = {
-        "a": random.integers(0, 9, 480).astype("float64"),
-        "b": random.normal(size=480).astype("float32").astype("float64"),
-    }
-    ordered = pd.DataFrame({"time": time, "unit": ["east", "west"] * 240, **numbers})
-    return ordered.sample(frac=1, random_state=1)
-
-
-@pytest.fixture(scope="module")
-def served(shared, detector_folder):
-    """A real detector, loaded as anyone with MLflow would."""
-    import mlflow
-
-    record = replace(PUMP, name="real", epochs=[])
-    made = register(detector_folder, record=record, tracking_uri=shared.uri)
-    mlflow.set_tracking_uri(shared.uri)
-    try:
-        yield mlflow.pyfunc.load_model("models:/real@champion")
-    finally:
-        mlflow.set_tracking_uri(None)
-        mlflow.MlflowClient(shared.uri, registry_uri=shared.uri).delete_registered_model(made.name)
-
-
-def test_served_detector_answers_each_row_in_its_place(served, frame):
-    """`mlflow.pyfunc` gives the score columns, a row out for a row in."""
-    scored = served.predict(frame)
-    columns = ["timestamp", "entity", "score", "p_value", "verdict", "reason"]
-    assert list(scored.columns) == columns
-    assert scored["timestamp"].tolist() == frame["time"].tolist()
-    assert scored["entity"].tolist() == frame["unit"].tolist()
-    assert scored["score"].notna().sum() > 0
-
-
-def test_served_detector_has_a_signature(served):
-    """The columns that are needed and those that are given can be read without loading."""
-    assert served.metadata.signature.inputs.required_input_names() == list(COLUMNS)
-    assert served.metadata.signature.outputs.input_names()[-2:] == ["verdict", "reason"]
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda frame: frame.astype({"a": "int64"}),
-        lambda frame: frame.astype({"a": "Int64"}),
-        lambda frame: frame.astype({"a": "uint8", "b": "float32"}),
-        lambda frame: frame.astype({"a": "double[pyarrow]", "unit": "string[pyarrow]"}),
-        lambda frame: frame.astype({"unit": "category"}),
-        lambda frame: frame.astype({"unit": object, "a": object}),
-        lambda frame: frame.astype({"time": "datetime64[us]"}),
-        lambda frame: frame.assign(time=frame["time"].dt.strftime("%Y-%m-%dT%H:%M:%S")),
-        lambda frame: frame.assign(more=1)[["more", "b", "a", "unit", "time"]],
-    ],
-)
-def test_served_detector_takes_columns_as_pandas_has_them(served, frame, change):
-    """MLflow refuses int64 for a double, and categories; the detector knows better."""
-    same = served.predict(change(frame)).drop(columns="timestamp")
-    pd.testing.assert_frame_equal(same, served.predict(frame).drop(columns="timestamp"))
-
-
-def test_served_detector_takes_missing_integers(served, frame):
-    """A nullable integer that is missing is a missing number (mlflow#25593)."""
-    gaps = frame.assign(a=frame["a"].mask(frame.index % 50 == 0))
-    nullable = gaps.assign(a=gaps["a"].astype("Int64"))
-    pd.testing.assert_frame_equal(served.predict(nullable), served.predict(gaps))
-
-
-def test_served_detector_takes_a_frame_without_rows(served, frame):
-    """No rows in, no rows out."""
-    assert len(served.predict(frame.iloc[:0])) == 0
-
-
-def test_served_detector_names_a_missing_column(served, frame):
-    """A frame without a needed column is refused by name."""
-    from mlflow.exceptions import MlflowException
-
-    with pytest.raises(MlflowException, match=r"missing inputs \['b'\]"):
-        served.predict(frame.drop(columns="b"))

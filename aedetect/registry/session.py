@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LEVELS = {
     "mlflow": logging.WARNING,
-    "alembic": logging.WARNING,  # a line for each of 60 migrations
+    "alembic": logging.WARNING,  # a line for each of 68 migrations
     "mlflow.store.db.utils": logging.CRITICAL,  # tracebacks of errors that we report
 }
 _TURN = threading.RLock()  # loggers, warning filters, alembic and set_model are process-wide

@@ -1,0 +1,184 @@
+"""What the tests share: synthetic sensors, and detectors that learnt from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import settings
+
+from aedetect import training
+from aedetect.config import Config, make_config
+from aedetect.files import find
+from aedetect.ingest import Query, engine, read
+from aedetect.score import score_rows
+from aedetect.verdicts import scores_batch, time_type
+from aedetect.window import with_context
+
+if TYPE_CHECKING:
+    from aedetect.detector import Detector
+
+settings.register_profile("repeatable", deadline=None, database=None, derandomize=True)
+settings.load_profile("repeatable")
+
+TINY = {
+    "detector": {"name": "pump"},
+    "data": {"train": "train.parquet", "timestamp": "time", "entity": "unit"},
+    "window": {"length": 4},
+    "training": {"epochs": 3, "batch_size": 64, "device": "cpu"},
+    "calibration": {"false_alarm_rate": 0.02},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learnt:
+    """What each stage of a training run made, short of registering it."""
+
+    config: Config
+    ingested: training.Ingested
+    prepared: training.PreparedRows
+    trained: training.Trained
+    detector: Detector
+
+
+def sensors(
+    *,
+    units: tuple[str, ...] = ("east", "west"),
+    rows: int = 500,
+    features: tuple[str, ...] = ("a", "b"),
+    start: str = "2026-01-01",
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Units whose features follow one load, a row a minute, ordered by unit and time."""
+    random = np.random.default_rng(seed)
+    tables = []
+    for _ in units:
+        load = np.sin(np.arange(rows) * 2 * np.pi / 60 + random.uniform(0, 6))
+        table = pd.DataFrame({"time": pd.date_range(start, periods=rows, freq="min")})
+        for number, name in enumerate(features):
+            noise = random.normal(scale=0.1, size=rows)
+            table[name] = 10 * number + (number + 1) * (load + noise)
+        tables.append(table)
+    frame = pd.concat(tables, ignore_index=True)
+    frame.insert(1, "unit", np.repeat(np.array(units, dtype=object), rows))
+    return frame
+
+
+def configure(folder, **sections: dict[str, Any]) -> Config:
+    """A configuration of a tiny training run, with some keys of some sections changed."""
+    names = {**TINY, **sections}
+    return make_config(
+        {name: {**TINY.get(name, {}), **sections.get(name, {})} for name in names}, folder=folder
+    )
+
+
+def learn_from(folder, **sections: dict[str, Any]) -> Learnt:
+    """Go through the stages of training with `train.parquet` of a folder."""
+    config = configure(folder, **sections)
+    ingested = training.ingest(config, folder)
+    prepared = training.prepare(config, ingested, folder)
+    trained = training.train(config, ingested, prepared)
+    detector = training.calibrate(config, prepared, trained)
+    return Learnt(
+        config=config, ingested=ingested, prepared=prepared, trained=trained, detector=detector
+    )
+
+
+def write_table(frame: pd.DataFrame, path, **options: Any):
+    """Write a table as Parquet, and return the path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), path, **options)
+    return path
+
+
+@pytest.fixture(scope="session")
+def make_frame():
+    """Makes tables of synthetic sensors: `time`, `unit` and the features."""
+    return sensors
+
+
+@pytest.fixture(scope="session")
+def write():
+    """Writes a table as Parquet."""
+    return write_table
+
+
+@pytest.fixture(scope="session")
+def learn():
+    """Goes through the stages of training in a folder that holds `train.parquet`."""
+    return learn_from
+
+
+@pytest.fixture(scope="session")
+def configured():
+    """Makes the configuration of a tiny training run in a folder."""
+    return configure
+
+
+@pytest.fixture
+def train_on(tmp_path):
+    """Trains on a table: the stages up to calibration, with some settings changed."""
+
+    def train_on(frame: pd.DataFrame, **sections: dict[str, Any]) -> Learnt:
+        write_table(frame, tmp_path / "train.parquet")
+        return learn_from(tmp_path, **sections)
+
+    return train_on
+
+
+@pytest.fixture(scope="session")
+def training_folder(tmp_path_factory):
+    """A folder with the training data of two units."""
+    folder = tmp_path_factory.mktemp("training")
+    write_table(sensors(), folder / "train.parquet")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def learnt(training_folder):
+    """A tiny training run, stage by stage."""
+    return learn_from(training_folder)
+
+
+@pytest.fixture(scope="session")
+def detector(learnt):
+    """A tiny trained detector."""
+    return learnt.detector
+
+
+@pytest.fixture(scope="session")
+def detector_folder(detector, tmp_path_factory):
+    """A saved detector whose columns are time, unit, a and b."""
+    folder = tmp_path_factory.mktemp("detector") / "saved"
+    detector.save(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def score_files():
+    """Scores the files of a folder with a detector: a pandas table ordered by unit and time."""
+
+    def score_files(detector: Detector, folder) -> pd.DataFrame:
+        schema = detector.scorer.schema
+        files = find([str(folder)], timestamp=schema.timestamp).files
+        query = Query(
+            files=files,
+            timestamp=schema.timestamp,
+            entity=schema.entity,
+            categories={feature.name: feature.categories for feature in schema.features},
+        )
+        scored = []
+        with engine(memory_mb=200, scratch=folder) as connection:
+            batches = read(connection, query)
+            for rows, before in with_context(batches, lookback=detector.scorer.lookback):
+                wanted = np.arange(len(rows)) >= before
+                verdicts = score_rows(detector, rows, wanted)
+                scored.append(scores_batch(rows.take(wanted), verdicts, time_type(files)))
+        return pa.Table.from_batches(scored).to_pandas()
+
+    return score_files
