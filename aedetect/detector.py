@@ -15,7 +15,7 @@ import numpy.typing as npt
 from aedetect.window import Matrix, gather
 
 if TYPE_CHECKING:
-    from aedetect.calibrate import Calibration
+    from aedetect.calibrate import Calibration, Codes
     from aedetect.ingest import Bool, Int
     from aedetect.models.base import Autoencoder
     from aedetect.prepare import Preparation
@@ -27,7 +27,17 @@ ScoreName = Literal["mse", "standardized"]
 # rows may round differently, and a row's score must not depend on its neighbours. Small enough
 # for the windows to stay in the processor's cache (benchmarks/scoring.py).
 CHUNK = 512
-_MIN_RESIDUAL = 0.05  # spreads; a column that is reconstructed better counts as if it were not
+_MIN_RESIDUAL = 0.5  # spreads; a column that is reconstructed better counts as if it were not
+_MIN_ROWS = 100  # with fewer, an entity's residuals are not known well enough
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Rows scored: score (N,), expected (N, D) in model units, errors (N, F)."""
+
+    score: npt.NDArray[np.float32]
+    expected: Matrix
+    errors: Matrix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +48,7 @@ class Scorer:
     preparation: Preparation
     model: Autoencoder
     score: ScoreName
-    residual: npt.NDArray[np.float32]  # (D,) typical size of the residual on rows not learnt from
+    residual: npt.NDArray[np.float32]  # (E, D) typical size of each entity's residuals
 
     @property
     def length(self) -> int:
@@ -66,14 +76,14 @@ class Scorer:
                 expected[start : start + CHUNK] = self.model.decode_last(code).numpy()[: len(part)]
         return expected
 
-    def errors(self, observed: Matrix, expected: Matrix, seen: Bool) -> Matrix:
-        """Return each feature's part of the score: (N, D), (N, D), (N, D) -> (N, F).
+    def errors(self, observed: Matrix, expected: Matrix, seen: Bool, entity: Codes) -> Matrix:
+        """Return each feature's part of the score: (N, D), (N, D), (N, D), (N,) -> (N, F).
 
         A cell that was not observed has no part. A category's columns are added up.
         """
         residual = observed - expected
         if self.score == "standardized":
-            residual /= self.residual
+            residual /= self.residual[entity]
         squared = np.square(residual, out=residual)
         squared *= seen
         owner = self.preparation.owner
@@ -88,12 +98,16 @@ class Scorer:
         counted = seen[:, first].sum(axis=1, dtype=np.float32)
         return np.asarray(errors.sum(axis=1) / np.maximum(counted, 1))
 
-    def score_ends(self, matrix: Matrix, observed: Bool, ends: Int) -> npt.NDArray[np.float32]:
-        """Return the score of the rows at `ends`, each from the window that ends there: (N,)."""
+    def evaluate(self, matrix: Matrix, observed: Bool, entity: Codes, ends: Int) -> Evaluated:
+        """Score the rows at `ends`, each from the window that ends there.
+
+        Shapes: (R, D + K), (R, D), (R,), (N,).
+        """
         expected = self.reconstruct(matrix, ends)
         seen = observed[ends]
-        errors = self.errors(matrix[ends, : expected.shape[1]], expected, seen)
-        return self.scores(errors, seen)
+        columns = matrix[ends, : expected.shape[1]]
+        errors = self.errors(columns, expected, seen, entity[ends])
+        return Evaluated(self.scores(errors, seen), expected, errors)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,8 +132,20 @@ class Detector:
         return load(folder)
 
 
-def residual_size(observed: Matrix, expected: Matrix, seen: Bool) -> npt.NDArray[np.float32]:
-    """Return the root mean square of the residual of each column over its observed cells: (D,)."""
-    squared = np.square(observed - expected, dtype=np.float64) * seen
-    size = np.sqrt(squared.sum(axis=0) / np.maximum(seen.sum(axis=0), 1))
-    return np.asarray(np.maximum(size, _MIN_RESIDUAL), dtype=np.float32)
+def residual_sizes(residual: Matrix, seen: Bool, entity: Codes, *, entities: int) -> Matrix:
+    """Return the root mean square residual by entity and column: (N, D), (N, D), (N,) -> (E, D).
+
+    Over the observed cells. Entities with few rows take that of all together.
+    """
+    squared = np.square(residual, dtype=np.float64) * seen
+    pooled = _mean_square(squared, seen)
+    sizes = np.tile(pooled, (max(entities, 1), 1))
+    for code in np.unique(entity).tolist():
+        chosen = entity == code
+        if chosen.sum() >= _MIN_ROWS:
+            sizes[code] = _mean_square(squared[chosen], seen[chosen])
+    return np.asarray(np.maximum(np.sqrt(sizes), _MIN_RESIDUAL), dtype=np.float32)
+
+
+def _mean_square(squared: npt.NDArray[np.float64], seen: Bool) -> npt.NDArray[np.float64]:
+    return np.asarray(squared.sum(axis=0) / np.maximum(seen.sum(axis=0), 1))

@@ -35,10 +35,10 @@ _CHUNK = 4_096  # windows held at a time when nothing is learnt
 class TrainingSettings:
     """How long and how fast to learn: `[training]`."""
 
-    epochs: Annotated[int, Ge(1)] = 60  # at most
+    epochs: Annotated[int, Ge(1)] = 20  # at most
     batch_size: Annotated[int, Ge(1)] = 256  # windows
     learning_rate: Annotated[float, Gt(0)] = 1e-3
-    patience: Annotated[int, Ge(1)] = 6  # epochs without a better validation loss before stopping
+    patience: Annotated[int, Ge(1)] = 4  # epochs without a better validation loss before stopping
     seed: int = 0
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
 

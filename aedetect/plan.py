@@ -133,9 +133,14 @@ def read_written(output: Path, *, by: PartitionBy) -> dict[Partition, Origin]:
     Raises OutputError when the output is partitioned otherwise, or was not written by aedetect.
     """
     root = output / SCORES
-    paths = sorted(root.glob(f"date=*/{PART}")) + sorted(root.glob(f"date=*/hour=*/{PART}"))
+    paths = sorted(root.rglob("*.parquet"))
     found = [(parse_folder(str(path.parent.relative_to(root))), path) for path in paths]
-    if other := [path for partition, path in found if partition is None or partition.by != by]:
+    if foreign := [path for at, path in found if at is None or path.name != PART]:
+        raise OutputError(
+            f"{foreign[0]} was not written by aedetect: move it away, or choose another [scoring] "
+            "output"
+        )
+    if other := [path for at, path in found if at is not None and at.by != by]:
         raise OutputError(
             f'the output must be partitioned by "{by}", however there is {other[0]}: choose '
             "another [scoring] output, or the partition it was written with"

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 FORMAT = 1
+POOLED = -1  # in calibration.parquet: the scores of all entities together
 DETECTOR, WEIGHTS, CALIBRATION = "detector.json", "weights.safetensors", "calibration.parquet"
 _LIBRARIES = ("aedetect", "torch", "numpy", "pyarrow", "duckdb")
 
@@ -40,8 +41,7 @@ def save(detector: Detector, folder: Path) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     save_file(detector.scorer.model.state_dict(), folder / WEIGHTS)
-    scores = pa.table({"score": pa.array(detector.calibration.scores, pa.float32())})
-    pq.write_table(scores, folder / CALIBRATION, compression="zstd")
+    pq.write_table(_held_out(detector.calibration), folder / CALIBRATION, compression="zstd")
     text = json.dumps(_described(detector), indent=1, allow_nan=False)
     (folder / DETECTOR).write_text(text + "\n", encoding="utf-8")
 
@@ -81,10 +81,13 @@ def _described(detector: Detector) -> dict[str, Any]:
             "sizes": asdict(scorer.model.sizes),
         },
         "score": scorer.score,
-        "residual": [float(size) for size in scorer.residual],
+        "residual": scorer.residual.astype(float).tolist(),
         "calibration": {
             "version": detector.calibration.version,
             "threshold": asdict(detector.calibration.threshold),
+            "own": {
+                str(code): asdict(own.threshold) for code, own in detector.calibration.own.items()
+            },
         },
         "libraries": {library: version(library) for library in _LIBRARIES},
     }
@@ -104,14 +107,30 @@ def _restored(described: dict[str, Any], folder: Path) -> Detector:
         raise ValueError(
             f"{scorer.model.sizes.inputs} model inputs for {preparation.width} columns"
         )
-    calibration = Calibration(
-        scores=pq.read_table(folder / CALIBRATION)["score"].to_numpy(),
-        threshold=_checked(Threshold, described["calibration"]["threshold"]),
-        version=int(described["calibration"]["version"]),
-    )
+    calibration = _calibration(described["calibration"], folder / CALIBRATION)
     return Detector(
         scorer=scorer, calibration=calibration, config_hash=str(described["config_hash"])
     )
+
+
+def _held_out(calibration: Calibration) -> pa.Table:
+    """Return all held-out scores, those of an entity with its own threshold under its code."""
+    groups = {POOLED: calibration, **calibration.own}
+    codes = [np.full(len(group.scores), code, dtype=np.int32) for code, group in groups.items()]
+    scores = [group.scores for group in groups.values()]
+    return pa.table({"entity": np.concatenate(codes), "score": np.concatenate(scores)})
+
+
+def _calibration(described: dict[str, Any], path: Path) -> Calibration:
+    table = pq.read_table(path)
+    code, score = table["entity"].to_numpy(), table["score"].to_numpy()
+    version = int(described["version"])
+    own = {
+        int(key): Calibration(score[code == int(key)], _checked(Threshold, threshold), version)
+        for key, threshold in described["own"].items()
+    }
+    pooled = _checked(Threshold, described["threshold"])
+    return Calibration(score[code == POOLED], pooled, version, own)
 
 
 def _preparation(described: dict[str, Any], schema: Schema) -> Preparation:

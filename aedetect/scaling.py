@@ -49,11 +49,12 @@ class Scaling:
         result = np.empty_like(values)
         for code in np.unique(entity):
             chosen = entity == code
-            for column, grid in enumerate(self.quantiles[code]):
+            for column, quantiles in enumerate(self.quantiles[code]):
                 scale = self.scale[code, column]
-                known, wanted, slope = (grid, NORMAL_SCORES, 1 / scale)
+                grid, scores = _without_ties(quantiles)
+                known, wanted, slope = (grid, scores, 1 / scale)
                 if inverse:
-                    known, wanted, slope = (NORMAL_SCORES, grid, scale)
+                    known, wanted, slope = (scores, grid, scale)
                 result[chosen, column] = _extrapolate(values[chosen, column], known, wanted, slope)
         return result
 
@@ -70,15 +71,17 @@ def learn_scaling(
     learnt = [_typical(part, scaler) for part in parts]
     center = np.stack([row for row, _ in learnt])
     scale = np.stack([row for _, row in learnt])
-    size = np.stack([_largest(part) for part in parts])
+    size = np.abs(center)  # not the largest value: one outlier would make a column constant
     pooled = np.where(
         scale[-1] > _CONSTANT * size[-1], scale[-1], np.where(size[-1] > 0, size[-1], 1.0)
     )
-    scale = np.where(scale > _CONSTANT * size, scale, pooled)
+    constant = scale <= _CONSTANT * size
+    scale = np.where(constant, pooled, scale)
     center[:, flat], scale[:, flat] = 0.0, 1.0
     if scaler != "quantile":
         return Scaling(center, scale)
     quantiles = np.stack([_quantiles(part) for part in parts])
+    quantiles = np.where(constant[:, :, None], center[:, :, None], quantiles)
     return Scaling(center, scale, np.where(flat[:, None], NORMAL_SCORES, quantiles))
 
 
@@ -107,14 +110,16 @@ def _quantile(part: Float, level: float) -> Float:
     return _over(lambda column: np.quantile(column, level), part)
 
 
-def _largest(part: Float) -> Float:
-    return _over(lambda column: np.abs(column).max(), part)
-
-
 def _quantiles(part: Float) -> Float:
     """Return the quantiles of each column: (R, D) -> (D, Q), zeros where there is no value."""
     columns = [column[np.isfinite(column)] for column in part.T]
     return np.stack([np.quantile(c, LEVELS) if len(c) else np.zeros(len(LEVELS)) for c in columns])
+
+
+def _without_ties(quantiles: Float) -> tuple[Float, Float]:
+    """Return the distinct quantiles and the mean normal score of each: a value has one score."""
+    grid, place = np.unique(quantiles, return_inverse=True)
+    return grid, np.bincount(place, NORMAL_SCORES) / np.bincount(place)
 
 
 def _extrapolate(values: Float, known: Float, wanted: Float, slope: float) -> Float:

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from aedetect.calibrate import p_values
 from aedetect.durations import format_duration
 from aedetect.prepare import Prepared, apply
 from aedetect.window import Matrix, positions
@@ -66,7 +65,8 @@ def score_rows(detector: Detector, rows: Rows, wanted: Bool) -> Scored:
     seen = prepared.observed.any(axis=1) & ~prepared.infinite.any(axis=1)
     ends = np.flatnonzero((back >= detector.scorer.length - 1) & seen & asked)
     reasons, reason = _reasons(detector, kept, prepared, back)
-    score, expected, errors = _evaluate(detector, prepared, ends)
+    evaluated = detector.scorer.evaluate(prepared.matrix, prepared.observed, prepared.entity, ends)
+    score = evaluated.score
     # From here on, positions count all rows again, and then the wanted ones alone.
     place = np.flatnonzero(~again)
     score_all = np.full(len(rows), np.nan, dtype=np.float32)
@@ -74,19 +74,20 @@ def score_rows(detector: Detector, rows: Rows, wanted: Bool) -> Scored:
     reason_all = np.full(len(rows), len(reasons) - 1, dtype=np.int32)
     reason_all[place] = reason
     reason_all[place[ends]] = -1
-    strange = score > detector.calibration.threshold.value
+    own = prepared.entity[ends]
+    strange = score > detector.calibration.thresholds(own)
     rank = np.cumsum(wanted) - 1
     p_value = np.full(len(rows), np.nan)
-    p_value[place[ends]] = p_values(detector.calibration, score)
+    p_value[place[ends]] = detector.calibration.p_values(score, own)
     return Scored(
         score=score_all[wanted],
         p_value=p_value[wanted],
         reason=reason_all[wanted],
         reasons=reasons,
         flagged=rank[place[ends[strange]]],
-        errors=errors[strange],
-        expected=expected[strange],
-        entity=prepared.entity[ends[strange]],
+        errors=evaluated.errors[strange],
+        expected=evaluated.expected[strange],
+        entity=own[strange],
     )
 
 
@@ -97,17 +98,6 @@ def _rows_back(detector: Detector, rows: Rows, prepared: Prepared) -> Int:
         usable=prepared.usable,
         max_gap=detector.scorer.schema.max_gap,
     )
-
-
-def _evaluate(
-    detector: Detector, prepared: Prepared, ends: Int
-) -> tuple[npt.NDArray[np.float32], Matrix, Matrix]:
-    """Return score (N,), expected (N, D) and errors (N, F) of the rows at `ends`."""
-    scorer = detector.scorer
-    expected = scorer.reconstruct(prepared.matrix, ends)
-    seen = prepared.observed[ends]
-    errors = scorer.errors(prepared.matrix[ends, : expected.shape[1]], expected, seen)
-    return scorer.scores(errors, seen), expected, errors
 
 
 def _reasons(

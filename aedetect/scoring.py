@@ -128,7 +128,7 @@ def finish(job: Job, computed: Iterable[Computed]) -> Summary:
     """Remove the partitions whose input is gone, and sum up."""
     with written(job.output):
         for partition in job.plan.withdraw:
-            for kind in (SCORES, FLAGGED):
+            for kind in (FLAGGED, SCORES):  # the scores last: they say what is still to be done
                 withdraw(partition.path(job.output, kind), root=job.output / kind)
     done = list(computed)
     not_scored: dict[str, int] = {}

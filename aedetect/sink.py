@@ -107,7 +107,8 @@ def aside(output: Path) -> Iterator[Path]:
     It is locked while in use. The lock ends with the process, however it ends, so `sweep` can tell
     what a killed run left behind from what another run is writing.
     """
-    folder, lock = _locked_folder(output / _ASIDE)
+    with written(output):
+        folder, lock = _locked_folder(output / _ASIDE)
     try:
         yield folder
     finally:
@@ -119,17 +120,9 @@ def aside(output: Path) -> Iterator[Path]:
 
 def sweep(output: Path) -> None:
     """Remove what killed runs left behind."""
-    if not (output / _ASIDE).is_dir():
-        return
-    for folder in (output / _ASIDE).iterdir():
-        with suppress(OSError):
-            lock = os.open(folder, os.O_RDONLY)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
-            finally:
-                os.close(lock)
-    with suppress(OSError):
+    with suppress(OSError):  # nothing was left, or another run sweeps too
+        for folder in list((output / _ASIDE).iterdir()):
+            _remove_unlocked(folder)
         (output / _ASIDE).rmdir()
 
 
@@ -163,6 +156,17 @@ def _locked_folder(parent: Path) -> tuple[Path, int]:
         if folder.is_dir():
             return folder, lock
         os.close(lock)
+
+
+def _remove_unlocked(folder: Path) -> None:
+    """Remove a folder unless a run holds it."""
+    with suppress(OSError):
+        lock = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(lock)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aedetect.errors import NoData, SchemaMismatch
+import duckdb
+
+from aedetect.errors import ConfigError, NoData, SchemaMismatch
 from aedetect.ingest import columns_in, identifier, readable, register, scan
 from aedetect.schema import (
     MAX_CATEGORIES,
@@ -19,9 +21,15 @@ from aedetect.schema import (
 )
 
 if TYPE_CHECKING:
-    import duckdb
-
     from aedetect.files import Source
+
+# What DuckDB says of SQL that parses and yet means nothing for these columns.
+_MEANINGLESS = (
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.ConversionException,
+    duckdb.ParserException,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +48,7 @@ def survey(connection: duckdb.DuckDBPyConnection, source: Source, settings: Data
     """Check the columns, choose the features and count the normal rows.
 
     Raises SchemaMismatch when a column is absent or of the wrong type, ConfigError when `normal`
-    is not SQL, NoData when no row is normal.
+    is no SQL condition on these columns, NoData when no row is normal.
     """
     register(connection, source.files)
     aware = check_time(source.files, timestamp=settings.timestamp)
@@ -103,7 +111,13 @@ def _count(
     condition = f"{time} IS NOT NULL AND ({where or 'TRUE'})"
     sql = f"SELECT count(*), {', '.join(counts)} FROM {scan(source.files)} WHERE {condition}"
     with readable(source.files):
-        row = connection.sql(sql).fetchall()[0]
+        try:
+            row = connection.sql(sql).fetchall()[0]
+        except _MEANINGLESS as error:
+            raise ConfigError(
+                f"[data] normal must hold or not for each row, however: {where} "
+                f"({str(error).splitlines()[0]}); write for example \"state = 'on'\""
+            ) from error
     return dict(zip(("_rows", *kinds), row, strict=True))
 
 

@@ -10,7 +10,7 @@ import json
 import logging
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from aedetect import prepare as preparing
 from aedetect import registry
 from aedetect.calibrate import calibrate as choose_threshold
 from aedetect.collect import batches_of, collect, sampling_period
-from aedetect.detector import Detector, Scorer, residual_size
+from aedetect.detector import Detector, Scorer, residual_sizes
 from aedetect.durations import format_duration, parse_duration
 from aedetect.errors import TooFewRows
 from aedetect.files import Source, find, fingerprints
@@ -42,6 +42,7 @@ logger = logging.getLogger(__name__)
 ENGINE_MB = 1_000  # memory of DuckDB while training data are ordered
 MAX_GAP_PERIODS = 5
 MISSING_LIMIT_PERIODS = 10
+RESIDUAL_WINDOWS = 200_000  # of each part, evenly spread, that residuals are measured on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +128,7 @@ def prepare(config: Config, ingested: Ingested, scratch: Path) -> PreparedRows:
 
 
 def train(config: Config, ingested: Ingested, prepared: PreparedRows) -> Trained:
-    """Train the network, and measure its residuals on rows that it did not learn from."""
+    """Train the network, and measure its residuals; the calibration rows stay unseen."""
     preparation, windows = prepared.preparation, prepared.windows
     model = build(
         config.model,
@@ -142,20 +143,21 @@ def train(config: Config, ingested: Ingested, prepared: PreparedRows) -> Trained
         preparation=preparation,
         model=fitted.model,
         score=config.calibration.score,
-        residual=np.ones(len(preparation.owner), dtype=np.float32),
+        residual=np.ones((1, len(preparation.owner)), dtype=np.float32),  # measured below
     )
-    check = windows[Part.VALIDATE]
-    expected = scorer.reconstruct(check.matrix, check.ends)
-    observed = check.matrix[check.ends, : expected.shape[1]]
-    residual = residual_size(observed, expected, check.observed[check.ends])
-    return Trained(Scorer(**{**vars(scorer), "residual": residual}), fitted)
+    return Trained(replace(scorer, residual=_residuals(scorer, ingested, windows)), fitted)
 
 
-def calibrate(config: Config, prepared: PreparedRows, trained: Trained) -> Detector:
+def calibrate(
+    config: Config, ingested: Ingested, prepared: PreparedRows, trained: Trained
+) -> Detector:
     """Score the held-out windows and choose the threshold that they support."""
     held_out = prepared.windows[Part.CALIBRATE]
-    scores = trained.scorer.score_ends(held_out.matrix, held_out.observed, held_out.ends)
-    calibration = choose_threshold(scores, settings=config.calibration)
+    entity = preparing.entity_codes(prepared.preparation, ingested.rows)
+    evaluated = trained.scorer.evaluate(held_out.matrix, held_out.observed, entity, held_out.ends)
+    calibration = choose_threshold(
+        evaluated.score, settings=config.calibration, entity=entity[held_out.ends]
+    )
     return Detector(scorer=trained.scorer, calibration=calibration, config_hash=config.hash)
 
 
@@ -186,7 +188,7 @@ def run(config: Config) -> tuple[Detector, registry.Registered]:
         ingested = ingest(config, Path(folder))
         prepared = prepare(config, ingested, Path(folder))
         trained = train(config, ingested, prepared)
-        detector = calibrate(config, prepared, trained)
+        detector = calibrate(config, ingested, prepared, trained)
         return detector, register(config, ingested, trained, detector)
 
 
@@ -238,6 +240,24 @@ def _apply(
         usable[place] = part.usable[before:] & ~part.infinite[before:].any(axis=1)
         done = place.stop
     return matrix, observed, usable
+
+
+def _residuals(
+    scorer: Scorer, ingested: Ingested, windows: Mapping[Part, Windows]
+) -> npt.NDArray[np.float32]:
+    """Measure residuals on the rows to learn from and to validate on, which are many: (E, D).
+
+    On the former they are somewhat too small, alike for all columns; what counts is how the
+    columns compare.
+    """
+    entity = preparing.entity_codes(scorer.preparation, ingested.rows)
+    parts = [windows[part].thin(RESIDUAL_WINDOWS) for part in (Part.LEARN, Part.VALIDATE)]
+    ends = np.concatenate([part.ends for part in parts])
+    matrix, observed = parts[0].matrix, parts[0].observed
+    expected = scorer.reconstruct(matrix, ends)
+    residual = matrix[ends, : expected.shape[1]] - expected
+    count = len(scorer.preparation.entities)
+    return residual_sizes(residual, observed[ends], entity[ends], entities=count)
 
 
 def _check_enough(config: Config, schema: Schema, windows: Mapping[Part, Windows]) -> None:

@@ -71,12 +71,12 @@ def flagged_batch(
     """Take the flagged rows and add what explains them. Events are not formed yet: no event_id."""
     chosen = pa.array(scored.flagged)
     count = len(scored.flagged)
-    threshold = detector.calibration.threshold.value
+    threshold = detector.calibration.thresholds(scored.entity)
     level = np.searchsorted(
-        _SEVERITY_RATIOS, scored.score[scored.flagged] / max(threshold, 1e-12), side="right"
+        _SEVERITY_RATIOS, scored.score[scored.flagged] / np.maximum(threshold, 1e-12), side="right"
     )
     added = [
-        pa.repeat(threshold, count),
+        pa.array(threshold),
         pa.array(SEVERITIES).take(pa.array(level)),
         pa.nulls(count, pa.string()),
         causes(detector.scorer.preparation, scored, rows.values[scored.flagged]),

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import atexit
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from aedetect.config import Config, read_config
-from aedetect.errors import ConfigError, ServerError
+from aedetect.errors import ConfigError
+from pipelines.server import HOST, start
 
 DEPLOYMENT = "aedetect"
-_HOST = "127.0.0.1"
-_START_SECONDS = 90  # the first start of a Prefect server sets its database up
+PORT = 4200  # where Prefect puts its server too
 
 
 def serve(paths: Sequence[Path], *, tell: Callable[[str], object]) -> None:
@@ -30,7 +22,10 @@ def serve(paths: Sequence[Path], *, tell: Callable[[str], object]) -> None:
     configs = {path.resolve(): read_config(path) for path in paths}
     for path, config in configs.items():
         _check_cron(path, config)
-    _ensure_server(tell)
+    server = start(port=PORT, services=True)
+    if server is not None:
+        tell(f"starting a Prefect server, to be seen on http://{HOST}:{PORT}")
+        server.wait()
     from prefect.schedules import Cron
 
     from pipelines.scoring import scoring
@@ -64,50 +59,3 @@ def _check_cron(path: Path, config: Config) -> None:
             f'[scoring] schedule of {path} must be cron, however: "{cron}"; write for example '
             '"15 6 * * *" for every morning at 06:15'
         ) from error
-
-
-def _ensure_server(tell: Callable[[str], object]) -> None:
-    """See that PREFECT_API_URL is set, starting a server when nobody did."""
-    from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_API_PORT
-
-    if PREFECT_API_URL.value():
-        return
-    port = PREFECT_SERVER_API_PORT.value()
-    api = f"http://{_HOST}:{port}/api"
-    if not _answers(api):
-        tell(f"starting a Prefect server on http://{_HOST}:{port}")
-        start = ("prefect", "server", "start", "--host", _HOST, "--port", str(port))
-        # A group of its own: Ctrl+C stops the runs first, and then us, and then the server.
-        server = subprocess.Popen(  # noqa: S603 - the command is written above
-            [sys.executable, "-m", *start],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        atexit.register(_stop, server)
-        _wait_for(server, api)
-    os.environ["PREFECT_API_URL"] = api
-
-
-def _wait_for(server: subprocess.Popen[bytes], api: str) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline and server.poll() is None:
-        if _answers(api):
-            return
-        time.sleep(0.5)
-    raise ServerError(
-        f"no Prefect server came up on {api} within {_START_SECONDS} s: start one with "
-        "prefect server start, and set PREFECT_API_URL"
-    )
-
-
-def _answers(api: str) -> bool:
-    with suppress(URLError, OSError), urlopen(f"{api}/health", timeout=2) as reply:  # noqa: S310
-        return bool(reply.status == 200)  # noqa: PLR2004 - HTTP OK
-    return False
-
-
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    server.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        server.wait(timeout=15)

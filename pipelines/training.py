@@ -21,5 +21,5 @@ def training(config_path: str, overrides: list[str] | None = None) -> Registered
         ingested = tasks.ingest(config, scratch)
         prepared = tasks.prepare(config, ingested, scratch)
         trained = tasks.train(config, ingested, prepared)
-        detector = tasks.calibrate(config, prepared, trained)
+        detector = tasks.calibrate(config, ingested, prepared, trained)
         return tasks.register(config, ingested, trained, detector)

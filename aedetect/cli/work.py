@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,16 +47,26 @@ def schedule(
     serve(configs, tell=typer.echo)
 
 
+@contextmanager
+def prefect_server() -> Iterator[Callable[[], None]]:
+    """Start a Prefect server where nobody runs one; give what waits until it answers."""
+    from pipelines.server import start
+
+    server = start()
+    yield server.wait if server is not None else lambda: None
+
+
 def run_training(config: Path, overrides: list[str]) -> None:
     """Run the training flow and say what came of it."""
     from aedetect.cli.progress import progress
     from aedetect.cli.show import print_trained
     from aedetect.config import read_config
 
-    settings = read_config(config, overrides)  # refuse it before Prefect starts
-    with progress(f"training {settings.name}"):
+    settings = read_config(config, overrides)  # refuse it before anything starts
+    with progress(f"training {settings.name}"), prefect_server() as ready:
         from pipelines.training import training
 
+        ready()
         trained = training(str(config), overrides)
     print_trained(settings, trained)
 
@@ -72,8 +84,11 @@ def run_scoring(
     from aedetect.config import read_config
 
     settings = read_config(config, overrides)
-    with progress(f"scoring with {settings.model_reference}"):
+    with progress(f"scoring with {settings.model_reference}"), prefect_server() as ready:
+        from aedetect.scoring import resolve
         from pipelines.scoring import scoring
 
+        resolve(settings)  # refuse an unknown model now; it takes the time in which Prefect starts
+        ready()
         rescore = everything or since is not None or until is not None
         return scoring(str(config), overrides, since=since, until=until, rescore=rescore)

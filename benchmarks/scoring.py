@@ -1,0 +1,146 @@
+"""Speed and memory of scoring, end to end: python benchmarks/scoring.py [--rows 2000000 8000000].
+
+Parquet in, Parquet out, 20 features, windows of 16, one process: rows a second and peak memory of
+`aedetect score`, with the start of Python and Prefect in it, at several sizes, so that the
+difference between two sizes gives the rate without the start, and memory can be seen to stay.
+Beside it, in the same run, scikit-learn's isolation forest on the same files, the way its users
+write it: read with pandas, score, write. It scores single rows, not windows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+FEATURES, ENTITIES = 20, 40
+CONFIG = """
+[detector]
+name = "benchmark"
+[data]
+train = "train.parquet"
+timestamp = "timestamp"
+entity = "entity"
+[window]
+length = 16
+[training]
+epochs = 1
+[scoring]
+input = "input"
+output = "output"
+"""
+PEER = """
+import sys
+from pathlib import Path
+import pandas as pd
+from sklearn.ensemble import IsolationForest
+train, source, target = map(Path, sys.argv[1:])
+features = [f"f{i}" for i in range(20)]
+forest = IsolationForest(random_state=0, n_jobs=2).fit(pd.read_parquet(train)[features])
+target.mkdir()
+for path in sorted(source.glob("*.parquet")):
+    rows = pd.read_parquet(path)
+    scored = rows[["timestamp", "entity"]].assign(score=-forest.score_samples(rows[features]))
+    scored.to_parquet(target / path.name)
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one process took."""
+
+    seconds: float
+    megabytes: float  # peak resident memory of the largest process
+
+
+def measure(command: Sequence[str], folder: Path) -> Cost:
+    """Run a command and wait for it; raise when it fails."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)  # noqa: S603
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{' '.join(command[:3])} failed")
+    return Cost(time.perf_counter() - start, usage.ru_maxrss / 1024)
+
+
+def table(rng: np.random.Generator, *, first: str, minutes: int) -> pa.Table:
+    """Rows of all entities, a minute apart, ordered by time."""
+    moments = np.datetime64(first, "ms") + np.arange(minutes) * np.timedelta64(60_000, "ms")
+    drivers = rng.standard_normal((minutes * ENTITIES, 4)).astype(np.float32)
+    mixing = np.random.default_rng(0).standard_normal((4, FEATURES)).astype(np.float32)
+    noise = rng.standard_normal((minutes * ENTITIES, FEATURES)).astype(np.float32)
+    values = drivers @ mixing + 0.3 * noise
+    names = pa.array([f"machine-{number:02d}" for number in range(ENTITIES)])
+    columns = {
+        "timestamp": pa.array(np.repeat(moments, ENTITIES)),
+        "entity": names.take(pa.array(np.tile(np.arange(ENTITIES), minutes))),
+    }
+    return pa.table(columns | {f"f{index}": values[:, index] for index in range(FEATURES)})
+
+
+def write_input(folder: Path, *, rows: int, one_file: bool) -> None:
+    """Write so many rows: a file a day, or one file that holds one entity after the other."""
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    minutes, days = rows // ENTITIES, -(-rows // ENTITIES // 1440)
+    parts = []
+    for day in range(days):
+        first = str(np.datetime64("2026-02-01") + day)
+        part = table(rng, first=first, minutes=min(1440, minutes - day * 1440))
+        if one_file:
+            parts.append(part)
+        else:
+            pq.write_table(part, folder / f"{first}.parquet")
+    if one_file:
+        whole = pa.concat_tables(parts)
+        order = pc.sort_indices(whole, [("entity", "ascending"), ("timestamp", "ascending")])
+        pq.write_table(whole.take(order), folder / "all.parquet", row_group_size=100_000)
+
+
+def main() -> None:
+    """Print a row for each size."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, nargs="+", default=[2_000_000, 8_000_000])
+    parser.add_argument("--one-file", action="store_true", help="one file, entity after entity")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "bench.toml").write_text(CONFIG)
+        training = table(np.random.default_rng(2), first="2026-01-01", minutes=2880)
+        pq.write_table(training, folder / "train.parquet")
+        program = [sys.executable, "-m", "aedetect"]
+        measure([*program, "train", "bench.toml"], folder)
+        print("rows        aedetect score                 isolation forest (rows, not windows)")
+        costs = []
+        for rows in asked.rows:
+            source = folder / f"input-{rows}"
+            write_input(source, rows=rows, one_file=asked.one_file)
+            given = ["--set", f"scoring.input={source}", "--set", f"scoring.output=out-{rows}"]
+            own = measure([*program, "score", "bench.toml", *given], folder)
+            places = [str(folder / "train.parquet"), str(source), str(folder / f"peer-{rows}")]
+            peer = measure([sys.executable, "-c", PEER, *places], folder)
+            costs.append(own)
+            ours = f"{own.seconds:6.1f} s {rows / own.seconds:9,.0f}/s {own.megabytes:6,.0f} MB"
+            theirs = (
+                f"{peer.seconds:6.1f} s {rows / peer.seconds:9,.0f}/s {peer.megabytes:6,.0f} MB"
+            )
+            print(f"{rows:10,}  {ours}  {theirs}", flush=True)
+        if len(costs) > 1:
+            more = asked.rows[-1] - asked.rows[0]
+            rate = more / (costs[-1].seconds - costs[0].seconds)
+            print(f"without the start: {rate:,.0f} rows/s")
+
+
+if __name__ == "__main__":
+    main()

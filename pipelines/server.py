@@ -1,0 +1,128 @@
+"""A Prefect server for one command, when nobody runs one: started early, gone with its parent.
+
+Prefect's own ephemeral server does the same, later and slower: the process that runs the flow
+imports the whole server first (2.2 s), waits for the child (2.6 s), and leaves it behind when it
+is killed. This one starts while PyTorch and MLflow are imported, and dies with its parent.
+
+Run by `start`: python -m pipelines.server PORT
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from aedetect.errors import ServerError
+
+HOST = "127.0.0.1"
+_START_SECONDS = 120  # the first start sets the database of Prefect up
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+@dataclass(frozen=True)
+class Server:
+    """A Prefect server under way: the process, and where it will answer."""
+
+    process: subprocess.Popen[bytes]
+    api: str
+
+    def wait(self) -> None:
+        """Wait until it answers; raise ServerError when it does not."""
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            if answers(self.api):
+                return
+            time.sleep(0.05)
+        raise ServerError(
+            f"no Prefect server came up on {self.api} within {_START_SECONDS} s: start one with "
+            "`prefect server start` and set PREFECT_API_URL, or look at its log with --debug"
+        )
+
+    def stop(self) -> None:
+        """End it and wait until it has ended."""
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def start(*, port: int | None = None, services: bool = False) -> Server | None:
+    """Start a server, unless Prefect's settings name one or one answers on the port.
+
+    Sets PREFECT_API_URL for this process and its children. With `services` it also schedules runs.
+    """
+    from prefect.settings import get_current_settings
+
+    if get_current_settings().api.url:
+        return None
+    chosen = port or _free_port()
+    api = f"http://{HOST}:{chosen}/api"
+    server = None if port is not None and answers(api) else _spawn(chosen, api, services=services)
+    _point_to(api)
+    return server
+
+
+def _spawn(port: int, api: str, *, services: bool) -> Server:
+    """Start the process below; it ends when this one does."""
+    quiet = {"PREFECT_UI_ENABLED": "true" if services else "false"}
+    if not services:
+        quiet["PREFECT__SERVER_EPHEMERAL"] = "1"  # as Prefect does for its own: no services
+    process = subprocess.Popen(  # noqa: S603 - the command is written here
+        [sys.executable, "-m", "pipelines.server", str(port)],
+        env=os.environ | quiet | {"PREFECT__SERVER_FINAL": "1"},
+        # A session of its own: Ctrl+C stops the runs first, then us, and then the server.
+        start_new_session=True,
+    )
+    server = Server(process, api)
+    atexit.register(server.stop)
+    return server
+
+
+def _point_to(api: str) -> None:
+    """Make Prefect, which is imported by now, use a server."""
+    from prefect.context import refresh_global_settings_context
+
+    os.environ["PREFECT_API_URL"] = api
+    refresh_global_settings_context()
+
+
+def answers(api: str) -> bool:
+    """Whether a Prefect server is there."""
+    with suppress(URLError, OSError), urlopen(f"{api}/health", timeout=5) as reply:  # noqa: S310
+        return bool(reply.status == 200)  # noqa: PLR2004 - HTTP OK
+    return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def main() -> None:
+    """Serve on a port, until told to stop or until the parent is gone."""
+    parent = os.getppid()
+    with suppress(OSError, AttributeError):  # Linux only; elsewhere a killed parent leaves it
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        return
+    import uvicorn
+
+    app = "prefect.server.api.server:create_app"
+    uvicorn.run(app, factory=True, host=HOST, port=int(sys.argv[1]), log_level="error")
+
+
+if __name__ == "__main__":
+    main()
