@@ -62,6 +62,7 @@ def compute(unit: Unit, *, model: Model, output: Path) -> Computed:
         calibration_version=detector.calibration.version,
         config_hash=detector.config_hash,
         lookback=detector.scorer.lookback,
+        max_gap=detector.scorer.schema.max_gap,
         inputs=unit.inputs,
     )
     with written(output), aside(output) as folder:

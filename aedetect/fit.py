@@ -35,7 +35,7 @@ _CHUNK = 4_096  # windows held at a time when nothing is learnt
 class TrainingSettings:
     """How long and how fast to learn: `[training]`."""
 
-    epochs: Annotated[int, Ge(1)] = 20  # at most
+    epochs: Annotated[int, Ge(1)] | None = None  # at most; None: 20, more when rows are few
     batch_size: Annotated[int, Ge(1)] = 256  # windows
     learning_rate: Annotated[float, Gt(0)] = 1e-3
     patience: Annotated[int, Ge(1)] = 4  # epochs without a better validation loss before stopping
@@ -90,7 +90,7 @@ def fit(
     if model.closed_form:
         model.solve(*_moments(learn.thin(MOMENT_WINDOWS), columns=model.sizes.outputs))
         epoch = Epoch(_error(model, learn.thin(CHECK_WINDOWS)), _error(model, check))
-        _report(1, settings.epochs, epoch)
+        _report(1, 1, epoch)
         return Fitted(model.eval(), (epoch,))
     device = choose_device(settings.device)
     history = tuple(_descend(model.to(device), learn, check, settings))
@@ -112,6 +112,18 @@ def choose_device(name: str) -> str:
     )
 
 
+def most_epochs(settings: TrainingSettings, windows: int) -> int:
+    """Return the epochs to stop at: as set, else 20 and at least 4,000 steps, but at most 200.
+
+    >>> most_epochs(TrainingSettings(), 100_000), most_epochs(TrainingSettings(), 1_000)
+    (20, 200)
+    """
+    if settings.epochs is not None:
+        return settings.epochs
+    steps = -(-min(windows, EPOCH_WINDOWS) // settings.batch_size)
+    return min(200, max(20, 4_000 // steps))
+
+
 def _descend(
     model: Autoencoder, learn: Windows, check: Windows, settings: TrainingSettings
 ) -> Iterator[Epoch]:
@@ -121,10 +133,11 @@ def _descend(
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     generator = np.random.default_rng(settings.seed)
     best, best_weights, waited = math.inf, deepcopy(model.state_dict()), 0
-    for number in range(1, settings.epochs + 1):
+    most = most_epochs(settings, len(learn))
+    for number in range(1, most + 1):
         loss = _run_epoch(model, learn, optimizer, generator, settings.batch_size)
         epoch = Epoch(loss, _error(model, check))
-        _report(number, settings.epochs, epoch)
+        _report(number, most, epoch)
         yield epoch
         waited += 1
         if epoch.validation < best:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +29,7 @@ def score_frame(detector: Detector, frame: pd.DataFrame) -> pd.DataFrame:
     Raises SchemaMismatch when a column is missing or of another type than was learnt.
     """
     schema = detector.scorer.schema
-    table = pa.Table.from_pandas(frame[_present(schema, frame)], preserve_index=False)
+    table = pa.table({name: _column(frame[name], name) for name in _present(schema, frame)})
     _check(schema, table)
     moments = table[schema.timestamp]
     time = moments.cast(pa.timestamp("ns", tz=getattr(moments.type, "tz", None)))
@@ -57,6 +57,22 @@ def _present(schema: Schema, frame: pd.DataFrame) -> list[str]:
     return needed
 
 
+def _column(column: pd.Series[Any], name: str) -> pa.Array:
+    """Return a column as Arrow has it; raise SchemaMismatch when its values are of many types."""
+    zone = getattr(column.dtype, "tz", None)
+    try:
+        if zone is None:
+            return pa.array(column, from_pandas=True)
+        # With the zone still on it, pandas 3.1 warns of what pyarrow does to get at the values.
+        moments = pa.array(column.dt.tz_convert(None), from_pandas=True)
+        zoned = pa.timestamp(moments.type.unit, tz=pa.lib.tzinfo_to_string(zone))
+        return moments.cast(pa.int64()).cast(zoned)
+    except pa.ArrowException as error:
+        raise SchemaMismatch(
+            f'column "{name}" must hold values of one type, however: {error}; cast it'
+        ) from error
+
+
 def _check(schema: Schema, table: pa.Table) -> None:
     """Raise SchemaMismatch for a column of the wrong type."""
     time = table.schema.field(schema.timestamp).type
@@ -67,8 +83,8 @@ def _check(schema: Schema, table: pa.Table) -> None:
         )
     for feature in schema.features:
         kind = table.schema.field(feature.name).type
-        empty = pa.types.is_null(kind)
-        if not empty and feature.is_text != (kind_of(kind) == "category"):
+        fits = ("category",) if feature.is_text else ("number", "boolean")
+        if not pa.types.is_null(kind) and kind_of(kind) not in fits:
             needed = "text" if feature.is_text else "numbers"
             raise SchemaMismatch(
                 f'column "{feature.name}" must hold {needed}, however it is {kind}'

@@ -99,6 +99,7 @@ def engine(
         "temp_directory": str(scratch),
         "preserve_insertion_order": False,
         "autoinstall_known_extensions": False,
+        "enable_progress_bar": False,  # it would go to standard output, between our lines
     }
     with duckdb.connect(":memory:", config=config) as connection:
         connection.execute("SET TimeZone = 'UTC'")
@@ -155,11 +156,11 @@ def scan(files: Sequence[SourceFile]) -> str:
 
 
 def identifier(name: str) -> str:
-    '''Quote a column name for SQL.
+    """Quote a column name for SQL.
 
-    >>> identifier('a "b"')
-    '"a ""b\"""'
-    '''
+    >>> identifier("cpu %")
+    '"cpu %"'
+    """
     return '"' + name.replace('"', '""') + '"'
 
 

@@ -158,6 +158,15 @@ def calibrate(
     calibration = choose_threshold(
         evaluated.score, settings=config.calibration, entity=entity[held_out.ends]
     )
+    threshold = calibration.threshold
+    log_event(
+        logger,
+        "calibrated",
+        windows=len(calibration.scores),
+        rate=threshold.rate,
+        threshold=threshold.value,
+        own=len(calibration.own),
+    )
     return Detector(scorer=trained.scorer, calibration=calibration, config_hash=config.hash)
 
 

@@ -10,7 +10,6 @@ from aedetect.errors import ConfigError
 from pipelines.server import HOST, start
 
 DEPLOYMENT = "aedetect"
-PORT = 4200  # where Prefect puts its server too
 
 
 def serve(paths: Sequence[Path], *, tell: Callable[[str], object]) -> None:
@@ -22,9 +21,12 @@ def serve(paths: Sequence[Path], *, tell: Callable[[str], object]) -> None:
     configs = {path.resolve(): read_config(path) for path in paths}
     for path, config in configs.items():
         _check_cron(path, config)
-    server = start(port=PORT, services=True)
+    from prefect.settings import PREFECT_SERVER_API_PORT
+
+    port = PREFECT_SERVER_API_PORT.value()  # 4200, unless told otherwise
+    server = start(port=port, services=True)
     if server is not None:
-        tell(f"starting a Prefect server, to be seen on http://{HOST}:{PORT}")
+        tell(f"starting a Prefect server, to be seen on http://{HOST}:{port}")
         server.wait()
     from prefect.schedules import Cron
 

@@ -36,6 +36,7 @@ for command in (
     work.score,
     look.models,
     look.flags,
+    work.promote,
     work.schedule,
     demo.demo,
 ):
@@ -62,8 +63,10 @@ def options(
 
 def main() -> None:
     """Run the command line; turn an error into one message and exit code 1."""
+    words = sys.argv[1:]
+    debug = ["--debug"] if "--debug" in words else []  # wherever it stands
     try:
-        app()
+        app(args=debug + [word for word in words if word != "--debug"])
     except AedetectError as error:
         _fail(str(error))
     except Exception as error:

@@ -67,4 +67,4 @@ def flags(
     if as_json:
         print_json(events[:most])
     else:
-        print_events(events, rows=flagged.num_rows, most=most)
+        print_events(events, rows=flagged.rows.num_rows, most=most)
