@@ -99,10 +99,11 @@ def engine(
         "temp_directory": str(scratch),
         "preserve_insertion_order": False,
         "autoinstall_known_extensions": False,
-        "enable_progress_bar": False,  # it would go to standard output, between our lines
     }
     with duckdb.connect(":memory:", config=config) as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        # It would go to standard output, between our lines.
+        connection.execute("SET enable_progress_bar = false")
         yield connection
 
 

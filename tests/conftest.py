@@ -23,6 +23,8 @@ from aedetect.window import with_context
 if TYPE_CHECKING:
     from aedetect.detector import Detector
 
+pytest_plugins = ["plant"]
+
 settings.register_profile("repeatable", deadline=None, database=None, derandomize=True)
 settings.load_profile("repeatable")
 
@@ -83,7 +85,7 @@ def learn_from(folder, **sections: dict[str, Any]) -> Learnt:
     ingested = training.ingest(config, folder)
     prepared = training.prepare(config, ingested, folder)
     trained = training.train(config, ingested, prepared)
-    detector = training.calibrate(config, prepared, trained)
+    detector = training.calibrate(config, ingested, prepared, trained)
     return Learnt(
         config=config, ingested=ingested, prepared=prepared, trained=trained, detector=detector
     )
@@ -92,6 +94,10 @@ def learn_from(folder, **sections: dict[str, Any]) -> Learnt:
 def write_table(frame: pd.DataFrame, path, **options: Any):
     """Write a table as Parquet, and return the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    zones = {name: getattr(frame[name].dtype, "tz", None) for name in frame}
+    for name, zone in zones.items():
+        if zone is not None:  # pandas 3.1 warns of what pyarrow does to get at the values
+            frame = frame.astype({name: pd.ArrowDtype(pa.timestamp("us", tz=str(zone)))})
     pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), path, **options)
     return path
 
