@@ -95,11 +95,7 @@ def _ordered(
     schema: Schema, table: pa.Table, time: pa.ChunkedArray
 ) -> tuple[Rows, np.ndarray[tuple[int], np.dtype[np.int64]]]:
     """Return the rows by entity and time, and where each came from: (R,)."""
-    entity = (
-        table[schema.entity].cast(pa.string())
-        if schema.entity
-        else pa.nulls(len(table), pa.string())
-    )
+    entity = _names(table[schema.entity]) if schema.entity else pa.nulls(len(table), pa.string())
     encoded = pa.chunked_array(
         [entity] if isinstance(entity, pa.Array) else entity.chunks, pa.string()
     )
@@ -117,12 +113,20 @@ def _ordered(
     return rows, order
 
 
+def _names(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return entities as text, as they are named when they are read from files."""
+    if not pa.types.is_floating(column.type):
+        return column.cast(pa.string())
+    texts = [None if number is None else repr(number) for number in column.to_pylist()]
+    return pa.chunked_array([pa.array(texts, pa.string())])
+
+
 def _values(column: pa.ChunkedArray, feature: Feature) -> Float:
     """Return a column as the model's raw numbers: (R,), NaN where missing."""
     if feature.is_text:
         return text_codes(column.cast(pa.string()).combine_chunks(), feature.categories)
     plain = (
-        column.cast(pa.float64())
+        column.cast(pa.float64(), safe=False)  # large integers lose digits, as in files
         if not pa.types.is_boolean(column.type)
         else column.cast(pa.int8())
     )
@@ -138,6 +142,5 @@ def _with_undated(result: pa.Table, schema: Schema, table: pa.Table) -> pa.Table
         filled = pc.if_else(undated, text, result[name])
         result = result.set_column(index, name, filled)
     if schema.entity is not None:
-        names = table[schema.entity].cast(pa.string())
-        result = result.set_column(1, "entity", names)
+        result = result.set_column(1, "entity", _names(table[schema.entity]))
     return result

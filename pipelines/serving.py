@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -38,6 +40,9 @@ def serve(paths: Sequence[Path], *, tell: Callable[[str], object]) -> None:
     ]
     for config in configs.values():
         tell(f'scoring {config.name} on "{config.scoring.schedule}" (UTC), stop with Ctrl+C')
+    # What Prefect 3.8 leaves behind when SIGTERM ends it: a coroutine, and a cancelled reader.
+    warnings.filterwarnings("ignore", "coroutine 'Runner.astop'", RuntimeWarning)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     # One flow served by itself, and not prefect.serve of several: only the former lets runs that
     # are under way finish on SIGTERM. One run at a time; what it missed, the next one scores.
     scoring.serve(name=DEPLOYMENT, schedules=schedules, limit=1, print_starting_message=False)
