@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from aedetect.errors import ConfigError, NoData, SchemaMismatch
-from aedetect.ingest import columns_in, identifier, readable, register, scan
+from aedetect.ingest import readable, register
 from aedetect.schema import (
     MAX_CATEGORIES,
     DataSettings,
@@ -19,6 +19,7 @@ from aedetect.schema import (
     choose_features,
     kind_of,
 )
+from aedetect.sql import columns_in, identifier, scan
 
 if TYPE_CHECKING:
     from aedetect.files import Source

@@ -27,7 +27,8 @@ start = time.perf_counter()
 if engine == "duckdb":
     import tempfile
     from aedetect.files import find
-    from aedetect.ingest import Query, engine as connect, read
+    from aedetect.ingest import engine as connect, read
+    from aedetect.sql import Query
     files = find([source], timestamp="timestamp").files
     query = Query(files=files, timestamp="timestamp", entity="entity",
                   categories={f"f{i}": () for i in range(20)})

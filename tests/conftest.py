@@ -12,11 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import settings
 
-from aedetect import training
+from aedetect import learning, training
 from aedetect.config import Config, make_config
 from aedetect.files import find
-from aedetect.ingest import Query, engine, read
+from aedetect.ingest import engine, read
 from aedetect.score import score_rows
+from aedetect.sql import Query
 from aedetect.verdicts import scores_batch, time_type
 from aedetect.window import with_context
 
@@ -42,8 +43,8 @@ class Learnt:
     """What each stage of a training run made, short of registering it."""
 
     config: Config
-    ingested: training.Ingested
-    prepared: training.PreparedRows
+    ingested: learning.Ingested
+    prepared: learning.PreparedRows
     trained: training.Trained
     detector: Detector
 
@@ -82,8 +83,8 @@ def configure(folder, **sections: dict[str, Any]) -> Config:
 def learn_from(folder, **sections: dict[str, Any]) -> Learnt:
     """Go through the stages of training with `train.parquet` of a folder."""
     config = configure(folder, **sections)
-    ingested = training.ingest(config, folder)
-    prepared = training.prepare(config, ingested, folder)
+    ingested = learning.ingest(config, folder)
+    prepared = learning.prepare(config, ingested, folder)
     trained = training.train(config, ingested, prepared)
     detector = training.calibrate(config, ingested, prepared, trained)
     return Learnt(

@@ -11,7 +11,8 @@ import pytest
 from aedetect import ingest
 from aedetect.errors import ConfigError, UnreadableFile
 from aedetect.files import find
-from aedetect.ingest import Query, Rows, columns_in, engine, identifier, read, text_codes
+from aedetect.ingest import Rows, engine, read, text_codes
+from aedetect.sql import Query, columns_in, identifier
 
 
 @pytest.fixture

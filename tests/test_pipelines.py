@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from plant import contents, settings, table, write, write_config
 
-from aedetect import registry, scoring, training
+from aedetect import learning, registry, scoring
 from aedetect.errors import AedetectError, NoData, SchemaMismatch, UnreadableFile
 from pipelines import tasks
 
@@ -155,5 +155,5 @@ def test_error_that_passes_is_survived(prefect, plant):
 
 def test_tasks_are_the_functions():
     """Without Prefect the same functions do the same."""
-    assert tasks.ingest.fn is training.ingest
+    assert tasks.ingest.fn is learning.ingest
     assert tasks.finish.fn is scoring.finish

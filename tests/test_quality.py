@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aedetect import training
+from aedetect import learning
 from aedetect.quality import assess, assess_input
 
 
@@ -16,7 +16,7 @@ def assessed(tmp_path, write, configured):
 
     def assessed(frame):
         write(frame, tmp_path / "train.parquet")
-        ingested = training.ingest(configured(tmp_path), tmp_path)
+        ingested = learning.ingest(configured(tmp_path), tmp_path)
         return assess(ingested, length=4)
 
     return assessed

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aedetect import training
+from aedetect import learning
 from aedetect.errors import AedetectError, NoData, SchemaMismatch, TooFewRows, UnreadableFile
 from aedetect.frames import score_frame
 from aedetect.split import Part
@@ -192,7 +192,7 @@ def test_no_rows_are_refused(make_frame, train_on):
 def test_no_such_file_is_refused(configured, tmp_path):
     """By its path."""
     with pytest.raises(NoData, match=r"no such file or folder: .*train\.parquet"):
-        training.ingest(configured(tmp_path), tmp_path)
+        learning.ingest(configured(tmp_path), tmp_path)
 
 
 def test_mixed_zones_are_refused(make_frame, write, learn, tmp_path):

@@ -61,7 +61,7 @@ def _place_sample(folder: Path) -> None:
 def _is_trained(settings: Config) -> bool:
     """Whether the champion was trained with these settings on these data."""
     from aedetect import registry
-    from aedetect.training import data_fingerprint
+    from aedetect.learning import data_fingerprint
 
     versions = registry.versions(name=settings.name, tracking_uri=settings.tracking_uri)
     champions = [each for each in versions if registry.CHAMPION in each.aliases]
