@@ -93,6 +93,8 @@ def print_summary(summary: Summary) -> None:
     )
     for reason, count in summary.not_scored.items():
         out.print(f"  {count:,} rows not scored: {reason}")
+    for file in summary.undated:
+        out.print(f"  {file}")
     for file in summary.unreadable:
         out.print(f"  set aside: {file}; it is tried again in the next run")
     for what, partitions in (
