@@ -33,6 +33,11 @@ def console() -> Console:
     )
 
 
+def near(location: str) -> str:
+    """Shorten a path or SQLite URI below the working folder to what can be typed there."""
+    return location.replace(f"{Path.cwd()}/", "")
+
+
 def print_json(value: object) -> None:
     """Print dataclasses as JSON; what is not a number becomes null."""
     print(json.dumps(_plain(value), indent=2, allow_nan=False))  # noqa: T201
@@ -81,7 +86,7 @@ def print_trained(config: Config, trained: Registered) -> None:
     """Show what training gave."""
     out = console()
     aliases = ", ".join(trained.aliases) or "no alias"
-    out.print(f"registered {trained.reference} ({aliases}) in {config.tracking_uri}")
+    out.print(f"registered {trained.reference} ({aliases}) in {near(config.tracking_uri)}")
 
 
 def print_summary(summary: Summary) -> None:
@@ -91,6 +96,7 @@ def print_summary(summary: Summary) -> None:
         f"{summary.model}: {summary.rows:,} rows of {summary.partitions} partitions scored, "
         f"{summary.flagged:,} flagged; {summary.current} partitions were up to date"
     )
+    output = near(summary.output)
     for reason, count in summary.not_scored.items():
         out.print(f"  {count:,} rows not scored: {reason}")
     for file in summary.undated:
@@ -103,9 +109,7 @@ def print_summary(summary: Summary) -> None:
     ):
         if partitions:
             out.print(f"  {what}: {', '.join(partitions)}")
-    out.print(
-        f"verdicts in {summary.output}/scores, flagged rows with causes in {summary.output}/flagged"
-    )
+    out.print(f"verdicts in {output}/scores, flagged rows with causes in {output}/flagged")
 
 
 def print_models(name: str, versions: Sequence[Registered]) -> None:
