@@ -26,8 +26,8 @@ QUIET = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a dead server is reported in seconds, not minutes
 }
 
-# Who serves wants a log: what Prefect does, and our own events, on stderr and in Prefect's UI.
-LOGGED = {"PREFECT_LOGGING_LEVEL": "INFO", "PREFECT_LOGGING_EXTRA_LOGGERS": "aedetect"}
+# Who serves wants a log of what runs and how it ends.
+LOGGED = {"PREFECT_LOGGING_LEVEL": "INFO"}
 
 app = typer.Typer(
     name="aedetect",
