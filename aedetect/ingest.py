@@ -155,11 +155,11 @@ def scan(files: Sequence[SourceFile]) -> str:
 
 
 def identifier(name: str) -> str:
-    '''Quote a column name for SQL.
+    """Quote a column name for SQL.
 
     >>> identifier('a "b"')
     '"a ""b\"""'
-    '''
+    """
     return '"' + name.replace('"', '""') + '"'
 
 

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from aedetect.calibrate import Calibration, Threshold
 from aedetect.detector import Detector, Scorer
 from aedetect.errors import BrokenDetector
-from aedetect.models.settings import Sizes
+from aedetect.models.settings import ModelSettings, Sizes
 from aedetect.prepare import Preparation
 from aedetect.scaling import Scaling
 from aedetect.schema import Feature, Schema
@@ -75,11 +75,7 @@ def _described(detector: Detector) -> dict[str, Any]:
         "config_hash": detector.config_hash,
         "schema": asdict(scorer.schema),
         "preparation": {name: getattr(preparation, name) for name in kept} | {"scaling": learnt},
-        "model": {
-            "variant": _variant_name(scorer.model),
-            "activation": scorer.model.activation,
-            "sizes": asdict(scorer.model.sizes),
-        },
+        "model": asdict(scorer.model.settings) | {"sizes": asdict(scorer.model.sizes)},
         "score": scorer.score,
         "residual": scorer.residual.astype(float).tolist(),
         "calibration": {
@@ -154,18 +150,13 @@ def _preparation(described: dict[str, Any], schema: Schema) -> Preparation:
 def _model(described: dict[str, Any], weights: Path) -> Autoencoder:
     from safetensors.torch import load_file
 
-    from aedetect.models.variants import VARIANTS
+    from aedetect.models.variants import make_network
 
     sizes = _checked(Sizes, described["sizes"])
-    model = VARIANTS[described["variant"]](sizes, described["activation"])
+    options = {name: value for name, value in described.items() if name != "sizes"}
+    model = make_network(_checked(ModelSettings, options), sizes)
     model.load_state_dict(load_file(weights))
     return model.eval()
-
-
-def _variant_name(model: Autoencoder) -> str:
-    from aedetect.models.variants import VARIANTS
-
-    return next(name for name, kind in VARIANTS.items() if type(model) is kind)
 
 
 def _checked(kind: type[T], value: object) -> T:
