@@ -31,8 +31,10 @@ class Dense(Autoencoder):
         super().__init__(settings, sizes)
         widths = [sizes.length * sizes.inputs, *sizes.hidden]
         back = [sizes.latent, *reversed(sizes.hidden)]
-        code = bent(nn.Linear(widths[-1], sizes.encoded), sizes.bend)
-        self.encoder = nn.Sequential(*_layers(widths, settings.activation), *code)
+        inner = _layers(widths, settings.activation)
+        self.encoder = nn.Sequential(
+            *inner, *bent(nn.Linear(widths[-1], sizes.encoded), sizes.bend)
+        )
         self.decoder = nn.Sequential(*_layers(back, settings.activation))
         self.head = nn.Linear(back[-1], sizes.cells)
 
