@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 
 from aedetect.files import SourceFile
-from aedetect.ingest import bounds, engine, identifier, readable, register, scan
+from aedetect.ingest import engine, readable, register
 from aedetect.ranges import time_ranges
+from aedetect.sql import bounds, identifier, scan
 
 if TYPE_CHECKING:
     from aedetect.plan import Unit

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.detector import Detector
-from aedetect.ingest import Query, Rows, engine, read
+from aedetect.ingest import Rows, engine, read
 from aedetect.partition import FLAGGED, SCORES
 from aedetect.score import Scored, score_rows
 from aedetect.sink import Origin, TableWriter, aside, publish, withdraw, written
+from aedetect.sql import Query
 from aedetect.verdicts import flagged_batch, flagged_schema, scores_batch, scores_schema, time_type
 from aedetect.window import with_context
 
@@ -62,6 +63,7 @@ def compute(unit: Unit, *, model: Model, output: Path) -> Computed:
         calibration_version=detector.calibration.version,
         config_hash=detector.config_hash,
         lookback=detector.scorer.lookback,
+        max_gap=detector.scorer.schema.max_gap,
         inputs=unit.inputs,
     )
     with written(output), aside(output) as folder:

@@ -171,7 +171,9 @@ def _override(given: dict[str, Any], override: str) -> None:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text.strip()
-    given.setdefault(section, {})[key] = value
+    keys = given.setdefault(section, {})
+    if isinstance(keys, dict):  # what else it is gets refused with the file
+        keys[key] = value
 
 
 def _check(built: Mapping[str, Any]) -> None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from aedetect.durations import NANOSECONDS
 from aedetect.errors import ConfigError, NoData
-from aedetect.ingest import engine, identifier, readable, register, scan
+from aedetect.ingest import engine, readable, register
 from aedetect.partition import SCORES
 from aedetect.score import ANOMALY, NOT_SCORED
+from aedetect.sql import identifier, scan
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,13 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from aedetect.durations import NANOSECONDS
 from aedetect.errors import NoData
 from aedetect.ingest import Int
 from aedetect.partition import FLAGGED
 from aedetect.schema import kind_of
+from aedetect.sink import read_origin
 
-BRIDGE = 10 * NANOSECONDS["min"]  # ns between two flags of one event, when nothing else is known
 MAX_CAUSES = 3  # that a person is shown
 
 
@@ -45,10 +44,19 @@ class Event:
     causes: tuple[Cause, ...]  # of the peak, largest first
 
 
-def read_flagged(output: Path, *, since: int | None = None, until: int | None = None) -> pa.Table:
+@dataclass(frozen=True)
+class Flagged:
+    """Flagged rows, and how far apart two of one stretch may be (ns)."""
+
+    rows: pa.Table
+    bridge: int
+
+
+def read_flagged(output: Path, *, since: int | None = None, until: int | None = None) -> Flagged:
     """Read flagged rows in [since, until) ns. Raises NoData when nothing was scored yet."""
     root = output / FLAGGED
-    if not any(root.glob("**/*.parquet")):
+    written = sorted(root.rglob("*.parquet"))
+    if not written:
         raise NoData(f"there are no scores in {output}: run aedetect score first")
     dataset = ds.dataset(root, format="parquet", exclude_invalid_files=False)
     kind = dataset.schema.field("timestamp").type
@@ -57,14 +65,16 @@ def read_flagged(output: Path, *, since: int | None = None, until: int | None = 
         condition &= pc.field("timestamp") >= _moment(since, kind)
     if until is not None:
         condition &= pc.field("timestamp") < _moment(until, kind)
-    return dataset.to_table(filter=condition)
+    return Flagged(dataset.to_table(filter=condition), read_origin(written[-1]).max_gap)
 
 
-def group(flagged: pa.Table, *, bridge: int = BRIDGE) -> list[Event]:
-    """Group flagged rows at most `bridge` ns apart into events, the highest peak first."""
-    if not flagged.num_rows:
+def group(flagged: Flagged) -> list[Event]:
+    """Group flagged rows that are close enough into events, the highest peak first."""
+    if not flagged.rows.num_rows:
         return []
-    table = flagged.sort_by([("entity", "ascending"), ("timestamp", "ascending")]).combine_chunks()
+    table = flagged.rows.sort_by(
+        [("entity", "ascending"), ("timestamp", "ascending")]
+    ).combine_chunks()
     time = _nanoseconds(table["timestamp"])
     entity = (
         table["entity"]
@@ -73,7 +83,7 @@ def group(flagged: pa.Table, *, bridge: int = BRIDGE) -> list[Event]:
         .indices.to_numpy()
     )
     breaks = np.ones(len(time), dtype=np.bool_)
-    breaks[1:] = (entity[1:] != entity[:-1]) | (np.diff(time) > bridge)
+    breaks[1:] = (entity[1:] != entity[:-1]) | (np.diff(time) > flagged.bridge)
     first = np.flatnonzero(breaks)
     last = np.append(first[1:], len(time)) - 1
     score = table["score"].to_numpy()

@@ -38,7 +38,7 @@ _HELD_BY_CODE = ("undercomplete", "linear")  # nothing but a narrow code keeps t
 class TrainingSettings:
     """How long and how fast to learn: `[training]`."""
 
-    epochs: Annotated[int, Ge(1)] = 20  # at most
+    epochs: Annotated[int, Ge(1)] | None = None  # at most; None: 20, more when rows are few
     batch_size: Annotated[int, Ge(1)] = 256  # windows
     learning_rate: Annotated[float, Gt(0)] = 1e-3
     patience: Annotated[int, Ge(1)] = 4  # epochs without a better validation loss before stopping
@@ -105,7 +105,7 @@ def fit(
         model.solve(*_moments(learn.thin(MOMENT_WINDOWS), columns=model.sizes.outputs))
         error = _error(model, check)
         epoch = Epoch(_error(model, learn.thin(CHECK_WINDOWS)), error, error)
-        _report(1, settings.epochs, epoch)
+        _report(1, 1, epoch)
         return Fitted(model.eval(), (epoch,))
     device = choose_device(settings.device)
     history = tuple(_descend(model.to(device), learn, check, settings))
@@ -127,6 +127,18 @@ def choose_device(name: str) -> str:
     )
 
 
+def most_epochs(settings: TrainingSettings, windows: int) -> int:
+    """Return the epochs to stop at: as set, else 20 and at least 4,000 steps, but at most 200.
+
+    >>> most_epochs(TrainingSettings(), 100_000), most_epochs(TrainingSettings(), 1_000)
+    (20, 200)
+    """
+    if settings.epochs is not None:
+        return settings.epochs
+    steps = -(-min(windows, EPOCH_WINDOWS) // settings.batch_size)
+    return min(200, max(20, 4_000 // steps))
+
+
 def _descend(
     model: Autoencoder, learn: Windows, check: Windows, settings: TrainingSettings
 ) -> Iterator[Epoch]:
@@ -137,12 +149,13 @@ def _descend(
     order = np.random.default_rng(settings.seed)
     noise = _generator(model, settings.seed)
     best, best_weights, waited = math.inf, deepcopy(model.state_dict()), 0
-    for number in range(1, settings.epochs + 1):
+    most = most_epochs(settings, len(learn))
+    for number in range(1, most + 1):
         batches = _batches(order.permutation(len(learn))[:EPOCH_WINDOWS], settings.batch_size)
         loss = _run_epoch(model, learn, batches, optimizer, noise)
         error = _error(model, check)
         epoch = Epoch(loss, error, _objective(model, check, error=error, seed=settings.seed))
-        _report(number, settings.epochs, epoch)
+        _report(number, most, epoch)
         yield epoch
         waited += 1
         if epoch.objective < best:

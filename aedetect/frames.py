@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +29,7 @@ def score_frame(detector: Detector, frame: pd.DataFrame) -> pd.DataFrame:
     Raises SchemaMismatch when a column is missing or of another type than was learnt.
     """
     schema = detector.scorer.schema
-    table = pa.Table.from_pandas(frame[_present(schema, frame)], preserve_index=False)
+    table = pa.table({name: _column(frame[name], name) for name in _present(schema, frame)})
     _check(schema, table)
     moments = table[schema.timestamp]
     time = moments.cast(pa.timestamp("ns", tz=getattr(moments.type, "tz", None)))
@@ -57,6 +57,22 @@ def _present(schema: Schema, frame: pd.DataFrame) -> list[str]:
     return needed
 
 
+def _column(column: pd.Series[Any], name: str) -> pa.Array:
+    """Return a column as Arrow has it; raise SchemaMismatch when its values are of many types."""
+    zone = getattr(column.dtype, "tz", None)
+    try:
+        if zone is None:
+            return pa.array(column, from_pandas=True)
+        # With the zone still on it, pandas 3.1 warns of what pyarrow does to get at the values.
+        moments = pa.array(column.dt.tz_convert(None), from_pandas=True)
+        zoned = pa.timestamp(moments.type.unit, tz=pa.lib.tzinfo_to_string(zone))
+        return moments.cast(pa.int64()).cast(zoned)
+    except pa.ArrowException as error:
+        raise SchemaMismatch(
+            f'column "{name}" must hold values of one type, however: {error}; cast it'
+        ) from error
+
+
 def _check(schema: Schema, table: pa.Table) -> None:
     """Raise SchemaMismatch for a column of the wrong type."""
     time = table.schema.field(schema.timestamp).type
@@ -67,8 +83,8 @@ def _check(schema: Schema, table: pa.Table) -> None:
         )
     for feature in schema.features:
         kind = table.schema.field(feature.name).type
-        empty = pa.types.is_null(kind)
-        if not empty and feature.is_text != (kind_of(kind) == "category"):
+        fits = ("category",) if feature.is_text else ("number", "boolean")
+        if not pa.types.is_null(kind) and kind_of(kind) not in fits:
             needed = "text" if feature.is_text else "numbers"
             raise SchemaMismatch(
                 f'column "{feature.name}" must hold {needed}, however it is {kind}'
@@ -79,11 +95,7 @@ def _ordered(
     schema: Schema, table: pa.Table, time: pa.ChunkedArray
 ) -> tuple[Rows, np.ndarray[tuple[int], np.dtype[np.int64]]]:
     """Return the rows by entity and time, and where each came from: (R,)."""
-    entity = (
-        table[schema.entity].cast(pa.string())
-        if schema.entity
-        else pa.nulls(len(table), pa.string())
-    )
+    entity = _names(table[schema.entity]) if schema.entity else pa.nulls(len(table), pa.string())
     encoded = pa.chunked_array(
         [entity] if isinstance(entity, pa.Array) else entity.chunks, pa.string()
     )
@@ -101,12 +113,20 @@ def _ordered(
     return rows, order
 
 
+def _names(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return entities as text, as they are named when they are read from files."""
+    if not pa.types.is_floating(column.type):
+        return column.cast(pa.string())
+    texts = [None if number is None else repr(number) for number in column.to_pylist()]
+    return pa.chunked_array([pa.array(texts, pa.string())])
+
+
 def _values(column: pa.ChunkedArray, feature: Feature) -> Float:
     """Return a column as the model's raw numbers: (R,), NaN where missing."""
     if feature.is_text:
         return text_codes(column.cast(pa.string()).combine_chunks(), feature.categories)
     plain = (
-        column.cast(pa.float64())
+        column.cast(pa.float64(), safe=False)  # large integers lose digits, as in files
         if not pa.types.is_boolean(column.type)
         else column.cast(pa.int8())
     )
@@ -122,6 +142,5 @@ def _with_undated(result: pa.Table, schema: Schema, table: pa.Table) -> pa.Table
         filled = pc.if_else(undated, text, result[name])
         result = result.set_column(index, name, filled)
     if schema.entity is not None:
-        names = table[schema.entity].cast(pa.string())
-        result = result.set_column(1, "entity", names)
+        result = result.set_column(1, "entity", _names(table[schema.entity]))
     return result

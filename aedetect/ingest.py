@@ -7,12 +7,10 @@ both on the part that each can do.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import fsspec
@@ -21,9 +19,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aedetect.durations import format_instant
-from aedetect.errors import ConfigError, DataError, UnreadableFile
+from aedetect.errors import DataError, UnreadableFile
 from aedetect.files import SourceFile, is_whole
+from aedetect.sql import Query, select
 
 BATCH_ROWS = 32_768
 Float = npt.NDArray[np.float64]
@@ -72,22 +70,6 @@ class Rows:
         return same
 
 
-@dataclass(frozen=True, kw_only=True)
-class Query:
-    """Which rows and columns to read.
-
-    `categories` maps each column to its categories, () for one that holds numbers or booleans.
-    """
-
-    files: Sequence[SourceFile]
-    timestamp: str
-    entity: str | None
-    categories: Mapping[str, tuple[str, ...]]
-    where: str | None = None  # SQL
-    start: int | None = None  # ns, inclusive
-    end: int | None = None  # ns, exclusive
-
-
 @contextmanager
 def engine(
     *, memory_mb: int, threads: int = 1, scratch: Path
@@ -102,6 +84,8 @@ def engine(
     }
     with duckdb.connect(":memory:", config=config) as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        # It would go to standard output, between our lines.
+        connection.execute("SET enable_progress_bar = false")
         yield connection
 
 
@@ -112,7 +96,7 @@ def read(connection: duckdb.DuckDBPyConnection, query: Query) -> Iterator[Rows]:
     """
     register(connection, query.files)
     with readable(query.files):
-        reader = connection.sql(_select(query)).to_arrow_reader(BATCH_ROWS)
+        reader = connection.sql(select(query)).to_arrow_reader(BATCH_ROWS)
         for batch in reader:
             if batch.num_rows:
                 yield _rows(batch, query.categories)
@@ -142,99 +126,6 @@ def readable(files: Sequence[SourceFile]) -> Iterator[None]:
         ) from error
 
 
-def scan(files: Sequence[SourceFile]) -> str:
-    """Write the SQL for all rows of the files, with `_file` and `file_row_number`."""
-    listed = ", ".join(_text(file.path) for file in files)
-    if all(file.by_time for file in files):
-        return f"read_parquet([{listed}])"
-    hive = str(any(file.hive for file in files)).lower()
-    return (
-        f"read_parquet([{listed}], filename = '_file', file_row_number = true, "
-        f"union_by_name = true, hive_partitioning = {hive}, hive_types_autocast = false)"
-    )
-
-
-def identifier(name: str) -> str:
-    """Quote a column name for SQL.
-
-    >>> identifier('a "b"')
-    '"a ""b\"""'
-    """
-    return '"' + name.replace('"', '""') + '"'
-
-
-def columns_in(connection: duckdb.DuckDBPyConnection, condition: str) -> set[str]:
-    """Return the columns that a SQL condition mentions; raise ConfigError when it is not SQL."""
-    question = "SELECT json_serialize_sql(?)"
-    answer = connection.execute(question, [f"SELECT 1 WHERE ({condition})"]).fetchall()[0][0]
-    parsed = json.loads(answer)
-    if parsed.get("error"):
-        raise ConfigError(
-            f"[data] normal must be a SQL condition, however: {condition} "
-            f"({parsed.get('error_message', 'not SQL')}); write for example \"state = 'on'\""
-        )
-    return set(_column_references(parsed))
-
-
-def _column_references(node: Any) -> Iterator[str]:
-    if isinstance(node, dict):
-        if node.get("class") == "COLUMN_REF":
-            yield node["column_names"][-1]
-        node = list(node.values())
-    if isinstance(node, list):
-        for child in node:
-            yield from _column_references(child)
-
-
-def _select(query: Query) -> str:
-    """Write the query: typed columns, the filters, and an order without ties."""
-    time = identifier(query.timestamp)
-    entity = f"CAST({identifier(query.entity)} AS VARCHAR)" if query.entity else "NULL::VARCHAR"
-    columns = [f"epoch_ns({_instant(query)}) AS _time", f"{entity} AS _entity"]
-    for index, (name, categories) in enumerate(query.categories.items()):
-        sql_type = "VARCHAR" if categories else "DOUBLE"
-        columns.append(f"CAST({identifier(name)} AS {sql_type}) AS c{index}")
-    limits = bounds(query.files[0], query.timestamp, start=query.start, end=query.end)
-    conditions = [f"{time} IS NOT NULL", *limits]
-    conditions += [f"({query.where})"] if query.where else []
-    return (
-        f"SELECT {', '.join(columns)} FROM {scan(query.files)} WHERE {' AND '.join(conditions)} "
-        f"ORDER BY _entity NULLS LAST, {time}, _file, file_row_number"
-    )
-
-
-def _instant(query: Query) -> str:
-    """Write the time column as a timestamp; dates become their midnight."""
-    time = identifier(query.timestamp)
-    is_date = pa.types.is_date(query.files[0].columns[query.timestamp])
-    return f"CAST({time} AS TIMESTAMP)" if is_date else time
-
-
-def bounds(
-    file: SourceFile, timestamp: str, *, start: int | None, end: int | None
-) -> Iterator[str]:
-    """Write the SQL for moments in [start, end) ns; the file tells the type of the column.
-
-    The raw column is compared, so that row groups outside the bounds are never read.
-    """
-    sql_type = _sql_type(file.columns[timestamp])
-    for sign, moment in ((">=", start), ("<", end)):
-        if moment is not None:
-            literal = f"CAST('{_sql_moment(moment)}' AS {sql_type})"
-            yield f"{identifier(timestamp)} {sign} {literal}"
-
-
-def _sql_moment(nanoseconds: int) -> str:
-    return f"{format_instant(nanoseconds)}.{nanoseconds % 1_000_000_000:09d}"
-
-
-def _sql_type(dtype: pa.DataType) -> str:
-    if pa.types.is_date(dtype):
-        return "TIMESTAMP"
-    suffix = "_NS" if dtype.unit == "ns" else ""
-    return f"TIMESTAMPTZ{suffix}" if dtype.tz else f"TIMESTAMP{suffix}"
-
-
 def _rows(batch: pa.RecordBatch, categories: Mapping[str, tuple[str, ...]]) -> Rows:
     """Turn an Arrow batch into rows; values are row-major, as windows need them."""
     entity = batch.column("_entity").dictionary_encode(null_encoding="encode")
@@ -259,7 +150,3 @@ def text_codes(column: pa.Array, known: tuple[str, ...]) -> Float:
         pc.if_else(column.is_valid(), found, None).cast(pa.float64()).to_numpy(zero_copy_only=False)
     )
     return codes
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

@@ -18,6 +18,7 @@ from aedetect.schema import Feature, Schema
 from aedetect.split import Part
 from aedetect.window import Matrix
 
+MissingName = Literal["carry", "typical", "refuse"]
 STATISTICS_ROWS = 2_000_000  # rows in all, evenly spread, that typical values are taken from
 MIN_ENTITY_ROWS = 30  # with fewer to learn from, an entity takes what is typical of all
 
@@ -29,7 +30,7 @@ class PrepareSettings:
     scaler: ScalerName = "standard"
     per_entity: bool = True  # False: what is typical is learnt of all entities together
     clip: Annotated[float, Gt(0)] = 10.0  # spreads; values further out grow only logarithmically
-    missing: Literal["carry", "typical", "refuse"] = "carry"  # last value, center, or not scored
+    missing: MissingName = "carry"  # last value, center, or not scored
     missing_limit: str | None = None  # how long a value is carried; None: 10 x frequency
 
 
@@ -42,7 +43,7 @@ class Preparation:
     entities: tuple[str | None, ...]  # as learnt; empty when all are scaled together
     scaling: Scaling
     clip: float
-    missing: Literal["carry", "typical", "refuse"]
+    missing: MissingName
     missing_limit: int  # ns
 
     @property

@@ -15,8 +15,8 @@ from aedetect.schema import mismatch
 
 if TYPE_CHECKING:
     from aedetect.config import Config
+    from aedetect.learning import Ingested
     from aedetect.schema import Schema
-    from aedetect.training import Ingested
 
 OK = "ok"
 _MANY_MISSING = 0.05  # share of missing cells from which a column is remarked on

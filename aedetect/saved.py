@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -18,10 +18,10 @@ import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
 from aedetect.calibrate import Calibration, Threshold
-from aedetect.detector import Detector, Scorer
+from aedetect.detector import Detector, ScoreName, Scorer
 from aedetect.errors import BrokenDetector
 from aedetect.models.settings import ModelSettings, Sizes
-from aedetect.prepare import Preparation
+from aedetect.prepare import MissingName, Preparation
 from aedetect.scaling import Scaling
 from aedetect.schema import Feature, Schema
 
@@ -50,10 +50,11 @@ def load(folder: Path) -> Detector:
     """Read the three files; raise BrokenDetector when one is absent or does not fit the others."""
     try:
         described = json.loads((folder / DETECTOR).read_text(encoding="utf-8"))
-        if described.get("format") != FORMAT:
+        found = described.get("format") if isinstance(described, dict) else None
+        if found != FORMAT:
             raise BrokenDetector(
-                f"{folder / DETECTOR} must be of format {FORMAT}, however it is of "
-                f"{described.get('format')}: train the model again with this version of aedetect"
+                f"{folder / DETECTOR} must be of format {FORMAT}, however it is of {found}: "
+                "train the model again with this version of aedetect"
             )
         return _restored(described, folder)
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, pa.ArrowException) as error:
@@ -99,14 +100,33 @@ def _restored(described: dict[str, Any], folder: Path) -> Detector:
         score=described["score"],
         residual=np.array(described["residual"], dtype=np.float32),
     )
-    if scorer.model.sizes.inputs != preparation.width:
-        raise ValueError(
-            f"{scorer.model.sizes.inputs} model inputs for {preparation.width} columns"
-        )
+    _check_fit(scorer)
     calibration = _calibration(described["calibration"], folder / CALIBRATION)
     return Detector(
         scorer=scorer, calibration=calibration, config_hash=str(described["config_hash"])
     )
+
+
+def _check_fit(scorer: Scorer) -> None:
+    """Raise ValueError when the parts do not fit each other."""
+    preparation, sizes = scorer.preparation, scorer.model.sizes
+    entities, columns = len(preparation.entities), len(preparation.owner)
+    pairs = {
+        "model inputs": (sizes.inputs, preparation.width),
+        "model outputs": (sizes.outputs, columns),
+        "center": (preparation.scaling.center.shape, (entities + 1, columns)),
+        "scale": (preparation.scaling.scale.shape, (entities + 1, columns)),
+        "residual": (scorer.residual.shape, (max(entities, 1), columns)),
+        "score": (scorer.score in get_args(ScoreName), True),
+        "score of the variant": (
+            scorer.score != "elbo" or scorer.model.settings.variant == "variational",
+            True,
+        ),
+        "missing": (preparation.missing in get_args(MissingName), True),
+    }
+    for what, (found, needed) in pairs.items():
+        if found != needed:
+            raise ValueError(f"{what} does not fit: {found} instead of {needed}")
 
 
 def _held_out(calibration: Calibration) -> pa.Table:
@@ -148,6 +168,7 @@ def _preparation(described: dict[str, Any], schema: Schema) -> Preparation:
 
 
 def _model(described: dict[str, Any], weights: Path) -> Autoencoder:
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     from aedetect.models.variants import make_network
@@ -155,7 +176,10 @@ def _model(described: dict[str, Any], weights: Path) -> Autoencoder:
     sizes = _checked(Sizes, described["sizes"])
     options = {name: value for name, value in described.items() if name != "sizes"}
     model = make_network(_checked(ModelSettings, options), sizes)
-    model.load_state_dict(load_file(weights))
+    try:
+        model.load_state_dict(load_file(weights))
+    except SafetensorError as error:  # no relative of any other error
+        raise ValueError(f"{WEIGHTS}: {error}") from error
     return model.eval()
 
 

@@ -95,7 +95,7 @@ def _rows_back(detector: Detector, rows: Rows, prepared: Prepared) -> Int:
     return positions(
         rows.time,
         starts=rows.starts,
-        usable=prepared.usable,
+        usable=prepared.usable & ~_nameless(detector, rows),
         max_gap=detector.scorer.schema.max_gap,
     )
 
@@ -128,10 +128,15 @@ def _reasons(
     _set_first(reason, prepared.stale, offset=len(fixed))
     _set_first(reason, prepared.infinite, offset=len(fixed) + len(stale))
     reason[prepared.entity < 0] = 2
-    nameless = np.array([name is None for name in rows.names], dtype=np.bool_)
-    if scorer.schema.entity is not None and nameless.any():
-        reason[nameless[rows.entity]] = 3
+    reason[_nameless(detector, rows)] = 3
     return (*fixed, *stale, *infinite, "duplicate timestamp"), reason
+
+
+def _nameless(detector: Detector, rows: Rows) -> Bool:
+    """Return which rows lack the entity that they should have: they may be of many: (R,)."""
+    needed = detector.scorer.schema.entity is not None
+    nameless = np.array([needed and name is None for name in rows.names], dtype=np.bool_)
+    return np.asarray(nameless[rows.entity])
 
 
 def _set_first(reason: npt.NDArray[np.int32], marks: Bool, *, offset: int) -> None:

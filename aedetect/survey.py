@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from aedetect.errors import ConfigError, NoData, SchemaMismatch
-from aedetect.ingest import columns_in, identifier, readable, register, scan
+from aedetect.ingest import readable, register
 from aedetect.schema import (
     MAX_CATEGORIES,
     DataSettings,
@@ -19,6 +19,7 @@ from aedetect.schema import (
     choose_features,
     kind_of,
 )
+from aedetect.sql import columns_in, identifier, scan
 
 if TYPE_CHECKING:
     from aedetect.files import Source
@@ -78,8 +79,10 @@ def survey(connection: duckdb.DuckDBPyConnection, source: Source, settings: Data
 
 
 def _normal_rows(source: Source, settings: DataSettings) -> str | None:
-    """Write the SQL for normal rows: the filter, and the label where the files have one."""
+    """Write the SQL for normal rows: filter, a known entity, the label where files have one."""
     conditions = [f"({settings.normal})"] if settings.normal else []
+    if settings.entity is not None:  # rows of no entity may be of many
+        conditions.append(f"{identifier(settings.entity)} IS NOT NULL")
     label = settings.label
     labelled = [file for file in source.files if label in file.columns]
     if label is not None and len(labelled) == len(source.files):

@@ -1,11 +1,10 @@
-"""The stages of a training run as plain functions, in the order in which a run goes through them.
+"""The stages of a training run as plain functions; the first two are in `aedetect.learning`.
 
 The flow in `pipelines/training.py` is made of these; `run` is the same without Prefect.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import tempfile
@@ -20,49 +19,21 @@ import numpy.typing as npt
 from aedetect import prepare as preparing
 from aedetect import registry
 from aedetect.calibrate import calibrate as choose_threshold
-from aedetect.collect import batches_of, collect, sampling_period
 from aedetect.detector import Detector, Scorer, residual_sizes
-from aedetect.durations import format_duration, parse_duration
-from aedetect.errors import TooFewRows
-from aedetect.files import Source, find, fingerprints
+from aedetect.durations import format_duration
 from aedetect.fit import Fitted, build, fit
-from aedetect.ingest import Query, Rows, engine, read
+from aedetect.learning import Ingested, PreparedRows, ingest, prepare
 from aedetect.logs import log_event
 from aedetect.schema import Schema
-from aedetect.split import Part, split
-from aedetect.survey import Survey, survey
-from aedetect.window import Windows, positions, with_context
+from aedetect.split import Part
+from aedetect.window import Windows
 
 if TYPE_CHECKING:
     from aedetect.config import Config
-    from aedetect.prepare import Preparation
 
 logger = logging.getLogger(__name__)
 
-ENGINE_MB = 1_000  # memory of DuckDB while training data are ordered
-MAX_GAP_PERIODS = 5
-MISSING_LIMIT_PERIODS = 10
 RESIDUAL_WINDOWS = 200_000  # of each part, evenly spread, that residuals are measured on
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ingested:
-    """Normal rows in order, and what is known of their files."""
-
-    rows: Rows
-    schema: Schema
-    survey: Survey
-    source: Source
-    fingerprint: str
-    notes: tuple[str, ...]  # what a person should know, a sentence each
-
-
-@dataclass(frozen=True, kw_only=True)
-class PreparedRows:
-    """Windows of each part, as the model sees them."""
-
-    preparation: Preparation
-    windows: Mapping[Part, Windows]
 
 
 @dataclass(frozen=True)
@@ -71,60 +42,6 @@ class Trained:
 
     scorer: Scorer
     fitted: Fitted
-
-
-def ingest(config: Config, scratch: Path) -> Ingested:
-    """Read, check, filter and order the training data into a scratch folder."""
-    settings = config.data
-    source = find(config.train, timestamp=settings.timestamp)
-    with engine(memory_mb=ENGINE_MB, threads=2, scratch=scratch) as connection:
-        seen = survey(connection, source, settings)
-        query = Query(
-            files=source.files,
-            timestamp=settings.timestamp,
-            entity=settings.entity,
-            categories={feature.name: feature.categories for feature in seen.features},
-            where=seen.where,
-        )
-        collected = collect(read(connection, query), columns=len(seen.features), folder=scratch)
-    notes = (
-        *(f"{file}: set aside" for file in source.aside),
-        *_row_notes(seen, collected.duplicates),
-        *seen.left_out,
-    )
-    for note in notes:
-        log_event(logger, "note", text=note)
-    return Ingested(
-        rows=collected.rows,
-        schema=_schema(config, seen, collected.rows),
-        survey=seen,
-        source=source,
-        fingerprint=_fingerprint(source),
-        notes=notes,
-    )
-
-
-def prepare(config: Config, ingested: Ingested, scratch: Path) -> PreparedRows:
-    """Split by time, learn what is typical from the learning part, and form windows."""
-    rows, schema, length = ingested.rows, ingested.schema, config.window.length
-    parts = split(rows, holdout=config.calibration.holdout, gap=length)
-    limit = config.prepare.missing_limit
-    preparation = preparing.learn(
-        rows,
-        parts,
-        schema=schema,
-        settings=config.prepare,
-        missing_limit=parse_duration(limit) if limit else MISSING_LIMIT_PERIODS * schema.period,
-    )
-    matrix, observed, usable = _apply(preparation, rows, scratch)
-    starts = rows.starts
-    starts[1:] |= parts[1:] != parts[:-1]
-    back = positions(rows.time, starts=starts, usable=usable, max_gap=schema.max_gap)
-    ends = {part: np.flatnonzero((back >= length - 1) & (parts == part)) for part in Part}
-    ends[Part.LEARN] = ends[Part.LEARN][:: config.window.stride]
-    windows = {part: Windows(matrix, observed, ends[part], length) for part in Part}
-    _check_enough(config, schema, windows)
-    return PreparedRows(preparation=preparation, windows=windows)
 
 
 def train(config: Config, ingested: Ingested, prepared: PreparedRows) -> Trained:
@@ -157,6 +74,15 @@ def calibrate(
     evaluated = trained.scorer.evaluate(held_out.matrix, held_out.observed, entity, held_out.ends)
     calibration = choose_threshold(
         evaluated.score, settings=config.calibration, entity=entity[held_out.ends]
+    )
+    threshold = calibration.threshold
+    log_event(
+        logger,
+        "calibrated",
+        windows=len(calibration.scores),
+        rate=threshold.rate,
+        threshold=threshold.value,
+        own=len(calibration.own),
     )
     return Detector(scorer=trained.scorer, calibration=calibration, config_hash=config.hash)
 
@@ -192,56 +118,6 @@ def run(config: Config) -> tuple[Detector, registry.Registered]:
         return detector, register(config, ingested, trained, detector)
 
 
-def _schema(config: Config, seen: Survey, rows: Rows) -> Schema:
-    settings = config.data
-    frequency = parse_duration(settings.frequency) if settings.frequency else None
-    period = frequency or sampling_period(rows)
-    if not period:
-        raise TooFewRows(
-            f"at least two normal rows of one entity are needed, got {len(rows)} rows of "
-            f"{len(rows.names)} entities: give more rows, or check [data] entity"
-        )
-    return Schema(
-        timestamp=settings.timestamp,
-        aware=seen.aware,
-        entity=settings.entity,
-        features=seen.features,
-        context=settings.context,
-        period=period,
-        max_gap=parse_duration(settings.max_gap) if settings.max_gap else MAX_GAP_PERIODS * period,
-    )
-
-
-def _row_notes(seen: Survey, duplicates: int) -> list[str]:
-    notes = []
-    if seen.normal < seen.rows:
-        left = f"{seen.rows - seen.normal} of {seen.rows} rows"
-        notes.append(
-            f"{left} are not normal or have no timestamp ({seen.where or 'no filter'}): left out"
-        )
-    if duplicates:
-        notes.append(f"{duplicates} rows repeat an entity and timestamp: the first of each is kept")
-    return notes
-
-
-def _apply(
-    preparation: Preparation, rows: Rows, scratch: Path
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Prepare all rows into mapped files: matrix (R, D + K), observed (R, D), usable (R,)."""
-    width, columns, count = preparation.width, len(preparation.owner), len(rows)
-    matrix = np.lib.format.open_memmap(scratch / "matrix.npy", "w+", np.float32, (count, width))
-    observed = np.lib.format.open_memmap(scratch / "observed.npy", "w+", np.bool_, (count, columns))
-    usable = np.zeros(count, dtype=np.bool_)
-    done = 0
-    for batch, before in with_context(batches_of(rows), lookback=preparation.missing_limit):
-        part = preparing.apply(preparation, batch)
-        place = slice(done, done + len(batch) - before)
-        matrix[place], observed[place] = part.matrix[before:], part.observed[before:]
-        usable[place] = part.usable[before:] & ~part.infinite[before:].any(axis=1)
-        done = place.stop
-    return matrix, observed, usable
-
-
 def _residuals(
     scorer: Scorer, ingested: Ingested, windows: Mapping[Part, Windows]
 ) -> npt.NDArray[np.float32]:
@@ -258,29 +134,6 @@ def _residuals(
     residual = matrix[ends, : expected.shape[1]] - expected
     count = len(scorer.preparation.entities)
     return residual_sizes(residual, observed[ends], entity[ends], entities=count)
-
-
-def _check_enough(config: Config, schema: Schema, windows: Mapping[Part, Windows]) -> None:
-    """Raise TooFewRows when a part has no window at all."""
-    for part in (Part.LEARN, Part.VALIDATE, Part.CALIBRATE):
-        if not len(windows[part]):
-            length = config.window.length
-            raise TooFewRows(
-                f"no window of {length} rows without a step over {format_duration(schema.max_gap)} "
-                f"fits the rows to {part.name.lower()}: give more rows, lower [window] length, or "
-                "raise [data] max_gap"
-            )
-
-
-def data_fingerprint(config: Config) -> str:
-    """Return the fingerprint of the training data as they are now."""
-    return _fingerprint(find(config.train, timestamp=config.data.timestamp))
-
-
-def _fingerprint(source: Source) -> str:
-    """Hash the names and contents of all files."""
-    listed = json.dumps(fingerprints(source.files), sort_keys=True)
-    return hashlib.blake2b(listed.encode(), digest_size=16).hexdigest()
 
 
 def _parameters(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,7 +12,6 @@ from aedetect.errors import ConfigError
 from pipelines.server import HOST, start
 
 DEPLOYMENT = "aedetect"
-PORT = 4200  # where Prefect puts its server too
 
 
 def serve(paths: Sequence[Path], *, tell: Callable[[str], object]) -> None:
@@ -22,9 +23,12 @@ def serve(paths: Sequence[Path], *, tell: Callable[[str], object]) -> None:
     configs = {path.resolve(): read_config(path) for path in paths}
     for path, config in configs.items():
         _check_cron(path, config)
-    server = start(port=PORT, services=True)
+    from prefect.settings import PREFECT_SERVER_API_PORT
+
+    port = PREFECT_SERVER_API_PORT.value()  # 4200, unless told otherwise
+    server = start(port=port, services=True)
     if server is not None:
-        tell(f"starting a Prefect server, to be seen on http://{HOST}:{PORT}")
+        tell(f"starting a Prefect server, to be seen on http://{HOST}:{port}")
         server.wait()
     from prefect.schedules import Cron
 
@@ -36,6 +40,9 @@ def serve(paths: Sequence[Path], *, tell: Callable[[str], object]) -> None:
     ]
     for config in configs.values():
         tell(f'scoring {config.name} on "{config.scoring.schedule}" (UTC), stop with Ctrl+C')
+    # What Prefect 3.8 leaves behind when SIGTERM ends it: a coroutine, and a cancelled reader.
+    warnings.filterwarnings("ignore", "coroutine 'Runner.astop'", RuntimeWarning)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     # One flow served by itself, and not prefect.serve of several: only the former lets runs that
     # are under way finish on SIGTERM. One run at a time; what it missed, the next one scores.
     scoring.serve(name=DEPLOYMENT, schedules=schedules, limit=1, print_starting_message=False)

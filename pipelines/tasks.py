@@ -9,7 +9,7 @@ from prefect import Task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
-from aedetect import scoring, training
+from aedetect import learning, scoring, training
 from aedetect.errors import AedetectError
 
 P = ParamSpec("P")
@@ -41,9 +41,9 @@ def _task(function: Callable[P, R], name: str, *, retried: bool = True) -> Task[
     )
 
 
-ingest = _task(training.ingest, "ingest")
+ingest = _task(learning.ingest, "ingest")
 # Pure computation: a second try would end the same.
-prepare = _task(training.prepare, "prepare", retried=False)
+prepare = _task(learning.prepare, "prepare", retried=False)
 train = _task(training.train, "train", retried=False)
 calibrate = _task(training.calibrate, "calibrate", retried=False)
 

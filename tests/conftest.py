@@ -12,16 +12,19 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import settings
 
-from aedetect import training
+from aedetect import learning, training
 from aedetect.config import Config, make_config
 from aedetect.files import find
-from aedetect.ingest import Query, engine, read
+from aedetect.ingest import engine, read
 from aedetect.score import score_rows
+from aedetect.sql import Query
 from aedetect.verdicts import scores_batch, time_type
 from aedetect.window import with_context
 
 if TYPE_CHECKING:
     from aedetect.detector import Detector
+
+pytest_plugins = ["plant"]
 
 settings.register_profile("repeatable", deadline=None, database=None, derandomize=True)
 settings.load_profile("repeatable")
@@ -40,8 +43,8 @@ class Learnt:
     """What each stage of a training run made, short of registering it."""
 
     config: Config
-    ingested: training.Ingested
-    prepared: training.PreparedRows
+    ingested: learning.Ingested
+    prepared: learning.PreparedRows
     trained: training.Trained
     detector: Detector
 
@@ -80,10 +83,10 @@ def configure(folder, **sections: dict[str, Any]) -> Config:
 def learn_from(folder, **sections: dict[str, Any]) -> Learnt:
     """Go through the stages of training with `train.parquet` of a folder."""
     config = configure(folder, **sections)
-    ingested = training.ingest(config, folder)
-    prepared = training.prepare(config, ingested, folder)
+    ingested = learning.ingest(config, folder)
+    prepared = learning.prepare(config, ingested, folder)
     trained = training.train(config, ingested, prepared)
-    detector = training.calibrate(config, prepared, trained)
+    detector = training.calibrate(config, ingested, prepared, trained)
     return Learnt(
         config=config, ingested=ingested, prepared=prepared, trained=trained, detector=detector
     )
@@ -92,6 +95,10 @@ def learn_from(folder, **sections: dict[str, Any]) -> Learnt:
 def write_table(frame: pd.DataFrame, path, **options: Any):
     """Write a table as Parquet, and return the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    zones = {name: getattr(frame[name].dtype, "tz", None) for name in frame}
+    for name, zone in zones.items():
+        if zone is not None:  # pandas 3.1 warns of what pyarrow does to get at the values
+            frame = frame.astype({name: pd.ArrowDtype(pa.timestamp("us", tz=str(zone)))})
     pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), path, **options)
     return path
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -25,7 +27,7 @@ def test_of_duplicates_the_first_is_kept(tmp_path, cuts):
     """Wherever the batches are cut, also between two that are the same."""
     whole = rows([1, 5, 5, 5, 5, 7], ["a", "a", "a", "b", "b", "b"])
     ends = [0, *cuts, 6]
-    batches = [whole.take(slice(a, b)) for a, b in zip(ends, ends[1:], strict=False)]
+    batches = [whole.take(slice(a, b)) for a, b in pairwise(ends)]
     collected = collect(batches, columns=1, folder=tmp_path)
     assert collected.duplicates == 2
     assert collected.rows.time.tolist() == [1, 5, 5, 7]

@@ -112,7 +112,7 @@ def test_a_named_feature_of_no_use_is_refused():
 def test_no_feature_at_all_is_refused():
     """The columns that there are get listed."""
     bare = file(cpu=None, disk=None, on=None)
-    with pytest.raises(SchemaMismatch, match='at least one feature .* only "time", "unit"'):
+    with pytest.raises(SchemaMismatch, match=r'at least one feature .* only "time", "unit"'):
         choose_features([bare], settings=settings())
 
 

@@ -71,6 +71,13 @@ def test_a_filter_that_is_not_sql_is_refused(surveyed, make_frame):
         surveyed(make_frame(rows=4), normal="state is like on")
 
 
+@pytest.mark.parametrize("normal", ["nofunction(a) > 1", "a = 'on'", "sum(a) > 1", "a > 1) OR ("])
+def test_a_filter_that_means_nothing_for_the_columns_is_refused(surveyed, make_frame, normal):
+    """The files are not blamed for it."""
+    with pytest.raises(ConfigError, match=r"\[data\] normal must hold or not for each row"):
+        surveyed(make_frame(rows=4), normal=normal)
+
+
 def test_a_filter_that_names_no_row_is_refused(surveyed, make_frame):
     """There would be nothing to learn."""
     with pytest.raises(NoData, match="none of the 8 rows is normal"):

@@ -36,13 +36,14 @@ for command in (
     work.score,
     look.models,
     look.flags,
+    work.promote,
     work.schedule,
     demo.demo,
 ):
     app.command()(command)
 
 
-def _print_version(*, wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(version("aedetect"))
         raise typer.Exit
@@ -51,10 +52,12 @@ def _print_version(*, wanted: bool) -> None:
 @app.callback()
 def options(
     debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
-    show_version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+    show_version: Annotated[  # noqa: ARG001 - the callback answers, before a command is missed
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
 ) -> None:
     """Anomaly detection for tabular time series."""
-    _print_version(wanted=show_version)
     if not debug:
         for name, value in QUIET.items():
             os.environ.setdefault(name, value)
@@ -62,8 +65,10 @@ def options(
 
 def main() -> None:
     """Run the command line; turn an error into one message and exit code 1."""
+    words = sys.argv[1:]
+    debug = ["--debug"] if "--debug" in words else []  # wherever it stands
     try:
-        app()
+        app(args=debug + [word for word in words if word != "--debug"])
     except AedetectError as error:
         _fail(str(error))
     except Exception as error:

@@ -41,7 +41,7 @@ def demo() -> None:
     print_summary(run_scoring(CONFIG, []))
     out.print("\n3. The strangest stretches", style="bold")
     flagged = read_flagged(settings.output)
-    print_events(group(flagged), rows=flagged.num_rows, most=_SHOWN)
+    print_events(group(flagged), rows=flagged.rows.num_rows, most=_SHOWN)
     out.print("\n4. How well it did", style="bold")
     source = find(settings.input, timestamp=settings.data.timestamp)
     print_evaluation(evaluate(source, settings.output, settings.data))
@@ -61,7 +61,7 @@ def _place_sample(folder: Path) -> None:
 def _is_trained(settings: Config) -> bool:
     """Whether the champion was trained with these settings on these data."""
     from aedetect import registry
-    from aedetect.training import data_fingerprint
+    from aedetect.learning import data_fingerprint
 
     versions = registry.versions(name=settings.name, tracking_uri=settings.tracking_uri)
     champions = [each for each in versions if registry.CHAMPION in each.aliases]

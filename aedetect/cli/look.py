@@ -15,8 +15,8 @@ def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = Fal
     """Check configuration and data without training: a report per column and entity."""
     from aedetect.cli.show import print_json, print_quality
     from aedetect.config import read_config
+    from aedetect.learning import ingest
     from aedetect.quality import assess, assess_input
-    from aedetect.training import ingest
 
     settings = read_config(config, overrides or [])
     with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
@@ -67,4 +67,4 @@ def flags(
     if as_json:
         print_json(events[:most])
     else:
-        print_events(events, rows=flagged.num_rows, most=most)
+        print_events(events, rows=flagged.rows.num_rows, most=most)

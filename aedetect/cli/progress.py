@@ -17,6 +17,13 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+# Events that stay on the terminal when the bar has gone.
+SAID = {
+    "note": "note: {text}",
+    "calibrated": "threshold {threshold:.4g}, from {windows:,} held-out windows, flags at most "
+    "{rate:.2%} of normal rows; {own} entities have a threshold of their own",
+}
+
 
 class _Bar(logging.Handler):
     """Moves a progress bar for each event."""
@@ -30,8 +37,9 @@ class _Bar(logging.Handler):
         """Show one event."""
         fields = getattr(record, "fields", {})
         event = getattr(record, "event", "")
-        if event == "note":
-            self._bar.console.print(f"  note: {fields['text']}", markup=False, highlight=False)
+        if event in SAID:
+            said = SAID[event].format(**fields)
+            self._bar.console.print(f"  {said}", markup=False, highlight=False)
         elif event == "epoch":
             text = f"epoch loss {fields['loss']:.4f}, validation {fields['validation']:.4f}"
             self._bar.update(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
@@ -81,9 +82,6 @@ def print_trained(config: Config, trained: Registered) -> None:
     out = console()
     aliases = ", ".join(trained.aliases) or "no alias"
     out.print(f"registered {trained.reference} ({aliases}) in {config.tracking_uri}")
-    out.print(
-        f"next: aedetect score CONFIG   |   mlflow ui --backend-store-uri {config.tracking_uri}"
-    )
 
 
 def print_summary(summary: Summary) -> None:
@@ -146,8 +144,8 @@ def print_events(events: Sequence[Event], *, rows: int, most: int) -> None:
     for event in events[:most]:
         table.add_row(
             str(event.entity or "-"),
-            event.start.removesuffix(":00"),
-            event.end.removesuffix(":00"),
+            _when(event.start),
+            _when(event.end),
             str(event.rows),
             f"{event.peak_score / event.threshold:.1f} x",
             event.severity,
@@ -176,6 +174,11 @@ def print_evaluation(result: Evaluation) -> None:
     table.add_row("false alarms a day", f"{result.false_alarms_a_day:.1f} rows")
     table.add_row("false alarm rate", f"{result.false_alarm_rate:.5f}")
     console().print(table)
+
+
+def _when(moment: str) -> str:
+    """Leave out seconds that are nought."""
+    return re.sub(r"(\d\d:\d\d):00(?=$|[+-])", r"\1", moment)
 
 
 def _cause(cause: Cause) -> str:

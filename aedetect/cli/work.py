@@ -38,6 +38,27 @@ def score(
         print_summary(summary)
 
 
+def promote(
+    config: ConfigPath,
+    version: Annotated[int, typer.Argument(help="Version that shall score from now on.", min=1)],
+    overrides: Overrides = None,
+) -> None:
+    """Make a version the champion: what scores. An older one takes the scoring back."""
+    from aedetect import registry
+    from aedetect.cli.show import console
+    from aedetect.config import read_config
+
+    settings = read_config(config, overrides or [])
+    uri = settings.tracking_uri
+    champion = registry.promote(
+        registry.find(f"{settings.name}/{version}", tracking_uri=uri), tracking_uri=uri
+    )
+    console().print(
+        f"{champion.reference} scores from now on; what is written stays: "
+        f"aedetect score {config} --all scores it anew"
+    )
+
+
 def schedule(
     configs: Annotated[list[Path], typer.Argument(metavar="CONFIG...", help="TOML files.")],
 ) -> None:

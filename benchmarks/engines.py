@@ -1,0 +1,83 @@
+"""Why DuckDB reads and orders: python benchmarks/engines.py [--rows 4000000].
+
+Both engines read the same unordered daily files and hand over the rows ordered by entity and time
+in batches, each in a process of its own: seconds and peak memory. pyarrow has no sort beyond
+memory and no SQL for `normal`; DuckDB gets the memory limit that training gives it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+FEATURES, ENTITIES, FILES = 20, 40, 20
+RUN = """
+import resource, sys, time
+from pathlib import Path
+engine, source, limit = sys.argv[1:]
+start = time.perf_counter()
+if engine == "duckdb":
+    import tempfile
+    from aedetect.files import find
+    from aedetect.ingest import engine as connect, read
+    from aedetect.sql import Query
+    files = find([source], timestamp="timestamp").files
+    query = Query(files=files, timestamp="timestamp", entity="entity",
+                  categories={f"f{i}": () for i in range(20)})
+    with tempfile.TemporaryDirectory() as scratch:
+        with connect(memory_mb=int(limit), threads=2, scratch=Path(scratch)) as connection:
+            rows = sum(len(batch) for batch in read(connection, query))
+else:
+    import pyarrow.dataset as ds
+    table = ds.dataset(source).to_table()
+    ordered = table.sort_by([("entity", "ascending"), ("timestamp", "ascending")])
+    rows = sum(batch.num_rows for batch in ordered.to_batches(max_chunksize=32_768))
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(f"{rows:,} rows  {time.perf_counter() - start:5.1f} s  {peak:6,.0f} MB")
+"""
+
+
+def write_files(folder: Path, *, rows: int) -> None:
+    """Write files whose rows are in no order."""
+    rng = np.random.default_rng(0)
+    names = pa.array([f"machine-{number:02d}" for number in range(ENTITIES)])
+    for number in range(FILES):
+        count = rows // FILES
+        seconds = number * 86_400 + rng.integers(0, 86_400, count)
+        columns = {
+            "timestamp": pa.array(seconds * 1000, pa.timestamp("ms")),
+            "entity": names.take(pa.array(rng.integers(0, ENTITIES, count))),
+        }
+        values = rng.standard_normal((FEATURES, count)).astype(np.float32)
+        table = pa.table(columns | {f"f{index}": values[index] for index in range(FEATURES)})
+        pq.write_table(table, folder / f"{number:02d}.parquet")
+
+
+def main() -> None:
+    """Print a line for each engine."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=4_000_000)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        write_files(Path(folder), rows=asked.rows)
+        for name, engine, limit in (
+            ("DuckDB, 1,000 MB", "duckdb", "1000"),
+            ("DuckDB, 300 MB", "duckdb", "300"),
+            ("pyarrow", "pyarrow", "0"),
+        ):
+            command = [sys.executable, "-c", RUN, engine, folder, limit]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+            print(f"{name:18} {done.stdout.strip()}", flush=True)
+            time.sleep(1)  # the disk's own writing is not to count for the next
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,262 @@
+"""The command line: exit codes, one message on stderr, JSON where commands read."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from plant import DAYS, ROWS, table, write
+
+from aedetect.cli import QUIET, app, main
+
+FUNCTIONS = [command.callback for command in app.registered_commands]
+COMMANDS = [function.__name__ for function in FUNCTIONS]
+
+
+@pytest.fixture
+def aedetect(monkeypatch, capsys):
+    """Run the command line in this process: exit code, stdout and stderr."""
+    for name, value in QUIET.items():
+        monkeypatch.setenv(name, value)
+
+    def aedetect(*words):
+        monkeypatch.setattr(sys, "argv", ["aedetect", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return ended.value.code or 0, out, err
+
+    return aedetect
+
+
+def run(*words, folder):
+    """Run the command line as a process of its own."""
+    command = [sys.executable, "-m", "aedetect", *map(str, words)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_help_names_every_command(aedetect):
+    """What there is can be read without reading the documentation."""
+    code, out, _ = aedetect("--help")
+    assert code == 0
+    assert all(command in out for command in COMMANDS)
+    assert set(COMMANDS) >= {"check", "train", "score", "models", "flags", "demo", "schedule"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(aedetect, command):
+    """Each says what it does, and so does each of its options."""
+    code, out, _ = aedetect(command, "--help")
+    assert code == 0
+    assert "Usage: " in out
+    function = next(each for each in FUNCTIONS if each.__name__ == command)
+    assert " ".join(function.__doc__.split()[:5]) in " ".join(out.split())
+
+
+def test_version(aedetect):
+    """The version is one line."""
+    from importlib.metadata import version
+
+    assert aedetect("--version") == (0, version("aedetect") + "\n", "")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("frobnicate",),
+        ("check",),
+        ("score", "x.toml", "--everything"),
+        ("flags", "x", "--most", "0"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(aedetect, words):
+    """Unknown commands and options and missing arguments are the caller's mistake."""
+    code, out, err = aedetect(*words)
+    assert (code, out) == (2, "")
+    assert "Usage: " in err
+
+
+def test_help_loads_nothing_heavy():
+    """Heavy imports wait for the command that needs them."""
+    code = (
+        "import sys\n"
+        "from aedetect.cli import app\n"
+        "app(['--help'], standalone_mode=False)\n"
+        "heavy = {'torch', 'mlflow', 'prefect', 'pandas', 'duckdb', 'pyarrow', 'numpy'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[detector]\nnaem = 'x'\n[data]\ntrain = 'x'\ntimestamp = 't'", 'did you mean "name"?'),
+        ("[detector]\nname = 'x'\n[dta]\ntrain = 'x'", 'did you mean "data"?'),
+        ("[detector", "is not TOML"),
+        ("[detector]\nname = 'x'", "needs a section [data]"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "train", "score", "models", "flags", "schedule"])
+def test_wrong_configuration_is_one_message(aedetect, tmp_path, command, text, message):
+    """Every command refuses it in the same words, on stderr, without a traceback."""
+    path = tmp_path / "x.toml"
+    path.write_text(text)
+    code, out, err = aedetect(command, path)
+    assert (code, out) == (1, "")
+    assert err.startswith("aedetect: ")
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["check", "train", "score", "models", "flags", "schedule"])
+def test_absent_configuration_is_named(aedetect, tmp_path, command):
+    """The path that was given is in the message."""
+    code, _, err = aedetect(command, tmp_path / "none.toml")
+    assert code == 1
+    assert f"{tmp_path}/none.toml cannot be read" in err
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 3])
+def test_debug_shows_the_traceback_wherever_it_stands(aedetect, monkeypatch, plant, place):
+    """The option may stand before or after the command."""
+    words = ["flags", str(plant.written()), "--json"]
+    words.insert(place, "--debug")
+    monkeypatch.setattr(sys, "argv", ["aedetect", *words])
+    from aedetect.errors import NoData
+
+    with pytest.raises(NoData, match="run aedetect score first"):
+        main()
+
+
+def test_check_reports_on_columns_and_entities(aedetect, plant):
+    """Training data and the data to score are looked at, as a table or as JSON."""
+    path = plant.written()
+    code, out, _ = aedetect("check", path)
+    assert code == 0
+    assert all(word in out for word in ("cpu", "load", "disk", "east", "west"))
+    code, out, _ = aedetect("check", path, "--json")
+    report = json.loads(out)
+    assert (code, report["train"]["rows"]) == (0, 2 * ROWS)
+    assert [column["name"] for column in report["train"]["columns"]] == ["cpu", "load", "disk"]
+    assert report["input"]["files"] == len(DAYS)
+
+
+def test_set_overrides_a_key(aedetect, plant):
+    """A value is TOML, or text when it is not; it may be repeated."""
+    path = plant.written()
+    code, out, _ = aedetect(
+        "check", path, "--json", "--set", "data.exclude=['disk']", "--set", "window.length=9000"
+    )
+    report = json.loads(out)
+    assert [column["name"] for column in report["train"]["columns"]] == ["cpu", "load"]
+    assert "fewer rows than a window of 9000" in report["train"]["entities"][0]["verdict"]
+    code, _, err = aedetect("check", path, "--set", "window.lenght=3")
+    assert (code, 'did you mean "length"?' in err) == (1, True)
+    code, _, err = aedetect("check", path, "--set", "window")
+    assert (code, "--set takes section.key=value" in err) == (1, True)
+
+
+def test_check_names_what_cannot_be_scored(aedetect, plant):
+    """Files that are damaged or lack a column are listed with the reason."""
+    (plant.incoming / f"{DAYS[0]}.parquet").write_bytes(b"PAR1")
+    write(table(DAYS[1]).drop(columns="cpu"), plant.incoming / f"{DAYS[1]}.parquet")
+    code, out, _ = aedetect("check", plant.written(), "--json")
+    first, second = json.loads(out)["input"]["problems"]
+    assert (code, first.split(":")[0]) == (0, f"{DAYS[0]}.parquet")
+    assert 'lacks the column "cpu"' in second
+
+
+def test_models_lists_versions(aedetect, plant):
+    """The newest comes first, with its aliases."""
+    code, out, _ = aedetect("models", plant.written(), "--json")
+    listed = json.loads(out)
+    assert [each["version"] for each in listed] == [2, 1]
+    assert listed[1]["aliases"] == ["champion"]
+    code, out, _ = aedetect("models", plant.written())
+    assert (code, "plant/2" in out, "champion" in out) == (0, True, True)
+
+
+def test_models_without_a_registry_says_to_train(aedetect, plant):
+    """Asking is not an error, and creates nothing."""
+    uri = f"registry.tracking_uri=sqlite:///{plant.folder}/none/mlflow.db"
+    code, out, _ = aedetect("models", plant.written(), "--set", uri)
+    assert (code, "aedetect train" in out) == (0, True)
+    assert not (plant.folder / "none").exists()
+
+
+def test_flags_shows_the_strangest_stretches(aedetect, plant):
+    """The fault that was put in comes first, with its cause; spans and counts limit the list."""
+    plant.score()
+    path = plant.written()
+    code, out, _ = aedetect("flags", path, "--json")
+    worst = json.loads(out)[0]
+    assert (code, worst["entity"], worst["causes"][0]["feature"]) == (0, "east", "cpu")
+    assert worst["start"].startswith("2026-01-04 05:0")
+    code, out, _ = aedetect("flags", path, "--json", "--most", "1")
+    assert len(json.loads(out)) == 1
+    span = ("--since", "2026-01-04T04:00", "--until", "2026-01-04T05:00")
+    assert json.loads(aedetect("flags", path, "--json", *span)[1]) == []
+    code, out, _ = aedetect("flags", path)
+    assert (code, "cpu" in out) == (0, True)
+
+
+def test_flags_before_scoring_says_to_score(aedetect, plant):
+    """There is nothing to show yet, and the message says how to get it."""
+    code, out, err = aedetect("flags", plant.written())
+    assert (code, out, "run aedetect score first" in err) == (1, "", True)
+
+
+def test_flags_refuses_what_is_no_moment(aedetect, plant):
+    """A wrong date is a message, not a traceback."""
+    plant.score()
+    code, _, err = aedetect("flags", plant.written(), "--since", "yesterday")
+    assert (code, "ISO date" in err) == (1, True)
+
+
+def test_train_and_score(prefect, aedetect, plant):
+    """The two commands of the main job, and a third that finds nothing to do."""
+    path = plant.written()
+    own = ("--set", f"registry.tracking_uri=sqlite:///{plant.folder}/own/mlflow.db")
+    code, out, err = aedetect("score", path, *own)
+    assert (code, out, "aedetect train" in err) == (1, "", True)
+    code, out, _ = aedetect("train", path, *own)
+    assert (code, "registered plant/1" in out) == (0, True)
+    code, out, _ = aedetect("score", path, "--json", *own)
+    first = json.loads(out)
+    assert (code, first["model"], first["partitions"]) == (0, "plant/1", 3)
+    again = json.loads(aedetect("score", path, "--json", *own)[1])
+    assert (again["partitions"], again["current"]) == (0, 3)
+    since = json.loads(aedetect("score", path, "--json", "--since", DAYS[2], *own)[1])
+    assert since["partitions"] == 1
+
+
+def test_score_fails_for_files_that_do_not_fit(plant):
+    """One message with file and column after the log, exit code 1, and the other days scored."""
+    write(table(DAYS[2]).drop(columns="cpu"), plant.incoming / f"{DAYS[2]}.parquet")
+    done = run("score", plant.written(), folder=plant.folder)
+    assert (done.returncode, done.stdout) == (1, "")
+    words = [line.split(" ")[0] for line in done.stderr.splitlines()]
+    assert words == ["plan", "partition", "partition", "aedetect:"]
+    assert f'{DAYS[2]}.parquet: lacks the column "cpu"' in done.stderr.splitlines()[-1]
+    assert len(list((plant.output / "scores").iterdir())) == 2
+
+
+def test_the_command_itself(plant):
+    """As a process: the exit codes, and nothing but the message on stderr."""
+    refused = run("check", "none.toml", folder=plant.folder)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("aedetect: none.toml cannot be read")
+    assert len(refused.stderr.splitlines()) == 1
+    assert run("frobnicate", folder=plant.folder).returncode == 2
+    shown = run("flags", plant.written(), "--debug", folder=plant.folder)
+    assert (shown.returncode, "Traceback" in shown.stderr) == (1, True)
+
+
+def test_unexpected_errors_are_one_message_too(aedetect, plant):
+    """A mistake of ours does not spill a traceback on users."""
+    code, _, err = aedetect("check", plant.folder)
+    assert (code, len(err.splitlines())) == (1, 1)

@@ -1,0 +1,87 @@
+"""One partition: scored from its files, written aside, put in place."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from plant import DAYS, ROWS, STRANGE_ROWS, contents, write
+
+from aedetect import scoring
+from aedetect.compute import compute
+from aedetect.errors import OutputError
+from aedetect.plan import Span
+from aedetect.sink import read_origin
+
+
+@pytest.fixture
+def planned(plant):
+    """Plan the three days: the model, the units, and where the output goes."""
+    config = plant.config()
+    model = scoring.resolve(config)
+    job = scoring.plan(config, model, span=Span(), force=False, scratch=plant.folder)
+    return model, job.plan.compute, plant.output
+
+
+def test_units_can_be_computed_in_any_order(planned):
+    """A day scored before the one before it has the same bytes."""
+    model, units, output = planned
+    for place, order in (("a", units), ("b", units[::-1])):
+        for unit in order:
+            compute(unit, model=model, output=output / place)
+    assert contents(output / "a") == contents(output / "b")
+
+
+def test_units_can_be_computed_at_once(planned):
+    """Threads share the loaded detector and nothing else."""
+    model, units, output = planned
+    for unit in units:
+        compute(unit, model=model, output=output / "a")
+    with ThreadPoolExecutor(len(units)) as pool:
+        list(pool.map(lambda unit: compute(unit, model=model, output=output / "b"), units))
+    assert contents(output / "a") == contents(output / "b")
+
+
+def test_what_became_of_a_partition_is_counted(planned):
+    """Rows, flags and reasons agree with the files."""
+    model, units, output = planned
+    computed = compute(units[1], model=model, output=output)
+    assert (computed.partition, computed.rows) == (DAYS[1], STRANGE_ROWS)
+    files = {kind: output / kind / f"date={DAYS[1]}" / "part-0.parquet" for kind in
+             ("scores", "flagged")}  # fmt: skip
+    assert computed.flagged == pq.read_metadata(files["flagged"]).num_rows
+    reasons = pq.ParquetFile(files["scores"]).read()["reason"].to_pandas()
+    assert computed.not_scored == reasons.value_counts().to_dict()
+    assert read_origin(files["scores"]) == read_origin(files["flagged"])
+
+
+def test_context_is_read_and_not_written(planned):
+    """The first rows of a day are scored from the rows of the day before, which stay there."""
+    model, units, output = planned
+    compute(units[2], model=model, output=output)
+    scores = pd.read_parquet(output / "scores" / f"date={DAYS[2]}" / "part-0.parquet")
+    assert len(scores) == ROWS
+    assert scores["timestamp"].min() == pd.Timestamp(DAYS[2])
+    assert scores["score"].notna().all()
+
+
+def test_partition_without_rows_goes(planned, plant):
+    """Files that lost the rows of a day between plan and work leave no file of that day."""
+    model, units, output = planned
+    compute(units[0], model=model, output=output)
+    path = plant.incoming / f"{DAYS[0]}.parquet"
+    write(pd.read_parquet(path).iloc[:0], path)
+    assert compute(units[0], model=model, output=output).rows == 0
+    assert contents(output) == {}
+
+
+def test_output_that_cannot_be_written_is_named(planned):
+    """Nothing is left aside."""
+    model, units, output = planned
+    output.mkdir()
+    (output / "scores").write_text("in the way")
+    with pytest.raises(OutputError, match=r"output cannot be written"):
+        compute(units[0], model=model, output=output)
+    assert not (output / ".aside").exists()

@@ -1,0 +1,152 @@
+"""The configuration."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from aedetect.config import Config, make_config, read_config
+from aedetect.errors import ConfigError
+
+LEAST = '[detector]\nname = "pump"\n[data]\ntrain = "in/*.parquet"\ntimestamp = "time"\n'
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Reads a configuration from its text."""
+
+    def read(text, *overrides):
+        path = tmp_path / "pump.toml"
+        path.write_text(text)
+        return read_config(path, overrides)
+
+    return read
+
+
+def test_three_keys_are_enough(read, tmp_path):
+    """Everything else has a default, and paths are relative to the file."""
+    config = read(LEAST)
+    assert config.name == "pump"
+    assert config.train == (str(tmp_path / "in/*.parquet"),)
+    assert config.output == tmp_path / "output"
+    assert config.model_reference == "pump@champion"
+    assert config.tracking_uri == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "[window]\nlenght = 3",
+            r'"lenght" is not a key of \[window\] \(did you mean "length"\?\)',
+        ),
+        ("[windwo]\nlength = 3", r'"windwo" is not a section \(did you mean "window"\?\)'),
+        ("[window]\nlength = 0", r"\[window\] length: .*greater than or equal to 1, however: 0"),
+        ('[window]\nlength = "long"', r"\[window\] length: .*integer.*however: 'long'"),
+        ('[model]\nvariant = "lstm"', r"\[model\] variant: .*undercomplete.*however: 'lstm'"),
+        ("[calibration]\nfalse_alarm_rate = 1.5", r"\[calibration\] false_alarm_rate: .*1\.5"),
+        ('[prepare]\nmissing_limit = "soon"', r'duration must be .* however: "soon"'),
+        ('[prepare]\nmissing_limit = "0s"', r"missing_limit must be longer than nothing"),
+        ("window = 3", None),
+    ],
+)
+def test_what_is_wrong_is_named_with_what_came(read, text, message):
+    """Section, key, value, and the nearest known name."""
+    if message is None:
+        with pytest.raises(ConfigError, match=r"\[window\] must be a section, however: 3"):
+            read(text + "\n" + LEAST)
+        return
+    with pytest.raises(ConfigError, match=message):
+        read(LEAST + text)
+
+
+@pytest.mark.parametrize(
+    ("gone", "message"),
+    [
+        ('name = "pump"\n', r"\[detector\] name: field required"),
+        ('timestamp = "time"\n', r"\[data\] timestamp: field required"),
+        ('[detector]\nname = "pump"\n', r"needs a section \[detector\]"),
+    ],
+)
+def test_what_is_needed_is_named(read, gone, message):
+    """The three keys that have no default."""
+    with pytest.raises(ConfigError, match=message):
+        read(LEAST.replace(gone, ""))
+
+
+def test_every_section_has_keys_of_its_own(read):
+    """An unknown key is refused in each of them."""
+    for section in (entry.name for entry in fields(Config) if entry.name != "folder"):
+        text = LEAST if f"[{section}]" in LEAST else LEAST + f"[{section}]\n"
+        with pytest.raises(ConfigError, match=rf'"nonsense" is not a key of \[{section}\]'):
+            read(text, f"{section}.nonsense=1")
+
+
+def test_a_key_is_overridden_with_toml_or_text(read):
+    """A number is a number, a list a list, and what is neither is text."""
+    config = read(
+        LEAST, "window.length=8", "model.hidden=[8, 4]", "data.entity=unit", 'data.label="bad"'
+    )
+    assert (config.window.length, config.model.hidden) == (8, (8, 4))
+    assert (config.data.entity, config.data.label) == ("unit", "bad")
+
+
+@pytest.mark.parametrize("override", ["length=3", "window.length", "=3"])
+def test_an_override_without_section_key_and_value_is_refused(read, override):
+    """With how it is written."""
+    with pytest.raises(ConfigError, match=r"--set takes section\.key=value"):
+        read(LEAST, override)
+
+
+def test_an_override_of_what_is_no_section_is_refused(read):
+    """As the file itself would be."""
+    with pytest.raises(ConfigError, match=r"\[window\] must be a section"):
+        read("window = 3\n" + LEAST, "window.length=3")
+
+
+def test_what_is_not_toml_is_refused(read, tmp_path):
+    """With the place; so is a file that is not there."""
+    with pytest.raises(ConfigError, match=r"pump\.toml is not TOML: Expected"):
+        read("[detector")
+    with pytest.raises(ConfigError, match=r"absent\.toml cannot be read \(No such file"):
+        read_config(tmp_path / "absent.toml")
+    (tmp_path / "latin.toml").write_bytes(b'name = "\xe9"')
+    with pytest.raises(ConfigError, match=r"latin\.toml is not TOML"):
+        read_config(tmp_path / "latin.toml")
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a b", "@x", "-x"])
+def test_a_name_that_a_registry_could_not_keep_is_refused(read, name):
+    """It is part of references and of folders."""
+    with pytest.raises(ConfigError, match=r"\[detector\] name must be letters"):
+        read(LEAST.replace("pump", name))
+
+
+def test_the_hash_follows_what_is_learnt_from_and_not_where_it_lies(read):
+    """Moving the data or the output changes nothing."""
+    first = read(LEAST).hash
+    assert read(LEAST.replace("in/", "elsewhere/")).hash == first
+    assert read(LEAST, "scoring.output=there").hash == first
+    assert read(LEAST, "window.length=3").hash != first
+
+
+def test_urls_are_left_as_they_are(read):
+    """Only paths are relative to the file; the output must be one."""
+    config = read(LEAST.replace("in/", "s3://bucket/"), "scoring.output=s3://bucket/out")
+    assert config.train == ("s3://bucket/*.parquet",)
+    with pytest.raises(ConfigError, match="output must be a local folder"):
+        _ = config.output
+
+
+def test_scoring_without_an_input_is_refused_with_an_example(read):
+    """Only the commands that need it say so."""
+    with pytest.raises(ConfigError, match=r'input is needed .* such as input = "incoming/"'):
+        _ = read(LEAST).input
+    assert len(read(LEAST, 'scoring.input=["a", "b"]').input) == 2
+
+
+def test_a_configuration_can_be_made_of_plain_data(tmp_path):
+    """As read from anywhere."""
+    given = {"detector": {"name": "x"}, "data": {"train": "t", "timestamp": "time"}}
+    assert make_config(given, folder=tmp_path).train == (str(tmp_path / "t"),)

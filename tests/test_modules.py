@@ -1,0 +1,71 @@
+"""What holds for every module of the library."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import aedetect
+from aedetect import errors
+
+ROOT = Path(aedetect.__file__).parent
+MODULES = sorted(ROOT.rglob("*.py"))
+MODULES = [path for path in MODULES if "sample" not in path.parts]
+MOST_LINES, MOST_BODY = 250, 50
+
+
+def parsed(path, *, nested=True):
+    """The functions and classes of a module, with or without those inside of functions."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    if nested:
+        return [node for node in ast.walk(tree) if isinstance(node, kinds)]
+    outer = [node for node in tree.body if isinstance(node, kinds)]
+    classes = [node for node in outer if isinstance(node, ast.ClassDef) and node.name[0] != "_"]
+    return outer + [node for each in classes for node in each.body if isinstance(node, kinds)]
+
+
+@pytest.fixture(params=MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def module(request):
+    """One module after the other."""
+    return request.param
+
+
+def test_no_module_is_long(module):
+    """Past that, two things live in it."""
+    assert len(module.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+def test_no_body_is_long(module):
+    """Past that, a stage is hiding."""
+    for node in parsed(module):
+        if not isinstance(node, ast.ClassDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            lines = node.end_lineno - body[0].lineno + 1 if body else 0
+            assert lines <= MOST_BODY, node.name
+
+
+def test_every_public_name_says_what_it_is(module):
+    """Functions and classes have a docstring, and so has the module."""
+    assert ast.get_docstring(ast.parse(module.read_text(encoding="utf-8")))
+    for node in parsed(module, nested=False):
+        assert node.name.startswith("_") or ast.get_docstring(node), node.name
+
+
+def test_every_error_stands_in_the_tree_below_its_parent():
+    """With the sentence that its docstring has, where it has one."""
+    above, drawn = {}, set()
+    for line in errors.__doc__.splitlines():
+        match = re.fullmatch(r"( {4}[ │├└─]*)(\w+)(?: {2,}(.+))?", line)
+        if match:
+            depth = len(match[1]) // 4
+            kind = getattr(errors, match[2])
+            above[depth] = kind
+            drawn.add(kind)
+            assert kind.__base__ is above.get(depth - 1, Exception)
+            assert (match[3] or "").lower() in kind.__doc__.lower()
+    assert drawn == {kind for _, kind in inspect.getmembers(errors, inspect.isclass)}
