@@ -14,15 +14,14 @@ from annotated_types import Ge, Gt
 
 from aedetect.errors import TooFewRows
 from aedetect.logs import log_event
+from aedetect.loss import batches, error_of, loss_of, moments, noise_for, objective_of
 from aedetect.models.settings import ModelSettings, derive_sizes
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor
 
     from aedetect.ingest import Int
     from aedetect.models.base import Autoencoder
-    from aedetect.models.variants import Step
     from aedetect.window import Windows
 
 logger = logging.getLogger(__name__)
@@ -30,7 +29,6 @@ logger = logging.getLogger(__name__)
 EPOCH_WINDOWS = 100_000  # at most, drawn anew each epoch: neighbours hardly differ
 CHECK_WINDOWS = 50_000  # at most, evenly spread, that validation looks at
 MOMENT_WINDOWS = 200_000  # at most, evenly spread, that the closed form looks at
-_CHUNK = 4_096  # windows held at a time when nothing is learnt
 _HELD_BY_CODE = ("undercomplete", "linear")  # nothing but a narrow code keeps them from copying
 
 
@@ -102,9 +100,9 @@ def fit(
             )
     check = validate.thin(CHECK_WINDOWS)
     if model.closed_form:
-        model.solve(*_moments(learn.thin(MOMENT_WINDOWS), columns=model.sizes.outputs))
-        error = _error(model, check)
-        epoch = Epoch(_error(model, learn.thin(CHECK_WINDOWS)), error, error)
+        model.solve(*moments(learn.thin(MOMENT_WINDOWS), columns=model.sizes.outputs))
+        error = error_of(model, check)
+        epoch = Epoch(error_of(model, learn.thin(CHECK_WINDOWS)), error, error)
         _report(1, 1, epoch)
         return Fitted(model.eval(), (epoch,))
     device = choose_device(settings.device)
@@ -147,14 +145,14 @@ def _descend(
 
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     order = np.random.default_rng(settings.seed)
-    noise = _generator(model, settings.seed)
+    noise = noise_for(model, settings.seed)
     best, best_weights, waited = math.inf, deepcopy(model.state_dict()), 0
     most = most_epochs(settings, len(learn))
     for number in range(1, most + 1):
-        batches = _batches(order.permutation(len(learn))[:EPOCH_WINDOWS], settings.batch_size)
-        loss = _run_epoch(model, learn, batches, optimizer, noise)
-        error = _error(model, check)
-        epoch = Epoch(loss, error, _objective(model, check, error=error, seed=settings.seed))
+        parts = batches(order.permutation(len(learn))[:EPOCH_WINDOWS], settings.batch_size)
+        loss = _run_epoch(model, learn, parts, optimizer, noise)
+        error = error_of(model, check)
+        epoch = Epoch(loss, error, objective_of(model, check, error=error, seed=settings.seed))
         _report(number, most, epoch)
         yield epoch
         waited += 1
@@ -168,7 +166,7 @@ def _descend(
 def _run_epoch(
     model: Autoencoder,
     learn: Windows,
-    batches: list[Int],
+    parts: list[Int],
     optimizer: torch.optim.Optimizer,
     noise: torch.Generator,
 ) -> float:
@@ -180,81 +178,13 @@ def _run_epoch(
     step = VARIANTS[model.settings.variant].step
     model.train()
     total = 0.0
-    for batch in batches:
-        loss = _loss(model, learn, batch, step, noise)
+    for batch in parts:
+        loss = loss_of(model, learn, batch, step, noise)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         optimizer.step()
         total += loss.item() * len(batch)
-    return total / sum(map(len, batches))
-
-
-def _error(model: Autoencoder, windows: Windows) -> float:
-    """Return the mean squared error of clean windows, without learning from them."""
-    import torch
-
-    from aedetect.models.variants import plain
-
-    model.eval()
-    total, noise = 0.0, _generator(model, 0)
-    with torch.inference_mode():
-        for chosen in _batches(np.arange(len(windows)), _CHUNK):
-            total += _loss(model, windows, chosen, plain, noise).item() * len(chosen)
-    return total / len(windows)
-
-
-def _objective(model: Autoencoder, windows: Windows, *, error: float, seed: int) -> float:
-    """Return the mean loss that training lowers, always with the same noise."""
-    from aedetect.models.variants import VARIANTS, plain
-
-    step = VARIANTS[model.settings.variant].step
-    if step is plain:
-        return error
-    total, noise = 0.0, _generator(model, seed)
-    for chosen in _batches(np.arange(len(windows)), _CHUNK):  # penalties may need gradients
-        total += _loss(model, windows, chosen, step, noise).item() * len(chosen)
-    return total / len(windows)
-
-
-def _loss(
-    model: Autoencoder, windows: Windows, chosen: Int, step: Step, noise: torch.Generator
-) -> Tensor:
-    """Mean squared error over the cells that were observed, and the regulariser per cell."""
-    import torch
-
-    values, observed = (torch.from_numpy(part).to(noise.device) for part in windows.take(chosen))
-    rebuilt, penalty = step(model, values, noise)
-    squared = (rebuilt - values[:, :, : model.sizes.outputs]).square() * observed
-    loss: Tensor = squared.sum() / observed.sum().clamp(min=1) + penalty / model.sizes.cells
-    return loss
-
-
-def _batches(order: Int, size: int) -> list[Int]:
-    """Cut into parts of at most so many."""
-    return [order[start : start + size] for start in range(0, len(order), size)]
-
-
-def _generator(model: Autoencoder, seed: int) -> torch.Generator:
-    """Return a source of noise on the model's device."""
-    import torch
-
-    return torch.Generator(next(model.parameters()).device).manual_seed(seed)
-
-
-def _moments(windows: Windows, *, columns: int) -> tuple[Tensor, Tensor]:
-    """Return mean (T D,) and covariance (T D, T D) of the windows' first columns."""
-    import torch
-
-    cells = windows.length * columns
-    total = torch.zeros(cells, dtype=torch.float64)
-    products = torch.zeros(cells, cells, dtype=torch.float64)
-    for start in range(0, len(windows), _CHUNK):
-        values, _ = windows.take(slice(start, start + _CHUNK))
-        flat = torch.from_numpy(values[:, :, :columns]).flatten(1).double()
-        total += flat.sum(0)
-        products += flat.T @ flat
-    mean = total / len(windows)
-    return mean, products / len(windows) - torch.outer(mean, mean)
+    return total / sum(map(len, parts))
 
 
 def _report(number: int, epochs: int, epoch: Epoch) -> None:
