@@ -38,7 +38,7 @@ class ModelSettings:
     hidden: tuple[Annotated[int, Ge(1)], ...] | None = None
     latent: Annotated[int, Ge(1)] | None = None  # width of the code; None: derived
     activation: ActivationName = "relu"
-    sparsity: Annotated[float, Ge(0)] = 0.1  # weight, for sparse_l1 and sparse_kl
+    sparsity: Annotated[float, Ge(0)] = 0.5  # weight, for sparse_l1 and sparse_kl
     sparsity_target: Annotated[float, Gt(0), Lt(1)] = 0.05  # mean activation of sparse_kl's units
     noise: NoiseName = "gaussian"  # of denoising
     # of denoising: standard deviation in spreads (gaussian), share of cells (masking, swap)
