@@ -29,7 +29,8 @@ class CalibrationSettings:
     """Which promise: `[calibration]`."""
 
     holdout: Annotated[float, Gt(0), Lt(0.9)] = 0.2  # of each entity's rows, the last in time
-    score: Literal["mse", "standardized"] = "mse"
+    # elbo: the negative evidence lower bound of a variational model, from [model] draws codes
+    score: Literal["mse", "standardized", "elbo"] = "mse"
     threshold: ThresholdName = "false_alarm_rate"
     # None: 0.001, or the smallest that the held-out rows support
     false_alarm_rate: Annotated[float, Gt(0), Lt(1)] | None = None

@@ -17,7 +17,7 @@ from aedetect.calibrate import CalibrationSettings
 from aedetect.durations import parse_duration
 from aedetect.errors import ConfigError
 from aedetect.fit import TrainingSettings
-from aedetect.models.settings import ModelSettings
+from aedetect.models.settings import ModelSettings, check_backbone
 from aedetect.plan import ScoringSettings
 from aedetect.prepare import PrepareSettings
 from aedetect.registry import RegistrySettings
@@ -187,3 +187,11 @@ def _check(built: Mapping[str, Any]) -> None:
         text = getattr(built.get(section), key, None)
         if text is not None and parse_duration(text) <= 0:
             raise ConfigError(f"[{section}] {key} must be longer than nothing, however: {text}")
+    model = built.get("model", ModelSettings())
+    check_backbone(model, length=built.get("window", WindowSettings()).length)
+    score = built.get("calibration", CalibrationSettings()).score
+    if score == "elbo" and model.variant != "variational":
+        raise ConfigError(
+            '[calibration] score = "elbo" needs [model] variant = "variational", however: '
+            f'"{model.variant}": take score = "mse" or "standardized"'
+        )

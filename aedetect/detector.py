@@ -5,7 +5,9 @@ A higher score is always stranger. A Detector without a threshold cannot exist.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,13 +17,15 @@ import numpy.typing as npt
 from aedetect.window import Matrix, gather
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from aedetect.calibrate import Calibration, Codes
     from aedetect.ingest import Bool, Int
     from aedetect.models.base import Autoencoder
     from aedetect.prepare import Preparation
     from aedetect.schema import Schema
 
-ScoreName = Literal["mse", "standardized"]
+ScoreName = Literal["mse", "standardized", "elbo"]
 
 # Windows computed at a time. Always so many, the last ones filled up: a matrix product over fewer
 # rows may round differently, and a row's score must not depend on its neighbours. Small enough
@@ -62,19 +66,29 @@ class Scorer:
 
     def reconstruct(self, matrix: Matrix, ends: Int) -> Matrix:
         """Return what is expected in the last row of each window: (R, D + K), (N,) -> (N, D)."""
+        model = self.model
+
+        def expected(windows: Tensor) -> Tensor:
+            return model.decode_last(model.encode(windows))
+
+        return self._in_chunks(expected, matrix, ends, width=model.sizes.outputs)
+
+    def _in_chunks(
+        self, compute: Callable[[Tensor], Tensor], matrix: Matrix, ends: Int, *, width: int
+    ) -> Matrix:
+        """Compute so many numbers from each window: (R, D + K), (N,) -> (N, width)."""
         import torch
 
         if torch.get_num_threads() != 1:  # several threads round differently, and gain nothing here
             torch.set_num_threads(1)
-        expected = np.empty((len(ends), self.model.sizes.outputs), dtype=np.float32)
+        computed = np.empty((len(ends), width), dtype=np.float32)
         with torch.inference_mode():
             for start in range(0, len(ends), CHUNK):
                 part = ends[start : start + CHUNK]
                 full = part if len(part) == CHUNK else np.resize(part, CHUNK)
                 windows = torch.from_numpy(gather(matrix, full, length=self.length))
-                code = self.model.encode(windows)
-                expected[start : start + CHUNK] = self.model.decode_last(code).numpy()[: len(part)]
-        return expected
+                computed[start : start + CHUNK] = compute(windows).numpy()[: len(part)]
+        return computed
 
     def errors(self, observed: Matrix, expected: Matrix, seen: Bool, entity: Codes) -> Matrix:
         """Return each feature's part of the score: (N, D), (N, D), (N, D), (N,) -> (N, F).
@@ -86,11 +100,15 @@ class Scorer:
             residual /= self.residual[entity]
         squared = np.square(residual, out=residual)
         squared *= seen
+        return self._by_feature(squared)
+
+    def _by_feature(self, cells: Matrix) -> Matrix:
+        """Add up the columns of each feature: (N, D) -> (N, F)."""
         owner = self.preparation.owner
         first = np.flatnonzero(np.diff(owner, prepend=-1))
         if len(first) == len(owner):
-            return np.asarray(squared)
-        return np.asarray(np.add.reduceat(squared, first, axis=1), dtype=np.float32)
+            return cells
+        return np.asarray(np.add.reduceat(cells, first, axis=1), dtype=np.float32)
 
     def scores(self, errors: Matrix, seen: Bool) -> npt.NDArray[np.float32]:
         """Return the mean of the errors over the observed features: (N, F), (N, D) -> (N,)."""
@@ -103,11 +121,27 @@ class Scorer:
 
         Shapes: (R, D + K), (R, D), (R,), (N,).
         """
-        expected = self.reconstruct(matrix, ends)
         seen = observed[ends]
-        columns = matrix[ends, : expected.shape[1]]
+        columns = matrix[ends, : seen.shape[1]]
+        if self.score == "elbo":
+            return self._bound(columns, seen, matrix, ends)
+        expected = self.reconstruct(matrix, ends)
         errors = self.errors(columns, expected, seen, entity[ends])
         return Evaluated(self.scores(errors, seen), expected, errors)
+
+    def _bound(self, columns: Matrix, seen: Bool, matrix: Matrix, ends: Int) -> Evaluated:
+        """Score by the negative evidence lower bound, its error that of the last row.
+
+        The divergence of the code is the whole window's: it counts, and has no feature to blame.
+        """
+        from aedetect.models.elbo import draw_last
+
+        count = columns.shape[1]
+        compute = partial(draw_last, self.model)
+        drawn = self._in_chunks(compute, matrix, ends, width=2 * count + 1)
+        expected, variance, divergence = np.split(drawn, [count, 2 * count], axis=1)
+        errors = self._by_feature((np.square(columns - expected) + variance) * seen)
+        return Evaluated(self.scores(errors, seen) + divergence[:, 0], expected, errors)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,12 +14,13 @@ from annotated_types import Ge, Gt
 
 from aedetect.errors import TooFewRows
 from aedetect.logs import log_event
+from aedetect.loss import batches, error_of, loss_of, moments, noise_for, objective_of
 from aedetect.models.settings import ModelSettings, derive_sizes
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor
 
+    from aedetect.ingest import Int
     from aedetect.models.base import Autoencoder
     from aedetect.window import Windows
 
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 EPOCH_WINDOWS = 100_000  # at most, drawn anew each epoch: neighbours hardly differ
 CHECK_WINDOWS = 50_000  # at most, evenly spread, that validation looks at
 MOMENT_WINDOWS = 200_000  # at most, evenly spread, that the closed form looks at
-_CHUNK = 4_096  # windows held at a time when nothing is learnt
+_HELD_BY_CODE = ("undercomplete", "linear")  # nothing but a narrow code keeps them from copying
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +46,11 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class Epoch:
-    """Losses of one epoch: mean squared error over the observed cells."""
+    """Losses of one epoch."""
 
-    loss: float
-    validation: float
+    loss: float  # what training lowers: mean squared error, and the regulariser per cell
+    validation: float  # mean squared error alone of clean windows, over the observed cells
+    objective: float  # as `loss`, on the windows to validate on; the lowest one stops training
 
 
 @dataclass(frozen=True)
@@ -62,15 +64,25 @@ class Fitted:
 def build(
     settings: ModelSettings, *, length: int, inputs: int, outputs: int, seed: int
 ) -> Autoencoder:
-    """Build an untrained network whose first weights depend on the seed alone."""
+    """Build an untrained network whose first weights depend on the seed alone.
+
+    Raises ConfigError when the backbone cannot work on windows so short.
+    """
     import torch
 
-    from aedetect.models.variants import VARIANTS
+    from aedetect.models.variants import make_network
 
     sizes = derive_sizes(settings, length=length, inputs=inputs, outputs=outputs)
+    if settings.variant in _HELD_BY_CODE and sizes.latent >= sizes.cells:
+        text = (
+            f"a code of {sizes.latent} numbers is as wide as the window's {sizes.cells} cells: "
+            f"{settings.variant} can copy anomalies too; lower [model] latent, raise [window] "
+            "length, or take a variant that a penalty or noise holds back"
+        )
+        log_event(logger, "note", text=text)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return VARIANTS[settings.variant](sizes, settings.activation)
+        return make_network(settings, sizes)
 
 
 def fit(
@@ -88,8 +100,9 @@ def fit(
             )
     check = validate.thin(CHECK_WINDOWS)
     if model.closed_form:
-        model.solve(*_moments(learn.thin(MOMENT_WINDOWS), columns=model.sizes.outputs))
-        epoch = Epoch(_error(model, learn.thin(CHECK_WINDOWS)), _error(model, check))
+        model.solve(*moments(learn.thin(MOMENT_WINDOWS), columns=model.sizes.outputs))
+        error = error_of(model, check)
+        epoch = Epoch(error_of(model, learn.thin(CHECK_WINDOWS)), error, error)
         _report(1, 1, epoch)
         return Fitted(model.eval(), (epoch,))
     device = choose_device(settings.device)
@@ -131,17 +144,20 @@ def _descend(
     import torch
 
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
-    generator = np.random.default_rng(settings.seed)
+    order = np.random.default_rng(settings.seed)
+    noise = noise_for(model, settings.seed)
     best, best_weights, waited = math.inf, deepcopy(model.state_dict()), 0
     most = most_epochs(settings, len(learn))
     for number in range(1, most + 1):
-        loss = _run_epoch(model, learn, optimizer, generator, settings.batch_size)
-        epoch = Epoch(loss, _error(model, check))
+        parts = batches(order.permutation(len(learn))[:EPOCH_WINDOWS], settings.batch_size)
+        loss = _run_epoch(model, learn, parts, optimizer, noise)
+        error = error_of(model, check)
+        epoch = Epoch(loss, error, objective_of(model, check, error=error, seed=settings.seed))
         _report(number, most, epoch)
         yield epoch
         waited += 1
-        if epoch.validation < best:
-            best, best_weights, waited = epoch.validation, deepcopy(model.state_dict()), 0
+        if epoch.objective < best:
+            best, best_weights, waited = epoch.objective, deepcopy(model.state_dict()), 0
         if waited >= settings.patience:
             break
     model.load_state_dict(best_weights)
@@ -150,66 +166,25 @@ def _descend(
 def _run_epoch(
     model: Autoencoder,
     learn: Windows,
+    parts: list[Int],
     optimizer: torch.optim.Optimizer,
-    generator: np.random.Generator,
-    batch_size: int,
+    noise: torch.Generator,
 ) -> float:
     """Take one step a batch; return the mean loss."""
     import torch
 
+    from aedetect.models.variants import VARIANTS
+
+    step = VARIANTS[model.settings.variant].step
     model.train()
-    order = generator.permutation(len(learn))[:EPOCH_WINDOWS]
     total = 0.0
-    for start in range(0, len(order), batch_size):
-        batch = order[start : start + batch_size]
-        loss = _loss(model, learn, batch)
+    for batch in parts:
+        loss = loss_of(model, learn, batch, step, noise)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         optimizer.step()
         total += loss.item() * len(batch)
-    return total / len(order)
-
-
-def _error(model: Autoencoder, windows: Windows) -> float:
-    """Return the mean loss over windows, without learning from them."""
-    import torch
-
-    model.eval()
-    total = 0.0
-    with torch.inference_mode():
-        for start in range(0, len(windows), _CHUNK):
-            chosen = np.arange(start, min(start + _CHUNK, len(windows)))
-            total += _loss(model, windows, chosen).item() * len(chosen)
-    return total / len(windows)
-
-
-def _loss(
-    model: Autoencoder, windows: Windows, chosen: np.ndarray[tuple[int], np.dtype[np.int64]]
-) -> Tensor:
-    """Mean squared error of the reconstruction over the cells that were observed."""
-    import torch
-
-    device = next(model.parameters()).device
-    values, observed = (torch.from_numpy(part).to(device) for part in windows.take(chosen))
-    squared = (model(values) - values[:, :, : model.sizes.outputs]).square() * observed
-    loss: Tensor = squared.sum() / observed.sum().clamp(min=1)
-    return loss
-
-
-def _moments(windows: Windows, *, columns: int) -> tuple[Tensor, Tensor]:
-    """Return mean (T D,) and covariance (T D, T D) of the windows' first columns."""
-    import torch
-
-    cells = windows.length * columns
-    total = torch.zeros(cells, dtype=torch.float64)
-    products = torch.zeros(cells, cells, dtype=torch.float64)
-    for start in range(0, len(windows), _CHUNK):
-        values, _ = windows.take(slice(start, start + _CHUNK))
-        flat = torch.from_numpy(values[:, :, :columns]).flatten(1).double()
-        total += flat.sum(0)
-        products += flat.T @ flat
-    mean = total / len(windows)
-    return mean, products / len(windows) - torch.outer(mean, mean)
+    return total / sum(map(len, parts))
 
 
 def _report(number: int, epochs: int, epoch: Epoch) -> None:

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from aedetect.calibrate import Calibration, Threshold
 from aedetect.detector import Detector, ScoreName, Scorer
 from aedetect.errors import BrokenDetector
-from aedetect.models.settings import Sizes
+from aedetect.models.settings import ModelSettings, Sizes
 from aedetect.prepare import MissingName, Preparation
 from aedetect.scaling import Scaling
 from aedetect.schema import Feature, Schema
@@ -76,11 +76,7 @@ def _described(detector: Detector) -> dict[str, Any]:
         "config_hash": detector.config_hash,
         "schema": asdict(scorer.schema),
         "preparation": {name: getattr(preparation, name) for name in kept} | {"scaling": learnt},
-        "model": {
-            "variant": _variant_name(scorer.model),
-            "activation": scorer.model.activation,
-            "sizes": asdict(scorer.model.sizes),
-        },
+        "model": asdict(scorer.model.settings) | {"sizes": asdict(scorer.model.sizes)},
         "score": scorer.score,
         "residual": scorer.residual.astype(float).tolist(),
         "calibration": {
@@ -122,6 +118,10 @@ def _check_fit(scorer: Scorer) -> None:
         "scale": (preparation.scaling.scale.shape, (entities + 1, columns)),
         "residual": (scorer.residual.shape, (max(entities, 1), columns)),
         "score": (scorer.score in get_args(ScoreName), True),
+        "score of the variant": (
+            scorer.score != "elbo" or scorer.model.settings.variant == "variational",
+            True,
+        ),
         "missing": (preparation.missing in get_args(MissingName), True),
     }
     for what, (found, needed) in pairs.items():
@@ -171,21 +171,16 @@ def _model(described: dict[str, Any], weights: Path) -> Autoencoder:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from aedetect.models.variants import VARIANTS
+    from aedetect.models.variants import make_network
 
     sizes = _checked(Sizes, described["sizes"])
-    model = VARIANTS[described["variant"]](sizes, described["activation"])
+    options = {name: value for name, value in described.items() if name != "sizes"}
+    model = make_network(_checked(ModelSettings, options), sizes)
     try:
         model.load_state_dict(load_file(weights))
     except SafetensorError as error:  # no relative of any other error
         raise ValueError(f"{WEIGHTS}: {error}") from error
     return model.eval()
-
-
-def _variant_name(model: Autoencoder) -> str:
-    from aedetect.models.variants import VARIANTS
-
-    return next(name for name, kind in VARIANTS.items() if type(model) is kind)
 
 
 def _checked(kind: type[T], value: object) -> T:

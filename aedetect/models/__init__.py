@@ -1,7 +1,8 @@
 """The networks: windows in, windows out, and nothing else.
 
-No loss, optimiser, threshold, device or file in here. `VARIANTS` maps the names that
-`[model] variant` takes to classes; a new variant is one file and one entry.
+No optimiser, threshold, device or file in here, and no network knows a loss. `VARIANTS` maps the
+names that `[model] variant` takes to what makes each of them; a new variant is one training step
+and one entry. Networks, regularisers and corruptions do not know each other: a step joins them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The undercomplete autoencoder of dense layers, shallow or deep."""
+"""The backbone of dense layers, shallow or deep."""
 
 from __future__ import annotations
 
@@ -8,43 +8,40 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from aedetect.models.base import Autoencoder
+from aedetect.models.base import ACTIVATIONS, Autoencoder, bent
 
 if TYPE_CHECKING:
-    from aedetect.models.settings import ActivationName, Sizes
+    from aedetect.models.settings import ActivationName, ModelSettings, Sizes
 
-ACTIVATIONS: dict[ActivationName, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "gelu": nn.GELU,
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-}
+__all__ = ["ACTIVATIONS", "Dense"]
 
 
-class Undercomplete(Autoencoder):
-    """A code narrower than the window is the only constraint.
+class Dense(Autoencoder):
+    """The window flattened to one row; encoder and decoder are mirror images.
 
-    Shallow without hidden layers (then the code is what the activation makes of it), deep with
-    them (then the code is linear). Fails when the code is as wide as the window: it copies; and
-    when anomalies lie on the manifold of the normal: it reconstructs them too.
+    Shallow without hidden layers: then the code is what the activation makes of it. Deep with
+    them: then the code is linear, unless the variant bends it. Fails on long windows: it has
+    weights for each step, and must learn a pattern anew for every place that it can stand at.
 
     Goodfellow, Bengio, Courville: Deep Learning (2016), section 14.1.
     """
 
-    def __init__(self, sizes: Sizes, activation: ActivationName) -> None:
-        """Build encoder and decoder as mirror images."""
-        super().__init__(sizes, activation)
-        widths = [sizes.length * sizes.inputs, *sizes.hidden, sizes.latent]
-        back = [sizes.latent, *reversed(sizes.hidden), sizes.length * sizes.outputs]
-        bend = ACTIVATIONS[activation]
-        self.encoder = _layers(widths, bend, bend_last=not sizes.hidden)
-        self.decoder = _layers(back[:-1], bend, bend_last=bool(sizes.hidden))
-        self.head = nn.Linear(back[-2], back[-1])
+    def __init__(self, settings: ModelSettings, sizes: Sizes) -> None:
+        """Chain linear layers, with the activation between them."""
+        super().__init__(settings, sizes)
+        widths = [sizes.length * sizes.inputs, *sizes.hidden]
+        back = [sizes.latent, *reversed(sizes.hidden)]
+        inner = _layers(widths, settings.activation)
+        self.encoder = nn.Sequential(
+            *inner, *bent(nn.Linear(widths[-1], sizes.encoded), sizes.bend)
+        )
+        self.decoder = nn.Sequential(*_layers(back, settings.activation))
+        self.head = nn.Linear(back[-1], sizes.cells)
 
-    def encode(self, windows: Tensor) -> Tensor:
-        """(N, T, D + K) -> (N, C)."""
-        code: Tensor = self.encoder(windows.flatten(1))
-        return code
+    def encode_all(self, windows: Tensor) -> Tensor:
+        """(N, T, D + K) -> (N, E)."""
+        said: Tensor = self.encoder(windows.flatten(1))
+        return said
 
     def decode(self, code: Tensor) -> Tensor:
         """(N, C) -> (N, T, D)."""
@@ -56,10 +53,16 @@ class Undercomplete(Autoencoder):
         last = slice(-self.sizes.outputs, None)
         return linear(self.decoder(code), self.head.weight[last], self.head.bias[last])
 
+    @property
+    def only_layer(self) -> Tensor | None:
+        """Weights (C, T (D + K)) of a shallow encoder."""
+        layer = self.encoder[0]
+        return layer.weight if isinstance(layer, nn.Linear) and not self.sizes.hidden else None
 
-def _layers(widths: list[int], bend: type[nn.Module], *, bend_last: bool) -> nn.Sequential:
-    """Chain linear layers of the given widths, with the activation between them."""
+
+def _layers(widths: list[int], activation: ActivationName) -> list[nn.Module]:
+    """Return linear layers of the given widths, each with the activation behind it."""
     layers: list[nn.Module] = []
     for wide, narrow in pairwise(widths):
-        layers += [nn.Linear(wide, narrow), bend()]
-    return nn.Sequential(*(layers if bend_last else layers[:-1]))
+        layers += bent(nn.Linear(wide, narrow), activation)
+    return layers

@@ -10,28 +10,29 @@ from torch import Tensor, nn
 from aedetect.models.base import Autoencoder
 
 if TYPE_CHECKING:
-    from aedetect.models.settings import ActivationName, Sizes
+    from aedetect.models.settings import ModelSettings, Sizes
 
 
 class Linear(Autoencoder):
     """No non-linearity; the best one of squared error spans the principal subspace.
 
-    Set in closed form from the covariance of the windows. Context columns are not used. Fails
-    when the normal lies on a curved manifold.
+    Set in closed form from the covariance of the windows; by gradient it reaches the same
+    subspace, as encoder and decoder share their weights. The backbone makes no difference: of all
+    linear maps of a window, convolutions among them, none has a smaller error. Context columns
+    are not used. Fails when the normal lies on a curved manifold.
 
     Baldi, Hornik: Neural networks and principal component analysis (1989), fact 4.
     """
 
     closed_form: ClassVar[bool] = True
 
-    def __init__(self, sizes: Sizes, activation: ActivationName) -> None:
+    def __init__(self, settings: ModelSettings, sizes: Sizes) -> None:
         """Start from an arbitrary orthonormal basis."""
-        super().__init__(sizes, activation)
-        cells = sizes.length * sizes.outputs
-        self.mean = nn.Parameter(torch.zeros(cells))
-        self.basis = nn.Parameter(torch.eye(min(sizes.latent, cells), cells))  # (C, T D)
+        super().__init__(settings, sizes)
+        self.mean = nn.Parameter(torch.zeros(sizes.cells))
+        self.basis = nn.Parameter(torch.eye(min(sizes.latent, sizes.cells), sizes.cells))
 
-    def encode(self, windows: Tensor) -> Tensor:
+    def encode_all(self, windows: Tensor) -> Tensor:
         """(N, T, D + K) -> (N, C)."""
         cells = windows[:, :, : self.sizes.outputs].flatten(1)
         return nn.functional.linear(cells - self.mean, self.basis)

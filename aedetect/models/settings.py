@@ -1,26 +1,51 @@
-"""What a model is built from: settings and sizes, without importing PyTorch."""
+"""What a model is built from: settings and sizes. PyTorch is imported when sizes are derived."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Gt, Le, Lt
 
-VariantName = Literal["undercomplete", "linear"]
+from aedetect.errors import ConfigError
+
+VariantName = Literal[
+    "undercomplete",
+    "linear",
+    "sparse_l1",
+    "sparse_kl",
+    "denoising",
+    "contractive",
+    "variational",
+]
+BackboneName = Literal["dense", "convolutional"]
 ActivationName = Literal["relu", "gelu", "tanh", "sigmoid"]
+NoiseName = Literal["gaussian", "masking", "swap"]
+_MOST_SPARSE_UNITS = 256  # wider codes cost speed
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSettings:
-    """Which autoencoder: `[model]`."""
+    """Which autoencoder: `[model]`.
+
+    Weights of regularisers count against the squared error summed over a window's cells, as in the
+    papers: the loss is that sum plus weight x regulariser.
+    """
 
     variant: VariantName = "undercomplete"
-    hidden: tuple[Annotated[int, Ge(1)], ...] | None = (
-        None  # widths up to the code; () is shallow; None: derived
-    )
+    backbone: BackboneName = "dense"  # dense: the window as one row; convolutional: along time
+    # widths (convolutional: channels) up to the code; () is shallow; None: derived
+    hidden: tuple[Annotated[int, Ge(1)], ...] | None = None
     latent: Annotated[int, Ge(1)] | None = None  # width of the code; None: derived
     activation: ActivationName = "relu"
+    sparsity: Annotated[float, Ge(0)] = 0.5  # weight, for sparse_l1 and sparse_kl
+    sparsity_target: Annotated[float, Gt(0), Lt(1)] = 0.05  # mean activation of sparse_kl's units
+    noise: NoiseName = "gaussian"  # of denoising
+    # of denoising: standard deviation in spreads (gaussian), share of cells (masking, swap)
+    noise_level: Annotated[float, Ge(0), Le(1)] = 0.2
+    contraction: Annotated[float, Ge(0)] = 0.1  # weight, for contractive
+    beta: Annotated[float, Ge(0)] = 0.1  # weight, for variational: twice the decoder's variance
+    draws: Annotated[int, Ge(1)] = 16  # codes a window that [calibration] score = "elbo" looks at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,23 +56,70 @@ class Sizes:
     inputs: int  # columns that go in: those of the features, then those of the context
     outputs: int  # columns that come out: those of the features
     hidden: tuple[int, ...]
-    latent: int
+    latent: int  # C, numbers of the code
+    encoded: int  # E, numbers that the encoder gives: C, or 2 C for mean and log variance
+    bend: ActivationName | None  # what the code goes through; None: it is linear
+
+    @property
+    def cells(self) -> int:
+        """Cells of a window that come out."""
+        return self.length * self.outputs
 
 
 def derive_sizes(settings: ModelSettings, *, length: int, inputs: int, outputs: int) -> Sizes:
-    """Fill in the sizes that the settings leave open.
+    """Fill in the sizes that the settings leave open. Raises ConfigError; see `check_backbone`.
 
     The code has one number a column for the whole window, but at least 2, and at most half as many
     as the window has cells: narrower codes take a slow drift for an anomaly (on gecco2018 a
-    quarter of it flags 59 % of the normal rows, this 1 to 14 %). The hidden layer is a power of two
-    between 32 and 128 near a quarter of the window's cells: wider ones cost speed and gained
-    nothing on the development data.
+    quarter of it flags 59 % of the normal rows, this 1 to 14 %). A sparse code is held by its
+    penalty instead, and is twice as wide as the window, up to 256. The hidden layer is a power of
+    two between 32 and 128 near a quarter of the window's cells: wider ones cost speed and gained
+    nothing on the development data. Convolutions have a quarter to all of that as channels: twice,
+    the second with half the steps in time, unless the window is too short to be halved again.
     """
+    from aedetect.models.variants import VARIANTS
+
+    check_backbone(settings, length=length)
+    variant = VARIANTS[settings.variant]
     cells = length * outputs
-    latent = settings.latent or max(1, min(max(2, outputs), cells // 2))
-    hidden = settings.hidden
-    if hidden is None:
-        hidden = (min(128, max(32, 1 << (cells // 4).bit_length())),)
+    narrow = max(1, min(max(2, outputs), cells // 2))
+    latent = settings.latent or (min(2 * cells, _MOST_SPARSE_UNITS) if variant.wide else narrow)
+    hidden = _hidden(settings, length=length, cells=cells)
+    shallow = settings.backbone == "dense" and not hidden
+    return Sizes(
+        length=length,
+        inputs=inputs,
+        outputs=outputs,
+        hidden=hidden,
+        latent=latent,
+        encoded=2 * latent if variant.gaussian else latent,
+        bend=variant.bend or (settings.activation if shallow and not variant.gaussian else None),
+    )
+
+
+def check_backbone(settings: ModelSettings, *, length: int) -> None:
+    """Raise ConfigError when the backbone cannot work on windows so short or without layers."""
+    if settings.backbone == "dense":
+        return
+    if length < 2:  # noqa: PLR2004 - there is no time to go along
+        raise ConfigError(
+            '[model] backbone = "convolutional" needs [window] length of at least 2 rows, however: '
+            f'{length}: raise it, or use backbone = "dense"'
+        )
+    if settings.hidden == ():
+        raise ConfigError(
+            '[model] backbone = "convolutional" needs a hidden layer at least, however hidden = '
+            "[]: leave it out, or give channels such as [32, 32]"
+        )
+
+
+def _hidden(settings: ModelSettings, *, length: int, cells: int) -> tuple[int, ...]:
     if settings.variant == "linear":
-        hidden = ()
-    return Sizes(length=length, inputs=inputs, outputs=outputs, hidden=hidden, latent=latent)
+        return ()
+    if settings.hidden is not None:
+        return settings.hidden
+    near = 1 << (cells // 4).bit_length()
+    if settings.backbone == "dense":
+        return (min(128, max(32, near)),)
+    channels = min(32, max(8, near // 4))
+    return (channels, channels) if length >= 4 else (channels,)  # noqa: PLR2004 - halved twice

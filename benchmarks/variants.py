@@ -1,0 +1,197 @@
+"""Every variant on each backbone, beside what others use: python benchmarks/variants.py [DATA ...].
+
+DATA are folders with train.parquet and test.parquet; without any, the sample. All settings are the
+defaults, and one model serves all entities of a data set; the baselines see the same scaled rows.
+One process, one thread. VUS-PR and average precision are means over the entities with labelled
+rows. PyOD is not among the requirements: pip install pyod, or its autoencoder is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest
+from sklearn.metrics import average_precision_score
+from volume import vus_pr
+
+from aedetect import learning, prepare, training
+from aedetect.collect import collect
+from aedetect.config import Config, make_config
+from aedetect.files import find
+from aedetect.ingest import engine, read
+from aedetect.models.settings import BackboneName, VariantName
+from aedetect.models.variants import BACKBONES, VARIANTS
+from aedetect.split import Part
+from aedetect.sql import Query
+from aedetect.window import Windows, positions
+
+SAMPLE = Path(__file__).parents[1] / "data" / "smd"
+LABEL = "is_anomaly"
+TOLERANCE = 100  # rows about a labelled stretch that VUS-PR averages over
+
+Matrix = npt.NDArray[np.float32]
+Score = Callable[[], npt.NDArray[np.floating[Any]]]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The later rows that have a whole window: windows (N, T, D), entity (N,), label (N,)."""
+
+    windows: Windows
+    entity: npt.NDArray[np.int32]  # of every row, (R,)
+    label: npt.NDArray[np.bool_]
+
+    @property
+    def rows(self) -> Matrix:
+        """(N, D)."""
+        return self.windows.matrix[self.windows.ends]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all models of one data set learn from and are measured on."""
+
+    config: Config
+    ingested: learning.Ingested
+    prepared: learning.PreparedRows
+    later: Labelled
+
+
+def read_task(folder: Path, scratch: Path) -> Task:
+    """Prepare the training rows of a data set, and its later rows as they would be scored."""
+    data = {"train": str(folder / "train.parquet"), "timestamp": "timestamp", "entity": "entity"}
+    config = make_config(
+        {"detector": {"name": folder.name}, "data": data, "training": {"device": "cpu"}},
+        folder=folder,
+    )
+    ingested = learning.ingest(config, scratch)
+    prepared = learning.prepare(config, ingested, scratch)
+    test = folder / "test.parquet"
+    return Task(config, ingested, prepared, _read_later(test, folder, ingested, prepared))
+
+
+def _read_later(
+    path: Path, folder: Path, ingested: learning.Ingested, prepared: learning.PreparedRows
+) -> Labelled:
+    schema, length = ingested.schema, prepared.windows[Part.LEARN].length
+    files = find([str(path if path.exists() else folder / "incoming")], timestamp=schema.timestamp)
+    names = {feature.name: feature.categories for feature in schema.features}
+    query = Query(
+        files=files.files,
+        timestamp=schema.timestamp,
+        entity=schema.entity,
+        categories={**names, LABEL: ()},
+    )
+    with tempfile.TemporaryDirectory() as folder_name:
+        scratch = Path(folder_name)
+        with engine(memory_mb=1_000, scratch=scratch) as connection:
+            found = read(connection, query)
+            rows = collect(found, columns=len(names) + 1, folder=scratch).rows
+        values = np.array(rows.values)
+    rows = replace(rows, values=values[:, :-1])
+    part = prepare.apply(prepared.preparation, rows)
+    back = positions(rows.time, starts=rows.starts, usable=part.usable, max_gap=schema.max_gap)
+    ends = np.flatnonzero(back >= length - 1)
+    windows = Windows(part.matrix, part.observed, ends, length)
+    return Labelled(windows, part.entity, values[ends, -1] > 0)
+
+
+def ours(task: Task, variant: VariantName, backbone: BackboneName) -> Score:
+    """Train one of our variants; return what scores the later rows."""
+    model = replace(task.config.model, variant=variant, backbone=backbone)
+    scorer = training.train(replace(task.config, model=model), task.ingested, task.prepared).scorer
+    windows = task.later.windows
+    return lambda: (
+        scorer.evaluate(windows.matrix, windows.observed, task.later.entity, windows.ends).score
+    )
+
+
+def baselines(task: Task) -> Iterator[tuple[str, Callable[[], Score]]]:
+    """Yield what others use on single rows: a name, and what trains it and returns a score."""
+    windows = task.prepared.windows[Part.LEARN]
+    learn, later = windows.matrix[windows.ends], task.later.rows
+
+    def pca() -> Score:
+        fitted = PCA(max(1, learn.shape[1] // 4)).fit(learn)  # a quarter of the columns
+        return lambda: np.square(later - fitted.inverse_transform(fitted.transform(later))).mean(
+            axis=1
+        )
+
+    def forest() -> Score:
+        fitted = IsolationForest(random_state=0).fit(learn)
+        return lambda: -fitted.score_samples(later)
+
+    def pyod() -> Score:
+        from pyod.models.auto_encoder import AutoEncoder
+
+        fitted = AutoEncoder(random_state=0, verbose=0, device="cpu")
+        fitted.fit(learn)
+        return lambda: fitted.decision_function(later)
+
+    yield "PCA of rows", pca
+    yield "isolation forest", forest
+    if importlib.util.find_spec("pyod") is not None:
+        yield "PyOD AutoEncoder", pyod
+
+
+def measure(task: Task, name: str, train: Callable[[], Score]) -> str:
+    """Train and score once; return a row of the table."""
+    begun = time.perf_counter()
+    score = train()
+    trained = time.perf_counter()
+    scores = score()
+    done = time.perf_counter()
+    later = task.later
+    entity = later.entity[later.windows.ends]
+    volumes, precisions = [], []
+    for code in np.unique(entity):
+        own = entity == code
+        if later.label[own].any():
+            volumes.append(vus_pr(later.label[own], scores[own], window=TOLERANCE))
+            precisions.append(average_precision_score(later.label[own], scores[own]))
+    rate = len(scores) / (done - trained)
+    return (
+        f"| {name} | {np.mean(volumes):.3f} | {np.mean(precisions):.3f} "
+        f"| {trained - begun:.0f} | {rate:,.0f} |"
+    )
+
+
+def models(task: Task, variants: list[VariantName]) -> Iterator[tuple[str, Callable[[], Score]]]:
+    """Yield ours: a name, and what trains it and returns a score."""
+    for variant, backbone in product(variants, BACKBONES):
+        if (variant, backbone) != ("linear", "convolutional"):  # the same as dense
+            yield f"{variant}, {backbone}", partial(ours, task, variant, backbone)
+
+
+def main(folders: list[Path], variants: list[VariantName]) -> None:
+    """Print a table a data set."""
+    torch.set_num_threads(1)
+    for folder in folders:
+        with tempfile.TemporaryDirectory() as scratch:
+            task = read_task(folder, Path(scratch))
+            shares = f"{len(task.later.label):,} rows, {task.later.label.mean():.1%} labelled"
+            print(f"\n{folder.name}: {shares}\n\n| model | VUS-PR | AP | training s | rows/s |")
+            print("|---|---|---|---|---|", flush=True)
+            for name, train in (*baselines(task), *models(task, variants)):
+                print(measure(task, name, train), flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", nargs="*", type=Path, default=[SAMPLE])
+    parser.add_argument("--variants", nargs="*", choices=list(VARIANTS), default=list(VARIANTS))
+    given = parser.parse_args()
+    main(given.data, given.variants)
