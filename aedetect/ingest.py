@@ -104,7 +104,9 @@ def read(connection: duckdb.DuckDBPyConnection, query: Query) -> Iterator[Rows]:
 
 def register(connection: duckdb.DuckDBPyConnection, files: Iterable[SourceFile]) -> None:
     """Let DuckDB open the URLs among the files through fsspec."""
-    for protocol in {file.path.split("://", 1)[0] for file in files if "://" in file.path}:
+    known = set(connection.list_filesystems())
+    wanted = {file.path.split("://", 1)[0] for file in files if "://" in file.path}
+    for protocol in sorted(wanted - known):
         connection.register_filesystem(fsspec.filesystem(protocol))
 
 

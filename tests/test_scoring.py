@@ -9,6 +9,7 @@ import subprocess
 from contextlib import contextmanager
 
 import duckdb
+import fsspec
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -123,6 +124,15 @@ def test_layout_of_the_input_does_not_show(plant, undisturbed, cut, by):
     pd.testing.assert_frame_equal(
         verdicts(plant.output), verdicts(undisturbed.output), check_exact=True
     )
+
+
+def test_input_behind_a_url_scores_the_same(plant, undisturbed):
+    """What fsspec opens is read as files are, and leaves the same files."""
+    store = fsspec.filesystem("memory")
+    for path in plant.incoming.iterdir():
+        store.pipe(f"/arrived/{path.name}", path.read_bytes())
+    assert plant.score(input="memory://arrived").partitions == len(DAYS)
+    assert contents(plant.output) == contents(undisturbed.output)
 
 
 def test_late_file_recomputes_what_it_touches(plant):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
+import fsspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,6 +20,17 @@ LINEAR = {"variant": "linear"}
 def rows_in(windows):
     """Every row that some window of a part holds."""
     return {row for end in windows.ends for row in range(end - windows.length + 1, end + 1)}
+
+
+def test_url_of_training_data_is_read_through_fsspec(training_folder, configured, tmp_path):
+    """The rows behind a URL are those of the file."""
+    content = (training_folder / "train.parquet").read_bytes()
+    fsspec.filesystem("memory").pipe("/history/train.parquet", content)
+    config = configured(tmp_path, data={"train": "memory://history"})
+    behind = learning.ingest(config, tmp_path).rows
+    (tmp_path / "here").mkdir()
+    here = learning.ingest(configured(training_folder), tmp_path / "here").rows
+    np.testing.assert_array_equal(behind.values, here.values)
 
 
 def test_what_calibrates_was_never_seen_by_the_network(learnt):
