@@ -14,8 +14,8 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aedetect.errors import NoData
-from aedetect.ranges import TimeRange, enclosing, time_ranges
+from aedetect.errors import NoData, UnreadableFile
+from aedetect.ranges import TimeRange, enclosing, occupied_hours, time_ranges
 
 SUFFIXES = (".parquet", ".pq", ".parq")
 _MAGIC = "*?["
@@ -31,9 +31,7 @@ class SourceFile:
     rows: int
     columns: Mapping[str, pa.DataType]
     time_column: str
-    hive: frozenset[str] = (
-        frozenset()
-    )  # columns that stand in the path (key=value), not in the file
+    hive: frozenset[str] = frozenset()  # columns in the path (key=value), not in the file
     groups: tuple[TimeRange, ...] = ()  # of its row groups; none without rows or time column
     by_time: bool = False  # made by `aedetect.cluster`: ordered by time, names its own origin
 
@@ -41,6 +39,23 @@ class SourceFile:
     def times(self) -> TimeRange | None:
         """Range of its moments; None when it has none."""
         return enclosing(self.groups)
+
+    @property
+    def undated(self) -> int:
+        """Rows without a timestamp."""
+        return self.rows - sum(group.rows for group in self.groups)
+
+    @cached_property
+    def hours(self) -> frozenset[int]:
+        """Starts of the hours that hold rows, in ns; reads the time column.
+
+        Raises UnreadableFile when it cannot be read to its end.
+        """
+        try:
+            with open_file(self.path) as stream, pq.ParquetFile(stream) as parquet:
+                return frozenset(occupied_hours(parquet, self.time_column))
+        except (OSError, pa.ArrowException) as error:
+            raise UnreadableFile(f"cannot be read to its end ({error})") from error
 
 
 @dataclass(frozen=True)

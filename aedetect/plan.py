@@ -9,12 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from aedetect.errors import OutputError, UnreadableFile
-from aedetect.files import SetAside, Source, SourceFile, open_file
-from aedetect.partition import SCORES, Partition, PartitionBy, parse_folder, partition_at
+from aedetect.files import SetAside, Source, SourceFile
+from aedetect.partition import FLAGGED, SCORES, Partition, PartitionBy, parse_folder, partition_at
 from aedetect.sink import PART, Origin, read_origin
 
 
@@ -91,7 +89,7 @@ class _Index:
 def make_plan(
     source: Source,
     fingerprints: Mapping[str, str],
-    written: Mapping[Partition, Origin],
+    written: Mapping[Partition, Origin | None],
     *,
     by: PartitionBy,
     lookback: int,
@@ -104,7 +102,7 @@ def make_plan(
     partition that exists is judged by the lookback it was written with, so that a new model
     changes nothing that is already written.
     """
-    due = _partitions(source.files, by)
+    due = {partition for file in source.files for partition in occupied(file, by)}
     index = _Index.of(source.files, fingerprints)
     unreadable = {file.name for file in source.aside}
     compute, withdrawn, held, current = [], [], [], 0
@@ -127,12 +125,21 @@ def make_plan(
     return Plan(tuple(compute), tuple(withdrawn), tuple(held), current)
 
 
-def read_written(output: Path, *, by: PartitionBy) -> dict[Partition, Origin]:
-    """Read the footers of the scores that exist.
+def read_written(output: Path, *, by: PartitionBy) -> dict[Partition, Origin | None]:
+    """Read what the partitions that exist were made from; None when one of its files is missing.
 
     Raises OutputError when the output is partitioned otherwise, or was not written by aedetect.
     """
-    root = output / SCORES
+    scores, flagged = (_listed(output / kind, by=by) for kind in (SCORES, FLAGGED))
+    either = flagged | scores
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        origins = dict(zip(either, pool.map(read_origin, either.values()), strict=True))
+    whole = scores.keys() & flagged.keys()
+    return {partition: origins[partition] if partition in whole else None for partition in either}
+
+
+def _listed(root: Path, *, by: PartitionBy) -> dict[Partition, Path]:
+    """List the files of one kind of output; raise OutputError when one is not ours."""
     paths = sorted(root.rglob("*.parquet"))
     found = [(parse_folder(str(path.parent.relative_to(root))), path) for path in paths]
     if foreign := [path for at, path in found if at is None or path.name != PART]:
@@ -145,14 +152,12 @@ def read_written(output: Path, *, by: PartitionBy) -> dict[Partition, Origin]:
             f'the output must be partitioned by "{by}", however there is {other[0]}: choose '
             "another [scoring] output, or the partition it was written with"
         )
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        origins = list(pool.map(read_origin, paths))
-    return {p: origin for (p, _), origin in zip(found, origins, strict=True) if p is not None}
+    return {at: path for at, path in found if at is not None}
 
 
-def check_owner(written: Mapping[Partition, Origin], *, model_name: str) -> None:
+def check_owner(written: Mapping[Partition, Origin | None], *, model_name: str) -> None:
     """Raise OutputError when the output holds the scores of another detector."""
-    others = {origin.model_name for origin in written.values()} - {model_name}
+    others = {origin.model_name for origin in written.values() if origin} - {model_name}
     if others:
         raise OutputError(
             f'the output folder holds scores of "{min(others)}", not of "{model_name}": give each '
@@ -160,34 +165,28 @@ def check_owner(written: Mapping[Partition, Origin], *, model_name: str) -> None
         )
 
 
-def _partitions(files: Iterable[SourceFile], by: PartitionBy) -> set[Partition]:
-    """Return the partitions that hold rows. Only files that span several are read for it."""
-    found: set[Partition] = set()
+def occupied(file: SourceFile, by: PartitionBy) -> set[Partition]:
+    """Return the partitions that hold rows of a file, which is read only when it spans several.
+
+    Raises UnreadableFile when it cannot be read to its end.
+    """
+    if file.times is None:
+        return set()
+    first, last = partition_at(file.times.first, by), partition_at(file.times.last, by)
+    if first == last or first.end == last.start:
+        return {first, last}
+    return {partition_at(hour, by) for hour in file.hours}
+
+
+def unreadable(files: Iterable[SourceFile], by: PartitionBy) -> dict[str, str]:
+    """Return the files whose time column cannot be read to its end, and why."""
+    reasons = {}
     for file in files:
-        if file.times is None:
-            continue
-        first, last = partition_at(file.times.first, by), partition_at(file.times.last, by)
-        found |= {first, last}
-        if first.end != last.start and first != last:
-            found |= _occupied(file, by)
-    return found
-
-
-def _occupied(file: SourceFile, by: PartitionBy) -> set[Partition]:
-    """Read a file's time column for the partitions that hold rows."""
-    assert file.times is not None, "a file without moments occupies nothing"
-    starts: set[int] = set()
-    length = partition_at(0, by).end
-    try:
-        with open_file(file.path) as stream, pq.ParquetFile(stream) as parquet:
-            for batch in parquet.iter_batches(batch_size=1 << 18, columns=[file.time_column]):
-                moments = batch.column(0).drop_null().cast(pa.timestamp("ns")).cast(pa.int64())
-                starts |= set((np.unique(moments.to_numpy() // length) * length).tolist())
-    except (OSError, pa.ArrowException) as error:
-        raise UnreadableFile(
-            f"{file.name} cannot be read to its end: {error}: restore it"
-        ) from error
-    return {Partition(start, by) for start in starts}
+        try:
+            occupied(file, by)
+        except UnreadableFile as error:
+            reasons[file.name] = str(error)
+    return reasons
 
 
 def set_aside(source: Source, reasons: Mapping[str, str]) -> Source:

@@ -6,11 +6,13 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 _PER_UNIT = {"milliseconds": 1_000_000, "microseconds": 1_000, "nanoseconds": 1}
+_HOUR = 3_600_000_000_000  # nanoseconds
 _DAY = 86_400_000_000_000  # nanoseconds
 
 
@@ -20,7 +22,7 @@ class TimeRange:
 
     first: int
     last: int
-    rows: int = 0  # that lie in it
+    rows: int = 0  # that lie in it, and so have a moment
 
     def meets(self, start: int, end: int) -> bool:
         """Whether any moment of [start, end) can be in the range."""
@@ -36,6 +38,15 @@ def time_ranges(parquet: pq.ParquetFile, column: str) -> tuple[TimeRange, ...]:
         return ()
     from_footer = _from_statistics(parquet, column)
     return from_footer if from_footer is not None else _from_values(parquet, column)
+
+
+def occupied_hours(parquet: pq.ParquetFile, column: str) -> set[int]:
+    """Return the starts of the hours that hold moments of a time column, in ns."""
+    starts: set[int] = set()
+    for batch in parquet.iter_batches(batch_size=1 << 18, columns=[column]):
+        moments = batch.column(0).drop_null().cast(pa.timestamp("ns")).cast(pa.int64())
+        starts |= set((np.unique(moments.to_numpy() // _HOUR) * _HOUR).tolist())
+    return starts
 
 
 def enclosing(ranges: Iterable[TimeRange]) -> TimeRange | None:
@@ -60,10 +71,11 @@ def _from_statistics(parquet: pq.ParquetFile, column: str) -> tuple[TimeRange, .
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         statistics = group.column(index).statistics
-        if factor is None or statistics is None or not statistics.has_min_max:
+        complete = statistics is not None and statistics.has_min_max and statistics.has_null_count
+        if factor is None or not complete:
             return None
         low, high = statistics.min_raw * factor, statistics.max_raw * factor
-        ranges.append(TimeRange(low, high, group.num_rows))
+        ranges.append(TimeRange(low, high, group.num_rows - statistics.null_count))
     return tuple(ranges)
 
 
@@ -80,5 +92,6 @@ def _from_values(parquet: pq.ParquetFile, column: str) -> tuple[TimeRange, ...]:
     for batch in parquet.iter_batches(batch_size=1 << 18, columns=[column]):
         bounds = pc.min_max(batch.column(0).cast(pa.timestamp("ns")).cast(pa.int64())).as_py()
         if bounds["min"] is not None:
-            ranges.append(TimeRange(bounds["min"], bounds["max"], batch.num_rows))
+            dated = batch.num_rows - batch.column(0).null_count
+            ranges.append(TimeRange(bounds["min"], bounds["max"], dated))
     return tuple(ranges)

@@ -19,13 +19,22 @@ from aedetect.errors import SchemaMismatch
 from aedetect.files import SetAside, find, fingerprints
 from aedetect.logs import log_event
 from aedetect.partition import FLAGGED, SCORES
-from aedetect.plan import Plan, Span, Unit, check_owner, make_plan, read_written, set_aside
+from aedetect.plan import (
+    Plan,
+    Span,
+    Unit,
+    check_owner,
+    make_plan,
+    read_written,
+    set_aside,
+    unreadable,
+)
 from aedetect.schema import check_time, mismatch
 from aedetect.sink import aside, sweep, withdraw, written
 
 if TYPE_CHECKING:
     from aedetect.config import Config
-    from aedetect.files import Source
+    from aedetect.files import Source, SourceFile
     from aedetect.schema import Schema
 
 logger = logging.getLogger(__name__)
@@ -40,6 +49,7 @@ class Job:
     output: Path
     files: int
     unreadable: tuple[SetAside, ...]  # are scored when they change
+    undated: tuple[SetAside, ...]  # hold rows that no partition can have
     unfit: tuple[SetAside, ...]  # lack what the model needs; the run fails for them in the end
 
 
@@ -51,6 +61,7 @@ class Summary:
     output: str
     files: int
     unreadable: tuple[str, ...]
+    undated: tuple[str, ...]
     unfit: tuple[str, ...]
     partitions: int  # computed
     current: int  # needed nothing
@@ -87,7 +98,9 @@ def plan(config: Config, model: Model, *, span: Span, force: bool, scratch: Path
     scorer = load_detector(model.folder).scorer
     found = find(config.input, timestamp=scorer.schema.timestamp)
     unfit = _unfit(scorer.schema, found)
-    source = set_aside(found, unfit)
+    fitting = set_aside(found, unfit)
+    broken = unreadable(fitting.files, by)
+    source = set_aside(fitting, broken)
     existing = read_written(output, by=by)
     check_owner(existing, model_name=model.name)
     made = make_plan(
@@ -106,7 +119,8 @@ def plan(config: Config, model: Model, *, span: Span, force: bool, scratch: Path
         plan=replace(made, compute=units),
         output=output,
         files=len(source.files),
-        unreadable=found.aside,
+        unreadable=(*found.aside, *(SetAside(*each) for each in broken.items())),
+        undated=tuple(SetAside(f.name, _undated(f)) for f in source.files if f.undated),
         unfit=tuple(SetAside(name, reason) for name, reason in unfit.items()),
     )
 
@@ -135,18 +149,21 @@ def finish(job: Job, computed: Iterable[Computed]) -> Summary:
     for each in done:
         for reason, count in each.not_scored.items():
             not_scored[reason] = not_scored.get(reason, 0) + count
+    flagged, rows = sum(each.flagged for each in done), sum(each.rows for each in done)
+    log_event(logger, "scored", partitions=len(done), rows=rows, flagged=flagged)
     return Summary(
         model=f"{job.model.name}/{job.model.version}",
         output=str(job.output),
         files=job.files,
         unreadable=tuple(map(str, job.unreadable)),
+        undated=tuple(map(str, job.undated)),
         unfit=tuple(map(str, job.unfit)),
         partitions=len(done),
         current=job.plan.current,
         withdrawn=tuple(map(str, job.plan.withdraw)),
         held=tuple(map(str, job.plan.held)),
-        rows=sum(each.rows for each in done),
-        flagged=sum(each.flagged for each in done),
+        rows=rows,
+        flagged=flagged,
         not_scored=not_scored,
     )
 
@@ -166,6 +183,10 @@ def run(config: Config, *, span: Span | None = None, force: bool = False) -> Sum
         job = plan(config, resolve(config), span=span or Span(), force=force, scratch=scratch)
         units, model, output = job.plan.compute, job.model, job.output
         return finish(job, [compute_unit(unit, model=model, output=output) for unit in units])
+
+
+def _undated(file: SourceFile) -> str:
+    return f"{file.undated} of {file.rows} rows have no timestamp and get no verdict"
 
 
 def _unfit(schema: Schema, source: Source) -> dict[str, str]:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, unmapped
+from prefect import flow, get_run_logger, unmapped
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from aedetect import scoring as stages
@@ -44,5 +44,12 @@ def scoring(
             list(job.plan.compute), model=unmapped(model), output=unmapped(job.output)
         )
         summary = tasks.finish(job, futures.result())
+    get_run_logger().info(
+        "%d rows of %d partitions scored, %d flagged; %d partitions were up to date",
+        summary.rows,
+        summary.partitions,
+        summary.flagged,
+        summary.current,
+    )
     stages.check_fit(summary)
     return summary

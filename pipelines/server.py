@@ -82,12 +82,18 @@ def _spawn(port: int, api: str, *, services: bool) -> Server:
     process = subprocess.Popen(  # noqa: S603 - the command is written here
         [sys.executable, "-m", "pipelines.server", str(port)],
         env=os.environ | quiet | {"PREFECT__SERVER_FINAL": "1"},
+        stderr=subprocess.DEVNULL if _is_quiet() else None,
         # A session of its own: Ctrl+C stops the runs first, then us, and then the server.
         start_new_session=True,
     )
     server = Server(process, api)
     atexit.register(server.stop)
     return server
+
+
+def _is_quiet() -> bool:
+    """Whether Prefect is told to log next to nothing: the server's warnings are no concern then."""
+    return os.environ.get("PREFECT_LOGGING_LEVEL") == "CRITICAL"
 
 
 def _point_to(api: str) -> None:

@@ -240,7 +240,7 @@ def test_score_fails_for_files_that_do_not_fit(plant):
     done = run("score", plant.written(), folder=plant.folder)
     assert (done.returncode, done.stdout) == (1, "")
     words = [line.split(" ")[0] for line in done.stderr.splitlines()]
-    assert words == ["plan", "partition", "partition", "aedetect:"]
+    assert words == ["plan", "partition", "partition", "scored", "aedetect:"]
     assert f'{DAYS[2]}.parquet: lacks the column "cpu"' in done.stderr.splitlines()[-1]
     assert len(list((plant.output / "scores").iterdir())) == 2
 

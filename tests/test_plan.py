@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from aedetect.durations import NANOSECONDS, parse_instant
-from aedetect.errors import OutputError, UnreadableFile
+from aedetect.errors import OutputError
 from aedetect.files import find, fingerprints
 from aedetect.partition import partition_at
-from aedetect.plan import Plan, Span, check_owner, make_plan, read_written, set_aside
+from aedetect.plan import Plan, Span, check_owner, make_plan, read_written, set_aside, unreadable
 from aedetect.sink import Origin
 
 LOOKBACK = NANOSECONDS["h"]
@@ -188,15 +188,16 @@ def test_file_without_moments_is_no_input(incoming):
 
 
 def test_corrupt_times_are_named(incoming):
-    """Where the times must be read and cannot, the file is named."""
+    """Where the times must be read and cannot, the file is named, and the others are not."""
     times = pd.date_range("2026-03-01", periods=50_000, freq="1min")
     deliver(incoming, "long.parquet", *times)
     path = incoming / "long.parquet"
     content = bytearray(path.read_bytes())
     content[10:5_000] = bytes(4_990)
     path.write_bytes(content)
-    with pytest.raises(UnreadableFile, match=r"long\.parquet cannot be read to its end"):
-        planned(incoming)
+    found = find([str(incoming)], timestamp="time").files
+    assert list(unreadable(found, "day")) == ["long.parquet"]
+    assert unreadable(found, "day")["long.parquet"].startswith("cannot be read to its end")
 
 
 def test_output_that_does_not_exist_holds_nothing(tmp_path):

@@ -194,6 +194,39 @@ def test_withdrawal_that_was_cut_short_is_completed(plant):
     assert not list(plant.output.rglob(f"*{DAYS[1]}*"))
 
 
+def test_flagged_rows_that_were_deleted_come_back(plant):
+    """A partition is whole when both of its files are there."""
+    plant.score()
+    path = plant.output / "flagged" / f"date={DAYS[1]}" / "part-0.parquet"
+    before = path.read_bytes()
+    path.unlink()
+    assert plant.score().partitions == 1
+    assert path.read_bytes() == before
+
+
+def test_file_of_several_days_with_corrupt_times_is_set_aside(plant):
+    """It is named, the others are scored."""
+    path = deliver(table("2026-02-01", days=9), plant.incoming / "nine.parquet")
+    content = bytearray(path.read_bytes())
+    content[10:9000] = bytes(8990)
+    path.write_bytes(content)
+    summary = plant.score()
+    assert summary.partitions == len(DAYS)
+    assert [file.split(":")[0] for file in summary.unreadable] == ["nine.parquet"]
+
+
+def test_rows_without_a_timestamp_are_reported(plant):
+    """No partition can hold them, so the run says how many there are, and where."""
+    rows = table("2026-01-07")
+    rows.loc[5:7, "time"] = pd.NaT
+    deliver(rows, plant.incoming / "2026-01-07.parquet")
+    summary = plant.score()
+    assert summary.undated == (
+        f"2026-01-07.parquet: 3 of {ROWS} rows have no timestamp and get no verdict",
+    )
+    assert summary.rows == ARRIVED + ROWS - 3
+
+
 def test_renamed_file_is_scored_again_to_the_same_verdicts(plant):
     """The name is part of what a partition was made from; the verdicts do not depend on it."""
     plant.score()

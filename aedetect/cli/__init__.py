@@ -12,17 +12,22 @@ import typer
 from aedetect.cli import demo, look, work
 from aedetect.errors import AedetectError
 
-# What the libraries below would otherwise do on their own: call home, log tracebacks that the
-# one message on stderr replaces, draw their own progress.
-QUIET = {
+# What the libraries below would otherwise do on their own: call home, ...
+PRIVATE = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_LOGGING_LEVEL": "CRITICAL",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+# ... log tracebacks that the one message on stderr replaces, and draw their own progress.
+QUIET = {
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a dead server is reported in seconds, not minutes
 }
+
+# Who serves wants a log of what runs and how it ends.
+LOGGED = {"PREFECT_LOGGING_LEVEL": "INFO"}
 
 app = typer.Typer(
     name="aedetect",
@@ -51,6 +56,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
     show_version: Annotated[  # noqa: ARG001 - the callback answers, before a command is missed
         bool,
@@ -58,9 +64,11 @@ def options(
     ] = False,
 ) -> None:
     """Anomaly detection for tabular time series."""
-    if not debug:
-        for name, value in QUIET.items():
-            os.environ.setdefault(name, value)
+    served = context.invoked_subcommand == work.schedule.__name__
+    for name, value in (LOGGED if served else {} if debug else QUIET).items():
+        os.environ.setdefault(name, value)
+    for name, value in PRIVATE.items():
+        os.environ.setdefault(name, value)
 
 
 def main() -> None:

@@ -70,14 +70,15 @@ def _is_trained(settings: Config) -> bool:
 
 
 def _say_what_next(settings: Config) -> None:
-    from aedetect.cli.show import console
+    from aedetect.cli.show import console, near
 
+    output, uri = near(str(settings.output)), near(settings.tracking_uri)
     console().print(
         "\nWhere to look next\n"
-        f"  every row's verdict      {settings.output}/scores\n"
-        f"  flagged rows and causes  {settings.output}/flagged\n"
+        f"  every row's verdict      {output}/scores\n"
+        f"  flagged rows and causes  {output}/flagged\n"
         f"  more of the stretches    aedetect flags {CONFIG} --most 50\n"
-        f"  the model in MLflow      mlflow ui --backend-store-uri {settings.tracking_uri}\n"
+        f"  the model in MLflow      mlflow ui --backend-store-uri {uri}\n"
         "  the runs in Prefect      prefect server start\n"
         f"  every morning at 06:15   aedetect schedule {CONFIG}"
     )

@@ -33,6 +33,11 @@ def console() -> Console:
     )
 
 
+def near(location: str) -> str:
+    """Shorten a path or SQLite URI below the working folder to what can be typed there."""
+    return location.replace(f"{Path.cwd()}/", "")
+
+
 def print_json(value: object) -> None:
     """Print dataclasses as JSON; what is not a number becomes null."""
     print(json.dumps(_plain(value), indent=2, allow_nan=False))  # noqa: T201
@@ -81,7 +86,7 @@ def print_trained(config: Config, trained: Registered) -> None:
     """Show what training gave."""
     out = console()
     aliases = ", ".join(trained.aliases) or "no alias"
-    out.print(f"registered {trained.reference} ({aliases}) in {config.tracking_uri}")
+    out.print(f"registered {trained.reference} ({aliases}) in {near(config.tracking_uri)}")
 
 
 def print_summary(summary: Summary) -> None:
@@ -91,8 +96,11 @@ def print_summary(summary: Summary) -> None:
         f"{summary.model}: {summary.rows:,} rows of {summary.partitions} partitions scored, "
         f"{summary.flagged:,} flagged; {summary.current} partitions were up to date"
     )
+    output = near(summary.output)
     for reason, count in summary.not_scored.items():
         out.print(f"  {count:,} rows not scored: {reason}")
+    for file in summary.undated:
+        out.print(f"  {file}")
     for file in summary.unreadable:
         out.print(f"  set aside: {file}; it is tried again in the next run")
     for what, partitions in (
@@ -101,9 +109,7 @@ def print_summary(summary: Summary) -> None:
     ):
         if partitions:
             out.print(f"  {what}: {', '.join(partitions)}")
-    out.print(
-        f"verdicts in {summary.output}/scores, flagged rows with causes in {summary.output}/flagged"
-    )
+    out.print(f"verdicts in {output}/scores, flagged rows with causes in {output}/flagged")
 
 
 def print_models(name: str, versions: Sequence[Registered]) -> None:
@@ -139,7 +145,7 @@ def print_events(events: Sequence[Event], *, rows: int, most: int) -> None:
         "rows",
         "peak",
         "severity",
-        "share of the peak, feature, observed (expected)",
+        "causes of the peak: observed (expected)",
     )
     for event in events[:most]:
         table.add_row(
