@@ -171,7 +171,7 @@ def measure(task: Task, name: str, train: Callable[[], Score]) -> str:
 
 def models(task: Task, variants: list[VariantName]) -> Iterator[tuple[str, Callable[[], Score]]]:
     """Yield ours: a name, and what trains it and returns a score."""
-    for variant, backbone in product(variants, BACKBONES):
+    for backbone, variant in product(BACKBONES, variants):
         if (variant, backbone) != ("linear", "convolutional"):  # the same as dense
             yield f"{variant}, {backbone}", partial(ours, task, variant, backbone)
 

@@ -38,7 +38,8 @@ class ModelSettings:
     hidden: tuple[Annotated[int, Ge(1)], ...] | None = None
     latent: Annotated[int, Ge(1)] | None = None  # width of the code; None: derived
     activation: ActivationName = "relu"
-    sparsity: Annotated[float, Ge(0)] = 0.5  # weight, for sparse_l1 and sparse_kl
+    # weight, for sparse_l1 and sparse_kl; None: 0.1 and 1
+    sparsity: Annotated[float, Ge(0)] | None = None
     sparsity_target: Annotated[float, Gt(0), Lt(1)] = 0.05  # mean activation of sparse_kl's units
     noise: NoiseName = "gaussian"  # of denoising
     # of denoising: standard deviation in spreads (gaussian), share of cells (masking, swap)
