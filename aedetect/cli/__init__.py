@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from aedetect.cli import demo, look, work
+from aedetect.cli import demo, look, uses, work
 from aedetect.errors import AedetectError
 
 # What the libraries below would otherwise do on their own: call home, log tracebacks that the
@@ -36,6 +36,9 @@ for command in (
     work.score,
     look.models,
     look.flags,
+    uses.clean,
+    uses.impute,
+    uses.similar,
     work.schedule,
     demo.demo,
 ):
