@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,9 @@ Codes = npt.NDArray[np.float32]
 def history(windows: int, width: int) -> History:
     """Codes of one entity's windows, a row apart."""
     steps = np.random.default_rng(0).normal(size=(windows, width)).astype(np.float32)
-    places = np.zeros(windows, dtype=[("start", "i8"), ("end", "i8"), ("row", "i8"), ("entity", "i4")])
+    places = np.zeros(
+        windows, dtype=[("start", "i8"), ("end", "i8"), ("row", "i8"), ("entity", "i4")]
+    )
     places["row"] = places["end"] = np.arange(windows)
     places["start"] = places["end"] - LENGTH + 1
     codes = np.cumsum(steps, axis=0, dtype=np.float32) * np.float32(0.05)
@@ -44,17 +47,17 @@ def timed(work: Callable[[], object]) -> float:
 def ours(made: History) -> tuple[float, list[float]]:
     """Time `aedetect.history.nearest`."""
     last = len(made.places) - 1
-    return 0.0, [timed(lambda q=q: nearest(made, last - q, most=MOST)) for q in range(QUERIES)]
+    search = partial(nearest, made, most=MOST)
+    return 0.0, [timed(partial(search, last - query)) for query in range(QUERIES)]
 
 
-def scikit_learn(codes: Codes, algorithm: str) -> tuple[float, list[float]]:
+def scikit_learn(algorithm: str, codes: Codes) -> tuple[float, list[float]]:
     """Time scikit-learn's NearestNeighbors."""
     from sklearn.neighbors import NearestNeighbors
 
     index = NearestNeighbors(n_neighbors=NEEDED, algorithm=algorithm, n_jobs=1)
-    build = timed(lambda: index.fit(codes))
-    return build, [timed(lambda q=q: index.kneighbors(codes[-1 - q : len(codes) - q][:1]))
-                   for q in range(QUERIES)]  # fmt: skip
+    build = timed(partial(index.fit, codes))
+    return build, [timed(partial(index.kneighbors, row[None])) for row in codes[-QUERIES:]]
 
 
 def faiss_flat(codes: Codes) -> tuple[float, list[float]]:
@@ -63,9 +66,8 @@ def faiss_flat(codes: Codes) -> tuple[float, list[float]]:
 
     faiss.omp_set_num_threads(1)
     index = faiss.IndexFlatL2(codes.shape[1])
-    build = timed(lambda: index.add(codes))
-    return build, [timed(lambda q=q: index.search(codes[-1 - q : len(codes) - q][:1], NEEDED))
-                   for q in range(QUERIES)]  # fmt: skip
+    build = timed(partial(index.add, codes))
+    return build, [timed(partial(index.search, row[None], NEEDED)) for row in codes[-QUERIES:]]
 
 
 def main() -> None:
@@ -80,10 +82,10 @@ def main() -> None:
         made = history(given.windows, width)
         codes = np.ascontiguousarray(made.codes)
         methods: dict[str, Callable[[], tuple[float, list[float]]]] = {
-            "aedetect, exact": lambda m=made: ours(m),  # type: ignore[misc]
-            "scikit-learn brute": lambda c=codes: scikit_learn(c, "brute"),  # type: ignore[misc]
-            "scikit-learn k-d tree": lambda c=codes: scikit_learn(c, "kd_tree"),  # type: ignore[misc]
-            "faiss flat": lambda c=codes: faiss_flat(c),  # type: ignore[misc]
+            "aedetect, exact": partial(ours, made),
+            "scikit-learn brute": partial(scikit_learn, "brute", codes),
+            "scikit-learn k-d tree": partial(scikit_learn, "kd_tree", codes),
+            "faiss flat": partial(faiss_flat, codes),
         }
         for name, method in methods.items():
             try:
