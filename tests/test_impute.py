@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,8 +19,8 @@ from aedetect.plan import Span
 from aedetect.scoring import Model
 from aedetect.window import surrounded
 
-LENGTH, COLUMNS = 8, ["a", "b", "c", "d", "state"]
-STATES = ("high", "low")
+LENGTH = 8
+SAMPLE = Path(__file__).parents[1] / "data" / "smd" / "train.parquet"
 
 
 def machines(rows: int, *, seed: int) -> pd.DataFrame:
@@ -187,3 +188,45 @@ def test_does_not_depend_on_batches(detector):
     change = partial(impute_rows, detector.scorer)
     parts = [change(around).values[turn] for around, turn in turns]
     np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("length", "columns"), [(1, 10), (10, 5), (120, 5)])
+def test_beats_interpolation_and_medians_on_the_sample(sample, length, columns):
+    """On cells of real servers that were held back, in rows that the model never saw."""
+    scorer, rows = sample
+    scale = np.nanstd(rows.values, axis=0)
+    cells = np.zeros(rows.values.shape, dtype=bool)
+    random = np.random.default_rng(0)
+    for start in range(50, len(rows) - length - 50, 2 * length + 30):
+        chosen = random.choice(np.flatnonzero(scale > 0), columns, replace=False)
+        cells[start : start + length, chosen] = True
+    holed = without(rows, cells)
+    frame = pd.DataFrame(holed.values)
+    peers = frame.interpolate().to_numpy(), frame.fillna(frame.median()).to_numpy()
+
+    def error(values: np.ndarray) -> float:
+        wrong = ((values - rows.values) / np.where(scale > 0, scale, 1))[cells]
+        return float(np.sqrt(np.mean(wrong**2)))
+
+    filled = error(impute_rows(scorer, holed).values)
+    assert all(filled < error(peer) for peer in peers)
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    """A linear detector of one server of the sample, and the rows it was calibrated on."""
+    folder = tmp_path_factory.mktemp("sample")
+    table = pq.read_table(SAMPLE, filters=[("entity", "==", "machine-1-6")])
+    pq.write_table(table, folder / "train.parquet")
+    config = make_config(
+        {
+            "detector": {"name": "server"},
+            "data": {"train": "train.parquet", "timestamp": "timestamp", "entity": "entity"},
+            "model": {"variant": "linear"},
+        },
+        folder=folder,
+    )
+    ingested = training.ingest(config, folder)
+    prepared = training.prepare(config, ingested, folder)
+    scorer = training.train(config, ingested, prepared).scorer
+    return scorer, ingested.rows.take(slice(int(0.82 * len(ingested.rows)), None))
