@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from aedetect.schema import Schema
     from aedetect.sink import Origin
 
-ENGINE_MB = 500  # memory of each of the two DuckDBs; they sort on disk beyond it
+ENGINE_MB = 250  # memory of each of the two DuckDBs; they sort on disk beyond it
 NO_TIME = "timestamp is missing"
 
 
