@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -50,6 +50,19 @@ def load_detector(folder: str) -> Detector:
     return Detector.load(Path(folder))
 
 
+def origin_of(model: Model, detector: Detector, inputs: Mapping[str, str]) -> Origin:
+    """Say what an output is made from: the model, and input files by name and fingerprint."""
+    return Origin(
+        model_name=model.name,
+        model_version=model.version,
+        calibration_version=detector.calibration.version,
+        config_hash=detector.config_hash,
+        lookback=detector.scorer.lookback,
+        max_gap=detector.scorer.schema.max_gap,
+        inputs=inputs,
+    )
+
+
 def compute(unit: Unit, *, model: Model, output: Path) -> Computed:
     """Compute one partition and put its two files in place, the scores last.
 
@@ -57,15 +70,7 @@ def compute(unit: Unit, *, model: Model, output: Path) -> Computed:
     leaves the old footer, and the next run computes the partition again.
     """
     detector = load_detector(model.folder)
-    origin = Origin(
-        model_name=model.name,
-        model_version=model.version,
-        calibration_version=detector.calibration.version,
-        config_hash=detector.config_hash,
-        lookback=detector.scorer.lookback,
-        max_gap=detector.scorer.schema.max_gap,
-        inputs=unit.inputs,
-    )
+    origin = origin_of(model, detector, unit.inputs)
     with written(output), aside(output) as folder:
         result = _write(unit, detector, origin, folder)
         for kind in (FLAGGED, SCORES):

@@ -90,8 +90,14 @@ def select(query: Query) -> str:
     conditions += [f"({query.where})"] if query.where else []
     return (
         f"SELECT {', '.join(columns)} FROM {scan(query.files)} WHERE {' AND '.join(conditions)} "
-        f"ORDER BY _entity NULLS LAST, {time}, _file, file_row_number"
+        f"ORDER BY {order(query)}"
     )
+
+
+def order(query: Query) -> str:
+    """Write the order of rows without ties: what two queries give in it belongs together."""
+    entity = f"CAST({identifier(query.entity)} AS VARCHAR)" if query.entity else "NULL::VARCHAR"
+    return f"{entity} NULLS LAST, {identifier(query.timestamp)}, _file, file_row_number"
 
 
 def _instant(query: Query) -> str:

@@ -111,6 +111,34 @@ def with_context(batches: Iterable[Rows], *, lookback: int) -> Iterator[tuple[Ro
         tail = joined.take(own_entity & (joined.time >= joined.time[-1] - lookback))
 
 
+def surrounded(
+    batches: Iterable[Rows], *, behind: int, ahead: int, lookback: int
+) -> Iterator[tuple[Rows, slice]]:
+    """Yield rows among those around them of their entity, and which of them it is the turn of.
+
+    Around them are at least `behind` rows, and all rows of `lookback` ns, before, and `ahead` rows
+    after, or as many as there are. Each row has its turn once, in order.
+    """
+    held: Rows | None = None
+    done = 0
+    for batch in batches:
+        rows, before = (batch, 0) if held is None else _join(held, batch)
+        if not before:
+            if held is not None and done < len(held):  # no more of its entity comes
+                yield held, slice(done, len(held))
+            done = 0
+        own = int(np.flatnonzero(rows.starts)[-1])
+        until = max(own, done, len(rows) - ahead)
+        if until > done:
+            yield rows, slice(done, until)
+        last = max(until - 1, own)
+        oldest = own + int(np.searchsorted(rows.time[own:], rows.time[last] - lookback))
+        first = max(own, min(until - behind, oldest))
+        held, done = rows.take(slice(first, None)), until - first
+    if held is not None and done < len(held):
+        yield held, slice(done, len(held))
+
+
 def _join(tail: Rows, batch: Rows) -> tuple[Rows, int]:
     """Put the tail before the batch when both are of one entity."""
     name = tail.names[tail.entity[0]]

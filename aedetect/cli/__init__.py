@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from aedetect.cli import demo, look, work
+from aedetect.cli import demo, look, uses, work
 from aedetect.errors import AedetectError
 
 # What the libraries below would otherwise do on their own: call home, ...
@@ -42,6 +42,9 @@ for command in (
     look.models,
     look.flags,
     work.promote,
+    uses.clean,
+    uses.impute,
+    uses.similar,
     work.schedule,
     demo.demo,
 ):
