@@ -145,7 +145,7 @@ def print_events(events: Sequence[Event], *, rows: int, most: int) -> None:
         "rows",
         "peak",
         "severity",
-        "causes of the peak: observed (expected)",
+        "causes: observed (expected)",
     )
     for event in events[:most]:
         table.add_row(
