@@ -64,6 +64,7 @@ class Summary:
     undated: tuple[str, ...]
     unfit: tuple[str, ...]
     partitions: int  # computed
+    since: str | None  # the first of them; None when there is none
     current: int  # needed nothing
     withdrawn: tuple[str, ...]
     held: tuple[str, ...]
@@ -159,6 +160,7 @@ def finish(job: Job, computed: Iterable[Computed]) -> Summary:
         undated=tuple(map(str, job.undated)),
         unfit=tuple(map(str, job.unfit)),
         partitions=len(done),
+        since=min((each.partition for each in done), default=None),
         current=job.plan.current,
         withdrawn=tuple(map(str, job.plan.withdraw)),
         held=tuple(map(str, job.plan.held)),

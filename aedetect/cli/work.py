@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from aedetect.scoring import Summary
 
 
+SHOWN = 5  # stretches after scoring; `flags` shows more
+
+
 def train(config: ConfigPath, overrides: Overrides = None) -> None:
     """Learn normal, calibrate the threshold, register the detector as the next version."""
     run_training(config, overrides or [])
@@ -29,13 +32,21 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score what is new or changed; with --since, --until or --all score that anew."""
-    from aedetect.cli.show import print_json, print_summary
+    from aedetect.cli.show import print_events, print_json, print_summary
+    from aedetect.config import read_config
+    from aedetect.durations import parse_instant
+    from aedetect.events import group, read_flagged
 
     summary = run_scoring(config, overrides or [], since=since, until=until, everything=everything)
     if as_json:
         print_json(summary)
-    else:
-        print_summary(summary)
+        return
+    print_summary(summary)
+    if summary.flagged and summary.since is not None:
+        flagged = read_flagged(
+            read_config(config, overrides or []).output, since=parse_instant(summary.since)
+        )
+        print_events(group(flagged), rows=flagged.rows.num_rows, most=SHOWN)
 
 
 def promote(
