@@ -85,12 +85,14 @@ def plan(
 ) -> tuple[Anomaly, ...]:
     """Draw what to plant and where; each anomaly gets a copy of the rows for itself.
 
+    All strengths of a kind come in the same places, so that nothing but the strength tells them
+    apart; stuck sensors, which last longer, in others.
     A kind that does not fit, such as swapped sensors where there is one sensor, is left out.
     Raises TooFewRows when none fits.
     """
     drawn = [
-        _place(held_out, kind, strength, np.random.default_rng([seed, number]))
-        for number, (kind, strength, _) in enumerate(product(KINDS, strengths, range(repeats)))
+        _place(held_out, kind, strength, np.random.default_rng([seed, number, repeat]))
+        for (number, kind), strength, repeat in product(enumerate(KINDS), strengths, range(repeats))
     ]
     placed = tuple(anomaly for anomaly in drawn if anomaly is not None)
     if not placed:

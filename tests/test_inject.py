@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -141,6 +143,13 @@ def test_a_plan_has_every_kind_at_every_strength(held_out):
     planned = plan(held_out, seed=0, strengths=(1.0, 4.0), repeats=5)
     found = [(each.kind, each.strength) for each in planned]
     assert found == [(kind, size) for kind in KINDS for size in (1.0, 4.0) for _ in range(5)]
+
+
+def test_strengths_come_in_the_same_places(held_out):
+    """Nothing but the strength tells them apart."""
+    planned = plan(held_out, seed=0, strengths=(1.0, 8.0), repeats=5)
+    drifts = [replace(each, strength=0.0) for each in planned if each.kind == "drift"]
+    assert drifts[:5] == drifts[5:]
 
 
 def test_a_plan_stays_in_whole_windows_of_one_entity(held_out):
