@@ -111,13 +111,14 @@ def test_stronger_is_easier_to_find(compared):
     for each in compared.results:
         found = [each.strengths[size] for size in (1.0, 2.0, 4.0, 8.0)]
         assert found == sorted(found)
-        assert found[-1] > 2 * found[0]
+        assert found[-1] > found[0] + 0.05
 
 
 def test_labels_are_shown_beside_with_the_agreement(compared):
-    """Average precision on the labelled rows, as scikit-learn computes it."""
+    """Average precision on the labelled rows, and how far the rankings agree."""
     assert compared.labelled_rows == 2 * (300 - 3)
-    assert all(each.labelled > 0.2 for each in compared.results)
+    found = {each.variant: each.labelled for each in compared.results}
+    assert found["linear"] > 0.5, found
     assert -1 <= compared.agreement <= 1
 
 
