@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from aedetect import registry, training, trial
+from aedetect.comparison import LINEAR, Comparison, Result, verdict
 from aedetect.errors import ConfigError
 from aedetect.learning import Ingested, PreparedRows, ingest, prepare
 from aedetect.logs import log_event
@@ -31,37 +32,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LINEAR: VariantName = "linear"
 Clock = Callable[[], float]  # s, of the calling thread's own work
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """How one variant did."""
-
-    variant: VariantName
-    planted: float  # average precision on planted anomalies, the mean over their kinds
-    kinds: Mapping[str, float]
-    strengths: Mapping[float, float]  # by strength, in spreads, over all kinds
-    labelled: float | None  # average precision on labelled rows
-    seconds: float  # of training, of one processor
-    rows_per_second: float  # scored, by one processor
-
-
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """Variants, the best first, and what their order is worth."""
-
-    results: tuple[Result, ...]
-    lead: Lead | None  # of the winner over `rival`; None when there is nothing but linear
-    rival: VariantName  # linear; when it wins, the next best
-    anomalies: int  # planted
-    planted_rows: int
-    normal_rows: int
-    labelled_rows: int
-    agreement: float | None  # Kendall's tau between the two rankings
-    seed: int
-    run_id: str  # of the parent run in MLflow
 
 
 @dataclass(frozen=True)
@@ -98,35 +69,6 @@ def compare(
         return _ranked(config, task, tried, ingested.fingerprint)
 
 
-def verdict(comparison: Comparison) -> str:
-    """Say in a sentence which won, and whether it beats the linear one."""
-    best, ahead = comparison.results[0], comparison.lead
-    won = f"{best.variant} won with {best.planted:.3f} on planted anomalies"
-    if ahead is None:
-        return f"{won}: nothing else was compared."
-    if best.variant == LINEAR:
-        said = f"no variant beats it; {comparison.rival} comes next, {ahead.difference:.3f} below"
-    else:
-        said = f"it beats linear by {ahead.difference:.3f}"
-    worth = "within noise" if ahead.is_noise else "beyond the noise of the anomalies drawn"
-    return (
-        f"{won}: {said} (95 % of resamples: {ahead.low:+.3f} to {ahead.high:+.3f}), {worth}; "
-        f"seeds = 1: the noise of first weights is not in it.{_on_labels_too(comparison.results)}"
-    )
-
-
-def _on_labels_too(results: Sequence[Result]) -> str:
-    """Say what the labels say, when there are any: they are the better judge."""
-    scores = {each.variant: each.labelled for each in results if each.labelled is not None}
-    if len(scores) < 2:  # noqa: PLR2004 - one is no comparison
-        return ""
-    best = max(scores, key=lambda name: scores[name])
-    won = f" On the labelled rows {best} won with {scores[best]:.3f}"
-    if best == LINEAR:
-        return f"{won}: no variant beats it there."
-    return f"{won}: it beats linear by {scores[best] - scores[LINEAR]:.3f} there."
-
-
 def _try(
     config: Config,
     ingested: Ingested,
@@ -146,11 +88,9 @@ def _try(
     normal = _score(trained.scorer, task.normal)
     seconds, scoring = ready - begin, max(clock() - ready, 1e-9)
     found = Found(normal, _score(trained.scorer, task.altered))
-    kinds = by_kind(found, task.planted)
     result = Result(
         variant=variant,
-        planted=sum(kinds.values()) / len(kinds),
-        kinds=kinds,
+        kinds=by_kind(found, task.planted),
         strengths=by_strength(found, task.planted),
         labelled=_on_labels(trained.scorer, task),
         seconds=seconds,

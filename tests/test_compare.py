@@ -12,7 +12,8 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from aedetect import trial
-from aedetect.compare import Result, choose, compare, verdict
+from aedetect.compare import choose, compare
+from aedetect.comparison import Result, verdict
 from aedetect.errors import ConfigError
 from aedetect.inject import Anomaly, HeldOut
 from aedetect.models.variants import VARIANTS

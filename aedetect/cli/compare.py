@@ -11,7 +11,9 @@ import typer
 from aedetect.cli.options import AsJson, ConfigPath, Overrides
 
 if TYPE_CHECKING:
-    from aedetect.compare import Comparison
+    from rich.table import Table
+
+    from aedetect.comparison import Comparison
 
 
 def compare(
@@ -25,8 +27,9 @@ def compare(
     """Train several variants on the same rows, rank them, say whether any beats linear."""
     from aedetect.cli.progress import progress
     from aedetect.cli.show import print_json
-    from aedetect.compare import choose, verdict
+    from aedetect.compare import choose
     from aedetect.compare import compare as run
+    from aedetect.comparison import verdict
     from aedetect.config import read_config
 
     settings = read_config(config, overrides or [])
@@ -42,10 +45,8 @@ def compare(
 
 def print_comparison(compared: Comparison, *, tracking_uri: str) -> None:
     """Show the ranking and what it is worth."""
-    from rich.table import Table
-
     from aedetect.cli.show import console, near
-    from aedetect.compare import verdict
+    from aedetect.comparison import verdict
     from aedetect.ranking import SHARE
 
     out = console()
@@ -54,6 +55,19 @@ def print_comparison(compared: Comparison, *, tracking_uri: str) -> None:
         f"{compared.normal_rows:,} held-out normal rows, by kind (a random score: {SHARE})"
         + (f", and of {compared.labelled_rows:,} labelled rows" if compared.labelled_rows else "")
     )
+    out.print(_ranking(compared))
+    if compared.agreement is not None:
+        out.print(
+            f"planted and labelled anomalies rank alike with Kendall's tau {compared.agreement:.2f}"
+        )
+    out.print(verdict(compared))
+    out.print(f"runs below {compared.run_id} in {near(tracking_uri)}")
+
+
+def _ranking(compared: Comparison) -> Table:
+    """Make the table: a line a variant, the best first."""
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
     kinds = [kind.split("_")[0] for kind in compared.results[0].kinds]
     table.add_column("variant", no_wrap=True)
@@ -64,10 +78,4 @@ def print_comparison(compared: Comparison, *, tracking_uri: str) -> None:
         scores = [f"{score:.3f}" for score in (each.planted, *each.kinds.values())]
         speed = (f"{each.seconds:.1f}", f"{each.rows_per_second:,.0f}")
         table.add_row(each.variant, *scores, labelled, *speed)
-    out.print(table)
-    if compared.agreement is not None:
-        out.print(
-            f"planted and labelled anomalies rank alike with Kendall's tau {compared.agreement:.2f}"
-        )
-    out.print(verdict(compared))
-    out.print(f"runs below {compared.run_id} in {near(tracking_uri)}")
+    return table
