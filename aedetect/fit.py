@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 EPOCH_WINDOWS = 100_000  # at most, drawn anew each epoch: neighbours hardly differ
 CHECK_WINDOWS = 50_000  # at most, evenly spread, that validation looks at
 MOMENT_WINDOWS = 200_000  # at most, evenly spread, that the closed form looks at
+_TURN = threading.Lock()  # torch's generator, which first weights are drawn from, is process-wide
 _HELD_BY_CODE = ("undercomplete", "linear")  # nothing but a narrow code keeps them from copying
 
 
@@ -80,7 +82,7 @@ def build(
             "length, or take a variant that a penalty or noise holds back"
         )
         log_event(logger, "note", text=text)
-    with torch.random.fork_rng(devices=[]):
+    with _TURN, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make_network(settings, sizes)
 

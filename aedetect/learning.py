@@ -100,7 +100,7 @@ def prepare(config: Config, ingested: Ingested, scratch: Path) -> PreparedRows:
         settings=config.prepare,
         missing_limit=parse_duration(limit) if limit else MISSING_LIMIT_PERIODS * schema.period,
     )
-    matrix, observed, usable = _apply(preparation, rows, scratch)
+    matrix, observed, usable = apply_in_batches(preparation, rows, scratch)
     starts = rows.starts
     starts[1:] |= parts[1:] != parts[:-1]
     back = positions(rows.time, starts=starts, usable=usable, max_gap=schema.max_gap)
@@ -143,7 +143,7 @@ def _row_notes(seen: Survey, duplicates: int) -> list[str]:
     return notes
 
 
-def _apply(
+def apply_in_batches(
     preparation: Preparation, rows: Rows, scratch: Path
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Prepare all rows into mapped files: matrix (R, D + K), observed (R, D), usable (R,)."""

@@ -94,7 +94,7 @@ def register(
     record = registry.TrainingRecord(
         name=config.name,
         variant=config.model.variant,
-        parameters=_parameters(config, ingested, trained),
+        parameters=parameters_of(config, ingested, trained),
         epochs=[asdict(epoch) for epoch in trained.fitted.epochs],
         metrics=_metrics(ingested, detector),
         data_source=", ".join(config.data.sources),
@@ -136,7 +136,7 @@ def _residuals(
     return residual_sizes(residual, observed[ends], entity[ends], entities=count)
 
 
-def _parameters(
+def parameters_of(
     config: Config, ingested: Ingested, trained: Trained
 ) -> dict[str, str | int | float | bool | None]:
     """Flatten the settings, and what was derived where they are silent."""

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from aedetect.cli import demo, look, uses, work
+from aedetect.cli import compare, demo, look, uses, work
 from aedetect.errors import AedetectError
 
 # What the libraries below would otherwise do on their own: call home, ...
@@ -39,6 +39,7 @@ for command in (
     look.check,
     work.train,
     work.score,
+    compare.compare,
     look.models,
     look.flags,
     work.promote,

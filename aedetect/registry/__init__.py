@@ -3,6 +3,7 @@
     records.py   what goes in and what comes out
     session.py   one registry, quiet, with MLflow's errors turned into ours
     publish.py   register, promote
+    nested.py    runs below one parent, without models
     lookup.py    find, fetch, versions
     pyfunc.py    the detector folder as an MLflow pyfunc
     served.py    what such a pyfunc runs
@@ -11,6 +12,7 @@ MLflow takes 1.3 s and 190 MB to import, so every function imports what it needs
 """
 
 from aedetect.registry.lookup import fetch, find, versions
+from aedetect.registry.nested import log_nested
 from aedetect.registry.publish import promote, register
 from aedetect.registry.records import (
     CHALLENGER,
@@ -18,6 +20,7 @@ from aedetect.registry.records import (
     ColumnKind,
     Registered,
     RegistrySettings,
+    RunRecord,
     TrainingRecord,
 )
 
@@ -27,9 +30,11 @@ __all__ = [
     "ColumnKind",
     "Registered",
     "RegistrySettings",
+    "RunRecord",
     "TrainingRecord",
     "fetch",
     "find",
+    "log_nested",
     "promote",
     "register",
     "versions",

@@ -10,6 +10,7 @@ from aedetect.registry.pyfunc import pyfunc
 from aedetect.registry.records import (
     CHALLENGER,
     CHAMPION,
+    Parameters,
     Registered,
     TrainingRecord,
     as_registered,
@@ -54,16 +55,21 @@ def _current(client: MlflowClient, *, name: str, version: str) -> Registered:
 
 
 def _started(client: MlflowClient, *, record: TrainingRecord, tracking_uri: str) -> Run:
-    """Start a run in the experiment of the same name; its artifacts go beside a local database."""
-    if client.get_experiment_by_name(record.name) is None:
-        file = database(tracking_uri)
-        location = (file.parent / "artifacts" / record.name).as_uri() if file else None
-        with tolerating_existing():
-            client.create_experiment(record.name, location)
-    experiment = client.get_experiment_by_name(record.name)
-    assert experiment is not None
-    number = experiment.experiment_id
+    """Start a run in the experiment of the same name."""
+    number = experiment(client, name=record.name, tracking_uri=tracking_uri)
     return client.create_run(number, run_name=record.variant, tags=record.all_tags)
+
+
+def experiment(client: MlflowClient, *, name: str, tracking_uri: str) -> str:
+    """Return the id of an experiment, made if absent; artifacts go beside a local database."""
+    if client.get_experiment_by_name(name) is None:
+        file = database(tracking_uri)
+        location = (file.parent / "artifacts" / name).as_uri() if file else None
+        with tolerating_existing():
+            client.create_experiment(name, location)
+    found = client.get_experiment_by_name(name)
+    assert found is not None
+    return str(found.experiment_id)
 
 
 def _uploaded(
@@ -79,17 +85,29 @@ def _uploaded(
 
 def _log(client: MlflowClient, *, record: TrainingRecord, run: Run, model: LoggedModel) -> None:
     """Log parameters, metrics and the data set in few requests, not one each."""
-    from mlflow.entities import LoggedModelOutput, Param
+    from mlflow.entities import LoggedModelOutput
 
     run_id = run.info.run_id
-    parameters = [Param(key, str(value)) for key, value in record.parameters.items()]
-    for start in range(0, len(parameters), _PARAMETERS):
-        client.log_batch(run_id, params=parameters[start : start + _PARAMETERS])
+    log_parameters(client, run_id, record.parameters)
     metrics = _metrics(record, now=run.info.start_time, model_id=model.model_id)
-    for start in range(0, len(metrics), _METRICS):
-        client.log_batch(run_id, metrics=metrics[start : start + _METRICS])
+    log_metrics(client, run_id, metrics)
     client.log_inputs(run_id, datasets=[_data_set(record)])
     client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=len(record.epochs))])
+
+
+def log_parameters(client: MlflowClient, run_id: str, parameters: Parameters) -> None:
+    """Log parameters in as few requests as MLflow takes."""
+    from mlflow.entities import Param
+
+    listed = [Param(key, str(value)) for key, value in parameters.items()]
+    for start in range(0, len(listed), _PARAMETERS):
+        client.log_batch(run_id, params=listed[start : start + _PARAMETERS])
+
+
+def log_metrics(client: MlflowClient, run_id: str, metrics: list[Metric]) -> None:
+    """Log metrics in as few requests as MLflow takes."""
+    for start in range(0, len(metrics), _METRICS):
+        client.log_batch(run_id, metrics=metrics[start : start + _METRICS])
 
 
 def _metrics(record: TrainingRecord, *, now: int, model_id: str) -> list[Metric]:

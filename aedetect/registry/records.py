@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
+Parameters = Mapping[str, str | int | float | bool | None]  # flat, dotted keys
 ColumnKind = Literal["timestamp", "text", "number", "boolean"]
 
 CHAMPION = "champion"  # the version that scores
@@ -30,7 +31,7 @@ class TrainingRecord:
 
     name: str  # of the detector: names the experiment and the registered model
     variant: str
-    parameters: Mapping[str, str | int | float | bool | None]  # flat, dotted keys
+    parameters: Parameters
     epochs: Sequence[Mapping[str, float]]  # metrics by epoch
     metrics: Mapping[str, float]  # of the finished detector
     data_source: str
@@ -44,6 +45,17 @@ class TrainingRecord:
         """The tags of the run and of the version: where they come from, and what the user adds."""
         own = {"variant": self.variant, "config_hash": self.config_hash}
         return {**self.tags, **own, FINGERPRINT: self.data_fingerprint}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """What should be known later about one run that registers no model."""
+
+    name: str
+    parameters: Parameters
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    epochs: Sequence[Mapping[str, float]] = ()  # metrics by epoch
 
 
 @dataclass(frozen=True, kw_only=True)
