@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from aedetect.cli import demo, look, work
+from aedetect.cli import demo, draw, look, work
 from aedetect.errors import AedetectError
 
 # What the libraries below would otherwise do on their own: call home, ...
@@ -41,6 +41,7 @@ for command in (
     work.score,
     look.models,
     look.flags,
+    draw.figures,
     work.promote,
     work.schedule,
     demo.demo,
