@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from aedetect.window import Matrix, Windows
 
 _ENTITIES = 8  # at most, those with the most rows, that are searched
+_COLUMNS = 40  # at most, those with the most values, that are searched
 _BINS = 15
 _MIN_DISTINCT = 300  # values of a column; with fewer it makes stripes, not a curve
 _MOST_LEFT = 0.2  # variances that a clear curve leaves unexplained
 _LONGEST = 7.0  # standard deviations from end to end; what is longer has a tail, not a curve
 _UNCLEAR = 0.01  # what the gain of another curve counts
+_TURN = np.array([[1, 1], [1, -1]]) / np.sqrt(2)  # to the principal axes of two standard columns
 _TAIL = 0.01  # share of rows at each end of a column that is neither searched nor drawn
 
 
@@ -86,10 +88,11 @@ def choose_plane(ingested: Ingested, prepared: PreparedRows) -> Plane:
 def _clearest(rows: Matrix) -> tuple[float, list[int]]:
     """Return how much a curve explains beyond a line, and for which columns: (R, F)."""
     values = rows.astype(np.float64)
-    distinct = [len(np.unique(column)) for column in values.T]
-    fine = [column for column, count in enumerate(distinct) if count >= _MIN_DISTINCT]
-    varied = [column for column, count in enumerate(distinct) if count > 1]
-    pairs = combinations(fine if len(fine) > 1 else varied, 2)
+    distinct = np.array([len(np.unique(column)) for column in values.T])
+    finest = np.argsort(-distinct, kind="stable")[:_COLUMNS]
+    fine = [int(column) for column in finest if distinct[column] >= _MIN_DISTINCT]
+    varied = [int(column) for column in finest if distinct[column] > 1]
+    pairs = combinations(sorted(fine if len(fine) > 1 else varied), 2)
     best = 0.0, [0, 0]
     for pair in pairs:
         best = max(best, (curve_gain(values[:, pair]), list(pair)))
@@ -99,23 +102,28 @@ def _clearest(rows: Matrix) -> tuple[float, list[int]]:
 def curve_gain(pair: npt.NDArray[np.float64]) -> float:
     """Return how much of two columns' variance a curve explains beyond a line: (R, 2).
 
-    The line is the first principal axis, and the curve the mean beside each of its parts. What a
-    curve leaves in a thick cloud or a long tail makes no clear picture: that counts little.
+    The line is the first principal axis, and the curve the mean beside each part of an axis. What
+    a curve leaves in a thick cloud or a long tail makes no clear picture: that counts little.
     """
     inside = pair[central(pair)]
     if len(inside) < _BINS or not np.ptp(inside, axis=0).all():
         return 0.0
     standard = (inside - inside.mean(0)) / inside.std(0)
-    sign = 1 if np.mean(standard[:, 0] * standard[:, 1]) >= 0 else -1
-    axes = np.array([[1, 1], [sign, -sign]]) / np.sqrt(2)
-    major, minor = (standard @ axes).T
-    place = np.minimum(((major - major.min()) / np.ptp(major) * _BINS).astype(int), _BINS - 1)
-    count = np.maximum(np.bincount(place, minlength=_BINS), 1)
-    curve = np.bincount(place, minor, minlength=_BINS) / count
-    left = float(np.square(minor - curve[place]).mean())
-    gain = float(np.square(minor).mean()) - left
+    turned = standard @ _TURN
+    left = min(_left_beside(way[:, ::step]) for way in (standard, turned) for step in (1, -1))
+    gain = 1 - abs(float(np.mean(standard[:, 0] * standard[:, 1]))) - left
     clear = left < _MOST_LEFT and np.ptp(standard) < _LONGEST
-    return gain if clear else _UNCLEAR * gain
+    return max(gain, 0.0) * (1 if clear else _UNCLEAR)
+
+
+def _left_beside(pair: npt.NDArray[np.float64]) -> float:
+    """Return the second column's variance within parts of equal length of the first: (R, 2)."""
+    axis, beside = pair.T
+    length = max(float(np.ptp(axis)), 1e-9)  # columns that are the same leave an axis of nothing
+    place = np.minimum(((axis - axis.min()) / length * _BINS).astype(int), _BINS - 1)
+    count = np.maximum(np.bincount(place, minlength=_BINS), 1)
+    curve = np.bincount(place, beside, minlength=_BINS) / count
+    return float(np.square(beside - curve[place]).mean())
 
 
 def central(pair: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
