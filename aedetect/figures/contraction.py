@@ -24,6 +24,8 @@ _PLACES = 200  # rows that slopes are measured at, evenly spread
 _SHOWN = 12  # crosses drawn
 _REACH = 0.5  # standard deviations that a row is moved at most
 _STEP = 0.05  # standard deviations that a slope is measured over
+# Shallow, as in the paper. Two codes behind tanh layers contracted nearly nothing on the sample
+# (median slopes 0.98 along, 0.92 across with the same weight; 2026-11-23): the decoder undoes it.
 _WEIGHT = 5.0
 
 
