@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from aedetect.cli import compare, demo, look, uses, work
+from aedetect.cli import compare, demo, draw, look, uses, work
 from aedetect.errors import AedetectError
 
 # What the libraries below would otherwise do on their own: call home, ...
@@ -42,6 +42,7 @@ for command in (
     compare.compare,
     look.models,
     look.flags,
+    draw.figures,
     work.promote,
     uses.clean,
     uses.impute,

@@ -1,0 +1,60 @@
+"""What the pictures share: size, colours, and a file written whole. Matplotlib stays untouched."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH, DPI = 8.0, 100  # inches, and pixels an inch: as wide as a README shows
+_COLORS = 200  # of a file
+RED, BLUE, GREY, DARK = "#c0392b", "#2c6fbb", "#b5b5b5", "#333333"
+
+
+def new_figure(title: str, *, panels: int, height: float = 4.2) -> tuple[Figure, list[Axes]]:
+    """Return a figure with panels side by side below its title."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, fontsize=11, fontweight="bold")
+    axes = figure.subplots(1, panels, squeeze=False)[0].tolist()
+    for panel in axes:
+        panel.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def name_axes(panel: Axes, title: str, *, across: str, up: str) -> None:
+    """Give a panel its title and the names of its axes, with their units."""
+    panel.set_title(title, fontsize=10)
+    panel.set_xlabel(across)
+    panel.set_ylabel(up)
+
+
+def legend_below(panel: Axes, *, columns: int = 1, below: float = 0.17) -> None:
+    """Put the legend below the axis, where it covers nothing."""
+    shown = panel.legend(
+        loc="upper center", bbox_to_anchor=(0.5, -below), ncols=columns, frameon=False, fontsize=9
+    )
+    for handle in shown.legend_handles:
+        if handle is not None:
+            handle.set_alpha(1)
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a figure as PNG, aside and then renamed; return the path."""
+    from PIL import Image
+
+    drawn = BytesIO()
+    figure.savefig(drawn, format="png")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".part")
+    with Image.open(drawn) as picture:  # a palette makes the file a third as large
+        picture.convert("RGB").quantize(_COLORS).save(aside, format="png", optimize=True)
+    aside.replace(path)
+    return path

@@ -1,0 +1,69 @@
+"""The latent plane: codes of rows that were not learnt from, and how strange they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from aedetect.figures.canvas import name_axes, new_figure
+from aedetect.figures.small import ROWS, encode, rebuild, train_small
+from aedetect.split import Part
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from aedetect.learning import PreparedRows
+    from aedetect.window import Matrix
+
+
+@dataclass(frozen=True)
+class Latent:
+    """Codes (N, 2) and mean squared residuals (N,) of rows held out."""
+
+    codes: Matrix
+    score: npt.NDArray[np.float32]
+
+
+def latent(prepared: PreparedRows, seed: int) -> Latent:
+    """Train with a code of two numbers, and score the held-out rows."""
+    windows = prepared.windows
+    model = train_small(
+        "undercomplete", windows[Part.LEARN], windows[Part.VALIDATE],
+        seed=seed, latent=2, hidden=(64,), activation="tanh",
+    )  # fmt: skip
+    held, seen = windows[Part.CALIBRATE].thin(ROWS).take(slice(None))
+    values, observed = held[:, 0], seen[:, 0]
+    squared = np.square(values[:, : observed.shape[1]] - rebuild(model, values)) * observed
+    score = squared.sum(axis=1) / np.maximum(observed.sum(axis=1), 1)
+    return Latent(encode(model, values), np.asarray(score, dtype=np.float32))
+
+
+def draw_latent(prepared: PreparedRows, seed: int) -> Figure:
+    """Draw the codes, the strangest on top, coloured by the logarithm of the score."""
+    from matplotlib.colors import LogNorm
+
+    found = latent(prepared, seed)
+    columns = prepared.windows[Part.LEARN].observed.shape[1]
+    figure, (panel,) = new_figure(
+        f"{columns} columns in a code of two numbers: {len(found.codes):,} rows not learnt from",
+        panels=1, height=5.4,
+    )  # fmt: skip
+    order = np.argsort(found.score)
+    low, high = np.maximum(np.quantile(found.score, [0.02, 0.999]), 1e-6)
+    dots = panel.scatter(
+        found.codes[order, 0],
+        found.codes[order, 1], c=found.score[order], s=7, cmap="viridis_r",
+        norm=LogNorm(low, max(high, low * 1.01)),
+    )  # fmt: skip
+    bar = figure.colorbar(dots, ax=panel, extend="both", pad=0.02)
+    bar.set_label("score: mean squared residual (variances)")
+    name_axes(
+        panel,
+        "each dot is a row; the darker, the worse its reconstruction",
+        across="first number of the code (no unit)",
+        up="second number of the code (no unit)",
+    )
+    return figure

@@ -1,0 +1,68 @@
+"""The data manifold: what one number can say of two, along a line and along a curve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aedetect.figures.canvas import BLUE, DARK, GREY, RED, legend_below, name_axes, new_figure
+from aedetect.figures.small import decode, encode, rebuild, train_small
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from aedetect.figures.plane import Plane
+    from aedetect.models.base import Autoencoder
+    from aedetect.window import Matrix
+
+_LINKS = 60  # rows whose way to their reconstruction is drawn
+_STEPS = 300  # codes that the curve is drawn through
+
+
+@dataclass(frozen=True)
+class Manifold:
+    """All that a network of one code can reconstruct: curve (S, 2), and rows led onto it (N, 2)."""
+
+    curve: Matrix
+    rebuilt: Matrix
+    error: float  # mean squared, in variances, of rows held back
+
+
+def manifolds(plane: Plane, seed: int) -> dict[str, Manifold]:
+    """Return the linear and the non-linear manifold of one number."""
+    learn, held = plane.learn, plane.held_back
+    linear = train_small("linear", learn, held, seed=seed, latent=1)
+    bent = train_small(
+        "undercomplete", learn, held, seed=seed, latent=1, hidden=(32, 32), activation="tanh"
+    )
+    return {"linear": _manifold(linear, plane), "non-linear": _manifold(bent, plane)}
+
+
+def _manifold(model: Autoencoder, plane: Plane) -> Manifold:
+    held = plane.held_back.matrix
+    codes = encode(model, held)
+    swept = np.linspace(codes.min(), codes.max(), _STEPS, dtype=np.float32)[:, None]
+    rebuilt = rebuild(model, held)
+    return Manifold(decode(model, swept), rebuilt, float(np.square(held - rebuilt).mean()))
+
+
+def draw_manifold(plane: Plane, seed: int) -> Figure:
+    """Draw rows, the two manifolds, and the way of some rows to their reconstruction."""
+    title = f"One number for two columns: {plane.where}"
+    figure, panels = new_figure(title, panels=2, height=4.6)
+    held = plane.held_back.matrix
+    shown = np.linspace(0, len(held) - 1, min(_LINKS, len(held))).astype(int)
+    found = manifolds(plane, seed).items()
+    for panel, (name, manifold), color in zip(panels, found, (BLUE, RED), strict=True):
+        panel.plot(*plane.points.T, ".", color=GREY, ms=2, label="a row")
+        for row, end in zip(held[shown], manifold.rebuilt[shown], strict=True):
+            panel.plot(*np.stack([row, end]).T, color=DARK, lw=0.7)
+        panel.plot([], [], color=DARK, lw=0.7, label="from a row to its reconstruction")
+        panel.plot(*manifold.curve.T, color=color, lw=2.5, label="all it can reconstruct")
+        low, high = plane.points.min(0) - 0.3, plane.points.max(0) + 0.3
+        panel.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+        name_axes(panel, f"{name}: {manifold.error:.0%} of the variance lost", **plane.labels)
+        legend_below(panel)
+    return figure

@@ -1,0 +1,87 @@
+"""The KL penalty of a sparse code, and where the units of a trained one stand on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aedetect.figures.canvas import BLUE, DARK, GREY, RED, legend_below, name_axes, new_figure
+from aedetect.figures.small import ROWS, encode, train_small
+from aedetect.split import Part
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from aedetect.learning import PreparedRows
+    from aedetect.window import Matrix
+
+TARGET = 0.2
+_UNITS = 24
+_WEIGHT = 2.0
+RHO, MEAN = (
+    "\N{GREEK SMALL LETTER RHO}",
+    "\N{GREEK SMALL LETTER RHO}\N{COMBINING CIRCUMFLEX ACCENT}",
+)
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """The penalty (S,) at mean activations (S,), and the units' mean activations (C,)."""
+
+    mean: Matrix
+    value: Matrix
+    free: Matrix  # of a code that is not penalised
+    held: Matrix  # of one that is
+
+
+def penalty_at(mean: Matrix) -> Matrix:
+    """Return what the regulariser in training says of a unit's mean activation: (S,) -> (S,)."""
+    import torch
+
+    from aedetect.models.regularisers import kl_sparsity
+
+    codes = torch.from_numpy(mean).view(-1, 1, 1)
+    return np.array([kl_sparsity(code, target=TARGET).item() for code in codes], dtype=np.float32)
+
+
+def penalty(prepared: PreparedRows, seed: int) -> Penalty:
+    """Compute the curve, and train a sigmoid code without and with the penalty."""
+    learn, validate = prepared.windows[Part.LEARN], prepared.windows[Part.VALIDATE]
+    rows = validate.thin(ROWS).take(slice(None))[0][:, 0]
+    means = []
+    for weight in (0.0, _WEIGHT):
+        model = train_small(
+            "sparse_kl", learn, validate, seed=seed,
+            latent=_UNITS, hidden=(), sparsity=weight, sparsity_target=TARGET,
+        )  # fmt: skip
+        means.append(encode(model, rows).mean(0))
+    grid = np.linspace(0.01, 0.99, 99, dtype=np.float32)
+    return Penalty(grid, penalty_at(grid), *means)
+
+
+def draw_penalty(prepared: PreparedRows, seed: int) -> Figure:
+    """Draw the curve with the units on it."""
+    found = penalty(prepared, seed)
+    figure, (panel,) = new_figure(
+        f"What a unit pays for its mean activation, target {RHO} = {TARGET}", panels=1
+    )
+    panel.axvline(TARGET, color=GREY, lw=1, ls="--")
+    panel.plot(found.mean, found.value, color=DARK, lw=2, label=f"KL({RHO} ‖ {MEAN})")
+    for means, color, name in (
+        (found.free, BLUE, "a unit trained without the penalty"),
+        (found.held, RED, "a unit trained with it"),
+    ):
+        panel.plot(means, penalty_at(means), "o", color=color, ms=6, alpha=0.7, label=name)
+    panel.set_xlim(0, 1)
+    panel.text(TARGET + 0.01, found.value.max(), f"{RHO} = {TARGET}: nothing to pay", fontsize=9)
+    name_axes(
+        panel,
+        f"{_UNITS} sigmoid units on {prepared.windows[Part.LEARN].observed.shape[1]} columns, "
+        "rows not learnt from",
+        across=f"{MEAN}: mean activation of a unit (0 to 1)",
+        up="penalty (nats)",
+    )
+    legend_below(panel, columns=3)
+    return figure

@@ -1,0 +1,79 @@
+"""Small networks for pictures: seconds to train, single rows, always on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aedetect.fit import TrainingSettings, build, fit
+from aedetect.models.settings import ModelSettings, VariantName
+from aedetect.window import Windows
+
+if TYPE_CHECKING:
+    from aedetect.models.base import Autoencoder
+    from aedetect.window import Matrix
+
+ROWS = 4_000  # at most, evenly spread, that a picture's network learns from
+_TRAINING = TrainingSettings(
+    epochs=80, batch_size=128, learning_rate=3e-3, patience=10, device="cpu"
+)
+
+
+def train_small(
+    variant: VariantName, learn: Windows, validate: Windows, *, seed: int, **settings: Any
+) -> Autoencoder:
+    """Train a variant on windows of one row; settings are those of `[model]`."""
+    model = build(
+        ModelSettings(variant=variant, **settings),
+        length=1,
+        inputs=learn.matrix.shape[1],
+        outputs=learn.observed.shape[1],
+        seed=seed,
+    )
+    training = replace(_TRAINING, seed=seed)
+    with _one_thread():
+        return fit(model, learn.thin(ROWS), validate.thin(ROWS), settings=training).model
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Networks so small train slower on several threads: ten times where these are busy."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def as_windows(points: Matrix) -> Windows:
+    """Take points for windows of one row, all cells observed: (N, D)."""
+    matrix = np.ascontiguousarray(points, dtype=np.float32)
+    return Windows(matrix, np.ones(matrix.shape, dtype=bool), np.arange(len(matrix)), 1)
+
+
+def encode(model: Autoencoder, points: Matrix) -> Matrix:
+    """(N, D + K) -> (N, C)."""
+    import torch
+
+    with torch.inference_mode():
+        return np.asarray(model.encode(torch.from_numpy(points).unsqueeze(1)).numpy())
+
+
+def decode(model: Autoencoder, code: Matrix) -> Matrix:
+    """(N, C) -> (N, D)."""
+    import torch
+
+    with torch.inference_mode():
+        return np.asarray(model.decode_last(torch.from_numpy(code)).numpy())
+
+
+def rebuild(model: Autoencoder, points: Matrix) -> Matrix:
+    """Return what the network makes of points: (N, D + K) -> (N, D)."""
+    return decode(model, encode(model, points))
