@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,8 +85,10 @@ def configure(folder, **sections: dict[str, Any]) -> Config:
 def learn_from(folder, **sections: dict[str, Any]) -> Learnt:
     """Go through the stages of training with `train.parquet` of a folder."""
     config = configure(folder, **sections)
-    ingested = learning.ingest(config, folder)
-    prepared = learning.prepare(config, ingested, folder)
+    # A place of its own: the rows stay mapped, and another run must not write over them.
+    scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=folder))
+    ingested = learning.ingest(config, scratch)
+    prepared = learning.prepare(config, ingested, scratch)
     trained = training.train(config, ingested, prepared)
     detector = training.calibrate(config, ingested, prepared, trained)
     return Learnt(
