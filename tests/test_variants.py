@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from sklearn.decomposition import PCA
+from torch.utils.flop_counter import FlopCounterMode
 
 from aedetect.fit import TrainingSettings, build, fit
 from aedetect.models import VARIANTS
@@ -290,20 +290,19 @@ def test_contraction_brings_codes_of_near_inputs_nearer(hidden):
 
 @pytest.mark.parametrize("hidden", [(), (128,)])
 def test_contraction_costs_at_most_three_times_plain_training(hidden):
-    """Steps timed in turns, so that a busy machine slows both."""
+    """Multiplications of a step, counted; benchmarks/contraction.py has the seconds."""
     matrix = np.random.default_rng(0).normal(size=(2_000, 20)).astype(np.float32)
     windows = Windows(matrix, np.ones((2_000, 20), dtype=bool), np.arange(15, 2_000), 16)
     model = make("contractive", windows, hidden=hidden, activation="tanh")
     values, noise = tensor(windows)[:256], torch.Generator().manual_seed(0)
-    taken = {plain: [], VARIANTS["contractive"].step: []}
-    for _ in range(30):
-        for step, seconds in taken.items():
-            start = time.perf_counter()
+    counted = []
+    for step in (plain, VARIANTS["contractive"].step):
+        with FlopCounterMode(display=False) as counter:
             rebuilt, penalty = step(model, values, noise)
             ((rebuilt - values).square().mean() + penalty).backward()
-            seconds.append(time.perf_counter() - start)
-    plainly, contracting = (min(seconds) for seconds in taken.values())
-    assert contracting < 3 * plainly
+        counted.append(counter.get_total_flops())
+    plainly, contracting = counted
+    assert plainly < contracting < 3 * plainly
 
 
 # variational
