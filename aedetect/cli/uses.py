@@ -11,6 +11,7 @@ from aedetect.cli.options import AsJson, ConfigPath, Overrides, Since, Until
 
 if TYPE_CHECKING:
     from aedetect.plan import Span
+    from aedetect.uses import Rewritten
 
 To = Annotated[
     Path, typer.Option("--to", metavar="PATH", help="File *.parquet or folder to write.")
@@ -31,16 +32,11 @@ def clean(
 ) -> None:
     """Write the scored table without noise: what the model makes of each cell asked for."""
     from aedetect import uses
-    from aedetect.cli.show import print_json
-    from aedetect.cli.show_uses import print_rewritten
     from aedetect.config import read_config
 
     settings = read_config(config, overrides or [])
     done = uses.clean(settings, to=to, columns=_names(columns), span=_span(since, until))
-    if as_json:
-        print_json(done)
-    else:
-        print_rewritten(done, verb="cleaned")
+    _tell(done, verb="cleaned", as_json=as_json)
 
 
 def impute(
@@ -54,16 +50,11 @@ def impute(
 ) -> None:
     """Write the scored table with missing cells filled; observed cells stay as they are."""
     from aedetect import uses
-    from aedetect.cli.show import print_json
-    from aedetect.cli.show_uses import print_rewritten
     from aedetect.config import read_config
 
     settings = read_config(config, overrides or [])
     done = uses.impute(settings, to=to, columns=_names(columns), span=_span(since, until))
-    if as_json:
-        print_json(done)
-    else:
-        print_rewritten(done, verb="filled")
+    _tell(done, verb="filled", as_json=as_json)
 
 
 def similar(
@@ -93,6 +84,17 @@ def similar(
         print_json(found)
     else:
         print_similar(found)
+
+
+def _tell(done: Rewritten, *, verb: str, as_json: bool) -> None:
+    """Print what became of a table."""
+    from aedetect.cli.show import print_json
+    from aedetect.cli.show_uses import print_rewritten
+
+    if as_json:
+        print_json(done)
+    else:
+        print_rewritten(done, verb=verb)
 
 
 def _names(columns: str) -> tuple[str, ...]:
