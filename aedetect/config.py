@@ -22,10 +22,18 @@ from aedetect.plan import ScoringSettings
 from aedetect.prepare import PrepareSettings
 from aedetect.registry import RegistrySettings
 from aedetect.schema import DataSettings, nearest
+from aedetect.stretches import EventSettings
 from aedetect.window import WindowSettings
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_DURATIONS = (("data", "frequency"), ("data", "max_gap"), ("prepare", "missing_limit"))
+_DURATIONS = (
+    ("data", "frequency"),
+    ("data", "max_gap"),
+    ("prepare", "missing_limit"),
+    ("events", "bridge"),
+    ("events", "min_duration"),
+    ("events", "cool_down"),
+)
 _LEARNT_FROM = ("data", "prepare", "window", "model", "training", "calibration")
 _SQLITE = "sqlite:///"
 
@@ -48,6 +56,7 @@ class Config:
     model: ModelSettings = field(default_factory=ModelSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
+    events: EventSettings = field(default_factory=EventSettings)
     scoring: ScoringSettings = field(default_factory=ScoringSettings)
     registry: RegistrySettings = field(default_factory=RegistrySettings)
     folder: Path = field(default_factory=Path)
