@@ -44,6 +44,8 @@ class TrainingSettings:
     patience: Annotated[int, Ge(1)] = 4  # epochs without a better validation loss before stopping
     seed: int = 0
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    # events labelled false alarms: their rows join as normal, or are left out
+    false_alarms: Literal["normal", "exclude"] = "normal"
 
 
 @dataclass(frozen=True)

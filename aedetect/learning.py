@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +17,12 @@ import numpy.typing as npt
 from aedetect import prepare as preparing
 from aedetect.collect import batches_of, collect, sampling_period
 from aedetect.durations import format_duration, parse_duration
-from aedetect.errors import TooFewRows
+from aedetect.errors import NoData, TooFewRows
+from aedetect.feedback import CONFIRMED, FALSE_ALARM, OPINIONS, Label, read_labels
 from aedetect.files import Source, find, fingerprints
 from aedetect.ingest import Rows, engine, read
 from aedetect.logs import log_event
+from aedetect.opinions import FalseAlarms, heed
 from aedetect.schema import Schema
 from aedetect.split import Part, split
 from aedetect.sql import Query
@@ -70,10 +73,15 @@ def ingest(config: Config, scratch: Path) -> Ingested:
             categories={feature.name: feature.categories for feature in seen.features},
             where=seen.where,
         )
+        labels = read_labels(config.output)
+        query = heed(
+            query, labels, arrived=_arrived(config), false_alarms=config.training.false_alarms
+        )
         collected = collect(read(connection, query), columns=len(seen.features), folder=scratch)
     notes = (
         *(f"{file}: set aside" for file in source.aside),
         *_row_notes(seen, collected.duplicates),
+        *_label_notes(labels, config.training.false_alarms),
         *seen.left_out,
     )
     for note in notes:
@@ -141,6 +149,27 @@ def _row_notes(seen: Survey, duplicates: int) -> list[str]:
     if duplicates:
         notes.append(f"{duplicates} rows repeat an entity and timestamp: the first of each is kept")
     return notes
+
+
+def _arrived(config: Config) -> Source | None:
+    """Return the files to score, whose false alarms may join; None when there are none."""
+    if not config.scoring.input:
+        return None
+    with suppress(NoData):
+        return find(config.input, timestamp=config.data.timestamp)
+    return None
+
+
+def _label_notes(labels: Sequence[Label], false_alarms: FalseAlarms) -> list[str]:
+    """Say what people's labels change."""
+    counts = {each: sum(label.opinion == each for label in labels) for each in OPINIONS}
+    done = {"normal": "join as normal", "exclude": "are left out"}[false_alarms]
+    notes = {CONFIRMED: "are left out", FALSE_ALARM: done}
+    return [
+        f"{count} events labelled {each.replace('_', ' ')}: their rows {notes[each]}"
+        for each, count in counts.items()
+        if count
+    ]
 
 
 def apply_in_batches(

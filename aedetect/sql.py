@@ -35,7 +35,7 @@ class Query:
 
 def scan(files: Sequence[SourceFile]) -> str:
     """Write the SQL for all rows of the files, with `_file` and `file_row_number`."""
-    listed = ", ".join(_text(file.path) for file in files)
+    listed = ", ".join(literal(file.path) for file in files)
     if all(file.by_time for file in files):
         return f"read_parquet([{listed}])"
     hive = str(any(file.hive for file in files)).lower()
@@ -132,5 +132,10 @@ def _sql_type(dtype: pa.DataType) -> str:
     return f"TIMESTAMPTZ{suffix}" if dtype.tz else f"TIMESTAMP{suffix}"
 
 
-def _text(value: str) -> str:
+def literal(value: str) -> str:
+    """Quote a text for SQL.
+
+    >>> literal("it's")
+    "'it''s'"
+    """
     return "'" + value.replace("'", "''") + "'"

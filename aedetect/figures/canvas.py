@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,16 +18,37 @@ RED, BLUE, GREY, DARK = "#c0392b", "#2c6fbb", "#b5b5b5", "#333333"
 
 def new_figure(title: str, *, panels: int, height: float = 4.2) -> tuple[Figure, list[Axes]]:
     """Return a figure with panels side by side below its title."""
+    figure = _empty_figure(title, height)
+    axes = figure.subplots(1, panels, squeeze=False)[0].tolist()
+    return figure, _open(axes)
+
+
+def stacked_figure(
+    title: str, ratios: Sequence[float], *, height: float
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with panels of these heights below each other, over one time axis."""
+    figure = _empty_figure(title, height)
+    axes = figure.subplots(
+        len(ratios), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": ratios}
+    )
+    return figure, _open(axes[:, 0].tolist())
+
+
+def _empty_figure(title: str, height: float) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=11, fontweight="bold")
-    axes = figure.subplots(1, panels, squeeze=False)[0].tolist()
+    return figure
+
+
+def _open(axes: list[Axes]) -> list[Axes]:
+    """Leave out the lines above and to the right of the panels."""
     for panel in axes:
         panel.spines[["top", "right"]].set_visible(False)
-    return figure, axes
+    return axes
 
 
 def name_axes(panel: Axes, title: str, *, across: str, up: str) -> None:
