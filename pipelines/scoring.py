@@ -14,6 +14,7 @@ from aedetect.config import read_config
 from aedetect.durations import parse_instant
 from aedetect.plan import Span
 from pipelines import tasks
+from pipelines.blocks import secrets
 
 # One partition a core at a time: each is computed by one thread.
 RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=os.cpu_count() or 1)
@@ -32,7 +33,7 @@ def scoring(
     rescore: bool = False,  # noqa: FBT001, FBT002 - flow parameters are always given by name
 ) -> stages.Summary:
     """Score what is new or changed, each partition in a task of its own."""
-    config = read_config(Path(config_path), overrides or ())
+    config = read_config(Path(config_path), overrides or (), secrets=secrets())
     span = Span(
         parse_instant(since) if since else None,
         parse_instant(until) if until else None,

@@ -32,8 +32,8 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score what is new or changed; with --since, --until or --all score that anew."""
+    from aedetect.cli.options import read_config
     from aedetect.cli.show import print_events, print_json, print_summary
-    from aedetect.config import read_config
     from aedetect.durations import parse_instant
     from aedetect.events import group, read_flagged
 
@@ -56,8 +56,8 @@ def promote(
 ) -> None:
     """Make a version the champion: what scores. An older one takes the scoring back."""
     from aedetect import registry
+    from aedetect.cli.options import read_config
     from aedetect.cli.show import console
-    from aedetect.config import read_config
 
     settings = read_config(config, overrides or [])
     uri = settings.tracking_uri
@@ -90,9 +90,9 @@ def prefect_server() -> Iterator[Callable[[], None]]:
 
 def run_training(config: Path, overrides: list[str]) -> None:
     """Run the training flow and say what came of it."""
+    from aedetect.cli.options import read_config
     from aedetect.cli.progress import progress
     from aedetect.cli.show import print_trained
-    from aedetect.config import read_config
 
     settings = read_config(config, overrides)  # refuse it before anything starts
     with progress(f"training {settings.name}"), prefect_server() as ready:
@@ -112,14 +112,17 @@ def run_scoring(
     everything: bool = False,
 ) -> Summary:
     """Run the scoring flow and return its summary."""
+    from aedetect.cli.options import read_config
     from aedetect.cli.progress import progress
-    from aedetect.config import read_config
 
     settings = read_config(config, overrides)
     with progress(f"scoring with {settings.model_reference}"), prefect_server() as ready:
         from aedetect.scoring import resolve
+        from aedetect.secrets import is_block
         from pipelines.scoring import scoring
 
+        if is_block(settings.registry.tracking_uri):  # kept by the server that is starting
+            ready()
         resolve(settings)  # refuse an unknown model now; it takes the time in which Prefect starts
         ready()
         rescore = everything or since is not None or until is not None

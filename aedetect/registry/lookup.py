@@ -15,6 +15,7 @@ from aedetect.errors import RegistryError, UnknownModel
 from aedetect.registry.pyfunc import DETECTOR
 from aedetect.registry.records import CHAMPION, FINGERPRINT, Registered, as_registered
 from aedetect.registry.session import is_absent, speaking
+from aedetect.secrets import mask
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -49,8 +50,8 @@ def fetch(registered: Registered, *, tracking_uri: str) -> Path:
     saved = folder / "artifacts" / DETECTOR
     if not (saved / "detector.json").is_file():
         raise RegistryError(
-            f"{registered.reference} must hold a detector, however there is none in {location}: "
-            "restore that folder, or run `aedetect train` for a new version"
+            f"{registered.reference} must hold a detector, however there is none in "
+            f"{mask(location)}: restore that folder, or run `aedetect train` for a new version"
         )
     return saved
 
