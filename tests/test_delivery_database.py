@@ -20,6 +20,10 @@ from aedetect.errors import ConfigError, DeliveryError, OutputError
 
 FIRST, SECOND = "date=2026-01-03", "date=2026-01-04"
 NUMBER = itertools.count()
+OTHER_EVENTS = (
+    "DROP TABLE aedetect_events; "
+    "CREATE TABLE aedetect_events (event_id text PRIMARY KEY, rows text, own text NOT NULL)"
+)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -260,8 +264,7 @@ def test_prefix_and_schema(deliver, ask, url):
             r"it has no column detector; .* primary key",
         ),
         (
-            "DROP TABLE aedetect_events; "
-            "CREATE TABLE aedetect_events (event_id text PRIMARY KEY, rows text, own text NOT NULL)",
+            OTHER_EVENTS,
             r"column rows holds text instead of integer.*own may not be null",
         ),
     ],
