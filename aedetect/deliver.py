@@ -21,17 +21,19 @@ def check(config: Config) -> None:
     receivers(config.notify.listed, config.notify_urls)
 
 
-def notify(config: Config, *, config_path: str, alerts: Mapping[str, str] | None = None) -> int:
-    """Tell people of alerts and events; return the messages sent.
+def notify(
+    config: Config, *, config_path: str | None = None, alerts: Mapping[str, str] | None = None
+) -> int:
+    """Tell people of alerts, given as name -> text, and of events; return the messages sent.
 
-    No receiver makes it fail. Alerts are name -> text.
+    No receiver makes it fail. Messages name the configuration's file, so that people can answer.
     """
     people = receivers(config.notify.listed, config.notify_urls)
     if not people:
         return 0
     output, detector = config.output, config.name
     told = send_alerts(output, people, alerts or {}, detector=detector)
-    label = f"aedetect label {config_path}"
+    label = f"aedetect label {config_path or f'{config.name}.toml'}"
     return told + send_events(output, people, config.notify, detector=detector, label=label)
 
 

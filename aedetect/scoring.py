@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aedetect import registry
+from aedetect import deliver, registry
 from aedetect.cluster import cluster
 from aedetect.compute import Computed, Model, compute, load_detector
 from aedetect.errors import SchemaMismatch
@@ -181,10 +181,14 @@ def check_fit(summary: Summary) -> None:
 
 def run(config: Config, *, span: Span | None = None, force: bool = False) -> Summary:
     """Score what is new or changed, one partition after the other, in this process."""
+    deliver.check(config)
     with workspace(config) as scratch:
         job = plan(config, resolve(config), span=span or Span(), force=force, scratch=scratch)
         units, model, output = job.plan.compute, job.model, job.output
-        return finish(job, [compute_unit(unit, model=model, output=output) for unit in units])
+        summary = finish(job, [compute_unit(unit, model=model, output=output) for unit in units])
+    deliver.notify(config)
+    deliver.fill_database(config)
+    return summary
 
 
 def _undated(file: SourceFile) -> str:

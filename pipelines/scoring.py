@@ -9,6 +9,7 @@ from typing import Any
 from prefect import flow, get_run_logger, unmapped
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from aedetect import deliver
 from aedetect import scoring as stages
 from aedetect.config import read_config
 from aedetect.durations import parse_instant
@@ -38,6 +39,7 @@ def scoring(
         parse_instant(since) if since else None,
         parse_instant(until) if until else None,
     )
+    deliver.check(config)
     model = tasks.resolve_model(config)
     with stages.workspace(config) as scratch:
         job = tasks.make_plan(config, model, span=span, force=rescore, scratch=scratch)
@@ -52,5 +54,9 @@ def scoring(
         summary.flagged,
         summary.current,
     )
+    if config.notify.listed:
+        tasks.notify(config, config_path=config_path)
+    if config.database.url is not None:
+        tasks.fill_database(config)
     stages.check_fit(summary)
     return summary
