@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from aedetect import cli
+from aedetect.cli.options import read_config as read_on_command_line
 from aedetect.config import make_config, read_config
 from aedetect.errors import ConfigError
 from aedetect.secrets import Secrets, mask
@@ -119,6 +120,17 @@ def test_passwords_in_the_configuration_are_refused(section, key, url):
     with pytest.raises(ConfigError, match=rf"\[{section}\] {key} must not .* env:NAME") as refused:
         with_section(section, **{key: url})
     assert "can" not in str(refused.value).replace("can be", "")
+
+
+def test_tokens_never_become_parameters_of_a_run(tmp_path):
+    """The command line refuses what only Apprise knows to be a token before Prefect hears of it."""
+    path = tmp_path / "pump.toml"
+    path.write_text('[detector]\nname = "pump"\n[data]\ntrain = "x"\ntimestamp = "t"\n')
+    with pytest.raises(ConfigError, match=r"\[notify\] urls\[1\] must not hold") as refused:
+        read_on_command_line(
+            path, ['notify.urls=["env:A", "discord://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js"]']
+        )
+    assert "JHMHI8qBe7bk2ZwO5U711o3dV_js" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

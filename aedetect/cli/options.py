@@ -22,8 +22,14 @@ Until = Annotated[str | None, typer.Option(help="ISO date or time, UTC, exclusiv
 
 
 def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
-    """Read a configuration whose secrets may be in the environment or in Prefect's blocks."""
+    """Read a configuration whose secrets may be in the environment or in Prefect's blocks.
+
+    Secrets in it are refused here, before Prefect notes the overrides as parameters of a run.
+    """
     from aedetect.config import read_config
+    from aedetect.delivery.couriers import check_written
     from pipelines.blocks import secrets
 
-    return read_config(path, overrides, secrets=secrets())
+    config = read_config(path, overrides, secrets=secrets())
+    check_written(config.notify.listed)
+    return config

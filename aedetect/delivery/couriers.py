@@ -19,7 +19,7 @@ from aedetect.delivery.news import Message
 from aedetect.delivery.told import receiver_id
 from aedetect.errors import ConfigError
 from aedetect.logs import log_event
-from aedetect.secrets import HIDDEN, literal
+from aedetect.secrets import HIDDEN, is_reference, literal
 
 logger = logging.getLogger(__name__)
 
@@ -42,23 +42,31 @@ def receivers(written: Sequence[str], urls: Sequence[str]) -> list[Receiver]:
     Raises ConfigError when one is none of Apprise's, and when one that stands in the configuration
     itself holds what Apprise takes for a secret.
     """
-    found = []
-    for index, (given, url) in enumerate(zip(written, urls, strict=True)):
-        name = f"[notify] urls[{index}] ({url.partition(':')[0]})"
-        with _listening(), warnings.catch_warnings():
-            # The first call loads all services of Apprise, and what they import may be outdated.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            service = _service(url)
-        if service is None:
-            raise ConfigError(
-                f"{name.partition(' (')[0]} must be a URL of Apprise, however it is none: see "
-                "https://appriseit.com/services for how yours is written"
-            )
-        private = service.url(privacy=True)
-        if given == url and private != service.url(privacy=False):
-            raise ConfigError(literal(name.partition(" (")[0], private.partition("?")[0]))
-        found.append(Receiver(name, url, receiver_id(url)))
-    return found
+    pairs = enumerate(zip(written, urls, strict=True))
+    return [_receiver(f"[notify] urls[{index}]", given, url) for index, (given, url) in pairs]
+
+
+def check_written(written: Sequence[str]) -> None:
+    """Check the URLs that stand in the configuration, not those that it refers to, as above."""
+    for index, given in enumerate(written):
+        if not is_reference(given):
+            _receiver(f"[notify] urls[{index}]", given, given)
+
+
+def _receiver(where: str, given: str, url: str) -> Receiver:
+    with _listening(), warnings.catch_warnings():
+        # The first call loads all services of Apprise, and what they import may be outdated.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        service = _service(url)
+    if service is None:
+        raise ConfigError(
+            f"{where} must be a URL of Apprise, however it is none: see "
+            "https://appriseit.com/services for how yours is written"
+        )
+    private = service.url(privacy=True)
+    if given == url and private != service.url(privacy=False):
+        raise ConfigError(literal(where, private.partition("?")[0]))
+    return Receiver(f"{where} ({url.partition(':')[0]})", url, receiver_id(url))
 
 
 def send(

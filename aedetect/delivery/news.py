@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 
 from aedetect.delivery.parquet import listed
 from aedetect.delivery.settings import NotifySettings
+from aedetect.delivery.tables import EVENTS
 from aedetect.durations import parse_duration
 from aedetect.partition import SCORES
 from aedetect.ranges import enclosing, time_ranges
+from aedetect.verdicts import SEVERITIES
 
-EVENTS = "events"
-SEVERITIES = ("info", "warning", "critical")
 _CAUSES = 3  # that a message names
 _LISTED = 40  # events in a digest; more are counted
 _COLUMNS = [

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aedetect.delivery.couriers import PATIENCE, Receiver, send
-from aedetect.delivery.news import SEVERITIES, Message, News, digest, one_by_one, recent
+from aedetect.delivery.news import Message, News, digest, one_by_one, recent
 from aedetect.delivery.settings import NotifySettings
 from aedetect.delivery.told import Telling, Told, recall, remember
+from aedetect.verdicts import SEVERITIES
 
 EVENT, ALERT = "event", "alert"
 
