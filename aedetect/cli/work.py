@@ -92,6 +92,7 @@ def run_training(config: Path, overrides: list[str]) -> None:
     """Run the training flow and say what came of it."""
     from aedetect.cli.progress import progress
     from aedetect.cli.show import print_trained
+    from aedetect.cli.show_distrusted import print_distrusted
     from aedetect.config import read_config
 
     settings = read_config(config, overrides)  # refuse it before anything starts
@@ -101,6 +102,7 @@ def run_training(config: Path, overrides: list[str]) -> None:
         ready()
         trained = training(str(config), overrides)
     print_trained(settings, trained)
+    print_distrusted(settings, trained)
 
 
 def run_scoring(
