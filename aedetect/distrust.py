@@ -51,7 +51,7 @@ def stretches(
 ) -> tuple[Distrusted, ...]:
     """Join strange rows of one entity and part that are at most `bridge` ns apart: (R,) of `Part`.
 
-    The strangest come first.
+    Those with the most squared error in all come first: they would teach the network most.
     """
     chosen = np.flatnonzero(trimmed.strange)
     owner = rows.entity[chosen] * np.int32(len(JUDGED)) + part[chosen]
@@ -62,7 +62,8 @@ def stretches(
     peaks = np.maximum.reduceat(trimmed.error[chosen], found.first) / max(trimmed.cut, 1e-12)
     names, said = np.array(schema.names), {each.value: each.name.lower() for each in JUDGED}
     listed = []
-    for index in np.argsort(-peaks, kind="stable").tolist():  # stretches, not rows
+    weight = np.add.reduceat(trimmed.error[chosen], found.first)
+    for index in np.argsort(-weight, kind="stable").tolist():  # stretches, not rows
         first, last = chosen[found.first[index]], chosen[found.last[index]]
         entity, span = rows.names[rows.entity[first]], (int(rows.time[first]), int(rows.time[last]))
         top = np.argsort(-shares[index], kind="stable")[:MAX_CAUSES]

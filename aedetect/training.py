@@ -48,7 +48,7 @@ class Trained:
 
     scorer: Scorer
     fitted: Fitted
-    distrusted: tuple[Distrusted, ...] = ()  # what [training] trim set aside, strangest first
+    distrusted: tuple[Distrusted, ...] = ()  # see [training] trim; the most error first
 
 
 def train(config: Config, ingested: Ingested, prepared: PreparedRows) -> Trained:

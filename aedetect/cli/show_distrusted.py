@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from aedetect.registry import Registered
 
 MOST = 10  # stretches shown
+LEAST = 0.05  # of the error; smaller shares are not shown
 
 
 def print_distrusted(config: Config, trained: Registered) -> None:
@@ -34,9 +36,11 @@ def print_distrusted(config: Config, trained: Registered) -> None:
     out.print(_table(shown))
     rows = sum(each.rows for each in found)
     out.print(
-        f"{rows:,} distrusted rows in {len(found):,} stretches; the {len(shown)} strangest are "
-        f"shown, all are in {DISTRUSTED} of the run in MLflow. What calibrates is kept whole: its "
-        "rows still count in the threshold. To leave out for good what is a fault, in [data]:"
+        f"{rows:,} distrusted rows in {len(found):,} stretches, with their largest error over that "
+        f"of the worst row kept; {len(shown)} are shown, those with the most error in all first; "
+        f"all are in {DISTRUSTED} of the run in MLflow. Of the part that calibrates nothing is "
+        "left out: its rows count in the threshold. To leave out for good what is a fault, in "
+        "[data]:"
     )
     print(exclusion(shown, normal=config.data.normal))  # noqa: T201 - no line break within it
 
@@ -61,6 +65,12 @@ def _table(found: tuple[Distrusted, ...]) -> Table:
             f"{each.rows:,}",
             each.part,
             f"{each.strangeness:.1f} x",
-            "\n".join(f"{share:4.0%} {feature}" for feature, share in each.causes.items()),
+            "\n".join(_shares(each)),
         )
     return shown
+
+
+def _shares(each: Distrusted) -> Iterator[str]:
+    for feature, share in each.causes.items():
+        if share >= LEAST:
+            yield f"{share:4.0%} {feature}"
