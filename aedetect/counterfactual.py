@@ -4,7 +4,7 @@ A fault in some features spoils what is expected of the others too, as the netwo
 blame by the plain residual is smeared. So the cells of the window that are far from what is
 expected are replaced by it, and what is expected is computed anew, some times. The window is
 then a normal one plus few changed cells: the robust autoencoder's X = L + S with the weights kept.
-Zhou, Paffenroth: Anomaly detection with robust deep autoencoders (2017), section 4.
+Zhou, Paffenroth: Anomaly detection with robust deep autoencoders (2017).
 
 Features that experts blame come first more often than by the plain residual, and more often than
 by gradient descent on a sparse bias, as ARCANA does (benchmarks/causes.py).

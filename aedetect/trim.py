@@ -1,9 +1,10 @@
 """Training that distrusts the rows which fit worst: anomalies among those to learn from.
 
 Least trimmed squares: fit, set the worst share of rows aside, and fit anew on what is left, until
-the same rows stay aside. Rousseeuw: Least median of squares regression (1984), section 4; the steps
-are those of Rousseeuw, Van Driessen: Computing LTS regression for large data sets (2006), and with
-autoencoders of Beggel, Pfeiffer, Bischl: Robust anomaly detection in images (2019), section 4.
+the same rows stay aside. Rousseeuw: Least median of squares regression (1984); the steps are those
+of Rousseeuw, Van Driessen: Computing LTS regression for large data sets (2006), and with
+autoencoders of Beggel, Pfeiffer, Bischl: Robust anomaly detection in images (2019). It fails where
+a fault is so long and steady that the first fit has learnt it.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ SMD is a folder with train.parquet, test.parquet and interpretation.parquet: for
 segment the features that experts blamed. One model for all machines, all settings the defaults.
 
 HitRate@P: the share of the k blamed features that are among the first ceil(P k) of an explainer;
-Su et al.: Robust anomaly detection for multivariate time series (KDD 2019), section 5.6. Mean over
+Su et al.: Robust anomaly detection for multivariate time series (KDD 2019). Mean over
 segments, for
     flagged   the rows of the segment that the threshold flags, of segments that have any
     peak      the row with the highest score
@@ -12,7 +12,7 @@ segments, for
 and beside it the difference to the plain residual: the 95 % of a paired bootstrap over segments.
 
 random is its expectation. z-score is the distance of the input from its mean, without a model.
-ARCANA: Roelofs et al.: Autoencoder-based anomaly root cause analysis (2021), equation 4: the sparse
+ARCANA: Roelofs et al.: Autoencoder-based anomaly root cause analysis (2021): the sparse
 bias of the window that makes it one that is reconstructed well, found by gradient descent; blame is
 what it changes in the last row. The paper's alpha is 0.8.
 """
