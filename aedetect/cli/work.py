@@ -93,6 +93,7 @@ def run_training(config: Path, overrides: list[str]) -> None:
     from aedetect.cli.options import read_config
     from aedetect.cli.progress import progress
     from aedetect.cli.show import print_trained
+    from aedetect.cli.show_distrusted import print_distrusted
 
     settings = read_config(config, overrides)  # refuse it before anything starts
     with progress(f"training {settings.name}"), prefect_server() as ready:
@@ -101,6 +102,7 @@ def run_training(config: Path, overrides: list[str]) -> None:
         ready()
         trained = training(str(config), overrides)
     print_trained(settings, trained)
+    print_distrusted(settings, trained)
 
 
 def run_scoring(

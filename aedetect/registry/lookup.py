@@ -56,6 +56,15 @@ def fetch(registered: Registered, *, tracking_uri: str) -> Path:
     return saved
 
 
+def read_text(registered: Registered, name: str, *, tracking_uri: str) -> str | None:
+    """Return a file that the run of a version keeps; None when it keeps none of that name."""
+    with speaking(tracking_uri) as client, tempfile.TemporaryDirectory() as folder:
+        if name not in {each.path for each in client.list_artifacts(registered.run_id)}:
+            return None
+        path = client.download_artifacts(registered.run_id, name, folder)
+        return Path(path).read_text(encoding="utf-8")
+
+
 def versions(*, tracking_uri: str, name: str | None = None) -> list[Registered]:
     """Return the versions of one detector, or of all, newest first."""
     if is_absent(tracking_uri):
