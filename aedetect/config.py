@@ -19,6 +19,7 @@ from aedetect.durations import parse_duration
 from aedetect.errors import ConfigError
 from aedetect.fit import TrainingSettings
 from aedetect.models.settings import ModelSettings, check_backbone
+from aedetect.places import place
 from aedetect.plan import ScoringSettings
 from aedetect.prepare import PrepareSettings
 from aedetect.registry import RegistrySettings
@@ -101,12 +102,11 @@ class Config:
 
     @property
     def output(self) -> Path:
-        """Folder that the verdicts are written to; raise ConfigError for a URL."""
-        if "://" in self.scoring.output:
-            raise ConfigError(
-                f"[scoring] output must be a local folder, however: {self.scoring.output}"
-            )
-        return Path(self._located(self.scoring.output))
+        """Folder that the verdicts are written to, local or on object storage.
+
+        Raises ConfigError when nothing here speaks the protocol of a URL.
+        """
+        return place(self._located(self.scoring.output))
 
     @property
     def model_reference(self) -> str:

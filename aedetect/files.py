@@ -139,6 +139,7 @@ def open_file(path: str) -> IO[bytes]:
 def _locate(location: str) -> Iterator[tuple[str, str]]:
     """Yield (path, name) of the Parquet files at a location, in the order of their names."""
     fs, root = fsspec.url_to_fs(location)
+    fs.invalidate_cache()  # a process that lives long must see what arrived since
     if any(sign in location for sign in _MAGIC):
         base = _fixed_part(root)
         paths = sorted(path for path in fs.glob(root) if fs.isfile(path))

@@ -19,6 +19,7 @@ from aedetect.errors import SchemaMismatch
 from aedetect.files import SetAside, find, fingerprints
 from aedetect.logs import log_event
 from aedetect.partition import FLAGGED, SCORES
+from aedetect.places import is_remote
 from aedetect.plan import (
     Plan,
     Span,
@@ -84,7 +85,8 @@ def resolve(config: Config) -> Model:
 def workspace(config: Config) -> Iterator[Path]:
     """Give a folder for a run's scratch files; the next run removes what a killed one left."""
     with written(config.output):
-        config.output.mkdir(parents=True, exist_ok=True)
+        if not is_remote(config.output):
+            config.output.mkdir(parents=True, exist_ok=True)
         sweep(config.output)
     with aside(config.output) as folder:
         yield folder
@@ -102,7 +104,8 @@ def plan(config: Config, model: Model, *, span: Span, force: bool, scratch: Path
     fitting = set_aside(found, unfit)
     broken = unreadable(fitting.files, by)
     source = set_aside(fitting, broken)
-    existing = read_written(output, by=by)
+    with written(output):
+        existing = read_written(output, by=by)
     check_owner(existing, model_name=model.name)
     made = make_plan(
         source,
