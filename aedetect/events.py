@@ -96,7 +96,7 @@ def event_id(detector: str, entity: str | None, start: int) -> str:
     """Name an event by its detector, its entity and its first moment (ns).
 
     >>> event_id("pump", "east", 0)
-    'b17f0a17db6b'
+    '9d4c75182b21'
     """
     words = json.dumps([detector, entity, start]).encode()
     return hashlib.blake2b(words, digest_size=_ID_BYTES).hexdigest()

@@ -32,9 +32,10 @@ def outside(
     known = scored.entity if preparation.entities else np.zeros_like(scored.entity)
     expected = scored.expected.astype(np.float64)
     first = np.flatnonzero(np.diff(preparation.owner, prepend=-1))
-    low, high = (
-        undo(preparation, expected + sign * limits, known)[:, first] for sign in (-1.0, 1.0)
-    )
+    with np.errstate(over="ignore"):  # a limit far beyond all values is none
+        low, high = (
+            undo(preparation, expected + sign * limits, known)[:, first] for sign in (-1.0, 1.0)
+        )
     found = (values < low) | (values > high)
     label = np.tile(_offsets(preparation), (len(values), 1))
     for index, feature in enumerate(preparation.features):

@@ -50,8 +50,8 @@ def _number(cause: Mapping[str, Any], expected: Mapping[str, Any] | None, unit: 
         return f"{name} {plain(observed)}{tail}, expected about {plain(cause['expected'])}"
     low, high = expected["low"], expected["high"]
     digits = _digits(observed, low, high)
-    texts = [_fixed(value, digits) for value in (observed, low, high)]
-    return f"{name} {texts[0]}{tail}, expected {texts[1]} to {texts[2]}"
+    seen = _fixed(observed, max(digits, _two(observed)))
+    return f"{name} {seen}{tail}, expected {_fixed(low, digits)} to {_fixed(high, digits)}"
 
 
 def plain(value: float) -> str:
@@ -65,12 +65,17 @@ def plain(value: float) -> str:
     return _fixed(value, 2 - math.floor(math.log10(abs(value)))) if value else "0"
 
 
+def _two(value: float) -> int:
+    """Return how many digits after the point show two of a number's own."""
+    return 1 - math.floor(math.log10(abs(value))) if value and math.isfinite(value) else 0
+
+
 def _digits(observed: float, low: float, high: float) -> int:
     """Return how many digits after the point show the range, and the value outside of it."""
     width = high - low
     if not (math.isfinite(width) and width > 0):
         return _DIGITS
-    digits = 1 - math.floor(math.log10(width))
+    digits = _two(width)
     while digits < _DIGITS and round(low, digits) <= round(observed, digits) <= round(high, digits):
         digits += 1
     return min(digits, _DIGITS)
