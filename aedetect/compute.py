@@ -14,12 +14,13 @@ from aedetect.detector import Detector
 from aedetect.ingest import Rows, engine, read
 from aedetect.partition import FLAGGED, SCORES
 from aedetect.score import Scored, score_rows
-from aedetect.sink import Origin, TableWriter, aside, publish, withdraw, written
+from aedetect.sink import Origin, TableWriter, aside, locked, publish, withdraw, written
 from aedetect.sql import Query
 from aedetect.verdicts import flagged_batch, flagged_schema, scores_batch, scores_schema, time_type
 from aedetect.window import with_context
 
 if TYPE_CHECKING:
+    from aedetect.ingest import Bool
     from aedetect.plan import Unit
 
 ENGINE_MB = 128  # memory of DuckDB for each partition in work; it sorts on disk beyond it
@@ -42,6 +43,7 @@ class Computed:
     rows: int
     flagged: int
     not_scored: dict[str, int]  # by reason
+    suppressed: dict[str, int]  # by reason
 
 
 @lru_cache(maxsize=4)
@@ -73,12 +75,13 @@ def compute(unit: Unit, *, model: Model, output: Path) -> Computed:
     origin = origin_of(model, detector, unit.inputs)
     with written(output), aside(output) as folder:
         result = _write(unit, detector, origin, folder)
-        for kind in (FLAGGED, SCORES):
-            target = unit.partition.path(output, kind)
-            if result.rows:
-                publish(folder / f"{kind}.parquet", target)
-            else:
-                withdraw(target, root=output / kind)
+        with locked(output, alone=False):
+            for kind in (FLAGGED, SCORES):
+                target = unit.partition.path(output, kind)
+                if result.rows:
+                    publish(folder / f"{kind}.parquet", target)
+                else:
+                    withdraw(target, root=output / kind)
     return result
 
 
@@ -90,15 +93,18 @@ def _write(unit: Unit, detector: Detector, origin: Origin, folder: Path) -> Comp
         kind: TableWriter(folder / f"{kind}.parquet", s, origin) for kind, s in schemas.items()
     }
     not_scored: dict[str, int] = {}
+    suppressed: dict[str, int] = {}
     for rows, wanted in _batches(unit, detector, folder):
-        scored = score_rows(detector, rows, wanted)
+        scored = score_rows(detector, rows, wanted, unit.suppression)
         inside = rows.take(wanted)
         table = scores_batch(inside, scored, time)
         writers[SCORES].write(table)
         writers[FLAGGED].write(
             flagged_batch(table, rows=inside, scored=scored, detector=detector, origin=origin)
         )
-        _count(scored, not_scored)
+        missing = np.isnan(scored.score)
+        _count(scored, missing, not_scored)
+        _count(scored, ~missing, suppressed)
     for writer in writers.values():
         writer.close()
     return Computed(
@@ -106,6 +112,7 @@ def _write(unit: Unit, detector: Detector, origin: Origin, folder: Path) -> Comp
         rows=writers[SCORES].rows,
         flagged=writers[FLAGGED].rows,
         not_scored=not_scored,
+        suppressed=suppressed,
     )
 
 
@@ -132,8 +139,9 @@ def _batches(
                 yield rows, wanted
 
 
-def _count(scored: Scored, not_scored: dict[str, int]) -> None:
-    codes, counts = np.unique(scored.reason[scored.reason >= 0], return_counts=True)
+def _count(scored: Scored, which: Bool, total: dict[str, int]) -> None:
+    """Add up the reasons of some rows."""
+    codes, counts = np.unique(scored.reason[which & (scored.reason >= 0)], return_counts=True)
     for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
         reason = scored.reasons[code]
-        not_scored[reason] = not_scored.get(reason, 0) + count
+        total[reason] = total.get(reason, 0) + count

@@ -79,7 +79,8 @@ class Config:
     def hash(self) -> str:
         """Hash of the settings that a detector is learnt from, not of where things lie."""
         learnt_from = {section: asdict(getattr(self, section)) for section in _LEARNT_FROM}
-        learnt_from["data"].pop("train")
+        for key in ("train", "units"):  # where things lie, and how they are called
+            learnt_from["data"].pop(key)
         return hashlib.sha256(json.dumps(learnt_from, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
@@ -99,6 +100,11 @@ class Config:
         return tuple(
             self._located(each) for each in ((given,) if isinstance(given, str) else given)
         )
+
+    @property
+    def maintenance(self) -> tuple[str, ...]:
+        """Files with the intervals of planned work."""
+        return tuple(self._located(each) for each in self.events.maintenance)
 
     @property
     def output(self) -> Path:

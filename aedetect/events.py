@@ -1,22 +1,25 @@
-"""Flagged rows -> events: stretches of one entity in which flags follow closely on each other."""
+"""The columns of events/, and events as people and programs see them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
+from aedetect.causes import CAUSES
 from aedetect.errors import NoData
-from aedetect.ingest import Int
-from aedetect.partition import FLAGGED
-from aedetect.schema import kind_of
-from aedetect.sink import read_origin
+from aedetect.partition import EVENTS, FLAGGED, Partition
+from aedetect.sink import PART
 
 MAX_CAUSES = 3  # that a person is shown
+WITHDRAWN = "withdrawn"  # folder of the events that were written once and are no more
+_ID_BYTES = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,90 +36,153 @@ class Cause:
 class Event:
     """Flags of one entity that follow closely on each other."""
 
+    event_id: str
     entity: str | None
     start: str
     end: str
-    rows: int
+    rows: int  # flagged
     peak_timestamp: str
     peak_score: float
-    threshold: float
-    severity: str  # of the peak
-    causes: tuple[Cause, ...]  # of the peak, largest first
+    threshold: float  # at the peak
+    p_value: float  # the smallest
+    severity: str  # the highest
+    causes: tuple[Cause, ...]  # of the peak, the largest first
+    text: str
+    suppressed: str | None  # why it is kept quiet
+    model_name: str
+    model_version: int
+    calibration_version: int
 
 
-@dataclass(frozen=True)
-class Flagged:
-    """Flagged rows, and how far apart two of one stretch may be (ns)."""
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What became of events in a run: new ones, others than they were, and gone ones."""
 
-    rows: pa.Table
-    bridge: int
+    new: tuple[Event, ...] = ()
+    changed: tuple[Event, ...] = ()
+    withdrawn: tuple[Event, ...] = ()
 
-
-def read_flagged(output: Path, *, since: int | None = None, until: int | None = None) -> Flagged:
-    """Read flagged rows in [since, until) ns. Raises NoData when nothing was scored yet."""
-    root = output / FLAGGED
-    written = sorted(root.rglob("*.parquet"))
-    if not written:
-        raise NoData(f"there are no scores in {output}: run aedetect score first")
-    dataset = ds.dataset(root, format="parquet", exclude_invalid_files=False)
-    kind = dataset.schema.field("timestamp").type
-    condition = pc.scalar(True)  # noqa: FBT003
-    if since is not None:
-        condition &= pc.field("timestamp") >= _moment(since, kind)
-    if until is not None:
-        condition &= pc.field("timestamp") < _moment(until, kind)
-    return Flagged(dataset.to_table(filter=condition), read_origin(written[-1]).max_gap)
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many of each there are."""
+        return {each.name: len(getattr(self, each.name)) for each in fields(self)}
 
 
-def group(flagged: Flagged) -> list[Event]:
-    """Group flagged rows that are close enough into events, the highest peak first."""
-    if not flagged.rows.num_rows:
-        return []
-    table = flagged.rows.sort_by(
-        [("entity", "ascending"), ("timestamp", "ascending")]
-    ).combine_chunks()
-    time = _nanoseconds(table["timestamp"])
-    entity = (
-        table["entity"]
-        .combine_chunks()
-        .dictionary_encode(null_encoding="encode")
-        .indices.to_numpy()
+def events_schema(time: pa.DataType) -> pa.Schema:
+    """Columns of events/."""
+    return pa.schema(
+        [
+            ("event_id", pa.string()),
+            ("entity", pa.string()),
+            ("start", time),
+            ("end", time),
+            ("rows", pa.int64()),
+            ("peak_timestamp", time),
+            ("peak_score", pa.float32()),
+            ("threshold", pa.float64()),
+            ("p_value", pa.float64()),
+            ("severity", pa.string()),
+            ("causes", CAUSES),
+            ("text", pa.string()),
+            ("suppressed", pa.string()),
+            ("model_name", pa.string()),
+            ("model_version", pa.int32()),
+            ("calibration_version", pa.int32()),
+        ]
     )
-    breaks = np.ones(len(time), dtype=np.bool_)
-    breaks[1:] = (entity[1:] != entity[:-1]) | (np.diff(time) > flagged.bridge)
-    first = np.flatnonzero(breaks)
-    last = np.append(first[1:], len(time)) - 1
-    score = table["score"].to_numpy()
-    peaks = np.array([a + np.argmax(score[a : b + 1]) for a, b in zip(first, last, strict=True)])
-    events = _events(table, first, last, peaks)
-    return sorted(events, key=lambda event: -event.peak_score / event.threshold)
 
 
-def _events(table: pa.Table, first: Int, last: Int, peaks: Int) -> list[Event]:
-    at_peak = table.take(pa.array(peaks)).to_pylist()
-    times = table["timestamp"]
-    return [
-        Event(
-            entity=peak["entity"],
-            start=_text(times[int(a)].as_py()),
-            end=_text(times[int(b)].as_py()),
-            rows=int(b - a + 1),
-            peak_timestamp=_text(peak["timestamp"]),
-            peak_score=peak["score"],
-            threshold=peak["threshold"],
-            severity=peak["severity"],
-            causes=tuple(Cause(**cause) for cause in peak["causes"][:MAX_CAUSES]),
-        )
-        for a, b, peak in zip(first, last, at_peak, strict=True)
-    ]
+def event_id(detector: str, entity: str | None, start: int) -> str:
+    """Name an event by its detector, its entity and its first moment (ns).
+
+    >>> event_id("pump", "east", 0)
+    '9d4c75182b21'
+    """
+    words = json.dumps([detector, entity, start]).encode()
+    return hashlib.blake2b(words, digest_size=_ID_BYTES).hexdigest()
 
 
-def _nanoseconds(times: pa.ChunkedArray) -> Int:
-    assert kind_of(times.type) == "time", "flagged rows have timestamps"
-    return np.asarray(times.cast(pa.timestamp("ns", tz=times.type.tz)).cast(pa.int64()).to_numpy())
+def as_events(table: pa.Table) -> Iterator[Event]:
+    """Turn rows of events/ into events, in their order."""
+    for row in table.to_pylist():
+        causes = tuple(Cause(**cause) for cause in row["causes"][:MAX_CAUSES])
+        moments = {name: _text(row[name]) for name in ("start", "end", "peak_timestamp")}
+        yield Event(**{**row, **moments, "causes": causes})
+
+
+def compare(
+    old: Mapping[Partition, pa.Table], new: Mapping[Partition, pa.Table]
+) -> tuple[Changes, list[pa.Table]]:
+    """Say how events of some partitions differ from those before; also return the gone ones.
+
+    An event stays in its partition: its name and its place both follow from its start.
+    """
+    found: dict[str, list[Event]] = {"new": [], "changed": [], "withdrawn": []}
+    vanished = []
+    for partition in sorted(old.keys() | new.keys()):
+        before, after = old.get(partition), new.get(partition)
+        # By what they print as: NaN is not equal to itself.
+        was = {} if before is None else {row["event_id"]: repr(row) for row in before.to_pylist()}
+        names = [] if after is None else after["event_id"].to_pylist()
+        if after is not None:
+            for event, row in zip(as_events(after), after.to_pylist(), strict=True):
+                if was.get(event.event_id) != repr(row):
+                    found["changed" if event.event_id in was else "new"].append(event)
+        if before is not None and was.keys() - set(names):
+            gone = before.filter(
+                pc.invert(pc.is_in(before["event_id"], pa.array(names, pa.string())))
+            )
+            vanished.append(gone)
+            found["withdrawn"] += as_events(gone)
+    return Changes(**{kind: tuple(events) for kind, events in found.items()}), vanished
+
+
+def read_events(
+    output: Path, *, since: int | None = None, until: int | None = None, suppressed: bool = False
+) -> pa.Table:
+    """Read the events that reach into [since, until) ns, the strangest first.
+
+    What is kept quiet is left out unless asked for. Raises NoData when nothing was scored yet.
+    """
+    paths = sorted((output / EVENTS).rglob("*.parquet"))
+    if not paths:
+        missing = "events" if list((output / FLAGGED).rglob("*.parquet")) else "scores"
+        raise NoData(f"there are no {missing} in {output}: run aedetect score first")
+    return _chosen(paths, since, until, suppressed=suppressed)
+
+
+def read_withdrawn(
+    output: Path, *, since: int | None = None, until: int | None = None
+) -> pa.Table | None:
+    """Read the events that were written once and are no more; None when there never were any."""
+    path = output / WITHDRAWN / PART
+    return _chosen([path], since, until, suppressed=True) if path.exists() else None
+
+
+def _chosen(
+    paths: Iterable[Path], since: int | None, until: int | None, *, suppressed: bool
+) -> pa.Table:
+    tables = []
+    for path in paths:
+        with path.open("rb") as stream:
+            table = pq.ParquetFile(stream).read()
+        kind = table.schema.field("start").type
+        if since is not None:
+            table = table.filter(pc.greater_equal(table["end"], _moment(since, kind)))
+        if until is not None:
+            table = table.filter(pc.less(table["start"], _moment(until, kind)))
+        if not suppressed:
+            table = table.filter(pc.is_null(table["suppressed"]))
+        tables.append(table.replace_schema_metadata(None))
+    joined = pa.concat_tables(tables, promote_options="permissive")
+    times = pc.divide(pc.cast(joined["peak_score"], pa.float64()), joined["threshold"])
+    keys = pa.table({"times": times, "start": joined["start"], "event_id": joined["event_id"]})
+    order = [("times", "descending"), ("start", "ascending"), ("event_id", "ascending")]
+    return joined.take(pc.sort_indices(keys, order))
 
 
 def _moment(nanoseconds: int, kind: pa.DataType) -> pa.Scalar:
+    """Return a moment as a type of timestamps, cut to its unit."""
     return (
         pa.scalar(nanoseconds, pa.int64())
         .cast(pa.timestamp("ns", tz=kind.tz))

@@ -12,7 +12,7 @@ from aedetect.durations import NANOSECONDS, format_instant, parse_instant
 from aedetect.sink import PART
 
 PartitionBy = Literal["day", "hour"]
-SCORES, FLAGGED = "scores", "flagged"
+SCORES, FLAGGED, EVENTS = "scores", "flagged", "events"
 _LENGTH: dict[PartitionBy, int] = {"day": NANOSECONDS["d"], "hour": NANOSECONDS["h"]}
 _FOLDER = re.compile(r"date=(\d{4}-\d{2}-\d{2})(?:/hour=(\d{2}))?")
 
@@ -40,7 +40,7 @@ class Partition:
         return f"date={text[:10]}" + (f"/hour={text[11:13]}" if self.by == "hour" else "")
 
     def path(self, output: Path, kind: str) -> Path:
-        """Where its file of a kind (scores, flagged) is."""
+        """Where its file of a kind (scores, flagged, events) is."""
         return output / kind / self.folder / PART
 
     def __str__(self) -> str:

@@ -12,8 +12,19 @@ import numpy.typing as npt
 
 from aedetect.errors import OutputError, UnreadableFile
 from aedetect.files import SetAside, Source, SourceFile
-from aedetect.partition import FLAGGED, SCORES, Partition, PartitionBy, parse_folder, partition_at
+from aedetect.partition import (
+    EVENTS,
+    FLAGGED,
+    SCORES,
+    Partition,
+    PartitionBy,
+    parse_folder,
+    partition_at,
+)
 from aedetect.sink import PART, Origin, read_origin
+from aedetect.suppress import Suppression
+
+_NOTHING_QUIET = Suppression()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +57,8 @@ class Unit:
 
     partition: Partition
     files: tuple[SourceFile, ...]
-    inputs: Mapping[str, str]  # name -> fingerprint
+    inputs: Mapping[str, str]  # name -> fingerprint; of what keeps its rows quiet too
+    suppression: Suppression = _NOTHING_QUIET
 
 
 @dataclass(frozen=True)
@@ -65,15 +77,22 @@ class _Index:
 
     files: tuple[SourceFile, ...]
     fingerprints: Mapping[str, str]
+    suppression: Suppression
     first: npt.NDArray[np.int64]
     last: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, files: Iterable[SourceFile], fingerprints: Mapping[str, str]) -> _Index:
+    def of(
+        cls,
+        files: Iterable[SourceFile],
+        fingerprints: Mapping[str, str],
+        suppression: Suppression,
+    ) -> _Index:
         dated = [(file, file.times) for file in files if file.times is not None]
         return cls(
             tuple(file for file, _ in dated),
             fingerprints,
+            suppression,
             np.array([times.first for _, times in dated], dtype=np.int64),
             np.array([times.last for _, times in dated], dtype=np.int64),
         )
@@ -83,7 +102,8 @@ class _Index:
         meets = (self.first < partition.end) & (self.last >= partition.start - lookback)
         chosen = tuple(self.files[index] for index in np.flatnonzero(meets))
         inputs = {file.name: self.fingerprints[file.name] for file in chosen}
-        return Unit(partition, chosen, inputs)
+        suppression = self.suppression.within(partition.start, partition.end)
+        return Unit(partition, chosen, inputs | suppression.inputs, suppression)
 
 
 def make_plan(
@@ -95,6 +115,7 @@ def make_plan(
     lookback: int,
     span: Span,
     force: bool,
+    suppression: Suppression = _NOTHING_QUIET,
 ) -> Plan:
     """Compare what each partition would be made from with what it was made from.
 
@@ -103,7 +124,7 @@ def make_plan(
     changes nothing that is already written.
     """
     due = {partition for file in source.files for partition in occupied(file, by)}
-    index = _Index.of(source.files, fingerprints)
+    index = _Index.of(source.files, fingerprints, suppression)
     unreadable = {file.name for file in source.aside}
     compute, withdrawn, held, current = [], [], [], 0
     for partition in sorted(due | set(written)):
@@ -128,17 +149,18 @@ def make_plan(
 def read_written(output: Path, *, by: PartitionBy) -> dict[Partition, Origin | None]:
     """Read what the partitions that exist were made from; None when one of its files is missing.
 
+    Events are formed from the other two and may be missing: that is no reason to score again.
     Raises OutputError when the output is partitioned otherwise, or was not written by aedetect.
     """
-    scores, flagged = (_listed(output / kind, by=by) for kind in (SCORES, FLAGGED))
-    either = flagged | scores
+    scores, flagged, events = (listed(output / kind, by=by) for kind in (SCORES, FLAGGED, EVENTS))
+    either = events | flagged | scores
     with ThreadPoolExecutor(max_workers=4) as pool:
         origins = dict(zip(either, pool.map(read_origin, either.values()), strict=True))
     whole = scores.keys() & flagged.keys()
     return {partition: origins[partition] if partition in whole else None for partition in either}
 
 
-def _listed(root: Path, *, by: PartitionBy) -> dict[Partition, Path]:
+def listed(root: Path, *, by: PartitionBy) -> dict[Partition, Path]:
     """List the files of one kind of output; raise OutputError when one is not ours."""
     paths = sorted(root.rglob("*.parquet"))
     found = [(parse_folder(str(path.parent.relative_to(root))), path) for path in paths]

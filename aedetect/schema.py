@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import pyarrow as pa
@@ -32,6 +32,7 @@ class DataSettings:
     frequency: str | None = None  # duration between rows; None: the median in the data
     max_gap: str | None = None  # longest step inside a window; None: 5 x frequency
     context: tuple[Literal["hour", "weekday"], ...] = ()  # seen by the model, never reconstructed
+    units: Mapping[str, str] = field(default_factory=dict)  # of features, for what people read
 
     @property
     def sources(self) -> tuple[str, ...]:

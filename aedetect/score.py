@@ -12,6 +12,7 @@ import pyarrow as pa
 from aedetect.counterfactual import blamed, counterfactual
 from aedetect.durations import format_duration
 from aedetect.prepare import Prepared, apply
+from aedetect.suppress import Judged, Suppression, judge
 from aedetect.window import Matrix, positions
 
 if TYPE_CHECKING:
@@ -19,16 +20,18 @@ if TYPE_CHECKING:
     from aedetect.ingest import Bool, Int, Rows
 
 NORMAL, ANOMALY, NOT_SCORED = "normal", "anomaly", "not_scored"
+SUPPRESSED = "suppressed"  # scored, and kept quiet
+_QUIET_BY_DEFAULT = Suppression()
 
 
 @dataclass(frozen=True)
 class Scored:
     """Verdicts on rows, and for the anomalies what their causes are made from.
 
-    Shapes: score (R,) NaN where not scored; p_value (R,); reason (R,) index into `reasons`, -1 for
-    none. flagged (M,) rows with verdict anomaly; errors (M, F) each feature's part of the score;
-    blamed (M, F) and expected (M, D), in model units, as `counterfactual` has them; entity (M,) row
-    of the scaling.
+    Shapes: score (R,) NaN where not scored; p_value (R,); reason (R,) index into `reasons`, why a
+    row was not scored or is kept quiet, -1 for none. flagged (M,) rows with verdict anomaly;
+    errors (M, F) each feature's part of the score; blamed (M, F) and expected (M, D), in model
+    units, as `counterfactual` has them; entity (M,) row of the scaling.
     """
 
     score: npt.NDArray[np.float32]
@@ -43,22 +46,24 @@ class Scored:
 
     @property
     def verdict(self) -> pa.StringArray:
-        """(R,) normal, anomaly or not_scored."""
-        code = np.where(self.reason >= 0, 2, 0).astype(np.int8)
+        """(R,) normal, anomaly, not_scored or suppressed."""
+        code = np.where(self.reason >= 0, np.where(np.isnan(self.score), 2, 3), 0).astype(np.int8)
         code[self.flagged] = 1
-        words = pa.array([NORMAL, ANOMALY, NOT_SCORED])
+        words = pa.array([NORMAL, ANOMALY, NOT_SCORED, SUPPRESSED])
         return words.take(pa.array(code))
 
     @property
     def reason_text(self) -> pa.StringArray:
-        """(R,) why a row was not scored, null where it was."""
+        """(R,) why a row was not scored or is kept quiet, null for the others."""
         return pa.array(self.reasons, pa.string()).take(pa.array(self.reason, mask=self.reason < 0))
 
 
-def score_rows(detector: Detector, rows: Rows, wanted: Bool) -> Scored:
+def score_rows(
+    detector: Detector, rows: Rows, wanted: Bool, suppression: Suppression = _QUIET_BY_DEFAULT
+) -> Scored:
     """Score the wanted rows (R,); the others are context. What comes out covers wanted rows only.
 
-    Of rows with equal entity and time the first is scored.
+    Of rows with equal entity and time the first is scored. What is suppressed keeps its score.
     """
     again = rows.duplicates
     kept = rows.take(~again) if again.any() else rows
@@ -76,9 +81,17 @@ def score_rows(detector: Detector, rows: Rows, wanted: Bool) -> Scored:
     score_all[place[ends]] = score
     reason_all = np.full(len(rows), len(reasons) - 1, dtype=np.int32)
     reason_all[place] = reason
-    reason_all[place[ends]] = -1
     own = prepared.entity[ends]
-    strange = score > detector.calibration.thresholds(own)
+    judged = Judged(
+        rows=kept.take(ends),
+        evaluated=evaluated,
+        observed=prepared.matrix[ends],
+        seen=prepared.observed[ends],
+        threshold=detector.calibration.thresholds(own),
+    )
+    quiet = judge(suppression, detector.scorer, judged)
+    reason_all[place[ends]] = np.where(quiet.reason < 0, -1, quiet.reason + len(reasons))
+    strange = judged.above & (quiet.reason < 0)
     matrix, observed, codes = prepared.matrix, prepared.observed, prepared.entity
     expected = counterfactual(detector.scorer, matrix, codes, ends[strange])
     rank = np.cumsum(wanted) - 1
@@ -88,7 +101,7 @@ def score_rows(detector: Detector, rows: Rows, wanted: Bool) -> Scored:
         score=score_all[wanted],
         p_value=p_value[wanted],
         reason=reason_all[wanted],
-        reasons=reasons,
+        reasons=reasons + quiet.reasons,
         flagged=rank[place[ends[strange]]],
         errors=evaluated.errors[strange],
         blamed=blamed(detector.scorer, matrix, observed, expected, codes, ends[strange]),

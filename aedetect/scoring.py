@@ -6,7 +6,7 @@ The flow in `pipelines/scoring.py` is made of these; `run` is the same without P
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,8 +17,9 @@ from aedetect.cluster import cluster
 from aedetect.compute import Computed, Model, compute, load_detector
 from aedetect.errors import SchemaMismatch
 from aedetect.files import SetAside, find, fingerprints
+from aedetect.form import Formation, form_events
 from aedetect.logs import log_event
-from aedetect.partition import FLAGGED, SCORES
+from aedetect.partition import EVENTS, FLAGGED, SCORES
 from aedetect.places import is_remote
 from aedetect.plan import (
     Plan,
@@ -31,11 +32,14 @@ from aedetect.plan import (
     unreadable,
 )
 from aedetect.schema import check_time, mismatch
-from aedetect.sink import aside, sweep, withdraw, written
+from aedetect.sink import aside, locked, sweep, withdraw, written
+from aedetect.suppress import Suppression, check_features, read_suppression
 
 if TYPE_CHECKING:
     from aedetect.config import Config
+    from aedetect.events import Changes
     from aedetect.files import Source, SourceFile
+    from aedetect.partition import Partition
     from aedetect.schema import Schema
 
 logger = logging.getLogger(__name__)
@@ -48,6 +52,7 @@ class Job:
     model: Model
     plan: Plan
     output: Path
+    formation: Formation
     files: int
     unreadable: tuple[SetAside, ...]  # are scored when they change
     undated: tuple[SetAside, ...]  # hold rows that no partition can have
@@ -72,6 +77,8 @@ class Summary:
     rows: int
     flagged: int
     not_scored: dict[str, int]  # rows by reason
+    suppressed: dict[str, int]  # rows by reason
+    events: dict[str, int]  # how many are new, changed and withdrawn
 
 
 def resolve(config: Config) -> Model:
@@ -115,6 +122,7 @@ def plan(config: Config, model: Model, *, span: Span, force: bool, scratch: Path
         lookback=scorer.lookback,
         span=span,
         force=force,
+        suppression=_suppression(config, scorer.schema, source, existing),
     )
     log_event(logger, "plan", files=len(source.files), partitions=len(made.compute))
     units = cluster(made.compute, schema=scorer.schema, lookback=scorer.lookback, folder=scratch)
@@ -122,6 +130,9 @@ def plan(config: Config, model: Model, *, span: Span, force: bool, scratch: Path
         model=model,
         plan=replace(made, compute=units),
         output=output,
+        formation=Formation(
+            detector=model.name, by=by, settings=config.events, units=config.data.units
+        ),
         files=len(source.files),
         unreadable=(*found.aside, *(SetAside(*each) for each in broken.items())),
         undated=tuple(SetAside(f.name, _undated(f)) for f in source.files if f.undated),
@@ -142,17 +153,21 @@ def compute_unit(unit: Unit, *, model: Model, output: Path) -> Computed:
     return computed
 
 
-def finish(job: Job, computed: Iterable[Computed]) -> Summary:
+def form(job: Job) -> Changes:
+    """Form events from all flagged rows, once every partition is computed."""
+    changes = form_events(job.output, job.formation, leaving=job.plan.withdraw)
+    log_event(logger, "events", **changes.counts)
+    return changes
+
+
+def finish(job: Job, computed: Iterable[Computed], changes: Changes) -> Summary:
     """Remove the partitions whose input is gone, and sum up."""
-    with written(job.output):
+    with written(job.output), locked(job.output, alone=False):
         for partition in job.plan.withdraw:
-            for kind in (FLAGGED, SCORES):  # the scores last: they say what is still to be done
+            # The scores last: they say what is still to be done.
+            for kind in (EVENTS, FLAGGED, SCORES):
                 withdraw(partition.path(job.output, kind), root=job.output / kind)
     done = list(computed)
-    not_scored: dict[str, int] = {}
-    for each in done:
-        for reason, count in each.not_scored.items():
-            not_scored[reason] = not_scored.get(reason, 0) + count
     flagged, rows = sum(each.flagged for each in done), sum(each.rows for each in done)
     log_event(logger, "scored", partitions=len(done), rows=rows, flagged=flagged)
     return Summary(
@@ -169,7 +184,9 @@ def finish(job: Job, computed: Iterable[Computed]) -> Summary:
         held=tuple(map(str, job.plan.held)),
         rows=rows,
         flagged=flagged,
-        not_scored=not_scored,
+        not_scored=_total(each.not_scored for each in done),
+        suppressed=_total(each.suppressed for each in done),
+        events=changes.counts,
     )
 
 
@@ -188,10 +205,32 @@ def run(config: Config, *, span: Span | None = None, force: bool = False) -> Sum
     with workspace(config) as scratch:
         job = plan(config, resolve(config), span=span or Span(), force=force, scratch=scratch)
         units, model, output = job.plan.compute, job.model, job.output
-        summary = finish(job, [compute_unit(unit, model=model, output=output) for unit in units])
+        done = [compute_unit(unit, model=model, output=output) for unit in units]
+        summary = finish(job, done, form(job))
     deliver.notify(config)
     deliver.fill_database(config)
     return summary
+
+
+def _suppression(
+    config: Config, schema: Schema, source: Source, existing: Collection[Partition]
+) -> Suppression:
+    """Gather what keeps rows quiet in any partition, present or due."""
+    times = [file.times for file in source.files if file.times is not None]
+    edges = [each.start for each in existing] + [each.end for each in existing]
+    edges += [each.first for each in times] + [each.last + 1 for each in times]
+    start, end = min(edges, default=0), max(edges, default=0)
+    suppression = read_suppression(config.events, config.maintenance, start=start, end=end)
+    check_features(suppression, schema)
+    return suppression
+
+
+def _total(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for each in counts:
+        for reason, count in each.items():
+            total[reason] = total.get(reason, 0) + count
+    return total
 
 
 def _undated(file: SourceFile) -> str:

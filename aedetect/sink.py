@@ -46,10 +46,18 @@ class Origin:
 
 def read_origin(path: Path) -> Origin:
     """Read what an output file was made from; raise OutputError when it does not say."""
+    return read_marks(path)[0]
+
+
+def read_marks(path: Path) -> tuple[Origin, Mapping[bytes, bytes]]:
+    """Read what an output file was made from, and all that its footer says.
+
+    Raises OutputError when it does not say what it was made from.
+    """
     try:
         with path.open("rb") as stream:
             metadata = pq.read_metadata(stream).metadata or {}
-        return Origin(**json.loads(metadata[FOOTER_KEY]))
+        return Origin(**json.loads(metadata[FOOTER_KEY])), metadata
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise OutputError(
             f"{path} was not written by aedetect or is damaged: move it away, or choose another "
@@ -60,11 +68,17 @@ def read_origin(path: Path) -> Origin:
 class TableWriter:
     """One Parquet file, written in row groups of equal size whatever the size of the batches."""
 
-    def __init__(self, path: Path, schema: pa.Schema, origin: Origin) -> None:
-        """Open the file."""
+    def __init__(
+        self,
+        path: Path,
+        schema: pa.Schema,
+        origin: Origin,
+        marks: Mapping[bytes, bytes] | None = None,
+    ) -> None:
+        """Open the file; marks are written into its footer too."""
         self.path = path
         self.rows = 0
-        self._schema = schema.with_metadata(origin.footer())
+        self._schema = schema.with_metadata({**origin.footer(), **(marks or {})})
         self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_rows = 0
@@ -144,6 +158,25 @@ def sweep(output: Path) -> None:
         for folder in list((output / _ASIDE).iterdir()):
             _remove_unlocked(folder)
         (output / _ASIDE).rmdir()
+
+
+@contextmanager
+def locked(output: Path, *, alone: bool) -> Iterator[None]:
+    """Hold the output folder alone, or with others that put files in place.
+
+    Who forms events reads what is there and replaces it: nothing may change in between. Object
+    storage has no locks: there one run at a time is what the schedule keeps.
+    """
+    if is_remote(output):
+        yield
+        return
+    with written(output):
+        handle = os.open(output, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(handle)
 
 
 def publish(source: Path, target: Path) -> None:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from aedetect.causes import CAUSES, causes
+from aedetect.outside import OUTSIDE, outside
 
 if TYPE_CHECKING:
     from aedetect.detector import Detector
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     from aedetect.sink import Origin
 
 SEVERITIES = ("info", "warning", "critical")
-_SEVERITY_RATIOS = (2.0, 5.0)  # score over threshold from which it is a warning, and critical
+# How many times rarer than a row at the threshold: from there on a warning, and critical.
+_RARER = (100, 10_000)
+Numbers = npt.NDArray[np.float64]
 
 
 def scores_schema(time: pa.DataType) -> pa.Schema:
@@ -44,6 +48,7 @@ def flagged_schema(time: pa.DataType) -> pa.Schema:
             ("severity", pa.string()),
             ("event_id", pa.string()),
             ("causes", CAUSES),
+            ("outside", OUTSIDE),
             ("model_name", pa.string()),
             ("model_version", pa.int32()),
             ("calibration_version", pa.int32()),
@@ -71,21 +76,35 @@ def flagged_batch(
     """Take the flagged rows and add what explains them. Events are not formed yet: no event_id."""
     chosen = pa.array(scored.flagged)
     count = len(scored.flagged)
-    threshold = detector.calibration.thresholds(scored.entity)
-    level = np.searchsorted(
-        _SEVERITY_RATIOS, scored.score[scored.flagged] / np.maximum(threshold, 1e-12), side="right"
-    )
+    calibration, values = detector.calibration, rows.values[scored.flagged]
+    threshold = calibration.thresholds(scored.entity)
+    promised = calibration.p_values(threshold.astype(np.float32), scored.entity)
+    # Each feature's own limit, in model units; calibration does not give one yet.
+    limits = 3 * detector.scorer.residual[scored.entity]
     added = [
         pa.array(threshold),
-        pa.array(SEVERITIES).take(pa.array(level)),
+        severities(scored.p_value[scored.flagged], promised),
         pa.nulls(count, pa.string()),
-        causes(detector.scorer.preparation, scored, rows.values[scored.flagged]),
+        causes(detector.scorer.preparation, scored, values),
+        outside(detector.scorer.preparation, scored, values, limits),
         pa.repeat(origin.model_name, count),
         pa.array(np.full(count, origin.model_version, dtype=np.int32)),
         pa.array(np.full(count, origin.calibration_version, dtype=np.int32)),
     ]
     schema = flagged_schema(table.schema.field("timestamp").type)
     return pa.RecordBatch.from_arrays([*table.take(chosen).columns, *added], schema=schema)
+
+
+def severities(p_value: Numbers, promised: Numbers) -> pa.StringArray:
+    """Say how rare rows are beside one at the threshold, whose p-value is `promised`: (M,), (M,).
+
+    A hundred times rarer is a warning, ten thousand times critical.
+
+    >>> severities(np.array([1e-3, 1e-5, 1e-7]), np.full(3, 1e-3)).to_pylist()
+    ['info', 'warning', 'critical']
+    """
+    level = sum((p_value <= promised / times).astype(np.int8) for times in _RARER)
+    return pa.array(SEVERITIES).take(pa.array(level))
 
 
 def time_type(files: Sequence[SourceFile]) -> pa.DataType:

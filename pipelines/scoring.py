@@ -46,7 +46,8 @@ def scoring(
         futures = tasks.score_partition.map(
             list(job.plan.compute), model=unmapped(model), output=unmapped(job.output)
         )
-        summary = tasks.finish(job, futures.result())
+        computed = futures.result()
+        summary = tasks.finish(job, computed, tasks.form_events(job))
     get_run_logger().info(
         "%d rows of %d partitions scored, %d flagged; %d partitions were up to date",
         summary.rows,

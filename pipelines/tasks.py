@@ -57,6 +57,7 @@ register = _task(training.register, "register")
 resolve_model = _task(scoring.resolve, "resolve model")
 make_plan = _task(scoring.plan, "plan")
 score_partition = _task(scoring.compute_unit, "score partition")
+form_events = _task(scoring.form, "form events")
 finish = _task(scoring.finish, "finish")
 # A second try would wait once more for receivers that hang; the next run tries them again.
 notify = _task(deliver.notify, "notify", retried=False)

@@ -115,25 +115,34 @@ class Plant:
         """Where verdicts go, unless told otherwise."""
         return self.folder / "output"
 
-    def given(self, **scoring: object) -> dict[str, dict[str, object]]:
+    def given(
+        self, *, events: dict[str, object] | None = None, **scoring: object
+    ) -> dict[str, dict[str, object]]:
         """Return the configuration as plain data."""
         return settings(
-            scoring={"input": "incoming", **scoring}, registry={"tracking_uri": self.uri}
+            events=events or {},
+            scoring={"input": "incoming", **scoring},
+            registry={"tracking_uri": self.uri},
         )
 
-    def config(self, **scoring: object) -> Config:
+    def config(self, *, events: dict[str, object] | None = None, **scoring: object) -> Config:
         """Return the configuration."""
-        return make_config(self.given(**scoring), folder=self.folder)
+        return make_config(self.given(events=events, **scoring), folder=self.folder)
 
-    def written(self, **scoring: object) -> Path:
+    def written(self, *, events: dict[str, object] | None = None, **scoring: object) -> Path:
         """Return the configuration as a file."""
-        return write_config(self.folder / "plant.toml", self.given(**scoring))
+        return write_config(self.folder / "plant.toml", self.given(events=events, **scoring))
 
     def score(
-        self, *, span: Span | None = None, force: bool = False, **scoring_keys: object
+        self,
+        *,
+        span: Span | None = None,
+        force: bool = False,
+        events: dict[str, object] | None = None,
+        **scoring_keys: object,
     ) -> scoring.Summary:
         """Score in this process."""
-        return scoring.run(self.config(**scoring_keys), span=span, force=force)
+        return scoring.run(self.config(events=events, **scoring_keys), span=span, force=force)
 
 
 @pytest.fixture(scope="session")
@@ -172,6 +181,13 @@ def contents(folder: Path) -> dict[str, bytes]:
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
         if path.is_file()
+    }
+
+
+def pure(output: Path) -> dict[str, bytes]:
+    """Return the files of an output that depend on nothing but input and model."""
+    return {
+        name: data for name, data in contents(output).items() if not name.startswith("withdrawn/")
     }
 
 

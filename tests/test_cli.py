@@ -188,7 +188,7 @@ def test_models_without_a_registry_says_to_train(aedetect, plant):
     assert not (plant.folder / "none").exists()
 
 
-def test_flags_shows_the_strangest_stretches(aedetect, plant):
+def test_flags_shows_the_strangest_events(aedetect, plant):
     """The fault that was put in comes first, with its cause; spans and counts limit the list."""
     plant.score()
     path = plant.written()
@@ -196,12 +196,45 @@ def test_flags_shows_the_strangest_stretches(aedetect, plant):
     worst = json.loads(out)[0]
     assert (code, worst["entity"], worst["causes"][0]["feature"]) == (0, "east", "cpu")
     assert worst["start"].startswith("2026-01-04 05:0")
+    assert worst["text"].startswith("cpu 500, expected ")
     code, out, _ = aedetect("flags", path, "--json", "--most", "1")
     assert len(json.loads(out)) == 1
     span = ("--since", "2026-01-04T04:00", "--until", "2026-01-04T05:00")
     assert json.loads(aedetect("flags", path, "--json", *span)[1]) == []
+    code, out, _ = aedetect("flags", path, "--most", "1")
+    assert code == 0
+    assert worst["event_id"] in out.splitlines()[0]
+    assert worst["text"] in out
+    assert "the 1 strangest are shown" in out
+    assert aedetect("flags", path, *span) == (0, "no event\n", "")
+
+
+def test_flags_tells_what_is_kept_quiet(aedetect, plant):
+    """How many, and why; with an option which."""
+    plant.score(events={"min_duration": "5min"})
+    path = plant.written(events={"min_duration": "5min"})
     code, out, _ = aedetect("flags", path)
-    assert (code, "cpu" in out) == (0, True)
+    assert (code, "more are kept quiet: shorter than 5min" in out) == (0, True)
+    assert len(json.loads(aedetect("flags", path, "--json")[1])) == 1
+    code, out, _ = aedetect("flags", path, "--suppressed")
+    assert "  kept quiet: shorter than 5min" in out
+    found = json.loads(aedetect("flags", path, "--suppressed", "--json")[1])
+    assert {each["suppressed"] for each in found} == {None, "shorter than 5min"}
+
+
+def test_flags_shows_withdrawn_events(aedetect, plant):
+    """What somebody may have been told of does not vanish without a trace."""
+    plant.score()
+    path = plant.written()
+    assert aedetect("flags", path, "--withdrawn") == (0, "no event was withdrawn\n", "")
+    assert aedetect("flags", path, "--withdrawn", "--json")[1] == "[]\n"
+    (plant.incoming / f"{DAYS[1]}.parquet").unlink()
+    plant.score()
+    code, out, _ = aedetect("flags", path, "--withdrawn")
+    assert (code, "cpu 500, expected" in out) == (0, True)
+    assert "written once and are no more" in out
+    gone = json.loads(aedetect("flags", path, "--withdrawn", "--json", "--since", DAYS[1])[1])
+    assert gone[0]["causes"][0]["feature"] == "cpu"
 
 
 def test_flags_before_scoring_says_to_score(aedetect, plant):
@@ -240,7 +273,7 @@ def test_score_fails_for_files_that_do_not_fit(plant):
     done = run("score", plant.written(), folder=plant.folder)
     assert (done.returncode, done.stdout) == (1, "")
     words = [line.split(" ")[0] for line in done.stderr.splitlines()]
-    assert words == ["plan", "partition", "partition", "scored", "aedetect:"]
+    assert words == ["plan", "partition", "partition", "events", "scored", "aedetect:"]
     assert f'{DAYS[2]}.parquet: lacks the column "cpu"' in done.stderr.splitlines()[-1]
     assert len(list((plant.output / "scores").iterdir())) == 2
 

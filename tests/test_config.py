@@ -130,6 +130,7 @@ def test_the_hash_follows_what_is_learnt_from_and_not_where_it_lies(read):
     first = read(LEAST).hash
     assert read(LEAST.replace("in/", "elsewhere/")).hash == first
     assert read(LEAST, "scoring.output=there").hash == first
+    assert read(LEAST, 'data.units={a = "bar"}').hash == first
     assert read(LEAST, "window.length=3").hash != first
 
 

@@ -60,6 +60,14 @@ def test_agreement_is_counted_row_by_row(evaluated, unit):
     assert found.false_alarms_a_day == pytest.approx(1 / 5)
 
 
+def test_a_suppressed_row_counts_as_scored_and_not_flagged(evaluated):
+    """As for the people who are told of flags, with its score among the others."""
+    quiet = [(truth, score, "suppressed") for truth, score, _ in ROWS[:2]]
+    found = evaluated([*quiet, *ROWS[2:], (True, 7.0, "anomaly")])
+    assert (found.rows, found.not_scored) == (6, 1)
+    assert (found.precision, found.recall, found.false_alarm_rate) == (1, 1 / 3, 0)
+
+
 def test_nothing_flagged_has_no_precision(evaluated):
     """It is unknown, and not 0 or 1."""
     found = evaluated([(truth, score, "normal") for truth, score, _ in ROWS[:5]])

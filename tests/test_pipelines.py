@@ -127,6 +127,7 @@ def test_stages_that_touch_the_world_are_retried():
         "resolve model": 2,
         "plan": 2,
         "score partition": 2,
+        "form events": 2,
         "finish": 2,
         "notify": 0,
         "fill database": 2,

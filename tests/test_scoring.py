@@ -72,12 +72,13 @@ def test_second_run_does_nothing(plant):
 
 
 def test_forced_run_writes_identical_files(plant):
-    """Scoring all anew replaces every file by one with the same bytes."""
+    """Scoring all anew replaces every file of rows by one with the same bytes."""
     plant.score()
     before, times = contents(plant.output), stamps(plant.output)
     assert plant.score(force=True).partitions == 3
     assert contents(plant.output) == before
-    assert not stamps(plant.output).items() & times.items()
+    kept = stamps(plant.output).items() & times.items()
+    assert {name.split("/")[0] for name, _ in kept} == {"events"}
 
 
 def test_copied_input_gives_identical_files_elsewhere(plant):
@@ -407,6 +408,8 @@ def test_other_partitioning_is_refused(plant, first, then):
     [
         f"scores/date={DAYS[0]}/part-0.parquet",
         f"scores/date={DAYS[0]}/copy.parquet",
+        f"events/date={DAYS[0]}/part-0.parquet",
+        f"events/date={DAYS[0]}/copy.parquet",
         "scores/all.parquet",
     ],
 )
@@ -456,7 +459,7 @@ def test_span_scores_that_anew(plant):
 def test_footers_say_what_a_file_was_made_from(undisturbed):
     """Versions, configuration and the fingerprints of all inputs stand in both files."""
     config = undisturbed.config()
-    for kind in ("scores", "flagged"):
+    for kind in ("scores", "flagged", "events"):
         origin = read_origin(undisturbed.output / kind / f"date={DAYS[1]}" / "part-0.parquet")
         assert (origin.model_name, origin.model_version) == ("plant", 1)
         assert origin.calibration_version == 1
@@ -489,6 +492,29 @@ FLAG_COLUMNS = {
     "severity": pa.string(),
     "event_id": pa.string(),
     "causes": CAUSES,
+    "outside": pa.list_(
+        pa.struct({"feature": pa.string(), "low": pa.float64(), "high": pa.float64()})
+    ),
+    "model_name": pa.string(),
+    "model_version": pa.int32(),
+    "calibration_version": pa.int32(),
+}
+
+
+EVENT_COLUMNS = {
+    "event_id": pa.string(),
+    "entity": pa.string(),
+    "start": pa.timestamp("us"),
+    "end": pa.timestamp("us"),
+    "rows": pa.int64(),
+    "peak_timestamp": pa.timestamp("us"),
+    "peak_score": pa.float32(),
+    "threshold": pa.float64(),
+    "p_value": pa.float64(),
+    "severity": pa.string(),
+    "causes": CAUSES,
+    "text": pa.string(),
+    "suppressed": pa.string(),
     "model_name": pa.string(),
     "model_version": pa.int32(),
     "calibration_version": pa.int32(),
@@ -496,7 +522,8 @@ FLAG_COLUMNS = {
 
 
 @pytest.mark.parametrize(
-    ("kind", "columns"), [("scores", SCORE_COLUMNS), ("flagged", FLAG_COLUMNS)]
+    ("kind", "columns"),
+    [("scores", SCORE_COLUMNS), ("flagged", FLAG_COLUMNS), ("events", EVENT_COLUMNS)],
 )
 def test_columns_and_types(undisturbed, kind, columns):
     """Files have the documented columns, those of days without a flag too."""
@@ -578,12 +605,11 @@ def test_output_is_read_by_other_tools(undisturbed):
 
 
 def test_output_holds_nothing_else(undisturbed):
-    """There is no state beside the two kinds of files, and none of their names is random."""
-    expected = {
-        f"{kind}/date={day}/part-0.parquet" for kind in ("scores", "flagged") for day in DAYS
-    }
+    """There is no state beside the three kinds of files, and none of their names is random."""
+    kinds = {"scores", "flagged", "events"}
+    expected = {f"{kind}/date={day}/part-0.parquet" for kind in kinds for day in DAYS}
     assert set(contents(undisturbed.output)) == expected
-    assert {path.name for path in undisturbed.output.iterdir()} == {"scores", "flagged"}
+    assert {path.name for path in undisturbed.output.iterdir()} == kinds
 
 
 @contextmanager
@@ -626,7 +652,10 @@ def test_full_disk_keeps_what_was_written(plant, small_disk):
     assert not (plant.output / ".aside").exists()
 
 
-@pytest.mark.parametrize("blocked", ["output", "output/scores", "output/flagged", "output/.aside"])
+@pytest.mark.parametrize(
+    "blocked",
+    ["output", "output/scores", "output/flagged", "output/events", "output/.aside"],
+)
 def test_folder_that_cannot_be_made_is_an_output_error(plant, blocked):
     """Where a file stands in the way of a folder, the message says what cannot be written."""
     obstacle = plant.folder / blocked

@@ -12,16 +12,17 @@ if TYPE_CHECKING:
     from aedetect.config import Config
 
 CONFIG = Path("demo.toml")
-_SHOWN = 8  # stretches
+_SHOWN = 6  # events
 
 
 def demo() -> None:
     """Train on the shipped sample, score it day by day, and show what was flagged."""
     from aedetect.cli.options import read_config
-    from aedetect.cli.show import console, print_evaluation, print_events, print_summary
+    from aedetect.cli.show import console, print_evaluation, print_summary
+    from aedetect.cli.show_events import print_events
     from aedetect.cli.work import run_scoring, run_training
     from aedetect.evaluate import evaluate
-    from aedetect.events import group, read_flagged
+    from aedetect.events import read_events
     from aedetect.files import find
 
     _place_sample(Path())
@@ -39,9 +40,8 @@ def demo() -> None:
         run_training(CONFIG, [])
     out.print("\n2. Score the days that arrived since (data/smd/incoming)", style="bold")
     print_summary(run_scoring(CONFIG, []))
-    out.print("\n3. The strangest stretches", style="bold")
-    flagged = read_flagged(settings.output)
-    print_events(group(flagged), rows=flagged.rows.num_rows, most=_SHOWN)
+    out.print("\n3. The strangest events", style="bold")
+    print_events(read_events(settings.output, suppressed=True), most=_SHOWN)
     out.print("\n4. How well it did", style="bold")
     source = find(settings.input, timestamp=settings.data.timestamp)
     print_evaluation(evaluate(source, settings.output, settings.data))
@@ -77,7 +77,8 @@ def _say_what_next(settings: Config) -> None:
         "\nWhere to look next\n"
         f"  every row's verdict      {output}/scores\n"
         f"  flagged rows and causes  {output}/flagged\n"
-        f"  more of the stretches    aedetect flags {CONFIG} --most 50\n"
+        f"  events, a row each       {output}/events\n"
+        f"  more of the events       aedetect flags {CONFIG} --most 50\n"
         f"  the model in MLflow      mlflow ui --backend-store-uri {uri}\n"
         "  the runs in Prefect      prefect server start\n"
         f"  every morning at 06:15   aedetect schedule {CONFIG}"

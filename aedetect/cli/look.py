@@ -48,23 +48,34 @@ def flags(
     overrides: Overrides = None,
     since: Since = None,
     until: Until = None,
-    most: Annotated[int, typer.Option(help="How many stretches to show.", min=1)] = 20,
+    most: Annotated[int, typer.Option(help="How many events to show.", min=1)] = 20,
+    suppressed: Annotated[bool, typer.Option(help="Also show those kept quiet.")] = False,
+    withdrawn: Annotated[
+        bool, typer.Option("--withdrawn", help="Show those that were written once and are gone.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what was flagged, grouped into stretches, the strangest first."""
+    """Show the events that flagged rows form, the strangest first."""
     from aedetect.cli.options import read_config
-    from aedetect.cli.show import print_events, print_json
+    from aedetect.cli.show import print_json
+    from aedetect.cli.show_events import print_events, print_withdrawn
     from aedetect.durations import parse_instant
-    from aedetect.events import group, read_flagged
+    from aedetect.events import as_events, read_events, read_withdrawn
 
     settings = read_config(config, overrides or [])
-    flagged = read_flagged(
-        settings.output,
-        since=parse_instant(since) if since else None,
-        until=parse_instant(until) if until else None,
-    )
-    events = group(flagged)
+    span = {
+        "since": parse_instant(since) if since else None,
+        "until": parse_instant(until) if until else None,
+    }
+    if withdrawn:
+        gone = read_withdrawn(settings.output, **span)
+        if as_json:
+            print_json(list(as_events(gone.slice(0, most))) if gone is not None else [])
+        else:
+            print_withdrawn(gone, most=most)
+        return
+    events = read_events(settings.output, **span, suppressed=suppressed or not as_json)
     if as_json:
-        print_json(events[:most])
+        print_json(list(as_events(events.slice(0, most))))
     else:
-        print_events(events, rows=flagged.rows.num_rows, most=most)
+        print_events(events, most=most, suppressed=suppressed)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
@@ -19,7 +18,6 @@ from aedetect.secrets import mask
 if TYPE_CHECKING:
     from aedetect.config import Config
     from aedetect.evaluate import Evaluation
-    from aedetect.events import Cause, Event
     from aedetect.quality import InputQuality, Quality
     from aedetect.registry import Registered
     from aedetect.scoring import Summary
@@ -101,17 +99,25 @@ def print_summary(summary: Summary) -> None:
     output = near(summary.output)
     for reason, count in summary.not_scored.items():
         out.print(f"  {count:,} rows not scored: {reason}")
+    for reason, count in summary.suppressed.items():
+        out.print(f"  {count:,} rows kept quiet: {reason}")
     for file in summary.undated:
         out.print(f"  {file}")
     for file in summary.unreadable:
         out.print(f"  set aside: {file}; it is tried again in the next run")
+    if any(summary.events.values()):
+        counts = (f"{count:,} {kind}" for kind, count in summary.events.items() if count)
+        out.print(f"  events: {', '.join(counts)}")
     for what, partitions in (
         ("withdrawn, input gone", summary.withdrawn),
         ("kept, input unreadable", summary.held),
     ):
         if partitions:
             out.print(f"  {what}: {', '.join(partitions)}")
-    out.print(f"verdicts in {output}/scores, flagged rows with causes in {output}/flagged")
+    out.print(
+        f"verdicts in {output}/scores, flagged rows with causes in {output}/flagged, "
+        f"events in {output}/events"
+    )
 
 
 def print_models(name: str, versions: Sequence[Registered]) -> None:
@@ -134,38 +140,6 @@ def print_models(name: str, versions: Sequence[Registered]) -> None:
     console().print(table)
 
 
-def print_events(events: Sequence[Event], *, rows: int, most: int) -> None:
-    """Show stretches of flagged rows."""
-    out = console()
-    if not events:
-        out.print("nothing is flagged")
-        return
-    table = _table(
-        "entity",
-        "from",
-        "to",
-        "rows",
-        "peak",
-        "severity",
-        "causes: observed (expected)",
-    )
-    for event in events[:most]:
-        table.add_row(
-            str(event.entity or "-"),
-            _when(event.start),
-            _when(event.end),
-            str(event.rows),
-            f"{event.peak_score / event.threshold:.1f} x",
-            event.severity,
-            "\n".join(map(_cause, event.causes)),
-        )
-    out.print(table)
-    shown = min(most, len(events))
-    out.print(
-        f"{rows:,} flagged rows in {len(events):,} stretches; the {shown} strangest are shown"
-    )
-
-
 def print_evaluation(result: Evaluation) -> None:
     """Show how verdicts agree with labels."""
     table = _table("against the labels, row by row, no adjustment", "")
@@ -182,17 +156,6 @@ def print_evaluation(result: Evaluation) -> None:
     table.add_row("false alarms a day", f"{result.false_alarms_a_day:.1f} rows")
     table.add_row("false alarm rate", f"{result.false_alarm_rate:.5f}")
     console().print(table)
-
-
-def _when(moment: str) -> str:
-    """Leave out seconds that are nought."""
-    return re.sub(r"(\d\d:\d\d):00(?=$|[+-])", r"\1", moment)
-
-
-def _cause(cause: Cause) -> str:
-    return (
-        f"{cause.share:4.0%} {cause.feature} {_number(cause.observed)} ({_number(cause.expected)})"
-    )
 
 
 def _number(value: float | None) -> str:

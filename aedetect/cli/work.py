@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aedetect.scoring import Summary
 
 
-SHOWN = 5  # stretches after scoring; `flags` shows more
+SHOWN = 5  # events after scoring; `flags` shows more
 
 
 def train(config: ConfigPath, overrides: Overrides = None) -> None:
@@ -33,9 +33,10 @@ def score(
 ) -> None:
     """Score what is new or changed; with --since, --until or --all score that anew."""
     from aedetect.cli.options import read_config
-    from aedetect.cli.show import print_events, print_json, print_summary
+    from aedetect.cli.show import print_json, print_summary
+    from aedetect.cli.show_events import print_events
     from aedetect.durations import parse_instant
-    from aedetect.events import group, read_flagged
+    from aedetect.events import read_events
 
     summary = run_scoring(config, overrides or [], since=since, until=until, everything=everything)
     if as_json:
@@ -43,10 +44,9 @@ def score(
         return
     print_summary(summary)
     if summary.flagged and summary.since is not None:
-        flagged = read_flagged(
-            read_config(config, overrides or []).output, since=parse_instant(summary.since)
-        )
-        print_events(group(flagged), rows=flagged.rows.num_rows, most=SHOWN)
+        output = read_config(config, overrides or []).output
+        found = read_events(output, since=parse_instant(summary.since), suppressed=True)
+        print_events(found, most=SHOWN)
 
 
 def promote(

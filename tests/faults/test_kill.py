@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from plant import Plant, contents
+from plant import Plant, contents, pure
 
 SEED = 20260103
 KILLS = 5
@@ -87,7 +87,7 @@ def test_killed_run_is_completed_by_the_next(hourly):
             pq.read_table(path)
         cut_short += contents(output) != contents(plant.output)
         plant.score(partition="hour", output=name)
-        assert contents(output) == contents(plant.output)
+        assert pure(output) == pure(plant.output)
         assert not (output / ".aside").exists()
     assert cut_short, "at least one of the moments must lie within the run"
 
@@ -104,7 +104,7 @@ def test_run_killed_while_it_scores_anew_is_completed(hourly):
         kill_after(process, seconds / 3)
         plant.score(partition="hour", output="corrected")
         plant.score(partition="hour", output="afresh")
-        assert contents(plant.folder / "corrected") == contents(plant.folder / "afresh")
+        assert pure(plant.folder / "corrected") == pure(plant.folder / "afresh")
     finally:
         shutil.copy(copied / "2026-01-03.parquet", plant.incoming)
 
@@ -118,7 +118,7 @@ def test_two_runs_at_once_do_no_harm(hourly):
     assert [process.wait() for process in both] == [0, 0]
     for process in both:
         process.communicate()
-    assert contents(plant.folder / "shared") == contents(plant.output)
+    assert pure(plant.folder / "shared") == pure(plant.output)
 
 
 def test_killed_command_is_completed_by_the_next(hourly):
@@ -143,5 +143,21 @@ def test_killed_command_is_completed_by_the_next(hourly):
     output = plant.folder / "command"
     assert contents(output) != contents(plant.output)
     plant.score(partition="hour", output="command")
-    assert contents(output) == contents(plant.output)
+    assert pure(output) == pure(plant.output)
     assert not (output / ".aside").exists()
+
+
+def test_run_killed_while_it_forms_events_is_completed(hourly):
+    """With every partition scored, and some of the files of events in place."""
+    plant, config, _ = hourly
+    process = start(config, "forming")
+    release(process)
+    events = plant.folder / "forming" / "events"
+    while process.poll() is None and len(list(events.rglob("*.parquet"))) < KILLS:
+        time.sleep(0.001)
+    process.kill()
+    process.communicate()
+    written = len(list(events.rglob("*.parquet")))
+    assert KILLS <= written < len(list((plant.output / "events").rglob("*.parquet")))
+    summary = plant.score(partition="hour", output="forming")
+    assert (summary.partitions, pure(plant.folder / "forming")) == (0, pure(plant.output))

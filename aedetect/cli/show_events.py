@@ -1,0 +1,83 @@
+"""Events on a terminal: a line of figures and a sentence each."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pyarrow.compute as pc
+
+from aedetect.cli.show import console
+from aedetect.events import Event, as_events
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def print_events(events: pa.Table, *, most: int, suppressed: bool = False) -> None:
+    """Show events, the first ones of a table ordered by strangeness, and how many there are.
+
+    Of those kept quiet only the number is told, unless they are asked for.
+    """
+    out = console()
+    reported = pc.is_null(events["suppressed"])
+    shown = events if suppressed else events.filter(reported)
+    if not shown.num_rows:
+        out.print("no event" if events.num_rows == 0 else "no event that is reported")
+    else:
+        _print(shown.slice(0, most))
+        rows = pc.sum(shown["rows"]).as_py()
+        number, listed = shown.num_rows, min(most, shown.num_rows)
+        which = "all are shown" if listed == number else f"the {listed} strangest are shown"
+        out.print(f"{rows:,} flagged rows in {number:,} events; {which}")
+    quiet = events.filter(pc.invert(reported))
+    if quiet.num_rows and not suppressed:
+        for each in pc.value_counts(quiet["suppressed"]).to_pylist():
+            out.print(f"  {each['counts']:,} more are kept quiet: {each['values']}")
+
+
+def print_withdrawn(events: pa.Table | None, *, most: int) -> None:
+    """Show the events that were written once and are no more."""
+    if events is None or not events.num_rows:
+        console().print("no event was withdrawn")
+        return
+    _print(events.slice(0, most))
+    console().print(f"{events.num_rows:,} events were written once and are no more")
+
+
+def _print(events: pa.Table) -> None:
+    out = console()
+    found = list(as_events(events))
+    lines = [_figures(event) for event in found]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
+    for event, line in zip(found, lines, strict=True):
+        cells = (text.ljust(width) for text, width in zip(line, widths, strict=True))
+        out.print("  ".join(cells).rstrip(), soft_wrap=True)
+        out.print(f"  {event.text}", soft_wrap=True)
+        if event.suppressed:
+            out.print(f"  kept quiet: {event.suppressed}", soft_wrap=True)
+
+
+def _figures(event: Event) -> tuple[str, ...]:
+    rows = "1 row" if event.rows == 1 else f"{event.rows:,} rows"
+    return (
+        event.event_id,
+        event.entity or "-",
+        _span(event),
+        rows,
+        f"{event.peak_score / event.threshold:.1f} x the threshold",
+        event.severity,
+    )
+
+
+def _span(event: Event) -> str:
+    """Write from when to when, the second date only when it is another."""
+    start, end = _when(event.start), _when(event.end)
+    if start == end:
+        return start
+    return f"{start} to {end[11:] if start[:10] == end[:10] else end}"
+
+
+def _when(moment: str) -> str:
+    """Leave out seconds that are nought."""
+    return re.sub(r"(\d\d:\d\d):00(?=$|[+-])", r"\1", moment)

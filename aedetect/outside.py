@@ -1,0 +1,74 @@
+"""Which features of a row are outside their own limits, in their units."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from aedetect.prepare import undo
+
+if TYPE_CHECKING:
+    from aedetect.ingest import Bool, Float, Int
+    from aedetect.prepare import Preparation
+    from aedetect.score import Scored
+    from aedetect.window import Matrix
+
+OUTSIDE = pa.list_(
+    pa.struct([("feature", pa.string()), ("low", pa.float64()), ("high", pa.float64())])
+)
+
+
+def outside(
+    preparation: Preparation, scored: Scored, values: Float, limits: Matrix
+) -> pa.ListArray:
+    """List the features whose raw values (M, F) are outside of what is expected -/+ limits (M, D).
+
+    Limits are in model units; low and high are in original ones. A text column is outside when
+    the model expects another category most: `feature` names that one ("state=on"), low and high
+    are null. A missing value is not outside.
+    """
+    known = scored.entity if preparation.entities else np.zeros_like(scored.entity)
+    expected = scored.expected.astype(np.float64)
+    first = np.flatnonzero(np.diff(preparation.owner, prepend=-1))
+    with np.errstate(over="ignore"):  # a limit far beyond all values is none
+        low, high = (
+            undo(preparation, expected + sign * limits, known)[:, first] for sign in (-1.0, 1.0)
+        )
+    found = (values < low) | (values > high)
+    label = np.tile(_offsets(preparation), (len(values), 1))
+    for index, feature in enumerate(preparation.features):
+        if feature.is_text:
+            columns = slice(first[index], first[index] + len(feature.categories))
+            most = undo(preparation, expected, known)[:, columns].argmax(axis=1)
+            found[:, index] = (values[:, index] != most) & ~np.isnan(values[:, index])
+            label[:, index] += most
+            low[:, index] = high[:, index] = np.nan
+    return _lists(preparation, found, label, low, high)
+
+
+def _lists(preparation: Preparation, found: Bool, label: Int, low: Float, high: Float) -> pa.Array:
+    columns = (
+        pa.array(_labels(preparation)).take(pa.array(label[found])),
+        pa.array(low[found], from_pandas=True),
+        pa.array(high[found], from_pandas=True),
+    )
+    structs = pa.StructArray.from_arrays(columns, fields=list(OUTSIDE.value_type))
+    offsets = np.concatenate([[0], found.sum(axis=1).cumsum()]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), structs).cast(OUTSIDE)
+
+
+def _labels(preparation: Preparation) -> list[str]:
+    """Every name that `feature` can have: of a category one for each value."""
+    labels = []
+    for feature in preparation.features:
+        name = feature.name
+        labels += [f"{name}={v}" for v in feature.categories] if feature.is_text else [name]
+    return labels
+
+
+def _offsets(preparation: Preparation) -> Int:
+    """Return where each feature's labels begin: (F,)."""
+    widths = [max(len(feature.categories), 1) for feature in preparation.features]
+    return np.cumsum([0, *widths])[:-1]

@@ -1,0 +1,66 @@
+"""Flagged files made by hand, as the first stage of a scoring run leaves them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+
+from aedetect.durations import NANOSECONDS
+from aedetect.form import Formation, form_events
+from aedetect.partition import FLAGGED, partition_at
+from aedetect.sink import Origin, TableWriter
+from aedetect.stretches import EventSettings
+from aedetect.verdicts import flagged_schema
+
+MIDNIGHT = datetime(2026, 2, 2, tzinfo=UTC)
+FIRST, SECOND, THIRD = (
+    partition_at((20_485 + day) * NANOSECONDS["d"], "day") for day in range(3)
+)  # 2026-02-01 and the two days after
+
+ORIGIN = Origin(
+    model_name="pump",
+    model_version=1,
+    calibration_version=1,
+    config_hash="",
+    lookback=0,
+    max_gap=5 * NANOSECONDS["min"],
+    inputs={},
+)
+
+
+def row(minute, entity="east", score=3.0, **other):
+    """A flagged row, so many minutes after midnight."""
+    return {
+        "timestamp": MIDNIGHT + timedelta(minutes=minute),
+        "entity": entity,
+        "score": score,
+        "p_value": 1e-3 / score,
+        "threshold": 2.0,
+        "severity": "info",
+        "causes": [{"feature": "a", "share": 1.0, "observed": score, "expected": 1.0}],
+        "outside": [{"feature": "a", "low": 0.5, "high": 1.5}],
+        "model_name": "pump",
+        "model_version": 1,
+        "calibration_version": 1,
+    } | other
+
+
+def flag(output, partition, *rows, zone=None):
+    """Write the flagged file of a partition."""
+    path = partition.path(output, FLAGGED)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    schema = flagged_schema(pa.timestamp("us", tz=zone))
+    writer = TableWriter(path, schema, ORIGIN)
+    for batch in pa.Table.from_pylist(list(rows), schema=schema).to_batches():
+        writer.write(batch)
+    writer.close()
+    return path
+
+
+def formed(output, *, leaving=(), units=None, **settings):
+    """Form events."""
+    formation = Formation(
+        detector="pump", by="day", settings=EventSettings(**settings), units=units or {}
+    )
+    return form_events(output, formation, leaving=leaving)

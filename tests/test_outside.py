@@ -1,0 +1,81 @@
+"""Which features are outside their own limits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from aedetect.calibrate import Threshold
+from aedetect.durations import NANOSECONDS
+from aedetect.ingest import Rows
+from aedetect.outside import outside
+from aedetect.score import score_rows
+
+
+def found(detector, rows, size):
+    """What is outside in each row that can be scored, with the same limit for all columns."""
+    low = replace(detector.calibration, threshold=Threshold(-1.0, "quantile", 1.0), own={})
+    scored = score_rows(
+        replace(detector, calibration=low), rows, np.ones(len(rows), dtype=np.bool_)
+    )
+    limits = np.full(scored.expected.shape, size, dtype=np.float32)
+    values = rows.values[scored.flagged]
+    return scored, outside(detector.scorer.preparation, scored, values, limits).to_pylist()
+
+
+@pytest.fixture(scope="module")
+def rows(make_frame):
+    """Ten rows of one unit; the last has a wrong b, the one before no b."""
+    frame = make_frame(units=("east",), start="2026-02-01", rows=10, features=("a", "b"))
+    values = np.ascontiguousarray(frame[["a", "b"]].to_numpy())
+    values[-1, 1] += 15
+    values[-2, 1] = np.nan
+    return Rows(
+        time=frame["time"].to_numpy().astype("datetime64[ns]").astype(np.int64),
+        entity=np.zeros(10, dtype=np.int32),
+        names=("east",),
+        values=values,
+    )
+
+
+def test_limits_are_told_in_units(detector, rows):
+    """What is expected, less and plus the limit; a missing value is not outside."""
+    scored, listed = found(detector, rows, 3.0)
+    (last,) = listed[-1]
+    scaling = detector.scorer.preparation.scaling
+    middle = scored.expected[-1, 1] * scaling.scale[0][1] + scaling.center[0][1]
+    assert last["feature"] == "b"
+    assert (last["low"] + last["high"]) / 2 == pytest.approx(middle, rel=1e-5)
+    assert last["high"] - last["low"] == pytest.approx(6 * scaling.scale[0][1], rel=1e-5)
+    assert listed[-2] == []
+
+
+def test_wide_limits_hold_everything_and_narrow_ones_nothing(detector, rows):
+    """All that was observed."""
+    assert found(detector, rows, np.inf)[1] == [[]] * 7
+    narrow = found(detector, rows, 0.0)[1]
+    assert [len(each) for each in narrow] == [2] * 5 + [1, 2]
+
+
+def test_a_category_is_outside_when_another_is_expected(make_frame, train_on):
+    """It names the one expected most, and has no range."""
+    frame = make_frame(rows=300)
+    frame["mode"] = np.where(frame["a"] > 0, "fast", "eco")
+    detector = train_on(frame, model={"variant": "linear"}).detector
+    values = np.array([[1.0, 12, 1]] * 5 + [[1.0, 12, 0], [1.0, 12, -1], [1.0, 12, np.nan]])
+    rows = Rows(
+        time=np.arange(8) * NANOSECONDS["min"],
+        entity=np.zeros(8, dtype=np.int32),
+        names=("east",),
+        values=values,
+    )
+    scored, listed = found(detector, rows, 1e9)
+    fast = {"feature": "mode=fast", "low": None, "high": None}
+    assert [len(each) for each in listed] == [0, 0, 0, 1, 0]
+    sure = replace(scored, expected=scored.expected.copy())
+    sure.expected[:, 2:] = [-1.0, 2.0]  # eco, fast
+    preparation, limits = detector.scorer.preparation, np.full(sure.expected.shape, 1e9)
+    told = outside(preparation, sure, values[scored.flagged], limits.astype(np.float32))
+    assert told.to_pylist() == [[], [], [fast], [fast], []]
