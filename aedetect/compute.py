@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -145,3 +145,12 @@ def _count(scored: Scored, which: Bool, total: dict[str, int]) -> None:
     for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
         reason = scored.reasons[code]
         total[reason] = total.get(reason, 0) + count
+
+
+def total(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    """Add up counts by reason."""
+    total: dict[str, int] = {}
+    for each in counts:
+        for reason, count in each.items():
+            total[reason] = total.get(reason, 0) + count
+    return total

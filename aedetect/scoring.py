@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from aedetect import deliver, registry
 from aedetect.cluster import cluster
-from aedetect.compute import Computed, Model, compute, load_detector
+from aedetect.compute import Computed, Model, compute, load_detector, total
 from aedetect.errors import SchemaMismatch
 from aedetect.files import SetAside, find, fingerprints
 from aedetect.form import Formation, form_events
@@ -184,8 +184,8 @@ def finish(job: Job, computed: Iterable[Computed], changes: Changes) -> Summary:
         held=tuple(map(str, job.plan.held)),
         rows=rows,
         flagged=flagged,
-        not_scored=_total(each.not_scored for each in done),
-        suppressed=_total(each.suppressed for each in done),
+        not_scored=total(each.not_scored for each in done),
+        suppressed=total(each.suppressed for each in done),
         events=changes.counts,
     )
 
@@ -223,14 +223,6 @@ def _suppression(
     suppression = read_suppression(config.events, config.maintenance, start=start, end=end)
     check_features(suppression, schema)
     return suppression
-
-
-def _total(counts: Iterable[dict[str, int]]) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for each in counts:
-        for reason, count in each.items():
-            total[reason] = total.get(reason, 0) + count
-    return total
 
 
 def _undated(file: SourceFile) -> str:
