@@ -77,9 +77,10 @@ class Config:
 
     @property
     def hash(self) -> str:
-        """Hash of the settings that a detector is learnt from, not of where things lie."""
+        """Hash of the settings that a detector is learnt from, not of where and when."""
         learnt_from = {section: asdict(getattr(self, section)) for section in _LEARNT_FROM}
         learnt_from["data"].pop("train")
+        learnt_from["training"].pop("schedule")
         return hashlib.sha256(json.dumps(learnt_from, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
