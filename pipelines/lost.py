@@ -62,13 +62,19 @@ def _under_way(client: SyncPrefectClient) -> Iterable[FlowRun]:
     from prefect.client.schemas.objects import StateType
 
     states = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
-    runs = client.read_flow_runs(
-        flow_filter=FlowFilter(name=FlowFilterName(any_=list(FLOWS))),
-        flow_run_filter=FlowRunFilter(
-            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states))
-        ),
-        limit=_PAGE,
-    )
+    runs: list[FlowRun] = []
+    while not len(runs) % _PAGE:
+        page = client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=list(FLOWS))),
+            flow_run_filter=FlowRunFilter(
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states))
+            ),
+            limit=_PAGE,
+            offset=len(runs),
+        )
+        runs += page
+        if not page:
+            break
     return [run for run in runs if TAG in run.tags or from_labels(run.labels)]
 
 

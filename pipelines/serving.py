@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from prefect.runner import Runner
 
 _LOOK_SECONDS = 60  # between two looks for runs that lost their process
+_AWAY_SECONDS = 3600  # that who serves waits for the API, before a service manager has its turn
 _AT_ONCE_SECONDS = 60  # what fails sooner than that, fails the same when tried again
 
 
@@ -50,16 +51,17 @@ def serve(paths: Sequence[Path], *, tell: Callable[[str], object]) -> None:
 
 
 def _serve_on(wanted: Sequence[Deployment], *, tell: Callable[[str], object]) -> None:
-    """Serve, and serve on when the API was away: Prefect's runner gives up after a minute."""
+    """Serve, and serve on when the API was away: Prefect's runner gives up after some minutes."""
+    await_api()
     while True:
-        await_api()
         begin = time.monotonic()
         try:
             asyncio.run(_serve(wanted, tell=tell))
         except Exception as error:
             if time.monotonic() - begin < _AT_ONCE_SECONDS:
                 raise
-            tell(f"serving was interrupted ({error}), and is taken up again")
+            tell(f"serving was interrupted ({error}), and is taken up again with Prefect's API")
+            await_api(seconds=_AWAY_SECONDS)
         else:
             return
 
