@@ -104,4 +104,8 @@ def test_killed_schedule_is_taken_up_again(client, plant, tmp_path):
             second.terminate()
             second.wait(timeout=SECONDS)
     assert client.read_flow_run(lost.id).state.name == "Crashed"
+    for flow in ("scoring", "training"):  # one run of each at a time, wherever it is served
+        served = client.read_deployment_by_name(f"{flow}/plant")
+        assert served.global_concurrency_limit.limit == 1
+        assert served.concurrency_options.collision_strategy == "ENQUEUE"
     assert len(verdicts(plant.output)) == ARRIVED
