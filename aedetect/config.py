@@ -77,10 +77,11 @@ class Config:
 
     @property
     def hash(self) -> str:
-        """Hash of the settings that a detector is learnt from, not of where things lie."""
+        """Hash of the settings that a detector is learnt from, not of where and when."""
         learnt_from = {section: asdict(getattr(self, section)) for section in _LEARNT_FROM}
-        for key in ("train", "units"):  # where things lie, and how they are called
-            learnt_from["data"].pop(key)
+        # not where things lie, what they are called and when it runs
+        for section, key in (("data", "train"), ("data", "units"), ("training", "schedule")):
+            learnt_from[section].pop(key)
         return hashlib.sha256(json.dumps(learnt_from, sort_keys=True).encode()).hexdigest()[:16]
 
     @property

@@ -15,7 +15,9 @@ Every message says what is needed, what came, and what to do about it.
     │   └── UnknownModel      no such model, version or alias
     ├── OutputError           the output folder cannot be written or holds something else
     ├── DeliveryError         the database did not take what was written
-    └── ServerError           no Prefect server could be reached or started
+    ├── ServerError           no Prefect server could be reached or started
+    ├── UnknownDeployment     nothing of that name is served or deployed
+    └── RunFailed             a run that was waited for did not complete
 """
 
 from __future__ import annotations
@@ -75,3 +77,11 @@ class DeliveryError(AedetectError):
 
 class ServerError(AedetectError):
     """No Prefect server could be reached or started."""
+
+
+class UnknownDeployment(AedetectError):
+    """Nothing of that name is served or deployed."""
+
+
+class RunFailed(AedetectError):
+    """A run that was waited for did not complete."""

@@ -48,6 +48,7 @@ class TrainingSettings:
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     # events labelled false alarms: their rows join as normal, or are left out
     false_alarms: Literal["normal", "exclude"] = "normal"
+    schedule: str | None = None  # cron, UTC, to learn anew
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from aedetect.durations import parse_instant
 from aedetect.plan import Span
 from pipelines import tasks
 from pipelines.blocks import secrets
+from pipelines.guard import guarded
 
 # One partition a core at a time: each is computed by one thread.
 RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=os.cpu_count() or 1)
@@ -26,6 +27,7 @@ RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=os.cpu_count() or 1)
     persist_result=False,
     task_runner=RUNNER,
 )
+@guarded
 def scoring(
     config_path: str,
     overrides: list[str] | None = None,

@@ -19,13 +19,17 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from urllib.error import URLError
+from http import HTTPStatus
+from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from aedetect.errors import ServerError
 
 HOST = "127.0.0.1"
 _START_SECONDS = 120  # the first start sets the database of Prefect up
+_AWAY_SECONDS = 120  # that a server may be away when a run starts: it restarts, or is updated
+_SLOWEST = 8.0  # seconds between two looks at most
+_LEASES = "prefect.server.concurrency.lease_storage.filesystem"
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -77,6 +81,8 @@ def start(*, port: int | None = None, services: bool = False) -> Server | None:
 def _spawn(port: int, api: str, *, services: bool) -> Server:
     """Start the process below; it ends when this one does."""
     quiet = {"PREFECT_UI_ENABLED": "true" if services else "false"}
+    if services:  # who holds the slot of a concurrency limit must outlast the server's memory
+        quiet["PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE"] = _LEASES
     if not services:
         quiet["PREFECT__SERVER_EPHEMERAL"] = "1"  # as Prefect does for its own: no services
     process = subprocess.Popen(  # noqa: S603 - the command is written here
@@ -104,11 +110,54 @@ def _point_to(api: str) -> None:
     refresh_global_settings_context()
 
 
+def find() -> None:
+    """Use the server that Prefect's settings name, or the one that `aedetect schedule` started.
+
+    Raises ServerError when there is none.
+    """
+    from prefect.settings import PREFECT_SERVER_API_PORT, get_current_settings
+
+    if get_current_settings().api.url is None:
+        api = f"http://{HOST}:{PREFECT_SERVER_API_PORT.value()}/api"
+        if not answers(api):
+            raise ServerError(
+                f"a Prefect server is needed, however PREFECT_API_URL names none and {api} does "
+                "not answer: start `aedetect schedule` or `prefect server start` first"
+            )
+        _point_to(api)
+    await_api()
+
+
+def await_api(*, seconds: float = _AWAY_SECONDS) -> None:
+    """Wait until the server that Prefect's settings name answers, looking ever less often.
+
+    Raises ServerError when it does not within so many seconds.
+    """
+    from prefect.settings import get_current_settings
+
+    api = get_current_settings().api.url
+    if api is None:
+        return
+    deadline, pause = time.monotonic() + seconds, 0.25
+    while not answers(api):
+        if time.monotonic() + pause > deadline:
+            raise ServerError(
+                f"the Prefect server that PREFECT_API_URL names, {api}, has not answered for "
+                f"{seconds:.0f} s: start it, or unset PREFECT_API_URL to do without"
+            )
+        time.sleep(pause)
+        pause = min(2 * pause, _SLOWEST)
+
+
 def answers(api: str) -> bool:
-    """Whether a Prefect server is there."""
-    with suppress(URLError, OSError), urlopen(f"{api}/health", timeout=5) as reply:  # noqa: S310
-        return bool(reply.status == 200)  # noqa: PLR2004 - HTTP OK
-    return False
+    """Whether a Prefect server is there; one that wants to know who asks is there, too."""
+    try:
+        with urlopen(f"{api}/health", timeout=5) as reply:  # noqa: S310
+            return bool(reply.status == HTTPStatus.OK)
+    except HTTPError as error:
+        return error.code < HTTPStatus.INTERNAL_SERVER_ERROR
+    except (URLError, OSError):
+        return False
 
 
 def _free_port() -> int:

@@ -1,28 +1,39 @@
-"""Serve the scoring flow on cron schedules."""
+"""Serve scoring and training of several detectors on their cron schedules, in one process."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import warnings
+import signal
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
-from aedetect.config import Config, read_config
-from aedetect.errors import ConfigError
-from pipelines.server import HOST, start
+from pipelines.deployments import SECTIONS, Deployment, deployments
+from pipelines.lost import HEARTBEAT, TAG, end_lost_runs
+from pipelines.missed import skip_all_but_newest
+from pipelines.server import HOST, await_api, start
 
-DEPLOYMENT = "aedetect"
+if TYPE_CHECKING:
+    from prefect.runner import Runner
+
+_LOOK_SECONDS = 60  # between two looks for runs that lost their process
+_AWAY_SECONDS = 3600  # that who serves waits for the API, before a service manager has its turn
+_AT_ONCE_SECONDS = 60  # what fails sooner than that, fails the same when tried again
 
 
 def serve(paths: Sequence[Path], *, tell: Callable[[str], object]) -> None:
-    """Serve scoring for each configuration until SIGTERM or SIGINT; runs under way are finished.
+    """Serve each configuration until SIGTERM or SIGINT; runs under way are finished.
 
     Without a Prefect server in PREFECT_API_URL one is started on this machine, and stopped again.
-    Raises ConfigError when a configuration has no schedule, or none that is cron.
+    Raises ConfigError when a configuration has no schedule, or none that is cron, and ServerError
+    when Prefect's API is away for longer than it is waited for.
     """
-    configs = {path.resolve(): read_config(path) for path in paths}
-    for path, config in configs.items():
-        _check_cron(path, config)
+    wanted = deployments(paths, scheduled=True)
     from prefect.settings import PREFECT_SERVER_API_PORT
 
     port = PREFECT_SERVER_API_PORT.value()  # 4200, unless told otherwise
@@ -30,39 +41,115 @@ def serve(paths: Sequence[Path], *, tell: Callable[[str], object]) -> None:
     if server is not None:
         tell(f"starting a Prefect server, to be seen on http://{HOST}:{port}")
         server.wait()
+    for each in wanted:
+        if each.cron:
+            tell(f'{each.flow} {each.detector} on "{each.cron}" (UTC), stop with Ctrl+C')
+    # A reader that Prefect 3.8 cancels when it is stopped.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    with suppress(KeyboardInterrupt):
+        _serve_on(wanted, tell=tell)
+
+
+def _serve_on(wanted: Sequence[Deployment], *, tell: Callable[[str], object]) -> None:
+    """Serve, and serve on when the API was away: Prefect's runner gives up after some minutes."""
+    await_api()
+    while True:
+        begin = time.monotonic()
+        try:
+            asyncio.run(_serve(wanted, tell=tell))
+        except Exception as error:
+            if time.monotonic() - begin < _AT_ONCE_SECONDS:
+                raise
+            tell(f"serving was interrupted ({error}), and is taken up again with Prefect's API")
+            await_api(seconds=_AWAY_SECONDS)
+        else:
+            return
+
+
+async def _serve(wanted: Sequence[Deployment], *, tell: Callable[[str], object]) -> None:
+    """Serve until SIGTERM, and then until the runs under way have ended."""
+    runners, served = await _runners(wanted)
+    await asyncio.to_thread(_tidy, served, tell=tell)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(runner.start()) for runner in runners]
+        tasks.append(group.create_task(_look_for_lost_runs(tell)))
+        await asyncio.sleep(0)  # until they have set their own handlers, which ours replaces
+        # Prefect's handler leaves by SystemExit past a coroutine that nobody awaits.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _cancel, tasks)
+    await asyncio.to_thread(_tidy, tell=tell)
+
+
+def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Stop looking for work, once: a second time would disturb those who wait for their runs."""
+    for task in tasks:
+        if not task.cancelling():
+            task.cancel()
+
+
+async def _runners(wanted: Sequence[Deployment]) -> tuple[list[Runner], list[UUID]]:
+    """Make one runner for scoring and one for training, and register what they serve.
+
+    Runner.add_flow keeps the flow in memory and runs it in a child that the runner waits for, also
+    when it is stopped; prefect.serve, given deployments, runs a command that it kills. Two runners
+    in one loop, each with one run at a time: scoring does not wait for training, which may take
+    hours, and twenty detectors due at six o'clock do not load twenty models at once.
+    """
+    from prefect.runner import Runner
+
+    runners, served = [], []
+    for section in SECTIONS:
+        here = [each for each in wanted if each.flow == section]
+        if not here:
+            continue
+        # What falls due while nobody serves stays, to be caught up: schedules are not paused.
+        name = f"aedetect-{section}"
+        runner = Runner(name=name, limit=1, pause_on_shutdown=False, heartbeat_seconds=HEARTBEAT)
+        served += [await _add(runner, each) for each in here]
+        runners.append(runner)
+    return runners, served
+
+
+async def _add(runner: Runner, each: Deployment) -> UUID:
+    """Register one deployment, of which one run at a time may be under way, here or anywhere."""
+    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
     from prefect.schedules import Cron
+    from prefect.types.entrypoint import EntrypointType
 
     from pipelines.scoring import scoring
+    from pipelines.training import training
 
-    schedules = [
-        Cron(str(config.scoring.schedule), parameters={"config_path": str(path)}, slug=config.name)
-        for path, config in configs.items()
-    ]
-    for config in configs.values():
-        tell(f'scoring {config.name} on "{config.scoring.schedule}" (UTC), stop with Ctrl+C')
-    # What Prefect 3.8 leaves behind when SIGTERM ends it: a coroutine, and a cancelled reader.
-    warnings.filterwarnings("ignore", "coroutine 'Runner.astop'", RuntimeWarning)
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    # One flow served by itself, and not prefect.serve of several: only the former lets runs that
-    # are under way finish on SIGTERM. One run at a time; what it missed, the next one scores.
-    scoring.serve(name=DEPLOYMENT, schedules=schedules, limit=1, print_starting_message=False)
+    flows: dict[str, Any] = {"scoring": scoring, "training": training}
+    return await runner.aadd_flow(
+        flows[each.flow],
+        name=each.detector,
+        schedules=[Cron(each.cron)] if each.cron else [],
+        parameters=each.parameters,
+        tags=[TAG],
+        # Enqueued, and not cancelled: a run that somebody triggered has work of its own.
+        concurrency_limit=ConcurrencyLimitConfig(
+            limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE
+        ),
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
 
 
-def _check_cron(path: Path, config: Config) -> None:
-    from prefect.server.schemas.schedules import CronSchedule
-    from pydantic import ValidationError
+async def _look_for_lost_runs(tell: Callable[[str], object]) -> None:
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.to_thread(_tidy, tell=tell)
 
-    cron = config.scoring.schedule
-    if not cron:
-        raise ConfigError(
-            f"{path} needs a [scoring] schedule to be served, however it has none: give cron, such "
-            'as schedule = "15 6 * * *"'
-        )
-    _ = config.input, config.output  # refuse now what every run would refuse
+
+def _tidy(served: Sequence[UUID] = (), *, tell: Callable[[str], object]) -> None:
+    """End lost runs, and of the missed runs of what is served all but the newest."""
+    from prefect import get_client
+
+    now = datetime.now(UTC)
     try:
-        CronSchedule(cron=cron)
-    except ValidationError as error:
-        raise ConfigError(
-            f'[scoring] schedule of {path} must be cron, however: "{cron}"; write for example '
-            '"15 6 * * *" for every morning at 06:15'
-        ) from error
+        with get_client(sync_client=True) as client:
+            for run in end_lost_runs(client, now=now):
+                tell(f"{run.name} had lost its process and is ended; the next run does its work")
+            for deployment in served:
+                if skipped := skip_all_but_newest(client, deployment, now=now):
+                    tell(f"{skipped} missed runs are skipped: the newest does their work")
+    except Exception as error:  # serving goes on; what stays behind is found the next time
+        tell(f"could not look after earlier runs ({type(error).__name__}: {error})")

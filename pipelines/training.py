@@ -11,9 +11,11 @@ from aedetect.config import read_config
 from aedetect.registry import Registered
 from pipelines import tasks
 from pipelines.blocks import secrets
+from pipelines.guard import guarded
 
 
 @flow(name="training", persist_result=False)
+@guarded
 def training(config_path: str, overrides: list[str] | None = None) -> Registered:
     """Learn normal, choose the threshold that keeps the promise, register both as one."""
     config = read_config(Path(config_path), overrides or (), secrets=secrets())

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from plant import DAYS, ROWS, table, write
+from runs import deployed
 
 from aedetect.cli import QUIET, app, main
 
@@ -69,6 +70,8 @@ def test_version(aedetect):
         ("check",),
         ("score", "x.toml", "--everything"),
         ("flags", "x", "--most", "0"),
+        ("deploy", "x.toml"),
+        ("trigger", "pump", "--training", "--all"),
     ],
 )
 def test_wrong_usage_is_exit_code_2(aedetect, words):
@@ -293,3 +296,22 @@ def test_unexpected_errors_are_one_message_too(aedetect, plant):
     """A mistake of ours does not spill a traceback on users."""
     code, _, err = aedetect("check", plant.folder)
     assert (code, len(err.splitlines())) == (1, 1)
+
+
+def test_trigger_and_deploy(aedetect, client, plant):
+    """What is deployed by a file is triggered by name; the moment is checked before anything."""
+    path = plant.written(schedule="15 6 * * *")
+    code, out, _ = aedetect("deploy", path, "--pool", "big", "--to", plant.folder / "made.yaml")
+    assert code == 0
+    assert "deploys scoring/plant, training/plant to the work pool big" in out
+    assert f"prefect --no-prompt deploy --all --prefect-file {plant.folder}/made.yaml" in out
+    deployed(client, "by-name")
+    code, out, _ = aedetect("trigger", "by-name", "--until", "2026-01-04")
+    assert code == 0
+    assert " of by-name is started: http://127.0.0.1:" in out
+    code, out, err = aedetect("trigger", "by-name", "--since", "yesterday")
+    assert (code, out) == (1, "")
+    assert "yesterday" in err
+    code, _, err = aedetect("trigger", "by-nam")
+    assert code == 1
+    assert 'did you mean "by-name"' in err

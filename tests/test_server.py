@@ -6,13 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from aedetect.errors import ServerError
-from pipelines.server import Server, answers
+from pipelines.server import Server, answers, await_api
 
 START = """
 from pipelines.server import start
@@ -77,3 +79,66 @@ def test_server_that_dies_is_an_error_at_once():
 def test_nothing_answers_where_nothing_is():
     """A closed port is no server."""
     assert not answers("http://127.0.0.1:9/api")
+
+
+class Health(BaseHTTPRequestHandler):
+    """Answers as a server does that is there: 200, or 401 to who does not say who it is."""
+
+    status = 200
+
+    def do_GET(self):
+        """Answer anything."""
+        self.send_response(self.status if self.path == "/api/health" else 404)
+        self.end_headers()
+
+    def log_message(self, *args):
+        """Say nothing."""
+
+
+@pytest.fixture
+def api():
+    """Name an API in Prefect's settings that does not answer yet, and give what starts it."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    server = HTTPServer(("127.0.0.1", 0), Health, bind_and_activate=False)
+    server.server_bind()
+    url = f"http://127.0.0.1:{server.server_address[1]}/api"
+
+    def begin():
+        server.server_activate()
+        server.serve_forever(poll_interval=0.01)
+
+    thread = threading.Thread(target=begin, daemon=True)
+    with temporary_settings(updates={PREFECT_API_URL: url}):
+        yield url, thread
+    if thread.ident is not None:
+        server.shutdown()
+        thread.join()
+    server.server_close()
+
+
+def test_server_that_is_away_for_a_while_is_waited_for(api):
+    """A server that is restarted delays the run, and does not fail it."""
+    url, thread = api
+    threading.Timer(0.5, thread.start).start()
+    assert not answers(url)
+    await_api(seconds=30)
+    assert answers(url)
+
+
+def test_server_that_stays_away_is_an_error(api):
+    """Which server, how long it was waited for, and what to do."""
+    begin = time.monotonic()
+    with pytest.raises(ServerError, match=f"{api[0]}, has not answered for 1 s: start it, or"):
+        await_api(seconds=1)
+    assert time.monotonic() - begin < 5
+
+
+def test_server_that_asks_who_it_is_answers(api, monkeypatch):
+    """Behind a login there is a server, too."""
+    url, thread = api
+    monkeypatch.setattr(Health, "status", 401)
+    thread.start()
+    await_api(seconds=10)
+    monkeypatch.setattr(Health, "status", 503)
+    assert not answers(url)

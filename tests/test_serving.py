@@ -1,4 +1,4 @@
-"""Serving: scoring on a schedule."""
+"""Serving: scoring and training on schedules."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from plant import ARRIVED, DAYS, verdicts
 
 from aedetect.errors import ConfigError
 from pipelines.serving import serve
+from pipelines.triggering import await_end, start_run
 
+EAGER = {"PREFECT_RUNNER_POLL_FREQUENCY": "1"}  # seconds; 10 by default
 SECONDS = 60  # for the server to come up, and the first moment of the schedule
 
 
@@ -24,35 +26,18 @@ def test_configuration_without_schedule_is_refused(plant):
         serve([plant.written()], tell=print)
 
 
-@pytest.mark.parametrize("cron", ["daily", "15 6", "61 * * * *", "@sometimes"])
-def test_schedule_that_is_not_cron_is_refused(plant, cron):
-    """The schedule is quoted, and an example given."""
-    with pytest.raises(ConfigError, match=r"must be cron, however: .*15 6 \* \* \*"):
-        serve([plant.written(schedule=cron)], tell=print)
-
-
-def test_configuration_without_input_is_refused(plant):
-    """What every run would refuse is refused before anything is served."""
-    path = plant.written(schedule="15 6 * * *")
-    path.write_text(path.read_text().replace('input = "incoming"', ""))
-    with pytest.raises(ConfigError, match=r"\[scoring\] input is needed"):
-        serve([path], tell=print)
-
-
-def test_one_of_several_is_named(plant):
-    """Each configuration is checked before any is served."""
-    good = plant.written(schedule="15 6 * * *")
-    bad = good.with_name("bad.toml")
-    bad.write_text(good.read_text().replace("15 6 * * *", "soon"))
-    with pytest.raises(ConfigError, match=r"bad\.toml must be cron"):
-        serve([good, bad], tell=print)
-
-
 def free_port():
     """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def wait_for(found, process):
+    """Wait until something is so, or a process has ended."""
+    deadline = time.monotonic() + SECONDS
+    while not found() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.2)
 
 
 def test_schedule_scores_and_ends_on_sigterm(plant, tmp_path):
@@ -61,9 +46,11 @@ def test_schedule_scores_and_ends_on_sigterm(plant, tmp_path):
     own = {
         "PREFECT_HOME": str(tmp_path / "prefect"),
         "PREFECT_SERVER_API_PORT": str(free_port()),
+        **EAGER,
     }
     # The last of six is seconds.
     path = plant.written(schedule="* * * * * */10")
+    path.write_text(path.read_text().replace("[training]", '[training]\nschedule = "0 3 1 1 *"'))
     inherited = {key: value for key, value in os.environ.items() if key != "PREFECT_API_URL"}
     with (tmp_path / "log").open("w") as log:
         served = subprocess.Popen(
@@ -71,9 +58,7 @@ def test_schedule_scores_and_ends_on_sigterm(plant, tmp_path):
         )
         try:
             last = plant.output / "scores" / f"date={DAYS[-1]}" / "part-0.parquet"
-            deadline = time.monotonic() + SECONDS
-            while not last.exists() and time.monotonic() < deadline and served.poll() is None:
-                time.sleep(0.2)
+            wait_for(last.exists, served)
             served.send_signal(signal.SIGTERM)
             assert served.wait(timeout=SECONDS) == 0, (tmp_path / "log").read_text()
         finally:
@@ -82,4 +67,45 @@ def test_schedule_scores_and_ends_on_sigterm(plant, tmp_path):
     said = (tmp_path / "log").read_text().splitlines()
     assert said[0].startswith("starting a Prefect server")
     assert said[1].startswith('scoring plant on "* * * * * */10" (UTC)')
+    assert said[2].startswith('training plant on "0 3 1 1 *" (UTC)')
     assert not [line for line in said if "CancelledError" in line or "astop" in line]
+
+
+def test_killed_schedule_is_taken_up_again(client, plant, tmp_path):
+    """SIGKILL of who serves and of its run: it ends for Prefect too, and the next does its work."""
+    path = plant.written(schedule="0 3 1 1 *", partition="hour")
+    command = [sys.executable, "-m", "aedetect", "schedule", str(path)]
+
+    def is_served():
+        known = [each.parameters.get("config_path") for each in client.read_deployments()]
+        return known.count(str(path)) == 2
+
+    def is_ended():
+        return client.read_flow_run(lost.id).state.is_final()
+
+    with (tmp_path / "log").open("w") as log:
+        first = subprocess.Popen(
+            command, env=os.environ | EAGER, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            wait_for(is_served, first)
+            lost = start_run("plant", flow="scoring", parameters={})
+            wait_for((plant.output / "scores").exists, first)
+        finally:
+            os.killpg(first.pid, signal.SIGKILL)
+            first.wait()
+        assert client.read_flow_run(lost.id).state.name == "Running"
+        second = subprocess.Popen(command, env=os.environ | EAGER, stdout=log, stderr=log)
+        try:
+            wait_for(is_ended, second)
+            again = start_run("plant", flow="scoring", parameters={})
+            assert await_end(again) == f"{again.name}: Completed"
+        finally:
+            second.terminate()
+            second.wait(timeout=SECONDS)
+    assert client.read_flow_run(lost.id).state.name == "Crashed"
+    for flow in ("scoring", "training"):  # one run of each at a time, wherever it is served
+        served = client.read_deployment_by_name(f"{flow}/plant")
+        assert served.global_concurrency_limit.limit == 1
+        assert served.concurrency_options.collision_strategy == "ENQUEUE"
+    assert len(verdicts(plant.output)) == ARRIVED

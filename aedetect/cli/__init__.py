@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from aedetect.cli import compare, demo, draw, look, uses, work
+from aedetect.cli import compare, demo, draw, look, serve, uses, work
 from aedetect.errors import AedetectError
 
 # What the libraries below would otherwise do on their own: call home, ...
@@ -47,7 +47,9 @@ for command in (
     uses.clean,
     uses.impute,
     uses.similar,
-    work.schedule,
+    serve.schedule,
+    serve.deploy,
+    serve.trigger,
     demo.demo,
 ):
     app.command()(command)
@@ -69,7 +71,7 @@ def options(
     ] = False,
 ) -> None:
     """Anomaly detection for tabular time series."""
-    served = context.invoked_subcommand == work.schedule.__name__
+    served = context.invoked_subcommand == serve.schedule.__name__
     for name, value in (LOGGED if served else {} if debug else QUIET).items():
         os.environ.setdefault(name, value)
     for name, value in PRIVATE.items():

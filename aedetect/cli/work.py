@@ -1,4 +1,4 @@
-"""Commands that do the work: train, score, schedule."""
+"""Commands that do the work: train, score, promote."""
 
 from __future__ import annotations
 
@@ -70,22 +70,13 @@ def promote(
     )
 
 
-def schedule(
-    configs: Annotated[list[Path], typer.Argument(metavar="CONFIG...", help="TOML files.")],
-) -> None:
-    """Serve scoring on the cron schedule of each configuration, until stopped."""
-    from pipelines.serving import serve
-
-    serve(configs, tell=typer.echo)
-
-
 @contextmanager
 def prefect_server() -> Iterator[Callable[[], None]]:
     """Start a Prefect server where nobody runs one; give what waits until it answers."""
-    from pipelines.server import start
+    from pipelines.server import await_api, start
 
     server = start()
-    yield server.wait if server is not None else lambda: None
+    yield server.wait if server is not None else await_api
 
 
 def run_training(config: Path, overrides: list[str]) -> None:

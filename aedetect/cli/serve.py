@@ -1,0 +1,71 @@
+"""Commands for runs that nobody waits for: schedule, deploy, trigger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aedetect.cli.options import Since, Until
+
+Configs = Annotated[list[Path], typer.Argument(metavar="CONFIG...", help="TOML files.")]
+
+
+def schedule(configs: Configs) -> None:
+    """Serve scoring and training on the cron schedules of each configuration, until stopped."""
+    from pipelines.serving import serve
+
+    serve(configs, tell=typer.echo)
+
+
+def deploy(
+    configs: Configs,
+    pool: Annotated[str, typer.Option(metavar="NAME", help="Work pool whose workers run it.")],
+    to: Annotated[
+        Path | None, typer.Option(help="File to write; default: prefect.yaml beside CONFIG.")
+    ] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Also deploy it now.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a file that this command did not write.")
+    ] = False,
+) -> None:
+    """Write a prefect.yaml that deploys scoring and training to a work pool."""
+    from pipelines.manifest import apply_manifest, write_manifest
+
+    path = to or configs[0].resolve().parent / "prefect.yaml"
+    names = write_manifest(configs, path, pool=pool, force=force)
+    typer.echo(f"{path} deploys {', '.join(names)} to the work pool {pool}")
+    if apply:
+        apply_manifest(path)
+        typer.echo("deployed")
+    else:
+        typer.echo(f"to do so: prefect --no-prompt deploy --all --prefect-file {path}")
+
+
+def trigger(
+    name: Annotated[str, typer.Argument(help="Name of the detector that is served or deployed.")],
+    since: Since = None,
+    until: Until = None,
+    everything: Annotated[bool, typer.Option("--all", help="Score all anew.")] = False,
+    training: Annotated[bool, typer.Option("--training", help="Train, not score.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until it has ended; 1 unless completed.")
+    ] = False,
+) -> None:
+    """Start a run of a detector that is served or deployed."""
+    from aedetect.durations import parse_instant
+    from pipelines.triggering import await_end, start_run
+
+    bounds = {"since": since, "until": until}
+    parameters: dict[str, object] = {key: text for key, text in bounds.items() if text}
+    for text in bounds.values():
+        _ = text and parse_instant(text)
+    if everything or parameters:
+        parameters["rescore"] = True
+    if training and parameters:
+        raise typer.BadParameter("--training takes none of --since, --until and --all")
+    run = start_run(name, flow="training" if training else "scoring", parameters=parameters)
+    typer.echo(f"{run.name} of {name} is started: {run.url}")
+    if wait:
+        typer.echo(await_end(run))

@@ -1,0 +1,81 @@
+"""Deployments and runs on the Prefect server of the tests, made without running anything."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pipelines.lost import TAG
+
+DAILY = "0 6 * * *"
+
+
+@pytest.fixture
+def client(prefect, monkeypatch):
+    """Give a client of the server, which processes that a test starts use as well."""
+    from prefect import get_client
+    from prefect.settings import PREFECT_API_URL
+
+    api = str(PREFECT_API_URL.value())
+    monkeypatch.setenv("PREFECT_API_URL", api)
+    assert os.environ["PREFECT_API_URL"] == api
+    with get_client(sync_client=True) as client:
+        yield client
+
+
+def deployed(client, name, *, flow="scoring", cron=DAILY, limit=None, tags=(TAG,)):
+    """Deploy a flow of a name without running it, and return the deployment's id."""
+    flow_id = client.create_flow_from_name(flow)
+    return client.create_deployment(
+        flow_id,
+        name=name,
+        entrypoint=f"pipelines.{flow}.{flow}",
+        parameters={"config_path": f"{name}.toml"},
+        schedules=[{"schedule": {"cron": cron, "timezone": "UTC"}, "active": True}],
+        tags=list(tags),
+        concurrency_limit=limit,
+    )
+
+
+def missed(client, deployment, *, days):
+    """Let the schedule of a deployment make the runs of some days ago."""
+    now = datetime.now(UTC)
+    client.request(
+        "POST",
+        f"/deployments/{deployment}/schedule",
+        json={
+            "start_time": (now - timedelta(days=days)).isoformat(),
+            "end_time": now.isoformat(),
+            "min_runs": days,
+            "max_runs": days,
+        },
+    )
+
+
+def run_of(client, deployment, **parameters):
+    """Ask for a run of a deployment, as somebody does."""
+    return client.create_flow_run_from_deployment(deployment, parameters=parameters)
+
+
+def states(client, deployment):
+    """Return the runs of a deployment as (state name, message), the latest due first."""
+    from prefect.client.schemas import filters
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    runs = client.read_flow_runs(
+        flow_run_filter=filters.FlowRunFilter(
+            deployment_id=filters.FlowRunFilterDeploymentId(any_=[deployment])
+        ),
+        sort=FlowRunSort.EXPECTED_START_TIME_DESC,
+    )
+    return [(run.state.name, run.state.message) for run in runs]
+
+
+def begin(client, run):
+    """Make Prefect believe that a run is under way."""
+    from prefect.states import Pending, Running
+
+    assert client.set_flow_run_state(run.id, Pending()).state.is_pending()
+    assert client.set_flow_run_state(run.id, Running()).state.is_running()

@@ -1,0 +1,89 @@
+"""Starting a run of what is served or deployed."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+
+import pytest
+from runs import begin, deployed
+
+from aedetect.errors import RunFailed, ServerError, UnknownDeployment
+from pipelines.triggering import await_end, start_run
+
+
+def test_run_gets_the_parameters(client):
+    """Those asked for, beside those of the deployment."""
+    deployed(client, "asked-for")
+    asked = {"since": "2026-01-01", "rescore": True}
+    run = start_run("asked-for", flow="scoring", parameters=asked)
+    known = client.read_flow_run(run.id)
+    assert known.parameters == {"config_path": "asked-for.toml", **asked}
+    assert (known.name, known.state.name) == (run.name, "Scheduled")
+    assert run.url.endswith(f"/runs/flow-run/{run.id}")
+    assert "/api/" not in run.url
+
+
+def test_unknown_name_lists_those_there_are(client):
+    """With the one that was probably meant; deployments of others are not ours to start."""
+    deployed(client, "pump-7")
+    deployed(client, "pump-theirs", tags=())
+    with pytest.raises(
+        UnknownDeployment, match=r'did you mean "pump-7".*there are .*pump-7'
+    ) as why:
+        start_run("pump7", flow="scoring", parameters={})
+    assert "pump-theirs" not in str(why.value)
+
+
+def test_training_has_deployments_of_its_own(client):
+    """A detector that is only scored cannot be trained by name."""
+    deployed(client, "scored-only")
+    with pytest.raises(UnknownDeployment, match=r'no detector "scored-only" .* for training'):
+        start_run("scored-only", flow="training", parameters={})
+
+
+def test_parameter_that_the_flow_refuses_is_a_server_error(client):
+    """What the server says is passed on."""
+    deployment = deployed(client, "strict")
+    schema = {"type": "object", "properties": {"rescore": {"type": "boolean"}}}
+    client.request(
+        "PATCH",
+        f"/deployments/{deployment}",
+        json={"enforce_parameter_schema": True, "parameter_openapi_schema": schema},
+    )
+    with pytest.raises(ServerError, match="must take the run, however: "):
+        start_run("strict", flow="scoring", parameters={"rescore": "perhaps"})
+
+
+def test_without_any_server_it_is_said_how_to_start_one(prefect):
+    """Neither a setting nor the usual port leads to one."""
+    from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_API_PORT, temporary_settings
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        nobody = {PREFECT_API_URL: None, PREFECT_SERVER_API_PORT: taken.getsockname()[1]}
+        with (
+            temporary_settings(updates=nobody),
+            pytest.raises(ServerError, match="start `aedetect schedule`"),
+        ):
+            start_run("pump", flow="scoring", parameters={})
+
+
+@pytest.mark.parametrize("ending", ["Completed", "Failed"])
+def test_waiting_ends_with_the_run(client, ending):
+    """A run that completes is told; one that does not is an error with the reason."""
+    from prefect import states
+
+    deployed(client, f"ends-{ending}")
+    run = start_run(f"ends-{ending}", flow="scoring", parameters={})
+    begin(client, run)
+    state = getattr(states, ending)(message="for a reason")
+    threading.Timer(0.2, lambda: client.set_flow_run_state(run.id, state)).start()
+    begun = time.monotonic()
+    if ending == "Completed":
+        assert await_end(run) == f"{run.name}: Completed (for a reason)"
+    else:
+        with pytest.raises(RunFailed, match=rf"{run.name}: Failed \(for a reason\)"):
+            await_end(run)
+    assert time.monotonic() - begun < 10
