@@ -14,9 +14,10 @@ from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
-from annotated_types import Gt, Lt
+from annotated_types import Ge, Gt, Lt
 
 from aedetect.errors import CalibrationRefused
+from aedetect.scores import AlignmentName, ScoreName
 
 Scores = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.int32]
@@ -29,8 +30,10 @@ class CalibrationSettings:
     """Which promise: `[calibration]`."""
 
     holdout: Annotated[float, Gt(0), Lt(0.9)] = 0.2  # of each entity's rows, the last in time
-    # elbo: the negative evidence lower bound of a variational model, from [model] draws codes
-    score: Literal["mse", "standardized", "elbo"] = "mse"
+    score: ScoreName = "mse"
+    worst: Annotated[int, Ge(1)] = 5  # parts of a row that score = "worst" averages
+    alignment: AlignmentName = "causal"
+    smooth: Annotated[int, Ge(1)] = 1  # rows that a score is averaged over; 1: none but its own
     threshold: ThresholdName = "false_alarm_rate"
     # None: 0.001, or the smallest that the held-out rows support
     false_alarm_rate: Annotated[float, Gt(0), Lt(1)] | None = None

@@ -28,27 +28,29 @@ ROW_GROUP = 32_768  # rows; small, so that a partition reads little beyond itsel
 
 
 def cluster(
-    units: Sequence[Unit], *, schema: Schema, lookback: int, folder: Path
+    units: Sequence[Unit], *, schema: Schema, lookback: int, lookahead: int = 0, folder: Path
 ) -> tuple[Unit, ...]:
     """Return the units, reading from one file ordered by time when that is worth it.
 
     The file is made in the folder and must stay until the units are computed.
     """
     files = list({file.name: file for unit in units for file in unit.files}.values())
-    if not files or _times_read(units, files, lookback) < WORTH_IT:
+    if not files or _times_read(units, files, lookback, lookahead) < WORTH_IT:
         return tuple(units)
     start = min(unit.partition.start for unit in units) - lookback
-    end = max(unit.partition.end for unit in units)
+    end = max(unit.partition.end for unit in units) + lookahead
     path = _order_by_time(files, schema=schema, start=start, end=end, folder=folder)
     ordered = _describe(path, files[0], schema)
     return tuple(replace(unit, files=(ordered,)) for unit in units)
 
 
-def _times_read(units: Iterable[Unit], files: Iterable[SourceFile], lookback: int) -> float:
+def _times_read(
+    units: Iterable[Unit], files: Iterable[SourceFile], lookback: int, lookahead: int
+) -> float:
     """Return how often an input row would be read: row groups outside a partition are skipped."""
     read = 0
     for unit in units:
-        start, end = unit.partition.start - lookback, unit.partition.end
+        start, end = unit.partition.start - lookback, unit.partition.end + lookahead
         for file in unit.files:
             read += sum(group.rows for group in file.groups if group.meets(start, end))
     return read / max(sum(file.rows for file in files), 1)

@@ -17,7 +17,7 @@ from aedetect.score import Scored, score_rows
 from aedetect.sink import Origin, TableWriter, aside, locked, publish, withdraw, written
 from aedetect.sql import Query
 from aedetect.verdicts import flagged_batch, flagged_schema, scores_batch, scores_schema, time_type
-from aedetect.window import with_context
+from aedetect.window import surrounded
 
 if TYPE_CHECKING:
     from aedetect.ingest import Bool
@@ -60,6 +60,7 @@ def origin_of(model: Model, detector: Detector, inputs: Mapping[str, str]) -> Or
         calibration_version=detector.calibration.version,
         config_hash=detector.config_hash,
         lookback=detector.scorer.lookback,
+        lookahead=detector.scorer.lookahead,
         max_gap=detector.scorer.schema.max_gap,
         inputs=inputs,
     )
@@ -119,22 +120,23 @@ def _write(unit: Unit, detector: Detector, origin: Origin, folder: Path) -> Comp
 def _batches(
     unit: Unit, detector: Detector, folder: Path
 ) -> Iterator[tuple[Rows, np.ndarray[tuple[int], np.dtype[np.bool_]]]]:
-    """Yield rows with those before them, and which of them are the partition's own."""
-    schema = detector.scorer.schema
+    """Yield rows with those around them that count, and which are the partition's own turn."""
+    scorer, own = detector.scorer, unit.partition
+    schema, lookback, lookahead = scorer.schema, scorer.lookback, scorer.lookahead
     query = Query(
         files=unit.files,
         timestamp=schema.timestamp,
         entity=schema.entity,
         categories={feature.name: feature.categories for feature in schema.features},
-        start=unit.partition.start - detector.scorer.lookback,
-        end=unit.partition.end,
+        start=own.start - lookback,
+        end=own.end + lookahead,
     )
     with engine(memory_mb=ENGINE_MB, scratch=folder) as connection:
-        for rows, before in with_context(
-            read(connection, query), lookback=detector.scorer.lookback
-        ):
-            wanted = rows.time >= unit.partition.start
-            wanted[:before] = False
+        batches = read(connection, query)
+        for rows, turn in surrounded(batches, lookback=lookback, lookahead=lookahead):
+            wanted = np.zeros(len(rows), dtype=np.bool_)
+            time = rows.time[turn]
+            wanted[turn] = (time >= own.start) & (time < own.end)
             if wanted.any():
                 yield rows, wanted
 

@@ -237,9 +237,18 @@ def _check(built: Mapping[str, Any]) -> None:
             raise ConfigError(f"[{section}] {key} must be longer than nothing, however: {text}")
     model = built.get("model", ModelSettings())
     check_backbone(model, length=built.get("window", WindowSettings()).length)
-    score = built.get("calibration", CalibrationSettings()).score
-    if score == "elbo" and model.variant != "variational":
+    _check_score(built.get("calibration", CalibrationSettings()), model)
+
+
+def _check_score(settings: CalibrationSettings, model: ModelSettings) -> None:
+    """Check that the model and the alignment can give the score."""
+    if settings.score == "elbo" and model.variant != "variational":
         raise ConfigError(
             '[calibration] score = "elbo" needs [model] variant = "variational", however: '
             f'"{model.variant}": take score = "mse" or "standardized"'
+        )
+    if settings.score == "elbo" and settings.alignment != "causal":
+        raise ConfigError(
+            '[calibration] score = "elbo" needs alignment = "causal", because the bound is that of '
+            f'one window, however: "{settings.alignment}": take another score, or that alignment'
         )

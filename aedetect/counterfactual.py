@@ -37,14 +37,14 @@ def counterfactual(scorer: Scorer, matrix: Matrix, entity: Codes, ends: Int) -> 
     """
     import torch
 
-    torch.set_num_threads(1)  # as in `Scorer.reconstruct`
+    torch.set_num_threads(1)  # as in `aedetect.reconstruct`
     expected = np.empty((len(ends), scorer.model.sizes.outputs), dtype=np.float32)
     with torch.inference_mode():
         for start in range(0, len(ends), _CHUNK):
             part = ends[start : start + _CHUNK]
             full = part if len(part) == _CHUNK else np.resize(part, _CHUNK)
             windows = torch.from_numpy(gather(matrix, full, length=scorer.length))
-            far = torch.from_numpy(_FAR * scorer.residual[entity[full]])[:, None]
+            far = torch.from_numpy(_FAR * scorer.residuals.size[entity[full]])[:, None]
             made = _last_expected(scorer, windows, far)
             expected[start : start + _CHUNK] = made.numpy()[: len(part)]
     return expected
@@ -73,6 +73,6 @@ def blamed(
     category's columns are added up.
     """
     residual = matrix[ends, : expected.shape[1]] - expected
-    cells = np.square(residual / scorer.residual[entity[ends]]) * observed[ends]
+    cells = np.square(residual / scorer.residuals.size[entity[ends]]) * observed[ends]
     first = np.flatnonzero(np.diff(scorer.preparation.owner, prepend=-1))
     return np.asarray(np.add.reduceat(cells, first, axis=1), dtype=np.float32)

@@ -5,34 +5,28 @@ A higher score is always stranger. A Detector without a threshold cannot exist.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from aedetect.window import Matrix, gather
+from aedetect.reconstruct import covering, from_windows, last_rows
+from aedetect.residuals import by_feature
+from aedetect.scores import PARTS, combined
+from aedetect.smooth import around, smoothed
+from aedetect.window import Matrix
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from aedetect.calibrate import Calibration, Codes
     from aedetect.ingest import Bool, Int
     from aedetect.models.base import Autoencoder
     from aedetect.prepare import Preparation
+    from aedetect.residuals import Residuals
     from aedetect.schema import Schema
-
-ScoreName = Literal["mse", "standardized", "elbo"]
-
-# Windows computed at a time. Always so many, the last ones filled up: a matrix product over fewer
-# rows may round differently, and a row's score must not depend on its neighbours. Small enough
-# for the windows to stay in the processor's cache (benchmarks/scoring.py).
-CHUNK = 512
-_MIN_RESIDUAL = 0.5  # spreads; a column that is reconstructed better counts as if it were not
-_MIN_ROWS = 100  # with fewer, an entity's residuals are not known well enough
+    from aedetect.scores import AlignmentName, ScoreName
 
 
 @dataclass(frozen=True)
@@ -44,6 +38,22 @@ class Evaluated:
     errors: Matrix
 
 
+@dataclass(frozen=True)
+class Series:
+    """Prepared rows in order, and what is known of them.
+
+    Shapes: matrix (R, D + K), observed (R, D), entity (R,); back (R,) usable rows directly before
+    each, -1 for unusable rows; valid (R,) False where a row must not be scored though it may lie
+    in a window.
+    """
+
+    matrix: Matrix
+    observed: Bool
+    entity: Codes
+    back: Int
+    valid: Bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scorer:
     """Gives rows a score, and says which feature it comes from."""
@@ -52,7 +62,10 @@ class Scorer:
     preparation: Preparation
     model: Autoencoder
     score: ScoreName
-    residual: npt.NDArray[np.float32]  # (E, D) typical size of each entity's residuals
+    residuals: Residuals
+    worst: int = 5  # parts that score = "worst" averages
+    alignment: AlignmentName = "causal"
+    smooth: int = 1  # rows that a score is averaged over
 
     @property
     def length(self) -> int:
@@ -62,62 +75,61 @@ class Scorer:
     @property
     def lookback(self) -> int:
         """How long before a row the rows may lie that its score depends on, in ns."""
-        return (self.length - 1) * self.schema.max_gap + self.preparation.missing_limit
+        rows = self.length - 1 - self._offsets.start
+        return rows * self.schema.max_gap + self.preparation.missing_limit
 
-    def reconstruct(self, matrix: Matrix, ends: Int) -> Matrix:
-        """Return what is expected in the last row of each window: (R, D + K), (N,) -> (N, D)."""
-        model = self.model
+    @property
+    def lookahead(self) -> int:
+        """How long after a row the rows may lie that its score depends on, in ns."""
+        rows = self.length - 1 + self._offsets.stop - 1 if self.alignment == "centered" else 0
+        return rows * self.schema.max_gap
 
-        def expected(windows: Tensor) -> Tensor:
-            return model.decode_last(model.encode(windows))
+    @property
+    def _offsets(self) -> range:
+        """Which rows about a row its score is averaged over, itself being 0."""
+        after = (self.smooth - 1) // 2 if self.alignment == "centered" else 0
+        return range(after - self.smooth + 1, after + 1)
 
-        return self._in_chunks(expected, matrix, ends, width=model.sizes.outputs)
-
-    def _in_chunks(
-        self, compute: Callable[[Tensor], Tensor], matrix: Matrix, ends: Int, *, width: int
-    ) -> Matrix:
-        """Compute so many numbers from each window: (R, D + K), (N,) -> (N, width)."""
-        import torch
-
-        if torch.get_num_threads() != 1:  # several threads round differently, and gain nothing here
-            torch.set_num_threads(1)
-        computed = np.empty((len(ends), width), dtype=np.float32)
-        with torch.inference_mode():
-            for start in range(0, len(ends), CHUNK):
-                part = ends[start : start + CHUNK]
-                full = part if len(part) == CHUNK else np.resize(part, CHUNK)
-                windows = torch.from_numpy(gather(matrix, full, length=self.length))
-                computed[start : start + CHUNK] = compute(windows).numpy()[: len(part)]
-        return computed
-
-    def errors(self, observed: Matrix, expected: Matrix, seen: Bool, entity: Codes) -> Matrix:
-        """Return each feature's part of the score: (N, D), (N, D), (N, D), (N,) -> (N, F).
-
-        A cell that was not observed has no part. A category's columns are added up.
-        """
-        residual = observed - expected
-        if self.score == "standardized":
-            residual /= self.residual[entity]
-        squared = np.square(residual, out=residual)
-        squared *= seen
-        return self._by_feature(squared)
-
-    def _by_feature(self, cells: Matrix) -> Matrix:
-        """Add up the columns of each feature: (N, D) -> (N, F)."""
-        owner = self.preparation.owner
-        first = np.flatnonzero(np.diff(owner, prepend=-1))
-        if len(first) == len(owner):
-            return cells
-        return np.asarray(np.add.reduceat(cells, first, axis=1), dtype=np.float32)
-
-    def scores(self, errors: Matrix, seen: Bool) -> npt.NDArray[np.float32]:
-        """Return the mean of the errors over the observed features: (N, F), (N, D) -> (N,)."""
+    def counted(self, seen: Bool) -> Int:
+        """Return how many features were observed: (N, D) -> (N,)."""
         first = np.flatnonzero(np.diff(self.preparation.owner, prepend=-1))
-        counted = seen[:, first].sum(axis=1, dtype=np.float32)
-        return np.asarray(errors.sum(axis=1) / np.maximum(counted, 1))
+        return np.asarray(seen[:, first].sum(axis=1))
+
+    def covered(self, back: Int) -> Bool:
+        """Say which rows have a window to be judged from: (R,), as in `Series` -> (R,)."""
+        full = back >= self.length - 1
+        return around(full, before=self.length - 1, after=0) if self.lookahead else full
+
+    def judge(self, series: Series, asked: Bool) -> tuple[Int, Evaluated]:
+        """Score the rows asked for (R,), as far as they can be: which they are (N,), and how.
+
+        What a threshold is calibrated on and what it is compared with both come from here.
+        """
+        enough = self.counted(series.observed) >= self.preparation.min_observed
+        can = self.covered(series.back) & series.valid & enough
+        wanted = np.flatnonzero(can & asked)
+        if self.smooth == 1:
+            return wanted, self._evaluated(series, wanted)
+        offsets = self._offsets
+        near = around(can & asked, before=-offsets.start, after=offsets.stop - 1)
+        rows = np.flatnonzero(can & near)
+        alone = self._evaluated(series, rows)
+        mean = partial(smoothed, rows=rows, wanted=wanted, back=series.back, offsets=offsets)
+        expected = alone.expected[np.searchsorted(rows, wanted)]
+        return wanted, Evaluated(mean(alone.score), expected, mean(alone.errors))
+
+    def expect(self, series: Series, rows: Int) -> Matrix:
+        """Return what is expected of rows, as aligned: (N,) ascending -> (N, D)."""
+        if self.alignment == "causal":
+            return last_rows(self.model, series.matrix, rows)
+        asked = np.zeros(len(series.back), dtype=np.bool_)
+        asked[rows] = True
+        near = around(asked, before=0, after=self.length - 1)
+        ends = np.flatnonzero(near & (series.back >= self.length - 1))
+        return covering(self.model, series.matrix, rows, ends)[0]
 
     def evaluate(self, matrix: Matrix, observed: Bool, entity: Codes, ends: Int) -> Evaluated:
-        """Score the rows at `ends`, each from the window that ends there.
+        """Score the rows at `ends`, each from the window that ends there alone, not smoothed.
 
         Shapes: (R, D + K), (R, D), (R,), (N,).
         """
@@ -125,9 +137,26 @@ class Scorer:
         columns = matrix[ends, : seen.shape[1]]
         if self.score == "elbo":
             return self._bound(columns, seen, matrix, ends)
-        expected = self.reconstruct(matrix, ends)
-        errors = self.errors(columns, expected, seen, entity[ends])
-        return Evaluated(self.scores(errors, seen), expected, errors)
+        expected = last_rows(self.model, matrix, ends)
+        return self._compared(columns, expected, seen, entity[ends])
+
+    def _evaluated(self, series: Series, rows: Int) -> Evaluated:
+        """Score rows as aligned, not smoothed."""
+        if self.alignment == "causal":
+            return self.evaluate(series.matrix, series.observed, series.entity, rows)
+        seen = series.observed[rows]
+        columns = series.matrix[rows, : seen.shape[1]]
+        return self._compared(columns, self.expect(series, rows), seen, series.entity[rows])
+
+    def _compared(self, observed: Matrix, expected: Matrix, seen: Bool, entity: Codes) -> Evaluated:
+        """Score what was observed against what was expected."""
+        owner = self.preparation.owner
+        errors = PARTS[self.score](observed - expected, seen, entity, self.residuals, owner)
+        return Evaluated(self.score_of(errors, seen), expected, errors)
+
+    def score_of(self, errors: Matrix, seen: Bool) -> npt.NDArray[np.float32]:
+        """Return the score that rows' errors make up: (N, F), (N, D) -> (N,)."""
+        return combined(self.score, errors, self.counted(seen), worst=self.worst)
 
     def _bound(self, columns: Matrix, seen: Bool, matrix: Matrix, ends: Int) -> Evaluated:
         """Score by the negative evidence lower bound, its error that of the last row.
@@ -138,10 +167,11 @@ class Scorer:
 
         count = columns.shape[1]
         compute = partial(draw_last, self.model)
-        drawn = self._in_chunks(compute, matrix, ends, width=2 * count + 1)
+        drawn = from_windows(self.model, compute, matrix, ends, width=2 * count + 1)
         expected, variance, divergence = np.split(drawn, [count, 2 * count], axis=1)
-        errors = self._by_feature((np.square(columns - expected) + variance) * seen)
-        return Evaluated(self.scores(errors, seen) + divergence[:, 0], expected, errors)
+        cells = (np.square(columns - expected) + variance) * seen
+        errors = by_feature(cells, self.preparation.owner)
+        return Evaluated(self.score_of(errors, seen) + divergence[:, 0], expected, errors)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,22 +194,3 @@ class Detector:
         from aedetect.saved import load
 
         return load(folder)
-
-
-def residual_sizes(residual: Matrix, seen: Bool, entity: Codes, *, entities: int) -> Matrix:
-    """Return the root mean square residual by entity and column: (N, D), (N, D), (N,) -> (E, D).
-
-    Over the observed cells. Entities with few rows take that of all together.
-    """
-    squared = np.square(residual, dtype=np.float64) * seen
-    pooled = _mean_square(squared, seen)
-    sizes = np.tile(pooled, (max(entities, 1), 1))
-    for code in np.unique(entity).tolist():
-        chosen = entity == code
-        if chosen.sum() >= _MIN_ROWS:
-            sizes[code] = _mean_square(squared[chosen], seen[chosen])
-    return np.asarray(np.maximum(np.sqrt(sizes), _MIN_RESIDUAL), dtype=np.float32)
-
-
-def _mean_square(squared: npt.NDArray[np.float64], seen: Bool) -> npt.NDArray[np.float64]:
-    return np.asarray(squared.sum(axis=0) / np.maximum(seen.sum(axis=0), 1))

@@ -1,9 +1,10 @@
 """What a model expects of rows, seen from every window that covers them.
 
-Scoring looks at the last row of each window, because what comes after a row is not known when it
-is scored. Cleaning and imputing look back, where each row lies in as many windows as a window has
-rows: the mean of their reconstructions is a better estimate than the last alone (root mean square
-error on cells held back from the sample, 1 at a time: 0.58 against 0.69; 23 November 2026).
+Scoring looks at the last row of each window, unless told otherwise, because what comes after a row
+is not known when it is scored. Cleaning and imputing look back, where each row lies in as many
+windows as a window has rows: the mean of their reconstructions is a better estimate than the last
+alone (root mean square error on cells held back from the sample, 1 at a time: 0.58 against 0.69;
+23 November 2026).
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.detector import CHUNK
 from aedetect.prepare import undo
-from aedetect.window import Matrix, gather
+from aedetect.reconstruct import covering
+from aedetect.window import Matrix
 
 if TYPE_CHECKING:
     from aedetect.detector import Scorer
@@ -27,24 +28,7 @@ def expect(scorer: Scorer, matrix: Matrix, ends: Int) -> tuple[Matrix, Bool]:
 
     Shapes: (R, D + K), (N,) -> (R, D) and (R,), whether any window covers the row.
     """
-    import torch
-
-    torch.set_num_threads(1)  # as in `Scorer.reconstruct`
-    length, columns = scorer.length, scorer.model.sizes.outputs
-    total = np.zeros((len(matrix), columns))  # float64: the order of addition must not show
-    count = np.zeros(len(matrix))
-    with torch.inference_mode():
-        for start in range(0, len(ends), CHUNK):
-            part = ends[start : start + CHUNK]
-            full = part if len(part) == CHUNK else np.resize(part, CHUNK)
-            windows = torch.from_numpy(gather(matrix, full, length=length))
-            expected = scorer.model(windows).numpy()
-            for step in range(length):
-                rows = part - (length - 1) + step
-                total[rows] += expected[: len(part), step]
-                count[rows] += 1
-    total /= np.maximum(count, 1)[:, None]
-    return total.astype(np.float32), count > 0
+    return covering(scorer.model, matrix, np.arange(len(matrix)), ends)
 
 
 def in_units(preparation: Preparation, expected: Matrix, prepared: Prepared) -> Float:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from aedetect.detector import CHUNK
 from aedetect.prepare import apply
+from aedetect.reconstruct import CHUNK
 from aedetect.window import Matrix, gather, positions, with_context
 
 if TYPE_CHECKING:

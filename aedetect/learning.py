@@ -20,7 +20,7 @@ from aedetect.durations import format_duration, parse_duration
 from aedetect.errors import NoData, TooFewRows
 from aedetect.feedback import CONFIRMED, FALSE_ALARM, OPINIONS, Label, read_labels
 from aedetect.files import Source, find, fingerprints
-from aedetect.ingest import Rows, engine, read
+from aedetect.ingest import Int, Rows, engine, read
 from aedetect.logs import log_event
 from aedetect.opinions import FalseAlarms, heed
 from aedetect.schema import Schema
@@ -54,10 +54,14 @@ class Ingested:
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedRows:
-    """Windows of each part, as the model sees them."""
+    """Windows of each part, as the model sees them.
+
+    back (R,) counts the usable rows of its part directly before each row, -1 for unusable rows.
+    """
 
     preparation: Preparation
     windows: Mapping[Part, Windows]
+    back: Int
 
 
 def ingest(config: Config, scratch: Path) -> Ingested:
@@ -116,7 +120,7 @@ def prepare(config: Config, ingested: Ingested, scratch: Path) -> PreparedRows:
     ends[Part.LEARN] = ends[Part.LEARN][:: config.window.stride]
     windows = {part: Windows(matrix, observed, ends[part], length) for part in Part}
     _check_enough(config, schema, windows)
-    return PreparedRows(preparation=preparation, windows=windows)
+    return PreparedRows(preparation=preparation, windows=windows, back=back)
 
 
 def _schema(config: Config, seen: Survey, rows: Rows) -> Schema:

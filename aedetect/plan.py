@@ -97,9 +97,10 @@ class _Index:
             np.array([times.last for _, times in dated], dtype=np.int64),
         )
 
-    def unit(self, partition: Partition, lookback: int) -> Unit:
-        """Take the files that can hold rows of the partition or of its lookback."""
-        meets = (self.first < partition.end) & (self.last >= partition.start - lookback)
+    def unit(self, partition: Partition, lookback: int, lookahead: int) -> Unit:
+        """Take the files that can hold rows of the partition, its lookback or its lookahead."""
+        start, end = partition.start - lookback, partition.end + lookahead
+        meets = (self.first < end) & (self.last >= start)
         chosen = tuple(self.files[index] for index in np.flatnonzero(meets))
         inputs = {file.name: self.fingerprints[file.name] for file in chosen}
         suppression = self.suppression.within(partition.start, partition.end)
@@ -113,6 +114,7 @@ def make_plan(
     *,
     by: PartitionBy,
     lookback: int,
+    lookahead: int = 0,
     span: Span,
     force: bool,
     suppression: Suppression = _NOTHING_QUIET,
@@ -120,8 +122,8 @@ def make_plan(
     """Compare what each partition would be made from with what it was made from.
 
     Partitions outside the span are left alone; those inside are computed again when forced. A
-    partition that exists is judged by the lookback it was written with, so that a new model
-    changes nothing that is already written.
+    partition that exists is judged by the lookback and lookahead it was written with, so that a
+    new model changes nothing that is already written.
     """
     due = {partition for file in source.files for partition in occupied(file, by)}
     index = _Index.of(source.files, fingerprints, suppression)
@@ -138,9 +140,9 @@ def make_plan(
         elif (
             force
             or origin is None
-            or index.unit(partition, origin.lookback).inputs != origin.inputs
+            or index.unit(partition, origin.lookback, origin.lookahead).inputs != origin.inputs
         ):
-            compute.append(index.unit(partition, lookback))
+            compute.append(index.unit(partition, lookback, lookahead))
         else:
             current += 1
     return Plan(tuple(compute), tuple(withdrawn), tuple(held), current)

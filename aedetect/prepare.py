@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from annotated_types import Gt
+from annotated_types import Ge, Gt, Le
 
 from aedetect.ingest import Bool, Float, Int, Rows
 from aedetect.scaling import ScalerName, Scaling, learn_scaling
@@ -32,6 +33,8 @@ class PrepareSettings:
     clip: Annotated[float, Gt(0)] = 10.0  # spreads; values further out grow only logarithmically
     missing: MissingName = "carry"  # last value, center, or not scored
     missing_limit: str | None = None  # how long a value is carried; None: 10 x frequency
+    # share of the features that a row needs to be scored; None: half of what rows typically have
+    min_observed: Annotated[float, Ge(0), Le(1)] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +48,7 @@ class Preparation:
     clip: float
     missing: MissingName
     missing_limit: int  # ns
+    min_observed: int = 1  # features that a row needs to be scored
 
     @property
     def owner(self) -> Int:
@@ -97,6 +101,7 @@ def learn(rows: Rows, parts: npt.NDArray[np.int8], *, schema: Schema, settings: 
         clip=settings.clip,
         missing=settings.missing,
         missing_limit=missing_limit,
+        min_observed=_min_observed(settings.min_observed, rows, slices, most),
     )
 
 
@@ -157,6 +162,19 @@ def _thin(piece: slice, most: int) -> slice:
     """Take at most so many rows of a slice, evenly spread."""
     step = max(1, -(-(piece.stop - piece.start) // most))
     return slice(piece.start, piece.stop, step)
+
+
+def _min_observed(share: float | None, rows: Rows, slices: Sequence[slice], most: int) -> int:
+    """Return how many features a row needs to be scored.
+
+    Unless a share is set: half of those that the median row learnt from has, because sensors that
+    report by turns leave most cells of every row empty.
+    """
+    if share is not None:
+        columns = int(rows.values.shape[1])
+        return max(math.ceil(round(share * columns, 9)), 1)  # 0.1 x 30 is a little more than 3
+    counts = [(~np.isnan(rows.values[_thin(piece, most)])).sum(axis=1) for piece in slices]
+    return max(math.ceil(float(np.median(np.concatenate(counts))) / 2), 1)
 
 
 def _fill(preparation: Preparation, rows: Rows, values: Float, missing: Bool) -> tuple[Float, Bool]:

@@ -18,12 +18,14 @@ import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
 from aedetect.calibrate import Calibration, Threshold
-from aedetect.detector import Detector, ScoreName, Scorer
+from aedetect.detector import Detector, Scorer
 from aedetect.errors import BrokenDetector
 from aedetect.models.settings import ModelSettings, Sizes
 from aedetect.prepare import MissingName, Preparation
+from aedetect.residuals import NATS, Residuals
 from aedetect.scaling import Scaling
 from aedetect.schema import Feature, Schema
+from aedetect.scores import AlignmentName, ScoreName
 from aedetect.untrusted import check_files, check_weights
 
 if TYPE_CHECKING:
@@ -82,7 +84,7 @@ def _described(detector: Detector) -> dict[str, Any]:
     scaling = preparation.scaling
     arrays = {"center": scaling.center, "scale": scaling.scale, "quantiles": scaling.quantiles}
     learnt = {name: None if array is None else array.tolist() for name, array in arrays.items()}
-    kept = ("entities", "clip", "missing", "missing_limit")
+    kept = ("entities", "clip", "missing", "missing_limit", "min_observed")
     return {
         "format": FORMAT,
         "config_hash": detector.config_hash,
@@ -90,7 +92,14 @@ def _described(detector: Detector) -> dict[str, Any]:
         "preparation": {name: getattr(preparation, name) for name in kept} | {"scaling": learnt},
         "model": asdict(scorer.model.settings) | {"sizes": asdict(scorer.model.sizes)},
         "score": scorer.score,
-        "residual": scorer.residual.astype(float).tolist(),
+        "worst": scorer.worst,
+        "alignment": scorer.alignment,
+        "smooth": scorer.smooth,
+        "residuals": {
+            name: array.astype(float).tolist()
+            for name, array in vars(scorer.residuals).items()
+            if array.size
+        },
         "calibration": {
             "version": detector.calibration.version,
             "threshold": asdict(detector.calibration.threshold),
@@ -110,7 +119,12 @@ def _restored(described: dict[str, Any], folder: Path) -> Detector:
         preparation=preparation,
         model=_model(described["model"], folder / WEIGHTS),
         score=described["score"],
-        residual=np.array(described["residual"], dtype=np.float32),
+        residuals=Residuals(
+            **{name: np.array(each, np.float32) for name, each in described["residuals"].items()}
+        ),
+        worst=_checked(int, described["worst"]),
+        alignment=described["alignment"],
+        smooth=_checked(int, described["smooth"]),
     )
     _check_fit(scorer)
     calibration = _calibration(described["calibration"], folder / CALIBRATION)
@@ -128,7 +142,6 @@ def _check_fit(scorer: Scorer) -> None:
         "model outputs": (sizes.outputs, columns),
         "center": (preparation.scaling.center.shape, (entities + 1, columns)),
         "scale": (preparation.scaling.scale.shape, (entities + 1, columns)),
-        "residual": (scorer.residual.shape, (max(entities, 1), columns)),
         "score": (scorer.score in get_args(ScoreName), True),
         "score of the variant": (
             scorer.score != "elbo" or scorer.model.settings.variant == "variational",
@@ -136,9 +149,25 @@ def _check_fit(scorer: Scorer) -> None:
         ),
         "missing": (preparation.missing in get_args(MissingName), True),
     }
-    for what, (found, needed) in pairs.items():
+    for what, (found, needed) in (pairs | _scoring_pairs(scorer)).items():
         if found != needed:
             raise ValueError(f"{what} does not fit: {found} instead of {needed}")
+
+
+def _scoring_pairs(scorer: Scorer) -> dict[str, tuple[object, object]]:
+    """Return what the scorer's own parts are, and what they have to be."""
+    residuals, preparation = scorer.residuals, scorer.preparation
+    entities, columns = max(len(preparation.entities), 1), len(preparation.owner)
+    tail = (entities, len(preparation.features), len(NATS) + 1)
+    whitened, tailed = scorer.score == "mahalanobis", scorer.score == "tail"
+    return {
+        "residual sizes": (residuals.size.shape, (entities, columns)),
+        "whitening": (residuals.whitening.shape, (columns, columns) if whitened else (0, 0)),
+        "tail": (residuals.tail.shape, tail if tailed else (0, 0, 0)),
+        "alignment": (scorer.alignment in get_args(AlignmentName), True),
+        "worst": (scorer.worst > 0, True),
+        "smooth": (scorer.smooth > 0, True),
+    }
 
 
 def _held_out(calibration: Calibration) -> pa.Table:
@@ -176,6 +205,7 @@ def _preparation(described: dict[str, Any], schema: Schema) -> Preparation:
         clip=float(described["clip"]),
         missing=described["missing"],
         missing_limit=int(described["missing_limit"]),
+        min_observed=int(described["min_observed"]),
     )
 
 

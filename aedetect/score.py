@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from aedetect.counterfactual import blamed, counterfactual
+from aedetect.detector import Series
 from aedetect.durations import format_duration
 from aedetect.prepare import Prepared, apply
 from aedetect.suppress import Judged, Suppression, judge
@@ -69,11 +70,15 @@ def score_rows(
     kept = rows.take(~again) if again.any() else rows
     asked = wanted[~again] if again.any() else wanted
     prepared = apply(detector.scorer.preparation, kept)
-    back = _rows_back(detector, kept, prepared)
-    seen = prepared.observed.any(axis=1) & ~prepared.infinite.any(axis=1)
-    ends = np.flatnonzero((back >= detector.scorer.length - 1) & seen & asked)
-    reasons, reason = _reasons(detector, kept, prepared, back)
-    evaluated = detector.scorer.evaluate(prepared.matrix, prepared.observed, prepared.entity, ends)
+    series = Series(
+        matrix=prepared.matrix,
+        observed=prepared.observed,
+        entity=prepared.entity,
+        back=_rows_back(detector, kept, prepared),
+        valid=np.logical_not(prepared.infinite.any(axis=1)),
+    )
+    reasons, reason = _reasons(detector, kept, prepared, series.back)
+    ends, evaluated = detector.scorer.judge(series, asked)
     score = evaluated.score
     # From here on, positions count all rows again, and then the wanted ones alone.
     place = np.flatnonzero(~again)
@@ -93,7 +98,10 @@ def score_rows(
     reason_all[place[ends]] = np.where(quiet.reason < 0, -1, quiet.reason + len(reasons))
     strange = judged.above & (quiet.reason < 0)
     matrix, observed, codes = prepared.matrix, prepared.observed, prepared.entity
-    expected = counterfactual(detector.scorer, matrix, codes, ends[strange])
+    expected, blame = evaluated.expected[strange], evaluated.errors[strange]
+    if detector.scorer.alignment == "causal":  # else a row need not have a window that ends there
+        expected = counterfactual(detector.scorer, matrix, codes, ends[strange])
+        blame = blamed(detector.scorer, matrix, observed, expected, codes, ends[strange])
     rank = np.cumsum(wanted) - 1
     p_value = np.full(len(rows), np.nan)
     p_value[place[ends]] = detector.calibration.p_values(score, own)
@@ -104,7 +112,7 @@ def score_rows(
         reasons=reasons + quiet.reasons,
         flagged=rank[place[ends[strange]]],
         errors=evaluated.errors[strange],
-        blamed=blamed(detector.scorer, matrix, observed, expected, codes, ends[strange]),
+        blamed=blame,
         expected=expected,
         entity=own[strange],
     )
@@ -134,20 +142,24 @@ def _reasons(
         if scorer.preparation.missing == "carry"
         else ""
     )
-    fixed = (
-        f"needs {scorer.length - 1} earlier rows",
-        "all features are missing",
-        "unseen entity",
-        "entity is missing",
+    needed = scorer.preparation.min_observed
+    short = (
+        f"no full window of {scorer.length} rows covers it"
+        if scorer.alignment == "centered"
+        else f"needs {scorer.length - 1} earlier rows"
     )
+    few = (f"{n} of {len(names)} features observed, {needed} needed" for n in range(1, needed))
+    fixed = (short, "unseen entity", "entity is missing", "all features are missing", *few)
     stale = tuple(f"{name} is missing{longer}" for name in names)
     infinite = tuple(f"{name} is infinite" for name in names)
     reason = np.zeros(len(rows), dtype=np.int32)
-    reason[(back >= scorer.length - 1) & ~prepared.observed.any(axis=1)] = 1
+    counted = scorer.counted(prepared.observed)
+    too_few = scorer.covered(back) & (counted < needed)
+    reason[too_few] = fixed.index("all features are missing") + counted[too_few]
     _set_first(reason, prepared.stale, offset=len(fixed))
     _set_first(reason, prepared.infinite, offset=len(fixed) + len(stale))
-    reason[prepared.entity < 0] = 2
-    reason[_nameless(detector, rows)] = 3
+    reason[prepared.entity < 0] = 1
+    reason[_nameless(detector, rows)] = 2
     return (*fixed, *stale, *infinite, "duplicate timestamp"), reason
 
 

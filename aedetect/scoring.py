@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from aedetect import deliver, registry
 from aedetect.cluster import cluster
 from aedetect.compute import Computed, Model, compute, load_detector, total
+from aedetect.durations import format_duration
 from aedetect.errors import SchemaMismatch
 from aedetect.files import SetAside, find, fingerprints
 from aedetect.form import Formation, form_events
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from aedetect.schema import Schema
 
 logger = logging.getLogger(__name__)
+
+_PROVISIONAL = "the newest rows are judged from fewer windows until later rows arrive"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,12 +123,22 @@ def plan(config: Config, model: Model, *, span: Span, force: bool, scratch: Path
         existing,
         by=by,
         lookback=scorer.lookback,
+        lookahead=scorer.lookahead,
         span=span,
         force=force,
         suppression=_suppression(config, scorer.schema, source, existing),
     )
     log_event(logger, "plan", files=len(source.files), partitions=len(made.compute))
-    units = cluster(made.compute, schema=scorer.schema, lookback=scorer.lookback, folder=scratch)
+    if made.compute and scorer.lookahead:
+        newest = format_duration(scorer.lookahead)
+        log_event(logger, "provisional", newest=newest, text=_PROVISIONAL)
+    units = cluster(
+        made.compute,
+        schema=scorer.schema,
+        lookback=scorer.lookback,
+        lookahead=scorer.lookahead,
+        folder=scratch,
+    )
     return Job(
         model=model,
         plan=replace(made, compute=units),

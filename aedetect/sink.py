@@ -36,6 +36,7 @@ class Origin:
     calibration_version: int
     config_hash: str
     lookback: int  # ns before the partition from which input rows count
+    lookahead: int = 0  # ns after the partition up to which they do
     max_gap: int  # ns, longest step inside a window: flags further apart are not one stretch
     inputs: Mapping[str, str]  # name of the input file -> fingerprint
 

@@ -144,7 +144,9 @@ def _judge_features(
     errors, seen = judged.evaluated.errors[above], judged.seen[above]
     muted = _muted(suppression, scorer, judged, above)
     # What a score has besides its features' errors stays in it.
-    less = scorer.scores(np.where(muted, np.float32(0), errors), seen) - scorer.scores(errors, seen)
+    less = scorer.combined(np.where(muted, np.float32(0), errors), seen) - scorer.combined(
+        errors, seen
+    )
     score = judged.evaluated.score[above] + less
     quiet = muted.any(axis=1) & (score <= judged.threshold[above])
     part = np.where(muted, errors, 0)[quiet]

@@ -14,18 +14,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from aedetect import prepare as preparing
 from aedetect import registry
 from aedetect.calibrate import calibrate as choose_threshold
-from aedetect.detector import Detector, Scorer, residual_sizes
+from aedetect.detector import Detector, Scorer, Series
 from aedetect.distrust import Distrusted, stretches
 from aedetect.durations import format_duration
 from aedetect.fit import Fitted, build, fit
 from aedetect.learning import Ingested, PreparedRows, ingest, prepare
 from aedetect.logs import log_event
+from aedetect.residuals import Residuals
 from aedetect.schema import Schema
+from aedetect.scores import learn_residuals
 from aedetect.split import Part, split
 from aedetect.stretches import Rules
 from aedetect.trim import fit_trimmed
@@ -71,10 +72,13 @@ def train(config: Config, ingested: Ingested, prepared: PreparedRows) -> Trained
         preparation=preparation,
         model=fitted.model,
         score=config.calibration.score,
-        residual=np.ones((1, len(preparation.owner)), dtype=np.float32),  # measured below
+        residuals=Residuals(np.ones((1, 1), dtype=np.float32)),  # measured below
+        worst=config.calibration.worst,
+        alignment=config.calibration.alignment,
+        smooth=config.calibration.smooth,
     )
-    scorer = replace(scorer, residual=_residuals(scorer, ingested, windows))
-    return Trained(scorer, fitted, distrusted)
+    residuals = measure(scorer, series_of(ingested, prepared), windows)
+    return Trained(replace(scorer, residuals=residuals), fitted, distrusted)
 
 
 def _trimmed(
@@ -111,11 +115,12 @@ def calibrate(
     config: Config, ingested: Ingested, prepared: PreparedRows, trained: Trained
 ) -> Detector:
     """Score the held-out windows and choose the threshold that they support."""
-    held_out = prepared.windows[Part.CALIBRATE]
-    entity = preparing.entity_codes(prepared.preparation, ingested.rows)
-    evaluated = trained.scorer.evaluate(held_out.matrix, held_out.observed, entity, held_out.ends)
+    series = series_of(ingested, prepared)
+    asked = np.zeros(len(series.back), dtype=np.bool_)
+    asked[prepared.windows[Part.CALIBRATE].ends] = True
+    rows, evaluated = trained.scorer.judge(series, asked)
     calibration = choose_threshold(
-        evaluated.score, settings=config.calibration, entity=entity[held_out.ends]
+        evaluated.score, settings=config.calibration, entity=series.entity[rows]
     )
     threshold = calibration.threshold
     log_event(
@@ -168,22 +173,36 @@ def run(config: Config) -> tuple[Detector, registry.Registered]:
         return detector, register(config, ingested, trained, detector)
 
 
-def _residuals(
-    scorer: Scorer, ingested: Ingested, windows: Mapping[Part, Windows]
-) -> npt.NDArray[np.float32]:
-    """Measure residuals on the rows to learn from and to validate on, which are many: (E, D).
+def series_of(ingested: Ingested, prepared: PreparedRows) -> Series:
+    """Return the rows of all parts as they are scored; no run of rows goes from part to part."""
+    windows = prepared.windows[Part.LEARN]  # those of the other parts are cut from the same rows
+    return Series(
+        matrix=windows.matrix,
+        observed=windows.observed,
+        entity=preparing.entity_codes(prepared.preparation, ingested.rows),
+        back=prepared.back,
+        valid=np.ones(len(prepared.back), dtype=np.bool_),
+    )
+
+
+def measure(scorer: Scorer, series: Series, windows: Mapping[Part, Windows]) -> Residuals:
+    """Learn what residuals are typically like from the rows to learn from and to validate on.
 
     On the former they are somewhat too small, alike for all columns; what counts is how the
     columns compare.
     """
-    entity = preparing.entity_codes(scorer.preparation, ingested.rows)
-    parts = [windows[part].thin(RESIDUAL_WINDOWS) for part in (Part.LEARN, Part.VALIDATE)]
-    ends = np.concatenate([part.ends for part in parts])
-    matrix, observed = parts[0].matrix, parts[0].observed
-    expected = scorer.reconstruct(matrix, ends)
-    residual = matrix[ends, : expected.shape[1]] - expected
-    count = len(scorer.preparation.entities)
-    return residual_sizes(residual, observed[ends], entity[ends], entities=count)
+    most = RESIDUAL_WINDOWS // (scorer.length if scorer.lookahead else 1)
+    ends = np.concatenate([windows[part].thin(most).ends for part in (Part.LEARN, Part.VALIDATE)])
+    rows = np.sort(ends)
+    expected = scorer.expect(series, rows)
+    return learn_residuals(
+        scorer.score,
+        series.matrix[rows, : expected.shape[1]] - expected,
+        series.observed[rows],
+        series.entity[rows],
+        entities=len(scorer.preparation.entities),
+        owner=scorer.preparation.owner,
+    )
 
 
 def parameters_of(

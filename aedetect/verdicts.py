@@ -80,7 +80,7 @@ def flagged_batch(
     threshold = calibration.thresholds(scored.entity)
     promised = calibration.p_values(threshold.astype(np.float32), scored.entity)
     # Each feature's own limit, in model units; calibration does not give one yet.
-    limits = 3 * detector.scorer.residual[scored.entity]
+    limits = 3 * detector.scorer.residuals.size[scored.entity]
     added = [
         pa.array(threshold),
         severities(scored.p_value[scored.flagged], promised),

@@ -112,12 +112,13 @@ def with_context(batches: Iterable[Rows], *, lookback: int) -> Iterator[tuple[Ro
 
 
 def surrounded(
-    batches: Iterable[Rows], *, behind: int, ahead: int, lookback: int
+    batches: Iterable[Rows], *, behind: int = 0, ahead: int = 0, lookback: int, lookahead: int = 0
 ) -> Iterator[tuple[Rows, slice]]:
     """Yield rows among those around them of their entity, and which of them it is the turn of.
 
-    Around them are at least `behind` rows, and all rows of `lookback` ns, before, and `ahead` rows
-    after, or as many as there are. Each row has its turn once, in order.
+    Around them are at least `behind` rows, and all rows of `lookback` ns, before, and `ahead` rows,
+    and all rows of `lookahead` ns, after, or as many as there are. Each row has its turn once, in
+    order.
     """
     held: Rows | None = None
     done = 0
@@ -128,7 +129,11 @@ def surrounded(
                 yield held, slice(done, len(held))
             done = 0
         own = int(np.flatnonzero(rows.starts)[-1])
-        until = max(own, done, len(rows) - ahead)
+        until = len(rows) - ahead
+        if lookahead:  # what comes may be as late as the last row, but not earlier
+            known = int(np.searchsorted(rows.time[own:], rows.time[-1] - lookahead))
+            until = min(until, own + known)
+        until = max(own, done, until)
         if until > done:
             yield rows, slice(done, until)
         last = max(until - 1, own)

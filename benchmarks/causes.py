@@ -31,11 +31,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 import torch
-from variants import Task, read_task
+from tasks import Task, read_task
 
 from aedetect import training
 from aedetect.counterfactual import blamed, counterfactual
 from aedetect.detector import Detector
+from aedetect.reconstruct import last_rows
 from aedetect.window import gather
 
 Floats = npt.NDArray[np.float64]
@@ -95,14 +96,14 @@ def explainers(task: Task, detector: Detector) -> dict[str, Blame]:
     ends = later.windows.ends
 
     def residual(chosen: Ints) -> npt.NDArray[np.float32]:
-        expected = scorer.reconstruct(matrix, ends[chosen])
+        expected = last_rows(scorer.model, matrix, ends[chosen])
         squared: npt.NDArray[np.float32] = (
             matrix[ends[chosen], : expected.shape[1]] - expected
         ) ** 2
         return squared
 
     def standardized(chosen: Ints) -> npt.NDArray[np.float32]:
-        expected = scorer.reconstruct(matrix, ends[chosen])
+        expected = last_rows(scorer.model, matrix, ends[chosen])
         return blamed(scorer, matrix, seen, expected, entity, ends[chosen])
 
     def ours(chosen: Ints) -> npt.NDArray[np.float32]:

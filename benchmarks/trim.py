@@ -30,7 +30,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 from sklearn.metrics import average_precision_score
-from variants import Task, read_task
+from tasks import Task, read_task
 from volume import vus_pr
 
 from aedetect import training

@@ -14,7 +14,7 @@ import importlib.util
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -26,88 +26,15 @@ import torch
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import average_precision_score
+from tasks import SAMPLE, TOLERANCE, Task, read_task
 from volume import vus_pr
 
-from aedetect import learning, prepare, training
-from aedetect.collect import collect
-from aedetect.config import Config, make_config
-from aedetect.files import find
-from aedetect.ingest import engine, read
+from aedetect import training
 from aedetect.models.settings import BackboneName, VariantName
 from aedetect.models.variants import BACKBONES, VARIANTS
 from aedetect.split import Part
-from aedetect.sql import Query
-from aedetect.window import Windows, positions
 
-SAMPLE = Path(__file__).parents[1] / "data" / "smd"
-LABEL = "is_anomaly"
-TOLERANCE = 100  # rows about a labelled stretch that VUS-PR averages over
-
-Matrix = npt.NDArray[np.float32]
 Score = Callable[[], npt.NDArray[np.floating[Any]]]
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """The later rows that have a whole window: windows (N, T, D), entity (N,), label (N,)."""
-
-    windows: Windows
-    entity: npt.NDArray[np.int32]  # of every row, (R,)
-    label: npt.NDArray[np.bool_]
-
-    @property
-    def rows(self) -> Matrix:
-        """(N, D)."""
-        return self.windows.matrix[self.windows.ends]
-
-
-@dataclass(frozen=True)
-class Task:
-    """What all models of one data set learn from and are measured on."""
-
-    config: Config
-    ingested: learning.Ingested
-    prepared: learning.PreparedRows
-    later: Labelled
-
-
-def read_task(folder: Path, scratch: Path) -> Task:
-    """Prepare the training rows of a data set, and its later rows as they would be scored."""
-    data = {"train": str(folder / "train.parquet"), "timestamp": "timestamp", "entity": "entity"}
-    config = make_config(
-        {"detector": {"name": folder.name}, "data": data, "training": {"device": "cpu"}},
-        folder=folder,
-    )
-    ingested = learning.ingest(config, scratch)
-    prepared = learning.prepare(config, ingested, scratch)
-    test = folder / "test.parquet"
-    return Task(config, ingested, prepared, _read_later(test, folder, ingested, prepared))
-
-
-def _read_later(
-    path: Path, folder: Path, ingested: learning.Ingested, prepared: learning.PreparedRows
-) -> Labelled:
-    schema, length = ingested.schema, prepared.windows[Part.LEARN].length
-    files = find([str(path if path.exists() else folder / "incoming")], timestamp=schema.timestamp)
-    names = {feature.name: feature.categories for feature in schema.features}
-    query = Query(
-        files=files.files,
-        timestamp=schema.timestamp,
-        entity=schema.entity,
-        categories={**names, LABEL: ()},
-    )
-    with tempfile.TemporaryDirectory() as folder_name:
-        scratch = Path(folder_name)
-        with engine(memory_mb=1_000, scratch=scratch) as connection:
-            found = read(connection, query)
-            rows = collect(found, columns=len(names) + 1, folder=scratch).rows
-        values = np.array(rows.values)
-    rows = replace(rows, values=values[:, :-1])
-    part = prepare.apply(prepared.preparation, rows)
-    back = positions(rows.time, starts=rows.starts, usable=part.usable, max_gap=schema.max_gap)
-    ends = np.flatnonzero(back >= length - 1)
-    windows = Windows(part.matrix, part.observed, ends, length)
-    return Labelled(windows, part.entity, values[ends, -1] > 0)
 
 
 def ours(task: Task, variant: VariantName, backbone: BackboneName) -> Score:

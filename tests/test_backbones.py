@@ -11,12 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from aedetect.detector import CHUNK
 from aedetect.errors import ConfigError
 from aedetect.fit import TrainingSettings, build, fit
 from aedetect.models import VARIANTS
 from aedetect.models.settings import BackboneName, ModelSettings, VariantName, derive_sizes
 from aedetect.models.variants import BACKBONES
+from aedetect.reconstruct import CHUNK
 from aedetect.window import Windows
 
 LENGTH = 6

@@ -12,6 +12,7 @@ from aedetect.causes import causes
 from aedetect.durations import NANOSECONDS
 from aedetect.ingest import Rows
 from aedetect.prepare import apply
+from aedetect.reconstruct import last_rows
 from aedetect.score import score_rows
 
 
@@ -62,7 +63,7 @@ def test_expected_is_the_models_own_reconstruction(detector, spoilt):
     scorer = detector.scorer
     prepared = apply(scorer.preparation, spoilt)
     ends = np.arange(scorer.length - 1, len(spoilt) - 1)  # all but the spoilt row
-    rebuilt = scorer.reconstruct(prepared.matrix, ends)
+    rebuilt = last_rows(scorer.model, prepared.matrix, ends)
     units = rebuilt * scorer.preparation.scaling.scale[0] + scorer.preparation.scaling.center[0]
     for row, found in enumerate(explained(detector, spoilt)[1][:-1]):
         expected = {cause["feature"]: cause["expected"] for cause in found}

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
 import torch
 
-from aedetect.detector import CHUNK, residual_sizes
+from aedetect.reconstruct import CHUNK, last_rows
+from aedetect.residuals import Residuals
+from aedetect.scores import PARTS, learn_residuals
+from aedetect.split import Part
+from aedetect.training import series_of
+from aedetect.window import gather
 
 
 @pytest.fixture
 def held_out(learnt):
     """The windows that the network never saw, and the entity of each row."""
     from aedetect.prepare import entity_codes
-    from aedetect.split import Part
 
     windows = learnt.prepared.windows[Part.CALIBRATE]
     return windows, entity_codes(learnt.prepared.preparation, learnt.ingested.rows)
@@ -33,7 +38,7 @@ def test_expected_is_the_last_step_of_the_reconstruction(detector, held_out):
     values = torch.from_numpy(windows.take(slice(None))[0])
     with torch.inference_mode():
         rebuilt = detector.scorer.model(values)[:, -1].numpy()
-    found = detector.scorer.reconstruct(windows.matrix, windows.ends)
+    found = last_rows(detector.scorer.model, windows.matrix, windows.ends)
     np.testing.assert_allclose(found, rebuilt, rtol=1e-4, atol=1e-5)
 
 
@@ -41,8 +46,8 @@ def test_no_window_is_left_out_at_the_end_of_a_chunk(detector, held_out):
     """One more than a chunk holds, and one alone: bitwise the same score."""
     windows = held_out[0]
     ends = np.resize(windows.ends, CHUNK + 1)
-    found = detector.scorer.reconstruct(windows.matrix, ends)
-    alone = detector.scorer.reconstruct(windows.matrix, ends[-1:])
+    found = last_rows(detector.scorer.model, windows.matrix, ends)
+    alone = last_rows(detector.scorer.model, windows.matrix, ends[-1:])
     assert np.isfinite(found).all()
     assert found[-1:].tobytes() == alone.tobytes()
 
@@ -62,7 +67,7 @@ def test_standardized_errors_are_in_residual_sizes_of_the_entity(detector, held_
     windows, entity = held_out
     sizes = np.array([[1.0, 2.0], [3.0, 4.0]], dtype=np.float32)
     plain = replace(detector.scorer, score="mse")
-    scaled = replace(detector.scorer, score="standardized", residual=sizes)
+    scaled = replace(detector.scorer, score="standardized", residuals=Residuals(sizes))
     expected = evaluate(plain, held_out).errors / sizes[entity[windows.ends]] ** 2
     np.testing.assert_allclose(evaluate(scaled, held_out).errors, expected, rtol=1e-5)
 
@@ -84,20 +89,113 @@ def test_scoring_takes_as_much_lookback_as_windows_and_carrying_can_reach(detect
     assert scorer.lookback == 3 * scorer.schema.max_gap + scorer.preparation.missing_limit
 
 
-def test_residual_sizes_are_by_entity_where_there_are_rows_enough():
-    """Few rows take the size of all, and what was not observed does not count."""
-    entity = np.repeat(np.array([0, 1], dtype=np.int32), [500, 5])
-    residual = np.full((505, 1), 3, dtype=np.float32)
-    residual[500:] = 1e6
-    seen = np.ones((505, 1), dtype=bool)
-    seen[500:] = False
-    sizes = residual_sizes(residual, seen, entity, entities=2)
-    np.testing.assert_allclose(sizes, [[3], [3]], rtol=1e-6)
+@pytest.fixture
+def series(learnt):
+    """All rows of the training run, with a gap in the runs of the held-out part."""
+    found = series_of(learnt.ingested, learnt.prepared)
+    back = found.back.copy()
+    cut = int(learnt.prepared.windows[Part.CALIBRATE].ends[20])
+    stop = cut + int(np.flatnonzero(back[cut + 1 :] == 0)[0]) + 1
+    back[cut:stop] = np.arange(stop - cut)
+    return replace(found, back=back)
 
 
-def test_a_perfect_reconstruction_does_not_divide_by_nothing():
-    """The size of a residual has a floor."""
-    nothing = np.zeros((200, 1), dtype=np.float32)
-    entity = np.zeros(200, dtype=np.int32)
-    sizes = residual_sizes(nothing, np.ones((200, 1), dtype=bool), entity, entities=1)
-    assert (sizes > 0.01).all()
+def all_of(series):
+    """Ask for every row."""
+    return np.ones(len(series.back), dtype=bool)
+
+
+def test_centered_scores_compare_with_the_mean_over_all_windows_that_cover(detector, series):
+    """One by one: every full window of the run that the row is in."""
+    scorer = replace(detector.scorer, alignment="centered")
+    rows, found = scorer.judge(series, all_of(series))
+    length = scorer.length
+    full = np.flatnonzero(series.back >= length - 1)
+    with torch.inference_mode():
+        windows = torch.from_numpy(gather(series.matrix, full, length=length))
+        rebuilt = scorer.model(windows).numpy()
+    total, count = np.zeros((len(series.back), 2)), np.zeros(len(series.back))
+    for end, window in zip(full, rebuilt, strict=True):
+        total[end - length + 1 : end + 1] += window
+        count[end - length + 1 : end + 1] += 1
+    assert rows.tolist() == np.flatnonzero(count).tolist()
+    expected = total[rows] / count[rows, None]
+    np.testing.assert_allclose(found.expected, expected, rtol=1e-4, atol=1e-5)
+    causal_rows, causal = detector.scorer.judge(series, all_of(series))
+    assert set(causal_rows) < set(rows)
+    own = rows[count[rows] == 1]  # a row that a single window covers is judged by that one
+    shared = np.intersect1d(own, causal_rows)
+    assert len(shared)
+    np.testing.assert_allclose(
+        found.score[np.isin(rows, shared)], causal.score[np.isin(causal_rows, shared)], rtol=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    ("alignment", "smooth", "before", "after"),
+    [("causal", 5, 4, 0), ("centered", 5, 2, 2), ("centered", 4, 2, 1)],
+)
+def test_smoothed_scores_are_means_within_a_run(detector, series, alignment, smooth, before, after):
+    """Of scores and of parts, over rows that have a score, one by one."""
+    plain = replace(detector.scorer, alignment=alignment)
+    valid = series.valid.copy()
+    valid[::9] = False
+    series = replace(series, valid=valid)
+    rows, alone = plain.judge(series, all_of(series))
+    found_rows, found = replace(plain, smooth=smooth).judge(series, all_of(series))
+    assert found_rows.tolist() == rows.tolist()
+    run = np.cumsum(series.back == 0)
+    for place, row in enumerate(rows):
+        near = (rows >= row - before) & (rows <= row + after) & (run[rows] == run[row])
+        assert found.score[place] == pytest.approx(alone.score[near].mean(), rel=1e-4)
+        np.testing.assert_allclose(found.errors[place], alone.errors[near].mean(axis=0), rtol=1e-4)
+    np.testing.assert_array_equal(found.expected, alone.expected)
+
+
+def test_a_row_is_judged_alike_among_others(detector, series):
+    """Bitwise, whichever rows are asked for, in every alignment and with every smoothing."""
+    for alignment, smooth, score in product(("causal", "centered"), (1, 4), PARTS):
+        residuals = learn_residuals(
+            score,
+            series.matrix - 1,
+            series.observed,
+            series.entity,
+            entities=2,
+            owner=detector.scorer.preparation.owner,
+        )
+        scorer = replace(
+            detector.scorer, alignment=alignment, smooth=smooth, score=score, residuals=residuals
+        )
+        rows, whole = scorer.judge(series, all_of(series))
+        some = np.zeros(len(series.back), dtype=bool)
+        some[rows[5::97]] = True
+        chosen, part = scorer.judge(series, some)
+        assert part.score.tobytes() == whole.score[np.isin(rows, chosen)].tobytes()
+        assert part.errors.tobytes() == whole.errors[np.isin(rows, chosen)].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("alignment", "smooth", "behind", "ahead"),
+    [("causal", 1, 3, 0), ("causal", 5, 7, 0), ("centered", 1, 3, 3), ("centered", 4, 5, 4)],
+)
+def test_what_a_score_depends_on_grows_with_alignment_and_smoothing(
+    detector, alignment, smooth, behind, ahead
+):
+    """By the largest gap for each row of the window and of the mean."""
+    scorer = replace(detector.scorer, alignment=alignment, smooth=smooth)
+    gap = scorer.schema.max_gap
+    assert scorer.lookback == behind * gap + scorer.preparation.missing_limit
+    assert scorer.lookahead == ahead * gap
+
+
+def test_the_threshold_is_calibrated_on_what_scoring_gives(make_frame, train_on):
+    """Smoothed and aligned alike: held-out rows alone give the held-out scores."""
+    learnt = train_on(make_frame(rows=300), calibration={"alignment": "centered", "smooth": 3})
+    scorer, windows = learnt.detector.scorer, learnt.prepared.windows[Part.CALIBRATE]
+    series = series_of(learnt.ingested, learnt.prepared)
+    inside = np.zeros(len(series.back), dtype=bool)
+    for end in windows.ends:
+        inside[end - scorer.length + 1 : end + 1] = True
+    scores = scorer.judge(series, inside)[1].score
+    later = np.isin(np.flatnonzero(inside), windows.ends)
+    np.testing.assert_array_equal(learnt.detector.calibration.scores, np.sort(scores[later]))

@@ -53,7 +53,7 @@ def planned(folder, written=(), **options) -> Plan:
     return make_plan(source, fingerprints(source.files), dict(written), by=by, **options)
 
 
-def origins(plan, *, lookback=LOOKBACK, model_version=1):
+def origins(plan, *, lookback=LOOKBACK, lookahead=0, model_version=1):
     """Return what the footers would say once a plan is carried out."""
     return {
         unit.partition: Origin(
@@ -62,6 +62,7 @@ def origins(plan, *, lookback=LOOKBACK, model_version=1):
             calibration_version=1,
             config_hash="c",
             lookback=lookback,
+            lookahead=lookahead,
             max_gap=NANOSECONDS["min"],
             inputs=unit.inputs,
         )
@@ -90,6 +91,30 @@ def test_context_ends_with_the_lookback(incoming):
     assert sorted(planned(incoming).compute[1].inputs) == ["2.parquet"]
     deliver(incoming, "1.parquet", "2026-01-01T00:00", "2026-01-01T23:00")
     assert sorted(planned(incoming).compute[1].inputs) == ["1.parquet", "2.parquet"]
+
+
+def test_a_lookahead_makes_the_next_file_an_input(incoming):
+    """A day that looks ahead is made from the file after it, up to that moment and not beyond."""
+    plan = planned(incoming, lookback=0, lookahead=1)
+    assert [sorted(unit.inputs) for unit in plan.compute] == [
+        ["1.parquet", "2.parquet"],
+        ["2.parquet"],
+    ]
+    deliver(incoming, "2.parquet", "2026-01-02T00:10", "2026-01-02T23:59")
+    ten = NANOSECONDS["min"] * 10
+    for ahead, inputs in ((ten, ["1.parquet"]), (ten + 1, ["1.parquet", "2.parquet"])):
+        plan = planned(incoming, lookback=0, lookahead=ahead)
+        assert sorted(plan.compute[0].inputs) == inputs
+
+
+def test_written_partitions_keep_the_lookahead_they_were_made_with(incoming):
+    """The file of the next day computes a day again that was made to look ahead, no other."""
+    (incoming / "2.parquet").rename(incoming.parent / "2.parquet")
+    causal, ahead = (planned(incoming, lookahead=each) for each in (0, 1))
+    (incoming.parent / "2.parquet").rename(incoming / "2.parquet")
+    assert days(planned(incoming, origins(causal), lookahead=1).compute) == ["2026-01-02"]
+    again = planned(incoming, origins(ahead, lookahead=1), lookahead=1)
+    assert days(again.compute) == ["2026-01-01", "2026-01-02"]
 
 
 def test_carried_out_plan_leaves_nothing_to_do(incoming):

@@ -178,3 +178,22 @@ def test_carrying_looks_back_to_the_last_value(missing, data):
         last = last if hole else row
         expected.append(last)
     assert carry_from(np.array(missing), np.array(starts)).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("share", "cells", "needed"),
+    [(None, 10, 5), (None, 9, 5), (None, 1, 1), (0.5, 1, 5), (0.3, 10, 3), (0.0, 10, 1)],
+)
+def test_a_row_needs_half_the_features_that_rows_typically_have(share, cells, needed):
+    """Unless a share of all is set; one is always needed."""
+    values = np.zeros((100, 10))
+    values[:, cells:] = np.nan
+    features = tuple(Feature(f"f{k}", "number", ()) for k in range(10))
+    schema = Schema(
+        timestamp="t", aware=False, entity=None, features=features, context=(), period=1, max_gap=5
+    )
+    parts = np.zeros(100, dtype=np.int8)
+    table = rows(values)
+    chosen = PrepareSettings(min_observed=share)
+    learnt = learn(table, parts, schema=schema, settings=chosen, missing_limit=10)
+    assert learnt.min_observed == needed

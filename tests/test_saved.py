@@ -14,6 +14,7 @@ from aedetect.errors import BrokenDetector
 from aedetect.frames import score_frame
 from aedetect.models import VARIANTS
 from aedetect.saved import CALIBRATION, DETECTOR, WEIGHTS
+from aedetect.scores import PARTS
 
 
 @pytest.fixture
@@ -56,6 +57,20 @@ def test_what_is_loaded_scores_as_what_was_saved(make_frame, train_on, tmp_path,
     assert loaded.config_hash == detector.config_hash
 
 
+@pytest.mark.parametrize("score", PARTS)
+def test_a_loaded_score_is_the_saved_one(make_frame, train_on, tmp_path, score):
+    """Bit by bit, whatever the score needs, aligned and smoothed."""
+    frame = make_frame(rows=400)
+    frame["mode"] = np.where(frame["a"] > 0, "fast", "eco")
+    options = {"score": score, "worst": 2, "alignment": "centered", "smooth": 3}
+    detector = train_on(frame, calibration=options, prepare={"min_observed": 0.9}).detector
+    detector.save(tmp_path / "saved")
+    loaded = Detector.load(tmp_path / "saved")
+    pd.testing.assert_frame_equal(score_frame(loaded, frame), score_frame(detector, frame))
+    assert {name: getattr(loaded.scorer, name) for name in options} == options
+    assert loaded.scorer.preparation.min_observed == 3
+
+
 @pytest.mark.parametrize("name", [DETECTOR, WEIGHTS, CALIBRATION])
 def test_an_absent_file_is_refused(folder, name):
     """The folder is named, and the remedy."""
@@ -96,7 +111,12 @@ def test_a_description_of_another_format_is_refused(folder, text):
         (("preparation", "missing"), "guess"),
         (("preparation", "scaling", "center"), [[0.0]]),
         (("score",), "likelihood"),
-        (("residual",), [[1.0]]),
+        (("residuals", "size"), [[1.0]]),
+        (("residuals", "whitening"), [[1.0]]),
+        (("residuals", "tail"), [[[1.0]]]),
+        (("alignment",), "late"),
+        (("worst",), 0),
+        (("smooth",), 0.5),
     ],
 )
 def test_a_description_that_does_not_fit_is_refused(folder, path, value):

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aedetect.calibrate import Threshold
-from aedetect.detector import CHUNK
 from aedetect.durations import NANOSECONDS
 from aedetect.ingest import Rows
+from aedetect.reconstruct import CHUNK
 from aedetect.score import score_rows
-from aedetect.window import with_context
+from aedetect.window import surrounded, with_context
 
 MINUTE = NANOSECONDS["min"]
 
@@ -90,6 +90,52 @@ def test_scores_do_not_depend_on_how_many_are_computed(detector, fresh, at_once,
     """A chunk that is filled up gives what a full one gives."""
     few = scored(detector, fresh, np.arange(len(fresh)) < count)
     assert few.score.tobytes() == at_once.score[:count].tobytes()
+
+
+@pytest.mark.parametrize(("alignment", "smooth"), [("causal", 3), ("centered", 1), ("centered", 4)])
+@settings(max_examples=8)
+@given(cuts=st.sets(st.integers(1, 1399), max_size=8))
+def test_scores_that_look_around_are_equal_however_rows_are_cut(
+    detector, fresh, alignment, smooth, cuts
+):
+    """Smoothed, centered or both, with holes, gaps and duplicates."""
+    scorer = replace(detector.scorer, alignment=alignment, smooth=smooth)
+    detector = replace(detector, scorer=scorer)
+    whole = scored(detector, fresh)
+    edges = [0, *sorted(cuts), len(fresh)]
+    batches = [fresh.take(slice(a, b)) for a, b in pairwise(edges)]
+    parts = []
+    for rows, turn in surrounded(batches, lookback=scorer.lookback, lookahead=scorer.lookahead):
+        wanted = np.zeros(len(rows), bool)
+        wanted[turn] = True
+        parts.append(scored(detector, rows, wanted))
+    score = np.concatenate([part.score for part in parts])
+    assert score.tobytes() == whole.score.tobytes()
+    reasons = [text for part in parts for text in part.reason_text.to_pylist()]
+    assert reasons == whole.reason_text.to_pylist()
+
+
+def test_a_row_with_too_few_observed_features_is_not_scored(detector, make_frame):
+    """It says how many there are and how many it takes; rows after it are scored."""
+    rows = rows_of(make_frame(start="2026-02-01", rows=20))
+    rows.values[10, 0] = np.nan
+    rows.values[12] = np.nan
+    preparation = replace(detector.scorer.preparation, min_observed=2)
+    strict = replace(detector, scorer=replace(detector.scorer, preparation=preparation))
+    reasons = scored(strict, rows).reason_text.to_pylist()
+    assert reasons[10] == "1 of 2 features observed, 2 needed"
+    assert reasons[12] == "all features are missing"
+    assert reasons[3:10] == [None] * 7
+    assert scored(detector, rows).reason_text.to_pylist()[10] is None
+
+
+def test_the_first_rows_have_a_score_where_later_windows_cover_them(detector, make_frame):
+    """Centered, a row needs a window that covers it, wherever it ends."""
+    scorer = replace(detector.scorer, alignment="centered")
+    centered = replace(detector, scorer=scorer)
+    assert np.isfinite(scored(centered, rows_of(make_frame(rows=4))).score).all()
+    reasons = scored(centered, rows_of(make_frame(rows=3))).reason_text.to_pylist()
+    assert reasons == ["no full window of 4 rows covers it"] * 6
 
 
 def test_every_reason_is_given(at_once):

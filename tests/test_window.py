@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aedetect.ingest import Rows
-from aedetect.window import Windows, gather, positions, with_context
+from aedetect.window import Windows, gather, positions, surrounded, with_context
 
 
 def test_windows_are_the_rows_up_to_their_ends():
@@ -93,5 +93,31 @@ def test_batches_come_behind_their_context_wherever_they_are_cut(steps, data):
             given_rows = joined.values[:place, 0][own]
             assert set(np.flatnonzero(near)) <= set(given_rows.astype(int))
             assert joined.values[place, 0] == row
+            row += 1
+    assert row == len(time)
+
+
+@given(st.lists(st.integers(0, 3), min_size=2, max_size=40), st.data())
+def test_rows_have_their_turn_when_those_they_depend_on_are_there(steps, data):
+    """Every row of the same entity within lookback and lookahead is around it, also repeats."""
+    time = np.cumsum(steps)
+    entity = np.sort(data.draw(st.lists(st.integers(0, 2), min_size=len(time), max_size=len(time))))
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(time) - 1))))
+    ahead = data.draw(st.integers(0, 5))
+    table = Rows(
+        time=time,
+        entity=entity.astype(np.int32),
+        names=("x", "y", None),
+        values=np.arange(len(time), dtype=float)[:, None],
+    )
+    batches = [table.take(slice(a, b)) for a, b in zip([0, *cuts], [*cuts, len(time)], strict=True)]
+    row = 0
+    for rows, turn in surrounded(batches, lookback=4, lookahead=ahead):
+        for place in range(turn.start, turn.stop):
+            assert rows.values[place, 0] == row
+            near = (entity == entity[row]) & (time >= time[row] - 4) & (time <= time[row] + ahead)
+            near &= (time > time[row]) | (np.arange(len(time)) <= row) | (ahead > 0)
+            own = rows.values[rows.entity == rows.entity[place], 0]
+            assert set(np.flatnonzero(near)) <= set(own.astype(int))
             row += 1
     assert row == len(time)

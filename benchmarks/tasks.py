@@ -1,0 +1,104 @@
+"""What models of one data set learn from and are measured on, for several benchmarks.
+
+A data set is a folder with train.parquet and test.parquet, or a folder incoming/ for the latter;
+columns timestamp, entity (where there are several) and, in the later rows, is_anomaly.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+
+from aedetect import learning, prepare
+from aedetect.collect import collect
+from aedetect.config import Config, make_config
+from aedetect.detector import Series
+from aedetect.files import find
+from aedetect.ingest import engine, read
+from aedetect.split import Part
+from aedetect.sql import Query
+from aedetect.window import Windows, positions
+
+SAMPLE = Path(__file__).parents[1] / "data" / "smd"
+LABEL = "is_anomaly"
+TOLERANCE = 100  # rows about a labelled stretch that VUS-PR averages over
+
+Matrix = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The later rows (R,), those with a whole window (N, T, D), and the label of these (N,)."""
+
+    series: Series
+    windows: Windows
+    label: npt.NDArray[np.bool_]
+
+    @property
+    def entity(self) -> npt.NDArray[np.int32]:
+        """(R,)."""
+        return self.series.entity
+
+    @property
+    def rows(self) -> Matrix:
+        """(N, D)."""
+        return self.windows.matrix[self.windows.ends]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all models of one data set learn from and are measured on."""
+
+    config: Config
+    ingested: learning.Ingested
+    prepared: learning.PreparedRows
+    later: Labelled
+
+
+def read_task(folder: Path, scratch: Path) -> Task:
+    """Prepare the training rows of a data set, and its later rows as they would be scored."""
+    train = folder / "train.parquet"
+    data = {"train": str(train), "timestamp": "timestamp"}
+    if "entity" in pq.read_schema(train).names:
+        data["entity"] = "entity"
+    config = make_config(
+        {"detector": {"name": folder.name}, "data": data, "training": {"device": "cpu"}},
+        folder=folder,
+    )
+    ingested = learning.ingest(config, scratch)
+    prepared = learning.prepare(config, ingested, scratch)
+    test = folder / "test.parquet"
+    return Task(config, ingested, prepared, _read_later(test, folder, ingested, prepared))
+
+
+def _read_later(
+    path: Path, folder: Path, ingested: learning.Ingested, prepared: learning.PreparedRows
+) -> Labelled:
+    schema, length = ingested.schema, prepared.windows[Part.LEARN].length
+    files = find([str(path if path.exists() else folder / "incoming")], timestamp=schema.timestamp)
+    names = {feature.name: feature.categories for feature in schema.features}
+    query = Query(
+        files=files.files,
+        timestamp=schema.timestamp,
+        entity=schema.entity,
+        categories={**names, LABEL: ()},
+    )
+    with tempfile.TemporaryDirectory() as folder_name:
+        scratch = Path(folder_name)
+        with engine(memory_mb=1_000, scratch=scratch) as connection:
+            found = read(connection, query)
+            rows = collect(found, columns=len(names) + 1, folder=scratch).rows
+        values = np.array(rows.values)
+    rows = replace(rows, values=values[:, :-1])
+    part = prepare.apply(prepared.preparation, rows)
+    back = positions(rows.time, starts=rows.starts, usable=part.usable, max_gap=schema.max_gap)
+    ends = np.flatnonzero(back >= length - 1)
+    valid = np.ones(len(rows), dtype=np.bool_)
+    series = Series(part.matrix, part.observed, part.entity, back, valid)
+    windows = Windows(part.matrix, part.observed, ends, length)
+    return Labelled(series, windows, values[ends, -1] > 0)
