@@ -13,7 +13,7 @@ from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from aedetect.calibrate import CalibrationSettings
+from aedetect.budget import parse_budget
 from aedetect.delivery.settings import DatabaseSettings, NotifySettings
 from aedetect.durations import parse_duration
 from aedetect.errors import ConfigError
@@ -26,6 +26,7 @@ from aedetect.registry import RegistrySettings
 from aedetect.schema import DataSettings, nearest
 from aedetect.secrets import Secrets, check_literals, mask
 from aedetect.stretches import EventSettings
+from aedetect.thresholds import THRESHOLD_KEYS, CalibrationSettings
 from aedetect.window import WindowSettings
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -80,6 +81,8 @@ class Config:
         """Hash of the settings that a detector is learnt from, not of where things lie."""
         learnt_from = {section: asdict(getattr(self, section)) for section in _LEARNT_FROM}
         learnt_from["data"].pop("train")
+        for key in THRESHOLD_KEYS:  # a new threshold needs no new training
+            learnt_from["calibration"].pop(key)
         return hashlib.sha256(json.dumps(learnt_from, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
@@ -230,7 +233,9 @@ def _check(built: Mapping[str, Any]) -> None:
             raise ConfigError(f"[{section}] {key} must be longer than nothing, however: {text}")
     model = built.get("model", ModelSettings())
     check_backbone(model, length=built.get("window", WindowSettings()).length)
-    score = built.get("calibration", CalibrationSettings()).score
+    calibration = built.get("calibration", CalibrationSettings())
+    parse_budget(calibration.alert_budget)
+    score = calibration.score
     if score == "elbo" and model.variant != "variational":
         raise ConfigError(
             '[calibration] score = "elbo" needs [model] variant = "variational", however: '

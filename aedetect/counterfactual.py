@@ -21,7 +21,7 @@ from aedetect.window import Matrix, gather
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from aedetect.calibrate import Codes
+    from aedetect.heldout import Codes
     from aedetect.detector import Scorer
     from aedetect.ingest import Bool, Int
 

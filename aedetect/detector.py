@@ -19,7 +19,8 @@ from aedetect.window import Matrix, gather
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from aedetect.calibrate import Calibration, Codes
+    from aedetect.calibrate import Calibration
+    from aedetect.heldout import Codes
     from aedetect.ingest import Bool, Int
     from aedetect.models.base import Autoencoder
     from aedetect.prepare import Preparation
@@ -52,7 +53,8 @@ class Scorer:
     preparation: Preparation
     model: Autoencoder
     score: ScoreName
-    residual: npt.NDArray[np.float32]  # (E, D) typical size of each entity's residuals
+    # (E + 1, D) typical size of each entity's residuals, and of all together's; (1, D) without E
+    residual: npt.NDArray[np.float32]
 
     @property
     def length(self) -> int:
@@ -167,13 +169,13 @@ class Detector:
 
 
 def residual_sizes(residual: Matrix, seen: Bool, entity: Codes, *, entities: int) -> Matrix:
-    """Return the root mean square residual by entity and column: (N, D), (N, D), (N,) -> (E, D).
+    """Return the root mean square residual by entity: (N, D), (N, D), (N,) -> (E + 1, D).
 
-    Over the observed cells. Entities with few rows take that of all together.
+    Over the observed cells. Entities with few rows take that of all together, which comes last.
     """
     squared = np.square(residual, dtype=np.float64) * seen
     pooled = _mean_square(squared, seen)
-    sizes = np.tile(pooled, (max(entities, 1), 1))
+    sizes = np.tile(pooled, (entities + 1, 1))
     for code in np.unique(entity).tolist():
         chosen = entity == code
         if chosen.sum() >= _MIN_ROWS:

@@ -63,7 +63,8 @@ def score_rows(detector: Detector, rows: Rows, wanted: Bool) -> Scored:
     again = rows.duplicates
     kept = rows.take(~again) if again.any() else rows
     asked = wanted[~again] if again.any() else wanted
-    prepared = apply(detector.scorer.preparation, kept)
+    pooled = detector.calibration.unseen == "pooled"
+    prepared = apply(detector.scorer.preparation, kept, unseen=pooled)
     back = _rows_back(detector, kept, prepared)
     seen = prepared.observed.any(axis=1) & ~prepared.infinite.any(axis=1)
     ends = np.flatnonzero((back >= detector.scorer.length - 1) & seen & asked)
@@ -133,7 +134,8 @@ def _reasons(
     reason[(back >= scorer.length - 1) & ~prepared.observed.any(axis=1)] = 1
     _set_first(reason, prepared.stale, offset=len(fixed))
     _set_first(reason, prepared.infinite, offset=len(fixed) + len(stale))
-    reason[prepared.entity < 0] = 2
+    if detector.calibration.unseen == "refuse":
+        reason[prepared.entity < 0] = 2
     reason[_nameless(detector, rows)] = 3
     return (*fixed, *stale, *infinite, "duplicate timestamp"), reason
 

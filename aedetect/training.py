@@ -19,11 +19,16 @@ import numpy.typing as npt
 from aedetect import prepare as preparing
 from aedetect import registry
 from aedetect.calibrate import calibrate as choose_threshold
-from aedetect.detector import Detector, Scorer, residual_sizes
+from aedetect.calibrate import log_calibration
+from aedetect.detector import Detector, Evaluated, Scorer, residual_sizes
 from aedetect.distrust import Distrusted, stretches
 from aedetect.durations import format_duration
 from aedetect.fit import Fitted, build, fit
+from aedetect.forecast import Timing
+from aedetect.heldout import Codes, HeldOut
+from aedetect.labelled import labelled_rows
 from aedetect.learning import Ingested, PreparedRows, ingest, prepare
+from aedetect.limits import learn_limits
 from aedetect.logs import log_event
 from aedetect.schema import Schema
 from aedetect.split import Part, split
@@ -111,22 +116,36 @@ def calibrate(
     config: Config, ingested: Ingested, prepared: PreparedRows, trained: Trained
 ) -> Detector:
     """Score the held-out windows and choose the threshold that they support."""
-    held_out = prepared.windows[Part.CALIBRATE]
-    entity = preparing.entity_codes(prepared.preparation, ingested.rows)
-    evaluated = trained.scorer.evaluate(held_out.matrix, held_out.observed, entity, held_out.ends)
+    rows, scorer, preparation = ingested.rows, trained.scorer, prepared.preparation
+    windows, codes = prepared.windows[Part.CALIBRATE], preparing.entity_codes(preparation, rows)
+    evaluated = _evaluated(scorer, windows, codes)
+    ends = windows.ends
+    normal = HeldOut.of(evaluated.score, entity=rows.entity[ends], time=rows.time[ends])
+    labelled = labelled_rows(
+        config, ingested, preparation, normal, lambda *given: _evaluated(scorer, *given).score
+    )
     calibration = choose_threshold(
-        evaluated.score, settings=config.calibration, entity=entity[held_out.ends]
+        normal.joined(labelled),
+        settings=config.calibration,
+        timing=Timing.of(config.events, schema=ingested.schema, length=config.window.length),
+        per_entity=bool(preparation.entities),
     )
-    threshold = calibration.threshold
-    log_event(
-        logger,
-        "calibrated",
-        windows=len(calibration.scores),
-        rate=threshold.rate,
-        threshold=threshold.value,
-        own=len(calibration.own),
+    limits = learn_limits(
+        windows.matrix[ends, : evaluated.expected.shape[1]] - evaluated.expected,
+        windows.observed[ends],
+        codes[ends],
+        entities=len(preparation.entities),
+        rate=calibration.threshold.rate,
     )
-    return Detector(scorer=trained.scorer, calibration=calibration, config_hash=config.hash)
+    log_calibration(calibration)
+    return Detector(
+        scorer=scorer, calibration=replace(calibration, limits=limits), config_hash=config.hash
+    )
+
+
+def _evaluated(scorer: Scorer, windows: Windows, entity: Codes) -> Evaluated:
+    """Score the last rows of windows, given the entity of every row: (N,), (R,)."""
+    return scorer.evaluate(windows.matrix, windows.observed, entity, windows.ends)
 
 
 def register(
@@ -212,6 +231,7 @@ def _metrics(ingested: Ingested, detector: Detector) -> dict[str, float]:
         "held_out_score_median": float(np.median(scores)),
         "threshold": threshold.value,
         "promised_false_alarm_rate": threshold.rate,
+        "predicted_events_per_day": detector.calibration.forecast.per_day,
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from aedetect.causes import CAUSES, causes
@@ -72,12 +73,9 @@ def flagged_batch(
     chosen = pa.array(scored.flagged)
     count = len(scored.flagged)
     threshold = detector.calibration.thresholds(scored.entity)
-    level = np.searchsorted(
-        _SEVERITY_RATIOS, scored.score[scored.flagged] / np.maximum(threshold, 1e-12), side="right"
-    )
     added = [
         pa.array(threshold),
-        pa.array(SEVERITIES).take(pa.array(level)),
+        severities(scored.score[scored.flagged], threshold),
         pa.nulls(count, pa.string()),
         causes(detector.scorer.preparation, scored, rows.values[scored.flagged]),
         pa.repeat(origin.model_name, count),
@@ -86,6 +84,12 @@ def flagged_batch(
     ]
     schema = flagged_schema(table.schema.field("timestamp").type)
     return pa.RecordBatch.from_arrays([*table.take(chosen).columns, *added], schema=schema)
+
+
+def severities(score: npt.NDArray[np.float32], threshold: npt.NDArray[np.float64]) -> pa.Array:
+    """Say how bad flagged rows are: (M,), (M,) -> (M,)."""
+    level = np.searchsorted(_SEVERITY_RATIOS, score / np.maximum(threshold, 1e-12), side="right")
+    return pa.array(SEVERITIES).take(pa.array(level))
 
 
 def time_type(files: Sequence[SourceFile]) -> pa.DataType:

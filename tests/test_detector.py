@@ -92,7 +92,7 @@ def test_residual_sizes_are_by_entity_where_there_are_rows_enough():
     seen = np.ones((505, 1), dtype=bool)
     seen[500:] = False
     sizes = residual_sizes(residual, seen, entity, entities=2)
-    np.testing.assert_allclose(sizes, [[3], [3]], rtol=1e-6)
+    np.testing.assert_allclose(sizes, [[3], [3], [3]], rtol=1e-6)
 
 
 def test_a_perfect_reconstruction_does_not_divide_by_nothing():
