@@ -108,7 +108,7 @@ def fit_excess(excess: Float) -> tuple[float, float]:
     best = int(np.argmin([loss(each) for each in grid]))
     bounds = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
     found = minimize_scalar(loss, bounds=bounds, method="bounded")
-    if found.fun >= 1.0:  # of the exponential distribution, in units of its mean
+    if found.fun >= 0.0:  # that of the exponential distribution, in units of its mean
         return 0.0, mean
     shape = float(np.log1p(np.exp(found.x) * relative).mean())
     return shape, shape / float(np.exp(found.x)) * mean

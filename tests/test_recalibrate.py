@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import subprocess
 import sys
@@ -9,9 +11,11 @@ import sys
 import numpy as np
 import pytest
 from plant import settings, table, write, write_config
+from typer.testing import CliRunner
 
 from aedetect import registry, training
 from aedetect.calibrations import newest_version
+from aedetect.cli import app
 from aedetect.config import make_config
 from aedetect.detector import Detector
 from aedetect.errors import CalibrationRefused
@@ -137,22 +141,13 @@ def test_an_event_setting_moves_an_alert_budget(base, config):
 
 def test_the_command_prints_thresholds_and_what_to_expect(config, base):
     """A table with a row an entity, or JSON."""
-    path = write_config(base / "plant.toml", settings())
-    command = [sys.executable, "-m", "aedetect", "calibrate", str(path)]
-    shown = subprocess.run(
-        [*command, "--threshold", "alert_budget", "--set", "calibration.alert_budget=6 per day"],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=base,
-    ).stdout
+    path = str(write_config(base / "plant.toml", settings()))
+    budget = ["--set", "calibration.alert_budget=6 per day"]
+    asked = ["calibrate", path, "--threshold", "alert_budget", *budget]
+    shown = CliRunner().invoke(app, asked, catch_exceptions=False).stdout
     assert "plant/1 has calibration 2: threshold = alert_budget, alert_budget = 6 per day" in shown
     assert all(word in shown for word in ("east", "west", "expected in all", "--reflag"))
-    models = subprocess.run(
-        [sys.executable, "-m", "aedetect", "models", str(path)],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=base,
-    ).stdout
-    assert "calibration" in models
+    told = json.loads(CliRunner().invoke(app, [*asked, "--model", "plant/1", "--json"]).stdout)
+    assert (told["version"], len(told["thresholds"])) == (3, 3)
+    models = CliRunner().invoke(app, ["models", path]).stdout
+    assert re.search(r"calibration.*\n.*plant/1 .* 3 ", models)
