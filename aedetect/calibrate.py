@@ -1,65 +1,90 @@
-"""Held-out scores -> p-values and a threshold that keeps a promise.
+"""Held-out scores -> p-values and thresholds that keep a promise.
+
+    tail.py        how rare a score is beyond all held-out ones
+    reference.py   p-value of a score, score at a p-value
+    thresholds.py  promises by rank or tail: false_alarm_rate, quantile, pot
+    budget.py      promises about events: alert_budget
+    fbeta.py       agreement with labels
+    forecast.py    events that thresholds would have given
+    limits.py      how far each column may be from what is expected
 
 A promise that the held-out rows cannot support is refused, with the number that it would need.
 """
 
 from __future__ import annotations
 
-import math
+import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from fractions import Fraction
-from typing import Annotated, Literal
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from annotated_types import Ge, Gt, Lt
 
+from aedetect.budget import alert_budget
 from aedetect.errors import CalibrationRefused
-from aedetect.scores import AlignmentName, ScoreName
+from aedetect.fbeta import fbeta
+from aedetect.forecast import Forecast, Timing, forecast
+from aedetect.heldout import Bool, Codes, HeldOut, Scores
+from aedetect.logs import log_event
+from aedetect.reference import Reference
+from aedetect.stretches import Rules
+from aedetect.thresholds import (
+    CalibrationSettings,
+    Choice,
+    Sample,
+    Threshold,
+    ThresholdName,
+    UnseenName,
+    by_reference,
+    false_alarm_rate,
+    pot,
+    quantile,
+)
 
-Scores = npt.NDArray[np.float32]
-Codes = npt.NDArray[np.int32]
-ThresholdName = Literal["false_alarm_rate", "quantile"]
-DEFAULT_RATE = 0.001  # of normal rows flagged, where the held-out rows support it
+METHODS: dict[ThresholdName, Callable[[Sample, CalibrationSettings], Choice]] = {
+    "alert_budget": alert_budget,
+    "false_alarm_rate": by_reference(false_alarm_rate),
+    "quantile": by_reference(quantile),
+    "pot": by_reference(pot),
+    "fbeta": fbeta,
+}
+logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, kw_only=True)
-class CalibrationSettings:
-    """Which promise: `[calibration]`."""
-
-    holdout: Annotated[float, Gt(0), Lt(0.9)] = 0.2  # of each entity's rows, the last in time
-    score: ScoreName = "mse"
-    worst: Annotated[int, Ge(1)] = 5  # parts of a row that score = "worst" averages
-    alignment: AlignmentName = "causal"
-    smooth: Annotated[int, Ge(1)] = 1  # rows that a score is averaged over; 1: none but its own
-    threshold: ThresholdName = "false_alarm_rate"
-    # None: 0.001, or the smallest that the held-out rows support
-    false_alarm_rate: Annotated[float, Gt(0), Lt(1)] | None = None
-    quantile: Annotated[float, Gt(0), Lt(1)] = 0.999  # of held-out scores
+MINUTE = 60_000_000_000  # ns
+APART = Timing(rules=Rules(MINUTE), period=MINUTE, max_gap=MINUTE, length=1)
 
 
 @dataclass(frozen=True)
-class Threshold:
-    """A row is an anomaly when its score is above `value`."""
+class Group:
+    """The scores and the threshold of one entity, or of all together, and what to expect."""
 
-    value: float
-    method: ThresholdName
-    rate: float  # at most this share of normal rows is flagged, as promised
+    reference: Reference
+    threshold: Threshold
+    forecast: Forecast
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Scores of rows held out by time, ascending: (n,); and the threshold that they support.
+    """What was learnt from rows held out by time, and the thresholds that they support.
 
-    `own` holds the calibration of each entity that has enough rows for one; the others share this.
+    `own` holds the entities that have a threshold of their own; the others share the pooled one.
+    Shapes: limits (max(E, 1), D), in model units: how far observed may be from expected.
     """
 
-    scores: Scores
+    reference: Reference  # the scores of all entities together
     threshold: Threshold
+    forecast: Forecast  # of the events of all entities
+    own: Mapping[int, Group] = field(default_factory=dict)
     version: int = 1
-    own: Mapping[int, Calibration] = field(default_factory=dict)
+    unseen: UnseenName = "refuse"
+    held_out: HeldOut = field(default_factory=lambda: HeldOut.of([]))
+    limits: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((1, 0), np.float32))
+    elsewhere: Mapping[str, float] = field(default_factory=dict)  # pooled threshold at other betas
+
+    @property
+    def scores(self) -> Scores:
+        """Held-out scores of all entities together, ascending: (n,)."""
+        return self.reference.scores
 
     def thresholds(self, entity: Codes) -> npt.NDArray[np.float64]:
         """Return the threshold that holds for each row's entity: (N,) -> (N,)."""
@@ -70,110 +95,107 @@ class Calibration:
 
     def p_values(self, scores: Scores, entity: Codes) -> npt.NDArray[np.float64]:
         """Return p-values among the held-out scores of each row's entity: (N,), (N,) -> (N,)."""
-        values = p_values(self, scores)
+        values = self.reference.p_values(scores)
         for chosen, own in self._groups(entity):
-            values[chosen] = p_values(own, scores[chosen])
+            values[chosen] = own.reference.p_values(scores[chosen])
         return values
 
-    def _groups(self, entity: Codes) -> Iterator[tuple[npt.NDArray[np.bool_], Calibration]]:
+    def limits_of(self, entity: Codes) -> npt.NDArray[np.float32]:
+        """Return how far each column may be from what is expected: (N,) -> (N, D).
+
+        Entities that were never seen (-1) have the widest of all.
+        """
+        widest = self.limits.max(axis=0, keepdims=True)
+        return np.asarray(np.concatenate([self.limits, widest])[entity])
+
+    def _groups(self, entity: Codes) -> Iterator[tuple[Bool, Group]]:
         for code in np.unique(entity).tolist():
             if code in self.own:
                 yield entity == code, self.own[code]
 
 
 def calibrate(
-    scores: Scores, *, settings: CalibrationSettings, entity: Codes | None = None
+    held_out: HeldOut,
+    *,
+    settings: CalibrationSettings,
+    timing: Timing = APART,
+    per_entity: bool = True,
+    version: int = 1,
+    limits: npt.NDArray[np.float32] | None = None,
 ) -> Calibration:
-    """Choose the thresholds that the settings ask for, from held-out scores: (n,), (n,).
+    """Choose the thresholds that the settings ask for. Raises CalibrationRefused.
 
-    With the entity of each score, those with enough of them get a threshold of their own, for the
-    same promise: scores of one entity need not be like those of another. Mondrian conformal
-    prediction: Vovk, Gammerman, Shafer: Algorithmic learning in a random world (2005), section 4.5.
-    Raises CalibrationRefused.
+    Entities get thresholds of their own where they have the rows for it, unless they are scaled
+    together (`per_entity` False), when a new row does not say which one it is.
     """
-    pooled = _calibrated(scores, settings)
-    if entity is None or (entity == entity[0]).all():
-        return pooled
-    own = {}
-    same = settings
-    if settings.threshold == "false_alarm_rate":
-        same = replace(settings, false_alarm_rate=pooled.threshold.rate)
-    for code in np.unique(entity).tolist():
-        with suppress(CalibrationRefused):
-            own[code] = _calibrated(scores[entity == code], same)
-    return replace(pooled, own=own)
+    sample = sampled(held_out, timing=timing, per_entity=per_entity)
+    choice = METHODS[settings.threshold](sample, settings)
+    rows = sample.normal
+    values = np.full(len(rows), choice.pooled.value)
+    groups = {}
+    beyond = 0.0
+    for code, threshold in choice.own.items():
+        chosen = rows.entity == code
+        values[chosen] = threshold.value
+        groups[code] = _group(sample.own[code], threshold, rows.take(chosen), timing)
+        beyond += _beyond(sample.own[code], threshold, len(sample.own[code]))
+    shared = int((~np.isin(rows.entity, list(groups))).sum())
+    beyond += _beyond(sample.pooled, choice.pooled, shared)
+    in_all = forecast(rows, rows.score >= values, timing, together=True, beyond=beyond)
+    return Calibration(
+        reference=sample.pooled,
+        threshold=choice.pooled,
+        forecast=in_all,
+        own=groups,
+        version=version,
+        unseen=settings.unseen,
+        held_out=held_out,
+        limits=np.zeros((1, 0), np.float32) if limits is None else limits,
+        elsewhere=choice.elsewhere,
+    )
 
 
-def _calibrated(scores: Scores, settings: CalibrationSettings) -> Calibration:
-    """Calibrate on scores of one kind."""
-    ordered = np.sort(scores)
-    if not len(ordered):
+def _group(reference: Reference, threshold: Threshold, rows: HeldOut, timing: Timing) -> Group:
+    """Say what to expect of one entity's threshold."""
+    beyond = _beyond(reference, threshold, len(rows))
+    flagged = rows.score >= threshold.value
+    return Group(
+        reference, threshold, forecast(rows, flagged, timing, together=False, beyond=beyond)
+    )
+
+
+def _beyond(reference: Reference, threshold: Threshold, rows: int) -> float:
+    """Return how many of so many rows are expected above a threshold that no held-out reaches."""
+    return rows * threshold.rate if threshold.value > reference.scores[-1] else 0.0
+
+
+def log_calibration(calibration: Calibration) -> None:
+    """Say what was chosen, and what to expect of it."""
+    threshold, expected = calibration.threshold, calibration.forecast
+    log_event(
+        logger,
+        "calibrated",
+        windows=len(calibration.scores),
+        rate=threshold.rate,
+        threshold=threshold.value,
+        own=len(calibration.own),
+        per_day=expected.per_day,
+        low=expected.low,
+        high=expected.high,
+    )
+    for setting, value in calibration.elsewhere.items():
+        log_event(logger, "elsewhere", setting=setting, threshold=value)
+
+
+def sampled(held_out: HeldOut, *, timing: Timing = APART, per_entity: bool = True) -> Sample:
+    """Take apart what thresholds are chosen from: the normal rows, of all and of each entity."""
+    normal = held_out.normal
+    if not len(normal):
         raise CalibrationRefused(
             "a threshold needs held-out windows, got none: give more rows, raise [calibration] "
             "holdout, or lower [window] length"
         )
-    return Calibration(ordered, THRESHOLDS[settings.threshold](ordered, settings))
-
-
-def p_values(calibration: Calibration, scores: Scores) -> npt.NDArray[np.float64]:
-    """Return the share of normal rows that would score as high, of all entities: (N,) -> (N,).
-
-    The conformal rank (1 + #{held-out >= score}) / (n + 1), which is valid at any n:
-    Vovk, Gammerman, Shafer: Algorithmic learning in a random world (2005), section 2.2.
-
-    >>> low = Calibration(np.array([1, 2, 3], np.float32), Threshold(3.0, "quantile", 0.25))
-    >>> p_values(low, np.array([0, 2, 4], np.float32)).tolist()
-    [1.0, 0.75, 0.25]
-    """
-    held_out = calibration.scores
-    as_high = len(held_out) - np.searchsorted(held_out, scores, side="left")
-    return np.asarray((1.0 + as_high) / (len(held_out) + 1.0))
-
-
-def _false_alarm_rate(ordered: Scores, settings: CalibrationSettings) -> Threshold:
-    """Take the smallest held-out score above which a normal row falls with at most this chance.
-
-    The ceil((n + 1)(1 - rate))-th smallest of n: Lei et al.: Distribution-free predictive
-    inference for regression (2018), equation 3. Exact fractions, because one rank more or less
-    doubles the alarms when n is small.
-    """
-    n = len(ordered)
-    rate = settings.false_alarm_rate
-    if rate is None:
-        rate = max(DEFAULT_RATE, float(f"{1 / (n + 1) + 5e-7:.6f}"))
-    exact = _exact(rate)
-    rank = math.ceil((n + 1) * (1 - exact))
-    if rank > n:
-        raise CalibrationRefused(
-            f"a false_alarm_rate of {rate:g} needs {math.ceil(1 / exact) - 1} held-out windows, "
-            f"got {n}: give more rows, raise [calibration] holdout, or ask for at least "
-            f"{1 / (n + 1):.2g}"
-        )
-    return Threshold(float(ordered[rank - 1]), "false_alarm_rate", rate)
-
-
-def _quantile(ordered: Scores, settings: CalibrationSettings) -> Threshold:
-    """Take the smallest held-out score with at least this share of them at or below it.
-
-    What that promises of new rows is a little less: n + 1 - rank of n + 1, not of n.
-    """
-    n, exact = len(ordered), _exact(settings.quantile)
-    if n * (1 - exact) < 1:
-        raise CalibrationRefused(
-            f"a quantile of {settings.quantile:g} needs {math.ceil(1 / (1 - exact))} held-out "
-            f"windows, got {n}: give more rows, raise [calibration] holdout, or ask for at most "
-            f"{(n - 1) / n:.6g}"
-        )
-    rank = math.ceil(n * exact)
-    return Threshold(float(ordered[rank - 1]), "quantile", (n + 1 - rank) / (n + 1))
-
-
-def _exact(share: float) -> Fraction:
-    """Return the decimal that was meant: 1 - 0.9 is a tenth, whatever its last bit says."""
-    return Fraction(f"{share:.12g}")
-
-
-THRESHOLDS: dict[ThresholdName, Callable[[Scores, CalibrationSettings], Threshold]] = {
-    "false_alarm_rate": _false_alarm_rate,
-    "quantile": _quantile,
-}
+    codes = np.unique(normal.entity).tolist()
+    apart = codes if per_entity and len(codes) > 1 else []
+    own = {code: Reference.of(normal.score[normal.entity == code]) for code in apart}
+    return Sample(held_out, normal, Reference.of(normal.score), own, timing)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aedetect.calibrations import newest_version
 from aedetect.detector import Detector
 from aedetect.ingest import Rows, engine, read
 from aedetect.partition import FLAGGED, SCORES
@@ -46,9 +47,13 @@ class Computed:
     suppressed: dict[str, int]  # by reason
 
 
-@lru_cache(maxsize=4)
 def load_detector(folder: str) -> Detector:
-    """Load a detector once a process."""
+    """Load a detector once a process, and again when it has a new calibration."""
+    return _loaded(folder, newest_version(Path(folder)))
+
+
+@lru_cache(maxsize=4)
+def _loaded(folder: str, _calibration: int | None) -> Detector:
     return Detector.load(Path(folder))
 
 

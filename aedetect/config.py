@@ -13,7 +13,7 @@ from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from aedetect.calibrate import CalibrationSettings
+from aedetect.budget import parse_budget
 from aedetect.delivery.settings import DatabaseSettings, NotifySettings
 from aedetect.durations import parse_duration
 from aedetect.errors import ConfigError
@@ -26,6 +26,7 @@ from aedetect.registry import RegistrySettings
 from aedetect.schema import DataSettings, nearest
 from aedetect.secrets import Secrets, check_literals, mask
 from aedetect.stretches import EventSettings
+from aedetect.thresholds import THRESHOLD_KEYS, CalibrationSettings
 from aedetect.window import WindowSettings
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -82,6 +83,8 @@ class Config:
         # not where things lie, what they are called and when it runs
         for section, key in (("data", "train"), ("data", "units"), ("training", "schedule")):
             learnt_from[section].pop(key)
+        for key in THRESHOLD_KEYS:  # a new threshold needs no new training
+            learnt_from["calibration"].pop(key)
         return hashlib.sha256(json.dumps(learnt_from, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
@@ -237,7 +240,9 @@ def _check(built: Mapping[str, Any]) -> None:
             raise ConfigError(f"[{section}] {key} must be longer than nothing, however: {text}")
     model = built.get("model", ModelSettings())
     check_backbone(model, length=built.get("window", WindowSettings()).length)
-    _check_score(built.get("calibration", CalibrationSettings()), model)
+    calibration = built.get("calibration", CalibrationSettings())
+    parse_budget(calibration.alert_budget)
+    _check_score(calibration, model)
 
 
 def _check_score(settings: CalibrationSettings, model: ModelSettings) -> None:

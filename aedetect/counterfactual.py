@@ -21,8 +21,8 @@ from aedetect.window import Matrix, gather
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from aedetect.calibrate import Codes
     from aedetect.detector import Scorer
+    from aedetect.heldout import Codes
     from aedetect.ingest import Bool, Int
 
 _CHUNK = 64  # windows computed at a time, always so many, as in scoring; flagged rows are few

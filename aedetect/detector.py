@@ -20,7 +20,8 @@ from aedetect.smooth import around, smoothed
 from aedetect.window import Matrix
 
 if TYPE_CHECKING:
-    from aedetect.calibrate import Calibration, Codes
+    from aedetect.calibrate import Calibration
+    from aedetect.heldout import Codes
     from aedetect.ingest import Bool, Int
     from aedetect.models.base import Autoencoder
     from aedetect.prepare import Preparation

@@ -105,7 +105,7 @@ def event_id(detector: str, entity: str | None, start: int) -> str:
 def as_events(table: pa.Table) -> Iterator[Event]:
     """Turn rows of events/ into events, in their order."""
     for row in table.to_pylist():
-        causes = tuple(Cause(**cause) for cause in row["causes"][:MAX_CAUSES])
+        causes = tuple(Cause(**cause) for cause in (row["causes"] or ())[:MAX_CAUSES])
         moments = {name: _text(row[name]) for name in ("start", "end", "peak_timestamp")}
         yield Event(**{**row, **moments, "causes": causes})
 

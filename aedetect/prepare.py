@@ -105,8 +105,12 @@ def learn(rows: Rows, parts: npt.NDArray[np.int8], *, schema: Schema, settings: 
     )
 
 
-def apply(preparation: Preparation, rows: Rows) -> Prepared:
-    """Fill, encode and scale rows; see `Prepared` for what comes out."""
+def apply(preparation: Preparation, rows: Rows, *, unseen: bool = False) -> Prepared:
+    """Fill, encode and scale rows; see `Prepared` for what comes out.
+
+    With `unseen`, rows of entities that were not learnt are usable too: what is typical of all
+    entities together is taken for typical of them.
+    """
     infinite = np.isinf(rows.values)
     values = np.where(infinite, np.nan, rows.values) if infinite.any() else rows.values
     missing = np.isnan(values)
@@ -114,8 +118,8 @@ def apply(preparation: Preparation, rows: Rows) -> Prepared:
         (values, missing) if not missing.any() else _fill(preparation, rows, values, missing)
     )
     entity = entity_codes(preparation, rows)
-    known = np.maximum(entity, 0) if preparation.entities else np.zeros_like(entity)
-    scaled = preparation.scaling.apply(encode(filled, preparation.features), known)
+    # -1, of an unseen entity, is the last row of the scaling: that of all together.
+    scaled = preparation.scaling.apply(encode(filled, preparation.features), entity)
     if preparation.missing == "typical" and missing.any():
         scaled = np.nan_to_num(scaled, copy=False, nan=0.0)
     scaled = _compress(np.where(np.isnan(scaled), 0.0, scaled), preparation.clip)
@@ -126,7 +130,7 @@ def apply(preparation: Preparation, rows: Rows) -> Prepared:
         entity=entity,
         infinite=infinite,
         stale=stale,
-        usable=(entity >= 0) & ~stale.any(axis=1),
+        usable=((entity >= 0) | unseen) & ~stale.any(axis=1),
     )
 
 

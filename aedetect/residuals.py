@@ -36,9 +36,10 @@ def _none(*shape: int) -> Matrix:
 class Residuals:
     """What is typical: of E entities, D columns, F features, Q quantiles.
 
-    Shapes: size (E, D) root mean square; whitening (D, D) takes residuals in sizes to uncorrelated
-    ones; tail (E, F, Q + 1) quantiles of the absolute residual and its mean excess over the last.
-    The latter two are empty unless the score needs them.
+    The last row of E + 1 is that of all entities together, for those that were never seen.
+    Shapes: size (E + 1, D) root mean square; whitening (D, D) takes residuals in sizes to
+    uncorrelated ones; tail (E + 1, F, Q + 1) quantiles of the absolute residual and its mean excess
+    over the last. The latter two are empty unless the score needs them.
     """
 
     size: Matrix
@@ -60,13 +61,13 @@ def magnitudes(residual: Matrix, seen: Bool, owner: Int) -> Matrix:
 
 
 def learn_sizes(residual: Matrix, seen: Bool, entity: Codes, *, entities: int) -> Matrix:
-    """Return the root mean square residual by entity and column: (N, D), (N, D), (N,) -> (E, D).
+    """Return the root mean square residual by entity: (N, D), (N, D), (N,) -> (E + 1, D).
 
-    Over the observed cells. Entities with few rows take that of all together.
+    Over the observed cells. Entities with few rows take that of all together, which comes last.
     """
     squared = np.square(residual, dtype=np.float64) * seen
     pooled = _mean_square(squared, seen)
-    sizes = np.tile(pooled, (max(entities, 1), 1))
+    sizes = np.tile(pooled, (entities + 1, 1))
     for code in np.unique(entity).tolist():
         chosen = entity == code
         if chosen.sum() >= _MIN_ROWS:
@@ -93,13 +94,13 @@ def learn_whitening(sized: Matrix, seen: Bool) -> Matrix:
 
 
 def learn_tails(magnitude: Matrix, seen: Bool, entity: Codes, *, entities: int) -> Matrix:
-    """Return quantiles and mean excess of each feature: (N, F), (N, F), (N,) -> (E, F, Q + 1).
+    """Return quantiles and mean excess of each feature: (N, F), (N, F), (N,) -> (E + 1, F, Q + 1).
 
-    Entities with few observed cells of a feature take those of all together. No quantile is below
-    that of a normal distribution as wide as the smallest size of a residual.
+    Entities with few observed cells of a feature take those of all together, which come last. No
+    quantile is below that of a normal distribution as wide as the smallest size of a residual.
     """
     least = _normal_tail() * _MIN_RESIDUAL
-    tails = np.empty((max(entities, 1), magnitude.shape[1], len(least)))
+    tails = np.empty((entities + 1, magnitude.shape[1], len(least)))
     codes = np.unique(entity).tolist()
     for feature in range(magnitude.shape[1]):
         observed = seen[:, feature]

@@ -1,5 +1,7 @@
 """The saved detector: detector.json, weights.safetensors, calibration.parquet. No pickle.
 
+Later calibrations lie below it; see `aedetect.calibrations`.
+
 Loading runs no code from the files: JSON is checked against the dataclasses it becomes, the
 weights are plain arrays, and both must fit the sizes that the JSON gives.
 """
@@ -7,17 +9,24 @@ weights are plain arrays, and both must fit the sizes that the JSON gives.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
-from pydantic import TypeAdapter, ValidationError
 
-from aedetect.calibrate import Calibration, Threshold
+from aedetect.calibrations import (
+    HELD_OUT,
+    checked,
+    describe,
+    read_later,
+    restored,
+    write_held_out,
+)
 from aedetect.detector import Detector, Scorer
 from aedetect.errors import BrokenDetector
 from aedetect.models.settings import ModelSettings, Sizes
@@ -29,12 +38,11 @@ from aedetect.scores import AlignmentName, ScoreName
 from aedetect.untrusted import check_files, check_weights
 
 if TYPE_CHECKING:
+    from aedetect.calibrate import Calibration
     from aedetect.models.base import Autoencoder
 
-T = TypeVar("T")
-FORMAT = 1
-POOLED = -1  # in calibration.parquet: the scores of all entities together
-DETECTOR, WEIGHTS, CALIBRATION = "detector.json", "weights.safetensors", "calibration.parquet"
+FORMAT = 2
+DETECTOR, WEIGHTS, CALIBRATION = "detector.json", "weights.safetensors", HELD_OUT
 # What reading files that were tampered with may end in.
 _BROKEN = (
     OSError,
@@ -48,34 +56,69 @@ _BROKEN = (
 _LIBRARIES = ("aedetect", "torch", "numpy", "pyarrow", "duckdb")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Outline:
+    """A saved detector without its network."""
+
+    schema: Schema
+    entities: tuple[str | None, ...]  # as learnt; empty when all are scaled together
+    length: int  # rows of a window
+    config_hash: str
+    calibration: Calibration
+
+
 def save(detector: Detector, folder: Path) -> None:
     """Write the three files."""
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     save_file(detector.scorer.model.state_dict(), folder / WEIGHTS)
-    pq.write_table(_held_out(detector.calibration), folder / CALIBRATION, compression="zstd")
+    write_held_out(detector.calibration.held_out, folder / CALIBRATION)
     text = json.dumps(_described(detector), indent=1, allow_nan=False)
     (folder / DETECTOR).write_text(text + "\n", encoding="utf-8")
 
 
 def load(folder: Path) -> Detector:
-    """Read the three files; raise BrokenDetector when one is absent or does not fit the others."""
+    """Read the files; raise BrokenDetector when one is absent or does not fit the others."""
+    with _readable(folder):
+        return _restored(_description(folder), folder)
+
+
+def outline(folder: Path) -> Outline:
+    """Read what a new threshold needs, without the network. Raises BrokenDetector."""
+    with _readable(folder):
+        found = _description(folder)
+        return Outline(
+            schema=checked(Schema, found["schema"]),
+            entities=tuple(found["preparation"]["entities"]),
+            length=checked(Sizes, found["model"]["sizes"]).length,
+            config_hash=str(found["config_hash"]),
+            calibration=_calibration(found, folder),
+        )
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    """Turn what a damaged file causes into BrokenDetector."""
     try:
         check_files(folder)
-        described = json.loads((folder / DETECTOR).read_text(encoding="utf-8"))
-        found = described.get("format") if isinstance(described, dict) else None
-        if found != FORMAT:
-            raise BrokenDetector(
-                f"{folder / DETECTOR} must be of format {FORMAT}, however it is of {found}: "
-                "train the model again with this version of aedetect"
-            )
-        return _restored(described, folder)
+        yield
     except (*_BROKEN, pa.ArrowException) as error:
         raise BrokenDetector(
             f"the detector in {folder} cannot be read ({type(error).__name__}: "
             f"{str(error).splitlines()[0] if str(error) else ''}): train and register it again"
         ) from error
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    described: Any = json.loads((folder / DETECTOR).read_text(encoding="utf-8"))
+    found = described.get("format") if isinstance(described, dict) else None
+    if found != FORMAT:
+        raise BrokenDetector(
+            f"{folder / DETECTOR} must be of format {FORMAT}, however it is of {found}: "
+            "train the model again with this version of aedetect"
+        )
+    return dict(described)
 
 
 def _described(detector: Detector) -> dict[str, Any]:
@@ -100,19 +143,13 @@ def _described(detector: Detector) -> dict[str, Any]:
             for name, array in vars(scorer.residuals).items()
             if array.size
         },
-        "calibration": {
-            "version": detector.calibration.version,
-            "threshold": asdict(detector.calibration.threshold),
-            "own": {
-                str(code): asdict(own.threshold) for code, own in detector.calibration.own.items()
-            },
-        },
+        "calibration": describe(detector.calibration),
         "libraries": {library: version(library) for library in _LIBRARIES},
     }
 
 
 def _restored(described: dict[str, Any], folder: Path) -> Detector:
-    schema = _checked(Schema, described["schema"])
+    schema = checked(Schema, described["schema"])
     preparation = _preparation(described["preparation"], schema)
     scorer = Scorer(
         schema=schema,
@@ -122,12 +159,14 @@ def _restored(described: dict[str, Any], folder: Path) -> Detector:
         residuals=Residuals(
             **{name: np.array(each, np.float32) for name, each in described["residuals"].items()}
         ),
-        worst=_checked(int, described["worst"]),
+        worst=checked(int, described["worst"]),
         alignment=described["alignment"],
-        smooth=_checked(int, described["smooth"]),
+        smooth=checked(int, described["smooth"]),
     )
     _check_fit(scorer)
-    calibration = _calibration(described["calibration"], folder / CALIBRATION)
+    calibration = _calibration(described, folder)
+    if calibration.limits.shape != (max(len(preparation.entities), 1), len(preparation.owner)):
+        raise ValueError(f"limits do not fit: {calibration.limits.shape}")
     return Detector(
         scorer=scorer, calibration=calibration, config_hash=str(described["config_hash"])
     )
@@ -157,7 +196,7 @@ def _check_fit(scorer: Scorer) -> None:
 def _scoring_pairs(scorer: Scorer) -> dict[str, tuple[object, object]]:
     """Return what the scorer's own parts are, and what they have to be."""
     residuals, preparation = scorer.residuals, scorer.preparation
-    entities, columns = max(len(preparation.entities), 1), len(preparation.owner)
+    entities, columns = len(preparation.entities) + 1, len(preparation.owner)
     tail = (entities, len(preparation.features), len(NATS) + 1)
     whitened, tailed = scorer.score == "mahalanobis", scorer.score == "tail"
     return {
@@ -170,31 +209,17 @@ def _scoring_pairs(scorer: Scorer) -> dict[str, tuple[object, object]]:
     }
 
 
-def _held_out(calibration: Calibration) -> pa.Table:
-    """Return all held-out scores, those of an entity with its own threshold under its code."""
-    groups = {POOLED: calibration, **calibration.own}
-    codes = [np.full(len(group.scores), code, dtype=np.int32) for code, group in groups.items()]
-    scores = [group.scores for group in groups.values()]
-    return pa.table({"entity": np.concatenate(codes), "score": np.concatenate(scores)})
-
-
-def _calibration(described: dict[str, Any], path: Path) -> Calibration:
-    table = pq.read_table(path)
-    code, score = table["entity"].to_numpy(), table["score"].to_numpy()
-    version = int(described["version"])
-    own = {
-        int(key): Calibration(score[code == int(key)], _checked(Threshold, threshold), version)
-        for key, threshold in described["own"].items()
-    }
-    pooled = _checked(Threshold, described["threshold"])
-    return Calibration(score[code == POOLED], pooled, version, own)
+def _calibration(described: dict[str, Any], folder: Path) -> Calibration:
+    """Return the newest calibration: a later one, or that of the training."""
+    later = read_later(folder)
+    return later or restored(described["calibration"], folder / CALIBRATION)
 
 
 def _preparation(described: dict[str, Any], schema: Schema) -> Preparation:
     learnt = described["scaling"]
     quantiles = learnt["quantiles"]
     return Preparation(
-        features=_checked(tuple[Feature, ...], schema.features),
+        features=checked(tuple[Feature, ...], schema.features),
         context=schema.context,
         entities=tuple(described["entities"]),
         scaling=Scaling(
@@ -215,19 +240,11 @@ def _model(described: dict[str, Any], weights: Path) -> Autoencoder:
 
     from aedetect.models.variants import make_network
 
-    sizes = _checked(Sizes, described["sizes"])
+    sizes = checked(Sizes, described["sizes"])
     options = {name: value for name, value in described.items() if name != "sizes"}
-    settings = _checked(ModelSettings, options)
+    settings = checked(ModelSettings, options)
     with torch.device("meta"):
         check_weights(weights, make_network(settings, sizes))
     model = make_network(settings, sizes)
     model.load_state_dict(load_file(weights))
     return model.eval()
-
-
-def _checked(kind: type[T], value: object) -> T:
-    """Build a dataclass from plain data, checking every field."""
-    try:
-        return TypeAdapter(kind).validate_python(value)
-    except ValidationError as error:
-        raise ValueError(str(error.errors()[0]["msg"])) from error

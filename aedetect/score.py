@@ -69,7 +69,8 @@ def score_rows(
     again = rows.duplicates
     kept = rows.take(~again) if again.any() else rows
     asked = wanted[~again] if again.any() else wanted
-    prepared = apply(detector.scorer.preparation, kept)
+    pooled = detector.calibration.unseen == "pooled"
+    prepared = apply(detector.scorer.preparation, kept, unseen=pooled)
     series = Series(
         matrix=prepared.matrix,
         observed=prepared.observed,
@@ -158,7 +159,8 @@ def _reasons(
     reason[too_few] = fixed.index("all features are missing") + counted[too_few]
     _set_first(reason, prepared.stale, offset=len(fixed))
     _set_first(reason, prepared.infinite, offset=len(fixed) + len(stale))
-    reason[prepared.entity < 0] = 1
+    if detector.calibration.unseen == "refuse":
+        reason[prepared.entity < 0] = 1
     reason[_nameless(detector, rows)] = 2
     return (*fixed, *stale, *infinite, "duplicate timestamp"), reason
 

@@ -12,15 +12,19 @@ _DIGITS = 6  # at most, after the point
 
 
 def sentence(
-    causes: Sequence[Mapping[str, Any]],
-    outside: Sequence[Mapping[str, Any]],
+    causes: Sequence[Mapping[str, Any]] | None,
+    outside: Sequence[Mapping[str, Any]] | None,
     units: Mapping[str, str],
 ) -> str:
     """Say what the largest causes were and what was expected, from two columns of flagged/.
 
     A feature outside of its limits has the range that it was expected in; for one that is not,
-    and is strange only together with others, the one value.
+    and is strange only together with others, the one value. A row that only a later threshold
+    flagged has no causes.
     """
+    if causes is None:
+        return "strange by its score; its causes were not computed"
+    outside = outside or ()
     ranges = {each["feature"]: each for each in outside if each["low"] is not None}
     wanted = dict(each["feature"].split("=", 1) for each in outside if each["low"] is None)
     shown = [each for each in causes[:MOST] if each["share"] >= _SHARE] or list(causes[:1])

@@ -144,7 +144,7 @@ def _judge_features(
     errors, seen = judged.evaluated.errors[above], judged.seen[above]
     muted = _muted(suppression, scorer, judged, above)
     # What a score has besides its features' errors stays in it.
-    less = scorer.combined(np.where(muted, np.float32(0), errors), seen) - scorer.combined(
+    less = scorer.score_of(np.where(muted, np.float32(0), errors), seen) - scorer.score_of(
         errors, seen
     )
     score = judged.evaluated.score[above] + less

@@ -18,11 +18,16 @@ import numpy as np
 from aedetect import prepare as preparing
 from aedetect import registry
 from aedetect.calibrate import calibrate as choose_threshold
+from aedetect.calibrate import log_calibration
 from aedetect.detector import Detector, Scorer, Series
 from aedetect.distrust import Distrusted, stretches
 from aedetect.durations import format_duration
 from aedetect.fit import Fitted, build, fit
+from aedetect.forecast import Timing
+from aedetect.heldout import HeldOut
+from aedetect.labelled import labelled_rows
 from aedetect.learning import Ingested, PreparedRows, ingest, prepare
+from aedetect.limits import learn_limits
 from aedetect.logs import log_event
 from aedetect.residuals import Residuals
 from aedetect.schema import Schema
@@ -115,23 +120,30 @@ def calibrate(
     config: Config, ingested: Ingested, prepared: PreparedRows, trained: Trained
 ) -> Detector:
     """Score the held-out windows and choose the threshold that they support."""
-    series = series_of(ingested, prepared)
+    scorer, series = trained.scorer, series_of(ingested, prepared)
     asked = np.zeros(len(series.back), dtype=np.bool_)
     asked[prepared.windows[Part.CALIBRATE].ends] = True
-    rows, evaluated = trained.scorer.judge(series, asked)
+    ends, evaluated = scorer.judge(series, asked)
+    rows, preparation = ingested.rows, prepared.preparation
+    normal = HeldOut.of(evaluated.score, entity=rows.entity[ends], time=rows.time[ends])
+    labelled = labelled_rows(config, ingested, preparation, normal, scorer.judge)
     calibration = choose_threshold(
-        evaluated.score, settings=config.calibration, entity=series.entity[rows]
+        normal.joined(labelled),
+        settings=config.calibration,
+        timing=Timing.of(config.events, schema=ingested.schema, length=config.window.length),
+        per_entity=bool(preparation.entities),
     )
-    threshold = calibration.threshold
-    log_event(
-        logger,
-        "calibrated",
-        windows=len(calibration.scores),
-        rate=threshold.rate,
-        threshold=threshold.value,
-        own=len(calibration.own),
+    limits = learn_limits(
+        series.matrix[ends, : evaluated.expected.shape[1]] - evaluated.expected,
+        series.observed[ends],
+        series.entity[ends],
+        entities=len(preparation.entities),
+        rate=calibration.threshold.rate,
     )
-    return Detector(scorer=trained.scorer, calibration=calibration, config_hash=config.hash)
+    log_calibration(calibration)
+    return Detector(
+        scorer=scorer, calibration=replace(calibration, limits=limits), config_hash=config.hash
+    )
 
 
 def register(
@@ -231,6 +243,7 @@ def _metrics(ingested: Ingested, detector: Detector) -> dict[str, float]:
         "held_out_score_median": float(np.median(scores)),
         "threshold": threshold.value,
         "promised_false_alarm_rate": threshold.rate,
+        "predicted_events_per_day": detector.calibration.forecast.per_day,
     }
 
 

@@ -79,8 +79,7 @@ def flagged_batch(
     calibration, values = detector.calibration, rows.values[scored.flagged]
     threshold = calibration.thresholds(scored.entity)
     promised = calibration.p_values(threshold.astype(np.float32), scored.entity)
-    # Each feature's own limit, in model units; calibration does not give one yet.
-    limits = 3 * detector.scorer.residuals.size[scored.entity]
+    limits = calibration.limits_of(scored.entity)
     added = [
         pa.array(threshold),
         severities(scored.p_value[scored.flagged], promised),

@@ -94,7 +94,7 @@ def test_a_truncated_file_is_refused(folder, name, keep):
 def test_a_description_of_another_format_is_refused(folder, text):
     """Whatever JSON it is."""
     (folder / DETECTOR).write_text(text)
-    with pytest.raises(BrokenDetector, match="must be of format 1"):
+    with pytest.raises(BrokenDetector, match="must be of format 2"):
         Detector.load(folder)
 
 
@@ -107,7 +107,10 @@ def test_a_description_of_another_format_is_refused(folder, text):
         (("model", "sizes", "length"), "four"),
         (("schema", "features"), [{"name": "a", "kind": "number", "categories": []}]),
         (("schema", "max_gap"), None),
-        (("calibration", "threshold"), {"value": 1.0}),
+        (("calibration", "pooled", "threshold"), {"value": 1.0}),
+        (("calibration", "pooled", "tail", "shape"), "heavy"),
+        (("calibration", "unseen"), "guess"),
+        (("calibration", "limits"), [[1.0]]),
         (("preparation", "missing"), "guess"),
         (("preparation", "scaling", "center"), [[0.0]]),
         (("score",), "likelihood"),

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from aedetect.cli import compare, demo, draw, look, serve, uses, work
+from aedetect.cli import calibrate, compare, demo, draw, look, serve, uses, work
 from aedetect.errors import AedetectError
 
 # What the libraries below would otherwise do on their own: call home, ...
@@ -38,6 +38,7 @@ app = typer.Typer(
 for command in (
     look.check,
     work.train,
+    calibrate.calibrate,
     work.score,
     compare.compare,
     look.models,

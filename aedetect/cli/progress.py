@@ -21,7 +21,9 @@ from rich.progress import (
 SAID = {
     "note": "note: {text}",
     "calibrated": "threshold {threshold:.4g}, from {windows:,} held-out windows, flags at most "
-    "{rate:.2%} of normal rows; {own} entities have a threshold of their own",
+    "{rate:.2%} of normal rows, in {per_day:.2g} ({low:.2g} to {high:.2g}) events a day; {own} "
+    "entities have a threshold of their own",
+    "elsewhere": "with {setting} it would be {threshold:.4g}",
     "compared": "{variant}: average precision {precision:.3f} on planted anomalies, "
     "{seconds:.1f} s of training",
 }

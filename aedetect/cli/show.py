@@ -51,7 +51,7 @@ def print_quality(report: Quality, scored: InputQuality | None) -> None:
     )
     for note in report.notes:
         out.print(f"note: {note}")
-    columns = _table("column", "kind", "missing", "low", "mean", "high", "verdict")
+    columns = table_of("column", "kind", "missing", "low", "mean", "high", "verdict")
     for c in report.columns:
         columns.add_row(
             c.name,
@@ -62,7 +62,7 @@ def print_quality(report: Quality, scored: InputQuality | None) -> None:
             _number(c.high),
             c.verdict,
         )
-    entities = _table("entity", "rows", "first", "last", "gaps", "longest step", "verdict")
+    entities = table_of("entity", "rows", "first", "last", "gaps", "longest step", "verdict")
     for e in report.entities:
         entities.add_row(
             str(e.name or "-"),
@@ -125,13 +125,16 @@ def print_models(name: str, versions: Sequence[Registered]) -> None:
     if not versions:
         console().print(f"no version of {name} yet: aedetect train CONFIG")
         return
-    table = _table("version", "aliases", "created (UTC)", "variant", "config", "data")
+    table = table_of(
+        "version", "aliases", "created (UTC)", "calibration", "variant", "config", "data"
+    )
     for each in versions:
         tags = each.tags
         table.add_row(
             each.reference,
             ", ".join(each.aliases),
             f"{each.created:%Y-%m-%d %H:%M}",
+            str(each.calibration),
             *(
                 str(tags.get(key, ""))[:12]
                 for key in ("variant", "config_hash", "data_fingerprint")
@@ -142,7 +145,7 @@ def print_models(name: str, versions: Sequence[Registered]) -> None:
 
 def print_evaluation(result: Evaluation) -> None:
     """Show how verdicts agree with labels."""
-    table = _table("against the labels, row by row, no adjustment", "")
+    table = table_of("against the labels, row by row, no adjustment", "")
     table.add_row(
         "rows scored",
         f"{result.rows:,} over {result.days:.1f} days, {result.not_scored:,} not scored",
@@ -162,7 +165,8 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}"
 
 
-def _table(*headings: str) -> Table:
+def table_of(*headings: str) -> Table:
+    """Return a table that folds what is too wide."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         table.add_column(heading, overflow="fold")

@@ -29,9 +29,15 @@ def score(
     since: Since = None,
     until: Until = None,
     everything: Annotated[bool, typer.Option("--all", help="Score all anew.")] = False,
+    reflag: Annotated[
+        bool, typer.Option("--reflag", help="Apply the newest threshold to what is scored.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Score what is new or changed; with --since, --until or --all score that anew."""
+    if reflag:
+        run_reflagging(config, overrides or [], since=since, until=until, as_json=as_json)
+        return
     from aedetect.cli.options import read_config
     from aedetect.cli.show import print_json, print_summary
     from aedetect.cli.show_events import print_events
@@ -94,6 +100,31 @@ def run_training(config: Path, overrides: list[str]) -> None:
         trained = training(str(config), overrides)
     print_trained(settings, trained)
     print_distrusted(settings, trained)
+
+
+def run_reflagging(
+    config: Path, overrides: list[str], *, since: str | None, until: str | None, as_json: bool
+) -> None:
+    """Apply the newest threshold to history, from the scores alone, and say what changed."""
+    from aedetect import reflag
+    from aedetect.cli.calibrate import print_reflagged
+    from aedetect.cli.options import read_config
+    from aedetect.cli.progress import progress
+    from aedetect.cli.show import print_json
+    from aedetect.durations import parse_instant
+    from aedetect.plan import Span
+
+    settings = read_config(config, overrides)
+    span = Span(
+        parse_instant(since) if since else None,
+        parse_instant(until) if until else None,
+    )
+    with progress(f"flagging anew with {settings.model_reference}"):
+        done = reflag.run(settings, span=span)
+    if as_json:
+        print_json(done)
+    else:
+        print_reflagged(done)
 
 
 def run_scoring(

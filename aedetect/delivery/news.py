@@ -56,7 +56,7 @@ class News:
     end: datetime
     rows: int
     severity: str
-    causes: Sequence[dict[str, Any]]
+    causes: Sequence[dict[str, Any]] | None
     text: str
 
 
@@ -121,7 +121,7 @@ def _lines(news: News) -> list[str]:
     """Say when, what, why and which."""
     rows = "1 row" if news.rows == 1 else f"{news.rows} rows"
     lines = [f"{_text(news.start)} to {_text(news.end)}, {rows}", news.text]
-    if causes := ", ".join(_cause(cause) for cause in news.causes[:_CAUSES]):
+    if causes := ", ".join(_cause(cause) for cause in (news.causes or ())[:_CAUSES]):
         lines.append(f"causes: {causes}")
     return [line for line in (*lines, f"event {news.event_id}") if line]
 

@@ -3,6 +3,7 @@
     records.py   what goes in and what comes out
     session.py   one registry, quiet, with MLflow's errors turned into ours
     publish.py   register, promote
+    calibrations.py  new thresholds of a version
     nested.py    runs below one parent, without models
     lookup.py    find, fetch, versions, what a run keeps
     pyfunc.py    the detector folder as an MLflow pyfunc
@@ -11,6 +12,7 @@
 MLflow takes 1.3 s and 190 MB to import, so every function imports what it needs of it.
 """
 
+from aedetect.registry.calibrations import add_calibration
 from aedetect.registry.lookup import fetch, find, read_text, versions
 from aedetect.registry.nested import log_nested
 from aedetect.registry.publish import promote, register
@@ -32,6 +34,7 @@ __all__ = [
     "RegistrySettings",
     "RunRecord",
     "TrainingRecord",
+    "add_calibration",
     "fetch",
     "find",
     "log_nested",

@@ -38,7 +38,7 @@ def register(folder: Path, *, record: TrainingRecord, tracking_uri: str) -> Regi
             client.set_terminated(run.info.run_id, "FAILED")
             raise
         client.set_terminated(run.info.run_id, "FINISHED")
-        return _current(client, name=record.name, version=version)
+        return current(client, name=record.name, version=version)
 
 
 def promote(registered: Registered, *, tracking_uri: str) -> Registered:
@@ -46,10 +46,11 @@ def promote(registered: Registered, *, tracking_uri: str) -> Registered:
     version = str(registered.version)
     with speaking(tracking_uri) as client:
         client.set_registered_model_alias(registered.name, CHAMPION, version)
-        return _current(client, name=registered.name, version=version)
+        return current(client, name=registered.name, version=version)
 
 
-def _current(client: MlflowClient, *, name: str, version: str) -> Registered:
+def current(client: MlflowClient, *, name: str, version: str) -> Registered:
+    """Return a version as it is now."""
     found = client.get_model_version(name, version)
     return as_registered(found, aliases=found.aliases)
 

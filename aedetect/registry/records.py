@@ -15,6 +15,7 @@ ColumnKind = Literal["timestamp", "text", "number", "boolean"]
 
 CHAMPION = "champion"  # the version that scores
 CHALLENGER = "challenger"  # the version trained last
+CALIBRATION = "calibration"  # the tag with the number of a version's newest calibration
 FINGERPRINT = "data_fingerprint"  # every version of ours has this tag; a registry may hold others
 
 
@@ -74,6 +75,11 @@ class Registered:
     def reference(self) -> str:
         """What asks for exactly this version: "NAME/3"."""
         return f"{self.name}/{self.version}"
+
+    @property
+    def calibration(self) -> int:
+        """Number of the newest calibration; 1 is that of the training."""
+        return int(self.tags.get(CALIBRATION, 1))
 
 
 def as_registered(version: ModelVersion, *, aliases: Sequence[str]) -> Registered:

@@ -1,0 +1,95 @@
+"""The command for a new threshold, and what people see of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aedetect.cli.options import AsJson, ConfigPath, Overrides
+
+if TYPE_CHECKING:
+    from aedetect.forecast import Forecast
+    from aedetect.recalibrate import Recalibrated
+    from aedetect.reflag import Reflagged
+
+
+def calibrate(
+    config: ConfigPath,
+    threshold: Annotated[
+        str | None,
+        typer.Option(help="alert_budget, false_alarm_rate, quantile, pot or fbeta."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="NAME/3 or NAME@alias; default: what scores.")
+    ] = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Choose a new threshold for a model from its held-out scores, without training it anew."""
+    from aedetect.cli.options import read_config
+    from aedetect.cli.show import print_json
+    from aedetect.recalibrate import recalibrate
+
+    asked = [f"calibration.threshold={threshold}"] if threshold else []
+    made = recalibrate(read_config(config, [*(overrides or []), *asked]), model)
+    if as_json:
+        print_json(made)
+    else:
+        print_recalibrated(made)
+
+
+def print_recalibrated(made: Recalibrated) -> None:
+    """Show thresholds, their promise, and the events to expect."""
+    from aedetect.cli.show import console, table_of
+
+    out = console()
+    out.print(f"{made.model} has calibration {made.version}: {_words(made.asked)}")
+    table = table_of(
+        "entity", "threshold", "flags at most", "held-out rows", "tail", "events a day"
+    )
+    for each in made.thresholds:
+        table.add_row(
+            str(each.entity or "-"),
+            f"{each.threshold:.4g}",
+            f"{each.rate:.3%} of normal rows",
+            f"{each.rows:,}",
+            "fits" if each.tail_fits else "no fit",
+            expected(each.forecast),
+        )
+    out.print(table)
+    out.print(f"expected in all: {expected(made.forecast)} events a day")
+    for setting, value in made.elsewhere.items():
+        out.print(f"  threshold with {setting}: {value:.4g}")
+    out.print("what is written stays: aedetect score CONFIG --reflag applies it to history")
+
+
+def print_reflagged(done: Reflagged) -> None:
+    """Show what another threshold changed."""
+    from aedetect.cli.show import console
+
+    out = console()
+    out.print(
+        f"{done.model}, calibration {done.calibration}: {done.rows:,} rows of {done.partitions} "
+        f"partitions judged anew, {done.flagged:,} flagged; {done.current} partitions were so "
+        "already"
+    )
+    if done.unexplained:
+        out.print(
+            f"  {done.unexplained:,} rows are newly flagged, so far without causes: "
+            f"aedetect score CONFIG --since {done.since} computes them"
+        )
+    if any(done.events.values()):
+        counts = (f"{count:,} {kind}" for kind, count in done.events.items() if count)
+        out.print(f"  events: {', '.join(counts)}")
+    if done.other:
+        out.print(f"  {done.other} partitions were scored by another version and stay as they are")
+
+
+def expected(forecast: Forecast) -> str:
+    """Write a rate of events with its interval."""
+    return f"{forecast.per_day:.2g} ({forecast.low:.2g} to {forecast.high:.2g})"
+
+
+def _words(asked: dict[str, object]) -> str:
+    return ", ".join(f"{key} = {value}" for key, value in asked.items() if value is not None)

@@ -1,0 +1,66 @@
+"""Rows held out by time and their scores: all that a new threshold needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Scores = npt.NDArray[np.float32]
+Codes = npt.NDArray[np.int32]
+Int = npt.NDArray[np.int64]
+Bool = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Scored rows that the network never saw, ordered by entity and time.
+
+    Shapes: entity (n,) as in training; time (n,) in ns; score (n,); anomaly (n,) rows that are
+    labelled: no p-value and no promise rests on them, only `fbeta` looks at them.
+    """
+
+    entity: Codes
+    time: Int
+    score: Scores
+    anomaly: Bool
+
+    @classmethod
+    def of(
+        cls, score: npt.ArrayLike, *, entity: npt.ArrayLike = 0, time: npt.ArrayLike | None = None,
+        anomaly: npt.ArrayLike = False,
+    ) -> HeldOut:  # fmt: skip
+        """Put scores in order; without moments they are a minute apart."""
+        scores = np.asarray(score, dtype=np.float32)
+        count = len(scores)
+        owner = np.broadcast_to(np.asarray(entity, dtype=np.int32), count)
+        moment = np.arange(count) * 60_000_000_000 if time is None else np.asarray(time)
+        marked = np.broadcast_to(np.asarray(anomaly, dtype=np.bool_), count)
+        order = np.lexsort((moment, owner))
+        return cls(owner[order], moment[order].astype(np.int64), scores[order], marked[order])
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.score)
+
+    def take(self, chosen: Bool | Int) -> HeldOut:
+        """Return some of the rows."""
+        return HeldOut(
+            self.entity[chosen], self.time[chosen], self.score[chosen], self.anomaly[chosen]
+        )
+
+    def joined(self, other: HeldOut) -> HeldOut:
+        """Return these rows and others, in order."""
+        pairs = zip(self._columns, other._columns, strict=True)
+        entity, time, score, anomaly = (np.concatenate(pair) for pair in pairs)
+        return HeldOut.of(score, entity=entity, time=time, anomaly=anomaly)
+
+    @property
+    def _columns(self) -> tuple[Codes, Int, Scores, Bool]:
+        return self.entity, self.time, self.score, self.anomaly
+
+    @property
+    def normal(self) -> HeldOut:
+        """The rows that no one labelled anomalous."""
+        return self.take(~self.anomaly)
