@@ -33,6 +33,7 @@ _DURATIONS = (
     ("events", "bridge"),
     ("events", "min_duration"),
     ("events", "cool_down"),
+    ("scoring", "stale_after"),
 )
 _LEARNT_FROM = ("data", "prepare", "window", "model", "training", "calibration")
 _SQLITE = "sqlite:///"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,8 @@ class ScoringSettings:
     input: str | tuple[str, ...] | None = None  # file, folder, glob or URL
     output: str = "output"  # folder
     partition: PartitionBy = "day"
+    strict: bool = False  # whether a run fails in the end for files that it could not score
+    stale_after: str | None = None  # age of the newest row that is an alert; None: any age is fine
     schedule: str | None = None  # cron, UTC
     model: str | None = None  # NAME@alias or NAME/version; None: the detector's champion
 
@@ -85,6 +87,13 @@ class _Index:
         inputs = {file.name: self.fingerprints[file.name] for file in chosen}
         return Unit(partition, chosen, inputs)
 
+    def agrees(self, partition: Partition, origin: Origin, anew: Origin | None) -> bool:
+        """Whether a partition made now would be what it is."""
+        if anew is None:
+            return self.unit(partition, origin.lookback).inputs == origin.inputs
+        now = replace(anew, inputs=self.unit(partition, anew.lookback).inputs)
+        return now.footer() == origin.footer()
+
 
 def make_plan(
     source: Source,
@@ -94,13 +103,15 @@ def make_plan(
     by: PartitionBy,
     lookback: int,
     span: Span,
-    force: bool,
+    anew: Origin | None = None,
+    force: bool = False,
 ) -> Plan:
     """Compare what each partition would be made from with what it was made from.
 
-    Partitions outside the span are left alone; those inside are computed again when forced. A
-    partition that exists is judged by the lookback it was written with, so that a new model
-    changes nothing that is already written.
+    Partitions outside the span are left alone. A partition that exists is judged by the lookback it
+    was written with, so that a new model changes nothing that is already written; given what it
+    would be made from `anew` (whatever its inputs), it is judged by all of that; when forced, it is
+    computed whatever it was made from.
     """
     due = {partition for file in source.files for partition in occupied(file, by)}
     index = _Index.of(source.files, fingerprints)
@@ -114,11 +125,7 @@ def make_plan(
             held.append(partition)
         elif partition not in due:
             withdrawn.append(partition)
-        elif (
-            force
-            or origin is None
-            or index.unit(partition, origin.lookback).inputs != origin.inputs
-        ):
+        elif force or origin is None or not index.agrees(partition, origin, anew):
             compute.append(index.unit(partition, lookback))
         else:
             current += 1

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect import registry
+from aedetect.arrivals import Arrivals, arrivals
+from aedetect.cache import read_cache, write_cache
 from aedetect.cluster import cluster
-from aedetect.compute import Computed, Model, compute, load_detector
-from aedetect.errors import SchemaMismatch
+from aedetect.columns import changes, unfit
+from aedetect.compute import Computed, Held, Model, compute, load_detector, origin_of
+from aedetect.errors import UnreadableFile
 from aedetect.files import SetAside, find, fingerprints
 from aedetect.logs import log_event
 from aedetect.partition import FLAGGED, SCORES
@@ -29,13 +32,14 @@ from aedetect.plan import (
     set_aside,
     unreadable,
 )
-from aedetect.schema import check_time, mismatch
+from aedetect.report import Summary, alerts_of, check_strict, moment, warnings_of
+from aedetect.runs import Clock, Record, recorded
 from aedetect.sink import aside, sweep, withdraw, written
 
 if TYPE_CHECKING:
     from aedetect.config import Config
+    from aedetect.detector import Detector
     from aedetect.files import Source, SourceFile
-    from aedetect.schema import Schema
 
 logger = logging.getLogger(__name__)
 
@@ -47,30 +51,10 @@ class Job:
     model: Model
     plan: Plan
     output: Path
-    files: int
-    unreadable: tuple[SetAside, ...]  # are scored when they change
-    undated: tuple[SetAside, ...]  # hold rows that no partition can have
-    unfit: tuple[SetAside, ...]  # lack what the model needs; the run fails for them in the end
-
-
-@dataclass(frozen=True, kw_only=True)
-class Summary:
-    """What a scoring run did."""
-
-    model: str
-    output: str
-    files: int
-    unreadable: tuple[str, ...]
-    undated: tuple[str, ...]
-    unfit: tuple[str, ...]
-    partitions: int  # computed
-    since: str | None  # the first of them; None when there is none
-    current: int  # needed nothing
-    withdrawn: tuple[str, ...]
-    held: tuple[str, ...]
-    rows: int
-    flagged: int
-    not_scored: dict[str, int]  # rows by reason
+    summary: Summary  # what is known before anything is computed
+    unreadable: tuple[SetAside, ...]  # are tried again by the next run
+    unfit: tuple[SetAside, ...]  # lack what the model needs
+    asked: bool  # whether moments were asked for
 
 
 def resolve(config: Config) -> Model:
@@ -90,27 +74,41 @@ def workspace(config: Config) -> Iterator[Path]:
         yield folder
 
 
-def plan(config: Config, model: Model, *, span: Span, force: bool, scratch: Path) -> Job:
+def plan(
+    config: Config,
+    model: Model,
+    *,
+    span: Span,
+    rescore: bool = False,
+    force: bool = False,
+    scratch: Path,
+) -> Job:
     """Look at the input and at the output, and list the partitions to compute.
 
-    The scratch folder must stay until they are computed.
+    Within the span those are what is new or changed; to `rescore` also what another model made;
+    when forced, all. The scratch folder must stay until they are computed.
     """
     output, by = config.output, config.scoring.partition
-    scorer = load_detector(model.folder).scorer
-    found = find(config.input, timestamp=scorer.schema.timestamp)
-    unfit = _unfit(scorer.schema, found)
-    fitting = set_aside(found, unfit)
+    detector = load_detector(model.folder)
+    scorer = detector.scorer
+    cache = read_cache(output, timestamp=scorer.schema.timestamp)
+    found = find(config.input, timestamp=scorer.schema.timestamp, known=cache.files)
+    wrong = unfit(scorer.schema, found.files)
+    fitting = set_aside(found, wrong)
     broken = unreadable(fitting.files, by)
     source = set_aside(fitting, broken)
     existing = read_written(output, by=by)
     check_owner(existing, model_name=model.name)
+    prints = fingerprints(source.files, known=cache.fingerprints)
+    write_cache(output, source.files, prints, scratch=scratch)
     made = make_plan(
         source,
-        fingerprints(source.files),
+        prints,
         existing,
         by=by,
         lookback=scorer.lookback,
         span=span,
+        anew=origin_of(model, detector, {}) if rescore else None,
         force=force,
     )
     log_event(logger, "plan", files=len(source.files), partitions=len(made.compute))
@@ -119,16 +117,22 @@ def plan(config: Config, model: Model, *, span: Span, force: bool, scratch: Path
         model=model,
         plan=replace(made, compute=units),
         output=output,
-        files=len(source.files),
+        summary=_seen(
+            model, detector, output, found, source, arrivals(source, prints, existing.values())
+        ),
         unreadable=(*found.aside, *(SetAside(*each) for each in broken.items())),
-        undated=tuple(SetAside(f.name, _undated(f)) for f in source.files if f.undated),
-        unfit=tuple(SetAside(name, reason) for name, reason in unfit.items()),
+        unfit=tuple(SetAside(name, reason) for name, reason in wrong.items()),
+        asked=span != Span(),
     )
 
 
-def compute_unit(unit: Unit, *, model: Model, output: Path) -> Computed:
-    """Compute one partition."""
-    computed = compute(unit, model=model, output=output)
+def compute_unit(unit: Unit, *, model: Model, output: Path) -> Computed | Held:
+    """Compute one partition; leave it as it is when a file of it cannot be read."""
+    try:
+        computed = compute(unit, model=model, output=output)
+    except UnreadableFile as error:
+        log_event(logger, "held", partition=unit.partition, because=error)
+        return Held(str(unit.partition), tuple(SetAside(*each) for each in error.reasons.items()))
     log_event(
         logger,
         "partition",
@@ -139,69 +143,99 @@ def compute_unit(unit: Unit, *, model: Model, output: Path) -> Computed:
     return computed
 
 
-def finish(job: Job, computed: Iterable[Computed]) -> Summary:
+def finish(job: Job, results: Iterable[Computed | Held]) -> Summary:
     """Remove the partitions whose input is gone, and sum up."""
     with written(job.output):
         for partition in job.plan.withdraw:
             for kind in (FLAGGED, SCORES):  # the scores last: they say what is still to be done
                 withdraw(partition.path(job.output, kind), root=job.output / kind)
-    done = list(computed)
+    listed = list(results)
+    done = [each for each in listed if isinstance(each, Computed)]
+    left = [each for each in listed if isinstance(each, Held)]
+    blamed = dict.fromkeys((*job.unreadable, *(file for each in left for file in each.because)))
     not_scored: dict[str, int] = {}
     for each in done:
         for reason, count in each.not_scored.items():
             not_scored[reason] = not_scored.get(reason, 0) + count
-    flagged, rows = sum(each.flagged for each in done), sum(each.rows for each in done)
-    log_event(logger, "scored", partitions=len(done), rows=rows, flagged=flagged)
-    return Summary(
-        model=f"{job.model.name}/{job.model.version}",
-        output=str(job.output),
-        files=job.files,
-        unreadable=tuple(map(str, job.unreadable)),
-        undated=tuple(map(str, job.undated)),
+    rows = sum(each.rows for each in done)
+    held = sorted({*map(str, job.plan.held), *(each.partition for each in left)})
+    summary = replace(
+        job.summary,
+        status="partial" if blamed or job.unfit or held else "done",
+        unreadable=tuple(map(str, blamed)),
         unfit=tuple(map(str, job.unfit)),
         partitions=len(done),
         since=min((each.partition for each in done), default=None),
         current=job.plan.current,
         withdrawn=tuple(map(str, job.plan.withdraw)),
-        held=tuple(map(str, job.plan.held)),
+        held=tuple(held),
         rows=rows,
-        flagged=flagged,
+        scored=rows - sum(not_scored.values()),
+        flagged=sum(each.flagged for each in done),
         not_scored=not_scored,
+    )
+    return replace(
+        summary, warnings=warnings_of(summary, asked=job.asked), alerts=alerts_of(summary)
     )
 
 
-def check_fit(summary: Summary) -> None:
-    """Raise SchemaMismatch when files lack what the model needs; the others are scored by now."""
-    if summary.unfit:
-        raise SchemaMismatch(
-            f"{'; '.join(summary.unfit)}: {summary.model} cannot score that; the other "
-            f"{summary.files} files are scored. Mend the files, or train on columns they all have"
-        )
+def record(
+    config: Config, *, clock: Clock | None, run_id: str | None = None
+) -> AbstractContextManager[Record]:
+    """Give what takes the summary of a run and writes its row in `runs/`; see `aedetect.runs`."""
+    return recorded(
+        config.output,
+        model=config.model_reference,
+        clock=clock,
+        stale_after=config.scoring.stale_after,
+        run_id=run_id,
+    )
 
 
-def run(config: Config, *, span: Span | None = None, force: bool = False) -> Summary:
-    """Score what is new or changed, one partition after the other, in this process."""
-    with workspace(config) as scratch:
-        job = plan(config, resolve(config), span=span or Span(), force=force, scratch=scratch)
-        units, model, output = job.plan.compute, job.model, job.output
-        return finish(job, [compute_unit(unit, model=model, output=output) for unit in units])
+def run(
+    config: Config,
+    *,
+    span: Span | None = None,
+    rescore: bool = False,
+    force: bool = False,
+    clock: Clock | None = None,
+) -> Summary:
+    """Score what is new or changed, one partition after the other, in this process.
+
+    Without a clock there is no row in `runs/`, and nothing is said of the age of the data.
+    """
+    with record(config, clock=clock) as tell, workspace(config) as scratch:
+        model, asked = resolve(config), span or Span()
+        job = plan(config, model, span=asked, rescore=rescore, force=force, scratch=scratch)
+        units, output = job.plan.compute, job.output
+        summary = tell(finish(job, [compute_unit(u, model=model, output=output) for u in units]))
+    if config.scoring.strict:
+        check_strict(summary)
+    return summary
+
+
+def _seen(
+    model: Model, detector: Detector, output: Path, found: Source, source: Source, arrived: Arrivals
+) -> Summary:
+    """Begin the summary of a run with what it saw of the input."""
+    changed = {*arrived.new, *arrived.changed}
+    looked_at = [file for file in source.files if file.name in changed]
+    scorer = detector.scorer
+    moments = [file.times.last for file in found.files if file.times is not None]
+    return Summary(
+        status="done",
+        model=f"{model.name}/{model.version}",
+        calibration_version=detector.calibration.version,
+        output=str(output),
+        files=len(found.files) + len(found.aside),
+        files_new=len(arrived.new),
+        files_changed=len(arrived.changed),
+        files_deleted=len(arrived.deleted),
+        undated=tuple(f"{f.name}: {_undated(f)}" for f in source.files if f.undated),
+        drift=changes(scorer.schema, scorer.preparation, looked_at),
+        newest=moment(max(moments, default=None)),
+    )
 
 
 def _undated(file: SourceFile) -> str:
     return f"{file.undated} of {file.rows} rows have no timestamp and get no verdict"
-
-
-def _unfit(schema: Schema, source: Source) -> dict[str, str]:
-    """Return the files that the model cannot score, with the reason.
-
-    Raises SchemaMismatch when timestamps gained or lost their time zone since training.
-    """
-    reasons = {file.name: mismatch(schema, file) for file in source.files}
-    fitting = [file for file in source.files if reasons[file.name] is None]
-    if fitting and check_time(fitting, timestamp=schema.timestamp) != schema.aware:
-        now, then = ("no time zone", "one") if schema.aware else ("a time zone", "none")
-        raise SchemaMismatch(
-            f'timestamp column "{schema.timestamp}" has {now} in {fitting[0].name} and had {then} '
-            "in training: write both alike"
-        )
-    return {name: reason for name, reason in reasons.items() if reason is not None}

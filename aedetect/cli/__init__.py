@@ -42,6 +42,7 @@ for command in (
     compare.compare,
     look.models,
     look.flags,
+    look.runs,
     draw.figures,
     work.promote,
     uses.clean,

@@ -17,7 +17,8 @@ _SHOWN = 8  # stretches
 
 def demo() -> None:
     """Train on the shipped sample, score it day by day, and show what was flagged."""
-    from aedetect.cli.show import console, print_evaluation, print_events, print_summary
+    from aedetect.cli.show import console, print_evaluation, print_events
+    from aedetect.cli.show_runs import print_summary
     from aedetect.cli.work import run_scoring, run_training
     from aedetect.config import read_config
     from aedetect.evaluate import evaluate

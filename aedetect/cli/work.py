@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import typer
 from aedetect.cli.options import AsJson, ConfigPath, Overrides, Since, Until
 
 if TYPE_CHECKING:
-    from aedetect.scoring import Summary
+    from aedetect.report import Summary
 
 
 SHOWN = 5  # stretches after scoring; `flags` shows more
@@ -28,23 +29,35 @@ def score(
     overrides: Overrides = None,
     since: Since = None,
     until: Until = None,
-    everything: Annotated[bool, typer.Option("--all", help="Score all anew.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Bring all that is written to the current model.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Compute again what is current, too.")
+    ] = False,
+    model: Annotated[
+        str | None, typer.Option(help="NAME/VERSION that scores instead; needs --to.")
+    ] = None,
+    to: Annotated[Path | None, typer.Option(help="Folder for the output instead.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score what is new or changed; with --since, --until or --all score that anew."""
-    from aedetect.cli.show import print_events, print_json, print_summary
+    """Score what is new or changed; --since, --until, --all also what another model scored."""
+    from aedetect.cli.show import print_events, print_json
+    from aedetect.cli.show_runs import print_summary
     from aedetect.config import read_config
     from aedetect.durations import parse_instant
     from aedetect.events import group, read_flagged
 
-    summary = run_scoring(config, overrides or [], since=since, until=until, everything=everything)
+    overrides = elsewhere(config, overrides or [], model=model, to=to)
+    rescore = everything or since is not None or until is not None
+    summary = run_scoring(config, overrides, since=since, until=until, rescore=rescore, force=force)
     if as_json:
         print_json(summary)
         return
     print_summary(summary)
     if summary.flagged and summary.since is not None:
         flagged = read_flagged(
-            read_config(config, overrides or []).output, since=parse_instant(summary.since)
+            read_config(config, overrides).output, since=parse_instant(summary.since)
         )
         print_events(group(flagged), rows=flagged.rows.num_rows, most=SHOWN)
 
@@ -79,6 +92,35 @@ def schedule(
     serve(configs, tell=typer.echo)
 
 
+def elsewhere(
+    config: Path, overrides: list[str], *, model: str | None, to: Path | None
+) -> list[str]:
+    """Return the overrides with another model and another output.
+
+    Raises ConfigError when the configured output would get the verdicts of another version.
+    """
+    from aedetect.config import read_config
+    from aedetect.errors import ConfigError
+
+    changed = list(overrides)
+    if to is not None:
+        changed.append(f"scoring.output={json.dumps(str(to.resolve()))}")
+    if model is None:
+        return changed
+    from aedetect.scoring import resolve
+
+    changed.append(f"scoring.model={json.dumps(model)}")
+    configured, asked = read_config(config, overrides), read_config(config, changed)
+    usual, other = resolve(configured), resolve(asked)
+    names = [f"{each.name}/{each.version}" for each in (usual, other)]
+    if configured.output == asked.output and names[0] != names[1]:
+        raise ConfigError(
+            f"{names[1]} needs a folder of its own, however the output is that of {names[0]}: "
+            "give --to FOLDER"
+        )
+    return changed
+
+
 @contextmanager
 def prefect_server() -> Iterator[Callable[[], None]]:
     """Start a Prefect server where nobody runs one; give what waits until it answers."""
@@ -109,7 +151,8 @@ def run_scoring(
     *,
     since: str | None = None,
     until: str | None = None,
-    everything: bool = False,
+    rescore: bool = False,
+    force: bool = False,
 ) -> Summary:
     """Run the scoring flow and return its summary."""
     from aedetect.cli.progress import progress
@@ -122,5 +165,6 @@ def run_scoring(
 
         resolve(settings)  # refuse an unknown model now; it takes the time in which Prefect starts
         ready()
-        rescore = everything or since is not None or until is not None
-        return scoring(str(config), overrides, since=since, until=until, rescore=rescore)
+        return scoring(
+            str(config), overrides, since=since, until=until, rescore=rescore, force=force
+        )
