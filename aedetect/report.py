@@ -106,9 +106,9 @@ def check_strict(summary: Summary) -> None:
     problems = [*summary.unreadable, *summary.unfit, *summary.alerts]
     if problems:
         raise DataError(
-            f"{'; '.join(problems)}: {summary.model} could not score that, and [scoring] strict is "
-            f"set; everything else is scored ({summary.partitions} partitions, "
-            f"{summary.current} were up to date). Mend the files and run again"
+            f"{'; '.join(problems)}: [scoring] strict makes that a failure of the run; everything "
+            f"else is scored by {summary.model} ({summary.partitions} partitions, "
+            f"{summary.current} were up to date). Mend it and run again"
         )
 
 

@@ -279,11 +279,13 @@ def test_file_that_arrives_damaged_is_scored_after_repair(plant):
 
 
 def damage(path):
-    """Overwrite data pages and leave the footer; return what was there."""
+    """Overwrite the first values of cpu and leave the footer; return what was there."""
     whole = path.read_bytes()
-    content = bytearray(whole)
-    content[1000:9000] = bytes(8000)
-    path.write_bytes(content)
+    metadata = pq.read_metadata(path)
+    chunk = metadata.row_group(0).column(metadata.schema.names.index("cpu"))
+    start = chunk.dictionary_page_offset or chunk.data_page_offset
+    end = start + chunk.total_compressed_size
+    path.write_bytes(whole[:start] + bytes(end - start) + whole[end:])
     return whole
 
 
@@ -432,7 +434,7 @@ def test_input_that_is_gone_removes_nothing(plant):
 
 
 def test_time_zone_that_appears_is_refused(plant):
-    """Timestamps that gained a zone since training would be other moments; the others are scored."""
+    """Timestamps that gained a zone since training would be other moments; the rest is scored."""
     rows = table(DAYS[2])
     rows["time"] = rows["time"].dt.tz_localize("UTC")
     deliver(rows, plant.incoming / "zoned.parquet")
