@@ -19,8 +19,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aedetect.files import FileKey, Signature, SourceFile
+from aedetect.files import FileKey, SourceFile
 from aedetect.ranges import TimeRange
+from aedetect.signature import Signature
 
 CACHE = ".cache"  # folder of the output
 _FILE = "inputs.parquet"

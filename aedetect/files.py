@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,32 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aedetect.errors import NoData, UnreadableFile
-from aedetect.locate import locate
+from aedetect.locate import locate_all
 from aedetect.ranges import TimeRange, enclosing, occupied_hours, time_ranges
+from aedetect.signature import Signature
 
 FileKey = tuple[str, str]  # path and name
 _CHUNK = 1 << 20  # bytes hashed at a time
-
-
-@dataclass(frozen=True)
-class Signature:
-    """What the file system says of a file's content without reading it."""
-
-    size: int  # bytes
-    modified: int  # ns
-    changed: int  # ns, of content or inode; nobody can set it
-    inode: int
-
-    @classmethod
-    def of(cls, path: str) -> Signature | None:
-        """Ask the file system; None for a URL and for a file that is gone."""
-        if "://" in path:
-            return None
-        try:
-            status = os.stat(path)  # noqa: PTH116 - ten thousand times: Path takes as long again
-        except OSError:
-            return None
-        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,12 +97,17 @@ def find(
     Files that cannot be read are set aside by name. Raises NoData when a location does not exist,
     when it holds no Parquet file, and when none of its files is readable.
     """
-    found = [pair for location in locations for pair in locate(location)]
-    describe = partial(_describe, timestamp=timestamp, known=known or {})
+    found = locate_all(locations)
+    described: dict[FileKey, SourceFile | SetAside] = {
+        pair: known[pair] for pair in found if known and pair in known and _is_same(known[pair])
+    }
+    others = [pair for pair in found if pair not in described]
     with ThreadPoolExecutor(max_workers=4) as pool:
-        described = list(pool.map(describe, found))
-    files = tuple(item for item in described if isinstance(item, SourceFile))
-    aside = tuple(item for item in described if isinstance(item, SetAside))
+        read = pool.map(partial(_describe, timestamp=timestamp), others)
+        described |= dict(zip(others, read, strict=True))
+    items = [described[pair] for pair in found]
+    files = tuple(item for item in items if isinstance(item, SourceFile))
+    aside = tuple(item for item in items if isinstance(item, SetAside))
     if not files:
         raise NoData(
             f"none of the {len(aside)} Parquet files of {', '.join(locations)} is readable "
@@ -141,14 +125,16 @@ def fingerprints(
     when one value in it is corrected. Those that are `known` by path and signature are not read.
     """
     listed = list(files)
-    have = known or {}
-
-    def hashed(file: SourceFile) -> str:
-        signature, before = have.get((file.path, file.name), (None, ""))
-        return before if signature and signature == file.signature else fingerprint(file)
-
+    prints = {}
+    for file in listed:
+        signature, before = (known or {}).get((file.path, file.name), (None, ""))
+        if signature is not None and signature == file.signature:
+            prints[file.name] = before
+    others = [file for file in listed if file.name not in prints]
     with ThreadPoolExecutor(max_workers=2) as pool:
-        return dict(zip((file.name for file in listed), pool.map(hashed, listed), strict=True))
+        hashed = pool.map(fingerprint, others)
+        prints |= dict(zip((file.name for file in others), hashed, strict=True))
+    return {file.name: prints[file.name] for file in listed}
 
 
 def fingerprint(file: SourceFile) -> str:
@@ -162,7 +148,7 @@ def fingerprint(file: SourceFile) -> str:
 
 def is_whole(file: SourceFile) -> bool:
     """Whether a file can be read to its end; reads all of it, once a process."""
-    if file.signature is None or file.signature != Signature.of(file.path):
+    if not _is_same(file):
         return _is_whole.__wrapped__(file.path, None)
     return _is_whole(file.path, file.signature)
 
@@ -173,7 +159,7 @@ def rewritten(files: Iterable[SourceFile], fingerprints: Mapping[str, str]) -> t
     Only local files can tell. The content decides, so that a file which was merely touched counts
     as it was.
     """
-    moved = [f for f in files if f.signature is not None and f.signature != Signature.of(f.path)]
+    moved = [file for file in files if file.signature is not None and not _is_same(file)]
     return tuple(file.name for file in moved if _hashed_now(file) != fingerprints[file.name])
 
 
@@ -203,14 +189,15 @@ def open_file(path: str) -> IO[bytes]:
     return stream
 
 
-def _describe(
-    pair: tuple[str, str], *, timestamp: str, known: Mapping[FileKey, SourceFile]
-) -> SourceFile | SetAside:
+def _is_same(file: SourceFile) -> bool:
+    """Whether a file is what it was when it was described."""
+    return file.signature is not None and file.signature == Signature.of(file.path)
+
+
+def _describe(pair: tuple[str, str], *, timestamp: str) -> SourceFile | SetAside:
     """Read one footer; a file without a readable one is set aside with the reason."""
     path, name = pair
-    signature, before = Signature.of(path), known.get(pair)
-    if before is not None and signature is not None and before.signature == signature:
-        return before
+    signature = Signature.of(path)
     try:
         with open_file(path) as stream, pq.ParquetFile(stream) as parquet:
             schema = parquet.schema_arrow

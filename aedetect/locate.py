@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 import fsspec
@@ -11,6 +12,21 @@ from aedetect.errors import NoData
 
 SUFFIXES = (".parquet", ".pq", ".parq")
 _MAGIC = "*?["
+
+
+def locate_all(locations: Iterable[str]) -> list[tuple[str, str]]:
+    """List (path, name) of the Parquet files at all locations, each file once, each name once.
+
+    A name that files of several locations have gets the number of its location in front.
+    """
+    by_path: dict[str, tuple[int, str]] = {}
+    for at, location in enumerate(locations):
+        for path, name in locate(location):
+            by_path.setdefault(path, (at, name))
+    uses = Counter(name for _, name in by_path.values())
+    return [
+        (path, name if uses[name] == 1 else f"{at}/{name}") for path, (at, name) in by_path.items()
+    ]
 
 
 def locate(location: str) -> Iterator[tuple[str, str]]:

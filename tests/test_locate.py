@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aedetect.errors import NoData
-from aedetect.locate import locate
+from aedetect.locate import locate, locate_all
 
 
 @pytest.fixture
@@ -35,3 +35,17 @@ def test_nothing_is_an_error(folder):
         list(locate(f"{folder}/absent"))
     with pytest.raises(NoData, match="no Parquet file"):
         list(locate(f"{folder}/b/_temporary/*.csv"))
+
+
+def test_files_of_one_name_are_told_apart(folder):
+    """Two sources with a file of the same name each give two names, of which both are tracked."""
+    (folder / "c").mkdir()
+    (folder / "c" / "2.parquet").write_bytes(b"")
+    found = locate_all([f"{folder}/b", f"{folder}/c", f"{folder}/1.pq"])
+    assert [name for _, name in found] == ["0/2.parquet", "1/2.parquet", "1.pq"]
+
+
+def test_file_at_two_locations_is_found_once(folder):
+    """Its rows would be scored twice."""
+    paths = [path for path, _ in locate_all([str(folder), f"{folder}/b/*.parquet"])]
+    assert paths == [str(folder / "1.pq"), str(folder / "b" / "2.parquet")]
