@@ -48,9 +48,15 @@ def unfit(schema: Schema, files: Iterable[SourceFile]) -> dict[str, str]:
 
 
 def changes(
-    schema: Schema, preparation: Preparation, files: Sequence[SourceFile]
+    schema: Schema,
+    preparation: Preparation,
+    files: Sequence[SourceFile],
+    *,
+    label: str | None = None,
 ) -> tuple[ColumnChange, ...]:
     """Tell what differs from training in files that fit, in the order of their names.
+
+    The column of labels comes and goes, and is no change.
 
     Columns come from the footers. Units come from a sample of the newest files: reading ten
     thousand of them would take longer than it is worth, and a unit that jumped stays so.
@@ -58,6 +64,8 @@ def changes(
     known: dict[str, set[str]] = {}
     for name, dtype in schema.types:
         known.setdefault(name, set()).add(dtype)
+    if known and label is not None:
+        known.setdefault(label, set())
     used = {*schema.names, schema.entity}
     found = [change for file in files for change in _footer_changes(file, known, used)]
     newest = sorted(files, key=lambda file: file.times.last if file.times else 0)[-MOST_SAMPLED:]

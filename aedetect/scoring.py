@@ -38,7 +38,6 @@ from aedetect.sink import aside, sweep, withdraw, written
 
 if TYPE_CHECKING:
     from aedetect.config import Config
-    from aedetect.detector import Detector
     from aedetect.files import Source, SourceFile
 
 logger = logging.getLogger(__name__)
@@ -117,9 +116,7 @@ def plan(
         model=model,
         plan=replace(made, compute=units),
         output=output,
-        summary=_seen(
-            model, detector, output, found, source, arrivals(source, prints, existing.values())
-        ),
+        summary=_seen(config, model, found, source, arrivals(source, prints, existing.values())),
         unreadable=(*found.aside, *(SetAside(*each) for each in broken.items())),
         unfit=tuple(SetAside(name, reason) for name, reason in wrong.items()),
         asked=span != Span(),
@@ -215,24 +212,25 @@ def run(
 
 
 def _seen(
-    model: Model, detector: Detector, output: Path, found: Source, source: Source, arrived: Arrivals
+    config: Config, model: Model, found: Source, source: Source, arrived: Arrivals
 ) -> Summary:
     """Begin the summary of a run with what it saw of the input."""
     changed = {*arrived.new, *arrived.changed}
     looked_at = [file for file in source.files if file.name in changed]
+    detector, label = load_detector(model.folder), config.data.label
     scorer = detector.scorer
     moments = [file.times.last for file in found.files if file.times is not None]
     return Summary(
         status="done",
         model=f"{model.name}/{model.version}",
         calibration_version=detector.calibration.version,
-        output=str(output),
+        output=str(config.output),
         files=len(found.files) + len(found.aside),
         files_new=len(arrived.new),
         files_changed=len(arrived.changed),
         files_deleted=len(arrived.deleted),
         undated=tuple(f"{f.name}: {_undated(f)}" for f in source.files if f.undated),
-        drift=changes(scorer.schema, scorer.preparation, looked_at),
+        drift=changes(scorer.schema, scorer.preparation, looked_at, label=label),
         newest=moment(max(moments, default=None)),
     )
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from plant import DAYS, table, write
 
-from aedetect import columns
+from aedetect import columns, scoring
+from aedetect.config import make_config
 
 
 def changed(plant, **columns_given):
@@ -26,6 +27,15 @@ def test_new_column_is_told_once_a_file(plant):
     assert (change.file, change.column, change.change) == ("new.parquet", "operator", "new")
     assert str(change).startswith('new.parquet: has a new column "operator" (')
     assert plant.score().drift == ()
+
+
+def test_labels_may_come_and_go(plant):
+    """What is known of anomalies is no input of the model."""
+    write(table("2026-01-07").assign(fault=0), plant.incoming / "new.parquet")
+    config = make_config(
+        plant.given() | {"data": plant.given()["data"] | {"label": "fault"}}, folder=plant.folder
+    )
+    assert scoring.run(config).drift == ()
 
 
 def test_number_of_another_type_still_fits(plant):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -109,6 +111,18 @@ def test_another_model_version_changes_nothing(incoming):
     """The model is not what partitions are compared by."""
     written = origins(planned(incoming), model_version=99)
     assert planned(incoming, written).current == 2
+
+
+@pytest.mark.parametrize(("version", "computed"), [(1, 0), (2, 2)])
+def test_partitions_asked_for_anew_are_compared_with_all_they_would_be_made_from(
+    incoming, version, computed
+):
+    """What exactly this model made from exactly these files is current, anything else is not."""
+    written = origins(planned(incoming))
+    anew = replace(next(iter(written.values())), model_version=version, inputs={})
+    plan = planned(incoming, written, anew=anew)
+    assert (len(plan.compute), plan.current) == (computed, 2 - computed)
+    assert len(planned(incoming, written, anew=anew, force=True).compute) == 2
 
 
 def test_changed_file_touches_its_day_and_the_next(incoming):
