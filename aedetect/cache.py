@@ -9,7 +9,7 @@ racy-git). When the cache is gone or damaged, everything is read again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -77,12 +77,20 @@ def read_cache(output: Path, *, timestamp: str) -> Cache:
 
 
 def write_cache(
-    output: Path, files: Iterable[SourceFile], fingerprints: Mapping[str, str], *, scratch: Path
+    output: Path,
+    files: Sequence[SourceFile],
+    fingerprints: Mapping[str, str],
+    *,
+    known: Cache,
+    scratch: Path,
 ) -> None:
-    """Keep what was found out about settled files. A cache that cannot be written is no matter.
+    """Keep what was found out about settled files, unless all of it is `known`.
 
-    The scratch folder tells the time: that of the file system, with which files are stamped.
+    A cache that cannot be written is no matter. The scratch folder tells the time: that of the file
+    system, with which files are stamped.
     """
+    if len(files) == len(known.files) and all(_is_known(file, known) for file in files):
+        return
     with suppress(OSError, pa.ArrowException):
         probe = scratch / "now"
         probe.touch()
@@ -96,6 +104,13 @@ def write_cache(
         folder.mkdir(exist_ok=True)
         pq.write_table(pa.Table.from_pylist(rows, _SCHEMA), scratch / _FILE, compression="zstd")
         (scratch / _FILE).replace(folder / _FILE)
+
+
+def _is_known(file: SourceFile, known: Cache) -> bool:
+    """Whether nothing was found out about a file that is not in the cache."""
+    if file.hours_if_read is not None and file.known_hours is None:
+        return False
+    return known.files.get((file.path, file.name)) is file
 
 
 def _is_settled(signature: Signature, now: int) -> bool:

@@ -95,7 +95,7 @@ def warnings_of(summary: Summary, *, asked: bool) -> tuple[str, ...]:
 def alerts_of(summary: Summary) -> tuple[str, ...]:
     """Say what somebody should look at now, the clock apart."""
     lost = (*summary.unfit, *summary.unreadable)
-    if not summary.files or len(lost) < summary.files:
+    if len(lost) < summary.files or summary.partitions or summary.current or not lost:
         return ()
     text = f"none of the {summary.files} files can be scored (first: {lost[0]})"
     return (f"{text}: mend them, or train on what they have",)

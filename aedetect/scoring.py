@@ -99,7 +99,7 @@ def plan(
     existing = read_written(output, by=by)
     check_owner(existing, model_name=model.name)
     prints = fingerprints(source.files, known=cache.fingerprints)
-    write_cache(output, source.files, prints, scratch=scratch)
+    write_cache(output, source.files, prints, known=cache, scratch=scratch)
     made = make_plan(
         source,
         prints,

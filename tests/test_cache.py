@@ -33,7 +33,8 @@ def keep(tmp_path, incoming, monkeypatch):
         monkeypatch.setattr(cache, "_SETTLED", settled)  # ns; so that no test has to wait
         source = find([str(incoming)], timestamp="time")
         assert [file.hours for file in source.files if "week" in file.name]
-        write_cache(output, source.files, fingerprints(source.files), scratch=scratch)
+        prints = fingerprints(source.files)
+        write_cache(output, source.files, prints, known=Cache(), scratch=scratch)
         return read_cache(output, timestamp=timestamp)
 
     return keep
@@ -99,6 +100,19 @@ def test_damaged_cache_is_no_cache(keep, tmp_path, content):
     path.write_bytes(content)
     assert read_cache(tmp_path / "output", timestamp="time") == Cache()
     assert len(keep().files) == 2
+
+
+def test_cache_is_written_when_there_is_something_to_add(plant, monkeypatch):
+    """A run that learnt nothing leaves it alone; a file that came or went is news."""
+    monkeypatch.setattr(cache, "_SETTLED", -(10**12))
+    plant.score()
+    path = next((plant.output / CACHE).iterdir())
+    before = path.stat().st_ino
+    plant.score()
+    assert path.stat().st_ino == before
+    next(plant.incoming.iterdir()).unlink()
+    plant.score()
+    assert path.stat().st_ino != before
 
 
 def test_cache_of_another_time_column_is_no_cache(keep, tmp_path):

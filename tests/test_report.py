@@ -7,6 +7,8 @@ from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from plant import ARRIVED, DAYS, table, write
 
@@ -107,6 +109,24 @@ def test_alike_changes_of_many_files_are_one_warning(plant):
     assert len(summary.drift) == 3
     (warning,) = summary.warnings
     assert warning.endswith("(and 2 more files)")
+
+
+def test_file_of_which_some_days_are_scored_is_no_alert(plant):
+    """It is set aside for the days that could not be read, which is a warning."""
+    rows = pd.concat([pd.read_parquet(path) for path in sorted(plant.incoming.iterdir())])
+    for path in plant.incoming.iterdir():
+        path.unlink()
+    path = plant.incoming / "all.parquet"
+    rows.sort_values("time").to_parquet(path, index=False, row_group_size=2 * 1440)
+    metadata = pq.read_metadata(path)
+    chunk = metadata.row_group(2).column(metadata.schema.names.index("cpu"))
+    start = chunk.dictionary_page_offset or chunk.data_page_offset
+    content = bytearray(path.read_bytes())
+    content[start : start + 5000] = bytes(5000)
+    path.write_bytes(content)
+    summary = plant.score()
+    assert (summary.files, len(summary.unreadable), summary.alerts) == (1, 1, ())
+    assert 0 < summary.partitions < len(DAYS)
 
 
 def test_line_and_page_tell_the_same(plant):
