@@ -19,9 +19,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from aedetect.errors import AedetectError
 from aedetect.files import FileKey, SourceFile
 from aedetect.ranges import TimeRange
 from aedetect.signature import Signature
+from aedetect.sink import publish
 
 CACHE = ".cache"  # folder of the output
 _FILE = "inputs.parquet"
@@ -91,7 +93,7 @@ def write_cache(
     """
     if len(files) == len(known.files) and all(_is_known(file, known) for file in files):
         return
-    with suppress(OSError, pa.ArrowException):
+    with suppress(OSError, pa.ArrowException, AedetectError):
         probe = scratch / "now"
         probe.touch()
         now = probe.stat().st_mtime_ns
@@ -100,10 +102,8 @@ def write_cache(
             for file in files
             if file.signature is not None and _is_settled(file.signature, now)
         ]
-        folder = output / CACHE
-        folder.mkdir(exist_ok=True)
         pq.write_table(pa.Table.from_pylist(rows, _SCHEMA), scratch / _FILE, compression="zstd")
-        (scratch / _FILE).replace(folder / _FILE)
+        publish(scratch / _FILE, output / CACHE / _FILE)
 
 
 def _is_known(file: SourceFile, known: Cache) -> bool:

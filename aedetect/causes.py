@@ -30,12 +30,12 @@ CAUSES = pa.list_(CAUSE)
 def causes(preparation: Preparation, scored: Scored, values: Float) -> pa.ListArray:
     """Explain the flagged rows, given their raw values (M, F): a list of M lists of F causes.
 
-    The share is the feature's part of the model's squared residual; shares of a row sum to 1 and
-    come largest first. Of a category, `feature` names the value seen ("state=off"), which counts
-    as observed 1 and expected what the model gives that value.
+    The share is the feature's part of the squared residual, over its usual size, from what the
+    model expects were the row normal (see `counterfactual`); shares of a row sum to 1 and come
+    largest first. Of a category, `feature` names the value seen ("state=off"), which counts as
+    observed 1 and expected what the model gives that value.
     """
-    errors = scored.errors.astype(np.float64)
-    share = errors / errors.sum(axis=1, keepdims=True)
+    share = _shares(scored)
     order = np.argsort(-share, axis=1, kind="stable")
     observed, expected = _in_units(preparation, scored, values)
     columns = (
@@ -49,6 +49,14 @@ def causes(preparation: Preparation, scored: Scored, values: Float) -> pa.ListAr
     structs = pa.StructArray.from_arrays(columns, fields=list(CAUSE))
     offsets = np.arange(len(values) + 1, dtype=np.int32) * len(preparation.features)
     return pa.ListArray.from_arrays(pa.array(offsets), structs).cast(CAUSES)
+
+
+def _shares(scored: Scored) -> Float:
+    """Return each feature's share: (M, F); of the score where no residual is left to share."""
+    left = scored.blamed.sum(axis=1, keepdims=True) > 0
+    parts = np.where(left, scored.blamed, scored.errors).astype(np.float64)
+    shares: Float = parts / parts.sum(axis=1, keepdims=True)
+    return shares
 
 
 def _sorted(values: npt.NDArray[T], order: Int) -> npt.NDArray[T]:

@@ -14,14 +14,17 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from aedetect.calibrate import CalibrationSettings
+from aedetect.delivery.settings import DatabaseSettings, NotifySettings
 from aedetect.durations import parse_duration
 from aedetect.errors import ConfigError
 from aedetect.fit import TrainingSettings
 from aedetect.models.settings import ModelSettings, check_backbone
+from aedetect.places import place
 from aedetect.plan import ScoringSettings
 from aedetect.prepare import PrepareSettings
 from aedetect.registry import RegistrySettings
 from aedetect.schema import DataSettings, nearest
+from aedetect.secrets import Secrets, check_literals, mask
 from aedetect.stretches import EventSettings
 from aedetect.window import WindowSettings
 
@@ -34,9 +37,12 @@ _DURATIONS = (
     ("events", "min_duration"),
     ("events", "cool_down"),
     ("scoring", "stale_after"),
+    ("notify", "max_age"),
 )
 _LEARNT_FROM = ("data", "prepare", "window", "model", "training", "calibration")
 _SQLITE = "sqlite:///"
+_NO_SECTIONS = ("folder", "secrets")
+_SECRET = ("registry", "database", "notify")  # what stands there is not repeated in messages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +65,11 @@ class Config:
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
     events: EventSettings = field(default_factory=EventSettings)
     scoring: ScoringSettings = field(default_factory=ScoringSettings)
+    database: DatabaseSettings = field(default_factory=DatabaseSettings)
+    notify: NotifySettings = field(default_factory=NotifySettings)
     registry: RegistrySettings = field(default_factory=RegistrySettings)
     folder: Path = field(default_factory=Path)
+    secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -94,12 +103,11 @@ class Config:
 
     @property
     def output(self) -> Path:
-        """Folder that the verdicts are written to; raise ConfigError for a URL."""
-        if "://" in self.scoring.output:
-            raise ConfigError(
-                f"[scoring] output must be a local folder, however: {self.scoring.output}"
-            )
-        return Path(self._located(self.scoring.output))
+        """Folder that the verdicts are written to, local or on object storage.
+
+        Raises ConfigError when nothing here speaks the protocol of a URL.
+        """
+        return place(self._located(self.scoring.output))
 
     @property
     def model_reference(self) -> str:
@@ -109,7 +117,21 @@ class Config:
     @property
     def tracking_uri(self) -> str:
         """Where MLflow keeps its records, a relative SQLite path made absolute."""
-        uri = self.registry.tracking_uri
+        return self._database(self.registry.tracking_uri, where="[registry] tracking_uri")
+
+    @property
+    def database_url(self) -> str | None:
+        """Which database gets verdicts too, a relative SQLite path made absolute."""
+        given = self.database.url
+        return None if given is None else self._database(given, where="[database] url")
+
+    @property
+    def notify_urls(self) -> tuple[str, ...]:
+        """Who is told, as Apprise takes it. Raises ConfigError when a secret is missing."""
+        return tuple(self.secrets.resolve(u, where="[notify] urls") for u in self.notify.listed)
+
+    def _database(self, given: str, *, where: str) -> str:
+        uri = self.secrets.resolve(given, where=where)
         if not uri.startswith(_SQLITE):
             return uri
         return _SQLITE + str((self.folder / uri.removeprefix(_SQLITE)).resolve())
@@ -119,8 +141,14 @@ class Config:
         return location if "://" in location else str((self.folder / location).resolve())
 
 
-def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
-    """Read a TOML file and `section.key=value` overrides. Raises ConfigError."""
+def read_config(
+    path: Path, overrides: Sequence[str] = (), *, secrets: Secrets | None = None
+) -> Config:
+    """Read a TOML file and `section.key=value` overrides. Raises ConfigError.
+
+    Secrets are looked up when they are needed, where `secrets` says; by default that is the
+    environment of the process.
+    """
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -129,13 +157,16 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{path} is not TOML: {error}") from error
     for override in overrides:
         _override(given, override)
-    return make_config(given, folder=path.resolve().parent)
+    return make_config(given, folder=path.resolve().parent, secrets=secrets)
 
 
-def make_config(given: Mapping[str, Any], *, folder: Path) -> Config:
+def make_config(
+    given: Mapping[str, Any], *, folder: Path, secrets: Secrets | None = None
+) -> Config:
     """Check plain data, as read from TOML, and build the settings. Raises ConfigError."""
-    sections = {entry.name: entry for entry in fields(Config) if entry.name != "folder"}
+    sections = {entry.name: entry for entry in fields(Config) if entry.name not in _NO_SECTIONS}
     kinds = get_type_hints(Config)
+    check_literals(given)
     _refuse_unknown(given, sections, where="a section")
     built: dict[str, Any] = {}
     for name, entry in sections.items():
@@ -145,20 +176,21 @@ def make_config(given: Mapping[str, Any], *, folder: Path) -> Config:
         if name in given:
             built[name] = _section(name, kinds[name], given[name])
     _check(built)
-    return Config(**built, folder=folder)
+    return Config(**built, folder=folder, secrets=secrets or Secrets())
 
 
 def _section(name: str, kind: type[Any], given: Any) -> Any:
     """Build one section's settings."""
     if not isinstance(given, Mapping):
-        raise ConfigError(f"[{name}] must be a section, however: {given!r}")
+        raise ConfigError(f"[{name}] must be a section, however: {mask(repr(given))}")
     _refuse_unknown(given, [entry.name for entry in fields(kind)], where=f"a key of [{name}]")
     try:
         return TypeAdapter(kind).validate_python(dict(given))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"][:1])
-        came = "" if first["type"] == "missing" else f", however: {first['input']!r}"
+        silent = first["type"] == "missing" or name in _SECRET
+        came = "" if silent else f", however: {first['input']!r}"
         raise ConfigError(f"[{name}] {place}: {first['msg'].lower()}{came}") from error
 
 
@@ -176,7 +208,7 @@ def _override(given: dict[str, Any], override: str) -> None:
     target, separator, text = override.partition("=")
     section, dot, key = target.strip().partition(".")
     if not (separator and dot and key):
-        raise ConfigError(f"--set takes section.key=value, however: {override}")
+        raise ConfigError(f"--set takes section.key=value, however: {mask(override)}")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

@@ -14,6 +14,7 @@ Every message says what is needed, what came, and what to do about it.
     ├── RegistryError         MLflow did not answer as it should
     │   └── UnknownModel      no such model, version or alias
     ├── OutputError           the output folder cannot be written or holds something else
+    ├── DeliveryError         the database did not take what was written
     └── ServerError           no Prefect server could be reached or started
 """
 
@@ -78,6 +79,10 @@ class UnknownModel(RegistryError):
 
 class OutputError(AedetectError):
     """The output folder cannot be written or holds something else."""
+
+
+class DeliveryError(AedetectError):
+    """The database did not take what was written. Passes when it is back."""
 
 
 class ServerError(AedetectError):

@@ -11,6 +11,7 @@ from aedetect.durations import NANOSECONDS
 from aedetect.errors import ConfigError, NoData
 from aedetect.ingest import engine, readable, register
 from aedetect.partition import SCORES
+from aedetect.places import is_remote
 from aedetect.score import ANOMALY, NOT_SCORED
 from aedetect.sql import identifier, scan
 
@@ -91,6 +92,8 @@ def _joined(
         engine(memory_mb=ENGINE_MB, threads=2, scratch=Path(scratch)) as connection,
     ):
         register(connection, files)
+        if is_remote(output):
+            connection.register_filesystem(output.fs)  # type: ignore[attr-defined]
         table = connection.sql(sql).to_arrow_table()
     time = table["time"].to_numpy()
     days = (float(time.max() - time.min()) / NANOSECONDS["d"]) if len(time) else 0.0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Lt
 
 from aedetect.errors import TooFewRows
 from aedetect.logs import log_event
@@ -42,6 +42,8 @@ class TrainingSettings:
     batch_size: Annotated[int, Ge(1)] = 256  # windows
     learning_rate: Annotated[float, Gt(0)] = 1e-3
     patience: Annotated[int, Ge(1)] = 4  # epochs without a better validation loss before stopping
+    # share of the rows to learn from that fit worst, which are distrusted and not learnt from
+    trim: Annotated[float, Ge(0), Lt(0.5)] = 0.0
     seed: int = 0
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     # events labelled false alarms: their rows join as normal, or are left out

@@ -35,6 +35,7 @@ def locate(location: str) -> Iterator[tuple[str, str]]:
     Raises NoData when it does not exist or holds none.
     """
     fs, root = fsspec.url_to_fs(location)
+    fs.invalidate_cache()  # a process that lives long must see what arrived since
     if any(sign in location for sign in _MAGIC):
         base = _fixed_part(root)
         paths = sorted(path for path in fs.glob(root) if fs.isfile(path))

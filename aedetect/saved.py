@@ -24,6 +24,7 @@ from aedetect.models.settings import ModelSettings, Sizes
 from aedetect.prepare import MissingName, Preparation
 from aedetect.scaling import Scaling
 from aedetect.schema import Feature, Schema
+from aedetect.untrusted import check_files, check_weights
 
 if TYPE_CHECKING:
     from aedetect.models.base import Autoencoder
@@ -32,6 +33,16 @@ T = TypeVar("T")
 FORMAT = 1
 POOLED = -1  # in calibration.parquet: the scores of all entities together
 DETECTOR, WEIGHTS, CALIBRATION = "detector.json", "weights.safetensors", "calibration.parquet"
+# What reading files that were tampered with may end in.
+_BROKEN = (
+    OSError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+)
 _LIBRARIES = ("aedetect", "torch", "numpy", "pyarrow", "duckdb")
 
 
@@ -49,6 +60,7 @@ def save(detector: Detector, folder: Path) -> None:
 def load(folder: Path) -> Detector:
     """Read the three files; raise BrokenDetector when one is absent or does not fit the others."""
     try:
+        check_files(folder)
         described = json.loads((folder / DETECTOR).read_text(encoding="utf-8"))
         found = described.get("format") if isinstance(described, dict) else None
         if found != FORMAT:
@@ -57,7 +69,7 @@ def load(folder: Path) -> Detector:
                 "train the model again with this version of aedetect"
             )
         return _restored(described, folder)
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError, pa.ArrowException) as error:
+    except (*_BROKEN, pa.ArrowException) as error:
         raise BrokenDetector(
             f"the detector in {folder} cannot be read ({type(error).__name__}: "
             f"{str(error).splitlines()[0] if str(error) else ''}): train and register it again"
@@ -168,18 +180,18 @@ def _preparation(described: dict[str, Any], schema: Schema) -> Preparation:
 
 
 def _model(described: dict[str, Any], weights: Path) -> Autoencoder:
-    from safetensors import SafetensorError
+    import torch
     from safetensors.torch import load_file
 
     from aedetect.models.variants import make_network
 
     sizes = _checked(Sizes, described["sizes"])
     options = {name: value for name, value in described.items() if name != "sizes"}
-    model = make_network(_checked(ModelSettings, options), sizes)
-    try:
-        model.load_state_dict(load_file(weights))
-    except SafetensorError as error:  # no relative of any other error
-        raise ValueError(f"{WEIGHTS}: {error}") from error
+    settings = _checked(ModelSettings, options)
+    with torch.device("meta"):
+        check_weights(weights, make_network(settings, sizes))
+    model = make_network(settings, sizes)
+    model.load_state_dict(load_file(weights))
     return model.eval()
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from aedetect.counterfactual import blamed, counterfactual
 from aedetect.durations import format_duration
 from aedetect.prepare import Prepared, apply
 from aedetect.window import Matrix, positions
@@ -25,8 +26,9 @@ class Scored:
     """Verdicts on rows, and for the anomalies what their causes are made from.
 
     Shapes: score (R,) NaN where not scored; p_value (R,); reason (R,) index into `reasons`, -1 for
-    none. flagged (M,) rows with verdict anomaly; errors (M, F); expected (M, D) in model units;
-    entity (M,) row of the scaling.
+    none. flagged (M,) rows with verdict anomaly; errors (M, F) each feature's part of the score;
+    blamed (M, F) and expected (M, D), in model units, as `counterfactual` has them; entity (M,) row
+    of the scaling.
     """
 
     score: npt.NDArray[np.float32]
@@ -35,6 +37,7 @@ class Scored:
     reasons: tuple[str, ...]
     flagged: Int
     errors: Matrix
+    blamed: Matrix
     expected: Matrix
     entity: npt.NDArray[np.int32]
 
@@ -76,6 +79,8 @@ def score_rows(detector: Detector, rows: Rows, wanted: Bool) -> Scored:
     reason_all[place[ends]] = -1
     own = prepared.entity[ends]
     strange = score > detector.calibration.thresholds(own)
+    matrix, observed, codes = prepared.matrix, prepared.observed, prepared.entity
+    expected = counterfactual(detector.scorer, matrix, codes, ends[strange])
     rank = np.cumsum(wanted) - 1
     p_value = np.full(len(rows), np.nan)
     p_value[place[ends]] = detector.calibration.p_values(score, own)
@@ -86,7 +91,8 @@ def score_rows(detector: Detector, rows: Rows, wanted: Bool) -> Scored:
         reasons=reasons,
         flagged=rank[place[ends[strange]]],
         errors=evaluated.errors[strange],
-        expected=evaluated.expected[strange],
+        blamed=blamed(detector.scorer, matrix, observed, expected, codes, ends[strange]),
+        expected=expected,
         entity=own[strange],
     )
 

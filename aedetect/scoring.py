@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aedetect import registry
+from aedetect import deliver, registry
 from aedetect.arrivals import Arrivals, arrivals
 from aedetect.cache import read_cache, write_cache
 from aedetect.cluster import cluster
@@ -22,6 +22,7 @@ from aedetect.errors import UnreadableFile
 from aedetect.files import SetAside, find, fingerprints
 from aedetect.logs import log_event
 from aedetect.partition import FLAGGED, SCORES
+from aedetect.places import is_remote
 from aedetect.plan import (
     Plan,
     Span,
@@ -67,7 +68,8 @@ def resolve(config: Config) -> Model:
 def workspace(config: Config) -> Iterator[Path]:
     """Give a folder for a run's scratch files; the next run removes what a killed one left."""
     with written(config.output):
-        config.output.mkdir(parents=True, exist_ok=True)
+        if not is_remote(config.output):
+            config.output.mkdir(parents=True, exist_ok=True)
         sweep(config.output)
     with aside(config.output) as folder:
         yield folder
@@ -96,7 +98,8 @@ def plan(
     fitting = set_aside(found, wrong)
     broken = unreadable(fitting.files, by)
     source = set_aside(fitting, broken)
-    existing = read_written(output, by=by)
+    with written(output):
+        existing = read_written(output, by=by)
     check_owner(existing, model_name=model.name)
     prints = fingerprints(source.files, known=cache.fingerprints)
     write_cache(output, source.files, prints, known=cache, scratch=scratch)
@@ -201,11 +204,14 @@ def run(
 
     Without a clock there is no row in `runs/`, and nothing is said of the age of the data.
     """
+    deliver.check(config)
     with record(config, clock=clock) as tell, workspace(config) as scratch:
         model, asked = resolve(config), span or Span()
         job = plan(config, model, span=asked, rescore=rescore, force=force, scratch=scratch)
         units, output = job.plan.compute, job.output
         summary = tell(finish(job, [compute_unit(u, model=model, output=output) for u in units]))
+    deliver.notify(config)
+    deliver.fill_database(config)
     if config.scoring.strict:
         check_strict(summary)
     return summary

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -15,12 +16,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aedetect.errors import OutputError
+from aedetect.errors import AedetectError, OutputError
+from aedetect.places import forget_listings, is_remote, upload
 
 FOOTER_KEY = b"aedetect"
 PART = "part-0.parquet"  # the one file of a partition
 ROW_GROUP = 131_072  # rows; always cut there, so that equal rows give equal bytes
 _ASIDE = ".aside"
+# Clients of object storage, whose errors are relatives of no other.
+_CLIENTS = {"aiohttp", "azure", "botocore", "gcsfs"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +47,8 @@ class Origin:
 def read_origin(path: Path) -> Origin:
     """Read what an output file was made from; raise OutputError when it does not say."""
     try:
-        metadata = pq.read_metadata(path).metadata or {}
+        with path.open("rb") as stream:
+            metadata = pq.read_metadata(stream).metadata or {}
         return Origin(**json.loads(metadata[FOOTER_KEY]))
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise OutputError(
@@ -91,13 +96,19 @@ class TableWriter:
 
 @contextmanager
 def written(what: Path) -> Iterator[None]:
-    """Turn what the operating system says of a failed write into OutputError."""
+    """Turn what the operating system, or the object storage, says of a failure into OutputError."""
     try:
         yield
-    except OSError as error:
+    except AedetectError:
+        raise
+    except Exception as error:
+        foreign = type(error).__module__.partition(".")[0] in _CLIENTS
+        if not isinstance(error, OSError) and not foreign:
+            raise
+        reason = getattr(error, "strerror", None) or error
         raise OutputError(
-            f"{what} cannot be written ({error.strerror or error}): free space or grant access and "
-            "run again; files written before are whole"
+            f"{what} cannot be written ({reason}): free space or grant access and run again; files "
+            "written before are whole"
         ) from error
 
 
@@ -106,8 +117,13 @@ def aside(output: Path) -> Iterator[Path]:
     """Give a folder to write into before renaming; it goes away at the end.
 
     It is locked while in use. The lock ends with the process, however it ends, so `sweep` can tell
-    what a killed run left behind from what another run is writing.
+    what a killed run left behind from what another run is writing. For object storage it is a
+    temporary folder of this machine, from which files are uploaded.
     """
+    if is_remote(output):
+        with tempfile.TemporaryDirectory(prefix="aedetect-") as name:
+            yield Path(name)
+        return
     with written(output):
         folder, lock = _locked_folder(output / _ASIDE)
     try:
@@ -120,7 +136,10 @@ def aside(output: Path) -> Iterator[Path]:
 
 
 def sweep(output: Path) -> None:
-    """Remove what killed runs left behind."""
+    """Remove what killed runs left behind, and forget what is remembered of the folder."""
+    if is_remote(output):
+        forget_listings(output)
+        return
     with suppress(OSError):  # nothing was left, or another run sweeps too
         for folder in list((output / _ASIDE).iterdir()):
             _remove_unlocked(folder)
@@ -129,6 +148,9 @@ def sweep(output: Path) -> None:
 
 def publish(source: Path, target: Path) -> None:
     """Move a finished file to its place in one step, and see that the move is on the disk."""
+    if is_remote(target):
+        upload(source, target)
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
     source.replace(target)
     _sync_folder(target.parent)
@@ -137,6 +159,8 @@ def publish(source: Path, target: Path) -> None:
 def withdraw(target: Path, *, root: Path) -> None:
     """Remove a file and the folders up to the root that it leaves empty."""
     target.unlink(missing_ok=True)
+    if is_remote(root):  # has no folders
+        return
     folder = target.parent
     with suppress(OSError):
         while folder != root:

@@ -20,19 +20,25 @@ from aedetect import prepare as preparing
 from aedetect import registry
 from aedetect.calibrate import calibrate as choose_threshold
 from aedetect.detector import Detector, Scorer, residual_sizes
+from aedetect.distrust import Distrusted, stretches
 from aedetect.durations import format_duration
 from aedetect.fit import Fitted, build, fit
 from aedetect.learning import Ingested, PreparedRows, ingest, prepare
 from aedetect.logs import log_event
 from aedetect.schema import Schema
-from aedetect.split import Part
+from aedetect.split import Part, split
+from aedetect.stretches import Rules
+from aedetect.trim import fit_trimmed
 from aedetect.window import Windows
 
 if TYPE_CHECKING:
     from aedetect.config import Config
+    from aedetect.models.base import Autoencoder
 
 logger = logging.getLogger(__name__)
 
+DISTRUSTED = "distrusted.json"  # of the run in MLflow: what [training] trim set aside
+LOGGED = 10  # distrusted stretches at most
 RESIDUAL_WINDOWS = 200_000  # of each part, evenly spread, that residuals are measured on
 
 
@@ -42,6 +48,7 @@ class Trained:
 
     scorer: Scorer
     fitted: Fitted
+    distrusted: tuple[Distrusted, ...] = ()  # see [training] trim; the most error first
 
 
 def train(config: Config, ingested: Ingested, prepared: PreparedRows) -> Trained:
@@ -54,7 +61,11 @@ def train(config: Config, ingested: Ingested, prepared: PreparedRows) -> Trained
         outputs=len(preparation.owner),
         seed=config.training.seed,
     )
-    fitted = fit(model, windows[Part.LEARN], windows[Part.VALIDATE], settings=config.training)
+    if config.training.trim:
+        fitted, windows, distrusted = _trimmed(config, ingested, prepared, model)
+    else:
+        distrusted = ()
+        fitted = fit(model, windows[Part.LEARN], windows[Part.VALIDATE], settings=config.training)
     scorer = Scorer(
         schema=ingested.schema,
         preparation=preparation,
@@ -62,7 +73,38 @@ def train(config: Config, ingested: Ingested, prepared: PreparedRows) -> Trained
         score=config.calibration.score,
         residual=np.ones((1, len(preparation.owner)), dtype=np.float32),  # measured below
     )
-    return Trained(replace(scorer, residual=_residuals(scorer, ingested, windows)), fitted)
+    scorer = replace(scorer, residual=_residuals(scorer, ingested, windows))
+    return Trained(scorer, fitted, distrusted)
+
+
+def _trimmed(
+    config: Config, ingested: Ingested, prepared: PreparedRows, model: Autoencoder
+) -> tuple[Fitted, Mapping[Part, Windows], tuple[Distrusted, ...]]:
+    """Train without the rows that fit worst; return the windows left, and what is distrusted."""
+    rows, schema = ingested.rows, ingested.schema
+    part = split(rows, holdout=config.calibration.holdout, gap=config.window.length)
+    trimmed = fit_trimmed(model, prepared.windows, part, settings=config.training)
+    distrusted = stretches(
+        trimmed,
+        prepared.windows,
+        part,
+        rows=rows,
+        schema=schema,
+        preparation=prepared.preparation,
+        bridge=Rules.of(config.events, max_gap=schema.max_gap).bridge,
+    )
+    for each in distrusted[:LOGGED]:
+        log_event(
+            logger,
+            "distrusted",
+            entity=each.entity,
+            start=each.start,
+            end=each.end,
+            rows=each.rows,
+            part=each.part,
+            causes=", ".join(each.causes),
+        )
+    return trimmed.fitted, trimmed.windows, distrusted
 
 
 def calibrate(
@@ -102,10 +144,18 @@ def register(
         data_columns=_columns(ingested.schema),
         config_hash=config.hash,
         tags={f"note_{number}": note for number, note in enumerate(ingested.notes, start=1)},
+        texts=_texts(trained),
     )
     with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
         detector.save(Path(folder))
         return registry.register(Path(folder), record=record, tracking_uri=config.tracking_uri)
+
+
+def _texts(trained: Trained) -> dict[str, str]:
+    """Return the files that the run keeps, by name."""
+    if not trained.distrusted:
+        return {}
+    return {DISTRUSTED: json.dumps([asdict(each) for each in trained.distrusted], indent=1)}
 
 
 def run(config: Config) -> tuple[Detector, registry.Registered]:

@@ -14,12 +14,14 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.runtime import flow_run
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from aedetect import deliver
 from aedetect import scoring as stages
 from aedetect.config import read_config
 from aedetect.durations import parse_instant
 from aedetect.plan import Span
 from aedetect.report import Summary, check_strict, line, markdown
 from pipelines import tasks
+from pipelines.blocks import secrets
 
 # One partition a core at a time: each is computed by one thread.
 RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=os.cpu_count() or 1)
@@ -42,12 +44,13 @@ def scoring(
 
     With `rescore` also what another model made, with `force` what is current too.
     """
-    config = read_config(Path(config_path), overrides or ())
+    config = read_config(Path(config_path), overrides or (), secrets=secrets())
     span = Span(
         parse_instant(since) if since else None,
         parse_instant(until) if until else None,
     )
     with stages.record(config, clock=_now, run_id=flow_run.get_id()) as report:
+        deliver.check(config)
         model = tasks.resolve_model(config)
         with stages.workspace(config) as scratch:
             job = tasks.make_plan(
@@ -58,6 +61,10 @@ def scoring(
             )
             summary = report(tasks.finish(job, futures.result()))
     _show(summary, name=config.name)
+    if config.notify.listed:
+        tasks.notify(config, config_path=config_path)
+    if config.database.url is not None:
+        tasks.fill_database(config)
     if config.scoring.strict:
         check_strict(summary)
     return summary

@@ -9,8 +9,8 @@ from prefect import Task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
-from aedetect import learning, scoring, training
-from aedetect.errors import AedetectError
+from aedetect import deliver, learning, scoring, training
+from aedetect.errors import AedetectError, DeliveryError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -18,9 +18,14 @@ RETRY_DELAYS = [2.0, 10.0]  # seconds
 
 
 def may_pass(_task: Any, _run: TaskRun, state: State[Any]) -> bool:
-    """Whether to try again: what aedetect refuses with a reason, it refuses again."""
+    """Whether to try again: what aedetect refuses with a reason, it refuses again.
+
+    A database that is away may be back.
+    """
     try:
         state.result()
+    except DeliveryError:
+        return True
     except AedetectError:
         return False
     except Exception:
@@ -53,3 +58,6 @@ resolve_model = _task(scoring.resolve, "resolve model")
 make_plan = _task(scoring.plan, "plan")
 score_partition = _task(scoring.compute_unit, "score partition")
 finish = _task(scoring.finish, "finish")
+# A second try would wait once more for receivers that hang; the next run tries them again.
+notify = _task(deliver.notify, "notify", retried=False)
+fill_database = _task(deliver.fill_database, "fill database")

@@ -10,12 +10,13 @@ from prefect import flow
 from aedetect.config import read_config
 from aedetect.registry import Registered
 from pipelines import tasks
+from pipelines.blocks import secrets
 
 
 @flow(name="training", persist_result=False)
 def training(config_path: str, overrides: list[str] | None = None) -> Registered:
     """Learn normal, choose the threshold that keeps the promise, register both as one."""
-    config = read_config(Path(config_path), overrides or ())
+    config = read_config(Path(config_path), overrides or (), secrets=secrets())
     with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
         scratch = Path(folder)
         ingested = tasks.ingest(config, scratch)

@@ -26,7 +26,7 @@ from aedetect.window import with_context
 if TYPE_CHECKING:
     from aedetect.detector import Detector
 
-pytest_plugins = ["plant"]
+pytest_plugins = ["plant", "postgres", "receiver"]
 
 settings.register_profile("repeatable", deadline=None, database=None, derandomize=True)
 settings.load_profile("repeatable")

@@ -8,7 +8,7 @@ import pytest
 from plant import contents, settings, table, write, write_config
 
 from aedetect import learning, registry, scoring
-from aedetect.errors import AedetectError, DataError, NoData
+from aedetect.errors import AedetectError, DataError, DeliveryError, NoData
 from aedetect.runs import read_runs
 from pipelines import tasks
 
@@ -129,6 +129,7 @@ def test_refused_run_fails_once(prefect, plant, task_runs):
         (OSError("stale file handle"), True),
         (NoData("none"), False),
         (AedetectError("refused"), False),
+        (DeliveryError("away"), True),
     ],
 )
 def test_errors_that_may_pass(error, again):
@@ -156,6 +157,8 @@ def test_stages_that_touch_the_world_are_retried():
         "plan": 2,
         "score partition": 2,
         "finish": 2,
+        "notify": 0,
+        "fill database": 2,
     }
 
 

@@ -34,7 +34,7 @@ def test_configuration_shows_every_key():
     """What can be set is shown, and nothing else."""
     shown = {name: set(keys) for name, keys in tomllib.loads(uncommented(EVERYTHING)).items()}
     config = make_config(tomllib.loads(TOML[0]), folder=ROOT)
-    sections = [entry.name for entry in fields(Config) if entry.name != "folder"]
+    sections = [entry.name for entry in fields(Config) if entry.name not in {"folder", "secrets"}]
     assert shown == {
         name: {entry.name for entry in fields(getattr(config, name))} for name in sections
     }

@@ -25,12 +25,12 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Train several variants on the same rows, rank them, say whether any beats linear."""
+    from aedetect.cli.options import read_config
     from aedetect.cli.progress import progress
     from aedetect.cli.show import print_json
     from aedetect.compare import choose
     from aedetect.compare import compare as run
     from aedetect.comparison import verdict
-    from aedetect.config import read_config
 
     settings = read_config(config, overrides or [])
     chosen = choose([name.strip() for name in variants.split(",") if name.strip()])

@@ -17,10 +17,10 @@ _SHOWN = 8  # stretches
 
 def demo() -> None:
     """Train on the shipped sample, score it day by day, and show what was flagged."""
+    from aedetect.cli.options import read_config
     from aedetect.cli.show import console, print_evaluation, print_events
     from aedetect.cli.show_runs import print_summary
     from aedetect.cli.work import run_scoring, run_training
-    from aedetect.config import read_config
     from aedetect.evaluate import evaluate
     from aedetect.events import group, read_flagged
     from aedetect.files import find

@@ -18,9 +18,9 @@ def figures(
     ] = None,
 ) -> None:
     """Draw what autoencoders do, from small networks trained on the training data."""
+    from aedetect.cli.options import read_config
     from aedetect.cli.progress import progress
     from aedetect.cli.show import console, near
-    from aedetect.config import read_config
     from aedetect.figures import draw
 
     settings = read_config(config, overrides or [])

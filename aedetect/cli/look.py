@@ -13,8 +13,8 @@ from aedetect.cli.options import AsJson, ConfigPath, Overrides, Since, Until
 
 def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Check configuration and data without training: a report per column and entity."""
+    from aedetect.cli.options import read_config
     from aedetect.cli.show import print_json, print_quality
-    from aedetect.config import read_config
     from aedetect.learning import ingest
     from aedetect.quality import assess, assess_input
 
@@ -32,8 +32,8 @@ def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = Fal
 def models(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """List the registered versions of the detector, newest first."""
     from aedetect import registry
+    from aedetect.cli.options import read_config
     from aedetect.cli.show import print_json, print_models
-    from aedetect.config import read_config
 
     settings = read_config(config, overrides or [])
     versions = registry.versions(name=settings.name, tracking_uri=settings.tracking_uri)
@@ -52,8 +52,8 @@ def flags(
     as_json: AsJson = False,
 ) -> None:
     """Show what was flagged, grouped into stretches, the strangest first."""
+    from aedetect.cli.options import read_config
     from aedetect.cli.show import print_events, print_json
-    from aedetect.config import read_config
     from aedetect.durations import parse_instant
     from aedetect.events import group, read_flagged
 
@@ -77,9 +77,9 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List the last scoring runs, the newest first, with what was wrong."""
+    from aedetect.cli.options import read_config
     from aedetect.cli.show import print_json
     from aedetect.cli.show_runs import print_runs
-    from aedetect.config import read_config
     from aedetect.runs import read_runs
 
     listed = read_runs(read_config(config, overrides or []).output, most=most)

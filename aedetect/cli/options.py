@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from aedetect.config import Config
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML file of the detector.")]
 Overrides = Annotated[
@@ -15,3 +19,17 @@ Overrides = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Since = Annotated[str | None, typer.Option(help="ISO date or time, UTC, inclusive.")]
 Until = Annotated[str | None, typer.Option(help="ISO date or time, UTC, exclusive.")]
+
+
+def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a configuration whose secrets may be in the environment or in Prefect's blocks.
+
+    Secrets in it are refused here, before Prefect notes the overrides as parameters of a run.
+    """
+    from aedetect.config import read_config
+    from aedetect.delivery.couriers import check_written
+    from pipelines.blocks import secrets
+
+    config = read_config(path, overrides, secrets=secrets())
+    check_written(config.notify.listed)
+    return config

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from aedetect.secrets import mask
+
 if TYPE_CHECKING:
     from aedetect.config import Config
     from aedetect.evaluate import Evaluation
@@ -33,8 +35,8 @@ def console() -> Console:
 
 
 def near(location: str) -> str:
-    """Shorten a path or SQLite URI below the working folder to what can be typed there."""
-    return location.replace(f"{Path.cwd()}/", "")
+    """Shorten a path or URI below the working folder to what can be typed there; no passwords."""
+    return mask(location).replace(f"{Path.cwd()}/", "")
 
 
 def print_json(value: object) -> None:

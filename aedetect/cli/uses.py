@@ -32,7 +32,7 @@ def clean(
 ) -> None:
     """Write the scored table without noise: what the model makes of each cell asked for."""
     from aedetect import uses
-    from aedetect.config import read_config
+    from aedetect.cli.options import read_config
 
     settings = read_config(config, overrides or [])
     done = uses.clean(settings, to=to, columns=_names(columns), span=_span(since, until))
@@ -50,7 +50,7 @@ def impute(
 ) -> None:
     """Write the scored table with missing cells filled; observed cells stay as they are."""
     from aedetect import uses
-    from aedetect.config import read_config
+    from aedetect.cli.options import read_config
 
     settings = read_config(config, overrides or [])
     done = uses.impute(settings, to=to, columns=_names(columns), span=_span(since, until))
@@ -71,9 +71,9 @@ def similar(
     as_json: AsJson = False,
 ) -> None:
     """Show the past windows that the model finds most like the one that ends at a row."""
+    from aedetect.cli.options import read_config
     from aedetect.cli.show import print_json
     from aedetect.cli.show_uses import print_similar
-    from aedetect.config import read_config
     from aedetect.durations import parse_instant
     from aedetect.similar import find_similar
 

@@ -42,9 +42,9 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score what is new or changed; --since, --until, --all also what another model scored."""
+    from aedetect.cli.options import read_config
     from aedetect.cli.show import print_events, print_json
     from aedetect.cli.show_runs import print_summary
-    from aedetect.config import read_config
     from aedetect.durations import parse_instant
     from aedetect.events import group, read_flagged
 
@@ -69,8 +69,8 @@ def promote(
 ) -> None:
     """Make a version the champion: what scores. An older one takes the scoring back."""
     from aedetect import registry
+    from aedetect.cli.options import read_config
     from aedetect.cli.show import console
-    from aedetect.config import read_config
 
     settings = read_config(config, overrides or [])
     uri = settings.tracking_uri
@@ -99,7 +99,7 @@ def elsewhere(
 
     Raises ConfigError when the configured output would get the verdicts of another version.
     """
-    from aedetect.config import read_config
+    from aedetect.cli.options import read_config
     from aedetect.errors import ConfigError
 
     changed = list(overrides)
@@ -132,9 +132,10 @@ def prefect_server() -> Iterator[Callable[[], None]]:
 
 def run_training(config: Path, overrides: list[str]) -> None:
     """Run the training flow and say what came of it."""
+    from aedetect.cli.options import read_config
     from aedetect.cli.progress import progress
     from aedetect.cli.show import print_trained
-    from aedetect.config import read_config
+    from aedetect.cli.show_distrusted import print_distrusted
 
     settings = read_config(config, overrides)  # refuse it before anything starts
     with progress(f"training {settings.name}"), prefect_server() as ready:
@@ -143,6 +144,7 @@ def run_training(config: Path, overrides: list[str]) -> None:
         ready()
         trained = training(str(config), overrides)
     print_trained(settings, trained)
+    print_distrusted(settings, trained)
 
 
 def run_scoring(
@@ -155,14 +157,17 @@ def run_scoring(
     force: bool = False,
 ) -> Summary:
     """Run the scoring flow and return its summary."""
+    from aedetect.cli.options import read_config
     from aedetect.cli.progress import progress
-    from aedetect.config import read_config
 
     settings = read_config(config, overrides)
     with progress(f"scoring with {settings.model_reference}"), prefect_server() as ready:
         from aedetect.scoring import resolve
+        from aedetect.secrets import is_block
         from pipelines.scoring import scoring
 
+        if is_block(settings.registry.tracking_uri):  # kept by the server that is starting
+            ready()
         resolve(settings)  # refuse an unknown model now; it takes the time in which Prefect starts
         ready()
         return scoring(

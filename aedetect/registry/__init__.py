@@ -4,14 +4,14 @@
     session.py   one registry, quiet, with MLflow's errors turned into ours
     publish.py   register, promote
     nested.py    runs below one parent, without models
-    lookup.py    find, fetch, versions
+    lookup.py    find, fetch, versions, what a run keeps
     pyfunc.py    the detector folder as an MLflow pyfunc
     served.py    what such a pyfunc runs
 
 MLflow takes 1.3 s and 190 MB to import, so every function imports what it needs of it.
 """
 
-from aedetect.registry.lookup import fetch, find, versions
+from aedetect.registry.lookup import fetch, find, read_text, versions
 from aedetect.registry.nested import log_nested
 from aedetect.registry.publish import promote, register
 from aedetect.registry.records import (
@@ -36,6 +36,7 @@ __all__ = [
     "find",
     "log_nested",
     "promote",
+    "read_text",
     "register",
     "versions",
 ]

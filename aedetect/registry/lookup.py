@@ -15,6 +15,7 @@ from aedetect.errors import RegistryError, UnknownModel
 from aedetect.registry.pyfunc import DETECTOR
 from aedetect.registry.records import CHAMPION, FINGERPRINT, Registered, as_registered
 from aedetect.registry.session import is_absent, speaking
+from aedetect.secrets import mask
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -49,10 +50,19 @@ def fetch(registered: Registered, *, tracking_uri: str) -> Path:
     saved = folder / "artifacts" / DETECTOR
     if not (saved / "detector.json").is_file():
         raise RegistryError(
-            f"{registered.reference} must hold a detector, however there is none in {location}: "
-            "restore that folder, or run `aedetect train` for a new version"
+            f"{registered.reference} must hold a detector, however there is none in "
+            f"{mask(location)}: restore that folder, or run `aedetect train` for a new version"
         )
     return saved
+
+
+def read_text(registered: Registered, name: str, *, tracking_uri: str) -> str | None:
+    """Return a file that the run of a version keeps; None when it keeps none of that name."""
+    with speaking(tracking_uri) as client, tempfile.TemporaryDirectory() as folder:
+        if name not in {each.path for each in client.list_artifacts(registered.run_id)}:
+            return None
+        path = client.download_artifacts(registered.run_id, name, folder)
+        return Path(path).read_text(encoding="utf-8")
 
 
 def versions(*, tracking_uri: str, name: str | None = None) -> list[Registered]:

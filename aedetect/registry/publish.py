@@ -91,6 +91,8 @@ def _log(client: MlflowClient, *, record: TrainingRecord, run: Run, model: Logge
     log_parameters(client, run_id, record.parameters)
     metrics = _metrics(record, now=run.info.start_time, model_id=model.model_id)
     log_metrics(client, run_id, metrics)
+    for name, text in record.texts.items():
+        client.log_text(run_id, text, name)
     client.log_inputs(run_id, datasets=[_data_set(record)])
     client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=len(record.epochs))])
 

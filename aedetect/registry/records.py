@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -39,6 +39,7 @@ class TrainingRecord:
     data_columns: Mapping[str, ColumnKind]  # what scoring needs, in order
     config_hash: str
     tags: Mapping[str, str]
+    texts: Mapping[str, str] = field(default_factory=dict)  # files that the run keeps, by name
 
     @property
     def all_tags(self) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import sqlite3
 import tempfile
 import threading
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect.errors import RegistryError
+from aedetect.secrets import mask
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -85,7 +85,7 @@ def _refusal(tracking_uri: str, error: BaseException) -> str:
         f"the MLflow registry at {tracking_uri} must answer, however: {reason}; "
         "check [registry] tracking_uri and that nothing else blocks it"
     )
-    return re.sub(r"//[^/@\s]*@", "//***@", message)
+    return mask(message, tracking_uri)
 
 
 def _create(tracking_uri: str) -> None:
@@ -122,7 +122,8 @@ def _check_opens(tracking_uri: str) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep MLflow's chatter off stderr."""
+    """Keep MLflow's chatter off stderr, and off stdout the address of a run, password and all."""
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     before = {name: logging.getLogger(name).level for name in _LEVELS}
     for name, level in _LEVELS.items():
         logging.getLogger(name).setLevel(level)

@@ -1,0 +1,168 @@
+"""Events and flagged rows in a SQL database: what differs from the files is made as they are."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aedetect.delivery.engine import BUSY_SECONDS, connected
+from aedetect.delivery.parquet import OutputFile, fingerprint, listed, rows
+from aedetect.delivery.tables import (
+    EVENTS,
+    PARTITIONS,
+    TIME,
+    columns_of,
+    create,
+    make_tables,
+    times_of,
+)
+from aedetect.logs import log_event
+from aedetect.partition import FLAGGED, Partition, parse_folder
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Table
+
+    from aedetect.delivery.settings import DatabaseSettings
+
+logger = logging.getLogger(__name__)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synced:
+    """What a database got, in partitions of events and of flagged rows."""
+
+    partitions: int
+    withdrawn: int
+    rows: int
+
+
+def sync(output: Path, *, detector: str, url: str, settings: DatabaseSettings) -> Synced:
+    """Make the tables say what the files of an output say, partition by partition.
+
+    Each partition is one transaction, which also notes the fingerprint of its file; those whose
+    note is that of the file are left alone. So it may be killed, repeated and run twice at once.
+    Raises DeliveryError when the database cannot take it now, ConfigError when it never will.
+    """
+    metadata, tables = make_tables(settings)
+    written = withdrawn = count = 0
+    with connected(url) as connection:
+        create(connection, metadata, tables)
+        for kind in (EVENTS, FLAGGED):
+            files = listed(output, kind)
+            if files is None:  # perhaps the disk is not there: no reason to withdraw anything
+                continue
+            target = _Target(connection, tables, detector, kind)
+            noted = target.noted()
+            # First: where days became hours, the rows of a day are those of its hours.
+            for folder in sorted(noted.keys() - {file.partition.folder for file in files}):
+                target.withdraw(folder)
+                withdrawn += 1
+            for file in files:
+                added = target.replace(file, noted.get(file.partition.folder))
+                written, count = written + (added is not None), count + (added or 0)
+    log_event(logger, "database", partitions=written, withdrawn=withdrawn, rows=count)
+    return Synced(partitions=written, withdrawn=withdrawn, rows=count)
+
+
+@dataclass(frozen=True)
+class _Target:
+    """One detector's part of one table, and of the notes about it."""
+
+    connection: Connection
+    tables: Mapping[str, Table]
+    detector: str
+    kind: str
+
+    @property
+    def table(self) -> Table:
+        return self.tables[self.kind]
+
+    def noted(self) -> dict[str, str]:
+        """Return the fingerprints of the files that were synced, by the partition's folder."""
+        from sqlalchemy import select
+
+        notes = self.tables[PARTITIONS].c
+        query = select(notes.partition, notes.fingerprint).where(
+            notes.detector == self.detector, notes.kind == self.kind
+        )
+        with self.connection.begin():
+            return {row.partition: row.fingerprint for row in self.connection.execute(query)}
+
+    def replace(self, file: OutputFile, noted: str | None) -> int | None:
+        """Take over a file; return its rows, None when it is the one that was noted.
+
+        It is hashed and read through one handle: a file that is put in its place meanwhile is
+        another one, which the next run takes over.
+        """
+        with file.path.open("rb") as stream:
+            found = fingerprint(stream)
+            if found == noted:
+                return None
+            columns, times = columns_of(self.kind), times_of(self.kind)
+            count = 0
+            with self._transaction():
+                self._note(file.partition.folder, found)
+                for batch in rows(stream, columns=columns, times=times, name=file.path):
+                    own = {"detector": self.detector, "synced": found}
+                    self._upsert(self.table, [row | own for row in batch])
+                    count += len(batch)
+                self._delete(file.partition, keep=found)
+        return count
+
+    def withdraw(self, folder: str) -> None:
+        """Remove the rows of a partition whose file is gone."""
+        notes = self.tables[PARTITIONS]
+        with self._transaction():
+            self.connection.execute(
+                notes.delete().where(
+                    notes.c.detector == self.detector,
+                    notes.c.kind == self.kind,
+                    notes.c.partition == folder,
+                )
+            )
+            partition = parse_folder(folder)
+            if partition is not None:
+                self._delete(partition, keep=None)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self.connection.begin():
+            if self.connection.dialect.name == "postgresql":
+                self.connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
+            yield
+
+    def _note(self, folder: str, found: str) -> None:
+        """Note the file. Comes first: of two runs at once the second waits here."""
+        note = {"detector": self.detector, "kind": self.kind, "partition": folder}
+        self._upsert(self.tables[PARTITIONS], [note | {"fingerprint": found}])
+
+    def _upsert(self, table: Table, values: list[dict[str, Any]]) -> None:
+        from sqlalchemy.dialects import postgresql, sqlite
+
+        insert = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+        statement: Any = insert[self.connection.dialect.name](table)
+        if values:
+            changed = [column.name for column in table.columns if not column.primary_key]
+            statement = statement.on_conflict_do_update(
+                index_elements=list(table.primary_key.columns),
+                set_={name: statement.excluded[name] for name in changed},
+            )
+            self.connection.execute(statement, values)
+
+    def _delete(self, partition: Partition, *, keep: str | None) -> None:
+        """Remove the rows in a partition's time that are not from the file to keep."""
+        columns = self.table.c
+        moment = columns[TIME[self.kind]]
+        gone = self.table.delete().where(
+            columns.detector == self.detector,
+            moment >= _EPOCH + timedelta(microseconds=partition.start // 1_000),
+            moment < _EPOCH + timedelta(microseconds=partition.end // 1_000),
+        )
+        self.connection.execute(gone if keep is None else gone.where(columns.synced != keep))

@@ -1,0 +1,95 @@
+"""Tell people of events and alerts: each once, again only when it became more severe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from aedetect.delivery.couriers import PATIENCE, Receiver, send
+from aedetect.delivery.news import Message, News, digest, one_by_one, recent
+from aedetect.delivery.settings import NotifySettings
+from aedetect.delivery.told import Telling, Told, recall, remember
+from aedetect.verdicts import SEVERITIES
+
+EVENT, ALERT = "event", "alert"
+
+
+def send_events(
+    output: Path,
+    receivers: Sequence[Receiver],
+    settings: NotifySettings,
+    *,
+    detector: str,
+    label: str,
+    patience: float = PATIENCE,
+) -> int:
+    """Tell each receiver of the recent events that it has not heard of; return the messages sent.
+
+    What a receiver did not take is tried again by the next run.
+    """
+    told, news = recall(output), recent(output, settings)
+    write = digest if settings.digest else one_by_one
+    messages = {
+        receiver: write(_unheard(news, told, receiver), detector=detector, label=label)
+        for receiver in receivers
+    }
+    return _deliver(output, messages, kind=EVENT, patience=patience)
+
+
+def send_alerts(
+    output: Path,
+    receivers: Sequence[Receiver],
+    alerts: Mapping[str, str],
+    *,
+    detector: str,
+    patience: float = PATIENCE,
+) -> int:
+    """Tell each receiver of alerts, given as name -> text; return the messages sent.
+
+    An alert is told once, whatever its text says in later runs, until a run comes without it: then
+    it is over, and told again should it return. So every run has to call this, also without any.
+    """
+    told = recall(output)
+    messages = {
+        receiver: [
+            Message(
+                title=f"{detector}: {name}", body=text, severity="critical", tells=((name, ""),)
+            )
+            for name, text in alerts.items()
+            if Telling(receiver.id, ALERT, name) not in told
+        ]
+        for receiver in receivers
+    }
+    over = [each for each in told if each.kind == ALERT and each.key not in alerts]
+    return _deliver(output, messages, kind=ALERT, patience=patience, over=over)
+
+
+def _unheard(news: Sequence[News], told: Told, receiver: Receiver) -> list[News]:
+    """Return the events that a receiver was not told of, or of a lower severity."""
+
+    def is_unheard(each: News) -> bool:
+        known = told.get(Telling(receiver.id, EVENT, each.event_id))
+        return known is None or SEVERITIES.index(each.severity) > SEVERITIES.index(known)
+
+    return [each for each in news if is_unheard(each)]
+
+
+def _deliver(
+    output: Path,
+    messages: Mapping[Receiver, Sequence[Message]],
+    *,
+    kind: str,
+    patience: float,
+    over: Sequence[Telling] = (),
+) -> int:
+    """Send, then note what was taken: killed in between, a run tells it twice rather than never."""
+    due = {receiver: each for receiver, each in messages.items() if each}
+    taken = send(due, patience=patience) if due else {}
+    told = {
+        Telling(receiver.id, kind, key): severity
+        for receiver, sent in taken.items()
+        for message in sent
+        for key, severity in message.tells
+    }
+    remember(output, told, over=over)
+    return sum(len(sent) for sent in taken.values())

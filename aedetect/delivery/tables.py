@@ -1,0 +1,154 @@
+"""The tables of the database: made when absent, refused when they are other people's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aedetect.errors import ConfigError
+from aedetect.partition import FLAGGED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection, Inspector, MetaData, Table
+
+    from aedetect.delivery.settings import DatabaseSettings
+
+EVENTS, PARTITIONS = "events", "partitions"
+_KEYS = {
+    FLAGGED: ("detector", "entity", "timestamp"),
+    EVENTS: ("detector", "event_id"),
+    PARTITIONS: ("detector", "kind", "partition"),
+}
+# What each column holds. `synced` is the fingerprint of the file that the row was taken from.
+_MODEL = {"model_name": "text", "model_version": "integer", "calibration_version": "integer"}
+_COLUMNS: Mapping[str, Mapping[str, str]] = {
+    FLAGGED: {
+        "detector": "text",
+        "entity": "text",
+        "timestamp": "time",
+        "score": "number",
+        "p_value": "number",
+        "threshold": "number",
+        "severity": "text",
+        "event_id": "text",
+        "causes": "json",
+        **_MODEL,
+        "synced": "text",
+    },
+    EVENTS: {
+        "detector": "text",
+        "event_id": "text",
+        "entity": "text",
+        "start": "time",
+        "end": "time",
+        "rows": "integer",
+        "peak_timestamp": "time",
+        "peak_score": "number",
+        "threshold": "number",
+        "p_value": "number",
+        "severity": "text",
+        "causes": "json",
+        "text": "text",
+        "suppressed": "text",
+        **_MODEL,
+        "synced": "text",
+    },
+    PARTITIONS: {"detector": "text", "kind": "text", "partition": "text", "fingerprint": "text"},
+}
+TIME = {FLAGGED: "timestamp", EVENTS: "start"}  # decides which partition a row is in
+
+
+def columns_of(kind: str) -> tuple[str, ...]:
+    """Return the columns of a table that come from the file."""
+    return tuple(name for name in _COLUMNS[kind] if name not in {"detector", "synced"})
+
+
+def times_of(kind: str) -> tuple[str, ...]:
+    """Return the columns of a table that hold moments."""
+    return tuple(name for name, holds in _COLUMNS[kind].items() if holds == "time")
+
+
+def make_tables(settings: DatabaseSettings) -> tuple[MetaData, dict[str, Table]]:
+    """Describe the tables by kind; nothing is asked of the database."""
+    from sqlalchemy import JSON, BigInteger, Column, DateTime, Double, Index, MetaData, Table, Text
+    from sqlalchemy.dialects.postgresql import JSONB
+
+    types: dict[str, Any] = {
+        "text": Text(),
+        "time": DateTime(timezone=True),
+        "number": Double(),
+        "integer": BigInteger(),
+        "json": JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql"),
+    }
+    metadata = MetaData(schema=settings.schema)
+    tables = {
+        kind: Table(
+            settings.prefix + kind,
+            metadata,
+            *(
+                Column(name, types[holds], primary_key=name in key, nullable=name not in key)
+                for name, holds in _COLUMNS[kind].items()
+            ),
+        )
+        for kind, key in _KEYS.items()
+    }
+    for kind, time in TIME.items():  # by which dashboards ask, and partitions are cleared
+        table = tables[kind]
+        Index(f"{table.name}_{time}", table.c.detector, table.c[time])
+    return metadata, tables
+
+
+def create(connection: Connection, metadata: MetaData, tables: Mapping[str, Table]) -> None:
+    """Make the tables that are absent. Raises ConfigError when one is of another shape."""
+    from sqlalchemy import inspect
+
+    with connection.begin():
+        metadata.create_all(connection)
+        inspector = inspect(connection)
+        for kind, table in tables.items():
+            if faults := list(_faults(inspector, table, kind)):
+                raise ConfigError(
+                    f"the table {table.fullname} must be of the shape that aedetect makes, however "
+                    f"{'; '.join(faults)}: set another [database] prefix or schema, or rename "
+                    "that table"
+                )
+
+
+def _faults(inspector: Inspector, table: Table, kind: str) -> list[str]:
+    """Say what of an existing table is not as needed. Columns that others added may be null."""
+    found = {c["name"]: c for c in inspector.get_columns(table.name, table.schema)}
+    faults = []
+    for name, holds in _COLUMNS[kind].items():
+        if name not in found:
+            faults.append(f"it has no column {name}")
+        elif (has := _holds(found[name]["type"])) != holds:
+            faults.append(f"its column {name} holds {has} instead of {holds}")
+    foreign = [column for name, column in found.items() if name not in _COLUMNS[kind]]
+    faults += [
+        f"its column {column['name']} may not be null"
+        for column in foreign
+        if not column["nullable"] and column.get("default") is None
+    ]
+    key = inspector.get_pk_constraint(table.name, table.schema)["constrained_columns"]
+    if set(key) != set(_KEYS[kind]):
+        faults.append(f"its primary key is ({', '.join(key)}) instead of {_KEYS[kind]}")
+    return faults
+
+
+def _holds(found: Any) -> str:
+    """Return what a column of some type holds, in our words; its own name where we have none."""
+    from sqlalchemy import types
+
+    if isinstance(found, types.DateTime):
+        # PostgreSQL says whether there is a zone; SQLite has none and keeps UTC.
+        return "time" if getattr(found, "timezone", True) or not _is_postgresql(found) else "clock"
+    kinds = {types.JSON: "json", types.Integer: "integer", types.Numeric: "number"}
+    for kind, name in {**kinds, types.String: "text"}.items():
+        if isinstance(found, kind):
+            return name
+    return str(found)
+
+
+def _is_postgresql(found: Any) -> bool:
+    return type(found).__module__.startswith("sqlalchemy.dialects.postgresql")

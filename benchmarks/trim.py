@@ -1,0 +1,173 @@
+"""Training data with anomalies among them: python benchmarks/trim.py GECCO2018 [--seeds 0 1 2].
+
+GECCO2018 is a folder with train.parquet and train_labels.parquet: drinking water, a row a minute.
+The rows up to UNTIL are learnt from and calibrate as they are, 14 labelled events among them,
+which no model is told of; the rows after it are scored. All other settings are the defaults.
+
+    without    [training] trim = 0
+    0.01       this share of the rows set aside; the part that calibrates stays whole
+    excluded   trained anew, with trim = 0, on rows without the stretches that `aedetect train`
+               shows at trim = 0.01, as if each was pasted into [data] normal
+    labels     trained anew without the labelled rows: what could be reached
+
+For each: how many of the labelled events among the rows learnt from (or that calibrate) are met by
+the stretches distrusted, all of them and those that are shown, and how many rows that is; then, on
+later rows, average precision, VUS-PR, events found and false alarms at the threshold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from sklearn.metrics import average_precision_score
+from variants import Task, read_task
+from volume import vus_pr
+
+from aedetect import training
+from aedetect.cli.show_distrusted import MOST
+from aedetect.detector import Detector
+from aedetect.distrust import Distrusted, normal_filter
+from aedetect.models.settings import VariantName
+
+UNTIL = pd.Timestamp("2016-09-11 04:15")
+TOLERANCE = 100  # rows about a labelled stretch that VUS-PR averages over
+BRIDGE = 5  # rows between flags of one event
+SHARES = (0.005, 0.01, 0.02)
+SHOWN_AT = 0.01
+HEADS = (
+    *("model", "seed", "trim", "events distrusted", "of them shown", "rows"),
+    *("AP", "VUS-PR", "threshold", "events found", "false alarms a day"),
+)
+
+Bool = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Data:
+    """The task, and the labelled events among the rows that are learnt from: first, last moment."""
+
+    task: Task
+    events: list[tuple[pd.Timestamp, pd.Timestamp]]
+
+
+def stretches(marked: Bool, *, bridge: int = 1) -> list[tuple[int, int]]:
+    """Return first and last position of each stretch of marked rows."""
+    rows = np.flatnonzero(marked)
+    cuts = np.flatnonzero(np.diff(rows) > bridge)
+    firsts, lasts = rows[np.append(0, cuts + 1)], rows[np.append(cuts, len(rows) - 1)]
+    return list(zip(firsts.tolist(), lasts.tolist(), strict=True)) if len(rows) else []
+
+
+def read(folder: Path, scratch: Path, *, where: str = "true") -> Data:
+    """Write both parts as the other benchmarks read them; of the first, rows that SQL chooses."""
+    table = pd.read_parquet(folder / "train.parquet")
+    labels = pd.read_parquet(folder / "train_labels.parquet")
+    assert (table["timestamp"] == labels["timestamp"]).all(), "labels belong to the rows"
+    table.insert(1, "entity", "plant")
+    early, label = table["timestamp"] <= UNTIL, labels["is_anomaly"]
+    known = table[early].assign(is_anomaly=label[early])
+    with duckdb.connect() as connection:
+        connection.register("known", known)
+        sql = f"SELECT * EXCLUDE is_anomaly FROM known WHERE {where} ORDER BY timestamp"
+        connection.execute(sql).df().to_parquet(scratch / "train.parquet", index=False)
+    table.assign(is_anomaly=label)[~early].to_parquet(scratch / "test.parquet", index=False)
+    (scratch / "rows").mkdir()
+    time = known["timestamp"].to_numpy()
+    found = stretches(known["is_anomaly"].to_numpy() > 0)
+    return Data(
+        read_task(scratch, scratch / "rows"),
+        [(pd.Timestamp(time[first]), pd.Timestamp(time[last])) for first, last in found],
+    )
+
+
+def train(
+    task: Task, *, variant: VariantName, seed: int, trim: float
+) -> tuple[Detector, tuple[Distrusted, ...]]:
+    """Train and calibrate; return what is distrusted, too."""
+    model = replace(task.config.model, variant=variant)
+    settings = replace(task.config.training, seed=seed, trim=trim)
+    config = replace(task.config, model=model, training=settings)
+    trained = training.train(config, task.ingested, task.prepared)
+    detector = training.calibrate(config, task.ingested, task.prepared, trained)
+    return detector, trained.distrusted
+
+
+def met(events: list[tuple[pd.Timestamp, pd.Timestamp]], found: tuple[Distrusted, ...]) -> int:
+    """Count the events that some stretch meets."""
+    spans = [(pd.Timestamp(each.start), pd.Timestamp(each.end)) for each in found]
+    return sum(any(a <= last and b >= first for a, b in spans) for first, last in events)
+
+
+def told(data: Data, found: tuple[Distrusted, ...]) -> str:
+    """Write what is distrusted as cells."""
+    if not found:
+        return "- | - | -"
+    count = len(data.events)
+    return (
+        f"{met(data.events, found)}/{count} | {met(data.events, found[:MOST])}/{count} "
+        f"| {sum(each.rows for each in found)}"
+    )
+
+
+def later(task: Task, detector: Detector) -> str:
+    """Write how well later rows are told apart, as cells."""
+    windows, label = task.later.windows, task.later.label
+    entity = task.later.entity
+    score = detector.scorer.evaluate(windows.matrix, windows.observed, entity, windows.ends).score
+    threshold = detector.calibration.threshold.value
+    flags, days = score > threshold, len(score) / 1_440
+    events = stretches(label)
+    caught = sum(flags[first : last + 1].any() for first, last in events)
+    false = stretches(flags & ~label, bridge=BRIDGE)
+    return (
+        f"{average_precision_score(label, score):.3f} "
+        f"| {vus_pr(label, score, window=TOLERANCE):.3f} | {threshold:.1f} "
+        f"| {caught}/{len(events)} | {len(false) / days:.2f}"
+    )
+
+
+def rows(
+    folder: Path, data: Data, unlabelled: Task, variant: VariantName, seed: int
+) -> Iterator[str]:
+    """Yield the rows of one model: with each share, and without rows that were pointed out."""
+    shown: tuple[Distrusted, ...] = ()
+    for trim in (0.0, *SHARES):
+        detector, found = train(data.task, variant=variant, seed=seed, trim=trim)
+        yield f"{trim or 'without'} | {told(data, found)} | {later(data.task, detector)} |"
+        shown = found[:MOST] if trim == SHOWN_AT else shown
+    with tempfile.TemporaryDirectory() as scratch:
+        left = read(folder, Path(scratch), where=normal_filter(shown, normal=None)).task
+        for name, task in (("excluded", left), ("labels", unlabelled)):
+            detector, _ = train(task, variant=variant, seed=seed, trim=0.0)
+            yield f"{name} | - | - | - | {later(task, detector)} |"
+
+
+def main(folder: Path, variants: list[VariantName], seeds: list[int]) -> None:
+    """Print the table."""
+    torch.set_num_threads(1)
+    print(f"| {' | '.join(HEADS)} |\n|{'---|' * len(HEADS)}", flush=True)
+    with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
+        data = read(folder, Path(first))
+        unlabelled = read(folder, Path(second), where="is_anomaly = 0").task
+        for variant, seed in product(variants, seeds):
+            for row in rows(folder, data, unlabelled, variant, seed):
+                print(f"| {variant} | {seed} | {row}", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--variants", nargs="*", default=["undercomplete", "linear"])
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
+    given = parser.parse_args()
+    main(given.data, given.variants, given.seeds)

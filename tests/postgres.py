@@ -1,0 +1,75 @@
+"""A real PostgreSQL server for the tests, from Debian's package: a pytest plugin."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+NEEDED = ("initdb", "pg_ctl", "postgres")
+
+
+def _programs():
+    """The folder of PostgreSQL's programs; None when it is not installed."""
+    folders = [Path(found).parent for found in [shutil.which("initdb")] if found]
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((f for f in folders if all((f / name).exists() for name in NEEDED)), None)
+
+
+def _user():
+    """Who runs the server: PostgreSQL refuses to be run by root."""
+    if os.getuid() != 0:
+        return {}
+    for name in ("postgres", "nobody"):
+        try:
+            account = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+    return None
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """The URL of a fresh server, which is gone with the tests; with a user and a password."""
+    programs, user = _programs(), _user()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    if user is None:
+        pytest.skip("PostgreSQL refuses root, and there is no user postgres or nobody")
+    # Not pytest's folder: only root may look into that one.
+    folder = Path(tempfile.mkdtemp(prefix="aedetect-postgres-"))
+    if user:
+        os.chown(folder, user["user"], user["group"])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    secret = folder / "password"
+    secret.write_text("canary-4711\n")
+    secret.chmod(0o644)
+
+    def run(program, *words):
+        command = [str(programs / program), "-D", str(folder / "data"), *words]
+        done = subprocess.run(
+            command, **user, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+    options = f"-h 127.0.0.1 -p {port} -k {folder} -c fsync=off -c timezone=Asia/Kolkata"
+    try:
+        run(
+            "initdb", "-U", "plant", "-A", "scram-sha-256", f"--pwfile={secret}", "-N", "-E", "UTF8"
+        )
+        run("pg_ctl", "start", "-w", "-t", "60", "-l", str(folder / "log"), "-o", options)
+        yield f"postgresql://plant:canary-4711@127.0.0.1:{port}/postgres"
+    finally:
+        if (folder / "data" / "postmaster.pid").exists():
+            run("pg_ctl", "stop", "-w", "-m", "immediate")
+        shutil.rmtree(folder)

@@ -1,0 +1,77 @@
+"""An HTTP receiver of notifications on this machine: a pytest plugin."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+
+class Receiver(ThreadingHTTPServer):
+    """Keeps the messages it got; refuses or hangs when told to."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.messages = []
+        self.answer = 200
+        self.most = None  # messages taken before it refuses
+        self.hangs = threading.Event()
+        self.released = threading.Event()
+
+    @property
+    def url(self):
+        """Its address for Apprise."""
+        return f"json://127.0.0.1:{self.server_port}/secret-token"
+
+    @property
+    def titles(self):
+        """Of the messages it took."""
+        return [message["title"] for message in self.messages]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self):
+        """Take a message."""
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.server.hangs.is_set():
+            self.server.released.wait(30)
+            return
+        full = self.server.most is not None and len(self.server.messages) >= self.server.most
+        answer = 500 if full else self.server.answer
+        if answer == 200:
+            self.server.messages.append(body)
+        self.send_response(answer)
+        self.end_headers()
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@pytest.fixture
+def make_receiver():
+    """Starts receivers that stop with the test."""
+    started = []
+
+    def make():
+        server = Receiver()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        started.append(server)
+        return server
+
+    yield make
+    for server in started:
+        server.released.set()
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def receiver(make_receiver):
+    """One receiver."""
+    return make_receiver()

@@ -1,0 +1,136 @@
+"""Files of flagged/ and events/, written by hand as a scoring run writes them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+TIME = pa.timestamp("us")
+CAUSES = pa.list_(
+    pa.struct(
+        [
+            ("feature", pa.string()),
+            ("share", pa.float64()),
+            ("observed", pa.float64()),
+            ("expected", pa.float64()),
+        ]
+    )
+)
+OUTSIDE = pa.list_(
+    pa.struct([("feature", pa.string()), ("low", pa.float64()), ("high", pa.float64())])
+)
+_MODEL = [
+    ("model_name", pa.string()),
+    ("model_version", pa.int32()),
+    ("calibration_version", pa.int32()),
+]
+
+
+def flagged_schema(time=TIME):
+    """Columns of flagged/."""
+    return pa.schema(
+        [
+            ("timestamp", time),
+            ("entity", pa.string()),
+            ("score", pa.float32()),
+            ("p_value", pa.float64()),
+            ("verdict", pa.string()),
+            ("reason", pa.string()),
+            ("threshold", pa.float64()),
+            ("severity", pa.string()),
+            ("event_id", pa.string()),
+            ("causes", CAUSES),
+            ("outside", OUTSIDE),
+            *_MODEL,
+        ]
+    )
+
+
+def events_schema(time=TIME):
+    """Columns of events/."""
+    return pa.schema(
+        [
+            ("event_id", pa.string()),
+            ("entity", pa.string()),
+            ("start", time),
+            ("end", time),
+            ("rows", pa.int64()),
+            ("peak_timestamp", time),
+            ("peak_score", pa.float32()),
+            ("threshold", pa.float64()),
+            ("p_value", pa.float64()),
+            ("severity", pa.string()),
+            ("causes", CAUSES),
+            ("text", pa.string()),
+            ("suppressed", pa.string()),
+            *_MODEL,
+        ]
+    )
+
+
+CAUSE = {"feature": "cpu", "share": 0.75, "observed": 500.0, "expected": 48.5}
+MODEL = {"model_name": "pump", "model_version": 3, "calibration_version": 1}
+
+
+def flag(at: str, entity: str | None = "east", **other):
+    """Make one flagged row."""
+    row = {
+        "timestamp": datetime.fromisoformat(at),
+        "entity": entity,
+        "score": 4.5,
+        "p_value": 0.001,
+        "verdict": "anomaly",
+        "reason": None,
+        "threshold": 1.5,
+        "severity": "warning",
+        "event_id": "e1",
+        "causes": [CAUSE],
+        "outside": [],
+    }
+    return row | MODEL | other
+
+
+def event(number: str, at: str, entity: str | None = "east", minutes: int = 10, **other):
+    """Make one event of some minutes."""
+    start = datetime.fromisoformat(at)
+    row = {
+        "event_id": number,
+        "entity": entity,
+        "start": start,
+        "end": start + timedelta(minutes=minutes),
+        "rows": minutes + 1,
+        "peak_timestamp": start,
+        "peak_score": 4.5,
+        "threshold": 1.5,
+        "p_value": 0.001,
+        "severity": "warning",
+        "causes": [CAUSE],
+        "text": "cpu is 500, 48.5 was expected",
+        "suppressed": None,
+    }
+    return row | MODEL | other
+
+
+def _write(rows, schema, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows, schema), path)
+    return path
+
+
+def write_flagged(output, partition, rows, time=TIME):
+    """Write one partition of flagged/."""
+    return _write(rows, flagged_schema(time), output / "flagged" / partition / "part-0.parquet")
+
+
+def write_events(output, partition, rows, time=TIME):
+    """Write one partition of events/."""
+    return _write(rows, events_schema(time), output / "events" / partition / "part-0.parquet")
+
+
+def write_scores(output, partition, newest: str, time=TIME):
+    """Write one partition of scores/ that ends with a moment."""
+    schema = pa.schema([("timestamp", time), ("entity", pa.string())])
+    rows = [{"timestamp": datetime.fromisoformat(newest), "entity": "east"}]
+    return _write(rows, schema, output / "scores" / partition / "part-0.parquet")
