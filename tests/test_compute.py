@@ -96,7 +96,7 @@ def test_partition_whose_file_was_replaced_since_the_plan_stays(planned, plant):
 def test_output_that_cannot_be_written_is_named(planned):
     """Nothing is left aside."""
     model, units, output = planned
-    output.mkdir()
+    output.mkdir(exist_ok=True)
     (output / "scores").write_text("in the way")
     with pytest.raises(OutputError, match=r"output cannot be written"):
         compute(units[0], model=model, output=output)
