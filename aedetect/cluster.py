@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
-from aedetect.files import SourceFile
+from aedetect.errors import UnreadableFile
+from aedetect.files import SourceFile, rewritten
 from aedetect.ingest import engine, readable, register
 from aedetect.ranges import time_ranges
 from aedetect.sql import bounds, identifier, scan
@@ -32,14 +33,20 @@ def cluster(
 ) -> tuple[Unit, ...]:
     """Return the units, reading from one file ordered by time when that is worth it.
 
-    The file is made in the folder and must stay until the units are computed.
+    The file is made in the folder and must stay until the units are computed. None is made when
+    an input cannot be read to its end, or is replaced meanwhile: only its own units suffer then.
     """
     files = list({file.name: file for unit in units for file in unit.files}.values())
     if not files or _times_read(units, files, lookback, lookahead) < WORTH_IT:
         return tuple(units)
     start = min(unit.partition.start for unit in units) - lookback
     end = max(unit.partition.end for unit in units) + lookahead
-    path = _order_by_time(files, schema=schema, start=start, end=end, folder=folder)
+    try:
+        path = _order_by_time(files, schema=schema, start=start, end=end, folder=folder)
+    except UnreadableFile:  # slower, and as much is scored as can be read
+        return tuple(units)
+    if rewritten(files, {name: unit.inputs[name] for unit in units for name in unit.inputs}):
+        return tuple(units)
     ordered = _describe(path, files[0], schema)
     return tuple(replace(unit, files=(ordered,)) for unit in units)
 
@@ -86,4 +93,5 @@ def _describe(path: Path, origin: SourceFile, schema: Schema) -> SourceFile:
             hive=frozenset(),
             groups=time_ranges(parquet, schema.timestamp),
             by_time=True,
+            signature=None,
         )

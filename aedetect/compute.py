@@ -12,6 +12,8 @@ import numpy as np
 
 from aedetect.calibrations import newest_version
 from aedetect.detector import Detector
+from aedetect.errors import UnreadableFile
+from aedetect.files import SetAside, rewritten
 from aedetect.ingest import Rows, engine, read
 from aedetect.partition import FLAGGED, SCORES
 from aedetect.score import Scored, score_rows
@@ -52,6 +54,14 @@ def load_detector(folder: str) -> Detector:
     return _loaded(folder, newest_version(Path(folder)))
 
 
+@dataclass(frozen=True)
+class Held:
+    """A partition that was left as it is, and the files that are to blame."""
+
+    partition: str
+    because: tuple[SetAside, ...]
+
+
 @lru_cache(maxsize=4)
 def _loaded(folder: str, _calibration: int | None) -> Detector:
     return Detector.load(Path(folder))
@@ -75,12 +85,14 @@ def compute(unit: Unit, *, model: Model, output: Path) -> Computed:
     """Compute one partition and put its two files in place, the scores last.
 
     The scores' footer is what later runs go by: a run that is killed between the two renames
-    leaves the old footer, and the next run computes the partition again.
+    leaves the old footer, and the next run computes the partition again. Raises UnreadableFile, and
+    leaves the partition as it is, when a file cannot be read to its end or was replaced meanwhile.
     """
     detector = load_detector(model.folder)
     origin = origin_of(model, detector, unit.inputs)
     with written(output), aside(output) as folder:
         result = _write(unit, detector, origin, folder)
+        _check_unchanged(unit)
         with locked(output, alone=False):
             for kind in (FLAGGED, SCORES):
                 target = unit.partition.path(output, kind)
@@ -89,6 +101,16 @@ def compute(unit: Unit, *, model: Model, output: Path) -> Computed:
                 else:
                     withdraw(target, root=output / kind)
     return result
+
+
+def _check_unchanged(unit: Unit) -> None:
+    """Raise UnreadableFile when what was read may not be what the footer says it was."""
+    if moved := rewritten(unit.files, unit.inputs):
+        reason = "was replaced while it was read"
+        raise UnreadableFile(
+            f"{', '.join(moved)} {reason}: {unit.partition} is left to the next run",
+            reasons=dict.fromkeys(moved, reason),
+        )
 
 
 def _write(unit: Unit, detector: Detector, origin: Origin, folder: Path) -> Computed:

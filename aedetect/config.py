@@ -37,6 +37,7 @@ _DURATIONS = (
     ("events", "bridge"),
     ("events", "min_duration"),
     ("events", "cool_down"),
+    ("scoring", "stale_after"),
     ("notify", "max_age"),
 )
 _LEARNT_FROM = ("data", "prepare", "window", "model", "training", "calibration")

@@ -26,13 +26,14 @@ def notify(
 ) -> int:
     """Tell people of alerts, given as name -> text, and of events; return the messages sent.
 
+    An alert that is not given is over; without a mapping nothing is said or known of alerts.
     No receiver makes it fail. Messages name the configuration's file, so that people can answer.
     """
     people = receivers(config.notify.listed, config.notify_urls)
     if not people:
         return 0
     output, detector = config.output, config.name
-    told = send_alerts(output, people, alerts or {}, detector=detector)
+    told = 0 if alerts is None else send_alerts(output, people, alerts, detector=detector)
     label = f"aedetect label {config_path or f'{config.name}.toml'}"
     return told + send_events(output, people, config.notify, detector=detector, label=label)
 

@@ -22,6 +22,11 @@ Every message says what is needed, what came, and what to do about it.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 class AedetectError(Exception):
     """Base of everything that aedetect raises on purpose."""
@@ -40,7 +45,14 @@ class NoData(DataError):
 
 
 class UnreadableFile(DataError):
-    """Not Parquet, truncated, or corrupt."""
+    """Not Parquet, truncated, or corrupt.
+
+    Says in `reasons` what is wrong with each file, by name, where that is known.
+    """
+
+    def __init__(self, message: str, *, reasons: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.reasons = dict(reasons or {})
 
 
 class SchemaMismatch(DataError):

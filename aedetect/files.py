@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -15,10 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aedetect.errors import NoData, UnreadableFile
+from aedetect.locate import locate_all
 from aedetect.ranges import TimeRange, enclosing, occupied_hours, time_ranges
+from aedetect.signature import Signature
 
-SUFFIXES = (".parquet", ".pq", ".parq")
-_MAGIC = "*?["
+FileKey = tuple[str, str]  # path and name
 _CHUNK = 1 << 20  # bytes hashed at a time
 
 
@@ -34,6 +35,8 @@ class SourceFile:
     hive: frozenset[str] = frozenset()  # columns in the path (key=value), not in the file
     groups: tuple[TimeRange, ...] = ()  # of its row groups; none without rows or time column
     by_time: bool = False  # made by `aedetect.cluster`: ordered by time, names its own origin
+    signature: Signature | None = None  # taken before the footer was read; None: cannot be told
+    known_hours: frozenset[int] | None = None  # of an earlier run, so that it need not be read
 
     @cached_property
     def times(self) -> TimeRange | None:
@@ -51,11 +54,18 @@ class SourceFile:
 
         Raises UnreadableFile when it cannot be read to its end.
         """
+        if self.known_hours is not None:
+            return self.known_hours
         try:
             with open_file(self.path) as stream, pq.ParquetFile(stream) as parquet:
                 return frozenset(occupied_hours(parquet, self.time_column))
         except (OSError, pa.ArrowException) as error:
             raise UnreadableFile(f"cannot be read to its end ({error})") from error
+
+    @property
+    def hours_if_read(self) -> frozenset[int] | None:
+        """The hours when they are known by now."""
+        return vars(self).get("hours", self.known_hours)
 
 
 @dataclass(frozen=True)
@@ -78,17 +88,26 @@ class Source:
     aside: tuple[SetAside, ...] = field(default=())
 
 
-def find(locations: Sequence[str], *, timestamp: str) -> Source:
+def find(
+    locations: Sequence[str], *, timestamp: str, known: Mapping[FileKey, SourceFile] | None = None
+) -> Source:
     """List the Parquet files of folders, globs, files or URLs and read their footers.
 
+    Footers of files that are `known`, by path and name, and did not change are not read again.
     Files that cannot be read are set aside by name. Raises NoData when a location does not exist,
     when it holds no Parquet file, and when none of its files is readable.
     """
-    found = [pair for location in locations for pair in _locate(location)]
+    found = locate_all(locations)
+    described: dict[FileKey, SourceFile | SetAside] = {
+        pair: known[pair] for pair in found if known and pair in known and _is_same(known[pair])
+    }
+    others = [pair for pair in found if pair not in described]
     with ThreadPoolExecutor(max_workers=4) as pool:
-        described = list(pool.map(partial(_describe, timestamp=timestamp), found))
-    files = tuple(item for item in described if isinstance(item, SourceFile))
-    aside = tuple(item for item in described if isinstance(item, SetAside))
+        read = pool.map(partial(_describe, timestamp=timestamp), others)
+        described |= dict(zip(others, read, strict=True))
+    items = [described[pair] for pair in found]
+    files = tuple(item for item in items if isinstance(item, SourceFile))
+    aside = tuple(item for item in items if isinstance(item, SetAside))
     if not files:
         raise NoData(
             f"none of the {len(aside)} Parquet files of {', '.join(locations)} is readable "
@@ -97,15 +116,25 @@ def find(locations: Sequence[str], *, timestamp: str) -> Source:
     return Source(files, aside)
 
 
-def fingerprints(files: Iterable[SourceFile]) -> dict[str, str]:
+def fingerprints(
+    files: Iterable[SourceFile], *, known: Mapping[FileKey, tuple[Signature, str]] | None = None
+) -> dict[str, str]:
     """Map each file's name to a hash of its content (BLAKE2b, 128 bits).
 
     Content, because size and modification time change when a file is copied and may not change
-    when one value in it is corrected.
+    when one value in it is corrected. Those that are `known` by path and signature are not read.
     """
     listed = list(files)
+    prints = {}
+    for file in listed:
+        signature, before = (known or {}).get((file.path, file.name), (None, ""))
+        if signature is not None and signature == file.signature:
+            prints[file.name] = before
+    others = [file for file in listed if file.name not in prints]
     with ThreadPoolExecutor(max_workers=2) as pool:
-        return dict(zip((file.name for file in listed), pool.map(fingerprint, listed), strict=True))
+        hashed = pool.map(fingerprint, others)
+        prints |= dict(zip((file.name for file in others), hashed, strict=True))
+    return {file.name: prints[file.name] for file in listed}
 
 
 def fingerprint(file: SourceFile) -> str:
@@ -118,9 +147,33 @@ def fingerprint(file: SourceFile) -> str:
 
 
 def is_whole(file: SourceFile) -> bool:
-    """Whether a file can be read to its end; reads all of it."""
+    """Whether a file can be read to its end; reads all of it, once a process."""
+    if not _is_same(file):
+        return _is_whole.__wrapped__(file.path, None)
+    return _is_whole(file.path, file.signature)
+
+
+def rewritten(files: Iterable[SourceFile], fingerprints: Mapping[str, str]) -> tuple[str, ...]:
+    """Name the files that are not any more what they were when they were found.
+
+    Only local files can tell. The content decides, so that a file which was merely touched counts
+    as it was.
+    """
+    moved = [file for file in files if file.signature is not None and not _is_same(file)]
+    return tuple(file.name for file in moved if _hashed_now(file) != fingerprints[file.name])
+
+
+def _hashed_now(file: SourceFile) -> str | None:
     try:
-        with open_file(file.path) as stream, pq.ParquetFile(stream) as parquet:
+        return fingerprint(file)
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=1024)
+def _is_whole(path: str, _signature: Signature | None) -> bool:
+    try:
+        with open_file(path) as stream, pq.ParquetFile(stream) as parquet:
             for _ in parquet.iter_batches():
                 pass
     except (pa.ArrowException, OSError):
@@ -136,55 +189,15 @@ def open_file(path: str) -> IO[bytes]:
     return stream
 
 
-def _locate(location: str) -> Iterator[tuple[str, str]]:
-    """Yield (path, name) of the Parquet files at a location, in the order of their names."""
-    fs, root = fsspec.url_to_fs(location)
-    fs.invalidate_cache()  # a process that lives long must see what arrived since
-    if any(sign in location for sign in _MAGIC):
-        base = _fixed_part(root)
-        paths = sorted(path for path in fs.glob(root) if fs.isfile(path))
-    elif fs.isdir(root):
-        base, paths = root, sorted(path for path in fs.find(root) if _is_parquet(path, root))
-    elif fs.isfile(root):
-        base, paths = str(PurePosixPath(root).parent), [root]
-    else:
-        raise NoData(f"no such file or folder: {location}: check the path in the configuration")
-    if not paths:
-        raise NoData(
-            f"no Parquet file ({', '.join(SUFFIXES)}) in {location}: point to where they are"
-        )
-    for path in paths:
-        yield _openable(fs, path), path[len(base) :].lstrip("/")
-
-
-def _fixed_part(pattern: str) -> str:
-    """Return the folder of a glob pattern that holds no wildcard.
-
-    >>> _fixed_part("/data/2026-*/x.parquet")
-    '/data'
-    """
-    fixed: list[str] = []
-    for part in PurePosixPath(pattern).parts[:-1]:
-        if any(sign in part for sign in _MAGIC):
-            break
-        fixed.append(part)
-    return str(PurePosixPath(*fixed))
-
-
-def _is_parquet(path: str, root: str) -> bool:
-    """Whether a path is a Parquet file outside hidden or underscored folders."""
-    parts = PurePosixPath(path[len(root) :]).parts
-    return path.endswith(SUFFIXES) and not any(part.startswith((".", "_")) for part in parts)
-
-
-def _openable(fs: fsspec.AbstractFileSystem, path: str) -> str:
-    protocol = fs.protocol if isinstance(fs.protocol, str) else fs.protocol[0]
-    return path if protocol in {"file", "local"} else str(fs.unstrip_protocol(path))
+def _is_same(file: SourceFile) -> bool:
+    """Whether a file is what it was when it was described."""
+    return file.signature is not None and file.signature == Signature.of(file.path)
 
 
 def _describe(pair: tuple[str, str], *, timestamp: str) -> SourceFile | SetAside:
     """Read one footer; a file without a readable one is set aside with the reason."""
     path, name = pair
+    signature = Signature.of(path)
     try:
         with open_file(path) as stream, pq.ParquetFile(stream) as parquet:
             schema = parquet.schema_arrow
@@ -203,6 +216,7 @@ def _describe(pair: tuple[str, str], *, timestamp: str) -> SourceFile | SetAside
         time_column=timestamp,
         hive=hive,
         groups=groups,
+        signature=signature,
     )
 
 

@@ -119,8 +119,10 @@ def readable(files: Sequence[SourceFile]) -> Iterator[None]:
         corrupt = [file.name for file in files if not is_whole(file)]
         message = str(error).splitlines()[0]
         if corrupt:
+            reason = f"cannot be read to the end ({message})"
             raise UnreadableFile(
-                f"{', '.join(corrupt)} cannot be read to the end ({message}): restore or remove it"
+                f"{', '.join(corrupt)} {reason}: restore or remove it",
+                reasons=dict.fromkeys(corrupt, reason),
             ) from error
         raise DataError(
             f"the rows of {files[0].name} and {len(files) - 1} other files cannot be read as asked "

@@ -23,7 +23,7 @@ from aedetect.files import Source, find, fingerprints
 from aedetect.ingest import Int, Rows, engine, read
 from aedetect.logs import log_event
 from aedetect.opinions import FalseAlarms, heed
-from aedetect.schema import Schema
+from aedetect.schema import Schema, column_types
 from aedetect.split import Part, split
 from aedetect.sql import Query
 from aedetect.survey import Survey, survey
@@ -92,7 +92,7 @@ def ingest(config: Config, scratch: Path) -> Ingested:
         log_event(logger, "note", text=note)
     return Ingested(
         rows=collected.rows,
-        schema=_schema(config, seen, collected.rows),
+        schema=_schema(config, seen, collected.rows, source),
         survey=seen,
         source=source,
         fingerprint=_fingerprint(source),
@@ -123,7 +123,7 @@ def prepare(config: Config, ingested: Ingested, scratch: Path) -> PreparedRows:
     return PreparedRows(preparation=preparation, windows=windows, back=back)
 
 
-def _schema(config: Config, seen: Survey, rows: Rows) -> Schema:
+def _schema(config: Config, seen: Survey, rows: Rows, source: Source) -> Schema:
     settings = config.data
     frequency = parse_duration(settings.frequency) if settings.frequency else None
     period = frequency or sampling_period(rows)
@@ -140,6 +140,7 @@ def _schema(config: Config, seen: Survey, rows: Rows) -> Schema:
         context=settings.context,
         period=period,
         max_gap=parse_duration(settings.max_gap) if settings.max_gap else MAX_GAP_PERIODS * period,
+        types=column_types(source.files),
     )
 
 

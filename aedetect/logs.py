@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+_LEVELS = {"note": logging.WARNING, "warning": logging.WARNING, "alert": logging.ERROR}
+
 
 def log_event(logger: logging.Logger, event: str, /, **fields: object) -> None:
     """Log an event as logfmt, with the fields also on the record as `fields`.
@@ -11,7 +13,7 @@ def log_event(logger: logging.Logger, event: str, /, **fields: object) -> None:
     >>> logging.getLogger("x").setLevel(logging.ERROR)
     >>> log_event(logging.getLogger("x"), "epoch", number=1, loss=0.5)
     """
-    level = logging.WARNING if event == "note" else logging.INFO
+    level = _LEVELS.get(event, logging.INFO)
     if logger.isEnabledFor(level):
         line = " ".join([event, *(f"{key}={_plain(value)}" for key, value in fields.items())])
         logger.log(level, line, extra={"event": event, "fields": fields})

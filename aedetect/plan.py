@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,8 @@ class ScoringSettings:
     input: str | tuple[str, ...] | None = None  # file, folder, glob or URL
     output: str = "output"  # folder
     partition: PartitionBy = "day"
+    strict: bool = False  # whether a run fails in the end for files that it could not score
+    stale_after: str | None = None  # age of the newest row that is an alert; None: any age is fine
     schedule: str | None = None  # cron, UTC
     model: str | None = None  # NAME@alias or NAME/version; None: the detector's champion
 
@@ -106,6 +108,12 @@ class _Index:
         suppression = self.suppression.within(partition.start, partition.end)
         return Unit(partition, chosen, inputs | suppression.inputs, suppression)
 
+    def agrees(self, partition: Partition, origin: Origin, anew: Origin | None) -> bool:
+        """Whether a partition made now would be what it is."""
+        by = origin if anew is None else anew
+        inputs = self.unit(partition, by.lookback, by.lookahead).inputs
+        return replace(by, inputs=inputs) == origin
+
 
 def make_plan(
     source: Source,
@@ -116,14 +124,16 @@ def make_plan(
     lookback: int,
     lookahead: int = 0,
     span: Span,
-    force: bool,
+    anew: Origin | None = None,
+    force: bool = False,
     suppression: Suppression = _NOTHING_QUIET,
 ) -> Plan:
     """Compare what each partition would be made from with what it was made from.
 
-    Partitions outside the span are left alone; those inside are computed again when forced. A
-    partition that exists is judged by the lookback and lookahead it was written with, so that a
-    new model changes nothing that is already written.
+    Partitions outside the span are left alone. A partition that exists is judged by the lookback
+    and lookahead it was written with, so that a new model changes nothing that is already written;
+    given what it would be made from `anew` (whatever its inputs), it is judged by all of that; when
+    forced, it is computed whatever it was made from.
     """
     due = {partition for file in source.files for partition in occupied(file, by)}
     index = _Index.of(source.files, fingerprints, suppression)
@@ -137,11 +147,7 @@ def make_plan(
             held.append(partition)
         elif partition not in due:
             withdrawn.append(partition)
-        elif (
-            force
-            or origin is None
-            or index.unit(partition, origin.lookback, origin.lookahead).inputs != origin.inputs
-        ):
+        elif force or origin is None or not index.agrees(partition, origin, anew):
             compute.append(index.unit(partition, lookback, lookahead))
         else:
             current += 1
@@ -177,6 +183,14 @@ def listed(root: Path, *, by: PartitionBy) -> dict[Partition, Path]:
             "another [scoring] output, or the partition it was written with"
         )
     return {at: path for at, path in found if at is not None}
+
+
+def extent(files: Iterable[SourceFile], written: Iterable[Partition]) -> tuple[int, int]:
+    """Return [start, end) in ns of all rows that are there or due; (0, 0) when there are none."""
+    times = [file.times for file in files if file.times is not None]
+    edges = [moment for each in times for moment in (each.first, each.last + 1)]
+    edges += [moment for each in written for moment in (each.start, each.end)]
+    return min(edges, default=0), max(edges, default=0)
 
 
 def check_owner(written: Mapping[Partition, Origin | None], *, model_name: str) -> None:

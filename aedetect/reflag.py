@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from aedetect import registry
+from aedetect import deliver, registry
 from aedetect.form import Formation, form_events
 from aedetect.logs import log_event
 from aedetect.partition import FLAGGED, SCORES, Partition
@@ -139,12 +139,16 @@ def finish(work: Work, computed: Iterable[Done]) -> Reflagged:
     )
 
 
-def run(config: Config, *, span: Span | None = None) -> Reflagged:
-    """Flag anew what is written, one partition after the other, in this process."""
+def run(config: Config, *, span: Span | None = None, config_path: str | None = None) -> Reflagged:
+    """Flag anew what is written, one partition after the other, in this process; deliver that."""
+    deliver.check(config)
     with written(config.output):
         sweep(config.output)
     work = plan(config, span=span or Span())
-    return finish(work, [compute(work, *each) for each in work.partitions])
+    done = finish(work, [compute(work, *each) for each in work.partitions])
+    deliver.notify(config, config_path=config_path)
+    deliver.fill_database(config)
+    return done
 
 
 def _write(work: Work, partition: Partition, origin: Origin, folder: Path) -> Done:

@@ -65,6 +65,7 @@ class Schema:
     context: tuple[Literal["hour", "weekday"], ...]
     period: int  # ns between rows
     max_gap: int  # ns, longest step inside a window
+    types: tuple[tuple[str, str], ...] = ()  # every column of the training files and its Arrow type
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -84,6 +85,12 @@ def kind_of(dtype: pa.DataType) -> Kind:
     if pa.types.is_dictionary(dtype):
         return kind_of(dtype.value_type)
     return "category" if is_text or pa.types.is_string_view(dtype) else "other"
+
+
+def column_types(files: Iterable[SourceFile]) -> tuple[tuple[str, str], ...]:
+    """Return every column of the files with its Arrow type; twice when it has two types."""
+    pairs = ((name, str(dtype)) for file in files for name, dtype in file.columns.items())
+    return tuple(dict.fromkeys(pairs))
 
 
 def check_time(files: Iterable[SourceFile], *, timestamp: str) -> bool:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from aedetect.stretches import EventSettings
     from aedetect.window import Matrix
 
+NAMES = ("[events] ignore", "[events] maintenance")  # among the inputs of a partition
 _NAMED = 0.1  # share of what was ignored, from which on a feature is named
 
 
@@ -49,10 +50,8 @@ class Suppression:
 
         The names begin with a bracket, as no file's does that people are likely to have.
         """
-        parts = {
-            "[events] ignore": (self.ignore, self.only_above, self.only_below),
-            "[events] maintenance": tuple(map(astuple, self.intervals)),
-        }
+        features = (self.ignore, self.only_above, self.only_below)
+        parts = dict(zip(NAMES, (features, tuple(map(astuple, self.intervals))), strict=True))
         return {name: _digest(part) for name, part in parts.items() if any(part)}
 
 

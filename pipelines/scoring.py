@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger, unmapped
+from prefect.artifacts import create_markdown_artifact
+from prefect.runtime import flow_run
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from aedetect import deliver
@@ -14,6 +18,7 @@ from aedetect import scoring as stages
 from aedetect.config import read_config
 from aedetect.durations import parse_instant
 from aedetect.plan import Span
+from aedetect.report import Summary, check_strict, line, markdown
 from pipelines import tasks
 from pipelines.blocks import secrets
 from pipelines.guard import guarded
@@ -34,32 +39,56 @@ def scoring(
     since: str | None = None,
     until: str | None = None,
     rescore: bool = False,  # noqa: FBT001, FBT002 - flow parameters are always given by name
-) -> stages.Summary:
-    """Score what is new or changed, each partition in a task of its own."""
+    force: bool = False,  # noqa: FBT001, FBT002
+    what_if: bool = False,  # noqa: FBT001, FBT002
+) -> Summary:
+    """Score what is new or changed, each partition in a task of its own.
+
+    With `rescore` also what another model made, with `force` what is current too. Of a
+    `what_if`, as of another model into another output, nobody is told, nor is a database.
+    """
     config = read_config(Path(config_path), overrides or (), secrets=secrets())
     span = Span(
         parse_instant(since) if since else None,
         parse_instant(until) if until else None,
     )
-    deliver.check(config)
-    model = tasks.resolve_model(config)
-    with stages.workspace(config) as scratch:
-        job = tasks.make_plan(config, model, span=span, force=rescore, scratch=scratch)
-        futures = tasks.score_partition.map(
-            list(job.plan.compute), model=unmapped(model), output=unmapped(job.output)
-        )
-        computed = futures.result()
-        summary = tasks.finish(job, computed, tasks.form_events(job))
-    get_run_logger().info(
-        "%d rows of %d partitions scored, %d flagged; %d partitions were up to date",
-        summary.rows,
-        summary.partitions,
-        summary.flagged,
-        summary.current,
-    )
-    if config.notify.listed:
-        tasks.notify(config, config_path=config_path)
-    if config.database.url is not None:
+    with stages.record(config, clock=_now, run_id=flow_run.get_id()) as report:
+        if not what_if:
+            deliver.check(config)
+        model = tasks.resolve_model(config)
+        with stages.workspace(config) as scratch:
+            job = tasks.make_plan(
+                config, model, span=span, rescore=rescore, force=force, scratch=scratch
+            )
+            futures = tasks.score_partition.map(
+                list(job.plan.compute), model=unmapped(model), output=unmapped(job.output)
+            )
+            results = futures.result()
+            summary = report(tasks.finish(job, results, tasks.form_events(job)))
+    _show(summary, name=config.name)
+    if config.notify.listed and not what_if:
+        tasks.notify(config, config_path=config_path, alerts=summary.alerts)
+    if config.database.url is not None and not what_if:
         tasks.fill_database(config)
-    stages.check_fit(summary)
+    if config.scoring.strict:
+        check_strict(summary)
     return summary
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _show(summary: Summary, *, name: str) -> None:
+    """Tell the run in Prefect: a line, what is wrong, and a page kept with the flow run."""
+    logger = get_run_logger()
+    logger.info(line(summary))
+    for text in summary.warnings:
+        logger.warning(text)
+    for text in summary.alerts.values():
+        logger.error(text)
+    key = re.sub("[^a-z0-9]+", "-", f"scoring-{name}".lower()).strip("-")
+    try:
+        create_markdown_artifact(markdown(summary), key=key, description="What a run did")
+    except Exception as error:
+        logger.warning("the report could not be kept as an artifact: %s", error)

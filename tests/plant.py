@@ -19,6 +19,8 @@ import pytest
 from aedetect import registry, scoring, training
 from aedetect.config import Config, make_config
 from aedetect.plan import Span
+from aedetect.report import Summary
+from aedetect.runs import Clock
 
 DAYS = ("2026-01-03", "2026-01-04", "2026-01-05")  # that arrive, a file each
 ROWS = 2 * 1440  # of a day
@@ -137,12 +139,15 @@ class Plant:
         self,
         *,
         span: Span | None = None,
+        rescore: bool = False,
         force: bool = False,
+        clock: Clock | None = None,
         events: dict[str, object] | None = None,
         **scoring_keys: object,
-    ) -> scoring.Summary:
+    ) -> Summary:
         """Score in this process."""
-        return scoring.run(self.config(events=events, **scoring_keys), span=span, force=force)
+        config = self.config(events=events, **scoring_keys)
+        return scoring.run(config, span=span, rescore=rescore, force=force, clock=clock)
 
 
 @pytest.fixture(scope="session")
@@ -175,13 +180,18 @@ def plant(tmp_path, trained, arrived):
     return Plant(folder=tmp_path, uri=trained.uri)
 
 
+RECORDS = {"runs", ".cache"}  # of the output: what runs did and saw, not what they made
+
+
+def made(folder: Path) -> list[Path]:
+    """Return every file below a folder but the records of runs, in order."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [path for path in found if path.relative_to(folder).parts[0] not in RECORDS]
+
+
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return every file below a folder with its bytes."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+    """Return every file that runs made below a folder with its bytes."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in made(folder)}
 
 
 def pure(output: Path) -> dict[str, bytes]:
@@ -192,12 +202,8 @@ def pure(output: Path) -> dict[str, bytes]:
 
 
 def stamps(folder: Path) -> dict[str, int]:
-    """Return when every file below a folder was written, in ns."""
-    return {
-        str(path.relative_to(folder)): path.stat().st_mtime_ns
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+    """Return when every file that runs made below a folder was written, in ns."""
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in made(folder)}
 
 
 def rewritten(folder: Path, before: dict[str, int]) -> set[str]:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from plant import DAYS, ROWS, table, write
+from plant import DAYS, ROWS, table, write, write_config
 from runs import deployed
 
 from aedetect.cli import QUIET, app, main
@@ -267,18 +267,67 @@ def test_train_and_score(prefect, aedetect, plant):
     again = json.loads(aedetect("score", path, "--json", *own)[1])
     assert (again["partitions"], again["current"]) == (0, 3)
     since = json.loads(aedetect("score", path, "--json", "--since", DAYS[2], *own)[1])
+    assert (since["partitions"], since["current"]) == (0, 1)
+    since = json.loads(aedetect("score", path, "--json", "--since", DAYS[2], "--force", *own)[1])
     assert since["partitions"] == 1
+    listed = json.loads(aedetect("runs", path, "--json", "--most", "3", *own)[1])
+    assert [run["partitions"] for run in listed] == [1, 0, 0]
 
 
-def test_score_fails_for_files_that_do_not_fit(plant):
+def test_strict_score_fails_for_files_that_do_not_fit(plant):
     """One message with file and column after the log, exit code 1, and the other days scored."""
     write(table(DAYS[2]).drop(columns="cpu"), plant.incoming / f"{DAYS[2]}.parquet")
-    done = run("score", plant.written(), folder=plant.folder)
+    done = run("score", plant.written(strict=True), folder=plant.folder)
     assert (done.returncode, done.stdout) == (1, "")
-    words = [line.split(" ")[0] for line in done.stderr.splitlines()]
-    assert words == ["plan", "partition", "partition", "events", "scored", "aedetect:"]
-    assert f'{DAYS[2]}.parquet: lacks the column "cpu"' in done.stderr.splitlines()[-1]
+    lines = done.stderr.splitlines()
+    words = [line.split(" ")[0] for line in lines]
+    assert words == ["plan", "partition", "partition", "events", "warning", "scored", "aedetect:"]
+    assert f'{DAYS[2]}.parquet: lacks the column "cpu"' in lines[-1]
+    assert ["done=1/2" in lines[1], "done=2/2" in lines[2]] == [True, True]
+    assert "rows_per_s=" in lines[1]
     assert len(list((plant.output / "scores").iterdir())) == 2
+
+
+def test_score_says_what_is_wrong_and_ends_well(prefect, aedetect, plant):
+    """Files that cannot be scored are warnings, old data an alert, and `runs` keeps both."""
+    write(table(DAYS[2]).drop(columns="cpu"), plant.incoming / f"{DAYS[2]}.parquet")
+    path = plant.written(stale_after="2h")
+    code, out, _ = aedetect("score", path)
+    assert (code, "warning: cannot be scored" in out, "ALERT: the newest row" in out) == (
+        0,
+        True,
+        True,
+    )
+    code, out, _ = aedetect("runs", path)
+    assert (code, "partial" in out, "lacks the column" in out, "newest row" in out) == (
+        0,
+        True,
+        True,
+        True,
+    )
+
+
+def test_runs_before_scoring_says_to_score(aedetect, plant):
+    """Asking is not an error."""
+    code, out, _ = aedetect("runs", plant.written())
+    assert (code, "aedetect score CONFIG" in out) == (0, True)
+
+
+def test_another_version_scores_into_another_folder(prefect, aedetect, plant):
+    """And fills no database. The champion by its number is not another version."""
+    given = plant.given() | {"database": {"url": "sqlite:///plant.db"}}
+    path = write_config(plant.folder / "plant.toml", given)
+    code, _, err = aedetect("score", path, "--model", "plant/2")
+    assert (code, "give --to FOLDER" in err) == (1, True)
+    assert not plant.output.exists()
+    to = plant.folder / "what if"
+    code, out, _ = aedetect("score", path, "--model", "plant/2", "--to", to, "--json")
+    assert (code, json.loads(out)["model"], json.loads(out)["output"]) == (0, "plant/2", str(to))
+    assert not plant.output.exists()
+    assert not (plant.folder / "plant.db").exists()
+    code, out, _ = aedetect("score", path, "--model", "plant/1", "--json")
+    assert (code, json.loads(out)["output"]) == (0, str(plant.output))
+    assert (plant.folder / "plant.db").exists()
 
 
 def test_the_command_itself(plant):

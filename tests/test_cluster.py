@@ -25,7 +25,7 @@ def planned(plant, tmp_path):
     model = scoring.resolve(config)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    job = scoring.plan(config, model, span=Span(), force=False, scratch=scratch)
+    job = scoring.plan(config, model, span=Span(), scratch=scratch)
     return job, load_detector(model.folder).scorer, scratch
 
 

@@ -11,8 +11,9 @@ from plant import DAYS, ROWS, STRANGE_ROWS, contents, write
 
 from aedetect import scoring
 from aedetect.compute import compute
-from aedetect.errors import OutputError
-from aedetect.plan import Span
+from aedetect.errors import OutputError, UnreadableFile
+from aedetect.files import find, fingerprints
+from aedetect.plan import Span, Unit
 from aedetect.sink import read_origin
 
 
@@ -21,7 +22,7 @@ def planned(plant):
     """Plan the three days: the model, the units, and where the output goes."""
     config = plant.config()
     model = scoring.resolve(config)
-    job = scoring.plan(config, model, span=Span(), force=False, scratch=plant.folder)
+    job = scoring.plan(config, model, span=Span(), scratch=plant.folder)
     return model, job.plan.compute, plant.output
 
 
@@ -68,19 +69,34 @@ def test_context_is_read_and_not_written(planned):
 
 
 def test_partition_without_rows_goes(planned, plant):
-    """Files that lost the rows of a day between plan and work leave no file of that day."""
+    """Files that lost the rows of a day leave no file of that day."""
     model, units, output = planned
     compute(units[0], model=model, output=output)
     path = plant.incoming / f"{DAYS[0]}.parquet"
     write(pd.read_parquet(path).iloc[:0], path)
-    assert compute(units[0], model=model, output=output).rows == 0
+    found = find([str(path)], timestamp="time").files
+    emptied = Unit(units[0].partition, found, fingerprints(found))
+    assert compute(emptied, model=model, output=output).rows == 0
     assert contents(output) == {}
+
+
+def test_partition_whose_file_was_replaced_since_the_plan_stays(planned, plant):
+    """Its footer would say that it was made from what was there before."""
+    model, units, output = planned
+    compute(units[0], model=model, output=output)
+    before = contents(output)
+    path = plant.incoming / f"{DAYS[0]}.parquet"
+    write(pd.read_parquet(path).iloc[:100], path)
+    with pytest.raises(UnreadableFile, match="was replaced while it was read") as refused:
+        compute(units[0], model=model, output=output)
+    assert list(refused.value.reasons) == [path.name]
+    assert contents(output) == before
 
 
 def test_output_that_cannot_be_written_is_named(planned):
     """Nothing is left aside."""
     model, units, output = planned
-    output.mkdir()
+    output.mkdir(exist_ok=True)
     (output / "scores").write_text("in the way")
     with pytest.raises(OutputError, match=r"output cannot be written"):
         compute(units[0], model=model, output=output)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
+from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
-from plant import DAYS, write_config
+from plant import DAYS, settings, table, write, write_config
 from verdict_files import event, write_events
 
-from aedetect import deliver, scoring
+from aedetect import deliver, reflag, scoring, training
 from aedetect.config import make_config
 from aedetect.errors import ConfigError, DeliveryError
+from aedetect.recalibrate import recalibrate
 from aedetect.secrets import Secrets
 
 CANARIES = ("canary-4711", "canary-0815", "secret-token")
@@ -81,6 +84,62 @@ def test_people_are_told_after_a_run(plant, receiver):
     assert "aedetect label plant.toml e1" in receiver.messages[1]["message"]
     receiver.answer = 500
     assert scoring.run(config, force=True).partitions == len(DAYS)
+
+
+def test_an_alert_of_a_run_is_told_once_until_it_is_over(plant, receiver):
+    """Old data are told by the run that sees them, and again when they are old once more."""
+    given = plant.given(stale_after="2h") | {"notify": {"urls": ["env:TEAM"], "max_age": "1min"}}
+    config = make_config(given, folder=plant.folder, secrets=Secrets({"TEAM": receiver.url}))
+    late, early = (datetime(2026, 1, 6, hour, tzinfo=UTC) for hour in (12, 0))
+
+    def told(moment):
+        scoring.run(config, clock=lambda: moment)
+        return receiver.titles.count("plant: stale data")
+
+    assert [told(moment) for moment in (late, late, early, late)] == [1, 1, 1, 2]
+
+
+def test_a_flow_tells_its_alerts(prefect, plant, receiver, monkeypatch):
+    """Also when nothing is scored; of what would be, nobody is told and no database filled."""
+    from pipelines.scoring import scoring as flow
+
+    monkeypatch.setenv("TEAM", receiver.url)
+    given = plant.given(stale_after="2h") | {
+        "notify": {"urls": ["env:TEAM"], "min_severity": "info"},
+        "database": {"url": "sqlite:///plant.db"},
+    }
+    path = str(write_config(plant.folder / "plant.toml", given))
+    assert flow(path, ["scoring.output=other"], what_if=True).flagged > 0
+    assert (receiver.titles, (plant.folder / "plant.db").exists()) == ([], False)
+    flow(path)
+    assert receiver.titles.count("plant: stale data") == 1
+    assert (plant.folder / "plant.db").exists()
+
+
+def test_flagging_anew_is_delivered(plant, tmp_path):
+    """The database holds what the newest threshold says."""
+    folder = tmp_path / "own"
+    write(table("2026-01-01", days=2), folder / "train.parquet")
+    shutil.copytree(plant.incoming, folder / "incoming")
+    given = settings(database={"url": "sqlite:///plant.db"}, training={"epochs": 1})
+    config = make_config(given, folder=folder)
+    training.run(config)
+    url, before = f"sqlite:///{folder}/plant.db", scoring.run(config).flagged
+    assert count(url) == before
+    lower = settings(calibration={"threshold": "quantile", "quantile": 0.98})
+    recalibrate(make_config(given | lower, folder=folder))
+    after = reflag.run(config).flagged
+    assert count(url) == after > before
+
+
+def test_flagging_anew_ends_no_alert(plant, receiver):
+    """It did not look at the input."""
+    config = delivering(plant, urls=["env:TEAM"], environment={"TEAM": receiver.url})
+    scoring.run(config)
+    deliver.notify(config, alerts={"stale": "no rows"})
+    reflag.run(config)
+    deliver.notify(config, alerts={"stale": "no rows"})
+    assert receiver.titles.count("plant: stale") == 1
 
 
 def test_a_database_that_is_away_is_tried_again(prefect, plant):

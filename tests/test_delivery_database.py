@@ -233,7 +233,7 @@ def test_an_old_file_is_refused_by_name(deliver, output):
     path = output / "events" / FIRST / "part-0.parquet"
     table = pa.parquet.read_table(path).drop_columns(["text"])
     pa.parquet.write_table(table, path)
-    with pytest.raises(OutputError, match=r"lacks text: run `aedetect score --all`"):
+    with pytest.raises(OutputError, match=r"lacks text: run `aedetect score --all --force`"):
         deliver()
 
 

@@ -8,7 +8,8 @@ import pytest
 from plant import contents, settings, table, write, write_config
 
 from aedetect import learning, registry, scoring
-from aedetect.errors import AedetectError, DeliveryError, NoData, SchemaMismatch, UnreadableFile
+from aedetect.errors import AedetectError, DataError, DeliveryError, NoData
+from aedetect.runs import read_runs
 from pipelines import tasks
 
 
@@ -54,30 +55,58 @@ def test_scoring_flow_writes_what_the_functions_write(prefect, plant):
     assert contents(plant.folder / "flow") == contents(plant.output)
 
 
-def test_scoring_flow_fails_for_unfit_files_after_scoring_the_others(prefect, plant):
+def test_strict_flow_fails_for_unfit_files_after_scoring_the_others(prefect, plant):
     """The flow run is failed for people to see; the day that fits has its scores."""
     from pipelines.scoring import scoring as flow
 
     write(table("2026-01-05").drop(columns="cpu"), plant.incoming / "2026-01-05.parquet")
-    with pytest.raises(SchemaMismatch, match='lacks the column "cpu"'):
-        flow(str(plant.written()))
+    with pytest.raises(DataError, match='lacks the column "cpu"'):
+        flow(str(plant.written(strict=True)))
     days = sorted(path.name for path in (plant.output / "scores").iterdir())
     assert days == ["date=2026-01-03", "date=2026-01-04"]
 
 
 def test_scoring_flow_scores_the_others_when_data_are_corrupt(prefect, plant):
-    """A file whose damage shows only when it is read fails its partitions, by name."""
+    """A file whose damage shows only when it is read holds its partitions, by name."""
     from pipelines.scoring import scoring as flow
 
     path = plant.incoming / "2026-01-03.parquet"
     content = bytearray(path.read_bytes())
     content[1000:9000] = bytes(8000)
     path.write_bytes(content)
-    with pytest.raises(UnreadableFile, match=r"2026-01-03\.parquet cannot be read to the end"):
-        flow(str(plant.written()))
+    summary = flow(str(plant.written()))
+    assert summary.status == "partial"
+    assert [file.split(":")[0] for file in summary.unreadable] == ["2026-01-03.parquet"]
     scored = [path.name for path in (plant.output / "scores").iterdir()]
     assert "date=2026-01-05" in scored
     assert "date=2026-01-03" not in scored
+
+
+def test_scoring_flow_reports(prefect, plant, task_runs):
+    """Each run leaves a row, also one that fails, and a page beside the flow run in Prefect."""
+    from prefect import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+    from pipelines.scoring import scoring as flow
+
+    async def page():
+        async with get_client() as client:
+            chosen = ArtifactFilter(key=ArtifactFilterKey(any_=["scoring-plant"]))
+            return await client.read_artifacts(artifact_filter=chosen)
+
+    summary = flow(str(plant.written(stale_after="2h")))
+    flow_run, _ = task_runs()
+    (alert,) = summary.alerts.values()
+    (artifact,) = [each for each in asyncio.run(page()) if each.flow_run_id == flow_run.id]
+    assert f"| rows | {summary.rows} |" in artifact.data
+    assert alert in artifact.data
+    for path in plant.incoming.iterdir():
+        path.unlink()
+    with pytest.raises(NoData):
+        flow(str(plant.written()))
+    newest, before = read_runs(plant.output, most=9)
+    assert (newest["status"], before["status"]) == ("failed", "done")
+    assert (before["run_id"], before["alerts"]) == (str(flow_run.id), [alert])
 
 
 def test_refused_run_fails_once(prefect, plant, task_runs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from plant import DAYS, contents
 
 from aedetect.errors import ConfigError, OutputError
 from aedetect.places import is_remote, place
+from aedetect.runs import read_runs
 
 
 @pytest.fixture(scope="session")
@@ -86,6 +88,20 @@ def test_a_second_run_does_nothing(plant, bucket):
     plant.score(output=bucket)
     again = plant.score(output=bucket)
     assert (again.partitions, again.current) == (0, len(DAYS))
+
+
+def test_runs_are_recorded_on_object_storage(plant, bucket):
+    """The newest first, as in a folder."""
+    begin = datetime(2026, 1, 6, tzinfo=UTC)
+    for days in (0, 1):
+        plant.score(output=f"{bucket}/verdicts", clock=lambda n=days: begin + timedelta(days=n))
+    runs = read_runs(place(f"{bucket}/verdicts"), most=9)
+    assert [(run["started"], run["current"]) for run in runs] == [
+        (begin + timedelta(days=1), len(DAYS)),
+        (begin, 0),
+    ]
+    assert read_runs(place(f"{bucket}/verdicts"), most=1) == runs[:1]
+    assert read_runs(place(f"{bucket}/nothing"), most=1) == []
 
 
 def test_deleted_input_withdraws_objects(plant, bucket):

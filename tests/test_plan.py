@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -134,6 +136,28 @@ def test_another_model_version_changes_nothing(incoming):
     """The model is not what partitions are compared by."""
     written = origins(planned(incoming), model_version=99)
     assert planned(incoming, written).current == 2
+
+
+@pytest.mark.parametrize(("version", "computed"), [(1, 0), (2, 2)])
+def test_partitions_asked_for_anew_are_compared_with_all_they_would_be_made_from(
+    incoming, version, computed
+):
+    """What exactly this model made from exactly these files is current, anything else is not."""
+    written = origins(planned(incoming))
+    anew = replace(next(iter(written.values())), model_version=version, inputs={})
+    plan = planned(incoming, written, anew=anew)
+    assert (len(plan.compute), plan.current) == (computed, 2 - computed)
+    assert len(planned(incoming, written, anew=anew, force=True).compute) == 2
+
+
+def test_partitions_asked_for_anew_are_compared_with_the_present_lookahead(incoming):
+    """A model that looks ahead makes them from more files."""
+    origin = next(iter(origins(planned(incoming)).values()))
+    written = origins(planned(incoming, lookahead=1), lookahead=1)
+    same = replace(origin, lookahead=1, inputs={})
+    assert planned(incoming, written, lookahead=1, anew=same).current == 2
+    less = replace(origin, lookahead=0, inputs={})
+    assert len(planned(incoming, written, anew=less).compute) == 2
 
 
 def test_changed_file_touches_its_day_and_the_next(incoming):

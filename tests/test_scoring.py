@@ -31,7 +31,7 @@ from plant import write as deliver
 
 from aedetect import registry, scoring
 from aedetect.durations import parse_instant
-from aedetect.errors import NoData, OutputError, SchemaMismatch, UnknownModel, UnreadableFile
+from aedetect.errors import DataError, NoData, OutputError, UnknownModel
 from aedetect.plan import Span
 from aedetect.sink import read_origin
 
@@ -279,25 +279,110 @@ def test_file_that_arrives_damaged_is_scored_after_repair(plant):
     assert len(verdicts(plant.output)) == ARRIVED
 
 
-def test_corrupt_data_behind_a_good_footer_are_named(plant):
-    """Damage that only reading shows is an error with the file's name, not a score."""
-    path = plant.incoming / f"{DAYS[1]}.parquet"
-    content = bytearray(path.read_bytes())
-    content[1000:9000] = bytes(8000)
-    path.write_bytes(content)
-    with pytest.raises(UnreadableFile, match=rf"{DAYS[1]}\.parquet cannot be read"):
-        plant.score()
+def damage(path):
+    """Overwrite the first values of cpu and leave the footer; return what was there."""
+    whole = path.read_bytes()
+    metadata = pq.read_metadata(path)
+    chunk = metadata.row_group(0).column(metadata.schema.names.index("cpu"))
+    start = chunk.dictionary_page_offset or chunk.data_page_offset
+    end = start + chunk.total_compressed_size
+    path.write_bytes(whole[:start] + bytes(end - start) + whole[end:])
+    return whole
+
+
+def test_corrupt_data_behind_a_good_footer_are_set_aside(plant):
+    """Damage that only reading shows holds the partitions that need what is damaged, by name."""
+    whole = damage(plant.incoming / f"{DAYS[1]}.parquet")
+    summary = plant.score()
+    assert summary.status == "partial"
+    assert [file.split(":")[0] for file in summary.unreadable] == [f"{DAYS[1]}.parquet"]
+    assert DAYS[1] in summary.held
+    assert (summary.partitions, score_file(plant, DAYS[0]).exists()) == (
+        3 - len(summary.held),
+        True,
+    )
     assert not score_file(plant, DAYS[1]).exists()
+    (plant.incoming / f"{DAYS[1]}.parquet").write_bytes(whole)
+    assert plant.score().status == "done"
+    assert len(verdicts(plant.output)) == ARRIVED
 
 
-def test_file_without_a_needed_column_fails_in_the_end(plant):
-    """The others are scored first; the error names file and column."""
+def test_corrupt_data_keep_the_scores_that_were_made_before(plant):
+    """What was made from the whole file stays, and what was deleted elsewhere is withdrawn."""
+    plant.score()
+    times = stamps(plant.output)
+    damage(plant.incoming / f"{DAYS[2]}.parquet")
+    (plant.incoming / f"{DAYS[0]}.parquet").unlink()
+    summary = plant.score()
+    assert (summary.held, summary.withdrawn) == ((DAYS[2],), (DAYS[0],))
+    assert rewritten(plant.output, times) == {f"date={DAYS[0]}", f"date={DAYS[1]}"}
+
+
+def test_corrupt_data_in_one_file_of_all_days_hold_what_needs_them(plant):
+    """Where rows would be ordered by time first, the partitions are read one by one instead."""
+    rows = pd.concat([pd.read_parquet(path) for path in sorted(plant.incoming.iterdir())])
+    shutil.rmtree(plant.incoming)
+    east, west = (rows[rows["unit"] == unit] for unit in ("east", "west"))
+    for name, part in (("east", east), ("west", west)):
+        plant.incoming.mkdir(exist_ok=True)
+        part.to_parquet(plant.incoming / f"{name}.parquet", index=False, row_group_size=1440)
+    damage(plant.incoming / "east.parquet")
+    summary = plant.score(partition="hour")
+    assert [file.split(":")[0] for file in summary.unreadable] == ["east.parquet"]
+    assert len(summary.held) + summary.partitions == 72
+    assert 0 < len(summary.held) < 72
+
+
+def test_file_that_is_replaced_while_it_is_read_is_left_to_the_next_run(plant, monkeypatch):
+    """No footer says that a partition was made from content that is not what was read."""
+    path = plant.incoming / f"{DAYS[2]}.parquet"
+    planned = scoring.compute
+
+    def compute(unit, **given):
+        if str(unit.partition) == DAYS[2]:
+            deliver(table(DAYS[2]).assign(cpu=1.0), path)
+        return planned(unit, **given)
+
+    monkeypatch.setattr(scoring, "compute", compute)
+    summary = plant.score()
+    assert (summary.partitions, summary.held) == (2, (DAYS[2],))
+    assert summary.unreadable == (f"{DAYS[2]}.parquet: was replaced while it was read",)
+    assert not score_file(plant, DAYS[2]).exists()
+    monkeypatch.undo()
+    assert (plant.score().partitions, plant.score().current) == (1, 3)
+
+
+def test_file_that_is_touched_while_it_is_read_counts_as_it_was(plant, monkeypatch):
+    """The content decides, so that what a copy program does to times holds nothing up."""
+    planned = scoring.compute
+
+    def compute(unit, **given):
+        for path in plant.incoming.iterdir():
+            path.touch()
+        return planned(unit, **given)
+
+    monkeypatch.setattr(scoring, "compute", compute)
+    assert plant.score().status == "done"
+
+
+def test_file_without_a_needed_column_is_named(plant):
+    """The others are scored; the summary names file and column."""
     path = plant.incoming / f"{DAYS[2]}.parquet"
     deliver(table(DAYS[2]).drop(columns="load"), path)
     summary = plant.score()
-    assert summary.partitions == 2
-    with pytest.raises(SchemaMismatch, match=rf'{DAYS[2]}\.parquet: lacks the column "load"'):
-        scoring.check_fit(summary)
+    assert (summary.partitions, summary.status) == (2, "partial")
+    assert summary.unfit == (f'{DAYS[2]}.parquet: lacks the column "load"',)
+
+
+def test_strict_run_fails_in_the_end(plant):
+    """The others are scored first; the error names file and column."""
+    path = plant.incoming / f"{DAYS[2]}.parquet"
+    deliver(table(DAYS[2]).drop(columns="load"), path)
+    with pytest.raises(DataError, match=rf'{DAYS[2]}\.parquet: lacks the column "load".*strict'):
+        plant.score(strict=True)
+    assert len(list((plant.output / "scores").iterdir())) == 2
+    path.unlink()
+    assert plant.score(strict=True).status == "done"
 
 
 def test_file_that_lost_a_column_keeps_its_scores(plant):
@@ -314,9 +399,8 @@ def test_text_where_numbers_were_learnt_is_refused(plant):
     """A file whose column changed type is named with both types."""
     path = plant.incoming / f"{DAYS[2]}.parquet"
     deliver(table(DAYS[2]).assign(load="high"), path)
-    summary = plant.score()
-    with pytest.raises(SchemaMismatch, match='string in "load", which must be a number'):
-        scoring.check_fit(summary)
+    (reason,) = plant.score().unfit
+    assert reason.endswith('string in "load", which must be a number')
 
 
 def test_extra_column_is_ignored(plant, undisturbed):
@@ -351,13 +435,21 @@ def test_input_that_is_gone_removes_nothing(plant):
 
 
 def test_time_zone_that_appears_is_refused(plant):
-    """Timestamps that gained a zone since training would be other moments."""
+    """Timestamps that gained a zone since training would be other moments; the rest is scored."""
     rows = table(DAYS[2])
     rows["time"] = rows["time"].dt.tz_localize("UTC")
-    shutil.rmtree(plant.incoming)
     deliver(rows, plant.incoming / "zoned.parquet")
-    with pytest.raises(SchemaMismatch, match=r"has a time zone in zoned\.parquet and had none"):
-        plant.score()
+    summary = plant.score()
+    assert summary.unfit == ('zoned.parquet: has a time zone in "time" and had none in training',)
+    assert summary.partitions == len(DAYS)
+
+
+def test_input_of_which_nothing_fits_is_an_alert(plant):
+    """A column that was renamed at the source must not go by as a quiet night."""
+    for day in DAYS:
+        deliver(table(day).drop(columns="load"), plant.incoming / f"{day}.parquet")
+    (alert,) = plant.score().alerts.values()
+    assert alert.startswith("none of the 3 files can be scored")
 
 
 def test_model_that_does_not_exist_is_refused(plant):
@@ -445,6 +537,32 @@ def test_new_champion_changes_nothing_that_is_written(plant, second_champion):
     assert rewritten(plant.output, before) == {"date=2026-01-07"}
     plant.score(force=True)
     assert {read_origin(score_file(plant, day)).model_version for day in made_by} == {2}
+
+
+def test_rescoring_skips_what_the_current_model_made(plant, second_champion):
+    """It brings to the current model what another made; interrupted, it goes on where it was."""
+    plant.score()
+    times = stamps(plant.output)
+    assert plant.score(rescore=True).current == 3
+    assert stamps(plant.output) == times
+    second_champion()
+    span = Span(None, parse_instant(DAYS[1]))
+    assert (plant.score(rescore=True, span=span).partitions) == 1
+    rest = plant.score(rescore=True)
+    assert (rest.partitions, rest.current) == (2, 1)
+    before = contents(plant.output)
+    plant.score(force=True)
+    assert contents(plant.output) == before
+
+
+def test_what_another_version_would_have_said(plant):
+    """Its verdicts go into a folder of their own; the configured output is not touched."""
+    plant.score()
+    before = stamps(plant.output)
+    assert plant.score(model="plant/2", output="other").model == "plant/2"
+    assert stamps(plant.output) == before
+    made_by = read_origin(plant.folder / "other" / "scores" / f"date={DAYS[0]}" / "part-0.parquet")
+    assert made_by.model_version == 2
 
 
 def test_span_scores_that_anew(plant):
@@ -605,11 +723,11 @@ def test_output_is_read_by_other_tools(undisturbed):
 
 
 def test_output_holds_nothing_else(undisturbed):
-    """There is no state beside the three kinds of files, and none of their names is random."""
+    """Beside the three kinds of files is a cache only, and none of their names is random."""
     kinds = {"scores", "flagged", "events"}
     expected = {f"{kind}/date={day}/part-0.parquet" for kind in kinds for day in DAYS}
     assert set(contents(undisturbed.output)) == expected
-    assert {path.name for path in undisturbed.output.iterdir()} == kinds
+    assert {path.name for path in undisturbed.output.iterdir()} - {".cache"} == kinds
 
 
 @contextmanager

@@ -175,3 +175,14 @@ def test_unknown_features_are_refused_before_anything_is_scored(plant):
     with pytest.raises(ConfigError, match="there are cpu, load, disk"):
         plant.score(events={"only_above": ["cpus"]})
     assert not list(plant.output.rglob("*.parquet"))
+
+
+def test_quiet_rows_count_as_scored_and_stay_current(plant):
+    """In the report too; asked for anew by the same model and settings, nothing is computed."""
+    events = {"ignore": ["cpu"]}
+    summary = plant.score(events=events)
+    quiet = (verdicts(plant.output)["verdict"] == "suppressed").sum()
+    assert sum(summary.suppressed.values()) == quiet > 0
+    assert summary.scored + sum(summary.not_scored.values()) == summary.rows
+    assert plant.score(events=events, rescore=True).partitions == 0
+    assert plant.score(events=events, force=True).partitions == len(DAYS)

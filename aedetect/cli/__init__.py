@@ -43,6 +43,7 @@ for command in (
     compare.compare,
     look.models,
     look.flags,
+    look.runs,
     draw.figures,
     work.promote,
     uses.clean,

@@ -77,7 +77,7 @@ def print_reflagged(done: Reflagged) -> None:
     if done.unexplained:
         out.print(
             f"  {done.unexplained:,} rows are newly flagged, so far without causes: "
-            f"aedetect score CONFIG --since {done.since} computes them"
+            f"aedetect score CONFIG --since {done.since} --force computes them"
         )
     if any(done.events.values()):
         counts = (f"{count:,} {kind}" for kind, count in done.events.items() if count)

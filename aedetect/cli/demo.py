@@ -18,8 +18,9 @@ _SHOWN = 6  # events
 def demo() -> None:
     """Train on the shipped sample, score it day by day, and show what was flagged."""
     from aedetect.cli.options import read_config
-    from aedetect.cli.show import console, print_evaluation, print_summary
+    from aedetect.cli.show import console, print_evaluation
     from aedetect.cli.show_events import print_events
+    from aedetect.cli.show_runs import print_summary
     from aedetect.cli.work import run_scoring, run_training
     from aedetect.evaluate import evaluate
     from aedetect.events import read_events

@@ -1,4 +1,4 @@
-"""Commands that read: check, models, flags."""
+"""Commands that read: check, models, flags, runs."""
 
 from __future__ import annotations
 
@@ -79,3 +79,22 @@ def flags(
         print_json(list(as_events(events.slice(0, most))))
     else:
         print_events(events, most=most, suppressed=suppressed)
+
+
+def runs(
+    config: ConfigPath,
+    overrides: Overrides = None,
+    most: Annotated[int, typer.Option(help="How many runs to show.", min=1)] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the last scoring runs, the newest first, with what was wrong."""
+    from aedetect.cli.options import read_config
+    from aedetect.cli.show import print_json
+    from aedetect.cli.show_runs import print_runs
+    from aedetect.runs import read_runs
+
+    listed = read_runs(read_config(config, overrides or []).output, most=most)
+    if as_json:
+        print_json(listed)
+    else:
+        print_runs(listed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,7 @@ from rich.progress import (
     SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
 
 # Events that stay on the terminal when the bar has gone.
@@ -29,11 +31,39 @@ SAID = {
 }
 
 
+class _Pace:
+    """How many partitions and rows were scored, and how fast, from the events of a run."""
+
+    def __init__(self) -> None:
+        self.total = self.done = self.rows = 0
+        self._begin = time.monotonic()
+
+    def plan(self, total: int) -> None:
+        """Begin to count."""
+        self.total, self.done, self.rows, self._begin = total, 0, 0, time.monotonic()
+
+    def partition(self, rows: int) -> None:
+        """Count a partition."""
+        self.done, self.rows = self.done + 1, self.rows + rows
+
+    @property
+    def speed(self) -> float:
+        """Rows a second."""
+        return self.rows / max(time.monotonic() - self._begin, 1e-9)
+
+    @property
+    def left(self) -> float:
+        """Seconds that the others will take if they are like those that are done."""
+        spent = time.monotonic() - self._begin
+        return spent / max(self.done, 1) * (self.total - self.done)
+
+
 class _Bar(logging.Handler):
     """Moves a progress bar for each event."""
 
     def __init__(self, bar: Progress, title: str) -> None:
         super().__init__()
+        self._pace = _Pace()
         self._bar = bar
         self._task = bar.add_task(title, total=None)
 
@@ -50,17 +80,36 @@ class _Bar(logging.Handler):
                 self._task, description=text, total=fields["most"], completed=fields["number"]
             )
         elif event == "plan":
+            self._pace.plan(fields["partitions"])
             self._bar.update(self._task, total=fields["partitions"], completed=0)
-        elif event == "partition":
-            self._bar.update(self._task, description=f"scored {fields['partition']}", advance=1)
+        elif event in {"partition", "held"}:
+            self._pace.partition(fields.get("rows", 0))
+            text = f"scored {fields['partition']}, {self._pace.speed:,.0f} rows/s"
+            self._bar.update(self._task, description=text, advance=1)
 
 
 class _Lines(logging.Handler):
-    """Prints each event as a line."""
+    """Prints each event as a line, that of a partition with how far the run is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pace = _Pace()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one event."""
-        print(record.getMessage(), file=sys.stderr, flush=True)  # noqa: T201 - this is the log
+        print(record.getMessage() + self._far(record), file=sys.stderr, flush=True)  # noqa: T201
+
+    def _far(self, record: logging.LogRecord) -> str:
+        """Say how far the run is, and when it will be done at this pace."""
+        event, fields = getattr(record, "event", ""), getattr(record, "fields", {})
+        if event == "plan":
+            self._pace.plan(fields["partitions"])
+        if event not in {"partition", "held"}:
+            return ""
+        pace = self._pace
+        pace.partition(fields.get("rows", 0))
+        speed = f"rows_per_s={pace.speed:.0f}"
+        return f" done={pace.done}/{pace.total} {speed} left_s={pace.left:.0f}"
 
 
 @contextmanager
@@ -79,6 +128,7 @@ def progress(title: str) -> Iterator[None]:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
     )
     with (
         Progress(*columns, console=console, transient=True) as bar,

@@ -47,7 +47,9 @@ def trigger(
     name: Annotated[str, typer.Argument(help="Name of the detector that is served or deployed.")],
     since: Since = None,
     until: Until = None,
-    everything: Annotated[bool, typer.Option("--all", help="Score all anew.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Bring all that is written to the current model.")
+    ] = False,
     training: Annotated[bool, typer.Option("--training", help="Train, not score.")] = False,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until it has ended; 1 unless completed.")

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from aedetect.evaluate import Evaluation
     from aedetect.quality import InputQuality, Quality
     from aedetect.registry import Registered
-    from aedetect.scoring import Summary
 
 WIDTH_IN_LOG = 110  # columns, when no terminal says how wide it is
 
@@ -87,37 +86,6 @@ def print_trained(config: Config, trained: Registered) -> None:
     out = console()
     aliases = ", ".join(trained.aliases) or "no alias"
     out.print(f"registered {trained.reference} ({aliases}) in {near(config.tracking_uri)}")
-
-
-def print_summary(summary: Summary) -> None:
-    """Show what scoring did."""
-    out = console()
-    out.print(
-        f"{summary.model}: {summary.rows:,} rows of {summary.partitions} partitions scored, "
-        f"{summary.flagged:,} flagged; {summary.current} partitions were up to date"
-    )
-    output = near(summary.output)
-    for reason, count in summary.not_scored.items():
-        out.print(f"  {count:,} rows not scored: {reason}")
-    for reason, count in summary.suppressed.items():
-        out.print(f"  {count:,} rows kept quiet: {reason}")
-    for file in summary.undated:
-        out.print(f"  {file}")
-    for file in summary.unreadable:
-        out.print(f"  set aside: {file}; it is tried again in the next run")
-    if any(summary.events.values()):
-        counts = (f"{count:,} {kind}" for kind, count in summary.events.items() if count)
-        out.print(f"  events: {', '.join(counts)}")
-    for what, partitions in (
-        ("withdrawn, input gone", summary.withdrawn),
-        ("kept, input unreadable", summary.held),
-    ):
-        if partitions:
-            out.print(f"  {what}: {', '.join(partitions)}")
-    out.print(
-        f"verdicts in {output}/scores, flagged rows with causes in {output}/flagged, "
-        f"events in {output}/events"
-    )
 
 
 def print_models(name: str, versions: Sequence[Registered]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import typer
 from aedetect.cli.options import AsJson, ConfigPath, Overrides, Since, Until
 
 if TYPE_CHECKING:
-    from aedetect.scoring import Summary
+    from aedetect.report import Summary
 
 
 SHOWN = 5  # events after scoring; `flags` shows more
@@ -28,29 +29,50 @@ def score(
     overrides: Overrides = None,
     since: Since = None,
     until: Until = None,
-    everything: Annotated[bool, typer.Option("--all", help="Score all anew.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Bring all that is written to the current model.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Compute again what is current, too.")
+    ] = False,
     reflag: Annotated[
         bool, typer.Option("--reflag", help="Apply the newest threshold to what is scored.")
     ] = False,
+    model: Annotated[
+        str | None, typer.Option(help="NAME/VERSION that scores instead; needs --to.")
+    ] = None,
+    to: Annotated[Path | None, typer.Option(help="Folder for the output instead.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score what is new or changed; with --since, --until or --all score that anew."""
-    if reflag:
-        run_reflagging(config, overrides or [], since=since, until=until, as_json=as_json)
-        return
+    """Score what is new or changed; --since, --until, --all also what another model scored."""
     from aedetect.cli.options import read_config
-    from aedetect.cli.show import print_json, print_summary
+    from aedetect.cli.show import print_json
     from aedetect.cli.show_events import print_events
+    from aedetect.cli.show_runs import print_summary
     from aedetect.durations import parse_instant
     from aedetect.events import read_events
 
-    summary = run_scoring(config, overrides or [], since=since, until=until, everything=everything)
+    if reflag:
+        if everything or force or model is not None or to is not None:
+            raise typer.BadParameter("--reflag takes none of --all, --force, --model and --to")
+        run_reflagging(config, overrides or [], since=since, until=until, as_json=as_json)
+        return
+    changed = elsewhere(config, overrides or [], model=model, to=to)
+    summary = run_scoring(
+        config,
+        changed,
+        since=since,
+        until=until,
+        rescore=everything or since is not None or until is not None,
+        force=force,
+        what_if=_is_elsewhere(config, overrides or [], changed),
+    )
     if as_json:
         print_json(summary)
         return
     print_summary(summary)
     if summary.flagged and summary.since is not None:
-        output = read_config(config, overrides or []).output
+        output = read_config(config, changed).output
         found = read_events(output, since=parse_instant(summary.since), suppressed=True)
         print_events(found, most=SHOWN)
 
@@ -74,6 +96,44 @@ def promote(
         f"{champion.reference} scores from now on; what is written stays: "
         f"aedetect score {config} --all scores it anew"
     )
+
+
+def elsewhere(
+    config: Path, overrides: list[str], *, model: str | None, to: Path | None
+) -> list[str]:
+    """Return the overrides with another model and another output.
+
+    Raises ConfigError when the configured output would get the verdicts of another version.
+    """
+    from aedetect.cli.options import read_config
+    from aedetect.errors import ConfigError
+
+    changed = list(overrides)
+    if to is not None:
+        changed.append(f"scoring.output={json.dumps(str(to.resolve()))}")
+    if model is None:
+        return changed
+    from aedetect.scoring import resolve
+
+    changed.append(f"scoring.model={json.dumps(model)}")
+    configured, asked = read_config(config, overrides), read_config(config, changed)
+    usual, other = resolve(configured), resolve(asked)
+    names = [f"{each.name}/{each.version}" for each in (usual, other)]
+    if configured.output == asked.output and names[0] != names[1]:
+        raise ConfigError(
+            f"{names[1]} needs a folder of its own, however the output is that of {names[0]}: "
+            "give --to FOLDER"
+        )
+    return changed
+
+
+def _is_elsewhere(config: Path, overrides: list[str], changed: list[str]) -> bool:
+    """Whether the output is another than the configured one."""
+    from aedetect.cli.options import read_config
+
+    if changed == overrides:
+        return False
+    return read_config(config, overrides).output != read_config(config, changed).output
 
 
 @contextmanager
@@ -120,7 +180,7 @@ def run_reflagging(
         parse_instant(until) if until else None,
     )
     with progress(f"flagging anew with {settings.model_reference}"):
-        done = reflag.run(settings, span=span)
+        done = reflag.run(settings, span=span, config_path=str(config))
     if as_json:
         print_json(done)
     else:
@@ -133,9 +193,11 @@ def run_scoring(
     *,
     since: str | None = None,
     until: str | None = None,
-    everything: bool = False,
+    rescore: bool = False,
+    force: bool = False,
+    what_if: bool = False,
 ) -> Summary:
-    """Run the scoring flow and return its summary."""
+    """Run the scoring flow and return its summary; nobody is told of what would be."""
     from aedetect.cli.options import read_config
     from aedetect.cli.progress import progress
 
@@ -149,5 +211,12 @@ def run_scoring(
             ready()
         resolve(settings)  # refuse an unknown model now; it takes the time in which Prefect starts
         ready()
-        rescore = everything or since is not None or until is not None
-        return scoring(str(config), overrides, since=since, until=until, rescore=rescore)
+        return scoring(
+            str(config),
+            overrides,
+            since=since,
+            until=until,
+            rescore=rescore,
+            force=force,
+            what_if=what_if,
+        )

@@ -66,7 +66,7 @@ def rows(
         if absent:
             raise OutputError(
                 f"{name} must have the columns of this version of aedetect, however it lacks "
-                f"{', '.join(absent)}: run `aedetect score --all`"
+                f"{', '.join(absent)}: run `aedetect score --all --force`"
             )
         for batch in parquet.iter_batches(batch_size=BATCH, columns=list(columns)):
             yield [_plain(row) for row in _in_utc(batch, times).to_pylist()]

@@ -1,0 +1,83 @@
+"""What people see of scoring runs: one of them, or the last ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from aedetect.cli.show import console, near
+
+if TYPE_CHECKING:
+    from aedetect.report import Summary
+
+_HEADINGS = (
+    "started (UTC)",
+    "status",
+    "model",
+    "files",
+    "new",
+    "partitions",
+    "rows",
+    "flagged",
+    "newest row",
+    "seconds",
+)
+
+
+def print_summary(summary: Summary) -> None:
+    """Show what scoring did."""
+    out = console()
+    out.print(
+        f"{summary.model}: {summary.rows:,} rows of {summary.partitions} partitions scored, "
+        f"{summary.flagged:,} flagged; {summary.current} partitions were up to date"
+    )
+    out.print(
+        f"  {summary.files} files: {summary.files_new} new, {summary.files_changed} changed, "
+        f"{summary.files_deleted} deleted, {len(summary.unreadable) + len(summary.unfit)} set aside"
+    )
+    for reason, count in summary.not_scored.items():
+        out.print(f"  {count:,} rows not scored: {reason}")
+    for reason, count in summary.suppressed.items():
+        out.print(f"  {count:,} rows kept quiet: {reason}")
+    if any(summary.events.values()):
+        counts = (f"{count:,} {kind}" for kind, count in summary.events.items() if count)
+        out.print(f"  events: {', '.join(counts)}")
+    for text in summary.warnings:
+        out.print(f"  warning: {text}")
+    for text in summary.alerts.values():
+        out.print(f"  ALERT: {text}")
+    if summary.withdrawn:
+        out.print(f"  withdrawn, input gone: {', '.join(summary.withdrawn)}")
+    output = near(summary.output)
+    out.print(
+        f"verdicts in {output}/scores, flagged rows with causes in {output}/flagged, "
+        f"events in {output}/events"
+    )
+
+
+def print_runs(runs: Sequence[Mapping[str, Any]]) -> None:
+    """Show runs, a line each, and below them what was wrong."""
+    out = console()
+    if not runs:
+        out.print("no run is recorded yet: aedetect score CONFIG")
+        return
+    table = Table(*_HEADINGS, box=None, pad_edge=False, header_style="bold")
+    for run in runs:
+        table.add_row(
+            f"{run['started']:%Y-%m-%d %H:%M:%S}",
+            run["status"],
+            run["model"],
+            str(run["files"]),
+            str(run["files_new"] + run["files_changed"]),
+            str(run["partitions"]),
+            f"{run['rows']:,}",
+            f"{run['flagged']:,}",
+            str(run["newest"] or "-").replace("T", " "),
+            f"{run['seconds']:.1f}",
+        )
+    out.print(table)
+    for run in runs:
+        for text in [*filter(None, [run["error"]]), *run["alerts"], *run["warnings"]]:
+            out.print(f"{run['started']:%Y-%m-%d %H:%M:%S}  {text}")
