@@ -1,8 +1,8 @@
 """What labelling false alarms does to the next version: python benchmarks/feedback.py.
 
 On the shipped sample: train on two weeks, score the days that follow, and label as false alarms
-those events of the first half that meet no labelled anomaly. Train again, with their rows as normal,
-and score the second half with both versions. The labels of the second half are used to count alone.
+those events of the first half that meet no labelled anomaly. Train again, with their rows as
+normal, and score the second half with both versions. Its labels only serve to count.
 """
 
 from __future__ import annotations
