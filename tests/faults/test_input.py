@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import harm
 import pytest
@@ -10,6 +11,7 @@ from plant import DAYS, table, write
 
 from aedetect.plan import Span
 
+NAMES = [f"replaced-{number}" for number in range(6)]  # by chance one or two may go well
 LONG_AGO, FAR_AHEAD = 1_000_000_000, 7_258_118_400_000_000_000  # ns: 1970, 2200
 
 
@@ -34,6 +36,27 @@ def test_times_of_files_decide_nothing(plant, moment):
     assert plant.score().since == "2026-01-03"
     plant.score(output="afresh")
     assert harm.pure(plant.output) == harm.pure(plant.folder / "afresh")
+
+
+def test_files_replaced_while_they_are_read_are_scored_in_the_end(plant):
+    """Whatever was read meanwhile, a run that nothing disturbs gives what a first run gives."""
+    path = plant.incoming / "2026-01-03.parquet"
+    final = plant.folder / "final"
+    shutil.copy(path, final)
+    rows = table("2026-01-03")
+    rows["cpu"] += 30
+    other = write(rows, plant.folder / "other")
+    config = plant.written()
+    replacing = harm.start(harm.keep_replacing, path, [other, final])
+    for name in NAMES:
+        harm.start(harm.score, config, name).join()
+    harm.kill_after(replacing, 0)
+    path.with_name("new").unlink(missing_ok=True)
+    shutil.copy(final, path)
+    plant.score(output="afresh")
+    for name in NAMES:
+        plant.score(output=name)
+        assert harm.pure(plant.folder / name) == harm.pure(plant.folder / "afresh")
 
 
 def test_many_small_files_need_few_handles(plant):
