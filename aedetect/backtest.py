@@ -207,7 +207,7 @@ def _scored(output: Path, span: Span) -> Iterator[pa.RecordBatch]:
         partition = parse_folder(str(path.parent.relative_to(root)))
         if partition is None or not span.covers(partition):
             continue
-        with path.open("rb") as stream, pq.ParquetFile(stream) as parquet:
+        with path.open("rb") as stream, pq.ParquetFile(stream, pre_buffer=False) as parquet:
             for batch in parquet.iter_batches(columns=_COLUMNS):
                 judged = pc.is_in(batch["verdict"], pa.array([NORMAL, ANOMALY]))
                 kept = batch.filter(pc.and_(judged, _inside(batch["timestamp"], span)))

@@ -52,7 +52,10 @@ class SourceFile:
         Raises UnreadableFile when it cannot be read to its end.
         """
         try:
-            with open_file(self.path) as stream, pq.ParquetFile(stream) as parquet:
+            with (
+                open_file(self.path) as stream,
+                pq.ParquetFile(stream, pre_buffer=False) as parquet,
+            ):
                 return frozenset(occupied_hours(parquet, self.time_column))
         except (OSError, pa.ArrowException) as error:
             raise UnreadableFile(f"cannot be read to its end ({error})") from error
@@ -120,7 +123,7 @@ def fingerprint(file: SourceFile) -> str:
 def is_whole(file: SourceFile) -> bool:
     """Whether a file can be read to its end; reads all of it."""
     try:
-        with open_file(file.path) as stream, pq.ParquetFile(stream) as parquet:
+        with open_file(file.path) as stream, pq.ParquetFile(stream, pre_buffer=False) as parquet:
             for _ in parquet.iter_batches():
                 pass
     except (pa.ArrowException, OSError):
@@ -186,7 +189,7 @@ def _describe(pair: tuple[str, str], *, timestamp: str) -> SourceFile | SetAside
     """Read one footer; a file without a readable one is set aside with the reason."""
     path, name = pair
     try:
-        with open_file(path) as stream, pq.ParquetFile(stream) as parquet:
+        with open_file(path) as stream, pq.ParquetFile(stream, pre_buffer=False) as parquet:
             schema = parquet.schema_arrow
             groups = time_ranges(parquet, timestamp) if timestamp in schema.names else ()
             hive = _hive_columns(name) - set(schema.names)
