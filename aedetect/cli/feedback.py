@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -90,5 +91,5 @@ def backtest(
     print_backtest(result, threshold=calibration.threshold)
     console().print(f"picture in {near(str(drawn))}", soft_wrap=True)
     if anew:
-        wanted = " ".join(f"--set {each}" for each in asked)
+        wanted = " ".join(f"--set {quote(each)}" for each in asked)
         console().print(f"to keep it: aedetect calibrate {config} {wanted}", soft_wrap=True)
