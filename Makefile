@@ -4,16 +4,21 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+SOAK_ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --constraint constraints.txt
 
-.PHONY: demo test lint clean .venv
+.PHONY: demo test soak lint clean .venv
 
 demo: .venv/.installed
 	@$(BIN)/aedetect demo
 
 test: .venv/.installed
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+# What CI has no time for; about an hour. SOAK_ARGS="--kills 10 --files 0 --rows 0" for a part of it.
+soak: .venv/.installed
+	PYTHONPATH=tests $(BIN)/python tests/faults/soak.py $(SOAK_ARGS)
 
 lint: .venv/.installed
 	$(BIN)/ruff check

@@ -5,7 +5,7 @@ Works on scores/ alone: nothing is computed anew, and no network is loaded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +18,11 @@ import pyarrow.parquet as pq
 from aedetect.durations import NANOSECONDS, format_instant
 from aedetect.errors import NoData
 from aedetect.partition import SCORES, parse_folder
+from aedetect.plan import Span
 from aedetect.score import ANOMALY, NORMAL
 from aedetect.stretches import REPORTED, Rules, group, quiet
 
 if TYPE_CHECKING:
-    from aedetect.plan import Span
     from aedetect.stretches import Codes, Int
     from aedetect.truth import Known
 
@@ -94,7 +94,7 @@ class Backtest:
 def backtest(
     output: Path,
     *,
-    thresholds: Mapping[str | None, float],
+    thresholds: Callable[[str | None], float],
     rules: Rules,
     span: Span,
     known: Sequence[Known] | None,
@@ -130,6 +130,22 @@ def backtest(
     )
 
 
+def newest_moment(output: Path, *, until: int | None) -> int:
+    """Return the moment (ns) of the last scored row before `until`. Raises NoData without any."""
+    root = output / SCORES
+    for path in sorted(root.rglob("*.parquet"), reverse=True):
+        partition = parse_folder(str(path.parent.relative_to(root)))
+        if partition is None or (until is not None and partition.start >= until):
+            continue
+        with path.open("rb") as stream:
+            times = pq.ParquetFile(stream).read(columns=["timestamp"])["timestamp"]
+        moments = times.filter(_inside(times, Span(None, until)))
+        if len(moments):
+            newest = pc.max(moments)
+            return int(newest.cast(pa.timestamp("ns", tz=newest.type.tz)).cast(pa.int64()).as_py())
+    raise NoData(f"there are no scores in {output} for that time: run aedetect score first")
+
+
 class _Strange:
     """Gathers the rows above their threshold, batch by batch."""
 
@@ -140,7 +156,7 @@ class _Strange:
         self.entities: dict[str | None, int] = {}  # name -> code
         self._kept: list[tuple[Int, Codes, np.ndarray[tuple[int], np.dtype[np.float64]]]] = []
 
-    def add(self, batch: pa.RecordBatch, thresholds: Mapping[str | None, float]) -> None:
+    def add(self, batch: pa.RecordBatch, thresholds: Callable[[str | None], float]) -> None:
         """Take what is above the threshold from rows that have a verdict."""
         time = np.asarray(
             batch["timestamp"]
@@ -150,7 +166,7 @@ class _Strange:
         )
         encoded = batch["entity"].dictionary_encode(null_encoding="encode")
         names = encoded.dictionary.to_pylist()
-        limits = np.array([thresholds.get(name, np.inf) for name in names], dtype=np.float64)
+        limits = np.array([thresholds(name) for name in names], dtype=np.float64)
         for name in names:
             self.entities.setdefault(name, len(self.entities))
         codes = np.array([self.entities[name] for name in names], dtype=np.int32)
@@ -191,7 +207,7 @@ def _scored(output: Path, span: Span) -> Iterator[pa.RecordBatch]:
         partition = parse_folder(str(path.parent.relative_to(root)))
         if partition is None or not span.covers(partition):
             continue
-        with path.open("rb") as stream, pq.ParquetFile(stream) as parquet:
+        with path.open("rb") as stream, pq.ParquetFile(stream, pre_buffer=False) as parquet:
             for batch in parquet.iter_batches(columns=_COLUMNS):
                 judged = pc.is_in(batch["verdict"], pa.array([NORMAL, ANOMALY]))
                 kept = batch.filter(pc.and_(judged, _inside(batch["timestamp"], span)))

@@ -73,8 +73,8 @@ def _order_by_time(
     columns = ", ".join(identifier(name) for name in dict.fromkeys((*keys, *schema.names)))
     conditions = " AND ".join(bounds(files[0], schema.timestamp, start=start, end=end))
     sql = (
-        f"COPY (SELECT {columns}, _file, file_row_number FROM {scan(files)} WHERE {conditions} "
-        f"ORDER BY {time}) TO '{path}' "
+        f"COPY (SELECT {columns}, file_index, file_row_number FROM {scan(files)} "
+        f"WHERE {conditions} ORDER BY {time}) TO '{path}' "
         f"(FORMAT parquet, COMPRESSION lz4, ROW_GROUP_SIZE {ROW_GROUP})"
     )
     with readable(files), engine(memory_mb=ENGINE_MB, threads=2, scratch=folder) as connection:

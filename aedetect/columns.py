@@ -173,7 +173,7 @@ def _sample(file: SourceFile, names: Sequence[str]) -> dict[str, Float]:
     if not names or not file.rows:
         return {}
     try:
-        with open_file(file.path) as stream, pq.ParquetFile(stream) as parquet:
+        with open_file(file.path) as stream, pq.ParquetFile(stream, pre_buffer=False) as parquet:
             batch = next(parquet.iter_batches(SAMPLE_ROWS, row_groups=[0], columns=list(names)))
     except (OSError, pa.ArrowException, StopIteration):  # whoever scores the file will say so
         return {}

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, get_args
 
 from aedetect import registry, training, trial
 from aedetect.comparison import LINEAR, Comparison, Result, verdict
+from aedetect.described import parameters_of
 from aedetect.errors import ConfigError
 from aedetect.learning import Ingested, PreparedRows, ingest, prepare
 from aedetect.logs import log_event
@@ -181,7 +182,7 @@ def _record(
     }
     return registry.RunRecord(
         name=result.variant,
-        parameters=training.parameters_of(config, ingested, trained),
+        parameters=parameters_of(config, ingested, trained.scorer),
         metrics={key: value for key, value in metrics.items() if value is not None},
         tags={"variant": result.variant, "config_hash": config.hash},
         epochs=[asdict(epoch) for epoch in trained.fitted.epochs],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
@@ -13,12 +12,11 @@ from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from aedetect.budget import parse_budget
+from aedetect.checks import check_sections
 from aedetect.delivery.settings import DatabaseSettings, NotifySettings
-from aedetect.durations import parse_duration
 from aedetect.errors import ConfigError
 from aedetect.fit import TrainingSettings
-from aedetect.models.settings import ModelSettings, check_backbone
+from aedetect.models.settings import ModelSettings
 from aedetect.places import place
 from aedetect.plan import ScoringSettings
 from aedetect.prepare import PrepareSettings
@@ -29,17 +27,6 @@ from aedetect.stretches import EventSettings
 from aedetect.thresholds import THRESHOLD_KEYS, CalibrationSettings
 from aedetect.window import WindowSettings
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_DURATIONS = (
-    ("data", "frequency"),
-    ("data", "max_gap"),
-    ("prepare", "missing_limit"),
-    ("events", "bridge"),
-    ("events", "min_duration"),
-    ("events", "cool_down"),
-    ("scoring", "stale_after"),
-    ("notify", "max_age"),
-)
 _LEARNT_FROM = ("data", "prepare", "window", "model", "training", "calibration")
 _SQLITE = "sqlite:///"
 _NO_SECTIONS = ("folder", "secrets")
@@ -185,7 +172,7 @@ def make_config(
             raise ConfigError(f"the configuration needs a section [{name}], however it has none")
         if name in given:
             built[name] = _section(name, kinds[name], given[name])
-    _check(built)
+    check_sections(built)
     return Config(**built, folder=folder, secrets=secrets or Secrets())
 
 
@@ -226,35 +213,3 @@ def _override(given: dict[str, Any], override: str) -> None:
     keys = given.setdefault(section, {})
     if isinstance(keys, dict):  # what else it is gets refused with the file
         keys[key] = value
-
-
-def _check(built: Mapping[str, Any]) -> None:
-    """Check what one key's type cannot say."""
-    name = built["detector"].name
-    if not _NAME.fullmatch(name):
-        raise ConfigError(
-            f"[detector] name must be letters, digits, '.', '_' and '-', however: {name!r}"
-        )
-    for section, key in _DURATIONS:
-        text = getattr(built.get(section), key, None)
-        if text is not None and parse_duration(text) <= 0:
-            raise ConfigError(f"[{section}] {key} must be longer than nothing, however: {text}")
-    model = built.get("model", ModelSettings())
-    check_backbone(model, length=built.get("window", WindowSettings()).length)
-    calibration = built.get("calibration", CalibrationSettings())
-    parse_budget(calibration.alert_budget)
-    _check_score(calibration, model)
-
-
-def _check_score(settings: CalibrationSettings, model: ModelSettings) -> None:
-    """Check that the model and the alignment can give the score."""
-    if settings.score == "elbo" and model.variant != "variational":
-        raise ConfigError(
-            '[calibration] score = "elbo" needs [model] variant = "variational", however: '
-            f'"{model.variant}": take score = "mse" or "standardized"'
-        )
-    if settings.score == "elbo" and settings.alignment != "causal":
-        raise ConfigError(
-            '[calibration] score = "elbo" needs alignment = "causal", because the bound is that of '
-            f'one window, however: "{settings.alignment}": take another score, or that alignment'
-        )

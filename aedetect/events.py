@@ -176,8 +176,11 @@ def _chosen(
         tables.append(table.replace_schema_metadata(None))
     joined = pa.concat_tables(tables, promote_options="permissive")
     times = pc.divide(pc.cast(joined["peak_score"], pa.float64()), joined["threshold"])
-    keys = pa.table({"times": times, "start": joined["start"], "event_id": joined["event_id"]})
-    order = [("times", "descending"), ("start", "ascending"), ("event_id", "ascending")]
+    names = ("p_value", "start", "event_id")
+    keys = pa.table({"times": times, **{name: joined[name] for name in names}})
+    # Rarer is stranger, and comparable between entities, which scores are not.
+    order = [("p_value", "ascending"), ("times", "descending")]
+    order += [("start", "ascending"), ("event_id", "ascending")]
     return joined.take(pc.sort_indices(keys, order))
 
 

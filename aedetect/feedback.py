@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aedetect.errors import OutputError
-from aedetect.sink import PART, aside, publish, written
+from aedetect.events import read_events
+from aedetect.partition import FLAGGED
+from aedetect.sink import PART, aside, publish, read_origin, written
 
 LABELS = "labels"  # folder below the output
 Opinion = Literal["false_alarm", "confirmed"]
@@ -65,15 +68,63 @@ def read_labels(output: Path) -> tuple[Label, ...]:
     return tuple(Label(**row) for row in rows)
 
 
-def write_label(output: Path, label: Label) -> None:
-    """Keep a label; an earlier one of the same event gives way."""
-    kept = [each for each in read_labels(output) if each.event_id != label.event_id]
-    _write(output, [*kept, label])
+def label_events(
+    output: Path, events: Sequence[str], *, opinion: Opinion, note: str | None, now: str
+) -> None:
+    """Keep what a person says of events; an earlier opinion gives way. `now` is an ISO moment.
+
+    Raises OutputError when there is no such event.
+    """
+    table = read_events(output, suppressed=True)
+    wanted = table.filter(pc.is_in(table["event_id"], pa.array(events, pa.string())))
+    if missing := sorted(set(events) - set(wanted["event_id"].to_pylist())):
+        raise OutputError(
+            f"an event must be one of events/ in {output}, however there is no "
+            f"{', '.join(missing)}: aedetect flags shows the ids"
+        )
+    context = read_origin(max((output / FLAGGED).rglob("*.parquet"), key=str)).lookback
+    moments = [_nanoseconds(wanted[name]) for name in ("start", "end")]
+    said = [
+        Label(
+            event_id=event_id,
+            entity=entity,
+            start=start,
+            end=end,
+            context=context,
+            opinion=opinion,
+            note=note,
+            labelled=now,
+        )
+        for event_id, entity, start, end in zip(
+            wanted["event_id"].to_pylist(), wanted["entity"].to_pylist(), *moments, strict=True
+        )
+    ]
+    kept = [each for each in read_labels(output) if each.event_id not in events]
+    write_labels(output, [*kept, *said])
 
 
-def _write(output: Path, labels: Iterable[Label]) -> None:
+def forget_labels(output: Path, events: Sequence[str]) -> None:
+    """Take back what was said of events; raise OutputError when nothing was said of one."""
+    labels = read_labels(output)
+    if missing := sorted(set(events) - {each.event_id for each in labels}):
+        raise OutputError(
+            f"nothing was said of {', '.join(missing)}, so nothing can be forgotten: aedetect "
+            "label CONFIG lists what was said"
+        )
+    write_labels(output, [each for each in labels if each.event_id not in events])
+
+
+def write_labels(output: Path, labels: Iterable[Label]) -> None:
+    """Write the table anew, in the order of time."""
     ordered = sorted(labels, key=lambda label: (label.start, label.entity or "", label.event_id))
     table = pa.Table.from_pylist([asdict(label) for label in ordered], schema=_SCHEMA)
     with written(output), aside(output) as folder:
         pq.write_table(table, folder / PART)
         publish(folder / PART, output / LABELS / PART)
+
+
+def _nanoseconds(times: pa.ChunkedArray) -> list[int]:
+    moments: list[int] = (
+        times.cast(pa.timestamp("ns", tz=times.type.tz)).cast(pa.int64()).to_pylist()
+    )
+    return moments

@@ -57,7 +57,10 @@ class SourceFile:
         if self.known_hours is not None:
             return self.known_hours
         try:
-            with open_file(self.path) as stream, pq.ParquetFile(stream) as parquet:
+            with (
+                open_file(self.path) as stream,
+                pq.ParquetFile(stream, pre_buffer=False) as parquet,
+            ):
                 return frozenset(occupied_hours(parquet, self.time_column))
         except (OSError, pa.ArrowException) as error:
             raise UnreadableFile(f"cannot be read to its end ({error})") from error
@@ -173,7 +176,7 @@ def _hashed_now(file: SourceFile) -> str | None:
 @lru_cache(maxsize=1024)
 def _is_whole(path: str, _signature: Signature | None) -> bool:
     try:
-        with open_file(path) as stream, pq.ParquetFile(stream) as parquet:
+        with open_file(path) as stream, pq.ParquetFile(stream, pre_buffer=False) as parquet:
             for _ in parquet.iter_batches():
                 pass
     except (pa.ArrowException, OSError):
@@ -199,7 +202,7 @@ def _describe(pair: tuple[str, str], *, timestamp: str) -> SourceFile | SetAside
     path, name = pair
     signature = Signature.of(path)
     try:
-        with open_file(path) as stream, pq.ParquetFile(stream) as parquet:
+        with open_file(path) as stream, pq.ParquetFile(stream, pre_buffer=False) as parquet:
             schema = parquet.schema_arrow
             groups = time_ranges(parquet, timestamp) if timestamp in schema.names else ()
             hive = _hive_columns(name) - set(schema.names)

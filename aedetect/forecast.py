@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from aedetect.stretches import REPORTED, EventSettings, Rules, group, quiet
 
 REPLICATES = 1000  # of the bootstrap
 INTERVAL = 0.9  # of the replicates lie between low and high
+_NONE = -math.log((1 - INTERVAL) / 2)  # events expected where none is so rare
 WINDOWS_A_BLOCK = 5  # at least; scores of neighbouring windows share rows
 _DRAWS = 1_000_000  # of blocks at a time
 _PIECES = 4  # of a block: where blocks may begin
@@ -98,6 +100,10 @@ def forecast(
     observations (1989). It says what the held-out time leaves open, not what the choice of the
     threshold on the same rows does. `beyond` is how many rows are expected above thresholds that no
     held-out row reaches; they can be as many events.
+
+    Where there was no event, resampling shows none: then `high` is the rate at which none in that
+    time would be as rare as the interval allows: Garwood: Fiducial limits for the Poisson
+    distribution (1936).
     """
     first = reported(rows, flagged, timing.rules)
     time = covered(rows, timing, together=together)
@@ -110,7 +116,8 @@ def forecast(
     low, high = np.quantile(rates, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2])
     total = max(days(time), 1e-12)
     more = beyond / total
-    return Forecast(len(first), total, len(first) / total + more, float(low), float(high) + more)
+    most = float(high) + more if len(first) else max(_NONE / total, more)
+    return Forecast(len(first), total, len(first) / total + more, float(low), most)
 
 
 def _block(rows: HeldOut, timing: Timing) -> int:

@@ -19,11 +19,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aedetect.errors import DataError, UnreadableFile
+from aedetect.errors import DataError, OutputError, UnreadableFile
 from aedetect.files import SourceFile, is_whole
 from aedetect.sql import Query, select
 
 BATCH_ROWS = 32_768
+_FULL = ("No space left on device", "max_temp_directory_size", "File too large")
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
@@ -74,7 +75,10 @@ class Rows:
 def engine(
     *, memory_mb: int, threads: int = 1, scratch: Path
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a DuckDB that keeps to a memory limit and sorts on disk beyond it."""
+    """Open a DuckDB that keeps to a memory limit and sorts on disk beyond it.
+
+    Raises OutputError when there is no room for that on the disk.
+    """
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": f"{memory_mb}MB",
         "threads": threads,
@@ -86,7 +90,8 @@ def engine(
         connection.execute("SET TimeZone = 'UTC'")
         # It would go to standard output, between our lines.
         connection.execute("SET enable_progress_bar = false")
-        yield connection
+        with _sorting_in(scratch):
+            yield connection
 
 
 def read(connection: duckdb.DuckDBPyConnection, query: Query) -> Iterator[Rows]:
@@ -116,6 +121,8 @@ def readable(files: Sequence[SourceFile]) -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, pa.ArrowException, OSError) as error:
+        if _is_out_of_space(error):  # `engine` says where
+            raise
         corrupt = [file.name for file in files if not is_whole(file)]
         message = str(error).splitlines()[0]
         if corrupt:
@@ -124,10 +131,35 @@ def readable(files: Sequence[SourceFile]) -> Iterator[None]:
                 f"{', '.join(corrupt)} {reason}: restore or remove it",
                 reasons=dict.fromkeys(corrupt, reason),
             ) from error
+        if isinstance(error, duckdb.OutOfMemoryException):
+            raise DataError(
+                f"ordering the rows of {files[0].name} and {len(files) - 1} other files takes more "
+                f'than the memory for it ({message}): set [scoring] partition = "hour", or leave '
+                "columns out"
+            ) from error
         raise DataError(
             f"the rows of {files[0].name} and {len(files) - 1} other files cannot be read as asked "
             f"({message}): check [data] normal and the types of the columns"
         ) from error
+
+
+@contextmanager
+def _sorting_in(scratch: Path) -> Iterator[None]:
+    """Turn what DuckDB says of a full disk into OutputError."""
+    try:
+        yield
+    except (duckdb.Error, OSError) as error:
+        if not _is_out_of_space(error):
+            raise
+        raise OutputError(
+            f"{scratch} has no room for ordering the rows ({str(error).splitlines()[0]}): free "
+            "space and run again; files written before are whole"
+        ) from error
+
+
+def _is_out_of_space(error: Exception) -> bool:
+    """Whether the disk is full, or DuckDB sees that it would be."""
+    return any(sign in str(error) for sign in _FULL)
 
 
 def _rows(batch: pa.RecordBatch, categories: Mapping[str, tuple[str, ...]]) -> Rows:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ from aedetect.ingest import Int, Rows, engine, read
 from aedetect.logs import log_event
 from aedetect.opinions import FalseAlarms, heed
 from aedetect.schema import Schema, column_types
+from aedetect.sink import written
 from aedetect.split import Part, split
 from aedetect.sql import Query
 from aedetect.survey import Survey, survey
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from aedetect.prepare import Preparation
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T", bound=np.generic)
 
 ENGINE_MB = 1_000  # memory of DuckDB while training data are ordered
 MAX_GAP_PERIODS = 5
@@ -182,8 +185,8 @@ def apply_in_batches(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Prepare all rows into mapped files: matrix (R, D + K), observed (R, D), usable (R,)."""
     width, columns, count = preparation.width, len(preparation.owner), len(rows)
-    matrix = np.lib.format.open_memmap(scratch / "matrix.npy", "w+", np.float32, (count, width))
-    observed = np.lib.format.open_memmap(scratch / "observed.npy", "w+", np.bool_, (count, columns))
+    matrix = _mapped(scratch / "matrix.npy", np.dtype(np.float32), (count, width))
+    observed = _mapped(scratch / "observed.npy", np.dtype(np.bool_), (count, columns))
     usable = np.zeros(count, dtype=np.bool_)
     done = 0
     for batch, before in with_context(batches_of(rows), lookback=preparation.missing_limit):
@@ -193,6 +196,19 @@ def apply_in_batches(
         usable[place] = part.usable[before:] & ~part.infinite[before:].any(axis=1)
         done = place.stop
     return matrix, observed, usable
+
+
+def _mapped(path: Path, dtype: np.dtype[T], shape: tuple[int, ...]) -> npt.NDArray[T]:
+    """Map a new file for which the disk has room: writing to a mapped one that has not kills us.
+
+    Raises OutputError when it has no room.
+    """
+    with written(path.parent):
+        array: npt.NDArray[T] = np.lib.format.open_memmap(path, "w+", dtype, shape)
+        if hasattr(os, "posix_fallocate"):
+            with path.open("r+b") as stream:
+                os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
+    return array
 
 
 def _check_enough(config: Config, schema: Schema, windows: Mapping[Part, Windows]) -> None:

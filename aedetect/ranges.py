@@ -1,4 +1,8 @@
-"""The first and last moment of a Parquet file, from its footer where that says it."""
+"""The first and last moment of a Parquet file, from its footer where that says it.
+
+Files that are read batch by batch are opened with `pre_buffer=False`: pyarrow 25 else keeps all
+that was read until the file is closed.
+"""
 
 from __future__ import annotations
 

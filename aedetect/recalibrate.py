@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from aedetect import registry
 from aedetect.calibrate import Calibration, calibrate, log_calibration
 from aedetect.calibrations import write_calibration
+from aedetect.confirmed import with_confirmed
+from aedetect.feedback import read_labels
 from aedetect.forecast import Forecast, Timing
 from aedetect.saved import Outline, outline
 from aedetect.thresholds import THRESHOLD_KEYS
@@ -65,11 +67,16 @@ def recalibrate(config: Config, reference: str | None = None) -> Recalibrated:
 def renewed(config: Config, saved: Outline) -> Calibration:
     """Calibrate on the held-out scores of a saved detector, as its next version.
 
-    The limits of single columns stay: they rest on residuals, which are not kept.
+    What people confirmed is heeded by fbeta. The limits of single columns stay: they rest on
+    residuals, which are not kept.
     """
     before = saved.calibration
+    held_out = before.held_out
+    if config.calibration.threshold == "fbeta":
+        labels = read_labels(config.output)
+        held_out = with_confirmed(held_out, labels, config.output, entities=saved.entities)
     return calibrate(
-        before.held_out,
+        held_out,
         settings=config.calibration,
         timing=Timing.of(config.events, schema=saved.schema, length=saved.length),
         per_entity=bool(saved.entities),

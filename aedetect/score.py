@@ -17,7 +17,7 @@ from aedetect.suppress import Judged, Suppression, judge
 from aedetect.window import Matrix, positions
 
 if TYPE_CHECKING:
-    from aedetect.detector import Detector
+    from aedetect.detector import Detector, Evaluated, Scorer
     from aedetect.ingest import Bool, Int, Rows
 
 NORMAL, ANOMALY, NOT_SCORED = "normal", "anomaly", "not_scored"
@@ -98,11 +98,7 @@ def score_rows(
     quiet = judge(suppression, detector.scorer, judged)
     reason_all[place[ends]] = np.where(quiet.reason < 0, -1, quiet.reason + len(reasons))
     strange = judged.above & (quiet.reason < 0)
-    matrix, observed, codes = prepared.matrix, prepared.observed, prepared.entity
-    expected, blame = evaluated.expected[strange], evaluated.errors[strange]
-    if detector.scorer.alignment == "causal":  # else a row need not have a window that ends there
-        expected = counterfactual(detector.scorer, matrix, codes, ends[strange])
-        blame = blamed(detector.scorer, matrix, observed, expected, codes, ends[strange])
+    expected, blame = _explained(detector.scorer, series, ends, evaluated, strange)
     rank = np.cumsum(wanted) - 1
     p_value = np.full(len(rows), np.nan)
     p_value[place[ends]] = detector.calibration.p_values(score, own)
@@ -117,6 +113,17 @@ def score_rows(
         expected=expected,
         entity=own[strange],
     )
+
+
+def _explained(
+    scorer: Scorer, series: Series, ends: Int, evaluated: Evaluated, strange: Bool
+) -> tuple[Matrix, Matrix]:
+    """Return what was expected of the strange rows, and what they are blamed on: (M, D), (M, F)."""
+    if scorer.alignment != "causal":  # a row need not have a window that ends there
+        return evaluated.expected[strange], evaluated.errors[strange]
+    expected = counterfactual(scorer, series.matrix, series.entity, ends[strange])
+    cells = (series.matrix, series.observed, expected, series.entity)
+    return expected, blamed(scorer, *cells, ends[strange])
 
 
 def _rows_back(detector: Detector, rows: Rows, prepared: Prepared) -> Int:

@@ -34,7 +34,7 @@ class Query:
 
 
 def scan(files: Sequence[SourceFile]) -> str:
-    """Write the SQL for all rows of the files, with `_file` and `file_row_number`."""
+    """Write the SQL for all rows of the files, with `_file`, `file_index` and `file_row_number`."""
     listed = ", ".join(literal(file.path) for file in files)
     if all(file.by_time for file in files):
         return f"read_parquet([{listed}])"
@@ -95,9 +95,12 @@ def select(query: Query) -> str:
 
 
 def order(query: Query) -> str:
-    """Write the order of rows without ties: what two queries give in it belongs together."""
+    """Write the order of rows without ties: what two queries give in it belongs together.
+
+    By the number of the file, not its name: a path in each row makes the sort twice as large.
+    """
     entity = f"CAST({identifier(query.entity)} AS VARCHAR)" if query.entity else "NULL::VARCHAR"
-    return f"{entity} NULLS LAST, {identifier(query.timestamp)}, _file, file_row_number"
+    return f"{entity} NULLS LAST, {identifier(query.timestamp)}, file_index, file_row_number"
 
 
 def _instant(query: Query) -> str:

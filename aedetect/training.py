@@ -19,9 +19,9 @@ from aedetect import prepare as preparing
 from aedetect import registry
 from aedetect.calibrate import calibrate as choose_threshold
 from aedetect.calibrate import log_calibration
+from aedetect.described import columns_of, metrics_of, parameters_of
 from aedetect.detector import Detector, Scorer, Series
 from aedetect.distrust import Distrusted, stretches
-from aedetect.durations import format_duration
 from aedetect.fit import Fitted, build, fit
 from aedetect.forecast import Timing
 from aedetect.heldout import HeldOut
@@ -30,7 +30,6 @@ from aedetect.learning import Ingested, PreparedRows, ingest, prepare
 from aedetect.limits import learn_limits
 from aedetect.logs import log_event
 from aedetect.residuals import Residuals
-from aedetect.schema import Schema
 from aedetect.scores import learn_residuals
 from aedetect.split import Part, split
 from aedetect.stretches import Rules
@@ -153,12 +152,12 @@ def register(
     record = registry.TrainingRecord(
         name=config.name,
         variant=config.model.variant,
-        parameters=parameters_of(config, ingested, trained),
+        parameters=parameters_of(config, ingested, trained.scorer),
         epochs=[asdict(epoch) for epoch in trained.fitted.epochs],
-        metrics=_metrics(ingested, detector),
+        metrics=metrics_of(ingested, detector),
         data_source=", ".join(config.data.sources),
         data_fingerprint=ingested.fingerprint,
-        data_columns=_columns(ingested.schema),
+        data_columns=columns_of(ingested.schema),
         config_hash=config.hash,
         tags={f"note_{number}": note for number, note in enumerate(ingested.notes, start=1)},
         texts=_texts(trained),
@@ -215,43 +214,3 @@ def measure(scorer: Scorer, series: Series, windows: Mapping[Part, Windows]) -> 
         entities=len(scorer.preparation.entities),
         owner=scorer.preparation.owner,
     )
-
-
-def parameters_of(
-    config: Config, ingested: Ingested, trained: Trained
-) -> dict[str, str | int | float | bool | None]:
-    """Flatten the settings, and what was derived where they are silent."""
-    flat: dict[str, str | int | float | bool | None] = {}
-    for section in ("data", "prepare", "window", "model", "training", "calibration"):
-        for key, value in asdict(getattr(config, section)).items():
-            plain = (
-                value if isinstance(value, str | int | float | bool | None) else json.dumps(value)
-            )
-            flat[f"{section}.{key}"] = plain
-    sizes = trained.scorer.model.sizes
-    flat["data.frequency"] = format_duration(ingested.schema.period)
-    flat["data.max_gap"] = format_duration(ingested.schema.max_gap)
-    flat["model.hidden"], flat["model.latent"] = json.dumps(sizes.hidden), sizes.latent
-    return flat
-
-
-def _metrics(ingested: Ingested, detector: Detector) -> dict[str, float]:
-    scores, threshold = detector.calibration.scores, detector.calibration.threshold
-    return {
-        "rows": len(ingested.rows),
-        "held_out_windows": len(scores),
-        "held_out_score_median": float(np.median(scores)),
-        "threshold": threshold.value,
-        "promised_false_alarm_rate": threshold.rate,
-        "predicted_events_per_day": detector.calibration.forecast.per_day,
-    }
-
-
-def _columns(schema: Schema) -> dict[str, registry.ColumnKind]:
-    kinds: dict[str, registry.ColumnKind] = {"category": "text", "boolean": "boolean"}
-    columns: dict[str, registry.ColumnKind] = {schema.timestamp: "timestamp"}
-    if schema.entity is not None:
-        columns[schema.entity] = "text"
-    return columns | {
-        feature.name: kinds.get(feature.kind, "number") for feature in schema.features
-    }

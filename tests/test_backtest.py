@@ -52,7 +52,7 @@ def run(output, *, threshold=5.0, rules=None, span=None, known=None):
     """Backtest with one threshold for both entities."""
     return backtest(
         output,
-        thresholds={"a": threshold, "b": threshold},
+        thresholds=lambda _: threshold,
         rules=rules or Rules(5 * MINUTE),
         span=span or Span(),
         known=known,

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from aedetect import learning
-from aedetect.feedback import CONFIRMED, FALSE_ALARM, Label, write_label
+from aedetect.feedback import CONFIRMED, FALSE_ALARM, Label, write_labels
 
 MINUTE = 60 * 10**9
 
@@ -39,8 +39,7 @@ def ingest(tmp_path, make_frame, write, configured):
     write(later, tmp_path / "incoming" / "later.parquet")
 
     def ingest(*labels, **sections):
-        for label in labels:
-            write_label(tmp_path / "output", label)
+        write_labels(tmp_path / "output", labels)
         config = configured(tmp_path, scoring={"input": "incoming"}, **sections)
         (tmp_path / "scratch").mkdir(exist_ok=True)
         return learning.ingest(config, tmp_path / "scratch")

@@ -55,10 +55,11 @@ def run(plant, span=None):
 
 
 def flagged(output):
-    """Return all flagged rows but their causes, and the causes."""
+    """Return all flagged rows but what explains them, and the causes."""
     files = sorted(output.glob("flagged/**/*.parquet"))
     joined = pd.concat([pq.ParquetFile(path).read().to_pandas() for path in files])
-    return joined.drop(columns="causes").reset_index(drop=True), joined["causes"].tolist()
+    plain = joined.drop(columns=["causes", "outside"]).reset_index(drop=True)
+    return plain, joined["causes"].tolist()
 
 
 def test_reflagging_equals_a_full_rescore(plant, base, tmp_path):

@@ -37,7 +37,7 @@ def test_a_broken_database_is_refused_at_once(file):
 
 def test_a_locked_database_is_named(file, monkeypatch):
     """If another program keeps the database to itself, the message says so."""
-    monkeypatch.setattr("aedetect.registry.session._BUSY", 0.01)
+    monkeypatch.setattr("aedetect.registry.waiting.PAUSES", (0.01,))
     with closing(sqlite3.connect(file)) as other:
         other.executescript("CREATE TABLE anything (id); BEGIN EXCLUSIVE;")
         with pytest.raises(RegistryError, match="database is locked"):
@@ -46,7 +46,7 @@ def test_a_locked_database_is_named(file, monkeypatch):
 
 def test_an_unreachable_server_is_named_without_its_password(monkeypatch):
     """The message names the address to check and keeps the secret in it."""
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setattr("aedetect.registry.waiting.PAUSES", (0.01,))
     with pytest.raises(RegistryError, match=r"http://\*\*\*@127\.0\.0\.1:9 must answer") as refused:
         find("pump", tracking_uri="http://me:secret@127.0.0.1:9")
     assert "secret" not in str(refused.value)

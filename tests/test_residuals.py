@@ -22,14 +22,14 @@ def ones(count):
 
 
 def test_sizes_are_by_entity_where_there_are_rows_enough():
-    """Few rows take the size of all, and what was not observed does not count."""
+    """Few rows take the size of all, which comes last; what was not observed does not count."""
     entity = np.repeat(np.array([0, 1], dtype=np.int32), [500, 5])
     residual = np.full((505, 1), 3, dtype=np.float32)
     residual[500:] = 1e6
     seen = np.ones((505, 1), dtype=bool)
     seen[500:] = False
     sizes = learn_sizes(residual, seen, entity, entities=2)
-    np.testing.assert_allclose(sizes, [[3], [3]], rtol=1e-6)
+    np.testing.assert_allclose(sizes, [[3], [3], [3]], rtol=1e-6)
 
 
 def test_a_perfect_reconstruction_does_not_divide_by_nothing():

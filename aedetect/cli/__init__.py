@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from aedetect.cli import calibrate, compare, demo, draw, look, serve, uses, work
+from aedetect.cli import calibrate, compare, demo, draw, feedback, look, serve, uses, work
 from aedetect.errors import AedetectError
 
 # What the libraries below would otherwise do on their own: call home, ...
@@ -44,6 +44,8 @@ for command in (
     look.models,
     look.flags,
     look.runs,
+    feedback.backtest,
+    feedback.label,
     draw.figures,
     work.promote,
     uses.clean,

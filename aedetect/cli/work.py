@@ -154,8 +154,11 @@ def run_training(config: Path, overrides: list[str]) -> None:
 
     settings = read_config(config, overrides)  # refuse it before anything starts
     with progress(f"training {settings.name}"), prefect_server() as ready:
+        from aedetect.registry import versions
         from pipelines.training import training
 
+        # Refuse a registry that does not answer now, and not when the training is done.
+        versions(name=settings.name, tracking_uri=settings.tracking_uri)
         ready()
         trained = training(str(config), overrides)
     print_trained(settings, trained)

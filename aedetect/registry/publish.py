@@ -15,7 +15,8 @@ from aedetect.registry.records import (
     TrainingRecord,
     as_registered,
 )
-from aedetect.registry.session import database, speaking, tolerating_existing
+from aedetect.registry.session import speaking, tolerating_existing
+from aedetect.registry.waiting import database
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -8,11 +8,12 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect.errors import RegistryError
+from aedetect.registry.waiting import await_registry, database
 from aedetect.secrets import mask
 
 if TYPE_CHECKING:
@@ -24,17 +25,6 @@ _LEVELS = {
     "mlflow.store.db.utils": logging.CRITICAL,  # tracebacks of errors that we report
 }
 _TURN = threading.RLock()  # loggers, warning filters, alembic and set_model are process-wide
-_BUSY = 20.0  # seconds to wait for another writer, as MLflow does
-
-
-def database(tracking_uri: str) -> Path | None:
-    """Return the SQLite file of a tracking URI, None where it is another kind of address.
-
-    >>> database("sqlite:////srv/mlflow.db"), database("http://mlflow:5000")
-    (PosixPath('/srv/mlflow.db'), None)
-    """
-    scheme, _, path = tracking_uri.partition(":///")
-    return Path(path.partition("?")[0]).absolute() if scheme.startswith("sqlite") else None
 
 
 def is_absent(tracking_uri: str) -> bool:
@@ -47,7 +37,8 @@ def is_absent(tracking_uri: str) -> bool:
 def speaking(tracking_uri: str, *, create: bool = False) -> Iterator[MlflowClient]:
     """Give a client for one registry, to one thread at a time, and keep MLflow off stderr.
 
-    It neither needs nor changes the tracking URI and the active run of the process.
+    It neither needs nor changes the tracking URI and the active run of the process. A registry that
+    is locked or away is waited for; raises RegistryError when it stays so.
     """
     from alembic.util import CommandError
     from mlflow import MlflowClient
@@ -58,7 +49,7 @@ def speaking(tracking_uri: str, *, create: bool = False) -> Iterator[MlflowClien
         with _TURN, _quiet():
             if create and is_absent(tracking_uri):
                 _create(tracking_uri)
-            _check_opens(tracking_uri)
+            await_registry(tracking_uri)
             yield MlflowClient(tracking_uri, registry_uri=tracking_uri)
     except (MlflowException, SQLAlchemyError, CommandError, sqlite3.Error, OSError) as error:
         raise RegistryError(_refusal(tracking_uri, error)) from error
@@ -107,17 +98,6 @@ def _create(tracking_uri: str) -> None:
         except OSError:  # another was faster, or there are no hard links here
             if not file.exists():
                 new.replace(file)
-
-
-def _check_opens(tracking_uri: str) -> None:
-    """Raise at once if a SQLite file does not open; MLflow would try again for 100 s."""
-    file = database(tracking_uri)
-    if file is None:
-        return
-    with closing(
-        sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, timeout=_BUSY)
-    ) as connection:
-        connection.execute("PRAGMA schema_version")
 
 
 @contextmanager

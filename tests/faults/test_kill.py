@@ -10,51 +10,17 @@ import sys
 import time
 from pathlib import Path
 
+import harm
 import pyarrow.parquet as pq
 import pytest
-from plant import Plant, contents, pure
+from plant import Plant, settings, write_config
+
+from aedetect import registry, scoring
+from aedetect.config import read_config
+from aedetect.errors import UnknownModel
 
 SEED = 20260103
 KILLS = 5
-# Says when it is ready, so that moments count from where the work begins.
-RUN = """
-import sys
-from pathlib import Path
-from aedetect import registry, scoring
-from aedetect.config import read_config
-import aedetect.compute, torch, mlflow
-config = read_config(Path(sys.argv[1]), [f"scoring.output={sys.argv[2]}"])
-print("ready", flush=True)
-sys.stdin.readline()
-scoring.run(config)
-"""
-
-
-def start(config, output):
-    """Start a process that loads everything and waits for a line before it scores."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", RUN, str(config), output],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout.readline() == "ready\n"
-    return process
-
-
-def release(process):
-    """Let it score."""
-    process.stdin.write("\n")
-    process.stdin.flush()
-
-
-def kill_after(process, seconds):
-    """Kill a process, unless it ends before."""
-    try:
-        process.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-    process.communicate()
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +30,11 @@ def hourly(tmp_path_factory, trained, arrived):
     shutil.copytree(arrived, folder / "incoming")
     plant = Plant(folder=folder, uri=trained.uri)
     config = plant.written(partition="hour")
-    process = start(config, "output")
+    harm.start(harm.load).join()  # what the others are forked from
     begin = time.monotonic()
-    release(process)
-    assert process.wait() == 0
-    process.communicate()
+    process = harm.start(harm.score, config, "output")
+    process.join()
+    assert process.exitcode == 0
     return plant, config, time.monotonic() - begin
 
 
@@ -79,15 +45,13 @@ def test_killed_run_is_completed_by_the_next(hourly):
     cut_short = 0
     for number in range(KILLS):
         name = f"killed-{number}"
-        process = start(config, name)
-        release(process)
-        kill_after(process, moments.uniform(0, seconds))
+        harm.kill_after(harm.start(harm.score, config, name), moments.uniform(0, seconds))
         output = plant.folder / name
         for path in output.glob("[!.]*/**/*.parquet"):
             pq.read_table(path)
-        cut_short += contents(output) != contents(plant.output)
+        cut_short += harm.pure(output) != harm.pure(plant.output)
         plant.score(partition="hour", output=name)
-        assert pure(output) == pure(plant.output)
+        assert harm.pure(output) == harm.pure(plant.output)
         assert not (output / ".aside").exists()
     assert cut_short, "at least one of the moments must lie within the run"
 
@@ -99,65 +63,90 @@ def test_run_killed_while_it_scores_anew_is_completed(hourly):
     copied = Path(shutil.copytree(plant.incoming, plant.folder / "kept"))
     try:
         (plant.incoming / "2026-01-03.parquet").unlink()
-        process = start(config, "corrected")
-        release(process)
-        kill_after(process, seconds / 3)
+        harm.kill_after(harm.start(harm.score, config, "corrected"), seconds / 3)
         plant.score(partition="hour", output="corrected")
         plant.score(partition="hour", output="afresh")
-        assert pure(plant.folder / "corrected") == pure(plant.folder / "afresh")
+        assert harm.pure(plant.folder / "corrected") == harm.pure(plant.folder / "afresh")
     finally:
         shutil.copy(copied / "2026-01-03.parquet", plant.incoming)
 
 
-def test_two_runs_at_once_do_no_harm(hourly):
-    """Two processes that score the same into one folder both succeed, with the same files."""
+@pytest.mark.parametrize("second", [harm.score, harm.score_all], ids=["new", "all"])
+def test_two_runs_at_once_do_no_harm(hourly, second):
+    """Processes that score into one folder at the same time both succeed, with the same files."""
     plant, config, _ = hourly
-    both = [start(config, "shared") for _ in range(2)]
+    name = f"shared-{second.__name__}"
+    both = [harm.start(work, config, name) for work in (harm.score, second)]
     for process in both:
-        release(process)
-    assert [process.wait() for process in both] == [0, 0]
-    for process in both:
-        process.communicate()
-    assert pure(plant.folder / "shared") == pure(plant.output)
+        process.join()
+    assert [process.exitcode for process in both] == [0, 0]
+    assert harm.pure(plant.folder / name) == harm.pure(plant.output)
+    assert not (plant.folder / name / ".aside").exists()
 
 
 def test_killed_command_is_completed_by_the_next(hourly):
     """`aedetect score` itself, killed among its partitions."""
     plant, config, _ = hourly
     command = [sys.executable, "-m", "aedetect", "score", str(config)]
-    process = subprocess.Popen(
+    wanted = random.Random(SEED).randint(2, 40)  # noqa: S311 - not a secret
+    seen = 0
+    with subprocess.Popen(
         [*command, "--set", "scoring.output=command"],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
-    )
-    wanted = random.Random(SEED).randint(2, 40)  # noqa: S311 - not a secret
-    seen = 0
-    for line in process.stderr:
-        seen += bool(re.match("partition ", line))
-        if seen == wanted:
-            break
-    process.kill()
-    process.communicate()
+    ) as process:
+        for line in process.stderr:
+            seen += bool(re.match("partition ", line))
+            if seen == wanted:
+                break
+        process.kill()
     assert seen == wanted
     output = plant.folder / "command"
-    assert contents(output) != contents(plant.output)
+    assert harm.pure(output) != harm.pure(plant.output)
     plant.score(partition="hour", output="command")
-    assert pure(output) == pure(plant.output)
+    assert harm.pure(output) == harm.pure(plant.output)
     assert not (output / ".aside").exists()
 
 
 def test_run_killed_while_it_forms_events_is_completed(hourly):
     """With every partition scored, and some of the files of events in place."""
     plant, config, _ = hourly
-    process = start(config, "forming")
-    release(process)
+    process = harm.start(harm.score, config, "forming")
     events = plant.folder / "forming" / "events"
-    while process.poll() is None and len(list(events.rglob("*.parquet"))) < KILLS:
+    while process.is_alive() and len(list(events.rglob("*.parquet"))) < KILLS:
         time.sleep(0.001)
-    process.kill()
-    process.communicate()
+    harm.kill_after(process, 0)
     written = len(list(events.rglob("*.parquet")))
     assert KILLS <= written < len(list((plant.output / "events").rglob("*.parquet")))
     summary = plant.score(partition="hour", output="forming")
-    assert (summary.partitions, pure(plant.folder / "forming")) == (0, pure(plant.output))
+    assert (summary.partitions, harm.pure(plant.folder / "forming")) == (0, harm.pure(plant.output))
+
+
+def test_killed_training_leaves_no_broken_champion(trained, arrived, tmp_path):
+    """After SIGKILL a detector is there as a whole or not at all, and the next training works."""
+    shutil.copy(trained.folder / "train.parquet", tmp_path)
+    shutil.copytree(arrived, tmp_path / "incoming")
+    path = write_config(tmp_path / "plant.toml", settings(training={"epochs": 1}))
+    config = read_config(path)
+    begin = time.monotonic()
+    harm.start(harm.train, path).join()
+    seconds = time.monotonic() - begin
+    shutil.rmtree(tmp_path / "mlruns")
+    moments = random.Random(SEED)  # noqa: S311 - not a secret
+    for _ in range(2):
+        harm.kill_after(harm.start(harm.train, path), moments.uniform(seconds / 2, seconds))
+        try:
+            registry.fetch(
+                registry.find("plant", tracking_uri=config.tracking_uri),
+                tracking_uri=config.tracking_uri,
+            )
+        except UnknownModel:
+            continue
+        scoring.run(config, force=True)
+    process = harm.start(harm.train, path)
+    process.join()
+    assert process.exitcode == 0
+    newest = registry.versions(tracking_uri=config.tracking_uri, name="plant")[0]
+    assert "challenger" in newest.aliases
+    assert scoring.run(config, force=True).rows

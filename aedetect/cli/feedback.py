@@ -1,0 +1,95 @@
+"""Commands about what past events were, and would have been: label, backtest."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aedetect.cli.options import AsJson, ConfigPath, Overrides, Since, Until
+
+if TYPE_CHECKING:
+    from aedetect.config import Config
+    from aedetect.feedback import Opinion
+
+
+def label(
+    config: ConfigPath,
+    events: Annotated[
+        list[str] | None, typer.Argument(metavar="[EVENT_ID]...", help="As `flags` shows them.")
+    ] = None,
+    overrides: Overrides = None,
+    false_alarm: Annotated[bool, typer.Option("--false-alarm", help="They were nothing.")] = False,
+    confirmed: Annotated[bool, typer.Option("--confirmed", help="They were real.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Forget what was said of them.")] = False,
+    note: Annotated[str | None, typer.Option(help="Why, in your words.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say of events that they were false alarms or real; without events, list what was said."""
+    from aedetect.cli.options import read_config
+    from aedetect.cli.show import print_json
+    from aedetect.cli.show_feedback import print_labels
+    from aedetect.feedback import forget_labels, read_labels
+
+    settings = read_config(config, overrides or [])
+    if events:
+        if false_alarm + confirmed + undo != 1:
+            raise typer.BadParameter("give one of --false-alarm, --confirmed and --undo")
+        if undo:
+            forget_labels(settings.output, events)
+        else:
+            _say(settings, events, "false_alarm" if false_alarm else "confirmed", note)
+    labels = read_labels(settings.output)
+    if as_json:
+        print_json(labels)
+    else:
+        print_labels(labels, config=config)
+
+
+def _say(settings: Config, events: list[str], opinion: Opinion, note: str | None) -> None:
+    from aedetect.feedback import label_events
+
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    label_events(settings.output, events, opinion=opinion, note=note, now=now)
+
+
+def backtest(
+    config: ConfigPath,
+    overrides: Overrides = None,
+    threshold: Annotated[
+        str | None,
+        typer.Option(help="alert_budget, false_alarm_rate, quantile, pot or fbeta; default: saved"),
+    ] = None,
+    days: Annotated[float, typer.Option(help="Back from the newest score.", min=0.01)] = 30.0,
+    since: Since = None,
+    until: Until = None,
+    to: Annotated[
+        Path | None, typer.Option(help="PNG; default: figures/backtest.png beside CONFIG.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the events that a threshold would have given: by day and entity, and against labels."""
+    from aedetect.cli.options import read_config
+    from aedetect.cli.show import console, near, print_json
+    from aedetect.cli.show_feedback import print_backtest, told
+    from aedetect.durations import parse_instant
+    from aedetect.hindsight import look_back, picture
+    from aedetect.plan import Span
+
+    asked = [*(overrides or []), *([f"calibration.threshold={threshold}"] if threshold else [])]
+    settings = read_config(config, asked)
+    span = Span(*(parse_instant(each) if each else None for each in (since, until)))
+    anew = any(each.strip().startswith("calibration.") for each in asked)
+    result, calibration = look_back(settings, span=span, days=days, anew=anew)
+    drawn = picture(result, to or settings.folder / "figures" / "backtest.png")
+    if as_json:
+        print_json(told(result))
+        return
+    print_backtest(result, threshold=calibration.threshold)
+    console().print(f"picture in {near(str(drawn))}", soft_wrap=True)
+    if anew:
+        wanted = " ".join(f"--set {quote(each)}" for each in asked)
+        console().print(f"to keep it: aedetect calibrate {config} {wanted}", soft_wrap=True)

@@ -1,0 +1,109 @@
+"""What people see of labels and backtests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aedetect.cli.show import console, table_of
+from aedetect.durations import NANOSECONDS, format_instant
+
+if TYPE_CHECKING:
+    from aedetect.backtest import Backtest
+    from aedetect.feedback import Label
+    from aedetect.thresholds import Threshold
+
+_MOST_DAYS = 40
+_MOST_ENTITIES = 12
+
+
+def print_labels(labels: Sequence[Label], *, config: Path) -> None:
+    """Show what people said of events."""
+    out = console()
+    if not labels:
+        out.print(
+            f"nothing was said of any event yet: aedetect label {config} EVENT_ID --false-alarm"
+        )
+        return
+    shown = table_of("event", "entity", "from", "to", "opinion", "note")
+    for each in labels:
+        opinion = each.opinion.replace("_", " ")
+        moments = (format_instant(moment) for moment in (each.start, each.end))
+        shown.add_row(each.event_id, str(each.entity or "-"), *moments, opinion, each.note or "")
+    out.print(shown)
+    out.print(f"the next training heeds them: aedetect train {config}")
+
+
+def told(result: Backtest) -> dict[str, object]:
+    """Return a backtest as programs read it."""
+    delays = [each.delay for each in result.detections if each.delay is not None]
+    return {
+        "since": format_instant(result.since),
+        "until": format_instant(result.until),
+        "days": result.days,
+        "rows": result.rows,
+        "events": len(result.alarms),
+        "quiet": result.quiet,
+        "by_day": result.by_day,
+        "known": None if result.known is None else len(result.known),
+        "found": None if result.known is None else len(delays),
+        "false": None if result.known is None else result.false,
+        "delays_seconds": [delay / NANOSECONDS["s"] for delay in delays],
+    }
+
+
+def print_backtest(result: Backtest, *, threshold: Threshold) -> None:
+    """Show what events there would have been."""
+    out = console()
+    count = len(result.alarms)
+    rate = count / max(result.days, 1e-9)
+    out.print(
+        f"with this threshold ({threshold.method}) you would have had {count} "
+        f"event{'s' * (count != 1)} in {result.days:.1f} days, {rate:.2g} a day, "
+        f"over {len(result.entities)} entities"
+    )
+    if result.quiet:
+        out.print(f"  {result.quiet} more would have been kept quiet by [events]")
+    out.print(_by_day(result))
+    if result.known is not None:
+        _print_detections(result)
+
+
+def _by_day(result: Backtest) -> object:
+    """Return events by day and entity, those with the most events first."""
+    total = dict.fromkeys(result.entities, 0)
+    for alarm in result.alarms:
+        total[alarm.entity] += 1
+    names = sorted(total, key=lambda name: (-total[name], name or ""))
+    columns, rest = names[:_MOST_ENTITIES], names[_MOST_ENTITIES:]
+    headings = [str(name or "events") for name in columns] + ["others"] * bool(rest)
+    shown = table_of("day", *headings)
+    for day, row in list(result.by_day.items())[-_MOST_DAYS:]:
+        others = [sum(row.get(name, 0) for name in rest)] * bool(rest)
+        counts = [row.get(name, 0) for name in columns] + others
+        shown.add_row(day, *(str(n) if n else "." for n in counts))
+    sums = [total[name] for name in columns] + [sum(total[name] for name in rest)] * bool(rest)
+    shown.add_row("all", *map(str, sums))
+    return shown
+
+
+def _print_detections(result: Backtest) -> None:
+    """Say what was found, missed and false, and how late."""
+    delays = sorted(each.delay for each in result.detections if each.delay is not None)
+    known = len(result.detections)
+    shown = table_of("against what is known to be anomalous", "")
+    shown.add_row("found", f"{len(delays)} of {known} stretches")
+    shown.add_row("missed", str(known - len(delays)))
+    shown.add_row("false events", f"{result.false} of {len(result.alarms)}")
+    if delays:
+        middle, worst = delays[len(delays) // 2], delays[-1]
+        shown.add_row(
+            "delay to detection", f"{_minutes(middle)} in the middle, {_minutes(worst)} at most"
+        )
+    console().print(shown)
+
+
+def _minutes(nanoseconds: int) -> str:
+    minutes = nanoseconds / NANOSECONDS["min"]
+    return f"{minutes:.0f} min" if minutes >= 1 or not minutes else f"{minutes * 60:.0f} s"

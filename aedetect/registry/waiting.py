@@ -1,0 +1,90 @@
+"""Wait for a registry that is locked or away for a while, and look for it ever less often."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import ssl
+import time
+from contextlib import closing
+from http import HTTPStatus
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit, urlunsplit
+from urllib.request import urlopen
+
+from aedetect.logs import log_event
+
+logger = logging.getLogger(__name__)
+
+# Seconds between looks, 32 in all: an MLflow server that is restarted is back by then.
+PAUSES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0)
+_ASKING = 1.0  # seconds that one look at a SQLite file waits for who holds it
+_CONNECTING = 3.0  # seconds that one look waits for a server
+
+
+def database(tracking_uri: str) -> Path | None:
+    """Return the SQLite file of a tracking URI, None where it is another kind of address.
+
+    >>> database("sqlite:////srv/mlflow.db"), database("http://mlflow:5000")
+    (PosixPath('/srv/mlflow.db'), None)
+    """
+    scheme, _, path = tracking_uri.partition(":///")
+    return Path(path.partition("?")[0]).absolute() if scheme.startswith("sqlite") else None
+
+
+def await_registry(tracking_uri: str) -> None:
+    """Return when a SQLite file or a server answers; other databases are left to MLflow.
+
+    Raises what the last look met, sqlite3.Error or OSError, when it still does not after all
+    pauses, and at once when the file is no database.
+    """
+    for pause in PAUSES:
+        try:
+            _ask(tracking_uri)
+        except (sqlite3.OperationalError, OSError) as error:
+            if isinstance(error, sqlite3.Error) and not _is_busy(error):
+                raise
+            if pause == PAUSES[0]:
+                text = f"the MLflow registry does not answer ({error}); waiting up to"
+                log_event(logger, "note", text=f"{text} {sum(PAUSES):.0f} s")
+            time.sleep(pause)
+        else:
+            return
+    _ask(tracking_uri)
+
+
+def _ask(tracking_uri: str) -> None:
+    file = database(tracking_uri)
+    if file is not None:
+        _open(file)
+    elif tracking_uri.startswith(("http://", "https://")):
+        _connect(tracking_uri)
+
+
+def _open(file: Path) -> None:
+    """Open a SQLite file; MLflow would try for 100 s where it is no database."""
+    uri = f"{file.as_uri()}?mode=rw"
+    with closing(sqlite3.connect(uri, uri=True, timeout=_ASKING)) as connection:
+        connection.execute("PRAGMA schema_version")
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return error.sqlite_errorcode in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def _connect(address: str) -> None:
+    """Ask a server whether it is up, and tell it no password."""
+    parts = urlsplit(address)
+    host = parts.netloc.rpartition("@")[2]
+    health = urlunsplit((parts.scheme, host, parts.path.rstrip("/") + "/health", "", ""))
+    try:
+        with urlopen(health, timeout=_CONNECTING):  # noqa: S310 - http and https only
+            pass
+    except HTTPError as error:
+        error.close()
+        if error.code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise
+    except URLError as error:
+        if not isinstance(error.reason, ssl.SSLError):  # MLflow may be told to trust it
+            raise

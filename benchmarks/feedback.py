@@ -1,0 +1,75 @@
+"""What labelling false alarms does to the next version: python benchmarks/feedback.py.
+
+On the shipped sample: train on two weeks, score the days that follow, and label as false alarms
+those events of the first half that meet no labelled anomaly. Train again, with their rows as
+normal, and score the second half with both versions. Its labels only serve to count.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from aedetect import registry, scoring, training
+from aedetect.backtest import Backtest
+from aedetect.config import Config, read_config
+from aedetect.durations import parse_instant
+from aedetect.events import read_events
+from aedetect.feedback import FALSE_ALARM, label_events
+from aedetect.hindsight import look_back
+from aedetect.plan import Span
+
+ROOT = Path(__file__).parents[1]
+HALF = "2000-01-25"
+
+
+def main() -> None:
+    """Print how both versions do on the second half."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shutil.copytree(ROOT / "data", folder / "data")
+        shutil.copy(ROOT / "demo.toml", folder)
+        config = read_config(folder / "demo.toml")
+        training.run(config)
+        scoring.run(config)
+        said = label_false_alarms(config)
+        print(f"{said} events before {HALF} meet no label and are labelled false alarms")
+        report("before", config)
+        _, second = training.run(config)
+        registry.promote(second, tracking_uri=config.tracking_uri)
+        later = replace(config, scoring=replace(config.scoring, output="later"))
+        scoring.run(later)
+        report("after", later)
+
+
+def label_false_alarms(config: Config) -> int:
+    """Label the events of the first half that meet nothing known; return how many."""
+    result, _ = look_back(config, span=Span(None, parse_instant(HALF)), days=None, anew=False)
+    false = {(each.entity, each.start) for each in result.alarms if not result.meets(each)}
+    events = read_events(config.output, until=parse_instant(HALF), suppressed=True).to_pylist()
+    chosen = [
+        event["event_id"]
+        for event in events
+        if (event["entity"], parse_instant(event["start"].isoformat())) in false
+    ]
+    if chosen:
+        label_events(config.output, chosen, opinion=FALSE_ALARM, note=None, now="2000-02-03")
+    return len(chosen)
+
+
+def report(name: str, config: Config) -> None:
+    """Print events of the second half, by what they meet."""
+    result: Backtest = look_back(
+        config, span=Span(parse_instant(HALF), None), days=None, anew=False
+    )[0]
+    found = sum(each.delay is not None for each in result.detections)
+    print(
+        f"{name}: {len(result.alarms)} events in {result.days:.1f} days, {result.false} of them "
+        f"false; {found} of {len(result.detections)} labelled stretches found"
+    )
+
+
+if __name__ == "__main__":
+    main()

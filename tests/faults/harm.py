@@ -1,0 +1,162 @@
+"""What is done to runs here: kills, locks, full disks; and how to see what is left."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from plant import contents
+
+OWN = ("withdrawn", "runs", ".cache")  # of the output: what tells of runs, and may be lost
+
+# Forked from a process that has imported everything, so that a run starts at once.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["aedetect.scoring", "aedetect.training", "mlflow", "torch"])
+
+
+def pure(output: Path) -> dict[str, bytes]:
+    """Return the files that are a function of input and model alone, with their bytes."""
+    return {
+        name: content
+        for name, content in contents(output).items()
+        if Path(name).parts[0] not in OWN
+    }
+
+
+def start(target: Callable[..., None], *arguments: object) -> multiprocessing.Process:
+    """Start a function of this module in a process of its own."""
+    process = FORKS.Process(target=target, args=arguments, daemon=True)
+    process.start()
+    return process
+
+
+def kill_after(process: multiprocessing.Process, seconds: float) -> None:
+    """Kill a process, unless it ends before."""
+    process.join(seconds)
+    process.kill()
+    process.join()
+
+
+def load() -> None:
+    """Do nothing: all is loaded by now."""
+
+
+def score(config: Path, output: str) -> None:
+    """Score what is new into an output."""
+    from aedetect import scoring
+    from aedetect.config import read_config
+
+    scoring.run(read_config(config, [f"scoring.output={output}"]))
+
+
+def score_all(config: Path, output: str) -> None:
+    """Score everything anew into an output."""
+    from aedetect import scoring
+    from aedetect.config import read_config
+
+    scoring.run(read_config(config, [f"scoring.output={output}"]), force=True)
+
+
+def score_with_few_handles(config: Path, output: str) -> None:
+    """Score where no more than 128 files may be open."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
+    score(config, output)
+
+
+def train(config: Path) -> None:
+    """Train and register."""
+    from aedetect import training
+    from aedetect.config import read_config
+
+    training.run(read_config(config))
+
+
+def keep_replacing(place: Path, others: list[Path]) -> None:
+    """Put one content after the other in the place of a file, until killed."""
+    new = place.with_name("new")  # no Parquet file to who lists them
+    while True:
+        for other in others:
+            new.write_bytes(other.read_bytes())
+            new.replace(place)
+            time.sleep(0.01)
+
+
+def hold(database: Path, seconds: float, mark: Path) -> None:
+    """Keep a SQLite database to oneself; the mark appears when it is."""
+    with closing(sqlite3.connect(database, timeout=30)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        mark.touch()
+        time.sleep(seconds)
+
+
+@contextmanager
+def held(database: Path, *, seconds: float) -> Iterator[None]:
+    """Let another process hold a SQLite database for so long, or until the body is through."""
+    mark = database.with_suffix(".held")
+    other = start(hold, database, seconds, mark)
+    while not mark.exists():
+        time.sleep(0.01)
+    try:
+        yield
+    finally:
+        kill_after(other, 0)
+        mark.unlink()
+
+
+@contextmanager
+def disk(folder: Path, *, size: str) -> Iterator[None]:
+    """Mount a small file system; raises PermissionError when this user may not."""
+    folder.mkdir(exist_ok=True)
+    _mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder))
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@contextmanager
+def full(folder: Path, *, leaving: int = 0) -> Iterator[None]:
+    """Fill the disk that a folder is on, but for so many bytes."""
+    filler = folder / "filler.bin"
+    with filler.open("wb", buffering=0) as stream:
+        try:
+            while True:
+                stream.write(bytes(1 << 12))
+        except OSError:
+            stream.truncate(stream.tell() - leaving)
+    try:
+        yield
+    finally:
+        filler.unlink()
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Let nothing below a folder be written; for root, whom no permission bits bind, by a mount."""
+    if os.geteuid():
+        paths = [folder, *(path for path in folder.rglob("*") if path.is_dir())]
+        for path in paths:
+            path.chmod(0o555)
+        yield
+        for path in paths:
+            path.chmod(0o755)
+        return
+    _mount("--bind", str(folder), str(folder))
+    try:
+        _mount("-o", "remount,bind,ro", str(folder))
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def _mount(*words: str) -> None:
+    done = subprocess.run(["mount", *words], check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise PermissionError(done.stderr.strip())

@@ -1,0 +1,302 @@
+"""The long loop, through the real commands: make soak, with SOAK_ARGS=--help for its parts.
+
+Each part prints what was done and what it took, and raises when a promise is broken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import harm
+import pyarrow.parquet as pq
+from plant import DAYS, Plant, settings, strange_table, table, write, write_config
+
+from aedetect import registry, training
+from aedetect.config import make_config
+
+SEED = 20260103
+MEGABYTES = 1500  # of all processes of `aedetect score`, its Prefect server included
+PATIENCE = 60  # seconds after which a registry that is away is given up
+BIG_FEATURES = 8
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command took, and what it said last on stderr."""
+
+    code: int
+    seconds: float
+    megabytes: float  # most at once, of the process and its children
+    said: str
+
+
+def command(folder: Path, *words: str) -> list[str]:
+    """Write a command of aedetect about the configuration of a folder."""
+    return [sys.executable, "-m", "aedetect", words[0], str(folder / "plant.toml"), *words[1:]]
+
+
+def run(words: Sequence[str]) -> Done:
+    """Run a command, and look at its memory ten times a second."""
+    begin, most = time.monotonic(), 0.0
+    with tempfile.TemporaryFile("w+") as said:
+        with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=said) as process:
+            while process.poll() is None:
+                most = max(most, sum(map(resident, family(process.pid))))
+                time.sleep(0.1)
+        said.seek(0)
+        lines = [line for line in said.read().splitlines() if line]
+    last = next((line for line in lines if line.startswith("aedetect:")), "".join(lines[-1:]))
+    return Done(process.returncode, time.monotonic() - begin, most, last)
+
+
+def lines_of(words: Sequence[str]) -> list[str]:
+    """Run a command and return what it logs."""
+    done = subprocess.run(words, check=False, capture_output=True, text=True)
+    check(done.returncode == 0, f"an undisturbed run succeeds: {done.stderr}")
+    return done.stderr.splitlines()
+
+
+def killed(words: Sequence[str], *, lines: int, seconds: float) -> None:
+    """Run a command, and kill it so many seconds after it has logged so many lines."""
+    with subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        for _ in range(lines):
+            process.stderr.readline()
+        time.sleep(seconds)
+        process.kill()
+        process.stderr.read()
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and all below it."""
+    found = [pid]
+    for each in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            children = each.read_text().split()
+        except OSError:
+            continue
+        found += [below for child in children for below in family(int(child))]
+    return found
+
+
+def resident(pid: int) -> float:
+    """Return the resident memory of a process in MB."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    kilobytes = [line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")]
+    return int(kilobytes[0]) / 1024 if kilobytes else 0.0
+
+
+def check(kept: bool, promise: str) -> None:  # noqa: FBT001 - reads as a sentence
+    """Raise when a promise is broken."""
+    if not kept:
+        raise SystemExit(f"BROKEN: {promise}")
+
+
+def tell(text: str) -> None:
+    """Print a line at once."""
+    print(text, flush=True)  # noqa: T201 - the report
+
+
+def prepared(folder: Path) -> Plant:
+    """Train a detector and let three days arrive."""
+    write(table("2026-01-01", days=2), folder / "train.parquet")
+    training.run(make_config(settings(), folder=folder))
+    for day in DAYS:
+        rows = strange_table(day) if day == DAYS[1] else table(day)
+        write(rows, folder / "incoming" / f"{day}.parquet")
+    plant = Plant(folder=folder, uri=f"sqlite:///{folder}/mlruns/mlflow.db")
+    plant.written(partition="hour")
+    return plant
+
+
+def kills(plant: Plant, *, count: int) -> None:
+    """Kill `aedetect score` at random moments; the next run must give what an undisturbed one does.
+
+    Every other run scores anew, over what is there, and begins from a day that was corrected.
+    """
+    output, corrected = plant.output, plant.incoming / "2026-01-03.parquet"
+    most = len(lines_of(command(plant.folder, "score")))
+    wanted, kept = harm.pure(output), Path(shutil.copy(corrected, plant.folder / "kept"))
+    moments = random.Random(SEED)  # noqa: S311 - not a secret
+    cut, begin = 0, time.monotonic()
+    for number in range(count):
+        if number % 2:
+            write(table("2026-01-03").iloc[::2], corrected)
+            plant.score(partition="hour")
+            shutil.copy(kept, corrected)
+        else:
+            shutil.rmtree(output)
+        everything = ["--all"] if number % 4 == 1 else []
+        lines, seconds = moments.randint(0, most), moments.uniform(0, 0.1)
+        seconds = seconds if lines else 100 * seconds  # before the first line much is loaded
+        killed(command(plant.folder, "score", *everything), lines=lines, seconds=seconds)
+        for path in output.glob("[!.]*/**/*.parquet"):
+            pq.read_table(path)
+        cut += not output.exists() or harm.pure(output) != wanted
+        plant.score(partition="hour")
+        check(harm.pure(output) == wanted, f"kill {number} after {lines} lines: equal bytes")
+        check(not (output / ".aside").exists(), f"kill {number}: nothing is left behind")
+        if number % 10 == 9:
+            tell(f"  {number + 1} kills, {cut} before the end")
+    took = time.monotonic() - begin
+    tell(f"kills of aedetect score: {count}, {cut} before the end; equal bytes; {took:.0f} s")
+
+
+def training_kills(plant: Plant, *, count: int) -> None:
+    """Kill `aedetect train` as it registers; the champion is whole, and the next training works."""
+    config = make_config(plant.given(), folder=plant.folder)
+    words = command(plant.folder, "train", "--set", "training.epochs=1")
+    most = len(lines_of(words))
+    before = len(registry.versions(tracking_uri=config.tracking_uri))
+    moments = random.Random(SEED)  # noqa: S311 - not a secret
+    for _ in range(count):
+        # The registration comes after the last line but one, and takes about a second.
+        killed(words, lines=most - moments.randint(1, 2), seconds=moments.uniform(0, 2))
+        champion = registry.find("plant", tracking_uri=config.tracking_uri)
+        check(champion.version == 1, "the champion stays")
+        for version in registry.versions(tracking_uri=config.tracking_uri):
+            registry.fetch(version, tracking_uri=config.tracking_uri)
+    after = len(registry.versions(tracking_uri=config.tracking_uri))
+    done = run(words)
+    check(done.code == 0, f"a training after kills succeeds: {done.said}")
+    tell(f"kills of aedetect train: {count}, {after - before} of them after the registration")
+
+
+def many_files(plant: Plant, *, count: int) -> None:
+    """Score so many small files, and then look at them again."""
+    rows = table("2026-03-01", days=10).sort_values(["time", "unit"])
+    each = -(-len(rows) // count)
+    folder = plant.folder / "many"
+    for number in range(count):
+        part = rows[number * each : (number + 1) * each]
+        if len(part):
+            write(part, folder / f"{number:05}.parquet")
+    words = command(plant.folder, "score", "--set", f"scoring.input={folder}")
+    words += ["--set", "scoring.output=many-out", "--set", "scoring.partition=day"]
+    first, second = run(words), run(words)
+    check(first.code == second.code == 0, f"{count} files are scored: {first.said}")
+    tell(
+        f"files: {count}; scored in {first.seconds:.0f} s and {first.megabytes:.0f} MB, "
+        f"looked at again in {second.seconds:.0f} s"
+    )
+
+
+def big_file(folder: Path, *, rows: int, entities: int, by_time: bool) -> None:
+    """Write a file of so many rows, a minute apart, in bounded memory."""
+    minutes = rows // entities
+    entity, minute = (
+        (f"i % {entities}", f"i // {entities}")
+        if by_time
+        else (f"i // {minutes}", f"i % {minutes}")
+    )
+    features = ", ".join(
+        f"(sin({minute} * 0.004 + {k}) * {k + 1} + hash(i * 8 + {k}) / 2.0 ** 64)::FLOAT AS f{k}"
+        for k in range(BIG_FEATURES)
+    )
+    folder.mkdir(parents=True)
+    with duckdb.connect(config={"memory_limit": "500MB", "threads": 1}) as connection:
+        connection.execute(
+            f"COPY (SELECT TIMESTAMP '2026-02-01' + to_minutes({minute}) AS time, "
+            f"printf('m-%05d', {entity}) AS unit, {features} FROM range({rows}) t(i)) "
+            f"TO '{folder}/all.parquet' (FORMAT parquet)"
+        )
+
+
+def big_files(folder: Path, *, rows: int) -> None:
+    """Score one file of so many rows in several shapes, each in less than 1.5 GB."""
+    folder.mkdir()
+    big_file(folder / "train", rows=200_000, entities=40, by_time=False)
+    given = settings(
+        data={"train": "train"},
+        prepare={"per_entity": False},
+        window={"length": 16},
+        training={"epochs": 1},
+    )
+    write_config(folder / "plant.toml", given)
+    check(run(command(folder, "train")).code == 0, "the large detector is trained")
+    shapes = {
+        "a week of many entities, by time": (rows // 10_000, True),
+        "a week of many entities, one after the other": (rows // 10_000, False),
+        "a year of 40 entities, one after the other": (40, False),
+        "a single day": (rows // 1440, True),
+    }
+    for name, (entities, by_time) in shapes.items():
+        source, output = folder / "source", folder / "output"
+        big_file(source, rows=rows, entities=entities, by_time=by_time)
+        done = run(command(folder, "score", "--set", f"scoring.input={source}"))
+        written = sum(pq.read_metadata(p).num_rows for p in (output / "scores").rglob("*.parquet"))
+        check(done.code == 0, f"{name} is scored: {done.said}")
+        check(written == rows // entities * entities, f"every row of {name} has its verdict")
+        tell(f"{rows:,} rows, {name}: {done.megabytes:.0f} MB, {done.seconds:.0f} s")
+        check(done.megabytes < MEGABYTES, f"{name} takes less than {MEGABYTES} MB")
+        shutil.rmtree(source)
+        shutil.rmtree(output)
+
+
+def locks(plant: Plant) -> None:
+    """Hold the databases of MLflow and Prefect for a while, and for longer."""
+    words = command(plant.folder, "score", "--all")
+    usual = run(words)
+    check(usual.code == 0, f"a run without locks succeeds: {usual.said}")
+    databases = {
+        "MLflow": plant.folder / "mlruns" / "mlflow.db",
+        "Prefect": Path(os.environ["PREFECT_HOME"]) / "prefect.db",
+    }
+    for name, database in databases.items():
+        with harm.held(database, seconds=8):
+            done = run(words)
+        check(done.code == 0, f"a lock of 8 s on the database of {name} is waited for: {done.said}")
+        tell(f"database of {name} held for 8 s: {done.seconds:.0f} s, else {usual.seconds:.0f} s")
+    with harm.held(databases["Prefect"], seconds=600):
+        done = run(words)
+    check(done.code == 1 and "Prefect server" in done.said, f"the server is named: {done.said}")
+    tell(f"database of Prefect held for longer: {done.seconds:.0f} s, then {done.said}")
+    with harm.held(databases["MLflow"], seconds=600):
+        done = run(words)
+    check(done.code == 1 and "mlflow.db" in done.said, f"the database is named: {done.said}")
+    check(done.seconds < usual.seconds + PATIENCE, "a registry that is away is given up in time")
+    tell(f"database of MLflow held for longer: {done.seconds:.0f} s, then {done.said}")
+
+
+def main() -> None:
+    """Go through the parts."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=50, help="of aedetect score")
+    parser.add_argument("--training-kills", type=int, default=10, help="of aedetect train")
+    parser.add_argument("--files", type=int, default=10_000, help="small input files")
+    parser.add_argument("--rows", type=int, default=20_000_000, help="of one large file")
+    parser.add_argument("--locks", type=int, default=1, help="0: leave the locks out")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="soak-") as name:
+        folder = Path(name)
+        os.environ["PREFECT_HOME"] = str(folder / "prefect")
+        plant = prepared(folder)
+        if asked.kills:
+            kills(plant, count=asked.kills)
+        if asked.locks:
+            locks(plant)
+        if asked.files:
+            many_files(plant, count=asked.files)
+        if asked.training_kills:
+            training_kills(plant, count=asked.training_kills)
+        if asked.rows:
+            big_files(folder / "big", rows=asked.rows)
+
+
+if __name__ == "__main__":
+    main()

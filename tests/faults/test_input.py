@@ -1,0 +1,73 @@
+"""Input that is odd in time or number, or changes under the reader."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import harm
+import pytest
+from plant import DAYS, table, write
+
+from aedetect.plan import Span
+
+NAMES = [f"replaced-{number}" for number in range(6)]  # by chance one or two may go well
+LONG_AGO, FAR_AHEAD = 1_000_000_000, 7_258_118_400_000_000_000  # ns: 1970, 2200
+
+
+@pytest.mark.parametrize("moment", [LONG_AGO, FAR_AHEAD], ids=["1970", "2200"])
+def test_times_of_files_decide_nothing(plant, moment):
+    """Files from the past or the future are scored once, and again when their content changes.
+
+    The correction has the size and the time of modification of what it replaces.
+    """
+    path = plant.incoming / "2026-01-03.parquet"
+    for each in plant.incoming.iterdir():
+        os.utime(each, ns=(moment, moment))
+    plant.score()
+    assert plant.score().partitions == 0
+    content = path.read_bytes()
+    rows = table("2026-01-03")
+    rows.loc[5, "cpu"] = rows.loc[6, "cpu"]
+    rows.loc[6, "cpu"] = table("2026-01-03").loc[5, "cpu"]
+    write(rows, path)
+    assert path.stat().st_size == len(content)
+    os.utime(path, ns=(moment, moment))
+    assert plant.score().since == "2026-01-03"
+    plant.score(output="afresh")
+    assert harm.pure(plant.output) == harm.pure(plant.folder / "afresh")
+
+
+def test_files_replaced_while_they_are_read_are_scored_in_the_end(plant):
+    """Whatever was read meanwhile, a run that nothing disturbs gives what a first run gives."""
+    path = plant.incoming / "2026-01-03.parquet"
+    final = plant.folder / "final"
+    shutil.copy(path, final)
+    rows = table("2026-01-03")
+    rows["cpu"] += 30
+    other = write(rows, plant.folder / "other")
+    config = plant.written()
+    replacing = harm.start(harm.keep_replacing, path, [other, final])
+    for name in NAMES:
+        harm.start(harm.score, config, name).join()
+    harm.kill_after(replacing, 0)
+    path.with_name("new").unlink(missing_ok=True)
+    shutil.copy(final, path)
+    plant.score(output="afresh")
+    for name in NAMES:
+        plant.score(output=name)
+        assert harm.pure(plant.folder / name) == harm.pure(plant.folder / "afresh")
+
+
+def test_many_small_files_need_few_handles(plant):
+    """Two days in 300 files are scored where 128 files may be open, as from one file a day."""
+    for day in DAYS:
+        (plant.incoming / f"{day}.parquet").unlink()
+    rows = table(DAYS[0], days=2).sort_values(["time", "unit"])
+    each = len(rows) // 300 + 1
+    for number in range(300):
+        write(rows[number * each : (number + 1) * each], plant.incoming / f"{number:03}.parquet")
+    process = harm.start(harm.score_with_few_handles, plant.written(), "output")
+    process.join()
+    assert process.exitcode == 0
+    assert plant.score(span=Span()).current == 2
