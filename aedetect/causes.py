@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from aedetect.plausible import within_seen
 from aedetect.prepare import undo
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def _in_units(preparation: Preparation, scored: Scored, values: Float) -> tuple[
     known = scored.entity if preparation.entities else np.zeros_like(scored.entity)
     columns = undo(preparation, scored.expected.astype(np.float64), known)
     first = np.flatnonzero(np.diff(preparation.owner, prepend=-1))
-    observed, expected = values.copy(), columns[:, first]
+    observed, expected = values.copy(), within_seen(preparation.features, columns[:, first])
     rows = np.arange(len(values))
     for index, feature in enumerate(preparation.features):
         if feature.is_text:

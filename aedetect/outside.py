@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from aedetect.plausible import within_seen
 from aedetect.prepare import undo
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ def outside(
 ) -> pa.ListArray:
     """List the features whose raw values (M, F) are outside of what is expected -/+ limits (M, D).
 
-    Limits are in model units; low and high are in original ones. A text column is outside when
-    the model expects another category most: `feature` names that one ("state=on"), low and high
-    are null. A missing value is not outside.
+    Limits are in model units; low and high are in original ones, within what was seen. A text
+    column is outside when the model expects another category most: `feature` names that one
+    ("state=on"), low and high are null. A missing value is not outside.
     """
     known = scored.entity if preparation.entities else np.zeros_like(scored.entity)
     expected = scored.expected.astype(np.float64)
@@ -37,6 +38,7 @@ def outside(
             undo(preparation, expected + sign * limits, known)[:, first] for sign in (-1.0, 1.0)
         )
     found = (values < low) | (values > high)
+    low, high = (within_seen(preparation.features, each) for each in (low, high))
     label = np.tile(_offsets(preparation), (len(values), 1))
     for index, feature in enumerate(preparation.features):
         if feature.is_text:

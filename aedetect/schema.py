@@ -47,6 +47,9 @@ class Feature:
     name: str
     kind: Literal["number", "boolean", "category"]
     categories: tuple[str, ...] = ()  # of a category, sorted
+    # The range of its finite values in the normal rows; only for what people are told.
+    low: float | None = field(default=None, compare=False)
+    high: float | None = field(default=None, compare=False)
 
     @property
     def is_text(self) -> bool:

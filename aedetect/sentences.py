@@ -53,6 +53,8 @@ def _number(cause: Mapping[str, Any], expected: Mapping[str, Any] | None, unit: 
     if expected is None:
         return f"{name} {plain(observed)}{tail}, expected about {plain(cause['expected'])}"
     low, high = expected["low"], expected["high"]
+    if low == high:
+        return f"{name} {plain(observed)}{tail}, expected {plain(low)}"
     digits = _digits(observed, low, high)
     seen = _fixed(observed, max(digits, _two(observed)))
     return f"{name} {seen}{tail}, expected {_fixed(low, digits)} to {_fixed(high, digits)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import duckdb
 
@@ -62,7 +62,7 @@ def survey(connection: duckdb.DuckDBPyConnection, source: Source, settings: Data
     where = _normal_rows(source, settings)
     rows = sum(file.rows for file in source.files)
     counted = _count(connection, source, settings, kinds, where)
-    if not counted["_rows"]:
+    if not counted["_rows"].rows:
         raise NoData(
             f"none of the {rows} rows is normal and has a timestamp (normal: {where or 'all'}): "
             "check [data] normal, label and timestamp"
@@ -73,7 +73,7 @@ def survey(connection: duckdb.DuckDBPyConnection, source: Source, settings: Data
         aware=aware,
         where=where,
         rows=rows,
-        normal=counted["_rows"],
+        normal=counted["_rows"].rows,
         left_out=left_out,
     )
 
@@ -95,14 +95,23 @@ def _normal_rows(source: Source, settings: DataSettings) -> str | None:
     return " AND ".join(conditions) or None
 
 
+@dataclass(frozen=True)
+class Counted:
+    """How many rows have a value, and the smallest and largest of those that are numbers."""
+
+    rows: int
+    low: float | None = None
+    high: float | None = None
+
+
 def _count(
     connection: duckdb.DuckDBPyConnection,
     source: Source,
     settings: DataSettings,
     kinds: dict[str, Kind],
     where: str | None,
-) -> dict[str, int]:
-    """Count the normal rows ("_rows") and each feature's values in them."""
+) -> dict[str, Counted]:
+    """Count the normal rows ("_rows") and each feature's values in them, with their range."""
     time = identifier(settings.timestamp)
     counts = []
     for name, kind in kinds.items():
@@ -111,6 +120,8 @@ def _count(
             f"{column} IS NOT NULL" if kind == "category" else f"isfinite(CAST({column} AS DOUBLE))"
         )
         counts.append(f"count(*) FILTER ({test})")
+        number = "NULL" if kind == "category" else f"CAST({column} AS DOUBLE)"
+        counts += [f"{each}({number}) FILTER ({test})" for each in ("min", "max")]
     condition = f"{time} IS NOT NULL AND ({where or 'TRUE'})"
     sql = f"SELECT count(*), {', '.join(counts)} FROM {scan(source.files)} WHERE {condition}"
     with readable(source.files):
@@ -121,7 +132,8 @@ def _count(
                 f"[data] normal must hold or not for each row, however: {where} "
                 f"({str(error).splitlines()[0]}); write for example \"state = 'on'\""
             ) from error
-    return dict(zip(("_rows", *kinds), row, strict=True))
+    found = {name: Counted(*row[1 + 3 * n : 4 + 3 * n]) for n, name in enumerate(kinds)}
+    return {"_rows": Counted(row[0]), **found}
 
 
 def _features(
@@ -129,15 +141,17 @@ def _features(
     source: Source,
     settings: DataSettings,
     kinds: dict[str, Kind],
-    counted: dict[str, int],
+    counted: dict[str, Counted],
 ) -> tuple[tuple[Feature, ...], tuple[str, ...]]:
     """Make features of the columns that can be learnt; say which cannot and why."""
     features, left_out = [], []
     for name, kind in kinds.items():
-        if not counted[name]:
+        if not counted[name].rows:
             left_out.append(f'column "{name}" has no value in the normal rows: left out')
         elif kind != "category":
-            features.append(Feature(name, "boolean" if kind == "boolean" else "number"))
+            low, high = counted[name].low, counted[name].high
+            plain: Literal["boolean", "number"] = "boolean" if kind == "boolean" else "number"
+            features.append(Feature(name, plain, low=low, high=high))
         else:
             categories = _categories(connection, source, name)
             if len(categories) <= MAX_CATEGORIES:
