@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 
 from aedetect.errors import UnreadableFile
-from aedetect.files import SourceFile, rewritten
+from aedetect.files import SourceFile, rewritten, touched
 from aedetect.ingest import engine, readable, register
 from aedetect.ranges import time_ranges
 from aedetect.sql import bounds, identifier, scan
@@ -41,11 +41,13 @@ def cluster(
         return tuple(units)
     start = min(unit.partition.start for unit in units) - lookback
     end = max(unit.partition.end for unit in units) + lookahead
+    inputs = {name: unit.inputs[name] for unit in units for name in unit.inputs}
+    before = touched(files, inputs)
     try:
         path = _order_by_time(files, schema=schema, start=start, end=end, folder=folder)
     except UnreadableFile:  # slower, and as much is scored as can be read
         return tuple(units)
-    if rewritten(files, {name: unit.inputs[name] for unit in units for name in unit.inputs}):
+    if rewritten(before):
         return tuple(units)
     ordered = _describe(path, files[0], schema)
     return tuple(replace(unit, files=(ordered,)) for unit in units)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ import numpy as np
 from aedetect.calibrations import newest_version
 from aedetect.detector import Detector
 from aedetect.errors import UnreadableFile
-from aedetect.files import SetAside, rewritten
+from aedetect.files import SetAside, rewritten, touched
 from aedetect.ingest import Rows, engine, read
 from aedetect.partition import FLAGGED, SCORES
 from aedetect.score import Scored, score_rows
@@ -90,6 +90,7 @@ def compute(unit: Unit, *, model: Model, output: Path) -> Computed:
     """
     detector = load_detector(model.folder)
     origin = origin_of(model, detector, unit.inputs)
+    unit = replace(unit, files=touched(unit.files, unit.inputs))
     with written(output), aside(output) as folder:
         result = _write(unit, detector, origin, folder)
         _check_unchanged(unit)
@@ -105,7 +106,7 @@ def compute(unit: Unit, *, model: Model, output: Path) -> Computed:
 
 def _check_unchanged(unit: Unit) -> None:
     """Raise UnreadableFile when what was read may not be what the footer says it was."""
-    if moved := rewritten(unit.files, unit.inputs):
+    if moved := rewritten(unit.files):
         reason = "was replaced while it was read"
         raise UnreadableFile(
             f"{', '.join(moved)} {reason}: {unit.partition} is left to the next run",

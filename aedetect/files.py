@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -156,21 +156,31 @@ def is_whole(file: SourceFile) -> bool:
     return _is_whole(file.path, file.signature)
 
 
-def rewritten(files: Iterable[SourceFile], fingerprints: Mapping[str, str]) -> tuple[str, ...]:
-    """Name the files that are not any more what they were when they were found.
+def touched(files: Iterable[SourceFile], fingerprints: Mapping[str, str]) -> tuple[SourceFile, ...]:
+    """Give files that were merely touched since they were found the signature they have now.
 
-    Only local files can tell. The content decides, so that a file which was merely touched counts
-    as it was.
+    The content decides, so that they count as they were.
     """
-    moved = [file for file in files if file.signature is not None and not _is_same(file)]
-    return tuple(file.name for file in moved if _hashed_now(file) != fingerprints[file.name])
+    return tuple(_touched(file, fingerprints.get(file.name)) for file in files)
 
 
-def _hashed_now(file: SourceFile) -> str | None:
+def rewritten(files: Iterable[SourceFile]) -> tuple[str, ...]:
+    """Name the files that were replaced or touched since their signature was taken.
+
+    Only local files can tell. The content does not: it may have been another in between.
+    """
+    return tuple(f.name for f in files if f.signature is not None and not _is_same(f))
+
+
+def _touched(file: SourceFile, before: str | None) -> SourceFile:
+    if file.signature is None or _is_same(file):
+        return file
+    signature = Signature.of(file.path)  # first: what is read after it may be newer, never older
     try:
-        return fingerprint(file)
+        is_same = signature is not None and fingerprint(file) == before
     except OSError:
-        return None
+        return file
+    return replace(file, signature=signature) if is_same else file
 
 
 @lru_cache(maxsize=1024)

@@ -93,6 +93,33 @@ def test_partition_whose_file_was_replaced_since_the_plan_stays(planned, plant):
     assert contents(output) == before
 
 
+def test_partition_whose_file_was_merely_touched_is_computed(planned, plant):
+    """The content decides."""
+    model, units, output = planned
+    (plant.incoming / f"{DAYS[0]}.parquet").touch()
+    assert compute(units[0], model=model, output=output).rows > 0
+
+
+def test_file_that_was_another_while_it_was_read_holds_its_partition(planned, plant, monkeypatch):
+    """Also when it is again what it was before."""
+    from aedetect import compute as stage
+
+    model, units, output = planned
+    path = plant.incoming / f"{DAYS[0]}.parquet"
+    content, score_rows = path.read_bytes(), stage.score_rows
+
+    def replaced_meanwhile(*arguments):
+        rows = pd.read_parquet(path)
+        write(rows.assign(cpu=rows["cpu"] + 1), path)
+        path.write_bytes(content)
+        return score_rows(*arguments)
+
+    monkeypatch.setattr(stage, "score_rows", replaced_meanwhile)
+    with pytest.raises(UnreadableFile, match="was replaced while it was read"):
+        compute(units[0], model=model, output=output)
+    assert contents(output) == {}
+
+
 def test_output_that_cannot_be_written_is_named(planned):
     """Nothing is left aside."""
     model, units, output = planned
