@@ -52,13 +52,12 @@ class HeldOut:
 
     def joined(self, other: HeldOut) -> HeldOut:
         """Return these rows and others, in order."""
-        pairs = zip(self._columns, other._columns, strict=True)
-        entity, time, score, anomaly = (np.concatenate(pair) for pair in pairs)
-        return HeldOut.of(score, entity=entity, time=time, anomaly=anomaly)
-
-    @property
-    def _columns(self) -> tuple[Codes, Int, Scores, Bool]:
-        return self.entity, self.time, self.score, self.anomaly
+        return HeldOut.of(
+            np.concatenate([self.score, other.score]),
+            entity=np.concatenate([self.entity, other.entity]),
+            time=np.concatenate([self.time, other.time]),
+            anomaly=np.concatenate([self.anomaly, other.anomaly]),
+        )
 
     @property
     def normal(self) -> HeldOut:
