@@ -9,9 +9,11 @@ import typer
 from aedetect.cli.options import AsJson, ConfigPath, Overrides
 
 if TYPE_CHECKING:
+    from aedetect.config import Config
     from aedetect.forecast import Forecast
     from aedetect.recalibrate import Recalibrated
     from aedetect.reflag import Reflagged
+    from aedetect.registry import Registered
 
 
 def calibrate(
@@ -62,6 +64,23 @@ def print_recalibrated(made: Recalibrated) -> None:
     for setting, value in made.elsewhere.items():
         out.print(f"  threshold with {setting}: {value:.4g}")
     out.print("what is written stays: aedetect score CONFIG --reflag applies it to history")
+
+
+def print_promise(config: Config, trained: Registered) -> None:
+    """Show what the threshold of a new version promises, and the events to expect."""
+    from aedetect import registry
+    from aedetect.cli.show import console
+    from aedetect.saved import outline
+
+    made = outline(registry.fetch(trained, tracking_uri=config.tracking_uri)).calibration
+    out = console()
+    out.print(
+        f"flags at most {made.threshold.rate:.3%} of normal rows, as chosen by "
+        f"{made.threshold.method} on {len(made.scores):,} held-out rows; on those that is "
+        f"{expected(made.forecast)} events a day"
+    )
+    for setting, value in made.elsewhere.items():
+        out.print(f"  threshold with {setting}: {value:.4g}")
 
 
 def print_reflagged(done: Reflagged) -> None:

@@ -147,6 +147,7 @@ def prefect_server() -> Iterator[Callable[[], None]]:
 
 def run_training(config: Path, overrides: list[str]) -> None:
     """Run the training flow and say what came of it."""
+    from aedetect.cli.calibrate import print_promise
     from aedetect.cli.options import read_config
     from aedetect.cli.progress import progress
     from aedetect.cli.show import print_trained
@@ -162,6 +163,7 @@ def run_training(config: Path, overrides: list[str]) -> None:
         ready()
         trained = training(str(config), overrides)
     print_trained(settings, trained)
+    print_promise(settings, trained)
     print_distrusted(settings, trained)
 
 
