@@ -21,9 +21,9 @@ def fbeta(sample: Sample, settings: CalibrationSettings) -> Choice:
     if not truth.any():
         raise CalibrationRefused(
             'threshold = "fbeta" needs rows that are labelled anomalous among the '
-            f"{len(truth)} that are held out, got none: name the column in [data] label, raise "
-            "[calibration] holdout until labelled rows lie in it, and train again, or take "
-            'threshold = "alert_budget"'
+            f"{len(truth)} that are held out, got none: confirm events (aedetect label), or name "
+            "the column in [data] label, raise [calibration] holdout until labelled rows lie in it "
+            'and train again, or take threshold = "alert_budget"'
         )
     p_value = _p_values(sample)
     level = best_level(p_value, truth, beta=settings.beta)
