@@ -48,7 +48,7 @@ class Server:
                 return
             time.sleep(0.05)
         ended = self.process.poll() is not None
-        why = "it ended at once" if ended else f"no answer within {_START_SECONDS} s"
+        why = "its process ended" if ended else f"no answer within {_START_SECONDS} s"
         raise ServerError(
             f"no Prefect server came up on {self.api} ({why}; its database may be in use): start "
             "one with `prefect server start` and set PREFECT_API_URL, or look at its log with "
