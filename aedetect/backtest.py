@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from aedetect.durations import NANOSECONDS, format_instant
 from aedetect.errors import NoData
+from aedetect.moments import nanoseconds
 from aedetect.partition import SCORES, parse_folder
 from aedetect.plan import Span
 from aedetect.score import ANOMALY, NORMAL
@@ -141,8 +142,7 @@ def newest_moment(output: Path, *, until: int | None) -> int:
             times = pq.ParquetFile(stream).read(columns=["timestamp"])["timestamp"]
         moments = times.filter(_inside(times, Span(None, until)))
         if len(moments):
-            newest = pc.max(moments)
-            return int(newest.cast(pa.timestamp("ns", tz=newest.type.tz)).cast(pa.int64()).as_py())
+            return int(nanoseconds(pc.max(moments)).as_py())
     raise NoData(f"there are no scores in {output} for that time: run aedetect score first")
 
 
@@ -158,12 +158,7 @@ class _Strange:
 
     def add(self, batch: pa.RecordBatch, thresholds: Callable[[str | None], float]) -> None:
         """Take what is above the threshold from rows that have a verdict."""
-        time = np.asarray(
-            batch["timestamp"]
-            .cast(pa.timestamp("ns", tz=batch["timestamp"].type.tz))
-            .cast(pa.int64())
-            .to_numpy(zero_copy_only=False)
-        )
+        time = np.asarray(nanoseconds(batch["timestamp"]).to_numpy(zero_copy_only=False))
         encoded = batch["entity"].dictionary_encode(null_encoding="encode")
         names = encoded.dictionary.to_pylist()
         limits = np.array([thresholds(name) for name in names], dtype=np.float64)
@@ -217,7 +212,7 @@ def _scored(output: Path, span: Span) -> Iterator[pa.RecordBatch]:
 
 def _inside(times: pa.Array, span: Span) -> pa.Array:
     """Return which moments are asked for."""
-    moment = times.cast(pa.timestamp("ns", tz=times.type.tz)).cast(pa.int64())
+    moment = nanoseconds(times)
     inside = pc.is_valid(moment)
     if span.since is not None:
         inside = pc.and_(inside, pc.greater_equal(moment, span.since))

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from aedetect.feedback import CONFIRMED, Label
 from aedetect.heldout import HeldOut
+from aedetect.moments import nanoseconds
 from aedetect.partition import SCORES, parse_folder
 
 _COLUMNS = ["timestamp", "entity", "score"]
@@ -29,40 +30,42 @@ def with_confirmed(
     `entities` gives the names by code, none when all rows are scaled together. Rows that are held
     out already stay as they are.
     """
-    confirmed = [each for each in labels if each.opinion == CONFIRMED]
     known = {name: code for code, name in enumerate(entities)}
+    paths = sorted((output / SCORES).rglob("*.parquet"))
     found = [
-        _rows(batch, each, known.get(each.entity, 0 if not entities else -1))
-        for each in confirmed
-        for batch in _scored(output, each)
+        _rows(table, each, known.get(each.entity, 0 if not entities else -1))
+        for each in labels
+        if each.opinion == CONFIRMED
+        for table in _scored(paths, output, each)
     ]
-    rows = held_out
-    for each in found:
-        rows = rows.joined(each)
+    if not found:
+        return held_out
+    joined = [held_out, *found]
+    rows = HeldOut.of(
+        np.concatenate([each.score for each in joined]),
+        entity=np.concatenate([each.entity for each in joined]),
+        time=np.concatenate([each.time for each in joined]),
+        anomaly=np.concatenate([each.anomaly for each in joined]),
+    )
     _, first = np.unique(np.stack([rows.entity, rows.time]), axis=1, return_index=True)
-    return rows.take(np.sort(first)) if found else held_out
+    return rows.take(np.sort(first))
 
 
-def _scored(output: Path, label: Label) -> Iterator[pa.Table]:
+def _scored(paths: Sequence[Path], output: Path, label: Label) -> Iterator[pa.Table]:
     """Yield the scored rows of one event."""
-    root = output / SCORES
-    for path in sorted(root.rglob("*.parquet")):
-        partition = parse_folder(str(path.parent.relative_to(root)))
+    for path in paths:
+        partition = parse_folder(str(path.parent.relative_to(output / SCORES)))
         if partition is None or partition.start > label.end or partition.end <= label.start:
             continue
         with path.open("rb") as stream:
             table = pq.ParquetFile(stream).read(columns=_COLUMNS)
         same = pc.equal(table["entity"], label.entity) if label.entity else pc.is_null(table[1])
-        moment = _nanoseconds(table["timestamp"])
+        moment = nanoseconds(table["timestamp"])
         inside = pc.and_(pc.greater_equal(moment, label.start), pc.less_equal(moment, label.end))
         yield table.filter(pc.and_(pc.and_(same, inside), pc.is_valid(table["score"])))
 
 
 def _rows(table: pa.Table, label: Label, code: int) -> HeldOut:
     assert label.opinion == CONFIRMED, "others are not known to be anomalous"
-    time = _nanoseconds(table["timestamp"]).to_numpy()
+    time = nanoseconds(table["timestamp"]).to_numpy()
     return HeldOut.of(table["score"].to_numpy(), entity=code, time=time, anomaly=True)
-
-
-def _nanoseconds(times: pa.ChunkedArray) -> pa.ChunkedArray:
-    return times.cast(pa.timestamp("ns", tz=times.type.tz)).cast(pa.int64())

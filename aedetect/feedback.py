@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from aedetect.errors import OutputError
 from aedetect.events import read_events
+from aedetect.moments import nanoseconds
 from aedetect.partition import FLAGGED
 from aedetect.sink import PART, aside, publish, read_origin, written
 
@@ -83,7 +84,7 @@ def label_events(
             f"{', '.join(missing)}: aedetect flags shows the ids"
         )
     context = read_origin(max((output / FLAGGED).rglob("*.parquet"), key=str)).lookback
-    moments = [_nanoseconds(wanted[name]) for name in ("start", "end")]
+    moments = [nanoseconds(wanted[name]).to_pylist() for name in ("start", "end")]
     said = [
         Label(
             event_id=event_id,
@@ -121,10 +122,3 @@ def write_labels(output: Path, labels: Iterable[Label]) -> None:
     with written(output), aside(output) as folder:
         pq.write_table(table, folder / PART)
         publish(folder / PART, output / LABELS / PART)
-
-
-def _nanoseconds(times: pa.ChunkedArray) -> list[int]:
-    moments: list[int] = (
-        times.cast(pa.timestamp("ns", tz=times.type.tz)).cast(pa.int64()).to_pylist()
-    )
-    return moments

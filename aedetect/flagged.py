@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from aedetect.moments import nanoseconds
 from aedetect.sink import TableWriter
 from aedetect.verdicts import SEVERITIES
 
@@ -78,7 +79,7 @@ def _light(path: Path, number: int, names: dict[str | None, int]) -> dict[str, n
     codes = [names.setdefault(name, len(names)) for name in entity.dictionary.to_pylist()]
     severity = pa.compute.index_in(table["severity"], pa.array(SEVERITIES))
     return {
-        "time": time.cast(pa.timestamp("ns", tz=time.type.tz)).cast(pa.int64()).to_numpy(),
+        "time": nanoseconds(time).to_numpy(),
         "entity": np.array(codes, dtype=np.int32)[entity.indices.to_numpy()],
         "score": table["score"].to_numpy(),
         "p_value": table["p_value"].to_numpy(),

@@ -82,7 +82,10 @@ def ingest(config: Config, scratch: Path) -> Ingested:
         )
         labels = read_labels(config.output)
         query = heed(
-            query, labels, arrived=_arrived(config), false_alarms=config.training.false_alarms
+            query,
+            labels,
+            arrived=_arrived(config) if labels else None,
+            false_alarms=config.training.false_alarms,
         )
         collected = collect(read(connection, query), columns=len(seen.features), folder=scratch)
     notes = (

@@ -65,13 +65,6 @@ class Reference:
         """Whether a promise of this share may be made: by rank, or by a tail that fits."""
         return (len(self) + 1) * level + _SLACK >= 1 or self.tail.fits
 
-    def rate_above(self, value: float) -> float:
-        """Return the chance of a normal row above a score."""
-        above = len(self) - int(np.searchsorted(self.scores, np.float64(value), side="right"))
-        rank = (1 + above) / (len(self) + 1)
-        beyond = value >= float(self.scores[-1])
-        return float(min(rank, self.tail.p_values([value])[0])) if beyond else rank
-
 
 def rows_for(rate: float) -> int:
     """Return how many held-out rows support a rate without a tail.

@@ -7,69 +7,10 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from aedetect.events import events_schema
+from aedetect.verdicts import flagged_schema
+
 TIME = pa.timestamp("us")
-CAUSES = pa.list_(
-    pa.struct(
-        [
-            ("feature", pa.string()),
-            ("share", pa.float64()),
-            ("observed", pa.float64()),
-            ("expected", pa.float64()),
-        ]
-    )
-)
-OUTSIDE = pa.list_(
-    pa.struct([("feature", pa.string()), ("low", pa.float64()), ("high", pa.float64())])
-)
-_MODEL = [
-    ("model_name", pa.string()),
-    ("model_version", pa.int32()),
-    ("calibration_version", pa.int32()),
-]
-
-
-def flagged_schema(time=TIME):
-    """Columns of flagged/."""
-    return pa.schema(
-        [
-            ("timestamp", time),
-            ("entity", pa.string()),
-            ("score", pa.float32()),
-            ("p_value", pa.float64()),
-            ("verdict", pa.string()),
-            ("reason", pa.string()),
-            ("threshold", pa.float64()),
-            ("severity", pa.string()),
-            ("event_id", pa.string()),
-            ("causes", CAUSES),
-            ("outside", OUTSIDE),
-            *_MODEL,
-        ]
-    )
-
-
-def events_schema(time=TIME):
-    """Columns of events/."""
-    return pa.schema(
-        [
-            ("event_id", pa.string()),
-            ("entity", pa.string()),
-            ("start", time),
-            ("end", time),
-            ("rows", pa.int64()),
-            ("peak_timestamp", time),
-            ("peak_score", pa.float32()),
-            ("threshold", pa.float64()),
-            ("p_value", pa.float64()),
-            ("severity", pa.string()),
-            ("causes", CAUSES),
-            ("text", pa.string()),
-            ("suppressed", pa.string()),
-            *_MODEL,
-        ]
-    )
-
-
 CAUSE = {"feature": "cpu", "share": 0.75, "observed": 500.0, "expected": 48.5}
 MODEL = {"model_name": "pump", "model_version": 3, "calibration_version": 1}
 

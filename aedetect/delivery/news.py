@@ -17,6 +17,7 @@ from aedetect.delivery.parquet import listed
 from aedetect.delivery.settings import NotifySettings
 from aedetect.delivery.tables import EVENTS
 from aedetect.durations import parse_duration
+from aedetect.moments import nanoseconds
 from aedetect.partition import SCORES
 from aedetect.ranges import enclosing, time_ranges
 from aedetect.verdicts import SEVERITIES
@@ -142,7 +143,7 @@ def _text(moment: datetime) -> str:
 def _reported(table: pa.Table, since: int, settings: NotifySettings) -> list[News]:
     """Take the events of a file that are to be told."""
     severe = SEVERITIES[SEVERITIES.index(settings.min_severity) :]
-    ends = _nanoseconds(table["end"])
+    ends = nanoseconds(table["end"])
     kept = pc.and_(
         pc.and_(pc.is_null(table["suppressed"]), pc.is_in(table["severity"], pa.array(severe))),
         pc.greater_equal(ends, since),
@@ -153,10 +154,6 @@ def _reported(table: pa.Table, since: int, settings: NotifySettings) -> list[New
         micro = column.cast(pa.timestamp("us", tz=column.type.tz), safe=False)
         chosen = chosen.set_column(index, name, micro)
     return [News(**row) for row in chosen.to_pylist()]
-
-
-def _nanoseconds(times: pa.ChunkedArray) -> pa.ChunkedArray:
-    return times.cast(pa.timestamp("ns", tz=times.type.tz)).cast(pa.int64())
 
 
 def _newest(output: Path) -> int | None:
