@@ -91,10 +91,10 @@ def check_literals(sections: Mapping[str, object]) -> None:
         for key, value in keys.items() if isinstance(keys, Mapping) else ():
             for each in value if isinstance(value, list | tuple) else (value,):
                 if isinstance(each, str) and (_PASSWORD.search(each) or _KEY.search(each)):
-                    raise ConfigError(literal(f"[{section}] {key}", mask(each)))
+                    raise ConfigError(reference_or_text(f"[{section}] {key}", mask(each)))
 
 
-def literal(where: str, shown: str) -> str:
+def reference_or_text(where: str, shown: str) -> str:
     """Say what is wrong with a secret in the configuration, and what to do."""
     return (
         f"{where} must not hold a password or token, however: {shown}; put the URL into an "

@@ -33,11 +33,11 @@ import pyarrow.parquet as pq
 import torch
 from tasks import Task, read_task
 
-from aedetect import training
-from aedetect.counterfactual import blamed, counterfactual
 from aedetect.detector import Detector
-from aedetect.reconstruct import last_rows
-from aedetect.window import gather
+from aedetect.detector.reconstruction import last_rows
+from aedetect.explain import blame_features, find_counterfactual
+from aedetect.jobs import training
+from aedetect.preprocessing.windows import gather
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -63,8 +63,8 @@ class Segment:
 
 def train(task: Task) -> tuple[Detector, npt.NDArray[np.float32]]:
     """Train with the defaults; return the detector and the scores of the later windows."""
-    trained = training.train(task.config, task.ingested, task.prepared)
-    detector = training.calibrate(task.config, task.ingested, task.prepared, trained)
+    trained = training.train_scorer(task.config, task.ingested, task.prepared)
+    detector = training.calibrate_detector(task.config, task.ingested, task.prepared, trained)
     windows = task.later.windows
     evaluated = detector.scorer.evaluate(
         windows.matrix, windows.observed, task.later.entity, windows.ends
@@ -104,11 +104,11 @@ def explainers(task: Task, detector: Detector) -> dict[str, Blame]:
 
     def standardized(chosen: Ints) -> npt.NDArray[np.float32]:
         expected = last_rows(scorer.model, matrix, ends[chosen])
-        return blamed(scorer, matrix, seen, expected, entity, ends[chosen])
+        return blame_features(scorer, matrix, seen, expected, entity, ends[chosen])
 
     def ours(chosen: Ints) -> npt.NDArray[np.float32]:
-        expected = counterfactual(scorer, matrix, entity, ends[chosen])
-        return blamed(scorer, matrix, seen, expected, entity, ends[chosen])
+        expected = find_counterfactual(scorer, matrix, entity, ends[chosen])
+        return blame_features(scorer, matrix, seen, expected, entity, ends[chosen])
 
     return {
         "squared residual": residual,

@@ -11,9 +11,9 @@ import time
 
 import torch
 
-from aedetect.fit import build
 from aedetect.models.settings import ModelSettings
 from aedetect.models.variants import VARIANTS
+from aedetect.training.fit import build_network
 
 CASES = {
     "shallow": ModelSettings(variant="contractive", hidden=(), activation="tanh"),
@@ -27,7 +27,7 @@ def main() -> None:
     torch.set_num_threads(1)
     values, noise = torch.randn(256, 16, 38), torch.Generator().manual_seed(0)
     for name, settings in CASES.items():
-        model = build(settings, length=16, inputs=38, outputs=38, seed=0)
+        model = build_network(settings, length=16, inputs=38, outputs=38, seed=0)
         seconds: dict[str, list[float]] = {"undercomplete": [], "contractive": []}
         for _ in range(60):
             for variant, taken in seconds.items():

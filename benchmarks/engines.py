@@ -26,15 +26,13 @@ engine, source, limit = sys.argv[1:]
 start = time.perf_counter()
 if engine == "duckdb":
     import tempfile
-    from aedetect.files import find
-    from aedetect.ingest import engine as connect, read
-    from aedetect.sql import Query
-    files = find([source], timestamp="timestamp").files
+    from aedetect.data import Query, find_files, open_engine, read_rows
+    files = find_files([source], timestamp="timestamp").files
     query = Query(files=files, timestamp="timestamp", entity="entity",
                   categories={f"f{i}": () for i in range(20)})
     with tempfile.TemporaryDirectory() as scratch:
-        with connect(memory_mb=int(limit), threads=2, scratch=Path(scratch)) as connection:
-            rows = sum(len(batch) for batch in read(connection, query))
+        with open_engine(memory_mb=int(limit), threads=2, scratch=Path(scratch)) as connection:
+            rows = sum(len(batch) for batch in read_rows(connection, query))
 else:
     import pyarrow.dataset as ds
     table = ds.dataset(source).to_table()

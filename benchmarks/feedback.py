@@ -12,14 +12,15 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from aedetect import registry, scoring, training
-from aedetect.backtest import Backtest
+from aedetect import registry
 from aedetect.config import Config, read_config
-from aedetect.durations import parse_instant
-from aedetect.events import read_events
-from aedetect.feedback import FALSE_ALARM, label_events
-from aedetect.hindsight import look_back
-from aedetect.plan import Span
+from aedetect.evaluation import Backtest
+from aedetect.events import label_events, read_events
+from aedetect.events.labels import FALSE_ALARM
+from aedetect.jobs import scoring, training
+from aedetect.jobs.backtest import run_backtest
+from aedetect.output.partitions import Span
+from aedetect.timestamps import parse_instant
 
 ROOT = Path(__file__).parents[1]
 HALF = "2000-01-25"
@@ -32,21 +33,21 @@ def main() -> None:
         shutil.copytree(ROOT / "data", folder / "data")
         shutil.copy(ROOT / "demo.toml", folder)
         config = read_config(folder / "demo.toml")
-        training.run(config)
-        scoring.run(config)
+        training.run_training(config)
+        scoring.run_scoring(config)
         said = label_false_alarms(config)
         print(f"{said} events before {HALF} meet no label and are labelled false alarms")
         report("before", config)
-        _, second = training.run(config)
-        registry.promote(second, tracking_uri=config.tracking_uri)
+        _, second = training.run_training(config)
+        registry.promote_version(second, tracking_uri=config.tracking_uri)
         later = replace(config, scoring=replace(config.scoring, output="later"))
-        scoring.run(later)
+        scoring.run_scoring(later)
         report("after", later)
 
 
 def label_false_alarms(config: Config) -> int:
     """Label the events of the first half that meet nothing known; return how many."""
-    result, _ = look_back(config, span=Span(None, parse_instant(HALF)), days=None, anew=False)
+    result, _ = run_backtest(config, span=Span(None, parse_instant(HALF)), days=None, anew=False)
     false = {(each.entity, each.start) for each in result.alarms if not result.meets(each)}
     events = read_events(config.output, until=parse_instant(HALF), suppressed=True).to_pylist()
     chosen = [
@@ -61,7 +62,7 @@ def label_false_alarms(config: Config) -> int:
 
 def report(name: str, config: Config) -> None:
     """Print events of the second half, by what they meet."""
-    result: Backtest = look_back(
+    result: Backtest = run_backtest(
         config, span=Span(parse_instant(HALF), None), days=None, anew=False
     )[0]
     found = sum(each.delay is not None for each in result.detections)

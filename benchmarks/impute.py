@@ -1,8 +1,8 @@
 """Cells held back from the sample, filled again: python benchmarks/impute.py [--seeds 3].
 
 Trains the detector of demo.toml, hides cells of rows that it never saw, and fills them with
-`aedetect.impute`, with linear interpolation in time (of the entity's own column; at the ends the
-nearest value) and with the median of the entity's column. All three get the same
+`aedetect.applications.impute`, with linear interpolation in time (of the entity's own column;
+at the ends the nearest value) and with the median of the entity's column. All three get the same
 cells. Errors are in spreads, as the model scales columns, so that columns compare: root mean square
 and mean absolute, over columns that vary. A gap is of so many rows in so many random columns.
 
@@ -20,16 +20,15 @@ from pathlib import Path
 
 import numpy as np
 
-from aedetect import learning, training
-from aedetect.collect import collect
+from aedetect.applications import impute_rows
+from aedetect.arrays import Bool, Float64
 from aedetect.config import read_config
+from aedetect.data import Query, Rows, find_files, open_engine, read_rows
+from aedetect.data.memmap import map_rows
 from aedetect.detector import Scorer
-from aedetect.files import find
-from aedetect.impute import impute_rows
-from aedetect.ingest import Bool, Float, Rows, engine, read
-from aedetect.prepare import apply
-from aedetect.split import Part, split
-from aedetect.sql import Query
+from aedetect.jobs import dataset, training
+from aedetect.preprocessing import Part, split_by_time
+from aedetect.preprocessing.preparation import apply
 
 CONFIG = Path(__file__).parents[1] / "demo.toml"
 GAPS = ((1, 1), (1, 10), (1, 38), (5, 5), (10, 1), (10, 10), (10, 38), (60, 5), (240, 5))
@@ -40,21 +39,21 @@ VARIES = 0.05  # spreads; columns that vary less are left out: anything fills th
 def learn(folder: Path) -> tuple[Scorer, Rows, Rows]:
     """Train on the sample; return the scorer, and the rows held out and those that came later."""
     config = read_config(CONFIG)
-    ingested = learning.ingest(config, folder)
-    prepared = learning.prepare(config, ingested, folder)
-    scorer = training.train(config, ingested, prepared).scorer
-    parts = split(ingested.rows, holdout=config.calibration.holdout, gap=scorer.length)
+    ingested = dataset.ingest_rows(config, folder)
+    prepared = dataset.prepare_rows(config, ingested, folder)
+    scorer = training.train_scorer(config, ingested, prepared).scorer
+    parts = split_by_time(ingested.rows, holdout=config.calibration.holdout, gap=scorer.length)
     schema = scorer.schema
     query = Query(
-        files=find(config.input, timestamp=schema.timestamp).files,
+        files=find_files(config.input, timestamp=schema.timestamp).files,
         timestamp=schema.timestamp,
         entity=schema.entity,
         categories={feature.name: feature.categories for feature in schema.features},
     )
     (folder / "later").mkdir()
-    with engine(memory_mb=500, scratch=folder) as connection:
-        batches = read(connection, query)
-        later = collect(batches, columns=len(schema.features), folder=folder / "later")
+    with open_engine(memory_mb=500, scratch=folder) as connection:
+        batches = read_rows(connection, query)
+        later = map_rows(batches, columns=len(schema.features), folder=folder / "later")
     return scorer, ingested.rows.take(parts == Part.CALIBRATE), later.rows
 
 
@@ -75,7 +74,7 @@ def hide(shape: tuple[int, ...], *, length: int, columns: int, seed: int) -> Boo
     return hidden
 
 
-def interpolate(rows: Rows) -> Float:
+def interpolate(rows: Rows) -> Float64:
     """Fill each entity's columns by straight lines."""
     values = rows.values.copy()
     for own in by_entity(rows):
@@ -87,7 +86,7 @@ def interpolate(rows: Rows) -> Float:
     return values
 
 
-def compare(scorer: Scorer, rows: Rows, *, length: int, columns: int, seed: int) -> Float:
+def compare(scorer: Scorer, rows: Rows, *, length: int, columns: int, seed: int) -> Float64:
     """Return (3, 2): errors of median, interpolation and model; root mean square and absolute."""
     truth = apply(scorer.preparation, rows).matrix
     hidden = hide(truth.shape, length=length, columns=columns, seed=seed)

@@ -24,9 +24,10 @@ from sklearn.metrics import average_precision_score
 from tasks import SAMPLE, TOLERANCE, Task, read_task
 from volume import vus_pr
 
-from aedetect import training
+from aedetect.calibration.settings import AlignmentName, ScoreName
 from aedetect.detector import Scorer
-from aedetect.scores import PARTS, AlignmentName, ScoreName
+from aedetect.detector.score_functions import PARTS
+from aedetect.jobs import training
 
 ALIGNMENTS: tuple[AlignmentName, ...] = ("causal", "centered")
 SMOOTH = (1, 10)  # rows
@@ -69,7 +70,7 @@ def scored_by(task: Task, scorer: Scorer, way: Way) -> Scorer:
 def measure(task: Task, trained: training.Trained, way: Way) -> Quality:
     """Calibrate one way of scoring, and judge the later rows by it."""
     scorer = scored_by(task, trained.scorer, way)
-    detector = training.calibrate(
+    detector = training.calibrate_detector(
         task.config, task.ingested, task.prepared, replace(trained, scorer=scorer)
     )
     later = task.later
@@ -118,7 +119,7 @@ def main(folders: list[Path], scores: Sequence[ScoreName]) -> None:
             task = read_task(folder, Path(scratch))
             print(f"\n{folder.name}: {len(task.later.label):,} rows\n")
             print(HEAD, flush=True)
-            trained = training.train(task.config, task.ingested, task.prepared)
+            trained = training.train_scorer(task.config, task.ingested, task.prepared)
             volumes = []
             for way in ways(scores):
                 quality = measure(task, trained, way)

@@ -18,14 +18,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from aedetect.history import History, nearest
+from aedetect.applications import Embeddings
+from aedetect.applications.embeddings import nearest_windows
 
 QUERIES, MOST, LENGTH = 5, 10, 16
 NEEDED = MOST * (2 * LENGTH - 1)  # neighbours that an index must give, for 10 that do not overlap
 Codes = npt.NDArray[np.float32]
 
 
-def history(windows: int, width: int) -> History:
+def history(windows: int, width: int) -> Embeddings:
     """Codes of one entity's windows, a row apart."""
     steps = np.random.default_rng(0).normal(size=(windows, width)).astype(np.float32)
     places = np.zeros(
@@ -34,7 +35,7 @@ def history(windows: int, width: int) -> History:
     places["row"] = places["end"] = np.arange(windows)
     places["start"] = places["end"] - LENGTH + 1
     codes = np.cumsum(steps, axis=0, dtype=np.float32) * np.float32(0.05)
-    return History(codes=codes, places=places, names=("one",), length=LENGTH)
+    return Embeddings(codes=codes, places=places, names=("one",), length=LENGTH)
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -44,10 +45,10 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def ours(made: History) -> tuple[float, list[float]]:
-    """Time `aedetect.history.nearest`."""
+def ours(made: Embeddings) -> tuple[float, list[float]]:
+    """Time `aedetect.applications.embeddings.nearest_windows`."""
     last = len(made.places) - 1
-    search = partial(nearest, made, most=MOST)
+    search = partial(nearest_windows, made, most=MOST)
     return 0.0, [timed(partial(search, last - query)) for query in range(QUERIES)]
 
 

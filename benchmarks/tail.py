@@ -12,7 +12,7 @@ import argparse
 
 import numpy as np
 
-from aedetect.tail import SHAPES, anderson_darling, fit_excess
+from aedetect.calibration.tail import SHAPES, anderson_darling, fit_excess
 
 COUNTS = (30, 100, 1000)
 LEVEL = 0.95

@@ -14,15 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from aedetect import learning, prepare
-from aedetect.collect import collect
 from aedetect.config import Config, make_config
+from aedetect.data import Query, find_files, open_engine, read_rows
+from aedetect.data.memmap import map_rows
 from aedetect.detector import Series
-from aedetect.files import find
-from aedetect.ingest import engine, read
-from aedetect.split import Part
-from aedetect.sql import Query
-from aedetect.window import Windows, positions
+from aedetect.jobs import dataset
+from aedetect.preprocessing import Part, Windows, positions, preparation
+from aedetect.training import Ingested, PreparedRows
 
 SAMPLE = Path(__file__).parents[1] / "data" / "smd"
 LABEL = "is_anomaly"
@@ -55,8 +53,8 @@ class Task:
     """What all models of one data set learn from and are measured on."""
 
     config: Config
-    ingested: learning.Ingested
-    prepared: learning.PreparedRows
+    ingested: Ingested
+    prepared: PreparedRows
     later: Labelled
 
 
@@ -70,17 +68,17 @@ def read_task(folder: Path, scratch: Path) -> Task:
         {"detector": {"name": folder.name}, "data": data, "training": {"device": "cpu"}},
         folder=folder,
     )
-    ingested = learning.ingest(config, scratch)
-    prepared = learning.prepare(config, ingested, scratch)
+    ingested = dataset.ingest_rows(config, scratch)
+    prepared = dataset.prepare_rows(config, ingested, scratch)
     test = folder / "test.parquet"
     return Task(config, ingested, prepared, _read_later(test, folder, ingested, prepared))
 
 
-def _read_later(
-    path: Path, folder: Path, ingested: learning.Ingested, prepared: learning.PreparedRows
-) -> Labelled:
+def _read_later(path: Path, folder: Path, ingested: Ingested, prepared: PreparedRows) -> Labelled:
     schema, length = ingested.schema, prepared.windows[Part.LEARN].length
-    files = find([str(path if path.exists() else folder / "incoming")], timestamp=schema.timestamp)
+    files = find_files(
+        [str(path if path.exists() else folder / "incoming")], timestamp=schema.timestamp
+    )
     names = {feature.name: feature.categories for feature in schema.features}
     query = Query(
         files=files.files,
@@ -90,12 +88,12 @@ def _read_later(
     )
     with tempfile.TemporaryDirectory() as folder_name:
         scratch = Path(folder_name)
-        with engine(memory_mb=1_000, scratch=scratch) as connection:
-            found = read(connection, query)
-            rows = collect(found, columns=len(names) + 1, folder=scratch).rows
+        with open_engine(memory_mb=1_000, scratch=scratch) as connection:
+            found = read_rows(connection, query)
+            rows = map_rows(found, columns=len(names) + 1, folder=scratch).rows
         values = np.array(rows.values)
     rows = replace(rows, values=values[:, :-1])
-    part = prepare.apply(prepared.preparation, rows)
+    part = preparation.apply(prepared.preparation, rows)
     back = positions(rows.time, starts=rows.starts, usable=part.usable, max_gap=schema.max_gap)
     ends = np.flatnonzero(back >= length - 1)
     valid = np.ones(len(rows), dtype=np.bool_)

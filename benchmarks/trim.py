@@ -33,11 +33,11 @@ from sklearn.metrics import average_precision_score
 from tasks import Task, read_task
 from volume import vus_pr
 
-from aedetect import training
-from aedetect.cli.show_distrusted import MOST
+from aedetect.cli.show_suspect_rows import _MOST
 from aedetect.detector import Detector
-from aedetect.distrust import Distrusted, normal_filter
+from aedetect.jobs import training
 from aedetect.models.settings import VariantName
+from aedetect.training.suspect_rows import SuspectRows, normal_filter
 
 UNTIL = pd.Timestamp("2016-09-11 04:15")
 TOLERANCE = 100  # rows about a labelled stretch that VUS-PR averages over
@@ -92,29 +92,29 @@ def read(folder: Path, scratch: Path, *, where: str = "true") -> Data:
 
 def train(
     task: Task, *, variant: VariantName, seed: int, trim: float
-) -> tuple[Detector, tuple[Distrusted, ...]]:
+) -> tuple[Detector, tuple[SuspectRows, ...]]:
     """Train and calibrate; return what is distrusted, too."""
     model = replace(task.config.model, variant=variant)
     settings = replace(task.config.training, seed=seed, trim=trim)
     config = replace(task.config, model=model, training=settings)
-    trained = training.train(config, task.ingested, task.prepared)
-    detector = training.calibrate(config, task.ingested, task.prepared, trained)
+    trained = training.train_scorer(config, task.ingested, task.prepared)
+    detector = training.calibrate_detector(config, task.ingested, task.prepared, trained)
     return detector, trained.distrusted
 
 
-def met(events: list[tuple[pd.Timestamp, pd.Timestamp]], found: tuple[Distrusted, ...]) -> int:
+def met(events: list[tuple[pd.Timestamp, pd.Timestamp]], found: tuple[SuspectRows, ...]) -> int:
     """Count the events that some stretch meets."""
     spans = [(pd.Timestamp(each.start), pd.Timestamp(each.end)) for each in found]
     return sum(any(a <= last and b >= first for a, b in spans) for first, last in events)
 
 
-def told(data: Data, found: tuple[Distrusted, ...]) -> str:
+def told(data: Data, found: tuple[SuspectRows, ...]) -> str:
     """Write what is distrusted as cells."""
     if not found:
         return "- | - | -"
     count = len(data.events)
     return (
-        f"{met(data.events, found)}/{count} | {met(data.events, found[:MOST])}/{count} "
+        f"{met(data.events, found)}/{count} | {met(data.events, found[:_MOST])}/{count} "
         f"| {sum(each.rows for each in found)}"
     )
 
@@ -140,11 +140,11 @@ def rows(
     folder: Path, data: Data, unlabelled: Task, variant: VariantName, seed: int
 ) -> Iterator[str]:
     """Yield the rows of one model: with each share, and without rows that were pointed out."""
-    shown: tuple[Distrusted, ...] = ()
+    shown: tuple[SuspectRows, ...] = ()
     for trim in (0.0, *SHARES):
         detector, found = train(data.task, variant=variant, seed=seed, trim=trim)
         yield f"{trim or 'without'} | {told(data, found)} | {later(data.task, detector)} |"
-        shown = found[:MOST] if trim == SHOWN_AT else shown
+        shown = found[:_MOST] if trim == SHOWN_AT else shown
     with tempfile.TemporaryDirectory() as scratch:
         left = read(folder, Path(scratch), where=normal_filter(shown, normal=None)).task
         for name, task in (("excluded", left), ("labels", unlabelled)):

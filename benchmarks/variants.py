@@ -29,10 +29,10 @@ from sklearn.metrics import average_precision_score
 from tasks import SAMPLE, TOLERANCE, Task, read_task
 from volume import vus_pr
 
-from aedetect import training
+from aedetect.jobs import training
 from aedetect.models.settings import BackboneName, VariantName
 from aedetect.models.variants import BACKBONES, VARIANTS
-from aedetect.split import Part
+from aedetect.preprocessing import Part
 
 Score = Callable[[], npt.NDArray[np.floating[Any]]]
 
@@ -40,7 +40,9 @@ Score = Callable[[], npt.NDArray[np.floating[Any]]]
 def ours(task: Task, variant: VariantName, backbone: BackboneName) -> Score:
     """Train one of our variants; return what scores the later rows."""
     model = replace(task.config.model, variant=variant, backbone=backbone)
-    scorer = training.train(replace(task.config, model=model), task.ingested, task.prepared).scorer
+    scorer = training.train_scorer(
+        replace(task.config, model=model), task.ingested, task.prepared
+    ).scorer
     windows = task.later.windows
     return lambda: (
         scorer.evaluate(windows.matrix, windows.observed, task.later.entity, windows.ends).score

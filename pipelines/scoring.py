@@ -13,15 +13,16 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.runtime import flow_run
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from aedetect import deliver
-from aedetect import scoring as stages
 from aedetect.config import read_config
-from aedetect.durations import parse_instant
-from aedetect.plan import Span
-from aedetect.report import Summary, check_strict, line, markdown
+from aedetect.jobs import delivery
+from aedetect.jobs import scoring as stages
+from aedetect.output.partitions import Span
+from aedetect.scoring import Summary
+from aedetect.scoring.summary import check_strict, summary_line, summary_markdown
+from aedetect.timestamps import parse_instant
 from pipelines import tasks
-from pipelines.blocks import secrets
-from pipelines.guard import guarded
+from pipelines.bookkeeping import guarded
+from pipelines.secret_blocks import secrets
 
 # One partition a core at a time: each is computed by one thread.
 RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=os.cpu_count() or 1)
@@ -52,9 +53,9 @@ def scoring(
         parse_instant(since) if since else None,
         parse_instant(until) if until else None,
     )
-    with stages.record(config, clock=_now, run_id=flow_run.get_id()) as report:
+    with stages.record_run(config, clock=_now, run_id=flow_run.get_id()) as report:
         if not what_if:
-            deliver.check(config)
+            delivery.check_delivery(config)
         model = tasks.resolve_model(config)
         with stages.workspace(config) as scratch:
             job = tasks.make_plan(
@@ -82,13 +83,13 @@ def _now() -> datetime:
 def _show(summary: Summary, *, name: str) -> None:
     """Tell the run in Prefect: a line, what is wrong, and a page kept with the flow run."""
     logger = get_run_logger()
-    logger.info(line(summary))
+    logger.info(summary_line(summary))
     for text in summary.warnings:
         logger.warning(text)
     for text in summary.alerts.values():
         logger.error(text)
     key = re.sub("[^a-z0-9]+", "-", f"scoring-{name}".lower()).strip("-")
     try:
-        create_markdown_artifact(markdown(summary), key=key, description="What a run did")
+        create_markdown_artifact(summary_markdown(summary), key=key, description="What a run did")
     except Exception as error:
         logger.warning("the report could not be kept as an artifact: %s", error)

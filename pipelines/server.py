@@ -65,7 +65,7 @@ class Server:
             self.process.wait()
 
 
-def start(*, port: int | None = None, services: bool = False) -> Server | None:
+def start_server(*, port: int | None = None, services: bool = False) -> Server | None:
     """Start a server, unless Prefect's settings name one or one answers on the port.
 
     Sets PREFECT_API_URL for this process and its children. With `services` it also schedules runs.
@@ -113,7 +113,7 @@ def _point_to(api: str) -> None:
     refresh_global_settings_context()
 
 
-def find() -> None:
+def find_server() -> None:
     """Use the server that Prefect's settings name, or the one that `aedetect schedule` started.
 
     Raises ServerError when there is none.
@@ -169,7 +169,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def main() -> None:
+def run_server() -> None:
     """Serve on a port, until told to stop or until the parent is gone."""
     parent = os.getppid()
     with suppress(OSError, AttributeError):  # Linux only; elsewhere a killed parent leaves it
@@ -183,4 +183,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_server()

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from pipelines.deployments import SECTIONS, Deployment, deployments
-from pipelines.lost import HEARTBEAT, TAG, end_lost_runs
-from pipelines.missed import skip_all_but_newest
-from pipelines.server import HOST, await_api, start
+from pipelines.lost_runs import HEARTBEAT, TAG, end_lost_runs
+from pipelines.missed_runs import skip_all_but_newest
+from pipelines.server import HOST, await_api, start_server
 
 if TYPE_CHECKING:
     from prefect.runner import Runner
@@ -37,7 +37,7 @@ def serve(paths: Sequence[Path], *, tell: Callable[[str], object]) -> None:
     from prefect.settings import PREFECT_SERVER_API_PORT
 
     port = PREFECT_SERVER_API_PORT.value()  # 4200, unless told otherwise
-    server = start(port=port, services=True)
+    server = start_server(port=port, services=True)
     if server is not None:
         tell(f"starting a Prefect server, to be seen on http://{HOST}:{port}")
         server.wait()

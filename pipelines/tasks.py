@@ -9,11 +9,11 @@ from prefect import Task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
-from aedetect import deliver, learning, scoring, training
 from aedetect.errors import AedetectError, DeliveryError
+from aedetect.jobs import dataset, delivery, scoring, training
 
-P = ParamSpec("P")
-R = TypeVar("R")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 RETRY_DELAYS = [2.0, 10.0]  # seconds
 
 
@@ -33,7 +33,7 @@ def may_pass(_task: Any, _run: TaskRun, state: State[Any]) -> bool:
     return False
 
 
-def _task(function: Callable[P, R], name: str, *, retried: bool = True) -> Task[P, R]:
+def _task(function: Callable[_P, _R], name: str, *, retried: bool = True) -> Task[_P, _R]:
     """Wrap a stage; arguments are not hashed, results not stored: files are the state."""
     return Task(
         function,
@@ -46,19 +46,19 @@ def _task(function: Callable[P, R], name: str, *, retried: bool = True) -> Task[
     )
 
 
-ingest = _task(learning.ingest, "ingest")
+ingest = _task(dataset.ingest_rows, "ingest")
 # Pure computation: a second try would end the same.
-prepare = _task(learning.prepare, "prepare", retried=False)
-train = _task(training.train, "train", retried=False)
-calibrate = _task(training.calibrate, "calibrate", retried=False)
+prepare = _task(dataset.prepare_rows, "prepare", retried=False)
+train = _task(training.train_scorer, "train", retried=False)
+calibrate = _task(training.calibrate_detector, "calibrate", retried=False)
 
-register = _task(training.register, "register")
+register = _task(training.register_detector, "register")
 
-resolve_model = _task(scoring.resolve, "resolve model")
-make_plan = _task(scoring.plan, "plan")
-score_partition = _task(scoring.compute_unit, "score partition")
-form_events = _task(scoring.form, "form events")
-finish = _task(scoring.finish, "finish")
+resolve_model = _task(scoring.resolve_model, "resolve model")
+make_plan = _task(scoring.plan_run, "plan")
+score_partition = _task(scoring.compute_or_defer, "score partition")
+form_events = _task(scoring.form_run_events, "form events")
+finish = _task(scoring.finish_run, "finish")
 # A second try would wait once more for receivers that hang; the next run tries them again.
-notify = _task(deliver.notify, "notify", retried=False)
-fill_database = _task(deliver.fill_database, "fill database")
+notify = _task(delivery.notify, "notify", retried=False)
+fill_database = _task(delivery.fill_database, "fill database")

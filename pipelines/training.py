@@ -10,8 +10,8 @@ from prefect import flow
 from aedetect.config import read_config
 from aedetect.registry import Registered
 from pipelines import tasks
-from pipelines.blocks import secrets
-from pipelines.guard import guarded
+from pipelines.bookkeeping import guarded
+from pipelines.secret_blocks import secrets
 
 
 @flow(name="training", persist_result=False)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from aedetect.data.schema import suggest_nearest
 from aedetect.errors import RunFailed, ServerError, UnknownDeployment
-from aedetect.schema import nearest
-from pipelines.lost import TAG
-from pipelines.server import find
+from pipelines.lost_runs import TAG
+from pipelines.server import find_server
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -39,7 +39,7 @@ def start_run(detector: str, *, flow: str, parameters: Mapping[str, object]) -> 
     """
     from prefect.exceptions import ObjectNotFound
 
-    find()
+    find_server()
     with _client() as client:
         try:
             deployment = client.read_deployment_by_name(f"{flow}/{detector}")
@@ -88,8 +88,9 @@ def _unknown(client: SyncPrefectClient, detector: str, flow: str) -> str:
     names = sorted(each.name for each in found if TAG in each.tags)
     there = f"there are {', '.join(names)}" if names else "there is none"
     return (
-        f'no detector "{detector}" is served or deployed for {flow}{nearest(detector, names)}; '
-        f"{there}: serve it with `aedetect schedule` or deploy it with `aedetect deploy`"
+        f'no detector "{detector}" is served or deployed for {flow}'
+        f"{suggest_nearest(detector, names)}; {there}: serve it with `aedetect schedule` or "
+        "deploy it with `aedetect deploy`"
     )
 
 

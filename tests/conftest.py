@@ -14,14 +14,14 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import settings
 
-from aedetect import learning, training
 from aedetect.config import Config, make_config
-from aedetect.files import find
-from aedetect.ingest import engine, read
-from aedetect.score import score_rows
-from aedetect.sql import Query
-from aedetect.verdicts import scores_batch, time_type
-from aedetect.window import with_context
+from aedetect.data import Query, find_files, open_engine, read_rows
+from aedetect.jobs import dataset, training
+from aedetect.output.schemas import time_type
+from aedetect.preprocessing.windows import with_context
+from aedetect.scoring import score_rows
+from aedetect.scoring.tables import scores_batch
+from aedetect.training import Ingested, PreparedRows
 
 if TYPE_CHECKING:
     from aedetect.detector import Detector
@@ -45,8 +45,8 @@ class Learnt:
     """What each stage of a training run made, short of registering it."""
 
     config: Config
-    ingested: learning.Ingested
-    prepared: learning.PreparedRows
+    ingested: Ingested
+    prepared: PreparedRows
     trained: training.Trained
     detector: Detector
 
@@ -87,10 +87,10 @@ def learn_from(folder, **sections: dict[str, Any]) -> Learnt:
     config = configure(folder, **sections)
     # A place of its own: the rows stay mapped, and another run must not write over them.
     scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=folder))
-    ingested = learning.ingest(config, scratch)
-    prepared = learning.prepare(config, ingested, scratch)
-    trained = training.train(config, ingested, prepared)
-    detector = training.calibrate(config, ingested, prepared, trained)
+    ingested = dataset.ingest_rows(config, scratch)
+    prepared = dataset.prepare_rows(config, ingested, scratch)
+    trained = training.train_scorer(config, ingested, prepared)
+    detector = training.calibrate_detector(config, ingested, prepared, trained)
     return Learnt(
         config=config, ingested=ingested, prepared=prepared, trained=trained, detector=detector
     )
@@ -176,7 +176,7 @@ def score_files():
 
     def score_files(detector: Detector, folder) -> pd.DataFrame:
         schema = detector.scorer.schema
-        files = find([str(folder)], timestamp=schema.timestamp).files
+        files = find_files([str(folder)], timestamp=schema.timestamp).files
         query = Query(
             files=files,
             timestamp=schema.timestamp,
@@ -184,8 +184,8 @@ def score_files():
             categories={feature.name: feature.categories for feature in schema.features},
         )
         scored = []
-        with engine(memory_mb=200, scratch=folder) as connection:
-            batches = read(connection, query)
+        with open_engine(memory_mb=200, scratch=folder) as connection:
+            batches = read_rows(connection, query)
             for rows, before in with_context(batches, lookback=detector.scorer.lookback):
                 wanted = np.arange(len(rows)) >= before
                 verdicts = score_rows(detector, rows, wanted)

@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 
-from aedetect.durations import NANOSECONDS
-from aedetect.form import Formation, form_events
-from aedetect.partition import FLAGGED, partition_at
-from aedetect.sink import Origin, TableWriter
-from aedetect.stretches import EventSettings
-from aedetect.verdicts import flagged_schema
+from aedetect.events import Formation, form_events
+from aedetect.events.settings import EventSettings
+from aedetect.output import Origin
+from aedetect.output.atomic import TableWriter
+from aedetect.output.partitions import FLAGGED, partition_at
+from aedetect.output.schemas import flagged_schema
+from aedetect.timestamps import NANOSECONDS
 
 MIDNIGHT = datetime(2026, 2, 2, tzinfo=UTC)
 FIRST, SECOND, THIRD = (

@@ -16,11 +16,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from aedetect import registry, scoring, training
+from aedetect import registry
 from aedetect.config import Config, make_config
-from aedetect.plan import Span
-from aedetect.report import Summary
-from aedetect.runs import Clock
+from aedetect.jobs import scoring, training
+from aedetect.output.partitions import Span
+from aedetect.scoring import Summary
+from aedetect.scoring.run_log import Clock
 
 DAYS = ("2026-01-03", "2026-01-04", "2026-01-05")  # that arrive, a file each
 ROWS = 2 * 1440  # of a day
@@ -147,7 +148,7 @@ class Plant:
     ) -> Summary:
         """Score in this process."""
         config = self.config(events=events, **scoring_keys)
-        return scoring.run(config, span=span, rescore=rescore, force=force, clock=clock)
+        return scoring.run_scoring(config, span=span, rescore=rescore, force=force, clock=clock)
 
 
 @pytest.fixture(scope="session")
@@ -156,9 +157,9 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     write(table("2026-01-01", days=2), folder / "train.parquet")
     config = make_config(settings(), folder=folder)
-    training.run(config)
-    training.run(make_config(settings(training={"epochs": 1, "seed": 7}), folder=folder))
-    assert registry.find("plant", tracking_uri=config.tracking_uri).version == 1
+    training.run_training(config)
+    training.run_training(make_config(settings(training={"epochs": 1, "seed": 7}), folder=folder))
+    assert registry.find_version("plant", tracking_uri=config.tracking_uri).version == 1
     return Trained(folder=folder, uri=config.tracking_uri)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
-from pipelines.lost import TAG
+from pipelines.lost_runs import TAG
+from pipelines.process_identity import Process, this_process
 
+GONE = Process(place=this_process().place, pid=2**22 + 1, started="1")  # above any number
 DAILY = "0 6 * * *"
 
 
@@ -79,3 +82,13 @@ def begin(client, run):
 
     assert client.set_flow_run_state(run.id, Pending()).state.is_pending()
     assert client.set_flow_run_state(run.id, Running()).state.is_running()
+
+
+def under_way(client, *, process, limit=None, tags=("aedetect",), flow="scoring"):
+    """Begin a run that carries a process in its labels."""
+    deployment = deployed(client, f"run-{uuid4()}", limit=limit, tags=tags, flow=flow)
+    run = run_of(client, deployment)
+    begin(client, run)
+    if process:
+        client.update_flow_run_labels(run.id, process.labels)
+    return deployment, run

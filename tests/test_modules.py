@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import re
 from pathlib import Path
@@ -15,7 +16,7 @@ from aedetect import errors
 ROOT = Path(aedetect.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 MODULES = [path for path in MODULES if "sample" not in path.parts]
-MOST_LINES, MOST_BODY = 250, 50
+MOST_LINES, MOST_BODY, MOST_OFFERED = 250, 50, 9
 
 
 def parsed(path, *, nested=True):
@@ -54,6 +55,48 @@ def test_every_public_name_says_what_it_is(module):
     assert ast.get_docstring(ast.parse(module.read_text(encoding="utf-8")))
     for node in parsed(module, nested=False):
         assert node.name.startswith("_") or ast.get_docstring(node), node.name
+
+
+FACES = [path for path in sorted(ROOT.glob("*/__init__.py")) if path in MODULES]
+
+
+@pytest.fixture(params=FACES, ids=lambda path: path.parent.name)
+def package(request):
+    """One package after the other."""
+    return request.param.parent.name
+
+
+def offered(name):
+    """The names that a package hands on."""
+    return getattr(importlib.import_module(f"aedetect.{name}"), "__all__", ())
+
+
+def test_packages_hand_on_few_names(package):
+    """Each resolves, and none hides a module of the package."""
+    module = importlib.import_module(f"aedetect.{package}")
+    assert len(offered(package)) <= MOST_OFFERED
+    assert all(hasattr(module, name) for name in offered(package))
+    assert not set(offered(package)) & {path.stem for path in (ROOT / package).glob("*.py")}
+
+
+def test_what_a_package_hands_on_is_imported_from_it(module):
+    """Another package does not reach into its modules for that."""
+    own = module.relative_to(ROOT).parts[0]
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        parts = (node.module or "").split(".") if isinstance(node, ast.ImportFrom) else []
+        if len(parts) > 2 and parts[0] == "aedetect" and parts[1] != own:
+            reached = {entry.name for entry in node.names} & set(offered(parts[1]))
+            assert not reached, f"{node.module}: import {reached} from aedetect.{parts[1]}"
+
+
+def test_a_public_name_is_defined_once():
+    """One word, one meaning: what a module offers is not the name of another thing elsewhere."""
+    defined = {}
+    for path in MODULES:
+        for node in parsed(path, nested=False):
+            if node.col_offset == 0 and not node.name.startswith("_"):
+                defined.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert {name: paths for name, paths in defined.items() if len(paths) > 1} == {}
 
 
 def test_every_error_stands_in_the_tree_below_its_parent():

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aedetect import cli
-from aedetect.cli.options import read_config as read_on_command_line
+from aedetect.cli.options import load_config as read_on_command_line
 from aedetect.config import make_config, read_config
 from aedetect.errors import ConfigError
 from aedetect.secrets import Secrets, mask
@@ -81,7 +81,7 @@ def test_secret_blocks_of_prefect(prefect):
     """What is kept in a Secret block of a real server is found, and what is not there is not."""
     from prefect.blocks.system import Secret
 
-    from pipelines.blocks import secrets
+    from pipelines.secret_blocks import secrets
 
     Secret(value="json://team").save("team-channel")
     config = with_section("notify", urls="block:team-channel", secrets=secrets())
@@ -173,7 +173,7 @@ def test_messages_are_masked(text, secret, shown):
 
 def test_a_configuration_can_go_to_another_process():
     """References are resolved over there, with blocks of the server over there."""
-    from pipelines.blocks import secrets
+    from pipelines.secret_blocks import secrets
 
     config = with_section("database", url="env:DB", secrets=secrets())
     assert pickle.loads(pickle.dumps(config)) == config  # noqa: S301 - written a moment ago

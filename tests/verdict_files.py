@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aedetect.events import events_schema
-from aedetect.verdicts import flagged_schema
+from aedetect.output.schemas import events_schema, flagged_schema
 
 TIME = pa.timestamp("us")
 CAUSE = {"feature": "cpu", "share": 0.75, "observed": 500.0, "expected": 48.5}

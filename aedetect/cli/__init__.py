@@ -9,7 +9,17 @@ from typing import Annotated
 
 import typer
 
-from aedetect.cli import calibrate, compare, demo, draw, feedback, look, serve, uses, work
+from aedetect.cli import (
+    calibrate,
+    compare,
+    demo,
+    feedback,
+    figures,
+    read_commands,
+    rewrite_commands,
+    run_commands,
+    serve,
+)
 from aedetect.errors import AedetectError
 
 # What the libraries below would otherwise do on their own: call home, ...
@@ -36,21 +46,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
-    look.check,
-    work.train,
+    read_commands.check,
+    run_commands.train,
     calibrate.calibrate,
-    work.score,
+    run_commands.score,
     compare.compare,
-    look.models,
-    look.flags,
-    look.runs,
+    read_commands.models,
+    read_commands.flags,
+    read_commands.runs,
     feedback.backtest,
     feedback.label,
-    draw.figures,
-    work.promote,
-    uses.clean,
-    uses.impute,
-    uses.similar,
+    figures.figures,
+    run_commands.promote,
+    rewrite_commands.clean,
+    rewrite_commands.impute,
+    rewrite_commands.similar,
     serve.schedule,
     serve.deploy,
     serve.trigger,

@@ -9,10 +9,10 @@ import typer
 from aedetect.cli.options import AsJson, ConfigPath, Overrides
 
 if TYPE_CHECKING:
+    from aedetect.calibration import Forecast
     from aedetect.config import Config
-    from aedetect.forecast import Forecast
-    from aedetect.recalibrate import Recalibrated
-    from aedetect.reflag import Reflagged
+    from aedetect.jobs.recalibration import Recalibrated
+    from aedetect.jobs.reflagging import Reflagged
     from aedetect.registry import Registered
 
 
@@ -29,12 +29,12 @@ def calibrate(
     as_json: AsJson = False,
 ) -> None:
     """Choose a new threshold for a model from its held-out scores, without training it anew."""
-    from aedetect.cli.options import read_config
+    from aedetect.cli.options import load_config
     from aedetect.cli.show import print_json
-    from aedetect.recalibrate import recalibrate
+    from aedetect.jobs.recalibration import recalibrate
 
     asked = [f"calibration.threshold={threshold}"] if threshold else []
-    made = recalibrate(read_config(config, [*(overrides or []), *asked]), model)
+    made = recalibrate(load_config(config, [*(overrides or []), *asked]), model)
     if as_json:
         print_json(made)
     else:
@@ -70,9 +70,11 @@ def print_promise(config: Config, trained: Registered) -> None:
     """Show what the threshold of a new version promises, and the events to expect."""
     from aedetect import registry
     from aedetect.cli.show import console
-    from aedetect.saved import outline
+    from aedetect.detector import read_outline
 
-    made = outline(registry.fetch(trained, tracking_uri=config.tracking_uri)).calibration
+    made = read_outline(
+        registry.fetch_version(trained, tracking_uri=config.tracking_uri)
+    ).calibration
     out = console()
     out.print(
         f"flags at most {made.threshold.rate:.3%} of normal rows, as chosen by "

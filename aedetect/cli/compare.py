@@ -13,7 +13,7 @@ from aedetect.cli.options import AsJson, ConfigPath, Overrides
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from aedetect.comparison import Comparison
+    from aedetect.evaluation import Comparison
 
 
 def compare(
@@ -25,15 +25,15 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Train several variants on the same rows, rank them, say whether any beats linear."""
-    from aedetect.cli.options import read_config
+    from aedetect.cli.options import load_config
     from aedetect.cli.progress import progress
     from aedetect.cli.show import print_json
-    from aedetect.compare import choose
-    from aedetect.compare import compare as run
-    from aedetect.comparison import verdict
+    from aedetect.evaluation.comparison import verdict
+    from aedetect.jobs.comparison import choose_variants
+    from aedetect.jobs.comparison import compare_variants as run
 
-    settings = read_config(config, overrides or [])
-    chosen = choose([name.strip() for name in variants.split(",") if name.strip()])
+    settings = load_config(config, overrides or [])
+    chosen = choose_variants([name.strip() for name in variants.split(",") if name.strip()])
     with progress(f"comparing {len(chosen)} variants"):
         # A thread's own time: the variants trained beside it do not count.
         compared = run(settings, chosen, clock=time.thread_time, jobs=os.cpu_count() or 1)
@@ -46,8 +46,8 @@ def compare(
 def print_comparison(compared: Comparison, *, tracking_uri: str) -> None:
     """Show the ranking and what it is worth."""
     from aedetect.cli.show import console, near
-    from aedetect.comparison import verdict
-    from aedetect.ranking import SHARE
+    from aedetect.evaluation.comparison import verdict
+    from aedetect.evaluation.ranking import SHARE
 
     out = console()
     out.print(

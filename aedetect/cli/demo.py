@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from aedetect.registry.records import CHAMPION
+
 if TYPE_CHECKING:
     from aedetect.config import Config
 
@@ -17,17 +19,17 @@ _SHOWN = 6  # events
 
 def demo() -> None:
     """Train on the shipped sample, score it day by day, and show what was flagged."""
-    from aedetect.cli.options import read_config
+    from aedetect.cli.options import load_config
+    from aedetect.cli.run_commands import run_scoring_flow, run_training_flow
     from aedetect.cli.show import console, print_evaluation
     from aedetect.cli.show_events import print_events
     from aedetect.cli.show_runs import print_summary
-    from aedetect.cli.work import run_scoring, run_training
-    from aedetect.evaluate import evaluate
+    from aedetect.data import find_files
+    from aedetect.evaluation import evaluate
     from aedetect.events import read_events
-    from aedetect.files import find
 
     _place_sample(Path())
-    settings = read_config(CONFIG)
+    settings = load_config(CONFIG)
     out = console()
     out.print(
         "1. Train on two weeks of three servers, one row a minute (data/smd/train.parquet)",
@@ -38,13 +40,13 @@ def demo() -> None:
             f"{settings.name} is trained on these data already; aedetect train {CONFIG} repeats it"
         )
     else:
-        run_training(CONFIG, [])
+        run_training_flow(CONFIG, [])
     out.print("\n2. Score the days that arrived since (data/smd/incoming)", style="bold")
-    print_summary(run_scoring(CONFIG, []))
+    print_summary(run_scoring_flow(CONFIG, []))
     out.print("\n3. The strangest events", style="bold")
     print_events(read_events(settings.output, suppressed=True), most=_SHOWN)
     out.print("\n4. How well it did", style="bold")
-    source = find(settings.input, timestamp=settings.data.timestamp)
+    source = find_files(settings.input, timestamp=settings.data.timestamp)
     print_evaluation(evaluate(source, settings.output, settings.data))
     _say_what_next(settings)
 
@@ -62,10 +64,10 @@ def _place_sample(folder: Path) -> None:
 def _is_trained(settings: Config) -> bool:
     """Whether the champion was trained with these settings on these data."""
     from aedetect import registry
-    from aedetect.learning import data_fingerprint
+    from aedetect.jobs.dataset import data_fingerprint
 
-    versions = registry.versions(name=settings.name, tracking_uri=settings.tracking_uri)
-    champions = [each for each in versions if registry.CHAMPION in each.aliases]
+    versions = registry.list_versions(name=settings.name, tracking_uri=settings.tracking_uri)
+    champions = [each for each in versions if CHAMPION in each.aliases]
     wanted = {"config_hash": settings.hash, "data_fingerprint": data_fingerprint(settings)}
     return any(wanted.items() <= dict(each.tags).items() for each in champions)
 

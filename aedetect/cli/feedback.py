@@ -13,7 +13,7 @@ from aedetect.cli.options import AsJson, ConfigPath, Overrides, Since, Until
 
 if TYPE_CHECKING:
     from aedetect.config import Config
-    from aedetect.feedback import Opinion
+    from aedetect.events.labels import LabelName
 
 
 def label(
@@ -29,12 +29,13 @@ def label(
     as_json: AsJson = False,
 ) -> None:
     """Say of events that they were false alarms or real; without events, list what was said."""
-    from aedetect.cli.options import read_config
+    from aedetect.cli.options import load_config
     from aedetect.cli.show import print_json
     from aedetect.cli.show_feedback import print_labels
-    from aedetect.feedback import forget_labels, read_labels
+    from aedetect.events import read_labels
+    from aedetect.events.labels import forget_labels
 
-    settings = read_config(config, overrides or [])
+    settings = load_config(config, overrides or [])
     if events:
         if false_alarm + confirmed + undo != 1:
             raise typer.BadParameter("give one of --false-alarm, --confirmed and --undo")
@@ -49,8 +50,8 @@ def label(
         print_labels(labels, config=config)
 
 
-def _say(settings: Config, events: list[str], opinion: Opinion, note: str | None) -> None:
-    from aedetect.feedback import label_events
+def _say(settings: Config, events: list[str], opinion: LabelName, note: str | None) -> None:
+    from aedetect.events import label_events
 
     now = datetime.now(UTC).isoformat(timespec="seconds")
     label_events(settings.output, events, opinion=opinion, note=note, now=now)
@@ -72,21 +73,21 @@ def backtest(
     as_json: AsJson = False,
 ) -> None:
     """Show the events that a threshold would have given: by day and entity, and against labels."""
-    from aedetect.cli.options import read_config
+    from aedetect.cli.options import load_config
     from aedetect.cli.show import console, near, print_json
-    from aedetect.cli.show_feedback import print_backtest, told
-    from aedetect.durations import parse_instant
-    from aedetect.hindsight import look_back, picture
-    from aedetect.plan import Span
+    from aedetect.cli.show_feedback import label_word, print_backtest
+    from aedetect.jobs.backtest import run_backtest, save_backtest_figure
+    from aedetect.output.partitions import Span
+    from aedetect.timestamps import parse_instant
 
     asked = [*(overrides or []), *([f"calibration.threshold={threshold}"] if threshold else [])]
-    settings = read_config(config, asked)
+    settings = load_config(config, asked)
     span = Span(*(parse_instant(each) if each else None for each in (since, until)))
     anew = any(each.strip().startswith("calibration.") for each in asked)
-    result, calibration = look_back(settings, span=span, days=days, anew=anew)
-    drawn = picture(result, to or settings.folder / "figures" / "backtest.png")
+    result, calibration = run_backtest(settings, span=span, days=days, anew=anew)
+    drawn = save_backtest_figure(result, to or settings.folder / "figures" / "backtest.png")
     if as_json:
-        print_json(told(result))
+        print_json(label_word(result))
         return
     print_backtest(result, threshold=calibration.threshold)
     console().print(f"picture in {near(str(drawn))}", soft_wrap=True)

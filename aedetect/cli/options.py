@@ -21,14 +21,14 @@ Since = Annotated[str | None, typer.Option(help="ISO date or time, UTC, inclusiv
 Until = Annotated[str | None, typer.Option(help="ISO date or time, UTC, exclusive.")]
 
 
-def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Read a configuration whose secrets may be in the environment or in Prefect's blocks.
 
     Secrets in it are refused here, before Prefect notes the overrides as parameters of a run.
     """
     from aedetect.config import read_config
-    from aedetect.delivery.couriers import check_written
-    from pipelines.blocks import secrets
+    from aedetect.delivery.senders import check_written
+    from pipelines.secret_blocks import secrets
 
     config = read_config(path, overrides, secrets=secrets())
     check_written(config.notify.listed)

@@ -31,7 +31,7 @@ def deploy(
     ] = False,
 ) -> None:
     """Write a prefect.yaml that deploys scoring and training to a work pool."""
-    from pipelines.manifest import apply_manifest, write_manifest
+    from pipelines.prefect_yaml import apply_manifest, write_manifest
 
     path = to or configs[0].resolve().parent / "prefect.yaml"
     names = write_manifest(configs, path, pool=pool, force=force)
@@ -56,7 +56,7 @@ def trigger(
     ] = False,
 ) -> None:
     """Start a run of a detector that is served or deployed."""
-    from aedetect.durations import parse_instant
+    from aedetect.timestamps import parse_instant
     from pipelines.triggering import await_end, start_run
 
     bounds = {"since": since, "until": until}

@@ -17,8 +17,8 @@ from aedetect.secrets import mask
 
 if TYPE_CHECKING:
     from aedetect.config import Config
-    from aedetect.evaluate import Evaluation
-    from aedetect.quality import InputQuality, Quality
+    from aedetect.evaluation import Evaluation
+    from aedetect.jobs.quality import InputQuality, Quality
     from aedetect.registry import Registered
 
 WIDTH_IN_LOG = 110  # columns, when no terminal says how wide it is

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pyarrow.compute as pc
 
 from aedetect.cli.show import console
-from aedetect.events import Event, as_events
+from aedetect.events import Event
+from aedetect.events.table import as_events
 
 if TYPE_CHECKING:
     import pyarrow as pa

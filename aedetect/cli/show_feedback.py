@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect.cli.show import console, table_of
-from aedetect.durations import NANOSECONDS, format_instant
+from aedetect.timestamps import NANOSECONDS, format_instant
 
 if TYPE_CHECKING:
-    from aedetect.backtest import Backtest
-    from aedetect.feedback import Label
-    from aedetect.thresholds import Threshold
+    from aedetect.calibration import Threshold
+    from aedetect.evaluation import Backtest
+    from aedetect.events import Label
 
 _MOST_DAYS = 40
 _MOST_ENTITIES = 12
@@ -35,7 +35,7 @@ def print_labels(labels: Sequence[Label], *, config: Path) -> None:
     out.print(f"the next training heeds them: aedetect train {config}")
 
 
-def told(result: Backtest) -> dict[str, object]:
+def label_word(result: Backtest) -> dict[str, object]:
     """Return a backtest as programs read it."""
     delays = [each.delay for each in result.detections if each.delay is not None]
     return {

@@ -10,7 +10,7 @@ from rich.table import Table
 from aedetect.cli.show import console, near
 
 if TYPE_CHECKING:
-    from aedetect.report import Summary
+    from aedetect.scoring import Summary
 
 _HEADINGS = (
     "started (UTC)",

@@ -10,19 +10,25 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aedetect.delivery.engine import BUSY_SECONDS, connected
-from aedetect.delivery.parquet import OutputFile, fingerprint, listed, rows
+from aedetect.delivery.connection import BUSY_SECONDS, connect
+from aedetect.delivery.output_files import (
+    OutputFile,
+    list_output_files,
+    output_fingerprint,
+    read_batches,
+)
 from aedetect.delivery.tables import (
     EVENTS,
     PARTITIONS,
     TIME,
-    columns_of,
     create,
     make_tables,
+    table_columns,
     times_of,
 )
 from aedetect.logs import log_event
-from aedetect.partition import FLAGGED, Partition, parse_folder
+from aedetect.output import Partition
+from aedetect.output.partitions import FLAGGED, parse_folder
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
@@ -52,10 +58,10 @@ def sync(output: Path, *, detector: str, url: str, settings: DatabaseSettings) -
     """
     metadata, tables = make_tables(settings)
     written = withdrawn = count = 0
-    with connected(url) as connection:
+    with connect(url) as connection:
         create(connection, metadata, tables)
         for kind in (EVENTS, FLAGGED):
-            files = listed(output, kind)
+            files = list_output_files(output, kind)
             if files is None:  # perhaps the disk is not there: no reason to withdraw anything
                 continue
             target = _Target(connection, tables, detector, kind)
@@ -102,14 +108,14 @@ class _Target:
         another one, which the next run takes over.
         """
         with file.path.open("rb") as stream:
-            found = fingerprint(stream)
+            found = output_fingerprint(stream)
             if found == noted:
                 return None
-            columns, times = columns_of(self.kind), times_of(self.kind)
+            columns, times = table_columns(self.kind), times_of(self.kind)
             count = 0
             with self._transaction():
                 self._note(file.partition.folder, found)
-                for batch in rows(stream, columns=columns, times=times, name=file.path):
+                for batch in read_batches(stream, columns=columns, times=times, name=file.path):
                     own = {"detector": self.detector, "synced": found}
                     self._upsert(self.table, [row | own for row in batch])
                     count += len(batch)

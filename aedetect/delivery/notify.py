@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from aedetect.delivery.couriers import PATIENCE, Receiver, send
-from aedetect.delivery.news import Message, News, digest, one_by_one, recent
+from aedetect.delivery.messages import Message, PendingEvents, digest, one_by_one, recent
+from aedetect.delivery.senders import PATIENCE, Receiver, send
+from aedetect.delivery.sent_log import SentEntry, SentLog, read_sent, write_sent
 from aedetect.delivery.settings import NotifySettings
-from aedetect.delivery.told import Telling, Told, recall, remember
-from aedetect.verdicts import SEVERITIES
+from aedetect.output.schemas import SEVERITIES
 
 EVENT, ALERT = "event", "alert"
 
@@ -27,7 +27,7 @@ def send_events(
 
     What a receiver did not take is tried again by the next run.
     """
-    told, news = recall(output), recent(output, settings)
+    told, news = read_sent(output), recent(output, settings)
     write = digest if settings.digest else one_by_one
     messages = {
         receiver: write(_unheard(news, told, receiver), detector=detector, label=label)
@@ -49,14 +49,14 @@ def send_alerts(
     An alert is told once, whatever its text says in later runs, until a run comes without it: then
     it is over, and told again should it return. So every run has to call this, also without any.
     """
-    told = recall(output)
+    told = read_sent(output)
     messages = {
         receiver: [
             Message(
                 title=f"{detector}: {name}", body=text, severity="critical", tells=((name, ""),)
             )
             for name, text in alerts.items()
-            if Telling(receiver.id, ALERT, name) not in told
+            if SentEntry(receiver.id, ALERT, name) not in told
         ]
         for receiver in receivers
     }
@@ -64,11 +64,13 @@ def send_alerts(
     return _deliver(output, messages, kind=ALERT, patience=patience, over=over)
 
 
-def _unheard(news: Sequence[News], told: Told, receiver: Receiver) -> list[News]:
+def _unheard(
+    news: Sequence[PendingEvents], told: SentLog, receiver: Receiver
+) -> list[PendingEvents]:
     """Return the events that a receiver was not told of, or of a lower severity."""
 
-    def is_unheard(each: News) -> bool:
-        known = told.get(Telling(receiver.id, EVENT, each.event_id))
+    def is_unheard(each: PendingEvents) -> bool:
+        known = told.get(SentEntry(receiver.id, EVENT, each.event_id))
         return known is None or SEVERITIES.index(each.severity) > SEVERITIES.index(known)
 
     return [each for each in news if is_unheard(each)]
@@ -80,16 +82,16 @@ def _deliver(
     *,
     kind: str,
     patience: float,
-    over: Sequence[Telling] = (),
+    over: Sequence[SentEntry] = (),
 ) -> int:
     """Send, then note what was taken: killed in between, a run tells it twice rather than never."""
     due = {receiver: each for receiver, each in messages.items() if each}
     taken = send(due, patience=patience) if due else {}
     told = {
-        Telling(receiver.id, kind, key): severity
+        SentEntry(receiver.id, kind, key): severity
         for receiver, sent in taken.items()
         for message in sent
         for key, severity in message.tells
     }
-    remember(output, told, over=over)
+    write_sent(output, told, over=over)
     return sum(len(sent) for sent in taken.values())

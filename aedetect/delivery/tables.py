@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aedetect.errors import ConfigError
-from aedetect.partition import FLAGGED
+from aedetect.output.partitions import FLAGGED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +59,7 @@ _COLUMNS: Mapping[str, Mapping[str, str]] = {
 TIME = {FLAGGED: "timestamp", EVENTS: "start"}  # decides which partition a row is in
 
 
-def columns_of(kind: str) -> tuple[str, ...]:
+def table_columns(kind: str) -> tuple[str, ...]:
     """Return the columns of a table that come from the file."""
     return tuple(name for name in _COLUMNS[kind] if name not in {"detector", "synced"})
 

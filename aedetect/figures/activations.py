@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.figures.canvas import name_axes, new_figure
-from aedetect.figures.small import encode, train_small
-from aedetect.split import Part
+from aedetect.figures.small_networks import encode_windows, train_small
+from aedetect.preprocessing import Part
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from aedetect.learning import PreparedRows
-    from aedetect.window import Matrix
+    from aedetect.arrays import Float32
+    from aedetect.training import PreparedRows
 
 _ROWS = 120  # shown, evenly spread
 _UNITS = 64
@@ -22,7 +22,7 @@ _WEIGHT = 0.5
 ACTIVE = 0.05  # below this share of its largest activation, a unit counts as silent
 
 
-def activations(prepared: PreparedRows, seed: int) -> dict[str, Matrix]:
+def activations(prepared: PreparedRows, seed: int) -> dict[str, Float32]:
     """Return the codes of rows not learnt from, by the penalty's name: (R, C) each."""
     learn, validate = prepared.windows[Part.LEARN], prepared.windows[Part.VALIDATE]
     rows = validate.thin(_ROWS).take(slice(None))[0][:, 0]
@@ -31,16 +31,16 @@ def activations(prepared: PreparedRows, seed: int) -> dict[str, Matrix]:
         model = train_small(
             "sparse_l1", learn, validate, seed=seed, latent=_UNITS, hidden=(), sparsity=weight
         )
-        codes[name] = encode(model, rows)
+        codes[name] = encode_windows(model, rows)
     return codes
 
 
-def of_largest(code: Matrix) -> Matrix:
+def of_largest(code: Float32) -> Float32:
     """Return activations as shares of each unit's largest, 0 for a dead unit: (R, C)."""
     return np.asarray(code / np.maximum(code.max(axis=0), 1e-6))
 
 
-def active_share(code: Matrix) -> float:
+def active_share(code: Float32) -> float:
     """Return the share of activations that are not silent: (R, C)."""
     return float((of_largest(code) > ACTIVE).mean())
 

@@ -68,7 +68,7 @@ def legend_below(panel: Axes, *, columns: int = 1, below: float = 0.17) -> None:
             handle.set_alpha(1)
 
 
-def save(figure: Figure, path: Path) -> Path:
+def save_figure(figure: Figure, path: Path) -> Path:
     """Write a figure as PNG, aside and then renamed; return the path."""
     from PIL import Image
 

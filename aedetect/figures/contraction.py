@@ -9,15 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from aedetect.figures.canvas import BLUE, DARK, GREY, RED, legend_below, name_axes, new_figure
-from aedetect.figures.small import rebuild, train_small
+from aedetect.figures.small_networks import reconstruct_windows, train_small
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from aedetect.figures.plane import Plane
+    from aedetect.arrays import Float32
+    from aedetect.figures.feature_plane import Plane
     from aedetect.models.base import Autoencoder
-    from aedetect.window import Matrix
 
 _NEAR = 150  # neighbours that the direction of the data is taken from
 _PLACES = 200  # rows that slopes are measured at, evenly spread
@@ -33,11 +33,11 @@ _WEIGHT = 5.0
 class Contraction:
     """What becomes of moved rows. Shapes: P places, S moves, and first along, then across."""
 
-    places: Matrix  # (P, 2)
-    directions: Matrix  # (2, P, 2), of length 1
-    moves: Matrix  # (S,) standard deviations
-    followed: Matrix  # (2, P, S) how far the reconstruction goes the same way
-    slopes: Matrix  # (2, P) of the reconstruction at the places
+    places: Float32  # (P, 2)
+    directions: Float32  # (2, P, 2), of length 1
+    moves: Float32  # (S,) standard deviations
+    followed: Float32  # (2, P, S) how far the reconstruction goes the same way
+    slopes: Float32  # (2, P) of the reconstruction at the places
 
 
 def contraction(plane: Plane, seed: int) -> Contraction:
@@ -56,7 +56,7 @@ def contraction(plane: Plane, seed: int) -> Contraction:
     return Contraction(places, directions, moves, followed, np.diff(ends)[..., 0] / (2 * _STEP))
 
 
-def _directions(places: Matrix, points: Matrix) -> Matrix:
+def _directions(places: Float32, points: Float32) -> Float32:
     """Return where the rows near each place spread most: (P, 2), (N, 2) -> (P, 2)."""
     from sklearn.neighbors import NearestNeighbors
 
@@ -66,11 +66,11 @@ def _directions(places: Matrix, points: Matrix) -> Matrix:
     return np.asarray(np.linalg.svd(centered, full_matrices=False)[2][:, 0])
 
 
-def _follow(model: Autoencoder, places: Matrix, directions: Matrix, moves: Matrix) -> Matrix:
+def _follow(model: Autoencoder, places: Float32, directions: Float32, moves: Float32) -> Float32:
     """Return how far each reconstruction goes the way of its row: -> (2, P, S)."""
     moved = places[:, None] + moves[:, None] * directions[:, :, None]  # (2, P, S, 2)
-    rebuilt = rebuild(model, moved.reshape(-1, 2)).reshape(moved.shape)
-    way = rebuilt - rebuild(model, places)[:, None]
+    rebuilt = reconstruct_windows(model, moved.reshape(-1, 2)).reshape(moved.shape)
+    way = rebuilt - reconstruct_windows(model, places)[:, None]
     return np.asarray((way * directions[:, :, None]).sum(-1))
 
 
@@ -99,7 +99,7 @@ def _draw_crosses(panel: Axes, plane: Plane, found: Contraction) -> None:
     legend_below(panel)
 
 
-def _spread_out(places: Matrix) -> list[int]:
+def _spread_out(places: Float32) -> list[int]:
     """Choose places far from each other, one after the other: (P, 2)."""
     chosen = [0]
     far: npt.NDArray[np.float32] = np.full(len(places), np.inf, dtype=np.float32)

@@ -9,21 +9,21 @@ import numpy as np
 import numpy.typing as npt
 
 from aedetect.figures.canvas import name_axes, new_figure
-from aedetect.figures.small import ROWS, encode, rebuild, train_small
-from aedetect.split import Part
+from aedetect.figures.small_networks import ROWS, encode_windows, reconstruct_windows, train_small
+from aedetect.preprocessing import Part
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from aedetect.learning import PreparedRows
-    from aedetect.window import Matrix
+    from aedetect.arrays import Float32
+    from aedetect.training import PreparedRows
 
 
 @dataclass(frozen=True)
 class Latent:
     """Codes (N, 2) and mean squared residuals (N,) of rows held out."""
 
-    codes: Matrix
+    codes: Float32
     score: npt.NDArray[np.float32]
 
 
@@ -36,9 +36,11 @@ def latent(prepared: PreparedRows, seed: int) -> Latent:
     )  # fmt: skip
     held, seen = windows[Part.CALIBRATE].thin(ROWS).take(slice(None))
     values, observed = held[:, 0], seen[:, 0]
-    squared = np.square(values[:, : observed.shape[1]] - rebuild(model, values)) * observed
+    squared = (
+        np.square(values[:, : observed.shape[1]] - reconstruct_windows(model, values)) * observed
+    )
     score = squared.sum(axis=1) / np.maximum(observed.sum(axis=1), 1)
-    return Latent(encode(model, values), np.asarray(score, dtype=np.float32))
+    return Latent(encode_windows(model, values), np.asarray(score, dtype=np.float32))
 
 
 def draw_latent(prepared: PreparedRows, seed: int) -> Figure:

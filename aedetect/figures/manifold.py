@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.figures.canvas import BLUE, DARK, GREY, RED, legend_below, name_axes, new_figure
-from aedetect.figures.small import decode, encode, rebuild, train_small
+from aedetect.figures.small_networks import (
+    decode_windows,
+    encode_windows,
+    reconstruct_windows,
+    train_small,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from aedetect.figures.plane import Plane
+    from aedetect.arrays import Float32
+    from aedetect.figures.feature_plane import Plane
     from aedetect.models.base import Autoencoder
-    from aedetect.window import Matrix
 
 _LINKS = 60  # rows whose way to their reconstruction is drawn
 _STEPS = 300  # codes that the curve is drawn through
@@ -25,8 +30,8 @@ _STEPS = 300  # codes that the curve is drawn through
 class Manifold:
     """All that a network of one code can reconstruct: curve (S, 2), and rows led onto it (N, 2)."""
 
-    curve: Matrix
-    rebuilt: Matrix
+    curve: Float32
+    rebuilt: Float32
     error: float  # mean squared, in variances, of rows held back
 
 
@@ -42,10 +47,10 @@ def manifolds(plane: Plane, seed: int) -> dict[str, Manifold]:
 
 def _manifold(model: Autoencoder, plane: Plane) -> Manifold:
     held = plane.held_back.matrix
-    codes = encode(model, held)
+    codes = encode_windows(model, held)
     swept = np.linspace(codes.min(), codes.max(), _STEPS, dtype=np.float32)[:, None]
-    rebuilt = rebuild(model, held)
-    return Manifold(decode(model, swept), rebuilt, float(np.square(held - rebuilt).mean()))
+    rebuilt = reconstruct_windows(model, held)
+    return Manifold(decode_windows(model, swept), rebuilt, float(np.square(held - rebuilt).mean()))
 
 
 def draw_manifold(plane: Plane, seed: int) -> Figure:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.figures.canvas import BLUE, DARK, GREY, RED, legend_below, name_axes, new_figure
-from aedetect.figures.small import ROWS, encode, train_small
-from aedetect.split import Part
+from aedetect.figures.small_networks import ROWS, encode_windows, train_small
+from aedetect.preprocessing import Part
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from aedetect.learning import PreparedRows
-    from aedetect.window import Matrix
+    from aedetect.arrays import Float32
+    from aedetect.training import PreparedRows
 
 TARGET = 0.2
 _UNITS = 24
@@ -30,13 +30,13 @@ RHO, MEAN = (
 class Penalty:
     """The penalty (S,) at mean activations (S,), and the units' mean activations (C,)."""
 
-    mean: Matrix
-    value: Matrix
-    free: Matrix  # of a code that is not penalised
-    held: Matrix  # of one that is
+    mean: Float32
+    value: Float32
+    free: Float32  # of a code that is not penalised
+    held: Float32  # of one that is
 
 
-def penalty_at(mean: Matrix) -> Matrix:
+def penalty_at(mean: Float32) -> Float32:
     """Return what the regulariser in training says of a unit's mean activation: (S,) -> (S,)."""
     import torch
 
@@ -56,7 +56,7 @@ def penalty(prepared: PreparedRows, seed: int) -> Penalty:
             "sparse_kl", learn, validate, seed=seed,
             latent=_UNITS, hidden=(), sparsity=weight, sparsity_target=TARGET,
         )  # fmt: skip
-        means.append(encode(model, rows).mean(0))
+        means.append(encode_windows(model, rows).mean(0))
     grid = np.linspace(0.01, 0.99, 99, dtype=np.float32)
     return Penalty(grid, penalty_at(grid), *means)
 

@@ -6,9 +6,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
-from torch.nn.functional import linear, pad
+from torch.nn.functional import pad
 
 from aedetect.models.base import ACTIVATIONS, Autoencoder, bent
+from aedetect.models.layers import RowwiseLinear, linear
 
 if TYPE_CHECKING:
     from aedetect.models.settings import ModelSettings, Sizes
@@ -36,8 +37,8 @@ class Convolutional(Autoencoder):
             nn.Conv1d(wide, narrow, kernel_size=4, stride=2)
             for wide, narrow in pairwise((sizes.inputs, *sizes.hidden))
         )
-        self.to_code = nn.Sequential(*bent(nn.Linear(widest, sizes.encoded), sizes.bend))
-        self.from_code = nn.Linear(sizes.latent, widest)
+        self.to_code = nn.Sequential(*bent(RowwiseLinear(widest, sizes.encoded), sizes.bend))
+        self.from_code = RowwiseLinear(sizes.latent, widest)
         self.up = nn.ModuleList(
             nn.Conv1d(narrow, wide, kernel_size=3)
             for wide, narrow in reversed(list(pairwise((sizes.outputs, *sizes.hidden))))

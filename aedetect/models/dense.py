@@ -6,9 +6,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
 from aedetect.models.base import ACTIVATIONS, Autoencoder, bent
+from aedetect.models.layers import RowwiseLinear, linear
 
 if TYPE_CHECKING:
     from aedetect.models.settings import ActivationName, ModelSettings, Sizes
@@ -33,10 +33,10 @@ class Dense(Autoencoder):
         back = [sizes.latent, *reversed(sizes.hidden)]
         inner = _layers(widths, settings.activation)
         self.encoder = nn.Sequential(
-            *inner, *bent(nn.Linear(widths[-1], sizes.encoded), sizes.bend)
+            *inner, *bent(RowwiseLinear(widths[-1], sizes.encoded), sizes.bend)
         )
         self.decoder = nn.Sequential(*_layers(back, settings.activation))
-        self.head = nn.Linear(back[-1], sizes.cells)
+        self.head = RowwiseLinear(back[-1], sizes.cells)
 
     def encode_all(self, windows: Tensor) -> Tensor:
         """(N, T, D + K) -> (N, E)."""
@@ -64,5 +64,5 @@ def _layers(widths: list[int], activation: ActivationName) -> list[nn.Module]:
     """Return linear layers of the given widths, each with the activation behind it."""
     layers: list[nn.Module] = []
     for wide, narrow in pairwise(widths):
-        layers += bent(nn.Linear(wide, narrow), activation)
+        layers += bent(RowwiseLinear(wide, narrow), activation)
     return layers

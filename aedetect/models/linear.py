@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from aedetect.models.base import Autoencoder
+from aedetect.models.layers import linear
 
 if TYPE_CHECKING:
     from aedetect.models.settings import ModelSettings, Sizes
@@ -35,17 +36,17 @@ class Linear(Autoencoder):
     def encode_all(self, windows: Tensor) -> Tensor:
         """(N, T, D + K) -> (N, C)."""
         cells = windows[:, :, : self.sizes.outputs].flatten(1)
-        return nn.functional.linear(cells - self.mean, self.basis)
+        return linear(cells - self.mean, self.basis)
 
     def decode(self, code: Tensor) -> Tensor:
         """(N, C) -> (N, T, D)."""
-        cells = nn.functional.linear(code, self.basis.T, self.mean)
+        cells = linear(code, self.basis.T, self.mean)
         return cells.view(-1, self.sizes.length, self.sizes.outputs)
 
     def decode_last(self, code: Tensor) -> Tensor:
         """(N, C) -> (N, D)."""
         last = slice(-self.sizes.outputs, None)
-        return nn.functional.linear(code, self.basis[:, last].T, self.mean[last])
+        return linear(code, self.basis[:, last].T, self.mean[last])
 
     @torch.no_grad()
     def solve(self, mean: Tensor, covariance: Tensor) -> None:

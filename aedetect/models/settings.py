@@ -1,4 +1,4 @@
-"""What a model is built from: settings and sizes. PyTorch is imported when sizes are derived."""
+"""What a model is built from: settings and sizes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ VariantName = Literal[
 BackboneName = Literal["dense", "convolutional"]
 ActivationName = Literal["relu", "gelu", "tanh", "sigmoid"]
 NoiseName = Literal["gaussian", "masking", "swap"]
-_MOST_SPARSE_UNITS = 256  # wider codes cost speed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,37 +66,6 @@ class Sizes:
         return self.length * self.outputs
 
 
-def derive_sizes(settings: ModelSettings, *, length: int, inputs: int, outputs: int) -> Sizes:
-    """Fill in the sizes that the settings leave open. Raises ConfigError; see `check_backbone`.
-
-    The code has one number a column for the whole window, but at least 2, and at most half as many
-    as the window has cells: narrower codes take a slow drift for an anomaly (on gecco2018 a
-    quarter of it flags 59 % of the normal rows, this 1 to 14 %). A sparse code is held by its
-    penalty instead, and is twice as wide as the window, up to 256. The hidden layer is a power of
-    two between 32 and 128 near a quarter of the window's cells: wider ones cost speed and gained
-    nothing on the development data. Convolutions have a quarter to all of that as channels: twice,
-    the second with half the steps in time, unless the window is too short to be halved again.
-    """
-    from aedetect.models.variants import VARIANTS
-
-    check_backbone(settings, length=length)
-    variant = VARIANTS[settings.variant]
-    cells = length * outputs
-    narrow = max(1, min(max(2, outputs), cells // 2))
-    latent = settings.latent or (min(2 * cells, _MOST_SPARSE_UNITS) if variant.wide else narrow)
-    hidden = _hidden(settings, length=length, cells=cells)
-    shallow = settings.backbone == "dense" and not hidden
-    return Sizes(
-        length=length,
-        inputs=inputs,
-        outputs=outputs,
-        hidden=hidden,
-        latent=latent,
-        encoded=2 * latent if variant.gaussian else latent,
-        bend=variant.bend or (settings.activation if shallow and not variant.gaussian else None),
-    )
-
-
 def check_backbone(settings: ModelSettings, *, length: int) -> None:
     """Raise ConfigError when the backbone cannot work on windows so short or without layers."""
     if settings.backbone == "dense":
@@ -112,15 +80,3 @@ def check_backbone(settings: ModelSettings, *, length: int) -> None:
             '[model] backbone = "convolutional" needs a hidden layer at least, however hidden = '
             "[]: leave it out, or give channels such as [32, 32]"
         )
-
-
-def _hidden(settings: ModelSettings, *, length: int, cells: int) -> tuple[int, ...]:
-    if settings.variant == "linear":
-        return ()
-    if settings.hidden is not None:
-        return settings.hidden
-    near = 1 << (cells // 4).bit_length()
-    if settings.backbone == "dense":
-        return (min(128, max(32, near)),)
-    channels = min(32, max(8, near // 4))
-    return (channels, channels) if length >= 4 else (channels,)  # noqa: PLR2004 - halved twice

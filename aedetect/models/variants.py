@@ -13,9 +13,9 @@ import torch
 from torch import Generator, Tensor
 
 from aedetect.models.convolutional import Convolutional
+from aedetect.models.corruption import CORRUPTIONS
 from aedetect.models.dense import Dense
 from aedetect.models.linear import Linear
-from aedetect.models.noise import NOISES
 from aedetect.models.regularisers import (
     SLOPES,
     contraction_by_probes,
@@ -59,7 +59,7 @@ def make_network(settings: ModelSettings, sizes: Sizes) -> Autoencoder:
     return (VARIANTS[settings.variant].network or BACKBONES[settings.backbone])(settings, sizes)
 
 
-def plain(model: Autoencoder, windows: Tensor, generator: Generator) -> tuple[Tensor, float]:
+def plain_step(model: Autoencoder, windows: Tensor, generator: Generator) -> tuple[Tensor, float]:
     """Reconstruct, and nothing else.
 
     `undercomplete`: a code narrower than the window is the only constraint. Fails when the code is
@@ -104,7 +104,7 @@ def denoising(model: Autoencoder, windows: Tensor, generator: Generator) -> tupl
     Vincent, Larochelle, Bengio, Manzagol: Extracting and composing robust features (ICML 2008).
     """
     settings, columns = model.settings, model.sizes.outputs
-    corrupt = NOISES[settings.noise]
+    corrupt = CORRUPTIONS[settings.noise]
     cells = corrupt(windows[:, :, :columns], level=settings.noise_level, generator=generator)
     return model(torch.cat([cells, windows[:, :, columns:]], dim=2)), 0.0
 
@@ -149,8 +149,8 @@ BACKBONES: dict[BackboneName, type[Autoencoder]] = {
     "convolutional": Convolutional,
 }
 VARIANTS: dict[VariantName, Variant] = {
-    "undercomplete": Variant(step=plain),
-    "linear": Variant(step=plain, network=Linear),
+    "undercomplete": Variant(step=plain_step),
+    "linear": Variant(step=plain_step, network=Linear),
     "sparse_l1": Variant(step=sparse_l1, bend="relu", wide=True),
     "sparse_kl": Variant(step=sparse_kl, bend="sigmoid", wide=True),
     "denoising": Variant(step=denoising),

@@ -16,7 +16,7 @@ from aedetect.registry.session import speaking
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-FOLDER = "calibrations"  # below the detector's, as `aedetect.calibrations` has it
+FOLDER = "calibrations"  # below the detector's, as `aedetect.calibration.serialization` has it
 LAST = "calibration.json"  # says that the others are there
 
 

@@ -26,7 +26,7 @@ _ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # the latter f
 _SHOWN = 10  # versions or names in a message
 
 
-def find(reference: str, *, tracking_uri: str) -> Registered:
+def find_version(reference: str, *, tracking_uri: str) -> Registered:
     """Return the version that "NAME@alias", "NAME/3" or "NAME" (its champion) stands for."""
     parts = _REFERENCE.fullmatch(reference)
     if parts is None:
@@ -37,11 +37,11 @@ def find(reference: str, *, tracking_uri: str) -> Registered:
         raise UnknownModel(_missing(reference, known=[]))
     version = _looked_up(tracking_uri, **parts.groupdict())
     if version is None:
-        raise UnknownModel(_missing(reference, known=versions(tracking_uri=tracking_uri)))
+        raise UnknownModel(_missing(reference, known=list_versions(tracking_uri=tracking_uri)))
     return version
 
 
-def fetch(registered: Registered, *, tracking_uri: str) -> Path:
+def fetch_version(registered: Registered, *, tracking_uri: str) -> Path:
     """Return a local folder with the saved detector; a download lasts until the process ends."""
     version = str(registered.version)
     with speaking(tracking_uri) as client:
@@ -56,7 +56,7 @@ def fetch(registered: Registered, *, tracking_uri: str) -> Path:
     return saved
 
 
-def read_text(registered: Registered, name: str, *, tracking_uri: str) -> str | None:
+def read_run_text(registered: Registered, name: str, *, tracking_uri: str) -> str | None:
     """Return a file that the run of a version keeps; None when it keeps none of that name."""
     with speaking(tracking_uri) as client, tempfile.TemporaryDirectory() as folder:
         if name not in {each.path for each in client.list_artifacts(registered.run_id)}:
@@ -65,7 +65,7 @@ def read_text(registered: Registered, name: str, *, tracking_uri: str) -> str | 
         return Path(path).read_text(encoding="utf-8")
 
 
-def versions(*, tracking_uri: str, name: str | None = None) -> list[Registered]:
+def list_versions(*, tracking_uri: str, name: str | None = None) -> list[Registered]:
     """Return the versions of one detector, or of all, newest first."""
     if is_absent(tracking_uri):
         return []

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aedetect.registry.availability import database
 from aedetect.registry.pyfunc import pyfunc
 from aedetect.registry.records import (
     CHALLENGER,
@@ -16,7 +17,6 @@ from aedetect.registry.records import (
     as_registered,
 )
 from aedetect.registry.session import speaking, tolerating_existing
-from aedetect.registry.waiting import database
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -27,7 +27,7 @@ _DIGEST = 36  # characters, MLflow's limit
 _TYPES = {"timestamp": "datetime", "text": "string", "number": "double", "boolean": "boolean"}
 
 
-def register(folder: Path, *, record: TrainingRecord, tracking_uri: str) -> Registered:
+def register_version(folder: Path, *, record: TrainingRecord, tracking_uri: str) -> Registered:
     """Log a training and make its saved detector the next version; the first one is champion."""
     with speaking(tracking_uri, create=True) as client:
         run = _started(client, record=record, tracking_uri=tracking_uri)
@@ -42,7 +42,7 @@ def register(folder: Path, *, record: TrainingRecord, tracking_uri: str) -> Regi
         return current(client, name=record.name, version=version)
 
 
-def promote(registered: Registered, *, tracking_uri: str) -> Registered:
+def promote_version(registered: Registered, *, tracking_uri: str) -> Registered:
     """Make a version the champion, whichever was it before."""
     version = str(registered.version)
     with speaking(tracking_uri) as client:

@@ -21,7 +21,7 @@ _CODE = '''"""Serves a detector as an MLflow pyfunc. Written by aedetect.registr
 
 from mlflow.models import set_model
 
-from aedetect.registry.served import served_detector
+from aedetect.registry.pyfunc_model import served_detector
 
 set_model(served_detector())
 '''

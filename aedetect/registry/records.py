@@ -20,13 +20,6 @@ FINGERPRINT = "data_fingerprint"  # every version of ours has this tag; a regist
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegistrySettings:
-    """Where runs and versions are kept: `[registry]`."""
-
-    tracking_uri: str = "sqlite:///mlruns/mlflow.db"  # artifacts go beside the file
-
-
-@dataclass(frozen=True, kw_only=True)
 class TrainingRecord:
     """What should be known later about one training."""
 

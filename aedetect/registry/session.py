@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect.errors import RegistryError
-from aedetect.registry.waiting import await_registry, database
+from aedetect.registry.availability import await_registry, database
 from aedetect.secrets import mask
 
 if TYPE_CHECKING:

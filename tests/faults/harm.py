@@ -18,7 +18,7 @@ OWN = ("withdrawn", "runs", ".cache")  # of the output: what tells of runs, and 
 
 # Forked from a process that has imported everything, so that a run starts at once.
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["aedetect.scoring", "aedetect.training", "mlflow", "torch"])
+FORKS.set_forkserver_preload(["aedetect.jobs.scoring", "aedetect.jobs.training", "mlflow", "torch"])
 
 
 def pure(output: Path) -> dict[str, bytes]:
@@ -50,18 +50,18 @@ def load() -> None:
 
 def score(config: Path, output: str) -> None:
     """Score what is new into an output."""
-    from aedetect import scoring
     from aedetect.config import read_config
+    from aedetect.jobs import scoring
 
-    scoring.run(read_config(config, [f"scoring.output={output}"]))
+    scoring.run_scoring(read_config(config, [f"scoring.output={output}"]))
 
 
 def score_all(config: Path, output: str) -> None:
     """Score everything anew into an output."""
-    from aedetect import scoring
     from aedetect.config import read_config
+    from aedetect.jobs import scoring
 
-    scoring.run(read_config(config, [f"scoring.output={output}"]), force=True)
+    scoring.run_scoring(read_config(config, [f"scoring.output={output}"]), force=True)
 
 
 def score_with_few_handles(config: Path, output: str) -> None:
@@ -72,10 +72,10 @@ def score_with_few_handles(config: Path, output: str) -> None:
 
 def train(config: Path) -> None:
     """Train and register."""
-    from aedetect import training
     from aedetect.config import read_config
+    from aedetect.jobs import training
 
-    training.run(read_config(config))
+    training.run_training(read_config(config))
 
 
 def keep_replacing(place: Path, others: list[Path]) -> None:

@@ -22,8 +22,9 @@ import harm
 import pyarrow.parquet as pq
 from plant import DAYS, Plant, settings, strange_table, table, write, write_config
 
-from aedetect import registry, training
+from aedetect import registry
 from aedetect.config import make_config
+from aedetect.jobs import training
 
 SEED = 20260103
 MEGABYTES = 1500  # of all processes of `aedetect score`, its Prefect server included
@@ -115,7 +116,7 @@ def tell(text: str) -> None:
 def prepared(folder: Path) -> Plant:
     """Train a detector and let three days arrive."""
     write(table("2026-01-01", days=2), folder / "train.parquet")
-    training.run(make_config(settings(), folder=folder))
+    training.run_training(make_config(settings(), folder=folder))
     for day in DAYS:
         rows = strange_table(day) if day == DAYS[1] else table(day)
         write(rows, folder / "incoming" / f"{day}.parquet")
@@ -162,16 +163,16 @@ def training_kills(plant: Plant, *, count: int) -> None:
     config = make_config(plant.given(), folder=plant.folder)
     words = command(plant.folder, "train", "--set", "training.epochs=1")
     most = len(lines_of(words))
-    before = len(registry.versions(tracking_uri=config.tracking_uri))
+    before = len(registry.list_versions(tracking_uri=config.tracking_uri))
     moments = random.Random(SEED)  # noqa: S311 - not a secret
     for _ in range(count):
         # The registration comes after the last line but one, and takes about a second.
         killed(words, lines=most - moments.randint(1, 2), seconds=moments.uniform(0, 2))
-        champion = registry.find("plant", tracking_uri=config.tracking_uri)
+        champion = registry.find_version("plant", tracking_uri=config.tracking_uri)
         check(champion.version == 1, "the champion stays")
-        for version in registry.versions(tracking_uri=config.tracking_uri):
-            registry.fetch(version, tracking_uri=config.tracking_uri)
-    after = len(registry.versions(tracking_uri=config.tracking_uri))
+        for version in registry.list_versions(tracking_uri=config.tracking_uri):
+            registry.fetch_version(version, tracking_uri=config.tracking_uri)
+    after = len(registry.list_versions(tracking_uri=config.tracking_uri))
     done = run(words)
     check(done.code == 0, f"a training after kills succeeds: {done.said}")
     tell(f"kills of aedetect train: {count}, {after - before} of them after the registration")

@@ -9,7 +9,7 @@ import harm
 import pytest
 from plant import DAYS, table, write
 
-from aedetect.plan import Span
+from aedetect.output.partitions import Span
 
 NAMES = [f"replaced-{number}" for number in range(6)]  # by chance one or two may go well
 LONG_AGO, FAR_AHEAD = 1_000_000_000, 7_258_118_400_000_000_000  # ns: 1970, 2200

@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 from plant import Plant, settings, write_config
 
-from aedetect import registry, scoring
+from aedetect import registry
 from aedetect.config import read_config
 from aedetect.errors import UnknownModel
+from aedetect.jobs import scoring
 
 SEED = 20260103
 KILLS = 5
@@ -137,16 +138,16 @@ def test_killed_training_leaves_no_broken_champion(trained, arrived, tmp_path):
     for _ in range(2):
         harm.kill_after(harm.start(harm.train, path), moments.uniform(seconds / 2, seconds))
         try:
-            registry.fetch(
-                registry.find("plant", tracking_uri=config.tracking_uri),
+            registry.fetch_version(
+                registry.find_version("plant", tracking_uri=config.tracking_uri),
                 tracking_uri=config.tracking_uri,
             )
         except UnknownModel:
             continue
-        scoring.run(config, force=True)
+        scoring.run_scoring(config, force=True)
     process = harm.start(harm.train, path)
     process.join()
     assert process.exitcode == 0
-    newest = registry.versions(tracking_uri=config.tracking_uri, name="plant")[0]
+    newest = registry.list_versions(tracking_uri=config.tracking_uri, name="plant")[0]
     assert "challenger" in newest.aliases
-    assert scoring.run(config, force=True).rows
+    assert scoring.run_scoring(config, force=True).rows

@@ -9,9 +9,10 @@ import harm
 import pytest
 from plant import settings
 
-from aedetect import registry, training
+from aedetect import registry
 from aedetect.config import make_config
 from aedetect.errors import RegistryError
+from aedetect.jobs import training
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def test_scoring_waits_for_a_database_that_another_program_holds(registered):
     _, database = registered
     begin = time.monotonic()
     with harm.held(database, seconds=2):
-        assert registry.find("plant", tracking_uri=f"sqlite:///{database}").version == 1
+        assert registry.find_version("plant", tracking_uri=f"sqlite:///{database}").version == 1
     assert time.monotonic() - begin > 1.5
 
 
@@ -37,16 +38,16 @@ def test_training_waits_for_a_database_that_another_program_holds(registered):
     plant, database = registered
     given = settings(training={"epochs": 1}, registry={"tracking_uri": f"sqlite:///{database}"})
     with harm.held(database, seconds=2):
-        _, version = training.run(make_config(given, folder=plant.folder))
+        _, version = training.run_training(make_config(given, folder=plant.folder))
     assert version.version == 3
 
 
 def test_database_that_stays_locked_is_named_in_bounded_time(registered, monkeypatch):
     """The message names the database and what to look for."""
     _, database = registered
-    monkeypatch.setattr("aedetect.registry.waiting.PAUSES", (0.1,))
+    monkeypatch.setattr("aedetect.registry.availability.PAUSES", (0.1,))
     begin = time.monotonic()
     wanted = rf"registry at sqlite:///{database} must answer, .* locked; .*nothing else blocks it"
     with harm.held(database, seconds=60), pytest.raises(RegistryError, match=wanted):
-        registry.find("plant", tracking_uri=f"sqlite:///{database}")
+        registry.find_version("plant", tracking_uri=f"sqlite:///{database}")
     assert time.monotonic() - begin < 20

@@ -10,11 +10,9 @@ import numpy as np
 import pytest
 from plant import table, write
 
-from aedetect import learning
+from aedetect.data import Query, find_files, open_engine, read_rows
 from aedetect.errors import OutputError
-from aedetect.files import find
-from aedetect.ingest import engine, read
-from aedetect.sql import Query
+from aedetect.jobs import dataset
 
 
 @pytest.fixture
@@ -93,7 +91,7 @@ def test_training_needs_room_before_it_begins_to_write(plant, small_disk, learnt
         harm.full(plant.output, leaving=5 * 4096),
         pytest.raises(OutputError, match=r"output cannot be written \(No space"),
     ):
-        learning.apply_in_batches(preparation, rows, plant.output)
+        dataset.apply_in_batches(preparation, rows, plant.output)
     assert (plant.output / "matrix.npy").stat().st_size > 5 * 4096
 
 
@@ -101,11 +99,11 @@ def test_disk_without_room_for_ordering_is_named(plant, small_disk):
     """Rows beyond memory are ordered on disk; when that is full, it is not the rows' fault."""
     path = plant.folder / "many.parquet"
     table("2026-01-03", days=200).to_parquet(path, index=False, row_group_size=20_000)
-    source = find([str(path)], timestamp="time")
+    source = find_files([str(path)], timestamp="time")
     columns = dict.fromkeys(("cpu", "load", "disk"), ())
     query = Query(files=source.files, timestamp="time", entity="unit", categories=columns)
     with (
         pytest.raises(OutputError, match=r"output has no room for ordering .*free space"),
-        engine(memory_mb=16, scratch=plant.output) as connection,
+        open_engine(memory_mb=16, scratch=plant.output) as connection,
     ):
-        list(read(connection, query))
+        list(read_rows(connection, query))

@@ -1,0 +1,94 @@
+"""All columns of the rows as they are, and some of their cells replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from aedetect.data import Query
+from aedetect.data.reader import BATCH_ROWS, register_filesystems
+from aedetect.data.sql import identifier, order, scan
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from aedetect.arrays import Bool, Float64
+    from aedetect.data import Feature, SourceFile
+
+
+class Originals:
+    """All rows of a query's files: in the order of `read_rows`, and then the undated."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, query: Query) -> None:
+        """Begin to read."""
+        register_filesystems(connection, query.files)
+        self._reader = connection.sql(
+            f"SELECT * EXCLUDE (_file, file_row_number) FROM {scan(query.files)} "
+            f"ORDER BY {identifier(query.timestamp)} IS NULL, {order(query)}"
+        ).to_arrow_reader(BATCH_ROWS)
+        self.schema = _as_in_files(self._reader.schema, query.files)
+        self._waiting = self._reader.schema.empty_table()
+
+    def take(self, rows: int) -> pa.Table:
+        """Return the next so many rows."""
+        while self._waiting.num_rows < rows:
+            batch = self._reader.read_next_batch()
+            self._waiting = pa.concat_tables([self._waiting, pa.Table.from_batches([batch])])
+        taken, self._waiting = self._waiting.slice(0, rows), self._waiting.slice(rows)
+        return taken.cast(self.schema).combine_chunks()
+
+    def rest(self) -> Iterator[pa.Table]:
+        """Yield the rows that are left."""
+        if self._waiting.num_rows:
+            yield self.take(self._waiting.num_rows)
+        for batch in self._reader:
+            yield pa.Table.from_batches([batch]).cast(self.schema)
+
+
+def replace_cells(
+    table: pa.Table, features: Sequence[Feature], values: Float64, replaced: Bool
+) -> pa.Table:
+    """Put new values (R, F) where `replaced` (R, F); the other cells keep their bits.
+
+    Whole numbers are rounded, booleans true from 0.5; a category's value is its index.
+    """
+    for column in np.flatnonzero(replaced.any(axis=0)).tolist():
+        index = table.schema.get_field_index(features[column].name)
+        field = table.schema.field(index)
+        new = _typed(values[:, column], features[column], field.type, replaced[:, column])
+        mask = pa.array(replaced[:, column])
+        merged = pc.if_else(mask, new, table.column(index).combine_chunks())
+        table = table.set_column(index, field, merged)
+    return table
+
+
+def _typed(values: Float64, feature: Feature, dtype: pa.DataType, used: Bool) -> pa.Array:
+    """Return values as a column's type; those that are not used may be anything."""
+    finite = np.where(used, values, 0.0)
+    if feature.is_text:
+        names = pa.array(feature.categories, pa.string())
+        return names.take(pa.array(finite.astype(np.int64))).cast(dtype)
+    if pa.types.is_boolean(dtype):
+        return pa.array(finite >= 0.5)  # noqa: PLR2004 - halfway
+    if pa.types.is_integer(dtype):
+        limits = np.iinfo(dtype.to_pandas_dtype())
+        whole = np.clip(np.rint(finite), float(limits.min), float(limits.max))
+        return pa.array(whole.astype(dtype.to_pandas_dtype()), dtype)
+    if pa.types.is_decimal(dtype):
+        finite = np.round(finite, dtype.scale)
+    return pa.array(finite).cast(dtype, safe=False)
+
+
+def _as_in_files(read: pa.Schema, files: Sequence[SourceFile]) -> pa.Schema:
+    """Return the types that the files agree on; where they do not, DuckDB's."""
+    fields = []
+    for field in read:
+        kinds = {file.columns[field.name] for file in files if field.name in file.columns}
+        kind = kinds.pop() if len(kinds) == 1 else field.type
+        plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+        fields.append(pa.field(field.name, plain))
+    return pa.schema(fields)

@@ -1,0 +1,57 @@
+"""The table without noise: what the model makes of each row, in original units."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aedetect.applications.overlap import expect, in_units
+from aedetect.applications.rewrite import CellChange, Context
+from aedetect.preprocessing import positions
+from aedetect.preprocessing.preparation import apply
+from aedetect.timestamps import format_duration
+
+if TYPE_CHECKING:
+    from aedetect.data import Rows
+    from aedetect.detector import Scorer
+
+
+def clean_reach(scorer: Scorer) -> Context:
+    """Say which rows around a row its cleaned value depends on."""
+    around = scorer.length - 1
+    return Context(behind=around, ahead=around, lookback=scorer.lookback)
+
+
+def clean_rows(scorer: Scorer, rows: Rows) -> CellChange:
+    """Replace the cells of rows by the mean reconstruction over the windows that cover them.
+
+    A row is cleaned when it lies in a full window, as scoring understands it. Missing cells stay
+    missing, for that is what `impute` is for, and infinite ones make their row stay.
+    """
+    kept = np.flatnonzero(~rows.duplicates)
+    unique = rows.take(kept)
+    prepared = apply(scorer.preparation, unique)
+    infinite = prepared.infinite.any(axis=1)
+    back = positions(
+        unique.time,
+        starts=unique.starts,
+        usable=prepared.usable,
+        max_gap=scorer.schema.max_gap,
+    )
+    ends = np.flatnonzero(back >= scorer.length - 1)
+    expected, covered = expect(scorer, prepared.matrix, ends)
+    reasons = (
+        f"no full window of {scorer.length} rows covers it",
+        f"a feature is missing for longer than {format_duration(scorer.preparation.missing_limit)}",
+        "a feature is infinite",
+        "unseen entity",
+        "repeats a timestamp",
+    )
+    reason = np.full(len(rows), len(reasons) - 1)
+    conditions = (prepared.entity < 0, infinite, covered, prepared.stale.any(axis=1))
+    reason[kept] = np.select(conditions, (3, 2, -1, 1), default=0)
+    values = rows.values.copy()
+    values[kept] = in_units(scorer.preparation, expected, prepared)
+    wanted = ~np.isnan(rows.values)
+    return CellChange(values=values, wanted=wanted, reason=reason, reasons=reasons)

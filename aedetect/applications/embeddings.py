@@ -1,0 +1,164 @@
+"""The codes of every full window in some files: what a window is compared with.
+
+They are kept on disk and mapped, and searched by comparing with all of them: that is exact, and
+over a million windows takes a fraction of a second (`benchmarks/similar.py`, where scikit-learn
+and faiss stand beside it), so an index would be a dependency for nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from aedetect.arrays import Float32
+from aedetect.detector.reconstruction import CHUNK
+from aedetect.preprocessing import positions
+from aedetect.preprocessing.preparation import apply
+from aedetect.preprocessing.windows import gather, with_context
+
+if TYPE_CHECKING:
+    from aedetect.arrays import Int64
+    from aedetect.data import Rows
+    from aedetect.detector import Scorer
+
+_COMPARED = 65_536  # windows at a time; their differences stay small beside the codes
+CODES, PLACES = "codes.f4", "places"
+NAMES_FILE = "names.json"  # written last: a folder that has it is whole
+_PLACE = np.dtype([("start", "i8"), ("end", "i8"), ("row", "i8"), ("entity", "i4")])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embeddings:
+    """Codes of windows, in order of entity and time.
+
+    Shapes: codes (N, C); places (N,) with the moments of the window's first and last row in ns, the
+    number of its last row, and its entity's index in `names`.
+    """
+
+    codes: Float32
+    places: npt.NDArray[np.void]
+    names: tuple[str | None, ...]
+    length: int  # rows in a window
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Windows by their index in a history, the nearest first: (M,), and their distances (M,)."""
+
+    windows: Int64
+    distance: npt.NDArray[np.float32]
+    searched: int  # windows that ended before
+    typical: float  # median distance of those
+
+
+def build_embeddings(scorer: Scorer, batches: Iterable[Rows], folder: Path) -> None:
+    """Write the codes of the windows in ordered rows into a folder."""
+    names: list[str | None] = []
+    done = 0  # rows before the batch
+    with (folder / CODES).open("wb") as codes, (folder / PLACES).open("wb") as places:
+        for rows, before in with_context(batches, lookback=scorer.lookback):
+            own = ~rows.duplicates
+            unique, first = rows.take(own), int(own[:before].sum())
+            matrix, ends = _windows(scorer, unique)
+            ends = ends[ends >= first]
+            where = np.empty(len(ends), dtype=_PLACE)
+            where["start"] = unique.time[ends - (scorer.length - 1)]
+            where["end"], where["row"] = unique.time[ends], ends + (done - first)
+            where["entity"] = _named(unique, names)[ends]
+            places.write(where.tobytes())
+            for part in _encode(scorer, matrix, ends):
+                codes.write(part.tobytes())
+            done += len(unique) - first
+    described = {"names": names, "length": scorer.length, "code": scorer.model.sizes.latent}
+    (folder / NAMES_FILE).write_text(json.dumps(described), encoding="utf-8")
+
+
+def load_embeddings(folder: Path) -> Embeddings:
+    """Map the codes in a folder."""
+    described = json.loads((folder / NAMES_FILE).read_text(encoding="utf-8"))
+    places: npt.NDArray[np.void] = np.fromfile(folder / PLACES, dtype=_PLACE)
+    shape = (len(places), described["code"])
+    return Embeddings(
+        codes=np.memmap(folder / CODES, np.float32, "r", shape=shape)
+        if len(places)
+        else np.empty(shape, np.float32),
+        places=places,
+        names=tuple(described["names"]),
+        length=described["length"],
+    )
+
+
+def nearest_windows(history: Embeddings, query: int, *, most: int) -> Neighbours:
+    """Return the windows before a window's own whose codes are nearest (Euclidean) to its code.
+
+    No two of them overlap: where many neighbours are near, only the nearest is among them.
+    """
+    places = history.places
+    past = np.flatnonzero(places["end"] < places["start"][query])
+    distance = distances(history.codes, history.codes[query])[past]
+    # A chosen window overlaps at most length - 1 others on each side: so many are enough.
+    enough = min(most * (2 * history.length - 1), len(past))
+    first = np.argpartition(distance, enough - 1)[:enough] if enough else np.arange(0)
+    first = first[np.lexsort((first, distance[first]))]
+    kept = _apart(places[past[first]], length=history.length, most=most)
+    chosen = first[kept]
+    typical = float(np.median(distance)) if len(past) else float("nan")
+    return Neighbours(past[chosen], distance[chosen], len(past), typical)
+
+
+def distances(codes: Float32, code: Float32) -> npt.NDArray[np.float32]:
+    """Return the Euclidean distance of every code from one: (N, C), (C,) -> (N,)."""
+    result = np.empty(len(codes), dtype=np.float32)
+    for start in range(0, len(codes), _COMPARED):
+        apart = codes[start : start + _COMPARED] - code
+        result[start : start + _COMPARED] = np.sqrt(np.einsum("nc,nc->n", apart, apart))
+    return result
+
+
+def _apart(places: npt.NDArray[np.void], *, length: int, most: int) -> list[int]:
+    """Take windows in order, leaving out those that overlap one taken before."""
+    taken: list[int] = []
+    free = np.ones(len(places), dtype=np.bool_)
+    while len(taken) < most and free.any():
+        best = int(free.argmax())
+        taken.append(best)
+        near = np.abs(places["row"] - places["row"][best]) < length
+        free &= ~(near & (places["entity"] == places["entity"][best]))
+    return taken
+
+
+def _windows(scorer: Scorer, rows: Rows) -> tuple[Float32, Int64]:
+    """Return the rows as the model sees them, and the last row of each full window: (N,)."""
+    prepared = apply(scorer.preparation, rows)
+    back = positions(
+        rows.time, starts=rows.starts, usable=prepared.usable, max_gap=scorer.schema.max_gap
+    )
+    return prepared.matrix, np.flatnonzero(back >= scorer.length - 1)
+
+
+def _encode(scorer: Scorer, matrix: Float32, ends: Int64) -> Iterator[Float32]:
+    """Yield the codes of the windows, some at a time: (R, D + K), (N,) -> (B, C)."""
+    import torch
+
+    torch.set_num_threads(1)  # as in `Scorer.reconstruct`
+    with torch.inference_mode():
+        for start in range(0, len(ends), CHUNK):
+            part = ends[start : start + CHUNK]
+            windows = gather(matrix, np.resize(part, CHUNK), length=scorer.length)
+            yield scorer.model.encode(torch.from_numpy(windows)).numpy()[: len(part)]
+
+
+def _named(rows: Rows, names: list[str | None]) -> npt.NDArray[np.int32]:
+    """Return each row's index among all names so far: (R,); new names are added."""
+    codes = np.zeros(len(rows.names), dtype=np.int32)
+    for code in dict.fromkeys(rows.entity[rows.starts].tolist()):
+        if not names or names[-1] != rows.names[code]:
+            names.append(rows.names[code])
+        codes[code] = len(names) - 1
+    return codes[rows.entity]

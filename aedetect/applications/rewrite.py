@@ -1,0 +1,160 @@
+"""A table in, the same table out with some cells changed, in bounded memory.
+
+Two queries give the rows in the same order: one the features, as scoring reads them, the other
+all columns as they are. So every cell that is not asked for comes out bit by bit as it went in.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aedetect.applications.cells import Originals, replace_cells
+from aedetect.applications.writer import open_parts
+from aedetect.data import Query, open_engine, read_rows
+from aedetect.data.reader import reading
+from aedetect.data.schema import suggest_nearest
+from aedetect.errors import SchemaMismatch
+from aedetect.preprocessing.windows import surrounded
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from aedetect.arrays import Bool, Float64, Int64
+    from aedetect.data import Rows, Schema, SourceFile
+    from aedetect.output import Origin
+
+_ENGINE_MB = 250  # memory of each of the two DuckDBs; they sort on disk beyond it
+NO_TIME = "timestamp is missing"
+
+
+@dataclass(frozen=True)
+class Context:
+    """The rows around a row that count for it."""
+
+    behind: int  # rows
+    ahead: int  # rows
+    lookback: int  # ns before it
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellChange:
+    """New values for rows: values (R, F) in original units, wanted (R, F) where they would go.
+
+    `reason` (R,) is the index in `reasons` of why a row has to stay as it is, else -1.
+    """
+
+    values: Float64
+    wanted: Bool
+    reason: Int64
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewriteRequest:
+    """Which cells may change: of these features (F,), at moments of [since, until) ns."""
+
+    features: Bool
+    since: int | None = None
+    until: int | None = None
+
+    def cells(self, time: Int64) -> Bool:
+        """Say which cells may change: (R,) -> (R, F)."""
+        rows = np.ones(len(time), dtype=np.bool_)
+        if self.since is not None:
+            rows &= time >= self.since
+        if self.until is not None:
+            rows &= time < self.until
+        return rows[:, None] & self.features
+
+
+@dataclass(kw_only=True)
+class RewriteCounts:
+    """What became of the rows so far."""
+
+    rows: int = 0  # in the table
+    cells: int = 0  # changed
+    changed: int = 0  # rows with a changed cell
+    left: dict[str, int] = field(default_factory=dict)  # rows that had to stay, by reason
+
+    def leave(self, reason: str, rows: int) -> None:
+        """Count rows that had to stay as they were."""
+        if rows:
+            self.left[reason] = self.left.get(reason, 0) + rows
+
+
+def rewrite_table(
+    files: Sequence[SourceFile],
+    change: Callable[[Rows], CellChange],
+    *,
+    schema: Schema,
+    reach: Context,
+    asked: RewriteRequest,
+    target: Path,
+    origin: Origin,
+) -> RewriteCounts:
+    """Write the rows of the files, ordered by entity and time, with the asked cells changed.
+
+    The target is a file when it is named *.parquet, else a folder of files part-N.parquet.
+    """
+    tally = RewriteCounts()
+    query = Query(
+        files=files,
+        timestamp=schema.timestamp,
+        entity=schema.entity,
+        categories={feature.name: feature.categories for feature in schema.features},
+    )
+    with (
+        tempfile.TemporaryDirectory(prefix="aedetect-") as scratch,
+        open_engine(memory_mb=_ENGINE_MB, scratch=Path(scratch)) as numbers,
+        open_engine(memory_mb=_ENGINE_MB, scratch=Path(scratch)) as columns,
+        reading(files),
+    ):
+        originals = Originals(columns, query)
+        with open_parts(target, originals.schema, origin) as writer:
+            for rows, turn in surrounded(read_rows(numbers, query), **asdict(reach)):
+                table = originals.take(turn.stop - turn.start)
+                cells = asked.cells(rows.time[turn])
+                writer.write(_changed(table, change(rows), turn, cells, schema, tally))
+            for table in originals.rest():
+                tally.rows += table.num_rows
+                tally.leave(NO_TIME, table.num_rows)
+                writer.write(table)
+    return tally
+
+
+def choose_columns(schema: Schema, named: Sequence[str], *, default: Bool) -> Bool:
+    """Return which features are named, or the default: (F,). Raises SchemaMismatch for others."""
+    for name in named:
+        if name not in schema.names:
+            raise SchemaMismatch(
+                f'--columns must name features of the detector, however: "{name}"'
+                f"{suggest_nearest(name, schema.names)}; there are {', '.join(schema.names)}"
+            )
+    return np.isin(schema.names, named) if named else default
+
+
+def _changed(
+    table: pa.Table,
+    change: CellChange,
+    turn: slice,
+    asked: Bool,
+    schema: Schema,
+    tally: RewriteCounts,
+) -> pa.Table:
+    """Put the new values of the rows whose turn it is into their table, and count them."""
+    reason, wanted = change.reason[turn], change.wanted[turn] & asked
+    stays = reason >= 0
+    replaced = wanted & ~stays[:, None]
+    tally.rows += table.num_rows
+    tally.cells += int(replaced.sum())
+    tally.changed += int(replaced.any(axis=1).sum())
+    counts = np.bincount(reason[stays & wanted.any(axis=1)], minlength=len(change.reasons))
+    for text, count in zip(change.reasons, counts.tolist(), strict=True):
+        tally.leave(text, count)
+    return replace_cells(table, schema.features, change.values[turn], replaced)

@@ -1,0 +1,86 @@
+"""A table as one Parquet file, or as a folder of files part-N.parquet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aedetect.errors import OutputError
+from aedetect.output import aside, publish, written
+from aedetect.output.atomic import TableWriter
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from aedetect.data import SourceFile
+    from aedetect.output import Origin
+
+PART_ROWS = 4_000_000  # in a file of a folder
+_PART = re.compile(r"part-\d+\.parquet")
+
+
+class _Parts:
+    """Writes one file after the other into a folder."""
+
+    def __init__(self, folder: Path, schema: pa.Schema, origin: Origin, most: float) -> None:
+        self.files: list[TableWriter] = []
+        self._folder, self._schema, self._origin, self._most = folder, schema, origin, most
+        self._open_next()
+
+    def write(self, table: pa.Table) -> None:
+        """Add rows."""
+        if self.files[-1].rows >= self._most:
+            self.files[-1].close()
+            self._open_next()
+        for batch in table.to_batches():
+            self.files[-1].write(batch)
+
+    def _open_next(self) -> None:
+        path = self._folder / f"part-{len(self.files)}.parquet"
+        self.files.append(TableWriter(path, self._schema, self._origin))
+
+
+@contextmanager
+def open_parts(target: Path, schema: pa.Schema, origin: Origin) -> Iterator[_Parts]:
+    """Give what takes the rows; when the body is through, put the files in place."""
+    single = target.suffix == ".parquet"
+    with written(target), aside(target.parent if single else target) as folder:
+        writer = _Parts(folder, schema, origin, float("inf") if single else PART_ROWS)
+        yield writer
+        writer.files[-1].close()
+        if single:
+            publish(writer.files[0].path, target)
+            return
+        names = {file.path.name for file in writer.files}
+        for file in writer.files:
+            publish(file.path, target / file.path.name)
+        for old in target.glob("part-*.parquet"):
+            if old.name not in names:
+                old.unlink()
+
+
+def check_target(target: Path, files: tuple[SourceFile, ...]) -> None:
+    """Raise OutputError when writing there would replace what was read, or what others wrote."""
+    place = target.resolve()
+    for file in files:
+        if "://" not in file.path and place in (path := Path(file.path).resolve(), *path.parents):
+            raise OutputError(
+                f"--to must be another place than the input, however {target} holds {file.name}: "
+                "name a new file or folder"
+            )
+    if target.suffix == ".parquet" and not target.is_dir():
+        return
+    with written(target):
+        foreign = [p for p in target.iterdir() if not _own(p)] if target.exists() else []
+    if foreign:
+        raise OutputError(
+            f"--to must be a file *.parquet, a new folder, or one written by this command, however "
+            f"there is {foreign[0]}: name another"
+        )
+
+
+def _own(path: Path) -> bool:
+    return path.name == ".aside" or _PART.fullmatch(path.name) is not None

@@ -1,0 +1,172 @@
+"""An alert budget ("2 per day"): the lowest thresholds whose events keep to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from aedetect.arrays import Float64
+from aedetect.calibration.conformal import Reference
+from aedetect.calibration.forecast import covered, days, reported
+from aedetect.calibration.held_out import HeldOut
+from aedetect.calibration.settings import CalibrationSettings
+from aedetect.calibration.thresholds import Choice, Sample, Threshold
+from aedetect.errors import CalibrationRefused, ConfigError
+
+BudgetPeriod = Literal["hour", "day", "week", "month"]
+_DAYS: dict[str, float] = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 365.25 / 12}
+_PATTERN = re.compile(
+    r"\s*(\d+(?:\.\d+)?)\s*(?:per|a|an|/)\s*(hour|day|week|month)\s*(per\s+entity|each)?\s*",
+    re.IGNORECASE,
+)
+_GRID, _FINER, _ROUNDS = 128, 32, 3  # levels looked at, and between two of them, so many times
+_HIGHEST = 0.5  # of normal rows flagged: no budget is meant to allow more
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How many events a day, and whether each entity may have so many."""
+
+    per_day: float
+    per_entity: bool
+
+
+def parse_budget(text: str) -> Budget:
+    """Read a budget such as "2 per day" or "1 per week per entity". Raises ConfigError.
+
+    >>> parse_budget("14 per week per entity")
+    Budget(per_day=2.0, per_entity=True)
+    """
+    match = _PATTERN.fullmatch(text)
+    if match is None or not float(match[1]):
+        raise ConfigError(
+            "[calibration] alert_budget must be a number of events per hour, day, week or month, "
+            f'however: "{text}"; write for example "2 per day" or "1 per week per entity"'
+        )
+    return Budget(float(match[1]) / _DAYS[match[2].lower()], per_entity=bool(match[3]))
+
+
+def alert_budget(sample: Sample, settings: CalibrationSettings) -> Choice:
+    """Choose the lowest thresholds at which, and above which, the events keep to the budget.
+
+    In all: one p-value level for every entity, so that each has the threshold of its own scores at
+    that level. Per entity: each by its own events; the others by those of all entities together.
+    Raises CalibrationRefused when not even one event is allowed in the held-out time, and no tail
+    says how much higher the threshold must be.
+    """
+    budget = parse_budget(settings.alert_budget)
+    if not budget.per_entity:
+        return _in_all(sample, settings, budget)
+    pooled = _alone(sample, sample.normal, sample.pooled, settings)
+    own = {}
+    for code, reference in sample.own.items():
+        with suppress(CalibrationRefused):
+            rows = sample.normal.take(sample.normal.entity == code)
+            own[code] = _alone(sample, rows, reference, settings)
+    return Choice(pooled, own)
+
+
+def _in_all(sample: Sample, settings: CalibrationSettings, budget: Budget) -> Choice:
+    """Sweep one level over all entities."""
+    rows, pooled = sample.normal, sample.pooled
+    covers = days(covered(rows, sample.timing, together=True))
+
+    def count(level: float) -> int:
+        return _events(sample, rows, values_at(sample, level)[rows.entity])
+
+    level = _level(count, settings, pooled, allowed=budget.per_day * covers, covers=covers)
+    own = {
+        code: Threshold(reference.score_at(level), "alert_budget", level)
+        for code, reference in sample.own.items()
+        if by_rank(reference, level)
+    }
+    return Choice(Threshold(pooled.score_at(level), "alert_budget", level), own)
+
+
+def _alone(
+    sample: Sample, rows: HeldOut, reference: Reference, settings: CalibrationSettings
+) -> Threshold:
+    """Sweep the level of one entity, or of all that share a threshold."""
+    budget = parse_budget(settings.alert_budget)
+    covers = days(covered(rows, sample.timing, together=False))
+
+    def count(level: float) -> int:
+        return _events(sample, rows, reference.score_at(level))
+
+    level = _level(count, settings, reference, allowed=budget.per_day * covers, covers=covers)
+    return Threshold(reference.score_at(level), "alert_budget", level)
+
+
+def values_at(sample: Sample, level: float) -> Float64:
+    """Return the threshold of each entity at a level: (E,)."""
+    count = int(sample.normal.entity.max(initial=0)) + 1
+    values = np.full(count, sample.pooled.score_at(level))
+    for code, reference in sample.own.items():
+        if by_rank(reference, level):
+            values[code] = reference.score_at(level)
+    return values
+
+
+def by_rank(reference: Reference, level: float) -> bool:
+    """Whether an entity's own rows show the level; what they do not show cannot be counted."""
+    return (len(reference) + 1) * level >= 1 - _ROUNDING
+
+
+def _events(sample: Sample, rows: HeldOut, values: Float64 | float) -> int:
+    """Count the reported events of rows at or above thresholds.
+
+    At, too, because the threshold is one of these rows: a new row lies above it as often as one of
+    them lies at or above it. Counting only those above would promise one event too few, as in
+    Angelopoulos et al.: Conformal risk control (2022), equation 4.
+    """
+    return len(reported(rows, rows.score >= values, sample.timing.rules))
+
+
+def _level(
+    count: Callable[[float], int],
+    settings: CalibrationSettings,
+    reference: Reference,
+    *,
+    allowed: float,
+    covers: float,
+) -> float:
+    """Return the highest level up to which the events are as many as allowed, or fewer.
+
+    Levels are looked at on a grid, and again between the last that keeps to the budget and the
+    first that does not; events may be more at a level between two that are looked at.
+    """
+    lowest = 1 / (len(reference) + 1)
+    if count(lowest) > allowed + _ROUNDING:
+        return _beyond(settings, reference, allowed=allowed, covers=covers)
+    grid = np.geomspace(lowest, max(_HIGHEST, lowest), _GRID)
+    for _ in range(_ROUNDS):
+        worse = next((i for i, at in enumerate(grid) if i and count(at) > allowed + _ROUNDING), 0)
+        if not worse:
+            return float(grid[-1])
+        grid = np.geomspace(grid[worse - 1], grid[worse], _FINER)
+    return float(grid[0])
+
+
+def _beyond(
+    settings: CalibrationSettings, reference: Reference, *, allowed: float, covers: float
+) -> float:
+    """Let the tail say which level keeps to a budget of less than the held-out rows show.
+
+    An event has at least one row, so there are no more events than flagged rows.
+    """
+    n = len(reference)
+    if reference.tail.fits:
+        return allowed / n
+    needed = covers / allowed
+    raise CalibrationRefused(
+        f'an alert_budget of "{settings.alert_budget}" allows {allowed:.2g} events in the '
+        f"{covers:.3g} days that are held out, and no tail fits them well enough to go further: it "
+        f"needs {needed:.3g} days, about {int(np.ceil(n * needed / covers))} held-out windows, got "
+        f"{n}: give more rows, raise [calibration] holdout, or allow more"
+    )

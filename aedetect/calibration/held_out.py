@@ -1,0 +1,62 @@
+"""Rows held out by time and their scores: all that a new threshold needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from aedetect.arrays import Bool, Float32, Int32, Int64
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Scored rows that the network never saw, ordered by entity and time.
+
+    Shapes: entity (n,) as in training; time (n,) in ns; score (n,); anomaly (n,) rows that are
+    labelled: no p-value and no promise rests on them, only `fbeta` looks at them.
+    """
+
+    entity: Int32
+    time: Int64
+    score: Float32
+    anomaly: Bool
+
+    @classmethod
+    def of(
+        cls, score: npt.ArrayLike, *, entity: npt.ArrayLike = 0, time: npt.ArrayLike | None = None,
+        anomaly: npt.ArrayLike = False,
+    ) -> HeldOut:  # fmt: skip
+        """Put scores in order; without moments they are a minute apart."""
+        scores = np.asarray(score, dtype=np.float32)
+        count = len(scores)
+        owner = np.broadcast_to(np.asarray(entity, dtype=np.int32), count)
+        moment = np.arange(count) * 60_000_000_000 if time is None else np.asarray(time)
+        marked = np.broadcast_to(np.asarray(anomaly, dtype=np.bool_), count)
+        order = np.lexsort((moment, owner))
+        return cls(owner[order], moment[order].astype(np.int64), scores[order], marked[order])
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.score)
+
+    def take(self, chosen: Bool | Int64) -> HeldOut:
+        """Return some of the rows."""
+        return HeldOut(
+            self.entity[chosen], self.time[chosen], self.score[chosen], self.anomaly[chosen]
+        )
+
+    def joined(self, other: HeldOut) -> HeldOut:
+        """Return these rows and others, in order."""
+        return HeldOut.of(
+            np.concatenate([self.score, other.score]),
+            entity=np.concatenate([self.entity, other.entity]),
+            time=np.concatenate([self.time, other.time]),
+            anomaly=np.concatenate([self.anomaly, other.anomaly]),
+        )
+
+    @property
+    def normal(self) -> HeldOut:
+        """The rows that no one labelled anomalous."""
+        return self.take(~self.anomaly)

@@ -1,0 +1,101 @@
+"""Commands that read: check, models, flags, runs."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aedetect.cli.options import AsJson, ConfigPath, Overrides, Since, Until
+
+
+def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """Check configuration and data without training: a report per column and entity."""
+    from aedetect.cli.options import load_config
+    from aedetect.cli.show import print_json, print_quality
+    from aedetect.jobs.dataset import ingest_rows
+    from aedetect.jobs.quality import assess, assess_input
+
+    settings = load_config(config, overrides or [])
+    with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
+        ingested = ingest_rows(settings, Path(scratch))
+        report = assess(ingested, length=settings.window.length)
+    scored = assess_input(settings, ingested.schema) if settings.scoring.input else None
+    if as_json:
+        print_json({"train": report, "input": scored})
+    else:
+        print_quality(report, scored)
+
+
+def models(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """List the registered versions of the detector, newest first."""
+    from aedetect import registry
+    from aedetect.cli.options import load_config
+    from aedetect.cli.show import print_json, print_models
+
+    settings = load_config(config, overrides or [])
+    versions = registry.list_versions(name=settings.name, tracking_uri=settings.tracking_uri)
+    if as_json:
+        print_json(versions)
+    else:
+        print_models(settings.name, versions)
+
+
+def flags(
+    config: ConfigPath,
+    overrides: Overrides = None,
+    since: Since = None,
+    until: Until = None,
+    most: Annotated[int, typer.Option(help="How many events to show.", min=1)] = 20,
+    suppressed: Annotated[bool, typer.Option(help="Also show those kept quiet.")] = False,
+    withdrawn: Annotated[
+        bool, typer.Option("--withdrawn", help="Show those that were written once and are gone.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the events that flagged rows form, the strangest first."""
+    from aedetect.cli.options import load_config
+    from aedetect.cli.show import print_json
+    from aedetect.cli.show_events import print_events, print_withdrawn
+    from aedetect.events import read_events
+    from aedetect.events.table import as_events, read_withdrawn
+    from aedetect.timestamps import parse_instant
+
+    settings = load_config(config, overrides or [])
+    span = {
+        "since": parse_instant(since) if since else None,
+        "until": parse_instant(until) if until else None,
+    }
+    if withdrawn:
+        gone = read_withdrawn(settings.output, **span)
+        if as_json:
+            print_json(list(as_events(gone.slice(0, most))) if gone is not None else [])
+        else:
+            print_withdrawn(gone, most=most)
+        return
+    events = read_events(settings.output, **span, suppressed=suppressed or not as_json)
+    if as_json:
+        print_json(list(as_events(events.slice(0, most))))
+    else:
+        print_events(events, most=most, suppressed=suppressed)
+
+
+def runs(
+    config: ConfigPath,
+    overrides: Overrides = None,
+    most: Annotated[int, typer.Option(help="How many runs to show.", min=1)] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the last scoring runs, the newest first, with what was wrong."""
+    from aedetect.cli.options import load_config
+    from aedetect.cli.show import print_json
+    from aedetect.cli.show_runs import print_runs
+    from aedetect.scoring.run_log import read_runs
+
+    listed = read_runs(load_config(config, overrides or []).output, most=most)
+    if as_json:
+        print_json(listed)
+    else:
+        print_runs(listed)

@@ -1,0 +1,113 @@
+"""Commands for what a detector is also for: clean, impute, similar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aedetect.cli.options import AsJson, ConfigPath, Overrides, Since, Until
+
+if TYPE_CHECKING:
+    from aedetect.jobs.rewriting import Rewritten
+    from aedetect.output.partitions import Span
+
+To = Annotated[
+    Path, typer.Option("--to", metavar="PATH", help="File *.parquet or folder to write.")
+]
+Columns = Annotated[
+    str, typer.Option(metavar="A,B,...", help="Only these features; else all it can be done for.")
+]
+
+
+def clean(
+    config: ConfigPath,
+    to: To,
+    overrides: Overrides = None,
+    columns: Columns = "",
+    since: Since = None,
+    until: Until = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the scored table without noise: what the model makes of each cell asked for."""
+    from aedetect.cli.options import load_config
+    from aedetect.jobs import rewriting
+
+    settings = load_config(config, overrides or [])
+    done = rewriting.clean_table(settings, to=to, columns=_names(columns), span=_span(since, until))
+    _tell(done, verb="cleaned", as_json=as_json)
+
+
+def impute(
+    config: ConfigPath,
+    to: To,
+    overrides: Overrides = None,
+    columns: Columns = "",
+    since: Since = None,
+    until: Until = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the scored table with missing cells filled; observed cells stay as they are."""
+    from aedetect.cli.options import load_config
+    from aedetect.jobs import rewriting
+
+    settings = load_config(config, overrides or [])
+    done = rewriting.impute_table(
+        settings, to=to, columns=_names(columns), span=_span(since, until)
+    )
+    _tell(done, verb="filled", as_json=as_json)
+
+
+def similar(
+    config: ConfigPath,
+    at: Annotated[
+        tuple[str, str],
+        typer.Option(
+            metavar="ENTITY TIMESTAMP",
+            help="The last row of the window to compare; - when there are no entities.",
+        ),
+    ],
+    overrides: Overrides = None,
+    most: Annotated[int, typer.Option(help="How many windows to show.", min=1)] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Show the past windows that the model finds most like the one that ends at a row."""
+    from aedetect.cli.options import load_config
+    from aedetect.cli.show import print_json
+    from aedetect.cli.show_rewrites import print_similar
+    from aedetect.jobs.similarity import find_similar
+    from aedetect.timestamps import parse_instant
+
+    settings = load_config(config, overrides or [])
+    entity, moment = at
+    found = find_similar(settings, entity=entity, moment=parse_instant(moment), most=most)
+    if as_json:
+        print_json(found)
+    else:
+        print_similar(found)
+
+
+def _tell(done: Rewritten, *, verb: str, as_json: bool) -> None:
+    """Print what became of a table."""
+    from aedetect.cli.show import print_json
+    from aedetect.cli.show_rewrites import print_rewritten
+
+    if as_json:
+        print_json(done)
+    else:
+        print_rewritten(done, verb=verb)
+
+
+def _names(columns: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in columns.split(",") if name.strip())
+
+
+def _span(since: str | None, until: str | None) -> Span:
+    from aedetect.output.partitions import Span
+    from aedetect.timestamps import parse_instant
+
+    return Span(
+        since=parse_instant(since) if since else None,
+        until=parse_instant(until) if until else None,
+    )

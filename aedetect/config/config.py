@@ -1,0 +1,215 @@
+"""One TOML file a detector, read into frozen settings. An unknown key is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from aedetect.calibration.settings import THRESHOLD_KEYS, CalibrationSettings
+from aedetect.config.validation import check_sections
+from aedetect.data.schema import suggest_nearest
+from aedetect.data.settings import DataSettings
+from aedetect.delivery.settings import DatabaseSettings, NotifySettings
+from aedetect.errors import ConfigError
+from aedetect.events.settings import EventSettings
+from aedetect.models.settings import ModelSettings
+from aedetect.output.filesystem import output_path
+from aedetect.preprocessing.settings import PrepareSettings, WindowSettings
+from aedetect.registry.settings import RegistrySettings
+from aedetect.scoring.settings import ScoringSettings
+from aedetect.secrets import Secrets, check_literals, mask
+from aedetect.training.settings import TrainingSettings
+
+_LEARNT_FROM = ("data", "prepare", "window", "model", "training", "calibration")
+_SQLITE = "sqlite:///"
+_NO_SECTIONS = ("folder", "secrets")
+_SECRET = ("registry", "database", "notify")  # what stands there is not repeated in messages
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectorSettings:
+    """Who it is: `[detector]`."""
+
+    name: str  # of the registered model
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """All settings of one detector, and the folder that its paths are relative to."""
+
+    detector: DetectorSettings
+    data: DataSettings
+    prepare: PrepareSettings = field(default_factory=PrepareSettings)
+    window: WindowSettings = field(default_factory=WindowSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
+    events: EventSettings = field(default_factory=EventSettings)
+    scoring: ScoringSettings = field(default_factory=ScoringSettings)
+    database: DatabaseSettings = field(default_factory=DatabaseSettings)
+    notify: NotifySettings = field(default_factory=NotifySettings)
+    registry: RegistrySettings = field(default_factory=RegistrySettings)
+    folder: Path = field(default_factory=Path)
+    secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """Name of the registered model."""
+        return self.detector.name
+
+    @property
+    def hash(self) -> str:
+        """Hash of the settings that a detector is learnt from, not of where and when."""
+        learnt_from = {section: asdict(getattr(self, section)) for section in _LEARNT_FROM}
+        # not where things lie, what they are called and when it runs
+        for section, key in (("data", "train"), ("data", "units"), ("training", "schedule")):
+            learnt_from[section].pop(key)
+        for key in THRESHOLD_KEYS:  # a new threshold needs no new training
+            learnt_from["calibration"].pop(key)
+        return hashlib.sha256(json.dumps(learnt_from, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def train(self) -> tuple[str, ...]:
+        """Locations of the training data."""
+        return tuple(self._located(source) for source in self.data.sources)
+
+    @property
+    def input(self) -> tuple[str, ...]:
+        """Locations of the data to score; raise ConfigError when there is none."""
+        given = self.scoring.input
+        if not given:
+            raise ConfigError(
+                "[scoring] input is needed for this command, however it is not set: give the "
+                'file, folder, glob or URL of the data to score, such as input = "incoming/"'
+            )
+        return tuple(
+            self._located(each) for each in ((given,) if isinstance(given, str) else given)
+        )
+
+    @property
+    def maintenance(self) -> tuple[str, ...]:
+        """Files with the intervals of planned work."""
+        return tuple(self._located(each) for each in self.events.maintenance)
+
+    @property
+    def output(self) -> Path:
+        """Folder that the verdicts are written to, local or on object storage.
+
+        Raises ConfigError when nothing here speaks the protocol of a URL.
+        """
+        return output_path(self._located(self.scoring.output))
+
+    @property
+    def model_reference(self) -> str:
+        """What scores: NAME@alias or NAME/version."""
+        return self.scoring.model or f"{self.name}@champion"
+
+    @property
+    def tracking_uri(self) -> str:
+        """Where MLflow keeps its records, a relative SQLite path made absolute."""
+        return self._database(self.registry.tracking_uri, where="[registry] tracking_uri")
+
+    @property
+    def database_url(self) -> str | None:
+        """Which database gets verdicts too, a relative SQLite path made absolute."""
+        given = self.database.url
+        return None if given is None else self._database(given, where="[database] url")
+
+    @property
+    def notify_urls(self) -> tuple[str, ...]:
+        """Who is told, as Apprise takes it. Raises ConfigError when a secret is missing."""
+        return tuple(self.secrets.resolve(u, where="[notify] urls") for u in self.notify.listed)
+
+    def _database(self, given: str, *, where: str) -> str:
+        uri = self.secrets.resolve(given, where=where)
+        if not uri.startswith(_SQLITE):
+            return uri
+        return _SQLITE + str((self.folder / uri.removeprefix(_SQLITE)).resolve())
+
+    def _located(self, location: str) -> str:
+        """Make a path relative to the configuration's folder; leave URLs as they are."""
+        return location if "://" in location else str((self.folder / location).resolve())
+
+
+def read_config(
+    path: Path, overrides: Sequence[str] = (), *, secrets: Secrets | None = None
+) -> Config:
+    """Read a TOML file and `section.key=value` overrides. Raises ConfigError.
+
+    Secrets are looked up when they are needed, where `secrets` says; by default that is the
+    environment of the process.
+    """
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}): check the path") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+    for override in overrides:
+        _override(given, override)
+    return make_config(given, folder=path.resolve().parent, secrets=secrets)
+
+
+def make_config(
+    given: Mapping[str, Any], *, folder: Path, secrets: Secrets | None = None
+) -> Config:
+    """Check plain data, as read from TOML, and build the settings. Raises ConfigError."""
+    sections = {entry.name: entry for entry in fields(Config) if entry.name not in _NO_SECTIONS}
+    kinds = get_type_hints(Config)
+    check_literals(given)
+    _refuse_unknown(given, sections, where="a section")
+    built: dict[str, Any] = {}
+    for name, entry in sections.items():
+        needed = entry.default_factory is MISSING
+        if needed and name not in given:
+            raise ConfigError(f"the configuration needs a section [{name}], however it has none")
+        if name in given:
+            built[name] = _section(name, kinds[name], given[name])
+    check_sections(built)
+    return Config(**built, folder=folder, secrets=secrets or Secrets())
+
+
+def _section(name: str, kind: type[Any], given: Any) -> Any:
+    """Build one section's settings."""
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"[{name}] must be a section, however: {mask(repr(given))}")
+    _refuse_unknown(given, [entry.name for entry in fields(kind)], where=f"a key of [{name}]")
+    try:
+        return TypeAdapter(kind).validate_python(dict(given))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"][:1])
+        silent = first["type"] == "missing" or name in _SECRET
+        came = "" if silent else f", however: {first['input']!r}"
+        raise ConfigError(f"[{name}] {place}: {first['msg'].lower()}{came}") from error
+
+
+def _refuse_unknown(given: Iterable[str], known: Iterable[str], *, where: str) -> None:
+    names = list(known)
+    for key in given:
+        if key not in names:
+            raise ConfigError(
+                f'"{key}" is not {where}{suggest_nearest(key, names)}; there are {", ".join(names)}'
+            )
+
+
+def _override(given: dict[str, Any], override: str) -> None:
+    """Apply one section.key=value, where the value is TOML, or text when it is not."""
+    target, separator, text = override.partition("=")
+    section, dot, key = target.strip().partition(".")
+    if not (separator and dot and key):
+        raise ConfigError(f"--set takes section.key=value, however: {mask(override)}")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    keys = given.setdefault(section, {})
+    if isinstance(keys, dict):  # what else it is gets refused with the file
+        keys[key] = value

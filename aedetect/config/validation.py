@@ -1,0 +1,58 @@
+"""What must hold of a configuration beyond the type of each key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from aedetect.calibration.alert_budget import parse_budget
+from aedetect.calibration.settings import CalibrationSettings
+from aedetect.errors import ConfigError
+from aedetect.models.settings import ModelSettings, check_backbone
+from aedetect.preprocessing.settings import WindowSettings
+from aedetect.timestamps import parse_duration
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_DURATIONS = (
+    ("data", "frequency"),
+    ("data", "max_gap"),
+    ("prepare", "missing_limit"),
+    ("events", "bridge"),
+    ("events", "min_duration"),
+    ("events", "cool_down"),
+    ("scoring", "stale_after"),
+    ("notify", "max_age"),
+)
+
+
+def check_sections(built: Mapping[str, Any]) -> None:
+    """Raise ConfigError for what one key's type cannot say, given the sections by name."""
+    name = built["detector"].name
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"[detector] name must be letters, digits, '.', '_' and '-', however: {name!r}"
+        )
+    for section, key in _DURATIONS:
+        text = getattr(built.get(section), key, None)
+        if text is not None and parse_duration(text) <= 0:
+            raise ConfigError(f"[{section}] {key} must be longer than nothing, however: {text}")
+    model = built.get("model", ModelSettings())
+    check_backbone(model, length=built.get("window", WindowSettings()).length)
+    calibration = built.get("calibration", CalibrationSettings())
+    parse_budget(calibration.alert_budget)
+    _check_score(calibration, model)
+
+
+def _check_score(settings: CalibrationSettings, model: ModelSettings) -> None:
+    """Check that the model and the alignment can give the score."""
+    if settings.score == "elbo" and model.variant != "variational":
+        raise ConfigError(
+            '[calibration] score = "elbo" needs [model] variant = "variational", however: '
+            f'"{model.variant}": take score = "mse" or "standardized"'
+        )
+    if settings.score == "elbo" and settings.alignment != "causal":
+        raise ConfigError(
+            '[calibration] score = "elbo" needs alignment = "causal", because the bound is that of '
+            f'one window, however: "{settings.alignment}": take another score, or that alignment'
+        )

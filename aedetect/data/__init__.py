@@ -1,0 +1,18 @@
+"""Tables as they arrive: where the files are, what is in them, and their rows in order."""
+
+from aedetect.data.reader import Rows, open_engine, read_rows
+from aedetect.data.schema import Feature, Schema
+from aedetect.data.sources import Source, SourceFile, find_files
+from aedetect.data.sql import Query
+
+__all__ = [
+    "Feature",
+    "Query",
+    "Rows",
+    "Schema",
+    "Source",
+    "SourceFile",
+    "find_files",
+    "open_engine",
+    "read_rows",
+]

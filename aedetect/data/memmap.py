@@ -1,0 +1,85 @@
+"""Ordered rows on disk, mapped into memory: training sees them all without holding them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from aedetect.data.reader import BATCH_ROWS, Rows
+
+_T = TypeVar("_T", bound=np.generic)
+_PERIOD_STEPS = 1_000_000  # time steps, evenly spread, that the sampling period is taken from
+
+
+@dataclass(frozen=True)
+class MappedRows:
+    """Rows without duplicates, and how many duplicates were left out."""
+
+    rows: Rows
+    duplicates: int
+
+
+def map_rows(batches: Iterable[Rows], *, columns: int, folder: Path) -> MappedRows:
+    """Write ordered batches into a folder and map them; of duplicates the first is kept."""
+    names: list[str | None] = []
+    duplicates = count = 0
+    last: tuple[int, str | None] | None = None
+    paths = [folder / part for part in ("time.i8", "entity.i4", "values.f8")]
+    with paths[0].open("wb") as time, paths[1].open("wb") as entity, paths[2].open("wb") as values:
+        for batch in batches:
+            again = batch.duplicates
+            first = (int(batch.time[0]), batch.names[batch.entity[0]])
+            again[0] = first == last
+            last = (int(batch.time[-1]), batch.names[batch.entity[-1]])
+            kept = batch.take(~again) if again.any() else batch
+            duplicates += len(batch) - len(kept)
+            count += len(kept)
+            _append(kept, names, time, entity, values)
+    rows = Rows(
+        time=_mapped(paths[0], np.dtype(np.int64), (count,)),
+        entity=_mapped(paths[1], np.dtype(np.int32), (count,)),
+        names=tuple(names),
+        values=_mapped(paths[2], np.dtype(np.float64), (count, columns)),
+    )
+    return MappedRows(rows, duplicates)
+
+
+def batches_of(rows: Rows) -> Iterator[Rows]:
+    """Cut rows into batches, which copy nothing."""
+    for start in range(0, len(rows), BATCH_ROWS):
+        yield rows.take(slice(start, start + BATCH_ROWS))
+
+
+def sampling_period(rows: Rows) -> int | None:
+    """Return the median step between two rows of an entity, in ns; None when there is no step."""
+    step = max(1, len(rows) // _PERIOD_STEPS)
+    here = np.arange(0, len(rows) - 1, step)
+    same = rows.entity[here + 1] == rows.entity[here]
+    steps = (rows.time[here + 1] - rows.time[here])[same]
+    return int(np.median(steps)) if len(steps) else None
+
+
+def _append(
+    rows: Rows, names: list[str | None], time: BinaryIO, entity: BinaryIO, values: BinaryIO
+) -> None:
+    """Add rows to the files; entities come in order, so a new name is one never seen before."""
+    codes = np.empty(len(rows.names), dtype=np.int32)
+    for code in dict.fromkeys(rows.entity[rows.starts].tolist()):
+        if not names or names[-1] != rows.names[code]:
+            names.append(rows.names[code])
+        codes[code] = len(names) - 1
+    time.write(rows.time.astype(np.int64).tobytes())
+    entity.write(codes[rows.entity].tobytes())
+    values.write(rows.values.tobytes())
+
+
+def _mapped(path: Path, dtype: np.dtype[_T], shape: tuple[int, ...]) -> npt.NDArray[_T]:
+    """Map a file; an empty one cannot be mapped."""
+    if not path.stat().st_size:
+        return np.empty(shape, dtype=dtype)
+    return np.memmap(path, dtype=dtype, mode="r", shape=shape)

@@ -1,0 +1,194 @@
+"""A first look at the training data: which columns can be features, and which rows are normal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import duckdb
+
+from aedetect.data.reader import reading, register_filesystems
+from aedetect.data.schema import (
+    MAX_CATEGORIES,
+    Feature,
+    Kind,
+    check_column,
+    check_time,
+    choose_features,
+    kind_of,
+)
+from aedetect.data.settings import DataSettings
+from aedetect.data.sql import columns_in, identifier, scan
+from aedetect.errors import ConfigError, NoData, SchemaMismatch
+
+if TYPE_CHECKING:
+    from aedetect.data.sources import Source
+
+# What DuckDB says of SQL that parses and yet means nothing for these columns.
+_MEANINGLESS = (
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.ConversionException,
+    duckdb.ParserException,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """What training will use, and what it leaves out and why."""
+
+    features: tuple[Feature, ...]
+    aware: bool  # whether timestamps carry a time zone
+    where: str | None  # SQL that names the normal rows
+    rows: int  # in the files
+    normal: int  # of them, normal and with a timestamp
+    left_out: tuple[str, ...]  # a sentence each
+
+
+def survey(connection: duckdb.DuckDBPyConnection, source: Source, settings: DataSettings) -> Survey:
+    """Check the columns, choose the features and count the normal rows.
+
+    Raises SchemaMismatch when a column is absent or of the wrong type, ConfigError when `normal`
+    is no SQL condition on these columns, NoData when no row is normal.
+    """
+    register_filesystems(connection, source.files)
+    aware = check_time(source.files, timestamp=settings.timestamp)
+    if settings.entity is not None:
+        check_column(source.files, settings.entity, setting="[data] entity")
+    mentioned = columns_in(connection, settings.normal) if settings.normal else set()
+    for name in sorted(mentioned):
+        check_column(source.files, name, setting="[data] normal")
+    kinds = choose_features(source.files, settings=settings, reserved=mentioned)
+    where = _normal_rows(source, settings)
+    rows = sum(file.rows for file in source.files)
+    counted = _count(connection, source, settings, kinds, where)
+    if not counted["_rows"].rows:
+        raise NoData(
+            f"none of the {rows} rows is normal and has a timestamp (normal: {where or 'all'}): "
+            "check [data] normal, label and timestamp"
+        )
+    features, left_out = _features(connection, source, settings, kinds, counted)
+    return Survey(
+        features=features,
+        aware=aware,
+        where=where,
+        rows=rows,
+        normal=counted["_rows"].rows,
+        left_out=left_out,
+    )
+
+
+def _normal_rows(source: Source, settings: DataSettings) -> str | None:
+    """Write the SQL for normal rows: filter, a known entity, the label where files have one."""
+    conditions = [f"({settings.normal})"] if settings.normal else []
+    if settings.entity is not None:  # rows of no entity may be of many
+        conditions.append(f"{identifier(settings.entity)} IS NOT NULL")
+    label = settings.label
+    labelled = [file for file in source.files if label in file.columns]
+    if label is not None and len(labelled) == len(source.files):
+        if kind_of(labelled[0].columns[label]) not in {"number", "boolean"}:
+            raise SchemaMismatch(
+                f'label column "{label}" must be boolean or 0 and 1, however it is '
+                f"{labelled[0].columns[label]}: name the normal rows in [data] normal instead"
+            )
+        conditions.append(f"NOT coalesce(CAST({identifier(label)} AS BOOLEAN), FALSE)")
+    return " AND ".join(conditions) or None
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How many rows have a value, and the smallest and largest of those that are numbers."""
+
+    rows: int
+    low: float | None = None
+    high: float | None = None
+
+
+def _count(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    settings: DataSettings,
+    kinds: dict[str, Kind],
+    where: str | None,
+) -> dict[str, Counted]:
+    """Count the normal rows ("_rows") and each feature's values in them, with their range."""
+    time = identifier(settings.timestamp)
+    counts = []
+    for name, kind in kinds.items():
+        column = identifier(name)
+        test = (
+            f"{column} IS NOT NULL" if kind == "category" else f"isfinite(CAST({column} AS DOUBLE))"
+        )
+        counts.append(f"count(*) FILTER ({test})")
+        number = "NULL" if kind == "category" else f"CAST({column} AS DOUBLE)"
+        counts += [f"{each}({number}) FILTER ({test})" for each in ("min", "max")]
+    condition = f"{time} IS NOT NULL AND ({where or 'TRUE'})"
+    sql = f"SELECT count(*), {', '.join(counts)} FROM {scan(source.files)} WHERE {condition}"
+    with reading(source.files):
+        try:
+            row = connection.sql(sql).fetchall()[0]
+        except _MEANINGLESS as error:
+            raise ConfigError(
+                f"[data] normal must hold or not for each row, however: {where} "
+                f"({str(error).splitlines()[0]}); write for example \"state = 'on'\""
+            ) from error
+    found = {name: Counted(*row[1 + 3 * n : 4 + 3 * n]) for n, name in enumerate(kinds)}
+    return {"_rows": Counted(row[0]), **found}
+
+
+def _features(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    settings: DataSettings,
+    kinds: dict[str, Kind],
+    counted: dict[str, Counted],
+) -> tuple[tuple[Feature, ...], tuple[str, ...]]:
+    """Make features of the columns that can be learnt; say which cannot and why."""
+    features, left_out = [], []
+    for name, kind in kinds.items():
+        if not counted[name].rows:
+            left_out.append(f'column "{name}" has no value in the normal rows: left out')
+        elif kind != "category":
+            low, high = counted[name].low, counted[name].high
+            plain: Literal["boolean", "number"] = "boolean" if kind == "boolean" else "number"
+            features.append(Feature(name, plain, low=low, high=high))
+        else:
+            categories = _categories(connection, source, name)
+            if len(categories) <= MAX_CATEGORIES:
+                features.append(Feature(name, "category", categories))
+            elif name in settings.features:
+                raise SchemaMismatch(
+                    f'feature "{name}" is text with more than {MAX_CATEGORIES} different values, '
+                    "which is no state that can be learnt: take it out of [data] features"
+                )
+            else:
+                left_out.append(
+                    f'column "{name}" is text with over {MAX_CATEGORIES} values: left out'
+                )
+    if not features:
+        raise SchemaMismatch(f"no column can be learnt: {'; '.join(left_out)}")
+    return tuple(features), tuple(left_out)
+
+
+def _categories(
+    connection: duckdb.DuckDBPyConnection, source: Source, name: str
+) -> tuple[str, ...]:
+    """Return a text column's values, sorted, one more than allowed at most.
+
+    Text that is mostly numbers is refused: as categories they would lose their order and size.
+    """
+    column = f"CAST({identifier(name)} AS VARCHAR)"
+    sql = (
+        f"SELECT DISTINCT {column} AS value, TRY_CAST({column} AS DOUBLE) IS NOT NULL AS numeric "
+        f"FROM {scan(source.files)} WHERE {column} IS NOT NULL LIMIT {MAX_CATEGORIES + 1}"
+    )
+    with reading(source.files):
+        found = sorted(connection.sql(sql).fetchall())
+    numbers = [value for value, numeric in found if numeric]
+    if 2 * len(numbers) > len(found):
+        raise SchemaMismatch(
+            f'feature "{name}" of {source.files[0].name} is text where numbers are expected '
+            f'(such as "{numbers[0]}"): cast it to double when the file is written, or put it in '
+            "[data] exclude"
+        )
+    return tuple(value for value, _ in found)

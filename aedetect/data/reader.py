@@ -1,0 +1,188 @@
+"""Parquet files -> checked rows, ordered by entity and time, in bounded memory.
+
+DuckDB reads and orders: it evaluates the `normal` filter as SQL, sorts beyond memory on disk and
+prunes row groups. pyarrow has neither the first nor the second; `benchmarks/engines.py` measures
+both on the part that each can do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import fsspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from aedetect.arrays import Bool, Float64, Int64
+from aedetect.data.sources import SourceFile, is_whole
+from aedetect.data.sql import Query, select
+from aedetect.errors import DataError, OutputError, UnreadableFile
+
+BATCH_ROWS = 32_768
+_FULL = ("No space left on device", "max_temp_directory_size", "File too large")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Ordered rows: entities one after the other, time ascending within each.
+
+    Shapes: time (R,) in ns since 1970; entity (R,) index into `names`; values (R, C), a missing
+    cell is NaN, a category its index in the feature's categories and -1 when it is none of them.
+    """
+
+    time: Int64
+    entity: npt.NDArray[np.int32]
+    names: tuple[str | None, ...]
+    values: Float64
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.time)
+
+    def take(self, chosen: slice | Bool | Int64) -> Rows:
+        """Return some of the rows; a slice copies nothing."""
+        return Rows(
+            time=self.time[chosen],
+            entity=self.entity[chosen],
+            names=self.names,
+            values=self.values[chosen],
+        )
+
+    @property
+    def starts(self) -> Bool:
+        """(R,) whether a row is the first of its entity."""
+        first = np.ones(len(self), dtype=np.bool_)
+        first[1:] = self.entity[1:] != self.entity[:-1]
+        return first
+
+    @property
+    def duplicates(self) -> Bool:
+        """(R,) whether a row repeats the entity and time of the row before it."""
+        same = np.zeros(len(self), dtype=np.bool_)
+        same[1:] = (self.time[1:] == self.time[:-1]) & (self.entity[1:] == self.entity[:-1])
+        return same
+
+
+@contextmanager
+def open_engine(
+    *, memory_mb: int, threads: int = 1, scratch: Path
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a DuckDB that keeps to a memory limit and sorts on disk beyond it.
+
+    Raises OutputError when there is no room for that on the disk.
+    """
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": f"{memory_mb}MB",
+        "threads": threads,
+        "temp_directory": str(scratch),
+        "preserve_insertion_order": False,
+        "autoinstall_known_extensions": False,
+    }
+    with duckdb.connect(":memory:", config=config) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        # It would go to standard output, between our lines.
+        connection.execute("SET enable_progress_bar = false")
+        with _sorting_in(scratch):
+            yield connection
+
+
+def read_rows(connection: duckdb.DuckDBPyConnection, query: Query) -> Iterator[Rows]:
+    """Yield the rows in order, a batch at a time. Rows without a timestamp are not among them.
+
+    Raises UnreadableFile when a file turns out to be corrupt.
+    """
+    register_filesystems(connection, query.files)
+    with reading(query.files):
+        reader = connection.sql(select(query)).to_arrow_reader(BATCH_ROWS)
+        for batch in reader:
+            if batch.num_rows:
+                yield _rows(batch, query.categories)
+
+
+def register_filesystems(
+    connection: duckdb.DuckDBPyConnection, files: Iterable[SourceFile]
+) -> None:
+    """Let DuckDB open the URLs among the files through fsspec."""
+    known = set(connection.list_filesystems())
+    wanted = {file.path.split("://", 1)[0] for file in files if "://" in file.path}
+    for protocol in sorted(wanted - known):
+        connection.register_filesystem(fsspec.filesystem(protocol))
+
+
+@contextmanager
+def reading(files: Sequence[SourceFile]) -> Iterator[None]:
+    """Turn what DuckDB says into UnreadableFile for corrupt files, else into DataError."""
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        if _is_out_of_space(error):  # `engine` says where
+            raise
+        corrupt = [file.name for file in files if not is_whole(file)]
+        message = str(error).splitlines()[0]
+        if corrupt:
+            reason = f"cannot be read to the end ({message})"
+            raise UnreadableFile(
+                f"{', '.join(corrupt)} {reason}: restore or remove it",
+                reasons=dict.fromkeys(corrupt, reason),
+            ) from error
+        if isinstance(error, duckdb.OutOfMemoryException):
+            raise DataError(
+                f"ordering the rows of {files[0].name} and {len(files) - 1} other files takes more "
+                f'than the memory for it ({message}): set [scoring] partition = "hour", or leave '
+                "columns out"
+            ) from error
+        raise DataError(
+            f"the rows of {files[0].name} and {len(files) - 1} other files cannot be read as asked "
+            f"({message}): check [data] normal and the types of the columns"
+        ) from error
+
+
+@contextmanager
+def _sorting_in(scratch: Path) -> Iterator[None]:
+    """Turn what DuckDB says of a full disk into OutputError."""
+    try:
+        yield
+    except (duckdb.Error, OSError) as error:
+        if not _is_out_of_space(error):
+            raise
+        raise OutputError(
+            f"{scratch} has no room for ordering the rows ({str(error).splitlines()[0]}): free "
+            "space and run again; files written before are whole"
+        ) from error
+
+
+def _is_out_of_space(error: Exception) -> bool:
+    """Whether the disk is full, or DuckDB sees that it would be."""
+    return any(sign in str(error) for sign in _FULL)
+
+
+def _rows(batch: pa.RecordBatch, categories: Mapping[str, tuple[str, ...]]) -> Rows:
+    """Turn an Arrow batch into rows; values are row-major, as windows need them."""
+    entity = batch.column("_entity").dictionary_encode(null_encoding="encode")
+    values = np.empty((batch.num_rows, len(categories)))
+    for index, known in enumerate(categories.values()):
+        column = batch.column(f"c{index}")
+        values[:, index] = (
+            text_codes(column, known) if known else column.to_numpy(zero_copy_only=False)
+        )
+    return Rows(
+        time=batch.column("_time").to_numpy(),
+        entity=entity.indices.to_numpy(),
+        names=tuple(entity.dictionary.to_pylist()),
+        values=values,
+    )
+
+
+def text_codes(column: pa.Array, known: tuple[str, ...]) -> Float64:
+    """Return each text's index among the known ones, -1 when it is none, NaN when missing."""
+    found = pc.fill_null(pc.index_in(column, value_set=pa.array(known, pa.string())), -1)
+    codes: Float64 = (
+        pc.if_else(column.is_valid(), found, None).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    )
+    return codes

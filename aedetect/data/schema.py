@@ -1,0 +1,210 @@
+"""Columns, their kinds, and the sampling period: inferred from files, checked against files."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pyarrow as pa
+
+from aedetect.data.settings import DataSettings
+from aedetect.data.sources import SourceFile
+from aedetect.errors import SchemaMismatch
+
+Kind = Literal["number", "boolean", "category", "time", "other"]
+FEATURE_KINDS = ("number", "boolean", "category")
+MAX_CATEGORIES = 50  # a text column with more distinct values is an identifier, not a state
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One input column of the model."""
+
+    name: str
+    kind: Literal["number", "boolean", "category"]
+    categories: tuple[str, ...] = ()  # of a category, sorted
+    # The range of its finite values in the normal rows; only for what people are told.
+    low: float | None = field(default=None, compare=False)
+    high: float | None = field(default=None, compare=False)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the column holds text."""
+        return self.kind == "category"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schema:
+    """What a detector needs of a table."""
+
+    timestamp: str
+    aware: bool  # whether timestamps carry a time zone
+    entity: str | None
+    features: tuple[Feature, ...]
+    context: tuple[Literal["hour", "weekday"], ...]
+    period: int  # ns between rows
+    max_gap: int  # ns, longest step inside a window
+    types: tuple[tuple[str, str], ...] = ()  # every column of the training files and its Arrow type
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the features, in the order of the model's columns."""
+        return tuple(feature.name for feature in self.features)
+
+
+def kind_of(dtype: pa.DataType) -> Kind:
+    """Say what an Arrow type is to a detector."""
+    is_text = pa.types.is_string(dtype) or pa.types.is_large_string(dtype)
+    if pa.types.is_boolean(dtype):
+        return "boolean"
+    if pa.types.is_integer(dtype) or pa.types.is_floating(dtype) or pa.types.is_decimal(dtype):
+        return "number"
+    if pa.types.is_timestamp(dtype) or pa.types.is_date(dtype):
+        return "time"
+    if pa.types.is_dictionary(dtype):
+        return kind_of(dtype.value_type)
+    return "category" if is_text or pa.types.is_string_view(dtype) else "other"
+
+
+def column_types(files: Iterable[SourceFile]) -> tuple[tuple[str, str], ...]:
+    """Return every column of the files with its Arrow type; twice when it has two types."""
+    pairs = ((name, str(dtype)) for file in files for name, dtype in file.columns.items())
+    return tuple(dict.fromkeys(pairs))
+
+
+def check_time(files: Iterable[SourceFile], *, timestamp: str) -> bool:
+    """Return whether timestamps carry a zone; raise SchemaMismatch when they are unfit."""
+    aware: dict[bool, str] = {}
+    for file in files:
+        dtype = _column(file, timestamp, setting="[data] timestamp")
+        if kind_of(dtype) != "time":
+            raise SchemaMismatch(
+                f'timestamp column "{timestamp}" of {file.name} must be a timestamp, however it is '
+                f"{dtype}: cast it when the file is written"
+            )
+        aware.setdefault(getattr(dtype, "tz", None) is not None, file.name)
+    if len(aware) > 1:
+        raise SchemaMismatch(
+            f'timestamp column "{timestamp}" has a time zone in {aware[True]} and none in '
+            f"{aware[False]}: write all files with a zone, or all without"
+        )
+    return next(iter(aware), False)
+
+
+def choose_features(
+    files: Sequence[SourceFile], *, settings: DataSettings, reserved: Collection[str] = ()
+) -> dict[str, Kind]:
+    """Map each feature to its kind: those the settings name, or all columns that can be one.
+
+    `reserved` columns (of the `normal` filter) are features only when named. Raises SchemaMismatch
+    when a named column is absent from a file or cannot be a feature, or none is left.
+    """
+    named = _expand(settings.features, _common_columns(files), setting="[data] features")
+    excluded = _expand(settings.exclude, _all_columns(files), setting="[data] exclude")
+    never = {settings.timestamp, settings.entity, settings.label, *excluded}
+    open_to_all = [name for name in _common_columns(files) if name not in {*never, *reserved}]
+    candidates = [name for name in (named or open_to_all) if name not in never]
+    kinds = {name: _kind_in_all(files, name) for name in candidates}
+    chosen = {name: kind for name, kind in kinds.items() if kind in FEATURE_KINDS}
+    if unfit := [name for name in named if name in kinds and name not in chosen]:
+        dtype = files[0].columns[unfit[0]]
+        raise SchemaMismatch(
+            f'feature "{unfit[0]}" must hold numbers, booleans or text, however it is {dtype}: '
+            "take it out of [data] features"
+        )
+    if not chosen:
+        raise SchemaMismatch(
+            f"at least one feature is needed, however {files[0].name} has only "
+            f"{_listed(files[0].columns)}: name them in [data] features"
+        )
+    return chosen
+
+
+def mismatch(schema: Schema, file: SourceFile) -> str | None:
+    """Say in what a file differs from what the detector needs; None when it fits.
+
+    Columns too many do not matter.
+    """
+    keys = [schema.timestamp] if schema.entity is None else [schema.timestamp, schema.entity]
+    if missing := [name for name in (*keys, *schema.names) if name not in file.columns]:
+        return f"lacks the column{'s' * (len(missing) > 1)} {_listed(missing)}"
+    for feature in schema.features:
+        kind = kind_of(file.columns[feature.name])
+        if feature.is_text != (kind == "category") or kind not in FEATURE_KINDS:
+            needed = "text" if feature.is_text else "a number"
+            return f'has {file.columns[feature.name]} in "{feature.name}", which must be {needed}'
+    return None
+
+
+def check_column(files: Iterable[SourceFile], name: str, *, setting: str) -> None:
+    """Raise SchemaMismatch, naming the nearest column, when a file lacks one."""
+    for file in files:
+        _column(file, name, setting=setting)
+
+
+def suggest_nearest(name: str, names: Iterable[str]) -> str:
+    """Return ' (did you mean "x"?)' for the nearest of the names, or nothing when none is near.
+
+    >>> suggest_nearest("tiemstamp", ["timestamp", "cpu"])
+    ' (did you mean "timestamp"?)'
+    """
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
+    return f' (did you mean "{close[0]}"?)' if close else ""
+
+
+def _column(file: SourceFile, name: str, *, setting: str) -> pa.DataType:
+    if name not in file.columns:
+        raise SchemaMismatch(
+            f'{file.name} has no column "{name}" ({setting}){suggest_nearest(name, file.columns)}; '
+            f"it has {_listed(file.columns)}"
+        )
+    return file.columns[name]
+
+
+def _common_columns(files: Sequence[SourceFile]) -> list[str]:
+    """Columns that stand in every file, not in its path, in the first file's order."""
+    others = files[1:]
+    first = [name for name in files[0].columns if name not in files[0].hive]
+    return [name for name in first if all(name in file.columns for file in others)]
+
+
+def _all_columns(files: Sequence[SourceFile]) -> list[str]:
+    return list(dict.fromkeys(name for file in files for name in file.columns))
+
+
+def _kind_in_all(files: Sequence[SourceFile], name: str) -> Kind:
+    """Return the kind of a column, number where booleans and numbers meet."""
+    seen: dict[Kind, str] = {}
+    for file in files:
+        seen.setdefault(kind_of(file.columns[name]), file.name)
+    if len(seen) == 1:
+        return next(iter(seen))
+    if set(seen) == {"number", "boolean"}:
+        return "number"
+    where = ", ".join(f"{kind} in {name}" for kind, name in seen.items())
+    raise SchemaMismatch(
+        f'column "{name}" must have one type, however: {where}; cast it, or exclude it'
+    )
+
+
+def _expand(patterns: Sequence[str], names: Sequence[str], *, setting: str) -> list[str]:
+    """Return the names that the patterns stand for; a pattern that stands for none is an error."""
+    chosen: dict[str, None] = {}
+    for pattern in patterns:
+        matching = [pattern] if pattern in names else fnmatch.filter(names, pattern)
+        if not matching:
+            raise SchemaMismatch(
+                f'{setting} names "{pattern}", which is not a column of every file'
+                f"{suggest_nearest(pattern, names)}; there are {_listed(names)}"
+            )
+        chosen |= dict.fromkeys(matching)
+    return list(chosen)
+
+
+def _listed(names: Iterable[str], *, most: int = 12) -> str:
+    listed = list(names)
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(f'"{name}"' for name in listed[:most]) + more

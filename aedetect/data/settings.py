@@ -1,0 +1,29 @@
+"""Which data a detector learns from, and what their columns are: `[data]`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings:
+    """Which data, and what its columns mean: `[data]`."""
+
+    train: str | tuple[str, ...]  # file, folder, glob or URL
+    timestamp: str
+    entity: str | None = None  # machine, sensor or service; None: all rows are one series
+    features: tuple[str, ...] = ()  # names or patterns ("sensor_*"); empty: all other columns
+    exclude: tuple[str, ...] = ()  # names or patterns
+    label: str | None = None  # true or 1 marks a known anomaly; never a feature
+    normal: str | None = None  # SQL filter that names normal operation
+    frequency: str | None = None  # duration between rows; None: the median in the data
+    max_gap: str | None = None  # longest step inside a window; None: 5 x frequency
+    context: tuple[Literal["hour", "weekday"], ...] = ()  # seen by the model, never reconstructed
+    units: Mapping[str, str] = field(default_factory=dict)  # of features, for what people read
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The training locations as a tuple."""
+        return (self.train,) if isinstance(self.train, str) else self.train

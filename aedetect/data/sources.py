@@ -1,0 +1,245 @@
+"""The input files: which there are, what their footers say, and a fingerprint of each."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache, partial
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from aedetect.data.discovery import locate_sources
+from aedetect.data.file_stat import Signature
+from aedetect.data.time_ranges import TimeRange, enclosing, occupied_hours, time_ranges
+from aedetect.errors import NoData, UnreadableFile
+
+FileKey = tuple[str, str]  # path and name
+_CHUNK = 1 << 20  # bytes hashed at a time
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceFile:
+    """One readable Parquet file, as its footer describes it."""
+
+    path: str  # what opens it: a local path or a URL
+    name: str  # relative to the source, the same on every machine
+    rows: int
+    columns: Mapping[str, pa.DataType]
+    time_column: str
+    hive: frozenset[str] = frozenset()  # columns in the path (key=value), not in the file
+    groups: tuple[TimeRange, ...] = ()  # of its row groups; none without rows or time column
+    by_time: bool = (
+        False  # made by `aedetect.scoring.time_sort`: ordered by time, names its own origin
+    )
+    signature: Signature | None = None  # taken before the footer was read; None: cannot be told
+    known_hours: frozenset[int] | None = None  # of an earlier run, so that it need not be read
+
+    @cached_property
+    def times(self) -> TimeRange | None:
+        """Range of its moments; None when it has none."""
+        return enclosing(self.groups)
+
+    @property
+    def undated(self) -> int:
+        """Rows without a timestamp."""
+        return self.rows - sum(group.rows for group in self.groups)
+
+    @cached_property
+    def hours(self) -> frozenset[int]:
+        """Starts of the hours that hold rows, in ns; reads the time column.
+
+        Raises UnreadableFile when it cannot be read to its end.
+        """
+        if self.known_hours is not None:
+            return self.known_hours
+        try:
+            with (
+                open_file(self.path) as stream,
+                pq.ParquetFile(stream, pre_buffer=False) as parquet,
+            ):
+                return frozenset(occupied_hours(parquet, self.time_column))
+        except (OSError, pa.ArrowException) as error:
+            raise UnreadableFile(f"cannot be read to its end ({error})") from error
+
+    @property
+    def hours_if_read(self) -> frozenset[int] | None:
+        """The hours when they are known by now."""
+        return vars(self).get("hours", self.known_hours)
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A file that could not be read, and why."""
+
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        return f"{self.name}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """The files of one input, in the order of their names."""
+
+    files: tuple[SourceFile, ...]
+    aside: tuple[SetAside, ...] = field(default=())
+
+
+def find_files(
+    locations: Sequence[str], *, timestamp: str, known: Mapping[FileKey, SourceFile] | None = None
+) -> Source:
+    """List the Parquet files of folders, globs, files or URLs and read their footers.
+
+    Footers of files that are `known`, by path and name, and did not change are not read again.
+    Files that cannot be read are set aside by name. Raises NoData when a location does not exist,
+    when it holds no Parquet file, and when none of its files is readable.
+    """
+    found = locate_sources(locations)
+    described: dict[FileKey, SourceFile | SetAside] = {
+        pair: known[pair] for pair in found if known and pair in known and _is_same(known[pair])
+    }
+    others = [pair for pair in found if pair not in described]
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        read = pool.map(partial(_describe, timestamp=timestamp), others)
+        described |= dict(zip(others, read, strict=True))
+    items = [described[pair] for pair in found]
+    files = tuple(item for item in items if isinstance(item, SourceFile))
+    aside = tuple(item for item in items if isinstance(item, SetAside))
+    if not files:
+        raise NoData(
+            f"none of the {len(aside)} Parquet files of {', '.join(locations)} is readable "
+            f"(first: {aside[0]}): restore them, or point to others"
+        )
+    return Source(files, aside)
+
+
+def fingerprint_files(
+    files: Iterable[SourceFile], *, known: Mapping[FileKey, tuple[Signature, str]] | None = None
+) -> dict[str, str]:
+    """Map each file's name to a hash of its content (BLAKE2b, 128 bits).
+
+    Content, because size and modification time change when a file is copied and may not change
+    when one value in it is corrected. Those that are `known` by path and signature are not read.
+    """
+    listed = list(files)
+    prints = {}
+    for file in listed:
+        signature, before = (known or {}).get((file.path, file.name), (None, ""))
+        if signature is not None and signature == file.signature:
+            prints[file.name] = before
+    others = [file for file in listed if file.name not in prints]
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        hashed = pool.map(fingerprint_file, others)
+        prints |= dict(zip((file.name for file in others), hashed, strict=True))
+    return {file.name: prints[file.name] for file in listed}
+
+
+def fingerprint_file(file: SourceFile) -> str:
+    """Hash the content of one file (BLAKE2b, 128 bits, hexadecimal)."""
+    digest = hashlib.blake2b(digest_size=16)
+    with open_file(file.path) as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def is_whole(file: SourceFile) -> bool:
+    """Whether a file can be read to its end; reads all of it, once a process."""
+    if not _is_same(file):
+        return _is_whole.__wrapped__(file.path, None)
+    return _is_whole(file.path, file.signature)
+
+
+def touched(files: Iterable[SourceFile], fingerprints: Mapping[str, str]) -> tuple[SourceFile, ...]:
+    """Give files that were merely touched since they were found the signature they have now.
+
+    The content decides, so that they count as they were.
+    """
+    return tuple(_touched(file, fingerprints.get(file.name)) for file in files)
+
+
+def rewritten(files: Iterable[SourceFile]) -> tuple[str, ...]:
+    """Name the files that were replaced or touched since their signature was taken.
+
+    Only local files can tell. The content does not: it may have been another in between.
+    """
+    return tuple(f.name for f in files if f.signature is not None and not _is_same(f))
+
+
+def _touched(file: SourceFile, before: str | None) -> SourceFile:
+    if file.signature is None or _is_same(file):
+        return file
+    signature = Signature.of(file.path)  # first: what is read after it may be newer, never older
+    try:
+        is_same = signature is not None and fingerprint_file(file) == before
+    except OSError:
+        return file
+    return replace(file, signature=signature) if is_same else file
+
+
+@lru_cache(maxsize=1024)
+def _is_whole(path: str, _signature: Signature | None) -> bool:
+    try:
+        with open_file(path) as stream, pq.ParquetFile(stream, pre_buffer=False) as parquet:
+            for _ in parquet.iter_batches():
+                pass
+    except (pa.ArrowException, OSError):
+        return False
+    return True
+
+
+def open_file(path: str) -> IO[bytes]:
+    """Open a local path or URL for reading bytes."""
+    if "://" not in path:
+        return Path(path).open("rb")
+    stream: IO[bytes] = fsspec.open(path, "rb").open()
+    return stream
+
+
+def _is_same(file: SourceFile) -> bool:
+    """Whether a file is what it was when it was described."""
+    return file.signature is not None and file.signature == Signature.of(file.path)
+
+
+def _describe(pair: tuple[str, str], *, timestamp: str) -> SourceFile | SetAside:
+    """Read one footer; a file without a readable one is set aside with the reason."""
+    path, name = pair
+    signature = Signature.of(path)
+    try:
+        with open_file(path) as stream, pq.ParquetFile(stream, pre_buffer=False) as parquet:
+            schema = parquet.schema_arrow
+            groups = time_ranges(parquet, timestamp) if timestamp in schema.names else ()
+            hive = _hive_columns(name) - set(schema.names)
+            columns = dict(zip(schema.names, schema.types, strict=True))
+            columns |= dict.fromkeys(sorted(hive), pa.string())
+            rows = parquet.metadata.num_rows
+    except (pa.ArrowException, OSError, EOFError, ValueError) as error:
+        return SetAside(name, f"is not readable Parquet ({str(error).splitlines()[0].rstrip('.')})")
+    return SourceFile(
+        path=path,
+        name=name,
+        rows=rows,
+        columns=columns,
+        time_column=timestamp,
+        hive=hive,
+        groups=groups,
+        signature=signature,
+    )
+
+
+def _hive_columns(name: str) -> frozenset[str]:
+    """Return the keys of key=value folders in a file's name.
+
+    >>> sorted(_hive_columns("machine=a/date=2026-01-01/part.parquet"))
+    ['date', 'machine']
+    """
+    folders = PurePosixPath(name).parts[:-1]
+    return frozenset(part.split("=", 1)[0] for part in folders if "=" in part)

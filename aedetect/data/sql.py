@@ -1,0 +1,144 @@
+"""The SQL that reads Parquet: which rows and columns, in which order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from aedetect.data.sources import SourceFile
+from aedetect.errors import ConfigError
+from aedetect.timestamps import format_instant
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """Which rows and columns to read.
+
+    `categories` maps each column to its categories, () for one that holds numbers or booleans.
+    """
+
+    files: Sequence[SourceFile]
+    timestamp: str
+    entity: str | None
+    categories: Mapping[str, tuple[str, ...]]
+    where: str | None = None  # SQL
+    start: int | None = None  # ns, inclusive
+    end: int | None = None  # ns, exclusive
+
+
+def scan(files: Sequence[SourceFile]) -> str:
+    """Write the SQL for all rows of the files, with `_file`, `file_index` and `file_row_number`."""
+    listed = ", ".join(sql_literal(file.path) for file in files)
+    if all(file.by_time for file in files):
+        return f"read_parquet([{listed}])"
+    hive = str(any(file.hive for file in files)).lower()
+    return (
+        f"read_parquet([{listed}], filename = '_file', file_row_number = true, "
+        f"union_by_name = true, hive_partitioning = {hive}, hive_types_autocast = false)"
+    )
+
+
+def identifier(name: str) -> str:
+    """Quote a column name for SQL.
+
+    >>> identifier("cpu %")
+    '"cpu %"'
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+def columns_in(connection: duckdb.DuckDBPyConnection, condition: str) -> set[str]:
+    """Return the columns that a SQL condition mentions; raise ConfigError when it is not SQL."""
+    question = "SELECT json_serialize_sql(?)"
+    answer = connection.execute(question, [f"SELECT 1 WHERE ({condition})"]).fetchall()[0][0]
+    parsed = json.loads(answer)
+    if parsed.get("error"):
+        raise ConfigError(
+            f"[data] normal must be a SQL condition, however: {condition} "
+            f"({parsed.get('error_message', 'not SQL')}); write for example \"state = 'on'\""
+        )
+    return set(_column_references(parsed))
+
+
+def _column_references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if node.get("class") == "COLUMN_REF":
+            yield node["column_names"][-1]
+        node = list(node.values())
+    if isinstance(node, list):
+        for child in node:
+            yield from _column_references(child)
+
+
+def select(query: Query) -> str:
+    """Write the query: typed columns, the filters, and an order without ties."""
+    time = identifier(query.timestamp)
+    entity = f"CAST({identifier(query.entity)} AS VARCHAR)" if query.entity else "NULL::VARCHAR"
+    columns = [f"epoch_ns({_instant(query)}) AS _time", f"{entity} AS _entity"]
+    for index, (name, categories) in enumerate(query.categories.items()):
+        sql_type = "VARCHAR" if categories else "DOUBLE"
+        columns.append(f"CAST({identifier(name)} AS {sql_type}) AS c{index}")
+    limits = bounds(query.files[0], query.timestamp, start=query.start, end=query.end)
+    conditions = [f"{time} IS NOT NULL", *limits]
+    conditions += [f"({query.where})"] if query.where else []
+    return (
+        f"SELECT {', '.join(columns)} FROM {scan(query.files)} WHERE {' AND '.join(conditions)} "
+        f"ORDER BY {order(query)}"
+    )
+
+
+def order(query: Query) -> str:
+    """Write the order of rows without ties: what two queries give in it belongs together.
+
+    By the number of the file, not its name: a path in each row makes the sort twice as large.
+    """
+    entity = f"CAST({identifier(query.entity)} AS VARCHAR)" if query.entity else "NULL::VARCHAR"
+    return f"{entity} NULLS LAST, {identifier(query.timestamp)}, file_index, file_row_number"
+
+
+def _instant(query: Query) -> str:
+    """Write the time column as a timestamp; dates become their midnight."""
+    time = identifier(query.timestamp)
+    is_date = pa.types.is_date(query.files[0].columns[query.timestamp])
+    return f"CAST({time} AS TIMESTAMP)" if is_date else time
+
+
+def bounds(
+    file: SourceFile, timestamp: str, *, start: int | None, end: int | None
+) -> Iterator[str]:
+    """Write the SQL for moments in [start, end) ns; the file tells the type of the column.
+
+    The raw column is compared, so that row groups outside the bounds are never read.
+    """
+    sql_type = _sql_type(file.columns[timestamp])
+    for sign, moment in ((">=", start), ("<", end)):
+        if moment is not None:
+            literal = f"CAST('{_moment(moment)}' AS {sql_type})"
+            yield f"{identifier(timestamp)} {sign} {literal}"
+
+
+def _moment(nanoseconds: int) -> str:
+    return f"{format_instant(nanoseconds)}.{nanoseconds % 1_000_000_000:09d}"
+
+
+def _sql_type(dtype: pa.DataType) -> str:
+    if pa.types.is_date(dtype):
+        return "TIMESTAMP"
+    suffix = "_NS" if dtype.unit == "ns" else ""
+    return f"TIMESTAMPTZ{suffix}" if dtype.tz else f"TIMESTAMP{suffix}"
+
+
+def sql_literal(value: str) -> str:
+    """Quote a text for SQL.
+
+    >>> sql_literal("it's")
+    "'it''s'"
+    """
+    return "'" + value.replace("'", "''") + "'"

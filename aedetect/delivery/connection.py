@@ -1,0 +1,95 @@
+"""A connection to the database, and what it refuses in words that hold no password."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from aedetect.errors import ConfigError, DeliveryError
+from aedetect.secrets import mask
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Connection, Engine
+
+BUSY_SECONDS = 30  # to wait for another writer, or for a network that no longer answers
+_CONNECT_SECONDS = 10
+_DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+
+
+def check_url(url: str) -> None:
+    """Raise ConfigError when it is not the address of a database that can be used."""
+    _engine(_parsed(url)).dispose()
+
+
+@contextmanager
+def connect(url: str) -> Iterator[Connection]:
+    """Give a connection; what the database refuses becomes DeliveryError."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    parsed = _parsed(url)
+    engine = _engine(parsed)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except SQLAlchemyError as error:
+        raise DeliveryError(
+            f"the database at {_place(parsed)} must take events and flagged rows, however: "
+            f"{mask(_reason(error), url)}; see that it runs and [database] url is right. The "
+            "Parquet files are whole, the next run delivers what is missing"
+        ) from error
+    finally:
+        engine.dispose()
+
+
+def _parsed(url: str) -> URL:
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):  # its message may hold the password
+        raise ConfigError(
+            "[database] url must be a URL of SQLAlchemy, however it is none: write for example "
+            "postgresql://user:password@host/database or sqlite:///events.db"
+        ) from None
+    parsed = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
+    if parsed.drivername.split("+")[0] not in {"postgresql", "sqlite"}:
+        raise ConfigError(
+            f"[database] url must be of PostgreSQL or SQLite, however: {parsed.drivername}"
+        )
+    return parsed
+
+
+def _engine(url: URL) -> Engine:
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import NoSuchModuleError
+    from sqlalchemy.pool import NullPool
+
+    arguments: dict[str, object] = {"timeout": BUSY_SECONDS}
+    if url.drivername != "sqlite":
+        given = {"connect_timeout": _CONNECT_SECONDS, "tcp_user_timeout": BUSY_SECONDS * 1000}
+        is_libpq = url.drivername.startswith("postgresql+psycopg")
+        arguments = {k: v for k, v in given.items() if is_libpq and k not in url.query}
+    try:
+        # Values stay out of messages: they are the user's data.
+        return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
+    except (ImportError, NoSuchModuleError) as error:
+        raise ConfigError(
+            f"[database] url needs the driver {url.drivername}, however: {error}; "
+            "pip install 'aedetect[postgresql]' brings psycopg"
+        ) from error
+
+
+def _place(url: URL) -> str:
+    """Name a database without user and password."""
+    if url.drivername.startswith("sqlite"):
+        return str(url.database)
+    host = url.host or url.query.get("host") or "the local socket"
+    return f"{host}{f':{url.port}' if url.port else ''}/{url.database or ''}"
+
+
+def _reason(error: BaseException) -> str:
+    """Say in one line what the driver said."""
+    text = str(getattr(error, "orig", None) or error).strip()
+    return " ".join(text.split())[:300]

@@ -1,0 +1,57 @@
+"""Whether the parts of a detector that was read fit each other: shapes, entities, choices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, get_args
+
+from aedetect.calibration.settings import AlignmentName, ScoreName
+from aedetect.detector.residuals import NATS
+from aedetect.preprocessing.settings import MissingName
+
+if TYPE_CHECKING:
+    from aedetect.calibration import Calibration
+    from aedetect.detector.scorer import Scorer
+
+
+def check_limits(scorer: Scorer, calibration: Calibration) -> None:
+    """Raise ValueError when the limits are of other entities or columns."""
+    preparation = scorer.preparation
+    if calibration.limits.shape != (max(len(preparation.entities), 1), len(preparation.owner)):
+        raise ValueError(f"limits do not fit: {calibration.limits.shape}")
+
+
+def check_parts(scorer: Scorer) -> None:
+    """Raise ValueError when the parts do not fit each other."""
+    preparation, sizes = scorer.preparation, scorer.model.sizes
+    entities, columns = len(preparation.entities), len(preparation.owner)
+    pairs = {
+        "model inputs": (sizes.inputs, preparation.width),
+        "model outputs": (sizes.outputs, columns),
+        "center": (preparation.scaling.center.shape, (entities + 1, columns)),
+        "scale": (preparation.scaling.scale.shape, (entities + 1, columns)),
+        "score": (scorer.score in get_args(ScoreName), True),
+        "score of the variant": (
+            scorer.score != "elbo" or scorer.model.settings.variant == "variational",
+            True,
+        ),
+        "missing": (preparation.missing in get_args(MissingName), True),
+    }
+    for what, (found, needed) in (pairs | _scoring_pairs(scorer)).items():
+        if found != needed:
+            raise ValueError(f"{what} does not fit: {found} instead of {needed}")
+
+
+def _scoring_pairs(scorer: Scorer) -> dict[str, tuple[object, object]]:
+    """Return what the scorer's own parts are, and what they have to be."""
+    residuals, preparation = scorer.residuals, scorer.preparation
+    entities, columns = len(preparation.entities) + 1, len(preparation.owner)
+    tail = (entities, len(preparation.features), len(NATS) + 1)
+    whitened, tailed = scorer.score == "mahalanobis", scorer.score == "tail"
+    return {
+        "residual sizes": (residuals.size.shape, (entities, columns)),
+        "whitening": (residuals.whitening.shape, (columns, columns) if whitened else (0, 0)),
+        "tail": (residuals.tail.shape, tail if tailed else (0, 0, 0)),
+        "alignment": (scorer.alignment in get_args(AlignmentName), True),
+        "worst": (scorer.worst > 0, True),
+        "smooth": (scorer.smooth > 0, True),
+    }

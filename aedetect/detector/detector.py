@@ -1,0 +1,40 @@
+"""Detector = Scorer + calibration.
+
+A higher score is always stranger. A Detector without a threshold cannot exist.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aedetect.detector.scorer import Scorer
+from aedetect.detector.serialization import read_detector, write_detector
+
+if TYPE_CHECKING:
+    from aedetect.calibration import Calibration
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detector:
+    """A Scorer with the threshold that its held-out scores support."""
+
+    scorer: Scorer
+    calibration: Calibration
+    config_hash: str
+
+    def save(self, folder: Path) -> None:
+        """Write the detector into a folder; see `aedetect.detector.serialization`."""
+        write_detector(
+            folder,
+            scorer=self.scorer,
+            calibration=self.calibration,
+            config_hash=self.config_hash,
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> Detector:
+        """Read a detector from a folder. Raises BrokenDetector when that holds none."""
+        scorer, calibration, config_hash = read_detector(folder)
+        return cls(scorer=scorer, calibration=calibration, config_hash=config_hash)

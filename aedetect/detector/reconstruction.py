@@ -1,0 +1,108 @@
+"""What a model expects of rows: from the window that ends there, or from all that cover them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aedetect.arrays import Float32
+from aedetect.preprocessing.windows import gather
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from aedetect.arrays import Bool, Int64
+    from aedetect.models.base import Autoencoder
+
+# Rows computed at a time. Always so many, the last ones filled up: a matrix product over fewer
+# rows may round differently, and a row's score must not depend on its neighbours. Small enough
+# for the windows to stay in the processor's cache (benchmarks/scoring.py).
+CHUNK = 512
+
+
+def last_rows(model: Autoencoder, matrix: Float32, ends: Int64) -> Float32:
+    """Return what is expected in the last row of each window: (R, D + K), (N,) -> (N, D)."""
+
+    def expected(windows: Tensor) -> Tensor:
+        return model.decode_last(model.encode(windows))
+
+    return from_windows(model, expected, matrix, ends, width=model.sizes.outputs)
+
+
+def from_windows(
+    model: Autoencoder,
+    compute: Callable[[Tensor], Tensor],
+    matrix: Float32,
+    ends: Int64,
+    *,
+    width: int,
+) -> Float32:
+    """Compute so many numbers from each window: (R, D + K), (N,) -> (N, width)."""
+    computed = np.empty((len(ends), width), dtype=np.float32)
+    for part, windows in _windows(model, matrix, ends):
+        count = min(CHUNK, len(ends) - part)
+        computed[part : part + count] = compute(windows).numpy()[:count]
+    return computed
+
+
+def covering(model: Autoencoder, matrix: Float32, rows: Int64, ends: Int64) -> tuple[Float32, Bool]:
+    """Return the mean reconstruction of rows over the windows that end at `ends` and cover them.
+
+    Shapes: (R, D + K), (N,), (M,), both ascending -> (N, D), and (N,) whether any covers the row.
+    Each row's reconstructions are added in the order of their windows, however they are cut.
+    """
+    length = model.sizes.length
+    place = np.full(len(matrix), len(rows))  # what is not asked for is added up in one place more
+    place[rows] = np.arange(len(rows))
+    total = np.zeros((len(rows) + 1, model.sizes.outputs))
+    count = np.zeros(len(rows) + 1, dtype=np.int64)
+    for start, windows in _windows(model, matrix, ends):
+        part = ends[start : start + CHUNK]
+        rebuilt = model(windows).numpy()
+        for step in reversed(range(length)):  # the earliest window of a row comes first
+            at = place[part - (length - 1) + step]
+            total[at] += rebuilt[: len(part), step]
+            count[at] += 1
+    mean = total[:-1] / np.maximum(count[:-1], 1)[:, None]
+    return mean.astype(np.float32), count[:-1] > 0
+
+
+def product(values: Float32, weights: Float32) -> Float32:
+    """Multiply rows with a matrix, each as if alone: (N, D), (D, D) -> (N, D)."""
+    import torch
+
+    from aedetect.models.layers import linear
+
+    _one_thread()
+    result = np.empty((len(values), weights.shape[1]), dtype=np.float32)
+    filled = np.zeros((CHUNK, values.shape[1]), dtype=np.float32)
+    turned = torch.from_numpy(np.ascontiguousarray(weights.T))
+    for start in range(0, len(values), CHUNK):
+        part = values[start : start + CHUNK]
+        filled[: len(part)] = part
+        result[start : start + CHUNK] = linear(torch.from_numpy(filled), turned).numpy()[
+            : len(part)
+        ]
+    return result
+
+
+def _windows(model: Autoencoder, matrix: Float32, ends: Int64) -> Iterator[tuple[int, Tensor]]:
+    """Yield the windows that end there by the chunk, with the place of the first of them."""
+    import torch
+
+    _one_thread()
+    with torch.inference_mode():
+        for start in range(0, len(ends), CHUNK):
+            part = ends[start : start + CHUNK]
+            full = part if len(part) == CHUNK else np.resize(part, CHUNK)
+            yield start, torch.from_numpy(gather(matrix, full, length=model.sizes.length))
+
+
+def _one_thread() -> None:
+    """Keep to one thread: several round differently, and gain nothing here."""
+    import torch
+
+    if torch.get_num_threads() != 1:
+        torch.set_num_threads(1)

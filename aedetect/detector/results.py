@@ -1,0 +1,80 @@
+"""What scoring passes on: rows in order, their scores, and verdicts with what explains them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from aedetect.arrays import Float32
+
+if TYPE_CHECKING:
+    from aedetect.arrays import Bool, Int64
+from typing import TYPE_CHECKING
+
+from aedetect.output.schemas import ANOMALY, NORMAL, NOT_SCORED, SUPPRESSED
+
+if TYPE_CHECKING:
+    from aedetect.arrays import Bool, Int32, Int64
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Rows scored: score (N,), expected (N, D) in model units, errors (N, F)."""
+
+    score: npt.NDArray[np.float32]
+    expected: Float32
+    errors: Float32
+
+
+@dataclass(frozen=True)
+class Series:
+    """Prepared rows in order, and what is known of them.
+
+    Shapes: matrix (R, D + K), observed (R, D), entity (R,); back (R,) usable rows directly before
+    each, -1 for unusable rows; valid (R,) False where a row must not be scored though it may lie
+    in a window.
+    """
+
+    matrix: Float32
+    observed: Bool
+    entity: Int32
+    back: Int64
+    valid: Bool
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Verdicts on rows, and for the anomalies what their causes are made from.
+
+    Shapes: score (R,) NaN where not scored; p_value (R,); reason (R,) index into `reasons`, why a
+    row was not scored or is kept quiet, -1 for none. flagged (M,) rows with verdict anomaly;
+    errors (M, F) each feature's part of the score; blamed (M, F) and expected (M, D), in model
+    units, as `counterfactual` has them; entity (M,) row of the scaling.
+    """
+
+    score: npt.NDArray[np.float32]
+    p_value: npt.NDArray[np.float64]
+    reason: npt.NDArray[np.int32]
+    reasons: tuple[str, ...]
+    flagged: Int64
+    errors: Float32
+    blamed: Float32
+    expected: Float32
+    entity: npt.NDArray[np.int32]
+
+    @property
+    def verdict(self) -> pa.StringArray:
+        """(R,) normal, anomaly, not_scored or suppressed."""
+        code = np.where(self.reason >= 0, np.where(np.isnan(self.score), 2, 3), 0).astype(np.int8)
+        code[self.flagged] = 1
+        words = pa.array([NORMAL, ANOMALY, NOT_SCORED, SUPPRESSED])
+        return words.take(pa.array(code))
+
+    @property
+    def reason_text(self) -> pa.StringArray:
+        """(R,) why a row was not scored or is kept quiet, null for the others."""
+        return pa.array(self.reasons, pa.string()).take(pa.array(self.reason, mask=self.reason < 0))

@@ -1,0 +1,147 @@
+"""Scorer = preparation + windows + model + residual statistics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from aedetect.arrays import Float32
+from aedetect.detector.reconstruction import covering, from_windows, last_rows
+from aedetect.detector.residuals import by_feature
+from aedetect.detector.score_functions import PARTS, combined
+from aedetect.detector.smoothing import around, smoothed
+
+if TYPE_CHECKING:
+    from aedetect.arrays import Bool, Int32, Int64
+    from aedetect.calibration.settings import AlignmentName, ScoreName
+    from aedetect.data import Schema
+    from aedetect.detector.residuals import Residuals
+    from aedetect.models.base import Autoencoder
+    from aedetect.preprocessing import Preparation
+from aedetect.detector.results import Evaluated, Series
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scorer:
+    """Gives rows a score, and says which feature it comes from."""
+
+    schema: Schema
+    preparation: Preparation
+    model: Autoencoder
+    score: ScoreName
+    residuals: Residuals
+    worst: int = 5  # parts that score = "worst" averages
+    alignment: AlignmentName = "causal"
+    smooth: int = 1  # rows that a score is averaged over
+
+    @property
+    def length(self) -> int:
+        """Rows in a window."""
+        return self.model.sizes.length
+
+    @property
+    def lookback(self) -> int:
+        """How long before a row the rows may lie that its score depends on, in ns."""
+        rows = self.length - 1 - self._offsets.start
+        return rows * self.schema.max_gap + self.preparation.missing_limit
+
+    @property
+    def lookahead(self) -> int:
+        """How long after a row the rows may lie that its score depends on, in ns."""
+        rows = self.length - 1 + self._offsets.stop - 1 if self.alignment == "centered" else 0
+        return rows * self.schema.max_gap
+
+    @property
+    def _offsets(self) -> range:
+        """Which rows about a row its score is averaged over, itself being 0."""
+        after = (self.smooth - 1) // 2 if self.alignment == "centered" else 0
+        return range(after - self.smooth + 1, after + 1)
+
+    def counted(self, seen: Bool) -> Int64:
+        """Return how many features were observed: (N, D) -> (N,)."""
+        first = np.flatnonzero(np.diff(self.preparation.owner, prepend=-1))
+        return np.asarray(seen[:, first].sum(axis=1))
+
+    def covered(self, back: Int64) -> Bool:
+        """Say which rows have a window to be judged from: (R,), as in `Series` -> (R,)."""
+        full = back >= self.length - 1
+        return around(full, before=self.length - 1, after=0) if self.lookahead else full
+
+    def judge(self, series: Series, asked: Bool) -> tuple[Int64, Evaluated]:
+        """Score the rows asked for (R,), as far as they can be: which they are (N,), and how.
+
+        What a threshold is calibrated on and what it is compared with both come from here.
+        """
+        enough = self.counted(series.observed) >= self.preparation.min_observed
+        can = self.covered(series.back) & series.valid & enough
+        wanted = np.flatnonzero(can & asked)
+        if self.smooth == 1:
+            return wanted, self._evaluated(series, wanted)
+        offsets = self._offsets
+        near = around(can & asked, before=-offsets.start, after=offsets.stop - 1)
+        rows = np.flatnonzero(can & near)
+        alone = self._evaluated(series, rows)
+        mean = partial(smoothed, rows=rows, wanted=wanted, back=series.back, offsets=offsets)
+        expected = alone.expected[np.searchsorted(rows, wanted)]
+        return wanted, Evaluated(mean(alone.score), expected, mean(alone.errors))
+
+    def expect(self, series: Series, rows: Int64) -> Float32:
+        """Return what is expected of rows, as aligned: (N,) ascending -> (N, D)."""
+        if self.alignment == "causal":
+            return last_rows(self.model, series.matrix, rows)
+        asked = np.zeros(len(series.back), dtype=np.bool_)
+        asked[rows] = True
+        near = around(asked, before=0, after=self.length - 1)
+        ends = np.flatnonzero(near & (series.back >= self.length - 1))
+        return covering(self.model, series.matrix, rows, ends)[0]
+
+    def evaluate(self, matrix: Float32, observed: Bool, entity: Int32, ends: Int64) -> Evaluated:
+        """Score the rows at `ends`, each from the window that ends there alone, not smoothed.
+
+        Shapes: (R, D + K), (R, D), (R,), (N,).
+        """
+        seen = observed[ends]
+        columns = matrix[ends, : seen.shape[1]]
+        if self.score == "elbo":
+            return self._bound(columns, seen, matrix, ends)
+        expected = last_rows(self.model, matrix, ends)
+        return self._compared(columns, expected, seen, entity[ends])
+
+    def _evaluated(self, series: Series, rows: Int64) -> Evaluated:
+        """Score rows as aligned, not smoothed."""
+        if self.alignment == "causal":
+            return self.evaluate(series.matrix, series.observed, series.entity, rows)
+        seen = series.observed[rows]
+        columns = series.matrix[rows, : seen.shape[1]]
+        return self._compared(columns, self.expect(series, rows), seen, series.entity[rows])
+
+    def _compared(
+        self, observed: Float32, expected: Float32, seen: Bool, entity: Int32
+    ) -> Evaluated:
+        """Score what was observed against what was expected."""
+        owner = self.preparation.owner
+        errors = PARTS[self.score](observed - expected, seen, entity, self.residuals, owner)
+        return Evaluated(self.score_of(errors, seen), expected, errors)
+
+    def score_of(self, errors: Float32, seen: Bool) -> npt.NDArray[np.float32]:
+        """Return the score that rows' errors make up: (N, F), (N, D) -> (N,)."""
+        return combined(self.score, errors, self.counted(seen), worst=self.worst)
+
+    def _bound(self, columns: Float32, seen: Bool, matrix: Float32, ends: Int64) -> Evaluated:
+        """Score by the negative evidence lower bound, its error that of the last row.
+
+        The divergence of the code is the whole window's: it counts, and has no feature to blame.
+        """
+        from aedetect.models.elbo import draw_last
+
+        count = columns.shape[1]
+        compute = partial(draw_last, self.model)
+        drawn = from_windows(self.model, compute, matrix, ends, width=2 * count + 1)
+        expected, variance, divergence = np.split(drawn, [count, 2 * count], axis=1)
+        cells = (np.square(columns - expected) + variance) * seen
+        errors = by_feature(cells, self.preparation.owner)
+        return Evaluated(self.score_of(errors, seen) + divergence[:, 0], expected, errors)

@@ -1,0 +1,218 @@
+"""The saved detector: detector.json, weights.safetensors, calibration.parquet. No pickle.
+
+Later calibrations lie below it; see `aedetect.calibration.serialization`.
+
+Loading runs no code from the files: JSON is checked against the dataclasses it becomes, the
+weights are plain arrays, and both must fit the sizes that the JSON gives.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from aedetect.calibration.serialization import (
+    HELD_OUT,
+    checked,
+    describe,
+    read_later,
+    restored,
+    write_held_out,
+)
+from aedetect.data import Feature, Schema
+from aedetect.detector.consistency import check_limits, check_parts
+from aedetect.detector.file_checks import check_files, check_weights
+from aedetect.detector.residuals import Residuals
+from aedetect.detector.scorer import Scorer
+from aedetect.errors import BrokenDetector
+from aedetect.models.settings import ModelSettings, Sizes
+from aedetect.preprocessing import Preparation
+from aedetect.preprocessing.scaling import Scaling
+
+if TYPE_CHECKING:
+    from aedetect.calibration import Calibration
+    from aedetect.models.base import Autoencoder
+
+FORMAT = 2
+DETECTOR, WEIGHTS, CALIBRATION = "detector.json", "weights.safetensors", HELD_OUT
+# What reading files that were tampered with may end in.
+_BROKEN = (
+    OSError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+)
+_LIBRARIES = ("aedetect", "torch", "numpy", "pyarrow", "duckdb")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outline:
+    """A saved detector without its network."""
+
+    schema: Schema
+    entities: tuple[str | None, ...]  # as learnt; empty when all are scaled together
+    length: int  # rows of a window
+    config_hash: str
+    calibration: Calibration
+
+
+def write_detector(
+    folder: Path, *, scorer: Scorer, calibration: Calibration, config_hash: str
+) -> None:
+    """Write the three files."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(scorer.model.state_dict(), folder / WEIGHTS)
+    write_held_out(calibration.held_out, folder / CALIBRATION)
+    description = _described(scorer, calibration, config_hash)
+    text = json.dumps(description, indent=1, allow_nan=False)
+    (folder / DETECTOR).write_text(text + "\n", encoding="utf-8")
+
+
+def read_detector(folder: Path) -> tuple[Scorer, Calibration, str]:
+    """Read the scorer, its newest calibration and the hash of the configuration.
+
+    Raises BrokenDetector when a file is absent or does not fit the others.
+    """
+    with _readable(folder):
+        found = _description(folder)
+        scorer = _scorer(found, folder)
+        calibration = _calibration(found, folder)
+        check_limits(scorer, calibration)
+        return scorer, calibration, str(found["config_hash"])
+
+
+def read_outline(folder: Path) -> Outline:
+    """Read what a new threshold needs, without the network. Raises BrokenDetector."""
+    with _readable(folder):
+        found = _description(folder)
+        return Outline(
+            schema=checked(Schema, found["schema"]),
+            entities=tuple(found["preparation"]["entities"]),
+            length=checked(Sizes, found["model"]["sizes"]).length,
+            config_hash=str(found["config_hash"]),
+            calibration=_calibration(found, folder),
+        )
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    """Turn what a damaged file causes into BrokenDetector."""
+    try:
+        check_files(folder)
+        yield
+    except (*_BROKEN, pa.ArrowException) as error:
+        raise BrokenDetector(
+            f"the detector in {folder} cannot be read ({type(error).__name__}: "
+            f"{str(error).splitlines()[0] if str(error) else ''}): train and register it again"
+        ) from error
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    described: Any = json.loads((folder / DETECTOR).read_text(encoding="utf-8"))
+    found = described.get("format") if isinstance(described, dict) else None
+    if found != FORMAT:
+        raise BrokenDetector(
+            f"{folder / DETECTOR} must be of format {FORMAT}, however it is of {found}: "
+            "train the model again with this version of aedetect"
+        )
+    return dict(described)
+
+
+def _described(scorer: Scorer, calibration: Calibration, config_hash: str) -> dict[str, Any]:
+    """Return everything but weights and scores as JSON takes it."""
+    preparation = scorer.preparation
+    scaling = preparation.scaling
+    arrays = {"center": scaling.center, "scale": scaling.scale, "quantiles": scaling.quantiles}
+    learnt = {name: None if array is None else array.tolist() for name, array in arrays.items()}
+    kept = ("entities", "clip", "missing", "missing_limit", "min_observed")
+    return {
+        "format": FORMAT,
+        "config_hash": config_hash,
+        "schema": asdict(scorer.schema),
+        "preparation": {name: getattr(preparation, name) for name in kept} | {"scaling": learnt},
+        "model": asdict(scorer.model.settings) | {"sizes": asdict(scorer.model.sizes)},
+        "score": scorer.score,
+        "worst": scorer.worst,
+        "alignment": scorer.alignment,
+        "smooth": scorer.smooth,
+        "residuals": {
+            name: array.astype(float).tolist()
+            for name, array in vars(scorer.residuals).items()
+            if array.size
+        },
+        "calibration": describe(calibration),
+        "libraries": {library: version(library) for library in _LIBRARIES},
+    }
+
+
+def _scorer(described: dict[str, Any], folder: Path) -> Scorer:
+    schema = checked(Schema, described["schema"])
+    preparation = _preparation(described["preparation"], schema)
+    scorer = Scorer(
+        schema=schema,
+        preparation=preparation,
+        model=_model(described["model"], folder / WEIGHTS),
+        score=described["score"],
+        residuals=Residuals(
+            **{name: np.array(each, np.float32) for name, each in described["residuals"].items()}
+        ),
+        worst=checked(int, described["worst"]),
+        alignment=described["alignment"],
+        smooth=checked(int, described["smooth"]),
+    )
+    check_parts(scorer)
+    return scorer
+
+
+def _calibration(described: dict[str, Any], folder: Path) -> Calibration:
+    """Return the newest calibration: a later one, or that of the training."""
+    later = read_later(folder)
+    return later or restored(described["calibration"], folder / CALIBRATION)
+
+
+def _preparation(described: dict[str, Any], schema: Schema) -> Preparation:
+    learnt = described["scaling"]
+    quantiles = learnt["quantiles"]
+    return Preparation(
+        features=checked(tuple[Feature, ...], schema.features),
+        context=schema.context,
+        entities=tuple(described["entities"]),
+        scaling=Scaling(
+            np.array(learnt["center"], dtype=np.float64),
+            np.array(learnt["scale"], dtype=np.float64),
+            None if quantiles is None else np.array(quantiles, dtype=np.float64),
+        ),
+        clip=float(described["clip"]),
+        missing=described["missing"],
+        missing_limit=int(described["missing_limit"]),
+        min_observed=int(described["min_observed"]),
+    )
+
+
+def _model(described: dict[str, Any], weights: Path) -> Autoencoder:
+    import torch
+    from safetensors.torch import load_file
+
+    from aedetect.models.variants import make_network
+
+    sizes = checked(Sizes, described["sizes"])
+    options = {name: value for name, value in described.items() if name != "sizes"}
+    settings = checked(ModelSettings, options)
+    with torch.device("meta"):
+        check_weights(weights, make_network(settings, sizes))
+    model = make_network(settings, sizes)
+    model.load_state_dict(load_file(weights))
+    return model.eval()

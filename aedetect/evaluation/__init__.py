@@ -1,0 +1,16 @@
+"""How good verdicts are: against labels, past events, and synthetic anomalies."""
+
+from aedetect.evaluation.backtest import Backtest, backtest_threshold
+from aedetect.evaluation.comparison import Comparison
+from aedetect.evaluation.ground_truth import KnownAnomalies, known_anomalies
+from aedetect.evaluation.metrics import Evaluation, evaluate
+
+__all__ = [
+    "Backtest",
+    "Comparison",
+    "Evaluation",
+    "KnownAnomalies",
+    "backtest_threshold",
+    "evaluate",
+    "known_anomalies",
+]

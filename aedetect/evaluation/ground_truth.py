@@ -1,0 +1,89 @@
+"""Which stretches are known to be anomalous: from a label column, and from what people said."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aedetect.data import open_engine
+from aedetect.data.reader import reading, register_filesystems
+from aedetect.data.sql import identifier, scan
+from aedetect.events import Label
+from aedetect.events.grouping import group_rows
+from aedetect.events.labels import CONFIRMED
+
+if TYPE_CHECKING:
+    from aedetect.data import Source, SourceFile
+    from aedetect.data.settings import DataSettings
+
+_ENGINE_MB = 300
+
+
+@dataclass(frozen=True, order=True)
+class KnownAnomalies:
+    """One stretch of one entity that is known to be anomalous: both moments (ns) belong to it."""
+
+    entity: str | None
+    start: int
+    end: int
+
+
+def known_anomalies(
+    source: Source, settings: DataSettings, labels: Sequence[Label], *, bridge: int
+) -> tuple[KnownAnomalies, ...] | None:
+    """Return the known stretches, in order; None when nobody says what is anomalous.
+
+    Rows of the label column that are at most `bridge` ns apart are one stretch. Confirmed events
+    count beside them.
+    """
+    files = [file for file in source.files if settings.label in file.columns]
+    if settings.label is None or not files:
+        confirmed = _confirmed(labels)
+        return tuple(sorted(confirmed, key=_place)) if confirmed else None
+    return tuple(sorted({*_labelled(files, settings, bridge), *_confirmed(labels)}, key=_place))
+
+
+def _place(stretch: KnownAnomalies) -> tuple[str, int, int]:
+    return stretch.entity or "", stretch.start, stretch.end
+
+
+def _confirmed(labels: Sequence[Label]) -> list[KnownAnomalies]:
+    return [
+        KnownAnomalies(each.entity, each.start, each.end)
+        for each in labels
+        if each.opinion == CONFIRMED
+    ]
+
+
+def _labelled(
+    files: Sequence[SourceFile], settings: DataSettings, bridge: int
+) -> list[KnownAnomalies]:
+    """Group the rows that the label column marks."""
+    name = f"CAST({identifier(settings.entity)} AS VARCHAR)" if settings.entity else "NULL"
+    time = identifier(settings.timestamp)
+    sql = (
+        f"SELECT DISTINCT {name} AS entity, epoch_ns({time}) AS time "
+        f"FROM {scan(files)} WHERE CAST({identifier(str(settings.label))} AS BOOLEAN) "
+        f"AND {time} IS NOT NULL ORDER BY entity, time"
+    )
+    with (
+        tempfile.TemporaryDirectory(prefix="aedetect-") as scratch,
+        reading(files),
+        open_engine(memory_mb=_ENGINE_MB, threads=2, scratch=Path(scratch)) as connection,
+    ):
+        register_filesystems(connection, files)
+        table = connection.sql(sql).to_arrow_table()
+    time_ns = table["time"].to_numpy()
+    encoded = table["entity"].combine_chunks().dictionary_encode(null_encoding="encode")
+    codes = np.asarray(encoded.indices.to_numpy(), dtype=np.int32)
+    names = encoded.dictionary.to_pylist()
+    found = group_rows(time_ns, codes, bridge=bridge)
+    return [
+        KnownAnomalies(names[codes[first]], int(time_ns[first]), int(time_ns[last]))
+        for first, last in zip(found.first.tolist(), found.last.tolist(), strict=True)
+    ]

@@ -1,0 +1,102 @@
+"""How well verdicts agree with labels: point by point, with no adjustment."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aedetect.data import open_engine
+from aedetect.data.reader import reading, register_filesystems
+from aedetect.data.sql import identifier, scan
+from aedetect.errors import ConfigError, NoData
+from aedetect.output.filesystem import is_remote
+from aedetect.output.partitions import SCORES
+from aedetect.output.schemas import ANOMALY, NOT_SCORED
+from aedetect.timestamps import NANOSECONDS
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from aedetect.data import Source
+    from aedetect.data.settings import DataSettings
+
+_ENGINE_MB = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Agreement of verdicts with labels over the scored rows."""
+
+    rows: int  # scored, with a label
+    not_scored: int
+    days: float  # that the rows span
+    anomalous: float  # share of rows labelled anomalous: what a random score's average precision is
+    average_precision: float
+    precision: float  # of flagged rows, labelled; NaN when nothing is flagged
+    recall: float  # of labelled rows, flagged
+    false_alarms_a_day: float  # rows flagged that are not labelled
+    false_alarm_rate: float  # of the rows not labelled
+
+
+def evaluate(source: Source, output: Path, settings: DataSettings) -> Evaluation:
+    """Compare the scores in an output folder with the labels in the input.
+
+    Raises ConfigError without a label column, NoData without labelled rows that were scored.
+    """
+    label, score, verdict, days = _joined(source, output, settings)
+    scored = verdict != NOT_SCORED
+    truth, flagged = label[scored], verdict[scored] == ANOMALY
+    if not truth.any():
+        raise NoData(
+            f'no scored row is labelled anomalous by "{settings.label}": nothing to measure'
+        )
+    from sklearn.metrics import average_precision_score
+
+    false = int((flagged & ~truth).sum())
+    return Evaluation(
+        rows=int(scored.sum()),
+        not_scored=int((~scored).sum()),
+        days=days,
+        anomalous=float(truth.mean()),
+        average_precision=float(average_precision_score(truth, score[scored])),
+        precision=float(truth[flagged].mean()) if flagged.any() else float("nan"),
+        recall=float(flagged[truth].mean()),
+        false_alarms_a_day=false / days,
+        false_alarm_rate=false / max(int((~truth).sum()), 1),
+    )
+
+
+def _joined(
+    source: Source, output: Path, settings: DataSettings
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float32], npt.NDArray[np.object_], float]:
+    """Return label, score and verdict of each row that has both, and the days they span."""
+    files = [file for file in source.files if settings.label in file.columns]
+    if settings.label is None or not files:
+        raise ConfigError(
+            f"[data] label must name a column of the scored data, however: {settings.label}"
+        )
+    entity = f"CAST({identifier(settings.entity)} AS VARCHAR)" if settings.entity else "NULL"
+    sql = (
+        f"WITH truth AS (SELECT {identifier(settings.timestamp)} AS moment, {entity} AS name, "
+        f"max(coalesce(CAST({identifier(settings.label)} AS BOOLEAN), FALSE)) AS label "
+        f"FROM {scan(files)} GROUP BY ALL) "
+        "SELECT label, score, verdict, epoch_ns(timestamp) AS time FROM "
+        f"read_parquet('{output}/{SCORES}/**/*.parquet') s JOIN truth ON timestamp = moment "
+        "AND entity IS NOT DISTINCT FROM name ORDER BY entity, timestamp"
+    )
+    with (
+        tempfile.TemporaryDirectory(prefix="aedetect-") as scratch,
+        reading(files),
+        open_engine(memory_mb=_ENGINE_MB, threads=2, scratch=Path(scratch)) as connection,
+    ):
+        register_filesystems(connection, files)
+        if is_remote(output):
+            connection.register_filesystem(output.fs)  # type: ignore[attr-defined]
+        table = connection.sql(sql).to_arrow_table()
+    time = table["time"].to_numpy()
+    days = (float(time.max() - time.min()) / NANOSECONDS["d"]) if len(time) else 0.0
+    columns = [table[name].to_numpy() for name in ("label", "score", "verdict")]
+    return columns[0].astype(bool), columns[1], columns[2], max(days, 1e-9)

@@ -1,0 +1,17 @@
+"""Flagged rows -> events, their sentences, and what people say of them."""
+
+from aedetect.events.formation import Formation, form_events
+from aedetect.events.grouping import EventRules
+from aedetect.events.labels import Label, label_events, read_labels
+from aedetect.events.table import Event, read_events
+
+__all__ = [
+    "Event",
+    "EventRules",
+    "Formation",
+    "Label",
+    "form_events",
+    "label_events",
+    "read_events",
+    "read_labels",
+]

@@ -1,0 +1,97 @@
+"""What a person is told of an event, in one line: "disk_w 3.1 MB/s, expected 0.2 to 0.6"."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+MAX_FEATURES = 3  # features
+_SHARE = 0.05  # of the score, from which on a feature is worth a word
+_DIGITS = 6  # at most, after the point
+
+
+def describe_event(
+    causes: Sequence[Mapping[str, Any]] | None,
+    outside: Sequence[Mapping[str, Any]] | None,
+    units: Mapping[str, str],
+) -> str:
+    """Say what the largest causes were and what was expected, from two columns of flagged/.
+
+    A feature outside of its limits has the range that it was expected in; for one that is not,
+    and is strange only together with others, the one value. A row that only a later threshold
+    flagged has no causes.
+    """
+    if causes is None:
+        return "strange by its score; its causes were not computed"
+    outside = outside or ()
+    ranges = {each["feature"]: each for each in outside if each["low"] is not None}
+    wanted = dict(each["feature"].split("=", 1) for each in outside if each["low"] is None)
+    shown = [each for each in causes[:MAX_FEATURES] if each["share"] >= _SHARE] or list(causes[:1])
+    parts = []
+    for cause in shown:
+        name, _, seen = cause["feature"].partition("=")
+        if seen and (name in wanted or cause["observed"] == 1):
+            parts.append(_category(name, seen, wanted.get(name)))
+        else:
+            unit = units.get(cause["feature"])
+            parts.append(_number(cause, ranges.get(cause["feature"]), unit))
+    return "; ".join(parts)
+
+
+def _category(name: str, seen: str, expected: str | None) -> str:
+    was = "a value never seen in training" if seen == "(new)" else seen
+    rather = "which is unusual here" if expected is None else f"expected {expected}"
+    return f"{name} was {was}, {rather}"
+
+
+def _number(cause: Mapping[str, Any], expected: Mapping[str, Any] | None, unit: str | None) -> str:
+    name, observed = cause["feature"], cause["observed"]
+    if observed is None:
+        return f"{name} missing"
+    tail = f" {unit}" if unit else ""
+    if expected is None:
+        expected_text = plain_number(cause["expected"])
+        return f"{name} {plain_number(observed)}{tail}, expected about {expected_text}"
+    low, high = expected["low"], expected["high"]
+    if low == high:
+        return f"{name} {plain_number(observed)}{tail}, expected {plain_number(low)}"
+    digits = _digits(observed, low, high)
+    seen = _fixed(observed, max(digits, _two(observed)))
+    return f"{name} {seen}{tail}, expected {_fixed(low, digits)} to {_fixed(high, digits)}"
+
+
+def plain_number(value: float) -> str:
+    """Write a number as people do: three digits, no exponent unless it is far from 1.
+
+    >>> plain_number(0.43219), plain_number(12345.6), plain_number(2e-9)
+    ('0.432', '12,346', '2e-09')
+    """
+    if value and not 1e-4 <= abs(value) < 1e15:  # noqa: PLR2004 - beyond, zeros are not read
+        return f"{value:.3g}"
+    return _fixed(value, 2 - math.floor(math.log10(abs(value)))) if value else "0"
+
+
+def _two(value: float) -> int:
+    """Return how many digits after the point show two of a number's own."""
+    return 1 - math.floor(math.log10(abs(value))) if value and math.isfinite(value) else 0
+
+
+def _digits(observed: float, low: float, high: float) -> int:
+    """Return how many digits after the point show the range, and the value outside of it."""
+    width = high - low
+    if not (math.isfinite(width) and width > 0):
+        return _DIGITS
+    digits = _two(width)
+    while digits < _DIGITS and round(low, digits) <= round(observed, digits) <= round(high, digits):
+        digits += 1
+    return min(digits, _DIGITS)
+
+
+def _fixed(value: float, digits: int) -> str:
+    """Write a number with so many digits after the point, and no noughts at its end."""
+    if not math.isfinite(value) or (value and not 1e-6 <= abs(value) < 1e15):  # noqa: PLR2004
+        return f"{value:.3g}"
+    text = f"{value:,.{max(digits, 0)}f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in {"-0", ""} else text

@@ -1,0 +1,227 @@
+"""The second stage of a scoring run: flagged/ -> events/, and the event of each flagged row.
+
+The first stage leaves flagged files without a mark in their footer. Events are formed from all
+flagged rows, written, and the files that they change marked last: killed anywhere in between, the
+next run finds a file without the mark and forms them again. What comes out depends on flagged/ and
+the settings alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from aedetect.events.description import describe_event
+from aedetect.events.event_arrays import EventArrays, assemble_events
+from aedetect.events.flagged_rows import read_flagged_columns, read_ids, read_peaks, write_ids
+from aedetect.events.grouping import EventRules
+from aedetect.events.settings import EventSettings
+from aedetect.events.table import EventChanges, compare_events
+from aedetect.events.withdrawn import record_withdrawn
+from aedetect.output import Origin, Partition, aside, list_partitions, locked, publish, written
+from aedetect.output.atomic import TableWriter, read_marks, withdraw
+from aedetect.output.partitions import EVENTS, FLAGGED, PartitionBy
+from aedetect.output.schemas import SEVERITIES, events_schema
+
+if TYPE_CHECKING:
+    from aedetect.arrays import Int64
+
+MARK = b"aedetect.events"  # in the footers of events/ and of flagged/ once events are formed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Formation:
+    """How events are formed."""
+
+    detector: str  # part of every event's name
+    by: PartitionBy
+    settings: EventSettings
+    units: Mapping[str, str] = field(default_factory=dict)  # of features, for the sentences
+
+
+@dataclass(frozen=True, kw_only=True)
+class _State:
+    """The files that are there: flagged ones in order of time, and those of events."""
+
+    partitions: tuple[Partition, ...]  # with flagged rows that stay
+    paths: tuple[Path, ...]  # of their flagged files
+    origins: tuple[Origin, ...]
+    marked: tuple[bool, ...]  # whether their events are formed, by the present rules
+    events: Mapping[Partition, Path]
+    rules: EventRules
+    marks: Mapping[bytes, bytes]
+
+    @property
+    def is_formed(self) -> bool:
+        """Whether there is nothing to do."""
+        return all(self.marked) and set(self.partitions) == set(self.events)
+
+
+def form_events(
+    output: Path, formation: Formation, *, leaving: Collection[Partition] = ()
+) -> EventChanges:
+    """Form events from the flagged rows of all partitions but those about to be withdrawn.
+
+    Returns what changed. Reads footers only when nothing did.
+    Raises OutputError when the output cannot be written or holds files of others.
+    """
+    with written(output), locked(output, alone=True):
+        state = _look(output, formation, leaving)
+        if state.is_formed:
+            return EventChanges()
+        with aside(output) as folder:
+            return _form(output, formation, state, folder)
+
+
+def _look(output: Path, formation: Formation, leaving: Collection[Partition]) -> _State:
+    """List the files, and read what the footers of flagged ones say."""
+    flagged = list_partitions(output / FLAGGED, by=formation.by)
+    partitions = tuple(sorted(flagged.keys() - set(leaving)))
+    paths = tuple(flagged[each] for each in partitions)
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        footers = list(pool.map(read_marks, paths))
+    # The last partition's: so a new model that has written nothing yet changes nothing.
+    rules = EventRules.of(formation.settings, max_gap=footers[-1][0].max_gap if footers else 0)
+    words = {"rules": asdict(rules), "units": dict(formation.units)}
+    mark = json.dumps(words, sort_keys=True).encode()
+    return _State(
+        partitions=partitions,
+        paths=paths,
+        origins=tuple(origin for origin, _ in footers),
+        marked=tuple(found.get(MARK) == mark for _, found in footers),
+        events=list_partitions(output / EVENTS, by=formation.by),
+        rules=rules,
+        marks={MARK: mark},
+    )
+
+
+def _form(output: Path, formation: Formation, state: _State, folder: Path) -> EventChanges:
+    """Form events, write what differs, and mark the flagged files last."""
+    formed = assemble_events(
+        read_flagged_columns(state.paths), state.rules, detector=formation.detector
+    )
+    unsettled = [n for n in range(len(state.paths)) if not _is_settled(state, formed, n)]
+    new = _tables(formation, state, formed, unsettled)
+    gone = [each for each in state.events if each not in set(state.partitions)]
+    old = {each: _read(state.events[each]) for each in (*new, *gone) if each in state.events}
+    changes, vanished = compare_events(old, new)
+    record_withdrawn(output, vanished, formed.ids.tolist(), folder=folder)
+    for number in unsettled:
+        _write_events(output, folder, state, number, new[state.partitions[number]])
+    for partition in gone:
+        withdraw(state.events[partition], root=output / EVENTS)
+    for number in range(len(state.paths)):
+        if not state.marked[number] or np.isin(formed.file_of_rows(number), unsettled).any():
+            _write_flagged(folder, state, formed, number)
+    return changes
+
+
+def _is_settled(state: _State, formed: EventArrays, number: int) -> bool:
+    """Whether the events that begin in a partition are written as they are formed now.
+
+    So it is when no flagged file that they touch is new, and they have the rows they had.
+    """
+    mine, path = formed.starting_in(number), state.events.get(state.partitions[number])
+    last = int(formed.last_file[mine].max(initial=number))
+    if path is None or not all(state.marked[number : last + 1]):
+        return False
+    names = ["event_id", "end", "rows", "peak_timestamp", "suppressed"]
+    with path.open("rb") as stream:
+        table = pq.ParquetFile(stream).read(columns=names).replace_schema_metadata(None)
+    return bool(
+        table.equals(_light_columns(formed, mine, table.schema.field("end").type).select(names))
+    )
+
+
+def _tables(
+    formation: Formation, state: _State, formed: EventArrays, numbers: Sequence[int]
+) -> dict[Partition, pa.Table]:
+    """Describe the events that begin in some partitions; only the peaks are read in full."""
+    chosen = [formed.starting_in(number) for number in numbers]
+    peaks = formed.peak[np.concatenate([*chosen, np.zeros(0, np.int64)])]
+    if not len(peaks):
+        return {state.partitions[n]: _schema_of(state, n).empty_table() for n in numbers}
+    light = formed.light
+    details = read_peaks(state.paths, light.file[peaks], light.row[peaks])
+    tables = {}
+    for number, events in zip(numbers, chosen, strict=True):
+        mine, details = details.slice(0, len(events)), details.slice(len(events))
+        schema = _schema_of(state, number)
+        table = _light_columns(formed, events, schema.field("end").type)
+        for name in ("threshold", "causes", "model_name", "model_version", "calibration_version"):
+            table = table.append_column(name, mine[name])
+        table = table.append_column("text", _texts(mine, formation.units))
+        tables[state.partitions[number]] = table.select(schema.names).cast(schema)
+    return tables
+
+
+def _light_columns(formed: EventArrays, events: Int64, time: pa.DataType) -> pa.Table:
+    """Return what the light columns say of some events."""
+    light = formed.light
+    moments = {
+        "start": formed.start[events],
+        "end": formed.end[events],
+        "peak_timestamp": light.time[formed.peak[events]],
+    }
+    exact = pa.timestamp("ns", tz=time.tz)
+    reasons = pa.array(formed.reasons, pa.string())
+    return pa.table(
+        {
+            "event_id": pa.array(formed.ids[events], pa.string()),
+            "entity": pa.array(light.names, pa.string()).take(pa.array(formed.entity[events])),
+            **{n: pa.array(each, exact).cast(time, safe=False) for n, each in moments.items()},
+            "rows": pa.array(formed.rows[events]),
+            "peak_score": pa.array(light.score[formed.peak[events]]),
+            "p_value": pa.array(formed.p_value[events]),
+            "severity": pa.array(SEVERITIES).take(pa.array(formed.severity[events])),
+            "suppressed": reasons.take(pa.array(formed.quiet[events])),
+        }
+    )
+
+
+def _texts(peaks: pa.Table, units: Mapping[str, str]) -> pa.Array:
+    rows = peaks.select(["causes", "outside"]).to_pylist()
+    return pa.array(
+        [describe_event(each["causes"], each["outside"], units) for each in rows], pa.string()
+    )
+
+
+def _schema_of(state: _State, number: int) -> pa.Schema:
+    """Columns of the events of a partition, with the timestamps of its flagged file."""
+    with state.paths[number].open("rb") as stream:
+        return events_schema(pq.read_schema(stream).field("timestamp").type)
+
+
+def _read(path: Path) -> pa.Table:
+    with path.open("rb") as stream:
+        return pq.ParquetFile(stream).read()
+
+
+def _write_events(output: Path, folder: Path, state: _State, number: int, table: pa.Table) -> None:
+    """Write the events of a partition, unless they are there to the last byte."""
+    path, target = folder / "events.parquet", state.partitions[number].path(output, EVENTS)
+    writer = TableWriter(path, table.schema, state.origins[number], state.marks)
+    for batch in table.to_batches():
+        writer.write(batch)
+    writer.close()
+    if not target.exists() or target.read_bytes() != path.read_bytes():
+        publish(path, target)
+
+
+def _write_flagged(folder: Path, state: _State, formed: EventArrays, number: int) -> None:
+    """Write which event each flagged row of a partition belongs to, unless it is there."""
+    path = state.paths[number]
+    ids = pa.array(formed.ids[formed.of_rows(number)], pa.string())
+    if state.marked[number] and read_ids(path).combine_chunks().equals(ids):
+        return
+    copy = folder / "flagged.parquet"
+    write_ids(path, copy, ids, origin=state.origins[number], marks=state.marks)
+    publish(copy, path)

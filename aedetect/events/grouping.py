@@ -1,0 +1,85 @@
+"""Flagged rows -> stretches that follow closely on each other, and which of them are reported.
+
+What an event is, for everything that forms or counts events: the output, the alert budget, the
+backtest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from aedetect.arrays import Int32, Int64
+from aedetect.events.settings import EventSettings
+from aedetect.timestamps import parse_duration
+
+REPORTED, SHORT, COOLING = 0, 1, 2  # why an event is kept quiet
+
+
+@dataclass(frozen=True)
+class EventRules:
+    """The lengths of time among the settings, in ns; 0: no such rule."""
+
+    bridge: int
+    min_duration: int = 0
+    cool_down: int = 0
+
+    @classmethod
+    def of(cls, settings: EventSettings, *, max_gap: int) -> EventRules:
+        """Take them from the settings, given the longest step (ns) inside a window."""
+        texts = settings.min_duration, settings.cool_down
+        shortest, pause = (parse_duration(text) if text else 0 for text in texts)
+        bridge = parse_duration(settings.bridge) if settings.bridge else max_gap
+        return cls(bridge, shortest, pause)
+
+
+@dataclass(frozen=True)
+class EventGroups:
+    """First and last row of each stretch, as positions: (S,), (S,)."""
+
+    first: Int64
+    last: Int64
+
+    def __len__(self) -> int:
+        """Return the number of stretches."""
+        return len(self.first)
+
+
+def group_rows(time: Int64, entity: Int32, *, bridge: int) -> EventGroups:
+    """Group rows ordered by entity and time (ns): (M,), (M,) -> stretches of positions.
+
+    >>> found = group_rows(np.array([0, 1, 9, 9]), np.array([0, 0, 0, 1], np.int32), bridge=2)
+    >>> found.first.tolist(), found.last.tolist()
+    ([0, 2, 3], [1, 2, 3])
+    """
+    if not len(time):
+        return EventGroups(np.zeros(0, np.int64), np.zeros(0, np.int64))
+    breaks = np.ones(len(time), dtype=np.bool_)
+    breaks[1:] = (entity[1:] != entity[:-1]) | (np.diff(time) > bridge)
+    first = np.flatnonzero(breaks)
+    return EventGroups(first, np.append(first[1:], len(time)) - 1)
+
+
+def suppressed_groups(
+    time: Int64, entity: Int32, stretches: EventGroups, rules: EventRules
+) -> npt.NDArray[np.int8]:
+    """Say which stretches are reported, and why the others are not: (S,).
+
+    A stretch shorter than `min_duration` is SHORT. One that begins within `cool_down` of the end of
+    the last reported one of its entity is COOLING.
+    """
+    begin, end = time[stretches.first], time[stretches.last]
+    verdict = np.where(end - begin < rules.min_duration, SHORT, REPORTED).astype(np.int8)
+    if not rules.cool_down:
+        return verdict
+    owner = entity[stretches.first]
+    ended: dict[int, int] = {}
+    for index in np.flatnonzero(verdict == REPORTED).tolist():  # stretches, not rows
+        code = int(owner[index])
+        if code in ended and begin[index] - ended[code] <= rules.cool_down:
+            verdict[index] = COOLING
+        else:
+            ended[code] = int(end[index])
+    return verdict

@@ -1,0 +1,56 @@
+"""The record of events that were written once and are no more.
+
+It says what a person may have seen before the data were corrected. Unlike the rest of the output
+it depends on what runs there were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from aedetect.events.table import WITHDRAWN
+from aedetect.output import publish
+from aedetect.output.atomic import PART
+from aedetect.output.schemas import events_schema
+
+
+def record_withdrawn(
+    output: Path, gone: Sequence[pa.Table], present: Iterable[str], *, folder: Path
+) -> None:
+    """Add the events that are gone now, and remove those that are there (again).
+
+    Written aside in the folder, then put in place.
+    """
+    target = output / WITHDRAWN / PART
+    old = [_read(target)] if target.exists() else []
+    fresh = [_alike(table) for table in gone if table.num_rows]
+    if not old and not fresh:
+        return
+    now = pa.concat_tables(fresh) if fresh else None
+    names = pa.array(list(present), pa.string())
+    if now is not None:
+        names = pa.concat_arrays([names, now["event_id"].combine_chunks()])
+    kept = [table.filter(pc.invert(pc.is_in(table["event_id"], names))) for table in old]
+    joined = pa.concat_tables([*kept, *([now] if now is not None else [])])
+    if old and joined.equals(old[0]):
+        return
+    path = folder / "withdrawn.parquet"
+    pq.write_table(joined.sort_by([("start", "ascending"), ("event_id", "ascending")]), path)
+    publish(path, target)
+
+
+def _read(path: Path) -> pa.Table:
+    with path.open("rb") as stream:
+        return pq.ParquetFile(stream).read()
+
+
+def _alike(table: pa.Table) -> pa.Table:
+    """Write moments in one type, whatever the files they come from have."""
+    aware = table.schema.field("start").type.tz is not None
+    schema = events_schema(pa.timestamp("ns", tz="UTC" if aware else None))
+    return table.replace_schema_metadata(None).cast(schema)

@@ -1,0 +1,12 @@
+"""Why a row is anomalous: which columns, and what was expected of them."""
+
+from aedetect.explain.causes import rank_causes
+from aedetect.explain.counterfactual import blame_features, find_counterfactual
+from aedetect.explain.expected_range import outside_limits
+
+__all__ = [
+    "blame_features",
+    "find_counterfactual",
+    "outside_limits",
+    "rank_causes",
+]

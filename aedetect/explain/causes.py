@@ -1,0 +1,94 @@
+"""Which features make a row strange: their share, and observed against expected in their units."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from aedetect.explain.expected_range import clip_to_seen
+from aedetect.output.schemas import CAUSE, CAUSES
+from aedetect.preprocessing.preparation import undo
+
+if TYPE_CHECKING:
+    from aedetect.arrays import Float64, Int64
+    from aedetect.detector import Scored
+    from aedetect.preprocessing import Preparation
+
+_T = TypeVar("_T", bound=np.generic)
+
+
+def rank_causes(preparation: Preparation, scored: Scored, values: Float64) -> pa.ListArray:
+    """Explain the flagged rows, given their raw values (M, F): a list of M lists of F causes.
+
+    The share is the feature's part of the squared residual, over its usual size, from what the
+    model expects were the row normal (see `counterfactual`); shares of a row sum to 1 and come
+    largest first. Of a category, `feature` names the value seen ("state=off"), which counts as
+    observed 1 and expected what the model gives that value.
+    """
+    share = _shares(scored)
+    order = np.argsort(-share, axis=1, kind="stable")
+    observed, expected = _in_units(preparation, scored, values)
+    columns = (
+        pa.array(_labels(preparation)).take(
+            pa.array(_sorted(_label_codes(preparation, values), order))
+        ),
+        pa.array(_sorted(share, order)),
+        pa.array(_sorted(observed, order), from_pandas=True),
+        pa.array(_sorted(expected, order)),
+    )
+    structs = pa.StructArray.from_arrays(columns, fields=list(CAUSE))
+    offsets = np.arange(len(values) + 1, dtype=np.int32) * len(preparation.features)
+    return pa.ListArray.from_arrays(pa.array(offsets), structs).cast(CAUSES)
+
+
+def _shares(scored: Scored) -> Float64:
+    """Return each feature's share: (M, F); of the score where no residual is left to share."""
+    left = scored.blamed.sum(axis=1, keepdims=True) > 0
+    parts = np.where(left, scored.blamed, scored.errors).astype(np.float64)
+    shares: Float64 = parts / parts.sum(axis=1, keepdims=True)
+    return shares
+
+
+def _sorted(values: npt.NDArray[_T], order: Int64) -> npt.NDArray[_T]:
+    return np.take_along_axis(values, order, axis=1).ravel()
+
+
+def _in_units(preparation: Preparation, scored: Scored, values: Float64) -> tuple[Float64, Float64]:
+    """Return observed and expected of each feature: (M, F), (M, F)."""
+    known = scored.entity if preparation.entities else np.zeros_like(scored.entity)
+    columns = undo(preparation, scored.expected.astype(np.float64), known)
+    first = np.flatnonzero(np.diff(preparation.owner, prepend=-1))
+    observed, expected = values.copy(), clip_to_seen(preparation.features, columns[:, first])
+    rows = np.arange(len(values))
+    for index, feature in enumerate(preparation.features):
+        if feature.is_text:
+            code = np.nan_to_num(values[:, index], nan=-1).astype(np.int64)
+            given = columns[rows, first[index] + np.maximum(code, 0)]
+            expected[:, index] = np.where(code >= 0, given, 0.0)
+            observed[:, index] = np.where(np.isnan(values[:, index]), np.nan, 1.0)
+    return observed, expected
+
+
+def _labels(preparation: Preparation) -> list[str]:
+    """Every name that `feature` can have: of a category one for each value, one for a new one."""
+    labels = []
+    for feature in preparation.features:
+        values = ("(new)", *feature.categories)
+        labels += [f"{feature.name}={v}" for v in values] if feature.is_text else [feature.name]
+    return labels
+
+
+def _label_codes(preparation: Preparation, values: Float64) -> Int64:
+    """Return the index of each cell's label: (M, F)."""
+    codes = np.zeros(values.shape, dtype=np.int64)
+    offset = 0
+    for index, feature in enumerate(preparation.features):
+        seen = (
+            np.nan_to_num(values[:, index], nan=-1).astype(np.int64) + 1 if feature.is_text else 0
+        )
+        codes[:, index] = offset + seen
+        offset += len(feature.categories) + 1 if feature.is_text else 1
+    return codes

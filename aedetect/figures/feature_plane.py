@@ -1,0 +1,140 @@
+"""Two columns of one entity that make the clearest curve: the plane that pictures are drawn in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from aedetect.errors import NoData
+from aedetect.figures.small_networks import ROWS, as_windows
+from aedetect.preprocessing import Part
+from aedetect.preprocessing.preparation import entity_codes
+
+if TYPE_CHECKING:
+    from aedetect.arrays import Float32
+    from aedetect.preprocessing import Windows
+    from aedetect.training import Ingested, PreparedRows
+
+_ENTITIES = 8  # at most, those with the most rows, that are searched
+_COLUMNS = 40  # at most, those with the most values, that are searched
+_BINS = 15
+_MIN_DISTINCT = 300  # values of a column; with fewer it makes stripes, not a curve
+_MOST_LEFT = 0.2  # variances that a clear curve leaves unexplained
+_LONGEST = 7.0  # standard deviations from end to end; what is longer has a tail, not a curve
+_UNCLEAR = 0.01  # what the gain of another curve counts
+_TURN = np.array([[1, 1], [1, -1]]) / np.sqrt(2)  # to the principal axes of two standard columns
+_TAIL = 0.01  # share of rows at each end of a column that is neither searched nor drawn
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Rows of two columns, each in standard deviations from its mean: points (N, 2)."""
+
+    points: Float32
+    names: tuple[str, str]
+    entity: str | None
+
+    @property
+    def learn(self) -> Windows:
+        """Four rows of five."""
+        return as_windows(self.points[np.arange(len(self.points)) % 5 > 0])
+
+    @property
+    def held_back(self) -> Windows:
+        """Every fifth row, which no network learns from."""
+        return as_windows(self.points[::5])
+
+    @property
+    def where(self) -> str:
+        """Say which columns, and of which entity."""
+        pair = f"{self.names[0]} and {self.names[1]}"
+        return pair if self.entity is None else f"{pair} of {self.entity}"
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Names of the axes, with their unit."""
+        across, up = (f"{name} (standard deviations)" for name in self.names)
+        return {"across": across, "up": up}
+
+
+def choose_plane(ingested: Ingested, prepared: PreparedRows) -> Plane:
+    """Return the pair of columns, and the entity, whose curve is the clearest.
+
+    Raises NoData when no two columns of numbers vary.
+    """
+    windows, features = prepared.windows[Part.LEARN], prepared.preparation.features
+    numbers = [index for index, feature in enumerate(features) if not feature.is_text]
+    first = np.searchsorted(prepared.preparation.owner, numbers)  # the column of each number
+    entity = entity_codes(prepared.preparation, ingested.rows)[windows.ends]
+    best: tuple[float, Plane] | None = None
+    for code in np.argsort(-np.bincount(entity))[:_ENTITIES]:
+        rows = windows.matrix[windows.ends[entity == code]][:, first]
+        gain, pair = _clearest(rows[:: max(1, len(rows) // ROWS)])
+        if gain > 0 and (best is None or gain > best[0]):
+            across, up = (features[numbers[column]].name for column in pair)
+            name = prepared.preparation.entities[code] if prepared.preparation.entities else None
+            best = gain, Plane(_central(rows[:, pair]), (across, up), name)
+    if best is None:
+        raise NoData(
+            f"pictures of a plane need two columns of numbers that vary, got {len(numbers)} columns"
+            " of which no two do: add features"
+        )
+    return best[1]
+
+
+def _clearest(rows: Float32) -> tuple[float, list[int]]:
+    """Return how much a curve explains beyond a line, and for which columns: (R, F)."""
+    values = rows.astype(np.float64)
+    distinct = np.array([len(np.unique(column)) for column in values.T])
+    finest = np.argsort(-distinct, kind="stable")[:_COLUMNS]
+    fine = [int(column) for column in finest if distinct[column] >= _MIN_DISTINCT]
+    varied = [int(column) for column in finest if distinct[column] > 1]
+    pairs = combinations(sorted(fine if len(fine) > 1 else varied), 2)
+    best = 0.0, [0, 0]
+    for pair in pairs:
+        best = max(best, (curve_gain(values[:, pair]), list(pair)))
+    return best
+
+
+def curve_gain(pair: npt.NDArray[np.float64]) -> float:
+    """Return how much of two columns' variance a curve explains beyond a line: (R, 2).
+
+    The line is the first principal axis, and the curve the mean beside each part of an axis. What
+    a curve leaves in a thick cloud or a long tail makes no clear picture: that counts little.
+    """
+    inside = pair[central(pair)]
+    if len(inside) < _BINS or not np.ptp(inside, axis=0).all():
+        return 0.0
+    standard = (inside - inside.mean(0)) / inside.std(0)
+    turned = standard @ _TURN
+    left = min(_left_beside(way[:, ::step]) for way in (standard, turned) for step in (1, -1))
+    gain = 1 - abs(float(np.mean(standard[:, 0] * standard[:, 1]))) - left
+    clear = left < _MOST_LEFT and np.ptp(standard) < _LONGEST
+    return max(gain, 0.0) * (1 if clear else _UNCLEAR)
+
+
+def _left_beside(pair: npt.NDArray[np.float64]) -> float:
+    """Return the second column's variance within parts of equal length of the first: (R, 2)."""
+    axis, beside = pair.T
+    length = max(float(np.ptp(axis)), 1e-9)  # columns that are the same leave an axis of nothing
+    place = np.minimum(((axis - axis.min()) / length * _BINS).astype(int), _BINS - 1)
+    count = np.maximum(np.bincount(place, minlength=_BINS), 1)
+    curve = np.bincount(place, beside, minlength=_BINS) / count
+    return float(np.square(beside - curve[place]).mean())
+
+
+def central(pair: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+    """Return which rows are not in the tails of either column: (R, 2) -> (R,)."""
+    low, high = np.quantile(pair, [_TAIL, 1 - _TAIL], axis=0)
+    return np.asarray(((pair >= low) & (pair <= high)).all(axis=1))
+
+
+def _central(pair: Float32) -> Float32:
+    """Leave out the tails, and measure in standard deviations: (R, 2) -> (N, 2)."""
+    inside = pair[central(pair)]
+    inside = inside[:: max(1, len(inside) // ROWS)]
+    return np.asarray((inside - inside.mean(0)) / inside.std(0), dtype=np.float32)

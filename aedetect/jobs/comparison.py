@@ -1,0 +1,204 @@
+"""Train several variants on the same rows, rank them, and say whether any beats the linear one.
+
+Without labels they are ranked by anomalies planted in copies of held-out rows; with labels both
+rankings are shown, and how far they agree. Results do not depend on how many train at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from aedetect.data.schema import suggest_nearest
+from aedetect.errors import ConfigError
+from aedetect.evaluation import Comparison
+from aedetect.evaluation.comparison import LINEAR, Result, verdict
+from aedetect.evaluation.ranking import (
+    Found,
+    Lead,
+    agreement,
+    by_kind,
+    by_strength,
+    lead,
+    precision,
+)
+from aedetect.jobs import comparison_data, training
+from aedetect.jobs.dataset import ingest_rows, prepare_rows
+from aedetect.jobs.run_record import run_parameters
+from aedetect.logs import log_event
+from aedetect.models.settings import VariantName
+from aedetect.registry import log_nested
+from aedetect.registry.records import RunRecord
+from aedetect.training import Ingested, PreparedRows
+
+if TYPE_CHECKING:
+    from aedetect.arrays import Float32
+    from aedetect.config import Config
+    from aedetect.detector import Scorer
+    from aedetect.jobs.comparison_data import ComparisonBatch, ComparisonData
+
+logger = logging.getLogger(__name__)
+
+CpuClock = Callable[[], float]  # s, of the calling thread's own work
+
+
+@dataclass(frozen=True)
+class _Tried:
+    result: Result
+    found: Found
+    record: RunRecord
+
+
+def choose_variants(names: Sequence[str]) -> tuple[VariantName, ...]:
+    """Return the variants to compare, all when none is named, always with linear among them."""
+    known: tuple[VariantName, ...] = get_args(VariantName)
+    for name in names:
+        if name not in known:
+            raise ConfigError(
+                f'"{name}" is not a variant{suggest_nearest(name, known)}; '
+                f"there are {', '.join(known)}"
+            )
+    return tuple(name for name in known if not names or name in {*names, LINEAR})
+
+
+def compare_variants(
+    config: Config, variants: Sequence[VariantName], *, clock: CpuClock, jobs: int = 1
+) -> Comparison:
+    """Ingest and prepare once, try each variant, rank them, and keep them as nested runs."""
+    with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
+        folder = Path(scratch, "later")
+        folder.mkdir()
+        ingested = ingest_rows(config, Path(scratch))
+        prepared = prepare_rows(config, ingested, Path(scratch))
+        task = comparison_data.prepare_comparison(config, ingested, prepared, folder)
+        one = partial(_try, config, ingested, prepared, task, clock)
+        with ThreadPoolExecutor(max(1, min(jobs, len(variants)))) as pool:
+            tried = list(pool.map(one, variants))
+        return _ranked(config, task, tried, ingested.fingerprint)
+
+
+def _try(
+    config: Config,
+    ingested: Ingested,
+    prepared: PreparedRows,
+    task: ComparisonData,
+    clock: CpuClock,
+    variant: VariantName,
+) -> _Tried:
+    """Train one variant and score what it is tried on, in one thread whatever the others do."""
+    import torch
+
+    torch.set_num_threads(1)  # several round differently
+    own = _settings(config, variant)
+    begin = clock()
+    trained = training.train_scorer(own, ingested, prepared)
+    ready = clock()
+    normal = _score(trained.scorer, task.normal)
+    seconds, scoring = ready - begin, max(clock() - ready, 1e-9)
+    found = Found(normal, _score(trained.scorer, task.altered))
+    result = Result(
+        variant=variant,
+        kinds=by_kind(found, task.planted),
+        strengths=by_strength(found, task.planted),
+        labelled=_on_labels(trained.scorer, task),
+        seconds=seconds,
+        rows_per_second=len(normal) / scoring,
+    )
+    log_event(logger, "compared", variant=variant, precision=result.planted, seconds=seconds)
+    return _Tried(result, found, _record(own, ingested, trained, result))
+
+
+def _settings(config: Config, variant: VariantName) -> Config:
+    """Return the configuration of one variant; a bound that only one has a score for is none."""
+    score = "mse" if config.calibration.score == "elbo" else config.calibration.score
+    return replace(
+        config,
+        model=replace(config.model, variant=variant),
+        calibration=replace(config.calibration, score=score),
+    )
+
+
+def _score(scorer: Scorer, batch: ComparisonBatch) -> Float32:
+    windows = batch.windows
+    return scorer.evaluate(windows.matrix, windows.observed, batch.entity, windows.ends).score
+
+
+def _on_labels(scorer: Scorer, task: ComparisonData) -> float | None:
+    if task.labelled is None:
+        return None
+    score, truth = _score(scorer, task.labelled.batch), task.labelled.truth
+    return precision(score[~truth], score[truth])
+
+
+def _ranked(
+    config: Config, task: ComparisonData, tried: Sequence[_Tried], fingerprint: str
+) -> Comparison:
+    """Order what was tried, compare the winner with the linear one, and keep it all."""
+    order = sorted(tried, key=lambda each: -each.result.planted)
+    best, others = order[0], order[1:]
+    rivals = [each for each in others if LINEAR in {best.result.variant, each.result.variant}]
+    ahead = (
+        lead(best.found, rivals[0].found, task.planted, seed=config.training.seed)
+        if rivals
+        else None
+    )
+    labelled = [each.result.labelled for each in order]
+    known = [value for value in labelled if value is not None]
+    comparison = Comparison(
+        results=tuple(each.result for each in order),
+        lead=ahead,
+        rival=rivals[0].result.variant if rivals else LINEAR,
+        anomalies=len(set(task.planted.anomaly.tolist())),
+        planted_rows=len(task.planted.anomaly),
+        normal_rows=len(best.found.normal),
+        labelled_rows=len(task.labelled.truth) if task.labelled else 0,
+        agreement=agreement([each.result.planted for each in order], known) if known else None,
+        seed=config.training.seed,
+        run_id="",
+    )
+    return replace(comparison, run_id=_keep(config, comparison, order, fingerprint))
+
+
+def _keep(config: Config, comparison: Comparison, order: Sequence[_Tried], fingerprint: str) -> str:
+    """Log the comparison as a run, each variant as one below it."""
+    names = [result.variant for result in comparison.results]
+    metrics = {"agreement": comparison.agreement, **_lead_metrics(comparison.lead)}
+    parent = RunRecord(
+        name="compare",
+        parameters={"variants": ", ".join(names), "training.seed": comparison.seed},
+        metrics={key: value for key, value in metrics.items() if value is not None},
+        tags={"winner": names[0], "data_fingerprint": fingerprint, "verdict": verdict(comparison)},
+    )
+    children = [each.record for each in order]
+    return log_nested(parent, children, name=config.name, tracking_uri=config.tracking_uri)
+
+
+def _lead_metrics(ahead: Lead | None) -> dict[str, float]:
+    return {} if ahead is None else {f"lead_{key}": value for key, value in asdict(ahead).items()}
+
+
+def _record(
+    config: Config, ingested: Ingested, trained: training.Trained, result: Result
+) -> RunRecord:
+    """Return what is kept of one variant."""
+    metrics = {
+        "planted": result.planted,
+        "labelled": result.labelled,
+        "seconds": result.seconds,
+        "rows_per_second": result.rows_per_second,
+        **{f"planted_{kind}": value for kind, value in result.kinds.items()},
+        **{f"planted_strength_{size:g}": value for size, value in result.strengths.items()},
+    }
+    return RunRecord(
+        name=result.variant,
+        parameters=run_parameters(config, ingested, trained.scorer),
+        metrics={key: value for key, value in metrics.items() if value is not None},
+        tags={"variant": result.variant, "config_hash": config.hash},
+        epochs=[asdict(epoch) for epoch in trained.fitted.epochs],
+    )

@@ -1,0 +1,190 @@
+"""What compared variants are tried on: held-out rows, copies with anomalies, and labelled rows.
+
+Prepared once, so that all variants see the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from aedetect.arrays import Bool, Float32
+from aedetect.data import Query, Rows, find_files, open_engine, read_rows
+from aedetect.data.memmap import map_rows
+from aedetect.data.schema import mismatch
+from aedetect.evaluation.ranking import Planted
+from aedetect.evaluation.synthetic_anomalies import (
+    HeldOutRows,
+    SyntheticAnomaly,
+    changed,
+    inject_anomalies,
+    plan_anomalies,
+    spread_of,
+)
+from aedetect.jobs.dataset import DATASET_MEMORY_MB, apply_in_batches
+from aedetect.preprocessing import Part, Preparation, Prepared, Windows, positions, split_by_time
+from aedetect.preprocessing.preparation import apply, entity_codes
+from aedetect.training import Ingested, PreparedRows
+
+if TYPE_CHECKING:
+    from aedetect.config import Config
+
+NORMAL_WINDOWS = 200_000  # at most, evenly spread, that planted rows are compared with
+_SPREAD_ROWS = 100_000  # of an entity, at most, that spreads are taken from
+
+
+@dataclass(frozen=True)
+class ComparisonBatch:
+    """Windows to score, and the entity of every row of their matrix: (R,)."""
+
+    windows: Windows
+    entity: npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Rows of the scoring input that have a whole window, and which are anomalous: (N,)."""
+
+    batch: ComparisonBatch
+    truth: Bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonData:
+    """All that variants are compared on."""
+
+    normal: ComparisonBatch
+    altered: ComparisonBatch
+    planted: Planted  # of each altered window
+    labelled: Labelled | None
+
+
+def prepare_comparison(
+    config: Config, ingested: Ingested, prepared: PreparedRows, scratch: Path
+) -> ComparisonData:
+    """Plant anomalies in copies of the rows that calibrate, and read what is labelled."""
+    rows, calibrate = ingested.rows, prepared.windows[Part.CALIBRATE]
+    held_out = HeldOutRows(
+        values=rows.values,
+        entity=rows.entity,
+        ends=calibrate.ends,
+        spread=_spreads(config, ingested),
+    )
+    anomalies = plan_anomalies(held_out, seed=config.training.seed)
+    entity = entity_codes(prepared.preparation, rows)
+    altered, planted = planted_rows(
+        prepared.preparation, rows, held_out, anomalies, length=config.window.length
+    )
+    return ComparisonData(
+        normal=ComparisonBatch(calibrate.thin(NORMAL_WINDOWS), entity),
+        altered=altered,
+        planted=planted,
+        labelled=read_labelled(config, ingested, prepared.preparation, scratch),
+    )
+
+
+def planted_rows(
+    preparation: Preparation,
+    rows: Rows,
+    held_out: HeldOutRows,
+    anomalies: tuple[SyntheticAnomaly, ...],
+    *,
+    length: int,
+) -> tuple[ComparisonBatch, Planted]:
+    """Prepare each anomaly in a copy of its own, behind the rows before it: (P,) windows."""
+    copies = [_copy(preparation, rows, held_out, anomaly, length) for anomaly in anomalies]
+    marks = [changed(held_out, anomaly) for anomaly in anomalies]
+    firsts = np.cumsum([0, *(len(copy.matrix) for copy in copies[:-1])]) + length - 1
+    ends = [first + np.flatnonzero(mark) for first, mark in zip(firsts, marks, strict=True)]
+    matrix: Float32 = np.concatenate([copy.matrix for copy in copies])
+    observed = np.concatenate([copy.observed for copy in copies])
+    entity = np.concatenate([copy.entity for copy in copies])
+    owner = np.repeat(np.arange(len(anomalies)), [mark.sum() for mark in marks])
+    kinds = np.array([anomaly.kind for anomaly in anomalies])
+    strengths = np.array([anomaly.strength for anomaly in anomalies])
+    windows = Windows(matrix, observed, np.concatenate(ends), length)
+    return ComparisonBatch(windows, entity), Planted(owner, kinds[owner], strengths[owner])
+
+
+def read_labelled(
+    config: Config, ingested: Ingested, preparation: Preparation, scratch: Path
+) -> Labelled | None:
+    """Read the scoring input as far as it has labels; None when no row is labelled anomalous."""
+    collected = _collect_labelled(config, ingested, scratch)
+    if collected is None or not len(collected):
+        return None
+    rows = replace(collected, values=collected.values[:, :-1])
+    matrix, observed, usable = apply_in_batches(preparation, rows, scratch)
+    back = positions(rows.time, starts=rows.starts, usable=usable, max_gap=ingested.schema.max_gap)
+    ends = np.flatnonzero((back >= config.window.length - 1) & observed.any(axis=1))
+    truth = np.asarray(collected.values[ends, -1] > 0)
+    windows = Windows(matrix, observed, ends, config.window.length)
+    batch = ComparisonBatch(windows, entity_codes(preparation, rows))
+    return Labelled(batch, truth) if truth.any() else None
+
+
+def _collect_labelled(config: Config, ingested: Ingested, scratch: Path) -> Rows | None:
+    """Return the ordered rows of the files with labels, the label as last column."""
+    label, schema = config.data.label, ingested.schema
+    if label is None or not config.scoring.input:
+        return None
+    found = find_files(config.input, timestamp=schema.timestamp).files
+    files = [file for file in found if label in file.columns and mismatch(schema, file) is None]
+    if not files:
+        return None
+    features = {feature.name: feature.categories for feature in schema.features}
+    query = Query(
+        files=files,
+        timestamp=schema.timestamp,
+        entity=schema.entity,
+        categories={**features, label: ()},
+    )
+    with open_engine(memory_mb=DATASET_MEMORY_MB, threads=2, scratch=scratch) as connection:
+        return map_rows(
+            read_rows(connection, query), columns=len(features) + 1, folder=scratch
+        ).rows
+
+
+def _copy(
+    preparation: Preparation,
+    rows: Rows,
+    held_out: HeldOutRows,
+    anomaly: SyntheticAnomaly,
+    length: int,
+) -> Prepared:
+    """Prepare an anomaly and the length - 1 rows before it, filled from further back."""
+    first, stop = anomaly.start - length + 1, anomaly.start + anomaly.length
+    own = int(np.searchsorted(rows.entity, rows.entity[first]))
+    oldest = rows.time[first] - preparation.missing_limit
+    begin = own + int(np.searchsorted(rows.time[own:first], oldest))
+    part = rows.take(slice(begin, stop))
+    values = np.array(part.values)
+    values[anomaly.start - begin :] = inject_anomalies(held_out, anomaly)
+    prepared = apply(preparation, replace(part, values=values))
+    here = slice(first - begin, None)
+    return replace(
+        prepared,
+        matrix=prepared.matrix[here],
+        observed=prepared.observed[here],
+        entity=prepared.entity[here],
+    )
+
+
+def _spreads(config: Config, ingested: Ingested) -> npt.NDArray[np.float64]:
+    """Return the spread of numbers in the rows learnt from, 0 for text and booleans: (E, F)."""
+    rows = ingested.rows
+    parts = split_by_time(rows, holdout=config.calibration.holdout, gap=config.window.length)
+    numbers = np.array([feature.kind == "number" for feature in ingested.schema.features])
+    spreads = np.zeros((len(rows.names), len(numbers)))
+    first = np.append(np.flatnonzero(rows.starts), len(rows))
+    for begin, end in pairwise(first.tolist()):
+        learnt = begin + np.flatnonzero(parts[begin:end] == Part.LEARN)
+        if len(learnt):
+            step = max(1, len(learnt) // _SPREAD_ROWS)
+            spreads[rows.entity[begin]] = spread_of(rows.values[learnt[::step]])
+    return np.where(numbers, spreads, 0.0)

@@ -1,0 +1,216 @@
+"""The first two stages of a training run: Parquet -> normal rows -> windows of each part."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from aedetect.data import Query, Rows, Schema, Source, find_files, open_engine, read_rows
+from aedetect.data.memmap import batches_of, map_rows, sampling_period
+from aedetect.data.profiling import Survey, survey
+from aedetect.data.schema import column_types
+from aedetect.data.sources import fingerprint_files
+from aedetect.errors import NoData, TooFewRows
+from aedetect.events import Label, read_labels
+from aedetect.events.labels import CONFIRMED, FALSE_ALARM, LABEL_NAMES
+from aedetect.logs import log_event
+from aedetect.output import written
+from aedetect.preprocessing import Part, Windows, positions, split_by_time
+from aedetect.preprocessing import preparation as preparing
+from aedetect.preprocessing.windows import with_context
+from aedetect.timestamps import format_duration, parse_duration
+from aedetect.training import Ingested, PreparedRows
+from aedetect.training.label_filter import apply_labels
+from aedetect.training.settings import FalseAlarms
+
+if TYPE_CHECKING:
+    from aedetect.config import Config
+    from aedetect.preprocessing import Preparation
+
+logger = logging.getLogger(__name__)
+_T = TypeVar("_T", bound=np.generic)
+
+DATASET_MEMORY_MB = 1_000  # memory of DuckDB while training data are ordered
+MAX_GAP_PERIODS = 5
+MISSING_LIMIT_PERIODS = 10
+
+
+def ingest_rows(config: Config, scratch: Path) -> Ingested:
+    """Read, check, filter and order the training data into a scratch folder."""
+    settings = config.data
+    source = find_files(config.train, timestamp=settings.timestamp)
+    with open_engine(memory_mb=DATASET_MEMORY_MB, threads=2, scratch=scratch) as connection:
+        seen = survey(connection, source, settings)
+        query = Query(
+            files=source.files,
+            timestamp=settings.timestamp,
+            entity=settings.entity,
+            categories={feature.name: feature.categories for feature in seen.features},
+            where=seen.where,
+        )
+        labels = read_labels(config.output)
+        query = apply_labels(
+            query,
+            labels,
+            arrived=_arrived(config) if labels else None,
+            false_alarms=config.training.false_alarms,
+        )
+        collected = map_rows(
+            read_rows(connection, query), columns=len(seen.features), folder=scratch
+        )
+    notes = (
+        *(f"{file}: set aside" for file in source.aside),
+        *_row_notes(seen, collected.duplicates),
+        *_label_notes(labels, config.training.false_alarms),
+        *seen.left_out,
+    )
+    for note in notes:
+        log_event(logger, "note", text=note)
+    return Ingested(
+        rows=collected.rows,
+        schema=_schema(config, seen, collected.rows, source),
+        survey=seen,
+        source=source,
+        fingerprint=_fingerprint(source),
+        notes=notes,
+    )
+
+
+def prepare_rows(config: Config, ingested: Ingested, scratch: Path) -> PreparedRows:
+    """Split by time, learn what is typical from the learning part, and form windows."""
+    rows, schema, length = ingested.rows, ingested.schema, config.window.length
+    parts = split_by_time(rows, holdout=config.calibration.holdout, gap=length)
+    limit = config.prepare.missing_limit
+    preparation = preparing.learn(
+        rows,
+        parts,
+        schema=schema,
+        settings=config.prepare,
+        missing_limit=parse_duration(limit) if limit else MISSING_LIMIT_PERIODS * schema.period,
+    )
+    matrix, observed, usable = apply_in_batches(preparation, rows, scratch)
+    starts = rows.starts
+    starts[1:] |= parts[1:] != parts[:-1]
+    back = positions(rows.time, starts=starts, usable=usable, max_gap=schema.max_gap)
+    ends = {part: np.flatnonzero((back >= length - 1) & (parts == part)) for part in Part}
+    ends[Part.LEARN] = ends[Part.LEARN][:: config.window.stride]
+    windows = {part: Windows(matrix, observed, ends[part], length) for part in Part}
+    _check_enough(config, schema, windows)
+    return PreparedRows(preparation=preparation, windows=windows, back=back)
+
+
+def _schema(config: Config, seen: Survey, rows: Rows, source: Source) -> Schema:
+    settings = config.data
+    frequency = parse_duration(settings.frequency) if settings.frequency else None
+    period = frequency or sampling_period(rows)
+    if not period:
+        raise TooFewRows(
+            f"at least two normal rows of one entity are needed, got {len(rows)} rows of "
+            f"{len(rows.names)} entities: give more rows, or check [data] entity"
+        )
+    return Schema(
+        timestamp=settings.timestamp,
+        aware=seen.aware,
+        entity=settings.entity,
+        features=seen.features,
+        context=settings.context,
+        period=period,
+        max_gap=parse_duration(settings.max_gap) if settings.max_gap else MAX_GAP_PERIODS * period,
+        types=column_types(source.files),
+    )
+
+
+def _row_notes(seen: Survey, duplicates: int) -> list[str]:
+    notes = []
+    if seen.normal < seen.rows:
+        left = f"{seen.rows - seen.normal} of {seen.rows} rows"
+        notes.append(
+            f"{left} are not normal or have no timestamp ({seen.where or 'no filter'}): left out"
+        )
+    if duplicates:
+        notes.append(f"{duplicates} rows repeat an entity and timestamp: the first of each is kept")
+    return notes
+
+
+def _arrived(config: Config) -> Source | None:
+    """Return the files to score, whose false alarms may join; None when there are none."""
+    if not config.scoring.input:
+        return None
+    with suppress(NoData):
+        return find_files(config.input, timestamp=config.data.timestamp)
+    return None
+
+
+def _label_notes(labels: Sequence[Label], false_alarms: FalseAlarms) -> list[str]:
+    """Say what people's labels change."""
+    counts = {each: sum(label.opinion == each for label in labels) for each in LABEL_NAMES}
+    done = {"normal": "join as normal", "exclude": "are left out"}[false_alarms]
+    notes = {CONFIRMED: "are left out", FALSE_ALARM: done}
+    return [
+        f"{count} events labelled {each.replace('_', ' ')}: their rows {notes[each]}"
+        for each, count in counts.items()
+        if count
+    ]
+
+
+def apply_in_batches(
+    preparation: Preparation, rows: Rows, scratch: Path
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Prepare all rows into mapped files: matrix (R, D + K), observed (R, D), usable (R,)."""
+    width, columns, count = preparation.width, len(preparation.owner), len(rows)
+    matrix = _mapped(scratch / "matrix.npy", np.dtype(np.float32), (count, width))
+    observed = _mapped(scratch / "observed.npy", np.dtype(np.bool_), (count, columns))
+    usable = np.zeros(count, dtype=np.bool_)
+    done = 0
+    for batch, before in with_context(batches_of(rows), lookback=preparation.missing_limit):
+        part = preparing.apply(preparation, batch)
+        place = slice(done, done + len(batch) - before)
+        matrix[place], observed[place] = part.matrix[before:], part.observed[before:]
+        usable[place] = part.usable[before:] & ~part.infinite[before:].any(axis=1)
+        done = place.stop
+    return matrix, observed, usable
+
+
+def _mapped(path: Path, dtype: np.dtype[_T], shape: tuple[int, ...]) -> npt.NDArray[_T]:
+    """Map a new file for which the disk has room: writing to a mapped one that has not kills us.
+
+    Raises OutputError when it has no room.
+    """
+    with written(path.parent):
+        array: npt.NDArray[_T] = np.lib.format.open_memmap(path, "w+", dtype, shape)
+        if hasattr(os, "posix_fallocate"):
+            with path.open("r+b") as stream:
+                os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
+    return array
+
+
+def _check_enough(config: Config, schema: Schema, windows: Mapping[Part, Windows]) -> None:
+    """Raise TooFewRows when a part has no window at all."""
+    for part in (Part.LEARN, Part.VALIDATE, Part.CALIBRATE):
+        if not len(windows[part]):
+            length = config.window.length
+            raise TooFewRows(
+                f"no window of {length} rows without a step over {format_duration(schema.max_gap)} "
+                f"fits the rows to {part.name.lower()}: give more rows, lower [window] length, or "
+                "raise [data] max_gap"
+            )
+
+
+def data_fingerprint(config: Config) -> str:
+    """Return the fingerprint of the training data as they are now."""
+    return _fingerprint(find_files(config.train, timestamp=config.data.timestamp))
+
+
+def _fingerprint(source: Source) -> str:
+    """Hash the names and contents of all files."""
+    listed = json.dumps(fingerprint_files(source.files), sort_keys=True)
+    return hashlib.blake2b(listed.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,90 @@
+"""Rows labelled anomalous in the held-out time: never learnt from, scored for `fbeta` alone."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from aedetect.arrays import Bool, Int64
+from aedetect.calibration import HeldOut
+from aedetect.data import Query, Rows, open_engine, read_rows
+from aedetect.data.memmap import map_rows
+from aedetect.data.sql import identifier
+from aedetect.detector import Evaluated, Series
+from aedetect.jobs.dataset import DATASET_MEMORY_MB, apply_in_batches
+from aedetect.preprocessing import Preparation, positions
+from aedetect.preprocessing.preparation import entity_codes
+from aedetect.training import Ingested
+
+if TYPE_CHECKING:
+    from aedetect.config import Config
+
+Judge = Callable[[Series, Bool], tuple[Int64, Evaluated]]
+
+
+def labelled_rows(
+    config: Config,
+    ingested: Ingested,
+    preparation: Preparation,
+    normal: HeldOut,
+    judge: Judge,
+) -> HeldOut:
+    """Return the labelled rows of the training files from where each entity's held-out rows begin.
+
+    Their windows hold all rows, labelled or not, as when new rows are scored. `judge` is the
+    scorer's. Rows that cannot be scored are left out.
+    """
+    label, files = config.data.label, ingested.source.files
+    known = label is not None and all(label in file.columns for file in files)
+    if not known or ingested.survey.normal == ingested.survey.rows or not len(normal):
+        return HeldOut.of([])
+    with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
+        rows = _read(config, ingested, Path(folder), since=int(normal.time.min()))
+        if not len(rows):
+            return HeldOut.of([])
+        truth = np.asarray(rows.values[:, -1] > 0)
+        plain = Rows(
+            time=rows.time, entity=rows.entity, names=rows.names, values=rows.values[:, :-1]
+        )
+        matrix, observed, usable = apply_in_batches(preparation, plain, Path(folder))
+        back = positions(
+            rows.time, starts=rows.starts, usable=usable, max_gap=ingested.schema.max_gap
+        )
+        owner = _owners(ingested, rows)
+        since = np.full(len(ingested.rows.names) + 1, np.iinfo(np.int64).max)  # the last: unseen
+        np.minimum.at(since, normal.entity, normal.time)
+        codes = entity_codes(preparation, plain)
+        series = Series(matrix, observed, codes, back, valid=np.ones(len(rows), dtype=np.bool_))
+        ends, evaluated = judge(series, truth & (rows.time >= since[owner]))
+        return HeldOut.of(evaluated.score, entity=owner[ends], time=rows.time[ends], anomaly=True)
+
+
+def _read(config: Config, ingested: Ingested, folder: Path, *, since: int) -> Rows:
+    """Read rows with the label as last column, and those that the first of them need before."""
+    schema, label = ingested.schema, str(config.data.label)
+    features = {feature.name: feature.categories for feature in schema.features}
+    conditions = [f"({config.data.normal})"] if config.data.normal else []
+    conditions += [f"{identifier(schema.entity)} IS NOT NULL"] if schema.entity else []
+    lookback = config.window.length * schema.max_gap
+    query = Query(
+        files=ingested.source.files,
+        timestamp=schema.timestamp,
+        entity=schema.entity,
+        categories={**features, label: ()},
+        where=" AND ".join(conditions) or None,
+        start=since - lookback,
+    )
+    with open_engine(memory_mb=DATASET_MEMORY_MB, threads=2, scratch=folder) as connection:
+        return map_rows(read_rows(connection, query), columns=len(features) + 1, folder=folder).rows
+
+
+def _owners(ingested: Ingested, rows: Rows) -> npt.NDArray[np.int32]:
+    """Return each row's entity as among the normal rows: (R,), -1 when it has none of those."""
+    known = {name: code for code, name in enumerate(ingested.rows.names)}
+    lookup = np.array([known.get(name, -1) for name in rows.names], dtype=np.int32)
+    return np.asarray(lookup[rows.entity])

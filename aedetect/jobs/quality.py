@@ -1,0 +1,186 @@
+"""What is to be known of the data before training: by column and by entity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from aedetect.arrays import Float64
+from aedetect.data import Rows, find_files
+from aedetect.data.schema import mismatch
+from aedetect.timestamps import format_duration, format_instant
+
+if TYPE_CHECKING:
+    from aedetect.config import Config
+    from aedetect.data import Schema
+    from aedetect.training import Ingested
+
+OK = "ok"
+_MANY_MISSING = 0.05  # share of missing cells from which a column is remarked on
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnQuality:
+    """One feature over the normal rows."""
+
+    name: str
+    kind: str
+    missing: float  # share of cells
+    infinite: int
+    low: float | None
+    mean: float | None
+    high: float | None
+    constant_in: int  # entities
+    verdict: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntityQuality:
+    """One entity over the normal rows."""
+
+    name: str | None
+    rows: int
+    first: str
+    last: str
+    gaps: int  # steps longer than a window may contain
+    longest_gap: str
+    verdict: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quality:
+    """A report on the training data."""
+
+    rows: int
+    period: str
+    max_gap: str
+    columns: tuple[ColumnQuality, ...]
+    entities: tuple[EntityQuality, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Statistics:
+    """Per entity and column: (E, C)."""
+
+    present: npt.NDArray[np.int64]
+    infinite: npt.NDArray[np.int64]
+    low: Float64
+    high: Float64
+    total: Float64
+
+
+def assess(ingested: Ingested, *, length: int) -> Quality:
+    """Report on ingested rows; windows will have `length` rows."""
+    rows, schema = ingested.rows, ingested.schema
+    first = np.flatnonzero(rows.starts)
+    slices = [slice(a, b) for a, b in zip(first, np.append(first[1:], len(rows)), strict=True)]
+    statistics = _statistics(rows, slices)
+    return Quality(
+        rows=len(rows),
+        period=format_duration(schema.period),
+        max_gap=format_duration(schema.max_gap),
+        columns=tuple(
+            _column(ingested, statistics, index) for index in range(len(schema.features))
+        ),
+        entities=tuple(_entity(rows, piece, schema.max_gap, length) for piece in slices),
+        notes=ingested.notes,
+    )
+
+
+def _statistics(rows: Rows, slices: list[slice]) -> _Statistics:
+    """Go through the entities, one in memory at a time."""
+    present, infinite, low, high, total = [], [], [], [], []
+    for piece in slices:
+        values = np.asarray(rows.values[piece])
+        finite = np.isfinite(values)
+        present.append(finite.sum(axis=0))
+        infinite.append(np.isinf(values).sum(axis=0))
+        low.append(np.where(finite, values, np.inf).min(axis=0))
+        high.append(np.where(finite, values, -np.inf).max(axis=0))
+        total.append(np.where(finite, values, 0).sum(axis=0))
+    return _Statistics(*(np.stack(part) for part in (present, infinite, low, high, total)))
+
+
+def _column(ingested: Ingested, statistics: _Statistics, index: int) -> ColumnQuality:
+    feature, entities = ingested.schema.features[index], len(statistics.low)
+    count = int(statistics.present[:, index].sum())
+    infinite = int(statistics.infinite[:, index].sum())
+    missing = 1 - (count + infinite) / len(ingested.rows)
+    constant = int((statistics.low[:, index] == statistics.high[:, index]).sum())
+    low, high = float(statistics.low[:, index].min()), float(statistics.high[:, index].max())
+    remarks = []
+    if low == high:
+        remarks.append("constant: any change will count")
+    elif constant:
+        remarks.append(f"constant in {constant} of {entities} entities")
+    if missing > _MANY_MISSING:
+        remarks.append(f"{missing:.0%} missing")
+    if infinite:
+        remarks.append(f"{infinite} infinite values: such rows are not learnt from nor scored")
+    numeric = not feature.is_text
+    return ColumnQuality(
+        name=feature.name,
+        kind=feature.kind,
+        missing=missing,
+        infinite=infinite,
+        low=low if numeric else None,
+        mean=float(statistics.total[:, index].sum() / max(count, 1)) if numeric else None,
+        high=high if numeric else None,
+        constant_in=constant,
+        verdict="; ".join(remarks) or OK,
+    )
+
+
+def _entity(rows: Rows, piece: slice, max_gap: int, length: int) -> EntityQuality:
+    time = np.asarray(rows.time[piece])
+    steps = np.diff(time)
+    gaps = np.flatnonzero(steps > max_gap)
+    runs = np.diff(np.concatenate([[0], gaps + 1, [len(time)]]))
+    verdict = OK
+    if len(time) < length:
+        verdict = f"fewer rows than a window of {length}: cannot be learnt from"
+    elif runs.max() < length:
+        verdict = f"no {length} rows without a gap: raise [data] max_gap"
+    elif len(gaps):
+        verdict = f"{len(gaps)} gaps: windows do not span them"
+    return EntityQuality(
+        name=rows.names[rows.entity[piece.start]],
+        rows=len(time),
+        first=format_instant(int(time[0])),
+        last=format_instant(int(time[-1])),
+        gaps=len(gaps),
+        longest_gap=format_duration(int(steps.max())) if len(steps) else "none",
+        verdict=verdict,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputQuality:
+    """Whether the data to score fit what training would learn."""
+
+    files: int
+    rows: int
+    first: str
+    last: str
+    problems: tuple[str, ...]
+
+
+def assess_input(config: Config, schema: Schema) -> InputQuality:
+    """Compare the files to score with the columns of the training data."""
+    source = find_files(config.input, timestamp=schema.timestamp)
+    unfit = {file.name: mismatch(schema, file) for file in source.files}
+    ranges = [file.times for file in source.files if file.times is not None]
+    return InputQuality(
+        files=len(source.files),
+        rows=sum(file.rows for file in source.files),
+        first=format_instant(min((each.first for each in ranges), default=0)),
+        last=format_instant(max((each.last for each in ranges), default=0)),
+        problems=tuple(
+            [str(each) for each in source.aside]
+            + [f"{name} {reason}" for name, reason in unfit.items() if reason is not None]
+        ),
+    )

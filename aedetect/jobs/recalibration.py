@@ -1,0 +1,123 @@
+"""A new threshold for a registered model, from its held-out scores: no training, no network."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aedetect import registry
+from aedetect.calibration import Calibration, Forecast, fit_calibration
+from aedetect.calibration.calibration import log_calibration
+from aedetect.calibration.confirmed_events import with_confirmed
+from aedetect.calibration.forecast import Timing
+from aedetect.calibration.serialization import write_calibration
+from aedetect.calibration.settings import THRESHOLD_KEYS
+from aedetect.detector import Outline, read_outline
+from aedetect.events import read_labels
+
+if TYPE_CHECKING:
+    from aedetect.config import Config
+
+SHARED = "(all others)"  # how the entities without a threshold of their own are shown
+
+
+@dataclass(frozen=True)
+class EntityThreshold:
+    """What holds for one entity."""
+
+    entity: str | None
+    threshold: float
+    rate: float  # at most this share of its normal rows is flagged
+    rows: int  # held out
+    tail_fits: bool
+    forecast: Forecast
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recalibrated:
+    """A new calibration of a registered model, as people are told of it."""
+
+    model: str
+    version: int
+    asked: dict[str, object]
+    thresholds: tuple[EntityThreshold, ...]  # the pooled one first
+    forecast: Forecast  # of the events of all entities together
+    elsewhere: dict[str, float]
+
+
+def recalibrate(config: Config, reference: str | None = None) -> Recalibrated:
+    """Choose a new threshold for a model and store it as that model's next calibration.
+
+    Raises CalibrationRefused, UnknownModel, BrokenDetector or RegistryError.
+    """
+    uri = config.tracking_uri
+    registered = registry.find_version(reference or config.model_reference, tracking_uri=uri)
+    saved = read_outline(registry.fetch_version(registered, tracking_uri=uri))
+    made = recalibrated(config, saved)
+    log_calibration(made)
+    with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
+        write_calibration(made, Path(folder))
+        registry.add_calibration(
+            registered, Path(folder), version=made.version, tracking_uri=uri, tags=_asked(config)
+        )
+    return describe_recalibration(made, saved, model=registered.reference, asked=_asked(config))
+
+
+def recalibrated(config: Config, saved: Outline) -> Calibration:
+    """Calibrate on the held-out scores of a saved detector, as its next version.
+
+    What people confirmed is heeded by fbeta. The limits of single columns stay: they rest on
+    residuals, which are not kept.
+    """
+    before = saved.calibration
+    held_out = before.held_out
+    if config.calibration.threshold == "fbeta":
+        labels = read_labels(config.output)
+        held_out = with_confirmed(held_out, labels, config.output, entities=saved.entities)
+    return fit_calibration(
+        held_out,
+        settings=config.calibration,
+        timing=Timing.of(config.events, schema=saved.schema, length=saved.length),
+        per_entity=bool(saved.entities),
+        version=before.version + 1,
+        limits=before.limits,
+    )
+
+
+def describe_recalibration(
+    calibration: Calibration, saved: Outline, *, model: str, asked: dict[str, object]
+) -> Recalibrated:
+    """Put a calibration in words."""
+    groups = {SHARED if calibration.own else None: calibration} | {
+        saved.entities[code]: group for code, group in calibration.own.items()
+    }
+    return Recalibrated(
+        model=model,
+        version=calibration.version,
+        asked=asked,
+        thresholds=tuple(
+            EntityThreshold(
+                entity=name,
+                threshold=group.threshold.value,
+                rate=group.threshold.rate,
+                rows=len(group.reference),
+                tail_fits=group.reference.tail.fits,
+                forecast=group.forecast,
+            )
+            for name, group in groups.items()
+        ),
+        forecast=calibration.forecast,
+        elsewhere=dict(calibration.elsewhere),
+    )
+
+
+def _asked(config: Config) -> dict[str, object]:
+    """Return the method, its own setting where it has one, and what becomes of unseen entities."""
+    given = asdict(config.calibration)
+    method = config.calibration.threshold
+    option = {"fbeta": "beta"}.get(method, method)
+    wanted = {key: given[key] for key in ("threshold", option, "unseen")}
+    assert wanted.keys() <= set(THRESHOLD_KEYS)
+    return wanted

@@ -1,0 +1,234 @@
+"""The newest calibration applied to history: from scores/ alone, no network loaded.
+
+Stages as in `aedetect.jobs.scoring`: plan, one partition after the other, finish.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from aedetect import registry
+from aedetect.arrays import Float64
+from aedetect.detector import Outline, read_outline
+from aedetect.events import Formation, form_events
+from aedetect.jobs import delivery
+from aedetect.logs import log_event
+from aedetect.output import Origin, Partition, aside, locked, publish, read_origins, written
+from aedetect.output.atomic import TableWriter, sweep
+from aedetect.output.catalog import check_owner
+from aedetect.output.partitions import FLAGGED, SCORES, Span
+from aedetect.scoring.reflag import ExplainedRows, reflag_batch
+
+if TYPE_CHECKING:
+    from aedetect.config import Config
+
+logger = logging.getLogger(__name__)
+
+NORMAL, ANOMALY = "normal", "anomaly"
+_BATCH_ROWS = 32_768
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReflagPlan:
+    """What is to be flagged anew, and by which calibration."""
+
+    model: registry.Registered
+    saved: Outline
+    output: Path
+    formation: Formation
+    partitions: tuple[tuple[Partition, Origin], ...]
+    current: int  # are so already
+    other: int  # were scored by another version of the model
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReflaggedPartition:
+    """What became of one partition."""
+
+    partition: str
+    rows: int
+    flagged: int
+    unexplained: int  # newly flagged rows: causes need the network
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reflagged:
+    """What a run did."""
+
+    model: str
+    calibration: int
+    partitions: int
+    current: int
+    other: int
+    rows: int
+    flagged: int
+    unexplained: int
+    events: dict[str, int]  # new, changed and withdrawn
+    since: str | None  # the first partition with unexplained rows
+
+
+def plan_reflagging(config: Config, *, span: Span) -> ReflagPlan:
+    """List the partitions that another calibration of the same model version flagged."""
+    uri, output = config.tracking_uri, config.output
+    model = registry.find_version(config.model_reference, tracking_uri=uri)
+    saved = read_outline(registry.fetch_version(model, tracking_uri=uri))
+    existing = read_origins(output, by=config.scoring.partition)
+    check_owner(existing, model_name=model.name)
+    asked = [
+        (partition, origin)
+        for partition, origin in sorted(existing.items(), key=lambda pair: pair[0])
+        if origin is not None and span.covers(partition)
+    ]
+    same = [pair for pair in asked if pair[1].model_version == model.version]
+    due = [pair for pair in same if pair[1].calibration_version != saved.calibration.version]
+    log_event(logger, "plan", partitions=len(due))
+    return ReflagPlan(
+        model=model,
+        saved=saved,
+        output=output,
+        formation=Formation(
+            detector=model.name,
+            by=config.scoring.partition,
+            settings=config.events,
+            units=config.data.units,
+        ),
+        partitions=tuple(due),
+        current=len(same) - len(due),
+        other=len(asked) - len(same),
+    )
+
+
+def reflag_partition(work: ReflagPlan, partition: Partition, origin: Origin) -> ReflaggedPartition:
+    """Flag one partition anew and put its two files in place, the scores last.
+
+    The scores' footer is what later runs go by, as in `aedetect.scoring.worker`.
+    """
+    now = replace(origin, calibration_version=work.saved.calibration.version)
+    with written(work.output), aside(work.output) as folder:
+        done = _write(work, partition, now, folder)
+        with locked(work.output, alone=False):
+            for kind in (FLAGGED, SCORES):
+                publish(folder / f"{kind}.parquet", partition.path(work.output, kind))
+    log_event(logger, "partition", **asdict(done))
+    return done
+
+
+def finish_reflagging(work: ReflagPlan, computed: Iterable[ReflaggedPartition]) -> Reflagged:
+    """Form the events anew, and sum up."""
+    done = list(computed)
+    changes = form_events(work.output, work.formation)
+    return Reflagged(
+        model=work.model.reference,
+        calibration=work.saved.calibration.version,
+        partitions=len(done),
+        current=work.current,
+        other=work.other,
+        rows=sum(each.rows for each in done),
+        flagged=sum(each.flagged for each in done),
+        unexplained=sum(each.unexplained for each in done),
+        events=changes.counts,
+        since=min((each.partition for each in done if each.unexplained), default=None),
+    )
+
+
+def run_reflagging(
+    config: Config, *, span: Span | None = None, config_path: str | None = None
+) -> Reflagged:
+    """Flag anew what is written, one partition after the other, in this process; deliver that."""
+    delivery.check_delivery(config)
+    with written(config.output):
+        sweep(config.output)
+    work = plan_reflagging(config, span=span or Span())
+    done = finish_reflagging(work, [reflag_partition(work, *each) for each in work.partitions])
+    delivery.notify(config, config_path=config_path)
+    delivery.fill_database(config)
+    return done
+
+
+def _write(
+    work: ReflagPlan, partition: Partition, origin: Origin, folder: Path
+) -> ReflaggedPartition:
+    """Judge the rows of a partition anew, into two files of a folder."""
+    paths = {kind: partition.path(work.output, kind) for kind in (SCORES, FLAGGED)}
+    unexplained = 0
+    with paths[SCORES].open("rb") as scores, paths[FLAGGED].open("rb") as flagged:
+        readers = {SCORES: pq.ParquetFile(scores), FLAGGED: pq.ParquetFile(flagged)}
+        writers = {
+            kind: TableWriter(folder / f"{kind}.parquet", _plain(reader.schema_arrow), origin)
+            for kind, reader in readers.items()
+        }
+        kept = ExplainedRows(readers[FLAGGED])
+        for batch in readers[SCORES].iter_batches(_BATCH_ROWS):
+            judged, threshold, promised = _judged(work, _plain_batch(batch))
+            strange = pc.equal(judged["verdict"], ANOMALY)
+            chosen = strange.to_numpy(zero_copy_only=False)
+            writers[SCORES].write(judged)
+            found, new = reflag_batch(
+                judged.filter(strange),
+                threshold=threshold[chosen],
+                promised=promised[chosen],
+                kept=kept,
+                origin=origin,
+            )
+            writers[FLAGGED].write(found)
+            unexplained += new
+        for writer in writers.values():
+            writer.close()
+    return ReflaggedPartition(
+        partition=str(partition),
+        rows=writers[SCORES].rows,
+        flagged=writers[FLAGGED].rows,
+        unexplained=unexplained,
+    )
+
+
+def _judged(work: ReflagPlan, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Float64, Float64]:
+    """Give scored rows the verdict and p-value of the calibration.
+
+    Also returns the thresholds, and the p-values of rows at them.
+
+    Rows that are not scored or kept quiet keep their verdict.
+    """
+    calibration = work.saved.calibration
+    score = batch["score"].to_numpy(zero_copy_only=False)
+    entity = _codes(work.saved, batch["entity"])
+    scored = ~np.isnan(score)
+    threshold = calibration.thresholds(entity)
+    p_value = np.full(len(score), np.nan)
+    p_value[scored] = calibration.p_values(score[scored], entity[scored])
+    judged = pc.is_in(batch["verdict"], value_set=pa.array([NORMAL, ANOMALY]))
+    fresh = pa.array([NORMAL, ANOMALY]).take(pa.array((score > threshold).astype(np.int8)))
+    new = {
+        "p_value": pa.array(p_value, pa.float64(), from_pandas=True),
+        "verdict": pc.if_else(judged, fresh, batch["verdict"]),
+    }
+    columns = [new.get(name, batch[name]) for name in batch.schema.names]
+    promised = calibration.p_values(threshold.astype(np.float32), entity)
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema), threshold, promised
+
+
+def _codes(saved: Outline, entity: pa.Array) -> npt.NDArray[np.int32]:
+    """Return each row's entity as learnt: (N,), 0 when all are scaled together, -1 when unseen."""
+    if not saved.entities:
+        return np.zeros(len(entity), dtype=np.int32)
+    known = pa.array(saved.entities, pa.string())
+    found = pc.index_in(entity, value_set=known)
+    return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), dtype=np.int32)
+
+
+def _plain(schema: pa.Schema) -> pa.Schema:
+    return schema.remove_metadata()
+
+
+def _plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return batch.replace_schema_metadata(None)

@@ -1,0 +1,121 @@
+"""What a trained detector is also for: the scored table cleaned or imputed, end to end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aedetect.applications import clean_rows, impute_rows, rewrite_table
+from aedetect.applications.denoise import clean_reach
+from aedetect.applications.impute import impute_reach
+from aedetect.applications.rewrite import RewriteRequest, choose_columns
+from aedetect.applications.writer import check_target
+from aedetect.data import find_files
+from aedetect.data.schema import check_time, mismatch
+from aedetect.data.sources import fingerprint_files
+from aedetect.errors import SchemaMismatch
+from aedetect.jobs.scoring import resolve_model
+from aedetect.scoring import load_detector
+from aedetect.scoring.worker import origin_of
+
+if TYPE_CHECKING:
+    from aedetect.applications.rewrite import CellChange, Context, RewriteCounts
+    from aedetect.arrays import Bool
+    from aedetect.config import Config
+    from aedetect.data import Rows, Schema, Source, SourceFile
+    from aedetect.detector import Scorer
+    from aedetect.output.partitions import Span
+    from aedetect.scoring import Model
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rewritten:
+    """What a command wrote."""
+
+    model: str
+    to: str
+    rows: int  # in the table
+    rows_changed: int
+    cells_changed: int
+    left: dict[str, int]  # rows that had to stay as they were, by reason
+    unreadable: tuple[str, ...]  # files, not in the table
+
+
+@dataclass(frozen=True)
+class _Use:
+    """How rows change, which rows around them count, and which features by default."""
+
+    change: Callable[[Scorer, Rows], CellChange]
+    reach: Callable[[Scorer], Context]
+    default: Callable[[Schema], Bool]
+
+
+def _numbers(schema: Schema) -> Bool:
+    return np.array([feature.kind == "number" for feature in schema.features])
+
+
+def _all(schema: Schema) -> Bool:
+    return np.ones(len(schema.features), dtype=np.bool_)
+
+
+_CLEAN = _Use(clean_rows, clean_reach, _numbers)  # of a state, noise is not a matter of degree
+_IMPUTE = _Use(impute_rows, impute_reach, _all)
+
+
+def clean_table(config: Config, *, to: Path, columns: Sequence[str], span: Span) -> Rewritten:
+    """Write the scored table without noise in the columns and span asked for."""
+    return _apply(_CLEAN, config, to=to, columns=columns, span=span)
+
+
+def impute_table(config: Config, *, to: Path, columns: Sequence[str], span: Span) -> Rewritten:
+    """Write the scored table with the missing cells of the columns and span asked for filled."""
+    return _apply(_IMPUTE, config, to=to, columns=columns, span=span)
+
+
+def _apply(use: _Use, config: Config, *, to: Path, columns: Sequence[str], span: Span) -> Rewritten:
+    model = resolve_model(config)
+    detector = load_detector(model.folder)
+    scorer, schema = detector.scorer, detector.scorer.schema
+    asked = RewriteRequest(
+        features=choose_columns(schema, columns, default=use.default(schema)),
+        since=span.since,
+        until=span.until,
+    )
+    source = find_files(config.input, timestamp=schema.timestamp)
+    check_fit(schema, source.files)
+    check_target(to, source.files)
+    tally = rewrite_table(
+        source.files,
+        partial(use.change, scorer),
+        schema=schema,
+        reach=use.reach(scorer),
+        asked=asked,
+        target=to,
+        origin=origin_of(model, detector, fingerprint_files(source.files)),
+    )
+    return _summary(model, to, tally, source)
+
+
+def check_fit(schema: Schema, files: Sequence[SourceFile]) -> None:
+    """Raise SchemaMismatch when a file lacks what the detector needs."""
+    for file in files:
+        if (lack := mismatch(schema, file)) is not None:
+            raise SchemaMismatch(f"{file.name} {lack}: mend it, or take it out of [scoring] input")
+    check_time(files, timestamp=schema.timestamp)
+
+
+def _summary(model: Model, to: Path, tally: RewriteCounts, source: Source) -> Rewritten:
+    return Rewritten(
+        model=f"{model.name}/{model.version}",
+        to=str(to),
+        rows=tally.rows,
+        rows_changed=tally.changed,
+        cells_changed=tally.cells,
+        left=tally.left,
+        unreadable=tuple(map(str, source.aside)),
+    )

@@ -1,0 +1,60 @@
+"""What the registry is told of a training run: parameters, figures, columns."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aedetect.registry.records import ColumnKind
+from aedetect.timestamps import format_duration
+
+if TYPE_CHECKING:
+    from aedetect.config import Config
+    from aedetect.data import Schema
+    from aedetect.detector import Detector, Scorer
+    from aedetect.training import Ingested
+
+
+def run_parameters(
+    config: Config, ingested: Ingested, scorer: Scorer
+) -> dict[str, str | int | float | bool | None]:
+    """Flatten the settings, and what was derived where they are silent."""
+    flat: dict[str, str | int | float | bool | None] = {}
+    for section in ("data", "prepare", "window", "model", "training", "calibration"):
+        for key, value in asdict(getattr(config, section)).items():
+            plain = (
+                value if isinstance(value, str | int | float | bool | None) else json.dumps(value)
+            )
+            flat[f"{section}.{key}"] = plain
+    sizes = scorer.model.sizes
+    flat["data.frequency"] = format_duration(ingested.schema.period)
+    flat["data.max_gap"] = format_duration(ingested.schema.max_gap)
+    flat["model.hidden"], flat["model.latent"] = json.dumps(sizes.hidden), sizes.latent
+    return flat
+
+
+def run_metrics(ingested: Ingested, detector: Detector) -> dict[str, float]:
+    """Return what the calibration came to, in numbers."""
+    scores, threshold = detector.calibration.scores, detector.calibration.threshold
+    return {
+        "rows": len(ingested.rows),
+        "held_out_windows": len(scores),
+        "held_out_score_median": float(np.median(scores)),
+        "threshold": threshold.value,
+        "promised_false_alarm_rate": threshold.rate,
+        "predicted_events_per_day": detector.calibration.forecast.per_day,
+    }
+
+
+def signature_columns(schema: Schema) -> dict[str, ColumnKind]:
+    """Return the columns that the detector reads, and what they hold."""
+    kinds: dict[str, ColumnKind] = {"category": "text", "boolean": "boolean"}
+    columns: dict[str, ColumnKind] = {schema.timestamp: "timestamp"}
+    if schema.entity is not None:
+        columns[schema.entity] = "text"
+    return columns | {
+        feature.name: kinds.get(feature.kind, "number") for feature in schema.features
+    }

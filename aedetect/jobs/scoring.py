@@ -1,0 +1,246 @@
+"""The stages of a scoring run as plain functions.
+
+The flow in `pipelines/scoring.py` is made of these; `run` is the same without Prefect.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aedetect import registry
+from aedetect.data import find_files
+from aedetect.data.sources import SetAside, fingerprint_files
+from aedetect.errors import UnreadableFile
+from aedetect.events import Formation, form_events
+from aedetect.jobs import delivery
+from aedetect.logs import log_event
+from aedetect.output import aside, locked, read_origins, written
+from aedetect.output.atomic import sweep, withdraw
+from aedetect.output.catalog import check_owner
+from aedetect.output.filesystem import is_remote
+from aedetect.output.partitions import EVENTS, FLAGGED, SCORES, Span
+from aedetect.scoring import Model, Plan, Summary, Unit, load_detector, make_plan
+from aedetect.scoring.input_cache import read_input_cache, write_input_cache
+from aedetect.scoring.input_changes import find_input_changes
+from aedetect.scoring.plan import set_aside, time_extent, unreadable_files
+from aedetect.scoring.run_log import Clock, Record, recording_run
+from aedetect.scoring.schema_drift import schema_mismatches
+from aedetect.scoring.summarize import summarize_input, summarize_run
+from aedetect.scoring.summary import check_strict
+from aedetect.scoring.suppression import Suppression, check_features, read_suppression
+from aedetect.scoring.time_sort import sort_by_time
+from aedetect.scoring.worker import ComputedPartition, Deferred, compute_partition, origin_of
+from aedetect.timestamps import format_duration
+
+if TYPE_CHECKING:
+    from aedetect.config import Config
+    from aedetect.data import Schema, Source
+    from aedetect.detector import Scorer
+    from aedetect.events.table import EventChanges
+    from aedetect.output import Partition
+
+logger = logging.getLogger(__name__)
+
+_PROVISIONAL = "the newest rows are judged from fewer windows until later rows arrive"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringJob:
+    """What a scoring run will do, and with which model."""
+
+    model: Model
+    plan: Plan
+    output: Path
+    formation: Formation
+    summary: Summary  # what is known before anything is computed
+    asked: bool  # whether moments were asked for
+
+
+def resolve_model(config: Config) -> Model:
+    """Ask the registry for the model that scores."""
+    registered = registry.find_version(config.model_reference, tracking_uri=config.tracking_uri)
+    folder = registry.fetch_version(registered, tracking_uri=config.tracking_uri)
+    return Model(folder=str(folder), name=registered.name, version=registered.version)
+
+
+@contextmanager
+def workspace(config: Config) -> Iterator[Path]:
+    """Give a folder for a run's scratch files; the next run removes what a killed one left."""
+    with written(config.output):
+        if not is_remote(config.output):
+            config.output.mkdir(parents=True, exist_ok=True)
+        sweep(config.output)
+    with aside(config.output) as folder:
+        yield folder
+
+
+def plan_run(
+    config: Config,
+    model: Model,
+    *,
+    span: Span,
+    rescore: bool = False,
+    force: bool = False,
+    scratch: Path,
+) -> ScoringJob:
+    """Look at the input and at the output, and list the partitions to compute.
+
+    Within the span those are what is new or changed; to `rescore` also what another model made;
+    when forced, all. The scratch folder must stay until they are computed.
+    """
+    output, by = config.output, config.scoring.partition
+    detector = load_detector(model.folder)
+    scorer = detector.scorer
+    cache = read_input_cache(output, timestamp=scorer.schema.timestamp)
+    found = find_files(config.input, timestamp=scorer.schema.timestamp, known=cache.files)
+    wrong = schema_mismatches(scorer.schema, found.files)
+    fitting = set_aside(found, wrong)
+    source = set_aside(fitting, unreadable_files(fitting.files, by))
+    with written(output):
+        existing = read_origins(output, by=by)
+    check_owner(existing, model_name=model.name)
+    suppression = _suppression(config, scorer.schema, source, existing)
+    prints = fingerprint_files(source.files, known=cache.fingerprints)
+    write_input_cache(output, source.files, prints, known=cache, scratch=scratch)
+    made = make_plan(
+        source,
+        prints,
+        existing,
+        by=by,
+        lookback=scorer.lookback,
+        lookahead=scorer.lookahead,
+        span=span,
+        anew=origin_of(model, detector, {}) if rescore else None,
+        force=force,
+        suppression=suppression,
+    )
+    log_event(logger, "plan", files=len(source.files), partitions=len(made.compute))
+    return ScoringJob(
+        model=model,
+        plan=replace(made, compute=_gathered(made.compute, scorer, scratch)),
+        output=output,
+        formation=Formation(
+            detector=model.name, by=by, settings=config.events, units=config.data.units
+        ),
+        summary=summarize_input(
+            model,
+            found,
+            source,
+            wrong,
+            find_input_changes(source, prints, existing.values()),
+            output=output,
+            label=config.data.label,
+        ),
+        asked=span != Span(),
+    )
+
+
+def compute_or_defer(unit: Unit, *, model: Model, output: Path) -> ComputedPartition | Deferred:
+    """Compute one partition; leave it as it is when a file of it cannot be read."""
+    try:
+        computed = compute_partition(unit, model=model, output=output)
+    except UnreadableFile as error:
+        log_event(logger, "held", partition=unit.partition, because=error)
+        return Deferred(
+            str(unit.partition), tuple(SetAside(*each) for each in error.reasons.items())
+        )
+    log_event(
+        logger,
+        "partition",
+        partition=computed.partition,
+        rows=computed.rows,
+        flagged=computed.flagged,
+    )
+    return computed
+
+
+def form_run_events(job: ScoringJob) -> EventChanges:
+    """Form events from all flagged rows, once every partition is computed."""
+    changes = form_events(job.output, job.formation, leaving=job.plan.withdraw)
+    log_event(logger, "events", **changes.counts)
+    return changes
+
+
+def finish_run(
+    job: ScoringJob, results: Iterable[ComputedPartition | Deferred], changes: EventChanges
+) -> Summary:
+    """Remove the partitions whose input is gone, and sum up."""
+    with written(job.output), locked(job.output, alone=False):
+        for partition in job.plan.withdraw:
+            # The scores last: they say what is still to be done.
+            for kind in (EVENTS, FLAGGED, SCORES):
+                withdraw(partition.path(job.output, kind), root=job.output / kind)
+    return summarize_run(job.summary, job.plan, results, changes, asked=job.asked)
+
+
+def record_run(
+    config: Config, *, clock: Clock | None, run_id: str | None = None
+) -> AbstractContextManager[Record]:
+    """Give what takes the summary of a run and writes its row in `runs/`; see `run_log`."""
+    return recording_run(
+        config.output,
+        model=config.model_reference,
+        clock=clock,
+        stale_after=config.scoring.stale_after,
+        run_id=run_id,
+    )
+
+
+def run_scoring(
+    config: Config,
+    *,
+    span: Span | None = None,
+    rescore: bool = False,
+    force: bool = False,
+    clock: Clock | None = None,
+    what_if: bool = False,
+) -> Summary:
+    """Score what is new or changed, one partition after the other, in this process.
+
+    Without a clock there is no row in `runs/`, and nothing is said of the age of the data. Of a
+    `what_if`, as of another model into another output, nobody is told, nor is a database.
+    """
+    with record_run(config, clock=clock) as tell:
+        if not what_if:
+            delivery.check_delivery(config)
+        model, asked = resolve_model(config), span or Span()
+        with workspace(config) as scratch:
+            job = plan_run(config, model, span=asked, rescore=rescore, force=force, scratch=scratch)
+            units, output = job.plan.compute, job.output
+            done = [compute_or_defer(unit, model=model, output=output) for unit in units]
+            summary = tell(finish_run(job, done, form_run_events(job)))
+    if not what_if:
+        delivery.notify(config, alerts=summary.alerts)
+        delivery.fill_database(config)
+    if config.scoring.strict:
+        check_strict(summary)
+    return summary
+
+
+def _gathered(units: Sequence[Unit], scorer: Scorer, scratch: Path) -> tuple[Unit, ...]:
+    """Order the input by time where that saves work; remark on rows that are judged too early."""
+    if units and scorer.lookahead:
+        newest = format_duration(scorer.lookahead)
+        log_event(logger, "provisional", newest=newest, text=_PROVISIONAL)
+    return sort_by_time(
+        units,
+        schema=scorer.schema,
+        lookback=scorer.lookback,
+        lookahead=scorer.lookahead,
+        folder=scratch,
+    )
+
+
+def _suppression(
+    config: Config, schema: Schema, source: Source, existing: Collection[Partition]
+) -> Suppression:
+    """Gather what keeps rows quiet in any partition, present or due."""
+    start, end = time_extent(source.files, existing)
+    suppression = read_suppression(config.events, config.maintenance, start=start, end=end)
+    check_features(suppression, schema)
+    return suppression

@@ -1,0 +1,177 @@
+"""The past windows most like one: what a flagged stretch can be compared with.
+
+Codes are computed from the training data and the scored data when they are asked for, and kept in
+`codes` below [scoring] output. They are named by the detector and the content of the files they
+were made from: when either changes they are made anew, and what is left of others is removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aedetect.applications.embeddings import (
+    NAMES_FILE,
+    build_embeddings,
+    load_embeddings,
+    nearest_windows,
+)
+from aedetect.data import Query, find_files, open_engine, read_rows
+from aedetect.data.reader import reading
+from aedetect.data.schema import suggest_nearest as nearest_name
+from aedetect.data.sources import fingerprint_file
+from aedetect.errors import NoData
+from aedetect.jobs.rewriting import check_fit
+from aedetect.jobs.scoring import resolve_model
+from aedetect.output import aside, written
+from aedetect.scoring import load_detector
+from aedetect.timestamps import format_instant
+
+if TYPE_CHECKING:
+    from aedetect.applications import Embeddings
+    from aedetect.config import Config
+    from aedetect.data import SourceFile
+    from aedetect.detector import Detector, Scorer
+
+_ENGINE_MB = 1_000  # memory of DuckDB while rows are ordered
+CODES = "codes"  # folder below the output
+NO_ENTITY = "-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """A window of the past."""
+
+    entity: str | None
+    start: str
+    end: str
+    distance: float  # between codes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Similar:
+    """The window asked about, and those like it, the nearest first."""
+
+    model: str
+    entity: str | None
+    start: str
+    end: str
+    searched: int  # windows before it
+    typical: float  # median distance of all of them, to compare with
+    matches: tuple[Match, ...]
+
+
+def find_similar(config: Config, *, entity: str, moment: int, most: int) -> Similar:
+    """Return the past windows most like the one that ends at a moment (ns) of an entity."""
+    model = resolve_model(config)
+    detector = load_detector(model.folder)
+    history = _history(config, detector, Path(model.folder))
+    query = locate_window(history, entity=entity, moment=moment)
+    found = nearest_windows(history, query, most=most)
+    places = history.places
+    return Similar(
+        model=f"{model.name}/{model.version}",
+        entity=history.names[places["entity"][query]],
+        start=_exactly(int(places["start"][query])),
+        end=_exactly(int(places["end"][query])),
+        searched=found.searched,
+        typical=found.typical,
+        matches=tuple(
+            Match(
+                entity=history.names[places["entity"][window]],
+                start=_exactly(int(places["start"][window])),
+                end=_exactly(int(places["end"][window])),
+                distance=float(distance),
+            )
+            for window, distance in zip(found.windows, found.distance, strict=True)
+        ),
+    )
+
+
+def locate_window(history: Embeddings, *, entity: str, moment: int) -> int:
+    """Return the window that ends at a moment (ns) of an entity; raise NoData, naming the nearest.
+
+    An entity without a name is written as "-".
+    """
+    names = [NO_ENTITY if name is None else name for name in history.names]
+    if entity not in names:
+        listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")  # noqa: PLR2004
+        raise NoData(
+            f'--at must name an entity of the data, however: "{entity}"'
+            f"{nearest_name(entity, names)}; there are {listed or 'none'}"
+        )
+    own = np.flatnonzero(history.places["entity"] == names.index(entity))
+    if not len(own):
+        raise NoData(
+            f"--at needs a full window of {history.length} rows, however {entity} has none: choose "
+            "another entity"
+        )
+    closest = own[np.abs(history.places["end"][own] - moment).argmin()]
+    if history.places["end"][closest] != moment:
+        raise NoData(
+            f"--at needs a row that ends a full window of {history.length} rows, however none of "
+            f"{entity} does at {format_instant(moment)}: the nearest that does is at "
+            f"{_exactly(int(history.places['end'][closest]))}"
+        )
+    return int(closest)
+
+
+def _history(config: Config, detector: Detector, folder: Path) -> Embeddings:
+    """Return the codes of all windows, made anew when they are not those of these files."""
+    schema = detector.scorer.schema
+    inputs = config.input if config.scoring.input else ()
+    locations = tuple(dict.fromkeys((*config.train, *inputs)))
+    sources = [find_files((location,), timestamp=schema.timestamp) for location in locations]
+    files = tuple({file.path: file for source in sources for file in source.files}.values())
+    check_fit(schema, files)
+    root = config.output / CODES
+    place = root / _key(folder, files)
+    if not (place / NAMES_FILE).exists():
+        with written(root), aside(root) as scratch:
+            _compute(detector.scorer, files, scratch)
+            for old in root.iterdir():
+                if not old.name.startswith("."):
+                    shutil.rmtree(old)
+            (scratch / CODES).rename(place)
+    return load_embeddings(place)
+
+
+def _compute(scorer: Scorer, files: tuple[SourceFile, ...], scratch: Path) -> None:
+    schema = scorer.schema
+    query = Query(
+        files=files,
+        timestamp=schema.timestamp,
+        entity=schema.entity,
+        categories={feature.name: feature.categories for feature in schema.features},
+    )
+    (scratch / CODES).mkdir()
+    with (
+        tempfile.TemporaryDirectory(prefix="aedetect-") as spill,
+        open_engine(memory_mb=_ENGINE_MB, threads=2, scratch=Path(spill)) as connection,
+        reading(files),
+    ):
+        build_embeddings(scorer, read_rows(connection, query), scratch / CODES)
+
+
+def _key(folder: Path, files: tuple[SourceFile, ...]) -> str:
+    """Name the codes by the detector's files and the content of the rows' files."""
+    digest = hashlib.blake2b(digest_size=16)
+    for path in sorted(folder.iterdir()):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    contents = sorted(fingerprint_file(file) for file in files)  # names may clash between sources
+    digest.update(json.dumps(contents).encode())
+    return digest.hexdigest()
+
+
+def _exactly(nanoseconds: int) -> str:
+    """Write a moment so that it is found again: with its fraction of a second, if it has one."""
+    fraction = nanoseconds % 1_000_000_000
+    return format_instant(nanoseconds) + (f".{fraction:09d}".rstrip("0") if fraction else "")

@@ -1,0 +1,220 @@
+"""The stages of a training run as plain functions; the first two are in `aedetect.jobs.dataset`.
+
+The flow in `pipelines/training.py` is made of these; `run` is the same without Prefect.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aedetect import registry
+from aedetect.calibration import HeldOut
+from aedetect.calibration import fit_calibration as choose_threshold
+from aedetect.calibration.calibration import log_calibration
+from aedetect.calibration.feature_limits import learn_limits
+from aedetect.calibration.forecast import Timing
+from aedetect.detector import Detector, Scorer, Series
+from aedetect.detector.residuals import Residuals
+from aedetect.detector.score_functions import learn_residuals
+from aedetect.events import EventRules
+from aedetect.jobs.dataset import ingest_rows, prepare_rows
+from aedetect.jobs.labelled_rows import labelled_rows
+from aedetect.jobs.run_record import run_metrics, run_parameters, signature_columns
+from aedetect.logs import log_event
+from aedetect.preprocessing import Part, Windows, split_by_time
+from aedetect.preprocessing import preparation as preparing
+from aedetect.registry.records import TrainingRecord
+from aedetect.training import Fitted, Ingested, PreparedRows, fit_trimmed, train_network
+from aedetect.training.fit import build_network
+from aedetect.training.suspect_rows import SuspectRows, suspect_stretches
+
+if TYPE_CHECKING:
+    from aedetect.config import Config
+    from aedetect.models.base import Autoencoder
+
+logger = logging.getLogger(__name__)
+
+SUSPECT_ROWS_FILE = "distrusted.json"  # of the run in MLflow: what [training] trim set aside
+_LOGGED = 10  # distrusted stretches at most
+RESIDUAL_WINDOWS = 200_000  # of each part, evenly spread, that residuals are measured on
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A scorer, and how its network was trained."""
+
+    scorer: Scorer
+    fitted: Fitted
+    distrusted: tuple[SuspectRows, ...] = ()  # see [training] trim; the most error first
+
+
+def train_scorer(config: Config, ingested: Ingested, prepared: PreparedRows) -> Trained:
+    """Train the network, and measure its residuals; the calibration rows stay unseen."""
+    preparation, windows = prepared.preparation, prepared.windows
+    model = build_network(
+        config.model,
+        length=config.window.length,
+        inputs=preparation.width,
+        outputs=len(preparation.owner),
+        seed=config.training.seed,
+    )
+    if config.training.trim:
+        fitted, windows, distrusted = _trimmed(config, ingested, prepared, model)
+    else:
+        distrusted = ()
+        fitted = train_network(
+            model, windows[Part.LEARN], windows[Part.VALIDATE], settings=config.training
+        )
+    scorer = Scorer(
+        schema=ingested.schema,
+        preparation=preparation,
+        model=fitted.model,
+        score=config.calibration.score,
+        residuals=Residuals(np.ones((1, 1), dtype=np.float32)),  # measured below
+        worst=config.calibration.worst,
+        alignment=config.calibration.alignment,
+        smooth=config.calibration.smooth,
+    )
+    residuals = measure(scorer, series_of(ingested, prepared), windows)
+    return Trained(replace(scorer, residuals=residuals), fitted, distrusted)
+
+
+def _trimmed(
+    config: Config, ingested: Ingested, prepared: PreparedRows, model: Autoencoder
+) -> tuple[Fitted, Mapping[Part, Windows], tuple[SuspectRows, ...]]:
+    """Train without the rows that fit worst; return the windows left, and what is distrusted."""
+    rows, schema = ingested.rows, ingested.schema
+    part = split_by_time(rows, holdout=config.calibration.holdout, gap=config.window.length)
+    trimmed = fit_trimmed(model, prepared.windows, part, settings=config.training)
+    distrusted = suspect_stretches(
+        trimmed,
+        prepared.windows,
+        part,
+        rows=rows,
+        schema=schema,
+        preparation=prepared.preparation,
+        bridge=EventRules.of(config.events, max_gap=schema.max_gap).bridge,
+    )
+    for each in distrusted[:_LOGGED]:
+        log_event(
+            logger,
+            "distrusted",
+            entity=each.entity,
+            start=each.start,
+            end=each.end,
+            rows=each.rows,
+            part=each.part,
+            causes=", ".join(each.causes),
+        )
+    return trimmed.fitted, trimmed.windows, distrusted
+
+
+def calibrate_detector(
+    config: Config, ingested: Ingested, prepared: PreparedRows, trained: Trained
+) -> Detector:
+    """Score the held-out windows and choose the threshold that they support."""
+    scorer, series = trained.scorer, series_of(ingested, prepared)
+    asked = np.zeros(len(series.back), dtype=np.bool_)
+    asked[prepared.windows[Part.CALIBRATE].ends] = True
+    ends, evaluated = scorer.judge(series, asked)
+    rows, preparation = ingested.rows, prepared.preparation
+    normal = HeldOut.of(evaluated.score, entity=rows.entity[ends], time=rows.time[ends])
+    labelled = labelled_rows(config, ingested, preparation, normal, scorer.judge)
+    calibration = choose_threshold(
+        normal.joined(labelled),
+        settings=config.calibration,
+        timing=Timing.of(config.events, schema=ingested.schema, length=config.window.length),
+        per_entity=bool(preparation.entities),
+    )
+    limits = learn_limits(
+        series.matrix[ends, : evaluated.expected.shape[1]] - evaluated.expected,
+        series.observed[ends],
+        series.entity[ends],
+        entities=len(preparation.entities),
+        rate=calibration.threshold.rate,
+    )
+    log_calibration(calibration)
+    return Detector(
+        scorer=scorer, calibration=replace(calibration, limits=limits), config_hash=config.hash
+    )
+
+
+def register_detector(
+    config: Config, ingested: Ingested, trained: Trained, detector: Detector
+) -> registry.Registered:
+    """Register the detector with everything that one needs to know about how it came to be."""
+    record = TrainingRecord(
+        name=config.name,
+        variant=config.model.variant,
+        parameters=run_parameters(config, ingested, trained.scorer),
+        epochs=[asdict(epoch) for epoch in trained.fitted.epochs],
+        metrics=run_metrics(ingested, detector),
+        data_source=", ".join(config.data.sources),
+        data_fingerprint=ingested.fingerprint,
+        data_columns=signature_columns(ingested.schema),
+        config_hash=config.hash,
+        tags={f"note_{number}": note for number, note in enumerate(ingested.notes, start=1)},
+        texts=_texts(trained),
+    )
+    with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
+        detector.save(Path(folder))
+        return registry.register_version(
+            Path(folder), record=record, tracking_uri=config.tracking_uri
+        )
+
+
+def _texts(trained: Trained) -> dict[str, str]:
+    """Return the files that the run keeps, by name."""
+    if not trained.distrusted:
+        return {}
+    return {SUSPECT_ROWS_FILE: json.dumps([asdict(each) for each in trained.distrusted], indent=1)}
+
+
+def run_training(config: Config) -> tuple[Detector, registry.Registered]:
+    """Train, calibrate and register in this process."""
+    with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
+        ingested = ingest_rows(config, Path(folder))
+        prepared = prepare_rows(config, ingested, Path(folder))
+        trained = train_scorer(config, ingested, prepared)
+        detector = calibrate_detector(config, ingested, prepared, trained)
+        return detector, register_detector(config, ingested, trained, detector)
+
+
+def series_of(ingested: Ingested, prepared: PreparedRows) -> Series:
+    """Return the rows of all parts as they are scored; no run of rows goes from part to part."""
+    windows = prepared.windows[Part.LEARN]  # those of the other parts are cut from the same rows
+    return Series(
+        matrix=windows.matrix,
+        observed=windows.observed,
+        entity=preparing.entity_codes(prepared.preparation, ingested.rows),
+        back=prepared.back,
+        valid=np.ones(len(prepared.back), dtype=np.bool_),
+    )
+
+
+def measure(scorer: Scorer, series: Series, windows: Mapping[Part, Windows]) -> Residuals:
+    """Learn what residuals are typically like from the rows to learn from and to validate on.
+
+    On the former they are somewhat too small, alike for all columns; what counts is how the
+    columns compare.
+    """
+    most = RESIDUAL_WINDOWS // (scorer.length if scorer.lookahead else 1)
+    ends = np.concatenate([windows[part].thin(most).ends for part in (Part.LEARN, Part.VALIDATE)])
+    rows = np.sort(ends)
+    expected = scorer.expect(series, rows)
+    return learn_residuals(
+        scorer.score,
+        series.matrix[rows, : expected.shape[1]] - expected,
+        series.observed[rows],
+        series.entity[rows],
+        entities=len(scorer.preparation.entities),
+        owner=scorer.preparation.owner,
+    )

@@ -1,0 +1,55 @@
+"""Where output lies: a local folder, or object storage that is used like one.
+
+Object storage has no rename and needs none: an object appears when its upload is complete.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+from urllib.parse import urlsplit
+
+from aedetect.errors import ConfigError
+
+_EXTRAS = {"s3": "s3", "s3a": "s3"}  # protocol -> extra of ours that speaks it
+
+
+def output_path(location: str) -> Path:
+    """Return a folder, given its path or its URL such as "s3://bucket/verdicts".
+
+    Credentials and endpoint come from where the storage's own tools look for them, such as
+    AWS_ACCESS_KEY_ID and AWS_ENDPOINT_URL. Raises ConfigError when nothing here speaks the
+    protocol.
+    """
+    protocol = location.split("://", 1)[0] if "://" in location else "file"
+    if protocol == "file":
+        return Path(urlsplit(location).path if "://" in location else location)
+    from upath import UPath
+
+    try:
+        path = UPath(location)
+        _ = path.fs  # imports what speaks the protocol
+    except (ImportError, ValueError) as error:
+        extra = _EXTRAS.get(protocol)
+        remedy = f"pip install 'aedetect[{extra}]'" if extra else "install its fsspec package"
+        raise ConfigError(
+            f'nothing here speaks "{protocol}://" ({error}): {remedy}, or choose another place'
+        ) from error
+    return cast("Path", path)  # does what a Path does, and is none
+
+
+def is_remote(path: Path) -> bool:
+    """Whether a path is on object storage."""
+    return hasattr(path, "fs")
+
+
+def upload(source: Path, target: Path) -> None:
+    """Put a local file in its place on object storage, whole or not at all."""
+    fs = target.fs  # type: ignore[attr-defined]
+    fs.put_file(str(source), target.path)  # type: ignore[attr-defined]
+
+
+def forget_listings(path: Path) -> None:
+    """Make the next look at a folder a real one: others may have written since."""
+    if is_remote(path):
+        path.fs.invalidate_cache()  # type: ignore[attr-defined]

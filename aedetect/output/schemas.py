@@ -1,0 +1,101 @@
+"""The columns of scores/, flagged/ and events/, and the words in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from aedetect.data import SourceFile
+
+SEVERITIES = ("info", "warning", "critical")
+
+
+def scores_schema(time: pa.DataType) -> pa.Schema:
+    """Columns of scores/."""
+    return pa.schema(
+        [
+            ("timestamp", time),
+            ("entity", pa.string()),
+            ("score", pa.float32()),
+            ("p_value", pa.float64()),
+            ("verdict", pa.string()),
+            ("reason", pa.string()),
+        ]
+    )
+
+
+def flagged_schema(time: pa.DataType) -> pa.Schema:
+    """Columns of flagged/."""
+    return pa.schema(
+        [
+            *scores_schema(time),
+            ("threshold", pa.float64()),
+            ("severity", pa.string()),
+            ("event_id", pa.string()),
+            ("causes", CAUSES),
+            ("outside", OUTSIDE),
+            ("model_name", pa.string()),
+            ("model_version", pa.int32()),
+            ("calibration_version", pa.int32()),
+        ]
+    )
+
+
+def time_type(files: Sequence[SourceFile]) -> pa.DataType:
+    """Return the timestamp type of the output: the files' finest unit, and their zone."""
+    kinds = [file.columns[file.time_column] for file in files]
+    units = [getattr(kind, "unit", "s") if pa.types.is_timestamp(kind) else "s" for kind in kinds]
+    zones = {getattr(kind, "tz", None) for kind in kinds}
+    unit = max(units, key=("s", "ms", "us", "ns").index)
+    return pa.timestamp(unit, tz=zones.pop() if len(zones) == 1 else "UTC")
+
+
+def events_schema(time: pa.DataType) -> pa.Schema:
+    """Columns of events/."""
+    return pa.schema(
+        [
+            ("event_id", pa.string()),
+            ("entity", pa.string()),
+            ("start", time),
+            ("end", time),
+            ("rows", pa.int64()),
+            ("peak_timestamp", time),
+            ("peak_score", pa.float32()),
+            ("threshold", pa.float64()),
+            ("p_value", pa.float64()),
+            ("severity", pa.string()),
+            ("causes", CAUSES),
+            ("text", pa.string()),
+            ("suppressed", pa.string()),
+            ("model_name", pa.string()),
+            ("model_version", pa.int32()),
+            ("calibration_version", pa.int32()),
+        ]
+    )
+
+
+CAUSE = pa.struct(
+    [
+        ("feature", pa.string()),
+        ("share", pa.float64()),
+        ("observed", pa.float64()),
+        ("expected", pa.float64()),
+    ]
+)
+
+
+CAUSES = pa.list_(CAUSE)
+
+
+OUTSIDE = pa.list_(
+    pa.struct([("feature", pa.string()), ("low", pa.float64()), ("high", pa.float64())])
+)
+
+
+NORMAL, ANOMALY, NOT_SCORED = "normal", "anomaly", "not_scored"
+
+
+SUPPRESSED = "suppressed"  # scored, and kept quiet

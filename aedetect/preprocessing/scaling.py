@@ -1,0 +1,131 @@
+"""What is typical of a column, and values measured against it; per entity and for all entities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+
+from aedetect.arrays import Float64
+from aedetect.preprocessing.settings import ScalerName
+
+IQR_OF_NORMAL = 1.349  # inter-quartile range of a normal distribution with standard deviation 1
+LEVELS = np.linspace(0.005, 0.995, 100)  # of the quantile scaler
+NORMAL_SCORES = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
+_CONSTANT = 1e-7  # spread relative to size below which a column is constant: float32's resolution
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Typical values and spreads: center (E, D), scale (E, D), quantiles (E, D, Q) or None.
+
+    One row an entity, and a last row for all of them together.
+    """
+
+    center: Float64
+    scale: Float64
+    quantiles: Float64 | None = None
+
+    def apply(self, values: Float64, entity: npt.NDArray[np.int32]) -> Float64:
+        """Measure values against what is typical of their entity: (R, D), (R,) -> (R, D)."""
+        if self.quantiles is None:
+            if len(self.center) == 1:
+                return np.asarray((values - self.center[0]) / self.scale[0])
+            return np.asarray((values - self.center[entity]) / self.scale[entity])
+        return self._by_entity(values, entity, inverse=False)
+
+    def undo(self, scaled: Float64, entity: npt.NDArray[np.int32]) -> Float64:
+        """Return scaled values to original units: (R, D), (R,) -> (R, D)."""
+        if self.quantiles is None:
+            return scaled * self.scale[entity] + self.center[entity]
+        return self._by_entity(scaled, entity, inverse=True)
+
+    def _by_entity(
+        self, values: Float64, entity: npt.NDArray[np.int32], *, inverse: bool
+    ) -> Float64:
+        """Map through the quantiles, entity by entity and column by column."""
+        assert self.quantiles is not None, "only the quantile scaler keeps quantiles"
+        result = np.empty_like(values)
+        for code in np.unique(entity):
+            chosen = entity == code
+            for column, quantiles in enumerate(self.quantiles[code]):
+                scale = self.scale[code, column]
+                grid, scores = _without_ties(quantiles)
+                known, wanted, slope = (grid, scores, 1 / scale)
+                if inverse:
+                    known, wanted, slope = (scores, grid, scale)
+                result[chosen, column] = _extrapolate(values[chosen, column], known, wanted, slope)
+        return result
+
+
+def learn_scaling(
+    parts: list[Float64], *, scaler: ScalerName, flat: npt.NDArray[np.bool_]
+) -> Scaling:
+    """Learn a scaling: a list of (R_e, D), one an entity, the last one of all together.
+
+    Columns marked in `flat` (D,) are left as they are. A constant column takes the spread of all
+    entities together; when that is nothing too, its own size, or 1 when it is 0: so the first
+    change of a constant counts as one spread and not as a hundred million.
+    """
+    learnt = [_typical(part, scaler) for part in parts]
+    center = np.stack([row for row, _ in learnt])
+    scale = np.stack([row for _, row in learnt])
+    size = np.abs(center)  # not the largest value: one outlier would make a column constant
+    pooled = np.where(
+        scale[-1] > _CONSTANT * size[-1], scale[-1], np.where(size[-1] > 0, size[-1], 1.0)
+    )
+    constant = scale <= _CONSTANT * size
+    scale = np.where(constant, pooled, scale)
+    center[:, flat], scale[:, flat] = 0.0, 1.0
+    if scaler != "quantile":
+        return Scaling(center, scale)
+    quantiles = np.stack([_quantiles(part) for part in parts])
+    quantiles = np.where(constant[:, :, None], center[:, :, None], quantiles)
+    return Scaling(center, scale, np.where(flat[:, None], NORMAL_SCORES, quantiles))
+
+
+def _typical(part: Float64, scaler: ScalerName) -> tuple[Float64, Float64]:
+    """Return center and spread of each column, 0 where there is no value."""
+    with np.errstate(invalid="ignore"):
+        if scaler == "standard":
+            center, spread = _over(np.mean, part), _over(np.std, part)
+        elif scaler == "minmax":
+            center, spread = _over(np.min, part), _over(np.ptp, part)
+        else:
+            low, center, high = (_quantile(part, level) for level in (0.25, 0.5, 0.75))
+            spread = (high - low) / IQR_OF_NORMAL
+            spread = np.where(spread > 0, spread, _over(np.std, part))
+    return center, spread
+
+
+def _over(statistic: object, part: Float64) -> Float64:
+    """Apply a statistic to the finite values of each column; 0 where there are none."""
+    assert callable(statistic)
+    columns = [column[np.isfinite(column)] for column in part.T]
+    return np.array([float(statistic(column)) if len(column) else 0.0 for column in columns])
+
+
+def _quantile(part: Float64, level: float) -> Float64:
+    return _over(lambda column: np.quantile(column, level), part)
+
+
+def _quantiles(part: Float64) -> Float64:
+    """Return the quantiles of each column: (R, D) -> (D, Q), zeros where there is no value."""
+    columns = [column[np.isfinite(column)] for column in part.T]
+    return np.stack([np.quantile(c, LEVELS) if len(c) else np.zeros(len(LEVELS)) for c in columns])
+
+
+def _without_ties(quantiles: Float64) -> tuple[Float64, Float64]:
+    """Return the distinct quantiles and the mean normal score of each: a value has one score."""
+    grid, place = np.unique(quantiles, return_inverse=True)
+    return grid, np.bincount(place, NORMAL_SCORES) / np.bincount(place)
+
+
+def _extrapolate(values: Float64, known: Float64, wanted: Float64, slope: float) -> Float64:
+    """Interpolate linearly and go on with a slope beyond the ends, so that nothing saturates."""
+    inside = np.interp(values, known, wanted)
+    inside += np.maximum(values - known[-1], 0) * slope
+    inside += np.minimum(values - known[0], 0) * slope
+    return np.asarray(inside)

@@ -1,0 +1,36 @@
+"""How rows become windows of numbers: `[prepare]` and `[window]`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le
+
+MissingName = Literal["carry", "typical", "refuse"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareSettings:
+    """How values become comparable: `[prepare]`."""
+
+    scaler: ScalerName = "standard"
+    per_entity: bool = True  # False: what is typical is learnt of all entities together
+    clip: Annotated[float, Gt(0)] = 10.0  # spreads; values further out grow only logarithmically
+    missing: MissingName = "carry"  # last value, center, or not scored
+    missing_limit: str | None = None  # how long a value is carried; None: 10 x frequency
+    # share of the features that a row needs to be scored; None: half of what rows typically have
+    min_observed: Annotated[float, Ge(0), Le(1)] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowSettings:
+    """How rows are cut into windows: `[window]`."""
+
+    length: Annotated[int, Ge(1)] = 16  # rows
+    stride: Annotated[int, Ge(1)] = (
+        1  # rows between the windows that are learnt from; scoring uses every row
+    )
+
+
+ScalerName = Literal["standard", "robust", "minmax", "quantile"]

@@ -1,0 +1,18 @@
+"""The pure part of a scoring run: plan, compute a partition, suppress, report."""
+
+from aedetect.scoring.frames import score_frame
+from aedetect.scoring.plan import Plan, Unit, make_plan
+from aedetect.scoring.rows import score_rows
+from aedetect.scoring.summary import Summary
+from aedetect.scoring.worker import Model, load_detector
+
+__all__ = [
+    "Model",
+    "Plan",
+    "Summary",
+    "Unit",
+    "load_detector",
+    "make_plan",
+    "score_frame",
+    "score_rows",
+]

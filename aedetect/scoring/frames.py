@@ -1,0 +1,148 @@
+"""Score a pandas table: the same verdicts as on files, in the order in which its rows came."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from aedetect.arrays import Float64
+from aedetect.data import Feature, Rows, Schema
+from aedetect.data.reader import text_codes
+from aedetect.data.schema import kind_of
+from aedetect.errors import SchemaMismatch
+from aedetect.scoring.rows import score_rows
+from aedetect.scoring.tables import scores_batch
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from aedetect.detector import Detector
+
+_NO_TIME = "timestamp is missing"
+
+
+def score_frame(detector: Detector, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return timestamp, entity, score, p_value, verdict and reason for each row, in its order.
+
+    The rows need no order. The context of a row is what the frame holds of its entity before it.
+    Raises SchemaMismatch when a column is missing or of another type than was learnt.
+    """
+    schema = detector.scorer.schema
+    table = pa.table({name: _column(frame[name], name) for name in _present(schema, frame)})
+    _check(schema, table)
+    moments = table[schema.timestamp]
+    time = moments.cast(pa.timestamp("ns", tz=getattr(moments.type, "tz", None)))
+    dated = np.flatnonzero(time.is_valid().to_numpy())
+    known = table.take(pa.array(dated))
+    rows, order = _ordered(schema, known, time.take(pa.array(dated)))
+    scored = score_rows(detector, rows, np.ones(len(rows), dtype=np.bool_))
+    verdicts = scores_batch(rows, scored, moments.type)
+    place = dated[order]
+    back = np.full(len(frame), -1)
+    back[place] = np.arange(len(place))
+    result = pa.Table.from_batches([verdicts]).take(pa.array(back, mask=back < 0))
+    answered: pd.DataFrame = _with_undated(result, schema, table).to_pandas()
+    return answered
+
+
+def _present(schema: Schema, frame: pd.DataFrame) -> list[str]:
+    """Return the columns that are needed; raise SchemaMismatch when one is missing."""
+    needed = [schema.timestamp, *([schema.entity] if schema.entity else []), *schema.names]
+    if missing := [name for name in needed if name not in frame.columns]:
+        raise SchemaMismatch(
+            f"the table must have the columns {', '.join(needed)}, however it lacks "
+            f"{', '.join(missing)}: add them"
+        )
+    return needed
+
+
+def _column(column: pd.Series[Any], name: str) -> pa.Array:
+    """Return a column as Arrow has it; raise SchemaMismatch when its values are of many types."""
+    zone = getattr(column.dtype, "tz", None)
+    try:
+        if zone is None:
+            return pa.array(column, from_pandas=True)
+        # With the zone still on it, pandas 3.1 warns of what pyarrow does to get at the values.
+        moments = pa.array(column.dt.tz_convert(None), from_pandas=True)
+        zoned = pa.timestamp(moments.type.unit, tz=pa.lib.tzinfo_to_string(zone))
+        return moments.cast(pa.int64()).cast(zoned)
+    except pa.ArrowException as error:
+        raise SchemaMismatch(
+            f'column "{name}" must hold values of one type, however: {error}; cast it'
+        ) from error
+
+
+def _check(schema: Schema, table: pa.Table) -> None:
+    """Raise SchemaMismatch for a column of the wrong type."""
+    time = table.schema.field(schema.timestamp).type
+    if kind_of(time) != "time" or (getattr(time, "tz", None) is not None) != schema.aware:
+        zone = "with" if schema.aware else "without"
+        raise SchemaMismatch(
+            f'column "{schema.timestamp}" must hold timestamps {zone} zone, however it is {time}'
+        )
+    for feature in schema.features:
+        kind = table.schema.field(feature.name).type
+        fits = ("category",) if feature.is_text else ("number", "boolean")
+        if not pa.types.is_null(kind) and kind_of(kind) not in fits:
+            needed = "text" if feature.is_text else "numbers"
+            raise SchemaMismatch(
+                f'column "{feature.name}" must hold {needed}, however it is {kind}'
+            )
+
+
+def _ordered(
+    schema: Schema, table: pa.Table, time: pa.ChunkedArray
+) -> tuple[Rows, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+    """Return the rows by entity and time, and where each came from: (R,)."""
+    entity = _names(table[schema.entity]) if schema.entity else pa.nulls(len(table), pa.string())
+    encoded = pa.chunked_array(
+        [entity] if isinstance(entity, pa.Array) else entity.chunks, pa.string()
+    )
+    encoded = encoded.combine_chunks().dictionary_encode(null_encoding="encode")
+    codes = encoded.indices.to_numpy()
+    instants = time.cast(pa.int64()).to_numpy()
+    order = np.lexsort((np.arange(len(table)), instants, codes))
+    values = [_values(table[feature.name], feature) for feature in schema.features]
+    rows = Rows(
+        time=instants[order],
+        entity=codes[order],
+        names=tuple(encoded.dictionary.to_pylist()),
+        values=np.stack(values, axis=1)[order],
+    )
+    return rows, order
+
+
+def _names(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return entities as text, as they are named when they are read from files."""
+    if not pa.types.is_floating(column.type):
+        return column.cast(pa.string())
+    texts = [None if number is None else repr(number) for number in column.to_pylist()]
+    return pa.chunked_array([pa.array(texts, pa.string())])
+
+
+def _values(column: pa.ChunkedArray, feature: Feature) -> Float64:
+    """Return a column as the model's raw numbers: (R,), NaN where missing."""
+    if feature.is_text:
+        return text_codes(column.cast(pa.string()).combine_chunks(), feature.categories)
+    plain = (
+        column.cast(pa.float64(), safe=False)  # large integers lose digits, as in files
+        if not pa.types.is_boolean(column.type)
+        else column.cast(pa.int8())
+    )
+    return np.asarray(plain.cast(pa.float64()).to_numpy(), dtype=np.float64)
+
+
+def _with_undated(result: pa.Table, schema: Schema, table: pa.Table) -> pa.Table:
+    """Give rows without a timestamp a verdict too."""
+    undated = pc.is_null(result["verdict"])
+    texts = {"verdict": "not_scored", "reason": _NO_TIME}
+    for name, text in texts.items():
+        index = result.schema.get_field_index(name)
+        filled = pc.if_else(undated, text, result[name])
+        result = result.set_column(index, name, filled)
+    if schema.entity is not None:
+        result = result.set_column(1, "entity", _names(table[schema.entity]))
+    return result

@@ -1,0 +1,171 @@
+"""What earlier runs found out about input files that did not change since. Never needed.
+
+An unattended run looks at its whole input each time: without this it would read every byte again to
+take fingerprints. An entry holds as long as path, size, inode, and the times of modification and
+change stay what they were. A file that was written moments before it was looked at may be written
+again without any of these changing, so it gets no entry, as in git (Documentation/technical/
+racy-git). When the cache is gone or damaged, everything is read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from aedetect.data import SourceFile
+from aedetect.data.file_stat import Signature
+from aedetect.data.sources import FileKey
+from aedetect.data.time_ranges import TimeRange
+from aedetect.errors import AedetectError
+from aedetect.output import publish, written
+
+CACHE = ".cache"  # folder of the output
+_FILE = "inputs.parquet"
+_FORMAT = b"1"
+_SETTLED = 2_000_000_000  # ns after its last change from which on a file is trusted to be settled
+_RANGE = pa.struct({"first": pa.int64(), "last": pa.int64(), "rows": pa.int64()})
+_SCHEMA = pa.schema(
+    {
+        "path": pa.string(),
+        "name": pa.string(),
+        "time_column": pa.string(),
+        "size": pa.int64(),
+        "modified": pa.int64(),
+        "changed": pa.int64(),
+        "inode": pa.uint64(),
+        "fingerprint": pa.string(),
+        "rows": pa.int64(),
+        "columns": pa.binary(),  # an Arrow schema as IPC writes it
+        "hive": pa.list_(pa.string()),
+        "groups": pa.list_(_RANGE),
+        "hours": pa.list_(pa.int64()),  # null when nobody needed them
+    },
+    metadata={"aedetect_cache": _FORMAT},
+)
+
+
+@dataclass(frozen=True)
+class InputCache:
+    """Files as their footers describe them, and their fingerprints; by path and name."""
+
+    files: Mapping[FileKey, SourceFile] = field(default_factory=dict)
+    fingerprints: Mapping[FileKey, tuple[Signature, str]] = field(default_factory=dict)
+
+
+def read_input_cache(output: Path, *, timestamp: str) -> InputCache:
+    """Read what earlier runs found out; nothing when there is no cache or it is damaged."""
+    try:
+        with written(output), (output / CACHE / _FILE).open("rb") as stream:
+            table = pq.read_table(stream)
+        if (table.schema.metadata or {}).get(b"aedetect_cache") != _FORMAT:
+            return InputCache()
+        entries = list(_entries(table, timestamp))
+    except (AedetectError, pa.ArrowException, KeyError, TypeError, ValueError):
+        return InputCache()
+    return InputCache(
+        {(file.path, file.name): file for file, _ in entries},
+        {
+            (file.path, file.name): (file.signature, fingerprint)
+            for file, fingerprint in entries
+            if file.signature is not None
+        },
+    )
+
+
+def write_input_cache(
+    output: Path,
+    files: Sequence[SourceFile],
+    fingerprints: Mapping[str, str],
+    *,
+    known: InputCache,
+    scratch: Path,
+) -> None:
+    """Keep what was found out about settled files, unless all of it is `known`.
+
+    A cache that cannot be written is no matter. The scratch folder tells the time: that of the file
+    system, with which files are stamped.
+    """
+    if len(files) == len(known.files) and all(_is_known(file, known) for file in files):
+        return
+    with suppress(AedetectError, pa.ArrowException), written(output):
+        probe = scratch / "now"
+        probe.touch()
+        now = probe.stat().st_mtime_ns
+        rows = [
+            _row(file, file.signature, fingerprints[file.name])
+            for file in files
+            if file.signature is not None and _is_settled(file.signature, now)
+        ]
+        pq.write_table(pa.Table.from_pylist(rows, _SCHEMA), scratch / _FILE, compression="zstd")
+        publish(scratch / _FILE, output / CACHE / _FILE)
+
+
+def _is_known(file: SourceFile, known: InputCache) -> bool:
+    """Whether nothing was found out about a file that is not in the cache."""
+    if file.hours_if_read is not None and file.known_hours is None:
+        return False
+    return known.files.get((file.path, file.name)) is file
+
+
+def _is_settled(signature: Signature, now: int) -> bool:
+    """Whether the file was last written long enough ago; never when that lies in the future."""
+    return max(signature.modified, signature.changed) < now - _SETTLED
+
+
+def _row(file: SourceFile, signature: Signature, fingerprint: str) -> dict[str, Any]:
+    hours = file.hours_if_read
+    return {
+        "path": file.path,
+        "name": file.name,
+        "time_column": file.time_column,
+        "size": signature.size,
+        "modified": signature.modified,
+        "changed": signature.changed,
+        "inode": signature.inode,
+        "fingerprint": fingerprint,
+        "rows": file.rows,
+        "columns": _serialized(tuple(file.columns.items())),
+        "hive": sorted(file.hive),
+        "groups": [{"first": g.first, "last": g.last, "rows": g.rows} for g in file.groups],
+        "hours": None if hours is None else sorted(hours),
+    }
+
+
+def _entries(table: pa.Table, timestamp: str) -> Iterator[tuple[SourceFile, str]]:
+    for row in table.to_pylist():
+        if row["time_column"] == timestamp:
+            yield _file(row), row["fingerprint"]
+
+
+def _file(row: Mapping[str, Any]) -> SourceFile:
+    hours = row["hours"]
+    return SourceFile(
+        path=row["path"],
+        name=row["name"],
+        rows=row["rows"],
+        columns=_columns(row["columns"]),
+        time_column=row["time_column"],
+        hive=frozenset(row["hive"]),
+        groups=tuple(TimeRange(**group) for group in row["groups"]),
+        signature=Signature(row["size"], row["modified"], row["changed"], row["inode"]),
+        known_hours=None if hours is None else frozenset(hours),
+    )
+
+
+@lru_cache(maxsize=256)  # files of one source mostly have the same columns
+def _serialized(columns: tuple[tuple[str, pa.DataType], ...]) -> bytes:
+    content: bytes = pa.schema(columns).serialize().to_pybytes()
+    return content
+
+
+@lru_cache(maxsize=256)
+def _columns(content: bytes) -> dict[str, pa.DataType]:
+    schema = pa.ipc.read_schema(pa.py_buffer(content))
+    return dict(zip(schema.names, schema.types, strict=True))

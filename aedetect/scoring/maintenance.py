@@ -1,0 +1,151 @@
+"""Intervals of planned work, from calendars (.ics) and tables (.csv, .parquet).
+
+A moment without a zone is one of UTC, or of the data's own clock where the data have no zone.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from aedetect.errors import ConfigError, NoData, SchemaMismatch, UnreadableFile
+from aedetect.timestamps import NANOSECONDS, parse_instant
+
+_NEEDED = ("start", "end")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MARGIN = timedelta(days=2)  # more than any zone is away from UTC
+
+
+@dataclass(frozen=True, order=True)
+class Interval:
+    """Planned work in [start, end), in ns."""
+
+    start: int
+    end: int
+    entity: str  # "": of all
+    reason: str
+
+    def clipped(self, start: int, end: int) -> Interval:
+        """Return its part in [start, end)."""
+        return replace(self, start=max(self.start, start), end=min(self.end, end))
+
+
+def read_intervals(paths: Sequence[str], *, start: int, end: int) -> tuple[Interval, ...]:
+    """Read the intervals that meet [start, end) ns, in order.
+
+    Raises ConfigError for a file of another kind, NoData, UnreadableFile and SchemaMismatch for
+    one that is missing, cannot be read or lacks what is needed.
+    """
+    found: set[Interval] = set()
+    for path in map(Path, paths):
+        read = READERS.get(path.suffix.lower())
+        if read is None:
+            raise ConfigError(
+                f"[events] maintenance must be {', '.join(READERS)} files, however: {path.name}"
+            )
+        if not path.is_file():
+            raise NoData(f"no such file: {path}: check [events] maintenance")
+        found.update(each for each in read(path, start, end) if each.start < end)
+    return tuple(sorted(each for each in found if each.end > start))
+
+
+def _calendar(path: Path, start: int, end: int) -> Iterator[Interval]:
+    """Yield the events of a calendar, each recurrence by itself."""
+    try:
+        import icalendar
+        import recurring_ical_events
+    except ImportError as error:
+        raise ConfigError(
+            f"{path.name} needs the packages that read calendars: pip install 'aedetect[ics]', or "
+            "give the intervals as .csv"
+        ) from error
+    try:
+        calendar = icalendar.Calendar.from_ical(path.read_bytes())
+        between = _datetime(start) - _MARGIN, _datetime(end) + _MARGIN
+        events = recurring_ical_events.of(calendar).between(*between)
+    except Exception as error:  # whatever the libraries make of a damaged calendar
+        raise UnreadableFile(
+            f"{path.name} is not a calendar ({error}): export it again, as iCalendar"
+        ) from error
+    for event in events:
+        if str(event.get("STATUS", "")).upper() != "CANCELLED":
+            begins, ends = _moment(event["DTSTART"].dt), _moment(event["DTEND"].dt)
+            yield _interval(path, begins, ends, "", str(event.get("SUMMARY", "")))
+
+
+def _csv(path: Path, _start: int, _end: int) -> Iterator[Interval]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+            names = list(rows[0]) if rows else list(_NEEDED)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UnreadableFile(f"{path.name} is not a CSV table in UTF-8 ({error})") from error
+    return _rows(path, names, rows)
+
+
+def _parquet(path: Path, _start: int, _end: int) -> Iterator[Interval]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with path.open("rb") as stream:
+            table = pq.read_table(stream)
+    except (OSError, pa.ArrowException) as error:
+        raise UnreadableFile(f"{path.name} is not readable Parquet ({error})") from error
+    return _rows(path, table.column_names, table.to_pylist())
+
+
+READERS: dict[str, Callable[[Path, int, int], Iterator[Interval]]] = {
+    ".ics": _calendar,
+    ".csv": _csv,
+    ".parquet": _parquet,
+}
+
+
+def _rows(
+    path: Path, names: Iterable[str], rows: Iterable[Mapping[str, Any]]
+) -> Iterator[Interval]:
+    present = list(names)
+    if missing := [name for name in _NEEDED if name not in present]:
+        raise SchemaMismatch(
+            f"{path.name} must have the columns start and end (and may have entity and reason), "
+            f"however {' and '.join(missing)} is missing: there are {', '.join(map(str, present))}"
+        )
+    for number, row in enumerate(rows, start=1):
+        try:
+            start, end = (_moment(row[name]) for name in _NEEDED)
+        except (ConfigError, TypeError, ValueError) as error:
+            raise UnreadableFile(
+                f"{path.name}, row {number}: start and end must be moments such as "
+                f"2026-03-01T06:00, however: {row['start']!r} and {row['end']!r}"
+            ) from error
+        yield _interval(path, start, end, str(row.get("entity") or ""), row.get("reason") or "")
+
+
+def _interval(path: Path, start: int, end: int, entity: str, reason: str) -> Interval:
+    if end < start:
+        raise UnreadableFile(
+            f"{path.name}: an interval must end after it starts, however {reason or 'one'} starts "
+            f"{_datetime(start):%Y-%m-%d %H:%M} and ends {_datetime(end):%Y-%m-%d %H:%M}"
+        )
+    return Interval(start, end, entity, " ".join(reason.split()))
+
+
+def _moment(value: object) -> int:
+    """Return ns since 1970 of a text, a date or a date-time; without a zone it is read as UTC."""
+    if isinstance(value, str):
+        return parse_instant(value.strip())
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
+    if not isinstance(value, datetime):
+        raise TypeError(f"{value!r} is no moment")
+    aware = value if value.tzinfo else value.replace(tzinfo=UTC)
+    return (aware.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1) * NANOSECONDS["us"]
+
+
+def _datetime(nanoseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=nanoseconds // NANOSECONDS["us"])

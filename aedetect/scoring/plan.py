@@ -1,0 +1,162 @@
+"""What must be computed: input fingerprints against those in the output's footers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from aedetect.data import Source, SourceFile
+from aedetect.data.sources import SetAside
+from aedetect.errors import UnreadableFile
+from aedetect.output import Origin, Partition
+from aedetect.output.partitions import (
+    PartitionBy,
+    Span,
+    partition_at,
+)
+from aedetect.scoring.suppression import Suppression
+
+_NOTHING_QUIET = Suppression()
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One partition to compute, and the input files that count for it."""
+
+    partition: Partition
+    files: tuple[SourceFile, ...]
+    inputs: Mapping[str, str]  # name -> fingerprint; of what keeps its rows quiet too
+    suppression: Suppression = _NOTHING_QUIET
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do."""
+
+    compute: tuple[Unit, ...]
+    withdraw: tuple[Partition, ...]  # their input rows are gone
+    held: tuple[Partition, ...]  # left as they are: an input of theirs cannot be read now
+    current: int  # partitions that need nothing
+
+
+@dataclass(frozen=True)
+class _Index:
+    """Files by time: first and last moment (N,) of those that have any."""
+
+    files: tuple[SourceFile, ...]
+    fingerprints: Mapping[str, str]
+    suppression: Suppression
+    first: npt.NDArray[np.int64]
+    last: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls,
+        files: Iterable[SourceFile],
+        fingerprints: Mapping[str, str],
+        suppression: Suppression,
+    ) -> _Index:
+        dated = [(file, file.times) for file in files if file.times is not None]
+        return cls(
+            tuple(file for file, _ in dated),
+            fingerprints,
+            suppression,
+            np.array([times.first for _, times in dated], dtype=np.int64),
+            np.array([times.last for _, times in dated], dtype=np.int64),
+        )
+
+    def unit(self, partition: Partition, lookback: int, lookahead: int) -> Unit:
+        """Take the files that can hold rows of the partition, its lookback or its lookahead."""
+        start, end = partition.start - lookback, partition.end + lookahead
+        meets = (self.first < end) & (self.last >= start)
+        chosen = tuple(self.files[index] for index in np.flatnonzero(meets))
+        inputs = {file.name: self.fingerprints[file.name] for file in chosen}
+        suppression = self.suppression.within(partition.start, partition.end)
+        return Unit(partition, chosen, inputs | suppression.inputs, suppression)
+
+    def agrees(self, partition: Partition, origin: Origin, anew: Origin | None) -> bool:
+        """Whether a partition made now would be what it is."""
+        by = origin if anew is None else anew
+        inputs = self.unit(partition, by.lookback, by.lookahead).inputs
+        return replace(by, inputs=inputs) == origin
+
+
+def make_plan(
+    source: Source,
+    fingerprints: Mapping[str, str],
+    written: Mapping[Partition, Origin | None],
+    *,
+    by: PartitionBy,
+    lookback: int,
+    lookahead: int = 0,
+    span: Span,
+    anew: Origin | None = None,
+    force: bool = False,
+    suppression: Suppression = _NOTHING_QUIET,
+) -> Plan:
+    """Compare what each partition would be made from with what it was made from.
+
+    Partitions outside the span are left alone. A partition that exists is judged by the lookback
+    and lookahead it was written with, so that a new model changes nothing that is already written;
+    given what it would be made from `anew` (whatever its inputs), it is judged by all of that; when
+    forced, it is computed whatever it was made from.
+    """
+    due = {partition for file in source.files for partition in occupied_partitions(file, by)}
+    index = _Index.of(source.files, fingerprints, suppression)
+    unreadable = {file.name for file in source.aside}
+    compute, withdrawn, held, current = [], [], [], 0
+    for partition in sorted(due | set(written)):
+        origin = written.get(partition)
+        if not span.covers(partition):
+            continue
+        if origin is not None and unreadable & set(origin.inputs):
+            held.append(partition)
+        elif partition not in due:
+            withdrawn.append(partition)
+        elif force or origin is None or not index.agrees(partition, origin, anew):
+            compute.append(index.unit(partition, lookback, lookahead))
+        else:
+            current += 1
+    return Plan(tuple(compute), tuple(withdrawn), tuple(held), current)
+
+
+def time_extent(files: Iterable[SourceFile], written: Iterable[Partition]) -> tuple[int, int]:
+    """Return [start, end) in ns of all rows that are there or due; (0, 0) when there are none."""
+    times = [file.times for file in files if file.times is not None]
+    edges = [moment for each in times for moment in (each.first, each.last + 1)]
+    edges += [moment for each in written for moment in (each.start, each.end)]
+    return min(edges, default=0), max(edges, default=0)
+
+
+def occupied_partitions(file: SourceFile, by: PartitionBy) -> set[Partition]:
+    """Return the partitions that hold rows of a file, which is read only when it spans several.
+
+    Raises UnreadableFile when it cannot be read to its end.
+    """
+    if file.times is None:
+        return set()
+    first, last = partition_at(file.times.first, by), partition_at(file.times.last, by)
+    if first == last or first.end == last.start:
+        return {first, last}
+    return {partition_at(hour, by) for hour in file.hours}
+
+
+def unreadable_files(files: Iterable[SourceFile], by: PartitionBy) -> dict[str, str]:
+    """Return the files whose time column cannot be read to its end, and why."""
+    reasons = {}
+    for file in files:
+        try:
+            occupied_partitions(file, by)
+        except UnreadableFile as error:
+            reasons[file.name] = str(error)
+    return reasons
+
+
+def set_aside(source: Source, reasons: Mapping[str, str]) -> Source:
+    """Return the source without the files that a reason is given for, which are set aside."""
+    aside = tuple(SetAside(name, reason) for name, reason in reasons.items())
+    files = tuple(file for file in source.files if file.name not in reasons)
+    return Source(files, source.aside + aside)

@@ -1,0 +1,117 @@
+"""Flagged rows under a new threshold: those that were flagged before keep what explains them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from aedetect.arrays import Float64, Int64
+from aedetect.output import Origin
+from aedetect.scoring.tables import severities
+
+_BATCH_ROWS = 4096
+_NOBODY = "\0"  # stands for a missing entity, which no text of a table is
+
+
+class ExplainedRows:
+    """The rows that were flagged before, found by entity and time, and read as they are needed.
+
+    Keys of all of them are held, rows only a batch at a time: they are asked for in their order.
+    """
+
+    def __init__(self, file: pq.ParquetFile) -> None:
+        """Read the keys."""
+        self.schema = file.schema_arrow.remove_metadata()
+        keys = file.read(columns=["entity", "timestamp"])
+        names = pc.unique(pc.fill_null(keys["entity"], _NOBODY))
+        self._names = names.combine_chunks() if isinstance(names, pa.ChunkedArray) else names
+        self._times = np.unique(_moments(keys["timestamp"].combine_chunks()))
+        found = self._keys(keys["entity"].combine_chunks(), keys["timestamp"].combine_chunks())
+        self._order = np.argsort(found, kind="stable")
+        self._ordered = found[self._order]
+        self._batches = file.iter_batches(_BATCH_ROWS)
+        self._held = pa.Table.from_batches([], self.schema)
+        self._first = 0  # position of the first row that is held
+
+    def places(self, entity: pa.Array, timestamp: pa.Array) -> Int64:
+        """Return where rows are among those flagged before: (N,), -1 when they were not."""
+        key = self._keys(entity, timestamp)
+        if not len(self._ordered):
+            return np.full(len(key), -1, dtype=np.int64)
+        place = np.minimum(np.searchsorted(self._ordered, key), len(self._ordered) - 1)
+        found = (self._ordered[place] == key) & (key >= 0)
+        return np.where(found, self._order[place], -1)
+
+    def take(self, places: Int64) -> pa.Table:
+        """Return rows by place, ascending, and none before those asked for earlier."""
+        if not len(places):
+            return self._held.slice(0, 0)
+        self._forget(int(places[0]))
+        while self._first + len(self._held) <= places[-1]:
+            batch = next(self._batches).replace_schema_metadata(None)
+            self._held = pa.concat_tables([self._held, pa.Table.from_batches([batch])])
+            self._forget(int(places[0]))
+        return self._held.take(pa.array(places - self._first))
+
+    def _forget(self, place: int) -> None:
+        """Let go of the rows before one."""
+        gone = min(max(place - self._first, 0), len(self._held))
+        self._held, self._first = self._held.slice(gone), self._first + gone
+
+    def _keys(self, entity: pa.Array, timestamp: pa.Array) -> Int64:
+        """Number rows by entity and time: (N,), -1 for what was never flagged."""
+        code = pc.fill_null(
+            pc.index_in(pc.fill_null(entity, _NOBODY), value_set=self._names), -1
+        ).to_numpy(zero_copy_only=False)
+        moment = _moments(timestamp)
+        rank = np.searchsorted(self._times, moment)
+        known = np.minimum(rank, max(len(self._times) - 1, 0))
+        there = (self._times[known] == moment) if len(self._times) else np.zeros(len(moment), bool)
+        key = code.astype(np.int64) * len(self._times) + known
+        return np.where(there & (code >= 0), key, -1)
+
+
+def reflag_batch(
+    rows: pa.RecordBatch,
+    *,
+    threshold: Float64,
+    promised: Float64,
+    kept: ExplainedRows,
+    origin: Origin,
+) -> tuple[pa.RecordBatch, int]:
+    """Return the flagged/ rows of anomalies (M,), and how many of them nothing explains yet.
+
+    `promised` is the p-value of a row at its threshold (M,).
+    """
+    places = kept.places(rows["entity"], rows["timestamp"])
+    before = kept.take(places[places >= 0])
+    back = np.full(len(places), -1, dtype=np.int64)
+    back[places >= 0] = np.arange(len(before))
+    p_value = rows["p_value"].to_numpy(zero_copy_only=False)
+    count = len(places)
+    known = {
+        **{name: rows[name] for name in rows.schema.names},
+        "threshold": pa.array(threshold),
+        "severity": severities(p_value, promised),
+        "event_id": pa.nulls(count, pa.string()),  # events are formed afterwards
+        "model_name": pa.repeat(origin.model_name, count),
+        "model_version": pa.array(np.full(count, origin.model_version, dtype=np.int32)),
+        "calibration_version": pa.array(np.full(count, origin.calibration_version, dtype=np.int32)),
+    }
+    explained = before.take(pa.array(back, mask=back < 0)).combine_chunks()
+    columns = [
+        known[name] if name in known else _column(explained[name], count)
+        for name in kept.schema.names
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=kept.schema), int((places < 0).sum())
+
+
+def _column(column: pa.ChunkedArray, count: int) -> pa.Array:
+    """Return a column as one array, of nulls where a table without rows has none."""
+    return column.combine_chunks() if len(column) else pa.nulls(count, column.type)
+
+
+def _moments(timestamp: pa.Array) -> Int64:
+    return np.asarray(timestamp.cast(pa.int64()).to_numpy(zero_copy_only=False))

@@ -1,0 +1,149 @@
+"""Detector + rows -> verdicts and causes. Pure: no file, no clock, no state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from aedetect.arrays import Float32
+from aedetect.detector import Scored, Series
+from aedetect.explain import blame_features, find_counterfactual
+from aedetect.preprocessing import Prepared, positions
+from aedetect.preprocessing.preparation import apply
+from aedetect.scoring.suppression import JudgedRows, Suppression, suppress_rows
+from aedetect.timestamps import format_duration
+
+if TYPE_CHECKING:
+    from aedetect.arrays import Bool, Int64
+    from aedetect.data import Rows
+    from aedetect.detector import Detector, Evaluated, Scorer
+
+_QUIET_BY_DEFAULT = Suppression()
+
+
+def score_rows(
+    detector: Detector, rows: Rows, wanted: Bool, suppression: Suppression = _QUIET_BY_DEFAULT
+) -> Scored:
+    """Score the wanted rows (R,); the others are context. What comes out covers wanted rows only.
+
+    Of rows with equal entity and time the first is scored. What is suppressed keeps its score.
+    """
+    again = rows.duplicates
+    kept = rows.take(~again) if again.any() else rows
+    asked = wanted[~again] if again.any() else wanted
+    pooled = detector.calibration.unseen == "pooled"
+    prepared = apply(detector.scorer.preparation, kept, unseen=pooled)
+    series = Series(
+        matrix=prepared.matrix,
+        observed=prepared.observed,
+        entity=prepared.entity,
+        back=_rows_back(detector, kept, prepared),
+        valid=np.logical_not(prepared.infinite.any(axis=1)),
+    )
+    reasons, reason = _reasons(detector, kept, prepared, series.back)
+    ends, evaluated = detector.scorer.judge(series, asked)
+    score = evaluated.score
+    # From here on, positions count all rows again, and then the wanted ones alone.
+    place = np.flatnonzero(~again)
+    score_all = np.full(len(rows), np.nan, dtype=np.float32)
+    score_all[place[ends]] = score
+    reason_all = np.full(len(rows), len(reasons) - 1, dtype=np.int32)
+    reason_all[place] = reason
+    own = prepared.entity[ends]
+    judged = JudgedRows(
+        rows=kept.take(ends),
+        evaluated=evaluated,
+        observed=prepared.matrix[ends],
+        seen=prepared.observed[ends],
+        threshold=detector.calibration.thresholds(own),
+    )
+    quiet = suppress_rows(suppression, detector.scorer, judged)
+    reason_all[place[ends]] = np.where(quiet.reason < 0, -1, quiet.reason + len(reasons))
+    strange = judged.above & (quiet.reason < 0)
+    expected, blame = _explained(detector.scorer, series, ends, evaluated, strange)
+    rank = np.cumsum(wanted) - 1
+    p_value = np.full(len(rows), np.nan)
+    p_value[place[ends]] = detector.calibration.p_values(score, own)
+    return Scored(
+        score=score_all[wanted],
+        p_value=p_value[wanted],
+        reason=reason_all[wanted],
+        reasons=reasons + quiet.reasons,
+        flagged=rank[place[ends[strange]]],
+        errors=evaluated.errors[strange],
+        blamed=blame,
+        expected=expected,
+        entity=own[strange],
+    )
+
+
+def _explained(
+    scorer: Scorer, series: Series, ends: Int64, evaluated: Evaluated, strange: Bool
+) -> tuple[Float32, Float32]:
+    """Return what was expected of the strange rows, and what they are blamed on: (M, D), (M, F)."""
+    if scorer.alignment != "causal":  # a row need not have a window that ends there
+        return evaluated.expected[strange], evaluated.errors[strange]
+    expected = find_counterfactual(scorer, series.matrix, series.entity, ends[strange])
+    cells = (series.matrix, series.observed, expected, series.entity)
+    return expected, blame_features(scorer, *cells, ends[strange])
+
+
+def _rows_back(detector: Detector, rows: Rows, prepared: Prepared) -> Int64:
+    return positions(
+        rows.time,
+        starts=rows.starts,
+        usable=prepared.usable & ~_nameless(detector, rows),
+        max_gap=detector.scorer.schema.max_gap,
+    )
+
+
+def _reasons(
+    detector: Detector, rows: Rows, prepared: Prepared, back: Int64
+) -> tuple[tuple[str, ...], npt.NDArray[np.int32]]:
+    """Return every reason there can be, and the index of each row's, should it not be scored.
+
+    The most specific wins, so it is set last.
+    """
+    scorer = detector.scorer
+    names = scorer.schema.names
+    limit = scorer.preparation.missing_limit
+    longer = (
+        f" for longer than {format_duration(limit)}"
+        if scorer.preparation.missing == "carry"
+        else ""
+    )
+    needed = scorer.preparation.min_observed
+    short = (
+        f"no full window of {scorer.length} rows covers it"
+        if scorer.alignment == "centered"
+        else f"needs {scorer.length - 1} earlier rows"
+    )
+    few = (f"{n} of {len(names)} features observed, {needed} needed" for n in range(1, needed))
+    fixed = (short, "unseen entity", "entity is missing", "all features are missing", *few)
+    stale = tuple(f"{name} is missing{longer}" for name in names)
+    infinite = tuple(f"{name} is infinite" for name in names)
+    reason = np.zeros(len(rows), dtype=np.int32)
+    counted = scorer.counted(prepared.observed)
+    too_few = scorer.covered(back) & (counted < needed)
+    reason[too_few] = fixed.index("all features are missing") + counted[too_few]
+    _set_first(reason, prepared.stale, offset=len(fixed))
+    _set_first(reason, prepared.infinite, offset=len(fixed) + len(stale))
+    if detector.calibration.unseen == "refuse":
+        reason[prepared.entity < 0] = 1
+    reason[_nameless(detector, rows)] = 2
+    return (*fixed, *stale, *infinite, "duplicate timestamp"), reason
+
+
+def _nameless(detector: Detector, rows: Rows) -> Bool:
+    """Return which rows lack the entity that they should have: they may be of many: (R,)."""
+    needed = detector.scorer.schema.entity is not None
+    nameless = np.array([needed and name is None for name in rows.names], dtype=np.bool_)
+    return np.asarray(nameless[rows.entity])
+
+
+def _set_first(reason: npt.NDArray[np.int32], marks: Bool, *, offset: int) -> None:
+    """Where any feature is marked, set the reason that belongs to the first of them."""
+    rows = np.flatnonzero(marks.any(axis=1))
+    reason[rows] = offset + marks[rows].argmax(axis=1)

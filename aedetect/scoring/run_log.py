@@ -1,0 +1,182 @@
+"""The record of runs: a row each in `runs/` of the output, of failed runs too.
+
+Unlike the rest of the output it is no function of the input: it holds clock times.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from aedetect.errors import AedetectError, OutputError
+from aedetect.events.table import EventChanges
+from aedetect.logs import log_event
+from aedetect.output import aside, publish, written
+from aedetect.output.filesystem import is_remote
+from aedetect.scoring.summary import Summary, failed_summary, summary_fields, with_age
+
+RUNS = "runs"
+Clock = Callable[[], datetime]  # aware
+logger = logging.getLogger(__name__)
+
+_BY_REASON = ("suppressed", "not_scored")  # rows
+
+_TEXTS = pa.list_(pa.string())
+_REASONS = pa.list_(pa.struct({"reason": pa.string(), "rows": pa.int64()}))
+_MOMENT = pa.timestamp("us", tz="UTC")
+# Columns are only ever added, at the end, so that the rows of all versions can be read together.
+SCHEMA = pa.schema(
+    {
+        "run_id": pa.string(),
+        "status": pa.string(),
+        "model": pa.string(),
+        "calibration_version": pa.int32(),
+        "output": pa.string(),
+        "started": _MOMENT,
+        "seconds": pa.float64(),
+        "files": pa.int64(),
+        "files_new": pa.int64(),
+        "files_changed": pa.int64(),
+        "files_deleted": pa.int64(),
+        "unreadable": _TEXTS,
+        "unfit": _TEXTS,
+        "undated": _TEXTS,
+        "drift": pa.list_(
+            pa.struct(dict.fromkeys(("file", "column", "change", "detail"), pa.string()))
+        ),
+        "newest": pa.string(),
+        "age": pa.float64(),
+        "rows": pa.int64(),
+        "scored": pa.int64(),
+        "flagged": pa.int64(),
+        "suppressed": _REASONS,
+        "not_scored": _REASONS,
+        "events": pa.struct(dict.fromkeys(EventChanges().counts, pa.int64())),
+        "partitions": pa.int64(),
+        "since": pa.string(),
+        "current": pa.int64(),
+        "withdrawn": _TEXTS,
+        "held": _TEXTS,
+        "warnings": _TEXTS,
+        "alerts": _TEXTS,
+        "error": pa.string(),
+    }
+)
+
+
+class Record:
+    """Takes the summary of a run; called with it, adds the clock's part and gives it back."""
+
+    def __init__(
+        self, *, started: datetime | None, clock: Clock | None, stale_after: str | None
+    ) -> None:
+        """Without a clock nothing is added."""
+        self.summary: Summary | None = None
+        self._started, self._clock, self._stale_after = started, clock, stale_after
+
+    def __call__(self, summary: Summary) -> Summary:
+        """Add the clock's part, log the run in one line, and keep it."""
+        if self._clock is not None and self._started is not None:
+            summary = with_age(
+                summary, started=self._started, ended=self._clock(), stale_after=self._stale_after
+            )
+        for event, texts in (("warning", summary.warnings), ("alert", summary.alerts.values())):
+            for text in texts:
+                log_event(logger, event, text=text)
+        log_event(logger, "scored", **summary_fields(summary))
+        self.summary = summary
+        return summary
+
+
+@contextmanager
+def recording_run(
+    output: Path, *, model: str, clock: Clock | None, stale_after: str | None, run_id: str | None
+) -> Iterator[Record]:
+    """Give what takes the summary of a run, and write its row at the end, whatever the end.
+
+    Without a clock no row is written. A run that fails gets a row with the error in one line; when
+    that cannot be written either, the error matters more.
+    """
+    started = clock() if clock is not None else None
+    record = Record(started=started, clock=clock, stale_after=stale_after)
+    name = run_id or uuid.uuid4().hex
+    try:
+        yield record
+    except BaseException as error:
+        if clock is not None and started is not None:
+            summary = record.summary or with_age(
+                Summary(status="failed", model=model, output=str(output)),
+                started=started,
+                ended=clock(),
+                stale_after=None,
+            )
+            with suppress(AedetectError, OSError):
+                write_run(output, failed_summary(summary, error), run_id=name)
+        raise
+    if record.summary is not None and clock is not None:
+        write_run(output, record.summary, run_id=name)
+
+
+def write_run(output: Path, summary: Summary, *, run_id: str) -> Path:
+    """Write the row of a run that has a start; return its file. Raises OutputError."""
+    assert summary.started is not None, "only a run with a clock is recorded"
+    started = datetime.fromisoformat(summary.started).astimezone(UTC)
+    name = f"{started:%Y%m%dT%H%M%S.%fZ}-{run_id[:8]}.parquet"
+    target = output / RUNS / f"date={started:%Y-%m-%d}" / name
+    with written(output):
+        if not is_remote(output):
+            output.mkdir(parents=True, exist_ok=True)
+        with aside(output) as folder:
+            pq.write_table(pa.Table.from_pylist([_row(summary, run_id)], SCHEMA), folder / RUNS)
+            publish(folder / RUNS, target)
+    return target
+
+
+def read_runs(output: Path, *, most: int) -> list[dict[str, Any]]:
+    """Return the newest runs, the newest first: the columns of `runs/` as plain values.
+
+    Raises OutputError when a file among them is none of ours.
+    """
+    rows: list[dict[str, Any]] = []
+    for day in sorted((output / RUNS).glob("date=*"), key=_name, reverse=True):
+        newest = sorted(day.glob("*.parquet"), key=_name, reverse=True)[: most - len(rows)]
+        rows += [row for path in newest for row in _read(path)]
+        if len(rows) >= most:
+            break
+    return rows
+
+
+def _name(path: Path) -> str:
+    return path.name
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    try:
+        with path.open("rb") as stream:
+            rows: list[dict[str, Any]] = pq.read_table(stream).to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        raise OutputError(
+            f"{path} is damaged or was not written by aedetect: remove it; nothing depends on it"
+        ) from error
+    for row in rows:
+        for name in _BY_REASON:
+            row[name] = {each["reason"]: each["rows"] for each in row[name]}
+    return rows
+
+
+def _row(summary: Summary, run_id: str) -> dict[str, Any]:
+    row = asdict(summary)
+    row["started"] = datetime.fromisoformat(str(summary.started))
+    row["alerts"] = list(summary.alerts.values())
+    for name in _BY_REASON:
+        row[name] = [{"reason": why, "rows": count} for why, count in row[name].items()]
+    return row | {"run_id": run_id}

@@ -1,0 +1,191 @@
+"""The columns of files against what was learnt: which files fit, and what changed in the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from aedetect.data import Schema, SourceFile
+from aedetect.data.schema import kind_of, mismatch
+from aedetect.data.sources import open_file
+
+if TYPE_CHECKING:
+    from aedetect.arrays import Float64
+    from aedetect.preprocessing import Preparation
+
+ColumnChangeKind = Literal["new", "type", "unit"]
+MOST_SAMPLED = 500  # files a run looks into for units: the newest, about 2 ms each
+SAMPLE_ROWS = 4096  # of the first row group
+_FACTOR = 1000.0
+_ABOUT = 10**0.5  # a factor is about 1000 when it is within half an order of magnitude
+_ENOUGH = 8  # values, fewer say nothing about a unit
+
+
+@dataclass(frozen=True)
+class ColumnChange:
+    """In what a column of a file differs from what it was in training; the file is scored."""
+
+    file: str
+    column: str
+    change: ColumnChangeKind
+    detail: str
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        return f"{self.file}: {self.detail}"
+
+
+def schema_mismatches(schema: Schema, files: Iterable[SourceFile]) -> dict[str, str]:
+    """Return the files that cannot be scored, and why not."""
+    reasons = {file.name: mismatch(schema, file) or _clock(schema, file) for file in files}
+    return {name: reason for name, reason in reasons.items() if reason is not None}
+
+
+def column_changes(
+    schema: Schema,
+    preparation: Preparation,
+    files: Sequence[SourceFile],
+    *,
+    label: str | None = None,
+) -> tuple[ColumnChange, ...]:
+    """Tell what differs from training in files that fit, in the order of their names.
+
+    The column of labels comes and goes, and is no change.
+
+    Columns come from the footers. Units come from a sample of the newest files: reading ten
+    thousand of them would take longer than it is worth, and a unit that jumped stays so.
+    """
+    known: dict[str, set[str]] = {}
+    for name, dtype in schema.types:
+        known.setdefault(name, set()).add(dtype)
+    if known and label is not None:
+        known.setdefault(label, set())
+    used = {*schema.names, schema.entity}
+    found = [change for file in files for change in _footer_changes(file, known, used)]
+    newest = sorted(files, key=lambda file: file.times.last if file.times else 0)[-MOST_SAMPLED:]
+    look = partial(_unit_changes, sizes=_sizes(schema, preparation))
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        found += [change for changed in pool.map(look, newest) for change in changed]
+    return tuple(sorted(found, key=lambda change: (change.file, change.change, change.column)))
+
+
+def _clock(schema: Schema, file: SourceFile) -> str | None:
+    """Say in what the timestamps of a file differ from those learnt from; None when they fit."""
+    dtype, name = file.columns[schema.timestamp], schema.timestamp
+    if kind_of(dtype) != "time":
+        return f'has {dtype} in "{name}", which must be a timestamp'
+    aware = getattr(dtype, "tz", None) is not None
+    if aware != schema.aware:
+        has, had = ("a time zone", "none") if aware else ("no time zone", "one")
+        return f'has {has} in "{name}" and had {had} in training'
+    return None
+
+
+def _footer_changes(
+    file: SourceFile, known: dict[str, set[str]], used: set[str | None]
+) -> Iterator[ColumnChange]:
+    """Compare names and types; a detector of an earlier version of aedetect knows neither.
+
+    A column that is missing makes a file unfit when the model needs it, and else is no matter.
+    """
+    if not known:
+        return
+    for name, dtype in file.columns.items():
+        now = _plain(dtype)
+        if name not in known:
+            detail = f'has a new column "{name}" ({dtype}), which is not scored'
+            yield ColumnChange(file.name, name, "new", detail)
+        elif name in used and _described(now) not in map(_described, known[name]):
+            was = " or ".join(sorted(known[name]))
+            detail = f'has {now} in "{name}", which was {was} in training'
+            yield ColumnChange(file.name, name, "type", detail)
+
+
+def _plain(dtype: pa.DataType) -> str:
+    return str(dtype.value_type if pa.types.is_dictionary(dtype) else dtype)
+
+
+def _described(dtype: str) -> str:
+    """Return what matters of a type: how a text or a moment is stored does not.
+
+    >>> _described("large_string"), _described("timestamp[us, tz=UTC]"), _described("int64")
+    ('string', 'timestamp', 'int64')
+    """
+    if dtype.startswith(("timestamp", "date")):
+        return "timestamp"
+    if dtype.startswith("dictionary<values="):
+        return _described(dtype.removeprefix("dictionary<values=").split(",")[0])
+    return "string" if dtype in {"string", "large_string", "string_view"} else dtype
+
+
+def _sizes(schema: Schema, preparation: Preparation) -> dict[str, Float64]:
+    """Return how large the values of each number are, by entity and in all: name -> (E,)."""
+    scaling, owner = preparation.scaling, preparation.owner
+    sizes = np.maximum(np.abs(scaling.center), np.abs(scaling.scale))
+    return {
+        feature.name: sizes[:, int(np.flatnonzero(owner == index)[0])]
+        for index, feature in enumerate(schema.features)
+        if feature.kind == "number"
+    }
+
+
+def _unit_changes(file: SourceFile, *, sizes: dict[str, Float64]) -> list[ColumnChange]:
+    """Compare the size of values in a sample of one file with that in training."""
+    found = []
+    for name, values in _sample(file, [name for name in sizes if name not in file.hive]).items():
+        jump = _jump(np.abs(values[np.isfinite(values)]), sizes[name])
+        if jump is not None:
+            detail = f'has values in "{name}" that are about 1000 times {jump} than in training'
+            found.append(ColumnChange(file.name, name, "unit", f"{detail}: has its unit changed?"))
+    return found
+
+
+def _jump(magnitudes: Float64, sizes: Float64) -> str | None:
+    """Say whether values are about 1000 times larger or smaller than those of every entity.
+
+    The lower quartile must be larger by that much, or the largest smaller: neither an outlier nor a
+    quiet stretch is another unit.
+    """
+    if len(magnitudes) < _ENOUGH:
+        return None
+    low, middle, high = np.quantile(magnitudes, [0.25, 0.5, 1.0])
+    far = _FACTOR / _ABOUT**2
+    if low > sizes.max() * far and _is_about(middle / sizes):
+        return "larger"
+    if middle > 0 and high < sizes.min() / far and _is_about(sizes / middle):
+        return "smaller"
+    return None
+
+
+def _is_about(factors: Float64) -> bool:
+    """Whether the factor is about 1000 for one of the entities."""
+    return bool(((factors > _FACTOR / _ABOUT) & (factors < _FACTOR * _ABOUT)).any())
+
+
+def _sample(file: SourceFile, names: Sequence[str]) -> dict[str, Float64]:
+    """Read the first values of some columns; nothing when they cannot be read."""
+    if not names or not file.rows:
+        return {}
+    try:
+        with open_file(file.path) as stream, pq.ParquetFile(stream, pre_buffer=False) as parquet:
+            batch = next(parquet.iter_batches(SAMPLE_ROWS, row_groups=[0], columns=list(names)))
+    except (OSError, pa.ArrowException, StopIteration):  # whoever scores the file will say so
+        return {}
+    return {name: _numbers(batch.column(name)) for name in batch.schema.names}
+
+
+def _numbers(column: pa.Array) -> Float64:
+    """Return values as numbers, what is missing as NaN; of what is no number, nothing."""
+    try:
+        plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+        values: Float64 = plain.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    except pa.ArrowException:
+        return np.empty(0)
+    return values

@@ -1,0 +1,94 @@
+"""A scoring run added up: what it saw of the input, and what became of the partitions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aedetect.scoring.schema_drift import column_changes
+from aedetect.scoring.summary import Summary, alerts_of, format_moment, warnings_of
+from aedetect.scoring.worker import ComputedPartition, Deferred, Model, load_detector, total
+
+if TYPE_CHECKING:
+    from aedetect.data import Source, SourceFile
+    from aedetect.events.table import EventChanges
+    from aedetect.scoring.input_changes import InputChanges
+    from aedetect.scoring.plan import Plan
+
+
+def summarize_input(
+    model: Model,
+    found: Source,
+    source: Source,
+    unfit: Mapping[str, str],
+    arrived: InputChanges,
+    *,
+    output: Path,
+    label: str | None,
+) -> Summary:
+    """Begin the summary of a run with what it saw of the input.
+
+    Of all files found the source holds those that can be scored; `unfit` says of files why the
+    model cannot score them, and the others that are missing were not readable.
+    """
+    detector = load_detector(model.folder)
+    scorer = detector.scorer
+    changed = {*arrived.new, *arrived.changed}
+    looked_at = [file for file in source.files if file.name in changed]
+    moments = [file.times.last for file in found.files if file.times is not None]
+    return Summary(
+        status="done",
+        model=f"{model.name}/{model.version}",
+        calibration_version=detector.calibration.version,
+        output=str(output),
+        files=len(found.files) + len(found.aside),
+        files_new=len(arrived.new),
+        files_changed=len(arrived.changed),
+        files_deleted=len(arrived.deleted),
+        unreadable=tuple(str(each) for each in source.aside if each.name not in unfit),
+        unfit=tuple(str(each) for each in source.aside if each.name in unfit),
+        undated=tuple(f"{f.name}: {_undated(f)}" for f in source.files if f.undated),
+        drift=column_changes(scorer.schema, scorer.preparation, looked_at, label=label),
+        newest=format_moment(max(moments, default=None)),
+    )
+
+
+def summarize_run(
+    begun: Summary,
+    plan: Plan,
+    results: Iterable[ComputedPartition | Deferred],
+    formed: EventChanges,
+    *,
+    asked: bool,
+) -> Summary:
+    """Add to the summary what became of the partitions; `asked`: whether a span was given."""
+    listed = list(results)
+    done = [each for each in listed if isinstance(each, ComputedPartition)]
+    left = [each for each in listed if isinstance(each, Deferred)]
+    blamed = dict.fromkeys(str(file) for each in left for file in each.because)
+    unreadable = tuple(dict.fromkeys((*begun.unreadable, *blamed)))
+    held = sorted({*map(str, plan.held), *(each.partition for each in left)})
+    rows, not_scored = sum(each.rows for each in done), total(each.not_scored for each in done)
+    summary = replace(
+        begun,
+        status="partial" if unreadable or begun.unfit or held else "done",
+        unreadable=unreadable,
+        partitions=len(done),
+        since=min((each.partition for each in done), default=None),
+        current=plan.current,
+        withdrawn=tuple(map(str, plan.withdraw)),
+        held=tuple(held),
+        rows=rows,
+        scored=rows - sum(not_scored.values()),
+        flagged=sum(each.flagged for each in done),
+        suppressed=total(each.suppressed for each in done),
+        not_scored=not_scored,
+        events=formed.counts,
+    )
+    return replace(summary, warnings=warnings_of(summary, asked=asked), alerts=alerts_of(summary))
+
+
+def _undated(file: SourceFile) -> str:
+    return f"{file.undated} of {file.rows} rows have no timestamp and get no verdict"

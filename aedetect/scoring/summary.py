@@ -1,0 +1,221 @@
+"""What a scoring run reports: one record, told as a line, as markdown, as JSON and as a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Literal
+
+from aedetect.errors import DataError
+from aedetect.events.table import EventChanges
+from aedetect.scoring.schema_drift import ColumnChange
+from aedetect.timestamps import format_duration, format_instant, parse_duration, parse_instant
+
+Status = Literal["done", "partial", "failed"]
+_NAMED = 5  # files that a warning names
+_AHEAD = 600  # seconds that the newest row may be ahead of the clock before it is remarked on
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What a scoring run did, and what it did not do. A tuple of texts has a text for each file."""
+
+    status: Status  # partial: some files or partitions could not be scored, all others are
+    model: str  # NAME/version
+    calibration_version: int | None = None
+    output: str
+    started: str | None = None  # ISO, UTC; None without a clock, as seconds and age
+    seconds: float | None = None
+    files: int = 0  # seen, whether they could be read or not
+    files_new: int = 0  # nothing was made from them before
+    files_changed: int = 0  # what was made from them was made from other content
+    files_deleted: int = 0  # something was made from them, and they are gone
+    unreadable: tuple[str, ...] = ()  # set aside; tried again in each run
+    unfit: tuple[str, ...] = ()  # lack what the model needs
+    undated: tuple[str, ...] = ()  # hold rows without a timestamp, which no partition can have
+    drift: tuple[ColumnChange, ...] = ()  # of files that are new or changed, and fit
+    newest: str | None = None  # newest timestamp seen, ISO; as in the table
+    age: float | None = None  # of it, in seconds; a timestamp without a zone is taken as UTC
+    rows: int = 0  # of the partitions computed
+    scored: int = 0
+    flagged: int = 0
+    suppressed: dict[str, int] = field(default_factory=dict)  # rows by reason; scored, kept quiet
+    not_scored: dict[str, int] = field(default_factory=dict)  # rows by reason
+    # how many are new, changed and withdrawn
+    events: dict[str, int] = field(default_factory=lambda: EventChanges().counts)
+    partitions: int = 0  # computed
+    since: str | None = None  # the first of them; None when there is none
+    current: int = 0  # needed nothing
+    withdrawn: tuple[str, ...] = ()  # their input is gone
+    held: tuple[str, ...] = ()  # left as they were: an input of theirs cannot be read now
+    warnings: tuple[str, ...] = ()
+    # name -> text: what somebody should look at now
+    alerts: dict[str, str] = field(default_factory=dict)
+    error: str | None = None  # of a run that failed, in one line
+
+
+def with_age(
+    summary: Summary, *, started: datetime, ended: datetime, stale_after: str | None
+) -> Summary:
+    """Add what the clock tells: when, how long, how old the newest row is, and whether too old."""
+    newest = None if summary.newest is None else parse_instant(summary.newest)
+    age = None if newest is None else (parse_instant(ended.isoformat()) - newest) / 1e9
+    limit = None if stale_after is None else parse_duration(stale_after) / 1e9
+    warnings, alerts = list(summary.warnings), dict(summary.alerts)
+    if age is not None and age < -_AHEAD:
+        warnings.append(
+            f"the newest row, of {summary.newest}, is {_length(-age)} ahead of the clock: a wrong "
+            "clock, or local time without a zone, hides that data are late"
+        )
+    if age is not None and limit is not None and age > limit:
+        alerts["stale data"] = (
+            f"the newest row, of {summary.newest}, is {_length(age)} old, however [scoring] "
+            f"stale_after is {stale_after}: see why no data arrive"
+        )
+    return replace(
+        summary,
+        started=started.astimezone(UTC).isoformat(timespec="microseconds"),
+        seconds=(ended - started).total_seconds(),
+        age=age,
+        warnings=tuple(warnings),
+        alerts=alerts,
+    )
+
+
+def failed_summary(summary: Summary, error: BaseException) -> Summary:
+    """Return what a run reports that ended with an error."""
+    said = str(error).splitlines()
+    text = said[0] if said else type(error).__name__
+    return replace(summary, status="failed", error=text)
+
+
+def warnings_of(summary: Summary, *, asked: bool) -> tuple[str, ...]:
+    """Say what kept a run from being all that was wanted; `asked`: whether a span was given."""
+    return tuple(_warnings(summary, asked=asked))
+
+
+def alerts_of(summary: Summary) -> dict[str, str]:
+    """Say what somebody should look at now, the clock apart: name -> text."""
+    lost = (*summary.unfit, *summary.unreadable)
+    if len(lost) < summary.files or summary.partitions or summary.current or not lost:
+        return {}
+    text = f"none of the {summary.files} files can be scored (first: {lost[0]})"
+    return {"no usable file": f"{text}: mend them, or train on what they have"}
+
+
+def check_strict(summary: Summary) -> None:
+    """Raise DataError, when `[scoring] strict`, for what was not scored and for alerts."""
+    problems = [*summary.unreadable, *summary.unfit, *summary.alerts.values()]
+    if problems:
+        raise DataError(
+            f"{'; '.join(problems)}: [scoring] strict makes that a failure of the run; everything "
+            f"else is scored by {summary.model} ({summary.partitions} partitions, "
+            f"{summary.current} were up to date). Mend it and run again"
+        )
+
+
+def summary_fields(summary: Summary) -> dict[str, object]:
+    """Return what the one line in the log tells."""
+    skipped = len(summary.unreadable) + len(summary.unfit)
+    counts = {
+        "status": summary.status,
+        "model": summary.model,
+        "files": summary.files,
+        "new": summary.files_new,
+        "changed": summary.files_changed,
+        "deleted": summary.files_deleted,
+        "skipped": skipped,
+        "rows": summary.rows,
+        "scored": summary.scored,
+        "flagged": summary.flagged,
+        "suppressed": sum(summary.suppressed.values()),
+        "not_scored": sum(summary.not_scored.values()),
+        "events": summary.events["new"] + summary.events["changed"],
+        "partitions": summary.partitions,
+        "current": summary.current,
+        "withdrawn": len(summary.withdrawn),
+        "held": len(summary.held),
+    }
+    told = {"newest": summary.newest, "age_s": summary.age, "seconds": summary.seconds}
+    return counts | {name: value for name, value in told.items() if value is not None}
+
+
+def summary_line(summary: Summary) -> str:
+    """Tell a run in one line."""
+    return " ".join(f"{name}={_short(value)}" for name, value in summary_fields(summary).items())
+
+
+def summary_markdown(summary: Summary) -> str:
+    """Tell a run as a page of markdown."""
+    rows = [f"| {name} | {_short(value)} |" for name, value in summary_fields(summary).items()]
+    parts = ["| | |", "|---|---|", *rows]
+    lists = {
+        "Alerts": summary.alerts.values(),
+        "Warnings": summary.warnings,
+        "Rows kept quiet": [f"{n:,}: {why}" for why, n in summary.suppressed.items()],
+        "Rows not scored": [f"{n:,}: {why}" for why, n in summary.not_scored.items()],
+        "Files set aside": (*summary.unreadable, *summary.unfit),
+        "Withdrawn": summary.withdrawn,
+        "Held": summary.held,
+    }
+    for title, entries in lists.items():
+        if entries:
+            shown = list(entries)[:100]
+            parts += ["", f"**{title}**", "", *(f"- {_escaped(each)}" for each in shown)]
+    return "\n".join([*parts, "", f"Verdicts in `{summary.output}`."])
+
+
+def named_counts(names: Iterable[str]) -> str:
+    """List a few texts, and how many more there are.
+
+    >>> named_counts("abcdefg")
+    'a; b; c; d; e and 2 more'
+    """
+    listed = list(names)
+    more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
+    return "; ".join(listed[:_NAMED]) + more
+
+
+def _warnings(summary: Summary, *, asked: bool) -> Iterator[str]:
+    if summary.unreadable:
+        yield f"set aside, tried again in the next run: {named_counts(summary.unreadable)}"
+    if summary.unfit:
+        yield f"cannot be scored with {summary.model}: {named_counts(summary.unfit)}"
+    if summary.held:
+        yield f"left as they were, an input cannot be read: {named_counts(summary.held)}"
+    yield from summary.undated
+    kinds: dict[tuple[str, str], list[ColumnChange]] = {}
+    for change in summary.drift:
+        kinds.setdefault((change.column, change.change), []).append(change)
+    for alike in kinds.values():
+        others = f" (and {len(alike) - 1} more files)" if len(alike) > 1 else ""
+        yield f"{alike[0]}{others}"
+    arrived = summary.files_new + summary.files_changed
+    if summary.rows and not summary.scored:
+        yield f"none of {summary.rows:,} rows could be scored: {named_counts(summary.not_scored)}"
+    elif arrived and not (summary.rows or summary.held or asked):
+        yield f"no row to score in {arrived} new or changed files"
+    elif asked and not summary.partitions + summary.current + len(summary.held):
+        yield "the input has no row between the moments asked for"
+    elif summary.newest is None:
+        yield f"none of the {summary.files} files holds a row with a timestamp"
+
+
+def _length(seconds: float) -> str:
+    """Write a length of time as people read it."""
+    rounding = 1 if seconds < 120 else 60 if seconds < 7200 else 3600  # noqa: PLR2004
+    return format_duration(round(seconds / rounding) * rounding * 1_000_000_000)
+
+
+def format_moment(nanoseconds: int | None) -> str | None:
+    """Write a moment as ISO text; None stays None."""
+    return None if nanoseconds is None else format_instant(nanoseconds).replace(" ", "T")
+
+
+def _short(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;")

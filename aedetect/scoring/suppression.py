@@ -1,0 +1,187 @@
+"""What keeps a row quiet although it is scored: planned work, ignored features and directions.
+
+Decided row by row, from the row and the settings alone, so that a partition stays a pure function
+of what it is made from.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from aedetect.data import Schema
+from aedetect.data.schema import suggest_nearest
+from aedetect.errors import ConfigError
+from aedetect.scoring.maintenance import Interval, read_intervals
+
+if TYPE_CHECKING:
+    from aedetect.arrays import Bool, Float32
+    from aedetect.data import Rows
+    from aedetect.detector import Evaluated, Scorer
+    from aedetect.events.settings import EventSettings
+
+SUPPRESSION_INPUTS = ("[events] ignore", "[events] maintenance")  # among the inputs of a partition
+_NAMED = 0.1  # share of what was ignored, from which on a feature is named
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suppression:
+    """What keeps rows quiet: patterns of features as in `[events]`, and planned work."""
+
+    ignore: tuple[str, ...] = ()
+    only_above: tuple[str, ...] = ()
+    only_below: tuple[str, ...] = ()
+    intervals: tuple[Interval, ...] = ()
+
+    def within(self, start: int, end: int) -> Suppression:
+        """Return what of it concerns rows of [start, end) ns."""
+        met = [each for each in self.intervals if each.start < end and each.end > start]
+        return replace(self, intervals=tuple(sorted(each.clipped(start, end) for each in met)))
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """What verdicts are made from besides files: name -> fingerprint; none when all is off.
+
+        The names begin with a bracket, as no file's does that people are likely to have.
+        """
+        features = (self.ignore, self.only_above, self.only_below)
+        parts = dict(
+            zip(SUPPRESSION_INPUTS, (features, tuple(map(astuple, self.intervals))), strict=True)
+        )
+        return {name: _digest(part) for name, part in parts.items() if any(part)}
+
+
+@dataclass(frozen=True)
+class SuppressedRows:
+    """Why rows are kept quiet: (N,) index into the reasons, -1 for those that are not."""
+
+    reason: npt.NDArray[np.int32]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class JudgedRows:
+    """Rows that got a score, and what it came from.
+
+    Shapes: rows N; evaluated; observed (N, D + K) in model units; seen (N, D); threshold (N,).
+    """
+
+    rows: Rows
+    evaluated: Evaluated
+    observed: Float32
+    seen: Bool
+    threshold: npt.NDArray[np.float64]
+
+    @property
+    def above(self) -> Bool:
+        """(N,) whether the score is above the threshold."""
+        return np.asarray(self.evaluated.score > self.threshold)
+
+
+def read_suppression(
+    settings: EventSettings, maintenance: Sequence[str], *, start: int, end: int
+) -> Suppression:
+    """Gather what keeps rows of [start, end) ns quiet; read the files of planned work."""
+    return Suppression(
+        ignore=tuple(sorted(settings.ignore)),
+        only_above=tuple(sorted(settings.only_above)),
+        only_below=tuple(sorted(settings.only_below)),
+        intervals=read_intervals(maintenance, start=start, end=end),
+    )
+
+
+def check_features(suppression: Suppression, schema: Schema) -> None:
+    """Raise ConfigError when a pattern names no feature, or a direction one without directions."""
+    texts = {feature.name for feature in schema.features if feature.is_text}
+    for key in ("ignore", "only_above", "only_below"):
+        for pattern in getattr(suppression, key):
+            named = set(_matches(schema.names, pattern))
+            if not named:
+                raise ConfigError(
+                    f'[events] {key} must name features of the detector, however: "{pattern}"'
+                    f"{suggest_nearest(pattern, schema.names)}; there are {', '.join(schema.names)}"
+                )
+            if key != "ignore" and named & texts:
+                raise ConfigError(
+                    f"[events] {key} must name numbers, however {min(named & texts)} is text: it "
+                    "is neither above nor below what is expected"
+                )
+
+
+def suppress_rows(suppression: Suppression, scorer: Scorer, judged: JudgedRows) -> SuppressedRows:
+    """Say which of the rows are kept quiet, and why. Planned work comes before other reasons.
+
+    All rows inside of planned work are, whatever their score. Of rows above the threshold those
+    are that would not be without the errors of ignored features, and of others where they deviate
+    in a direction that does not matter.
+    """
+    reason = np.full(len(judged.rows), -1, dtype=np.int32)
+    reasons: list[str] = []
+    if suppression.ignore or suppression.only_above or suppression.only_below:
+        reasons += _judge_features(suppression, scorer, judged, reason)
+    for each in reversed(suppression.intervals):  # of several the first has the last word
+        inside = (judged.rows.time >= each.start) & (judged.rows.time < each.end)
+        if each.entity:
+            named = np.array([name == each.entity for name in judged.rows.names], dtype=np.bool_)
+            inside &= named[judged.rows.entity]
+        text = f"maintenance: {each.reason}" if each.reason else "maintenance"
+        if text not in reasons:
+            reasons.append(text)
+        reason[inside] = reasons.index(text)
+    return SuppressedRows(reason, tuple(reasons))
+
+
+def _judge_features(
+    suppression: Suppression, scorer: Scorer, judged: JudgedRows, reason: npt.NDArray[np.int32]
+) -> list[str]:
+    """Set the reason of the rows that only ignored features made strange; return the reasons."""
+    above = np.flatnonzero(judged.above)
+    errors, seen = judged.evaluated.errors[above], judged.seen[above]
+    muted = _muted(suppression, scorer, judged, above)
+    # What a score has besides its features' errors stays in it.
+    less = scorer.score_of(np.where(muted, np.float32(0), errors), seen) - scorer.score_of(
+        errors, seen
+    )
+    score = judged.evaluated.score[above] + less
+    quiet = muted.any(axis=1) & (score <= judged.threshold[above])
+    part = np.where(muted, errors, 0)[quiet]
+    named = part >= _NAMED * np.maximum(part.sum(axis=1, keepdims=True), 1e-12)
+    kinds, kind = np.unique(named, axis=0, return_inverse=True)
+    reason[above[quiet]] = kind.reshape(-1)
+    names = np.array(scorer.schema.names, dtype=object)
+    return [f"only ignored features: {', '.join(names[which])}" for which in kinds]
+
+
+def _muted(
+    suppression: Suppression, scorer: Scorer, judged: JudgedRows, chosen: npt.NDArray[np.int64]
+) -> Bool:
+    """Say which errors of the chosen rows do not count: (M, F)."""
+    names = scorer.schema.names
+    first = np.flatnonzero(np.diff(scorer.preparation.owner, prepend=-1))
+    expected = judged.evaluated.expected[chosen][:, first]
+    observed = judged.observed[chosen][:, first]
+    muted = np.zeros(observed.shape, dtype=np.bool_)
+    muted |= _matching(names, suppression.ignore)
+    muted |= _matching(names, suppression.only_above) & (observed < expected)
+    muted |= _matching(names, suppression.only_below) & (observed > expected)
+    return muted
+
+
+def _matching(names: Sequence[str], patterns: Sequence[str]) -> Bool:
+    return np.isin(names, [name for pattern in patterns for name in _matches(names, pattern)])
+
+
+def _matches(names: Sequence[str], pattern: str) -> list[str]:
+    """Return the names that a name or pattern stands for, as in `[data] features`."""
+    return [pattern] if pattern in names else fnmatch.filter(names, pattern)
+
+
+def _digest(part: object) -> str:
+    return hashlib.blake2b(json.dumps(part).encode(), digest_size=16).hexdigest()

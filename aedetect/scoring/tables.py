@@ -1,0 +1,74 @@
+"""The columns of scores/ and flagged/."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from aedetect.arrays import Float64
+from aedetect.explain import outside_limits, rank_causes
+from aedetect.output.schemas import (
+    SEVERITIES,
+    flagged_schema,
+    scores_schema,
+)
+
+if TYPE_CHECKING:
+    from aedetect.data import Rows
+    from aedetect.detector import Detector, Scored
+    from aedetect.output import Origin
+
+# How many times rarer than a row at the threshold: from there on a warning, and critical.
+_RARER = (100, 10_000)
+
+
+def scores_batch(rows: Rows, scored: Scored, time: pa.DataType) -> pa.RecordBatch:
+    """Write verdicts on rows as columns."""
+    moments = pa.array(rows.time, pa.timestamp("ns", tz=getattr(time, "tz", None)))
+    columns = [
+        moments.cast(time),
+        pa.array(rows.names, pa.string()).take(pa.array(rows.entity)),
+        pa.array(scored.score, pa.float32(), from_pandas=True),
+        pa.array(scored.p_value, pa.float64(), from_pandas=True),
+        scored.verdict,
+        scored.reason_text,
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=scores_schema(time))
+
+
+def flagged_batch(
+    table: pa.RecordBatch, *, rows: Rows, scored: Scored, detector: Detector, origin: Origin
+) -> pa.RecordBatch:
+    """Take the flagged rows and add what explains them. Events are not formed yet: no event_id."""
+    chosen = pa.array(scored.flagged)
+    count = len(scored.flagged)
+    calibration, values = detector.calibration, rows.values[scored.flagged]
+    threshold = calibration.thresholds(scored.entity)
+    promised = calibration.p_values(threshold.astype(np.float32), scored.entity)
+    limits = calibration.limits_of(scored.entity)
+    added = [
+        pa.array(threshold),
+        severities(scored.p_value[scored.flagged], promised),
+        pa.nulls(count, pa.string()),
+        rank_causes(detector.scorer.preparation, scored, values),
+        outside_limits(detector.scorer.preparation, scored, values, limits),
+        pa.repeat(origin.model_name, count),
+        pa.array(np.full(count, origin.model_version, dtype=np.int32)),
+        pa.array(np.full(count, origin.calibration_version, dtype=np.int32)),
+    ]
+    schema = flagged_schema(table.schema.field("timestamp").type)
+    return pa.RecordBatch.from_arrays([*table.take(chosen).columns, *added], schema=schema)
+
+
+def severities(p_value: Float64, promised: Float64) -> pa.StringArray:
+    """Say how rare rows are beside one at the threshold, whose p-value is `promised`: (M,), (M,).
+
+    A hundred times rarer is a warning, ten thousand times critical.
+
+    >>> severities(np.array([1e-3, 1e-5, 1e-7]), np.full(3, 1e-3)).to_pylist()
+    ['info', 'warning', 'critical']
+    """
+    level = sum((p_value <= promised / times).astype(np.int8) for times in _RARER)
+    return pa.array(SEVERITIES).take(pa.array(level))

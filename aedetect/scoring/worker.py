@@ -1,0 +1,187 @@
+"""One partition: read its rows and those before, score, write aside, rename."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aedetect.calibration.serialization import newest_version
+from aedetect.data import Query, Rows, open_engine, read_rows
+from aedetect.data.sources import SetAside, rewritten, touched
+from aedetect.detector import Detector, Scored
+from aedetect.errors import UnreadableFile
+from aedetect.output import Origin, aside, locked, publish, written
+from aedetect.output.atomic import TableWriter, withdraw
+from aedetect.output.partitions import FLAGGED, SCORES
+from aedetect.output.schemas import flagged_schema, scores_schema, time_type
+from aedetect.preprocessing.windows import surrounded
+from aedetect.scoring.rows import score_rows
+from aedetect.scoring.tables import flagged_batch, scores_batch
+
+if TYPE_CHECKING:
+    from aedetect.arrays import Bool
+    from aedetect.scoring.plan import Unit
+
+_ENGINE_MB = 128  # memory of DuckDB for each partition in work; it sorts on disk beyond it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """Which detector scores: a folder, and what the registry calls it."""
+
+    folder: str
+    name: str
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputedPartition:
+    """What became of one partition."""
+
+    partition: str
+    rows: int
+    flagged: int
+    not_scored: dict[str, int]  # by reason
+    suppressed: dict[str, int]  # by reason
+
+
+def load_detector(folder: str) -> Detector:
+    """Load a detector once a process, and again when it has a new calibration."""
+    return _loaded(folder, newest_version(Path(folder)))
+
+
+@dataclass(frozen=True)
+class Deferred:
+    """A partition that was left as it is, and the files that are to blame."""
+
+    partition: str
+    because: tuple[SetAside, ...]
+
+
+@lru_cache(maxsize=4)
+def _loaded(folder: str, _calibration: int | None) -> Detector:
+    return Detector.load(Path(folder))
+
+
+def origin_of(model: Model, detector: Detector, inputs: Mapping[str, str]) -> Origin:
+    """Say what an output is made from: the model, and input files by name and fingerprint."""
+    return Origin(
+        model_name=model.name,
+        model_version=model.version,
+        calibration_version=detector.calibration.version,
+        config_hash=detector.config_hash,
+        lookback=detector.scorer.lookback,
+        lookahead=detector.scorer.lookahead,
+        max_gap=detector.scorer.schema.max_gap,
+        inputs=inputs,
+    )
+
+
+def compute_partition(unit: Unit, *, model: Model, output: Path) -> ComputedPartition:
+    """Compute one partition and put its two files in place, the scores last.
+
+    The scores' footer is what later runs go by: a run that is killed between the two renames
+    leaves the old footer, and the next run computes the partition again. Raises UnreadableFile, and
+    leaves the partition as it is, when a file cannot be read to its end or was replaced meanwhile.
+    """
+    detector = load_detector(model.folder)
+    origin = origin_of(model, detector, unit.inputs)
+    unit = replace(unit, files=touched(unit.files, unit.inputs))
+    with written(output), aside(output) as folder:
+        result = _write(unit, detector, origin, folder)
+        _check_unchanged(unit)
+        with locked(output, alone=False):
+            for kind in (FLAGGED, SCORES):
+                target = unit.partition.path(output, kind)
+                if result.rows:
+                    publish(folder / f"{kind}.parquet", target)
+                else:
+                    withdraw(target, root=output / kind)
+    return result
+
+
+def _check_unchanged(unit: Unit) -> None:
+    """Raise UnreadableFile when what was read may not be what the footer says it was."""
+    if moved := rewritten(unit.files):
+        reason = "was replaced while it was read"
+        raise UnreadableFile(
+            f"{', '.join(moved)} {reason}: {unit.partition} is left to the next run",
+            reasons=dict.fromkeys(moved, reason),
+        )
+
+
+def _write(unit: Unit, detector: Detector, origin: Origin, folder: Path) -> ComputedPartition:
+    """Score the partition's rows into two files of a folder."""
+    time = time_type(unit.files)
+    schemas = {SCORES: scores_schema(time), FLAGGED: flagged_schema(time)}
+    writers = {
+        kind: TableWriter(folder / f"{kind}.parquet", s, origin) for kind, s in schemas.items()
+    }
+    not_scored: dict[str, int] = {}
+    suppressed: dict[str, int] = {}
+    for rows, wanted in _batches(unit, detector, folder):
+        scored = score_rows(detector, rows, wanted, unit.suppression)
+        inside = rows.take(wanted)
+        table = scores_batch(inside, scored, time)
+        writers[SCORES].write(table)
+        writers[FLAGGED].write(
+            flagged_batch(table, rows=inside, scored=scored, detector=detector, origin=origin)
+        )
+        missing = np.isnan(scored.score)
+        _count(scored, missing, not_scored)
+        _count(scored, ~missing, suppressed)
+    for writer in writers.values():
+        writer.close()
+    return ComputedPartition(
+        partition=str(unit.partition),
+        rows=writers[SCORES].rows,
+        flagged=writers[FLAGGED].rows,
+        not_scored=not_scored,
+        suppressed=suppressed,
+    )
+
+
+def _batches(
+    unit: Unit, detector: Detector, folder: Path
+) -> Iterator[tuple[Rows, np.ndarray[tuple[int], np.dtype[np.bool_]]]]:
+    """Yield rows with those around them that count, and which are the partition's own turn."""
+    scorer, own = detector.scorer, unit.partition
+    schema, lookback, lookahead = scorer.schema, scorer.lookback, scorer.lookahead
+    query = Query(
+        files=unit.files,
+        timestamp=schema.timestamp,
+        entity=schema.entity,
+        categories={feature.name: feature.categories for feature in schema.features},
+        start=own.start - lookback,
+        end=own.end + lookahead,
+    )
+    with open_engine(memory_mb=_ENGINE_MB, scratch=folder) as connection:
+        batches = read_rows(connection, query)
+        for rows, turn in surrounded(batches, lookback=lookback, lookahead=lookahead):
+            wanted = np.zeros(len(rows), dtype=np.bool_)
+            time = rows.time[turn]
+            wanted[turn] = (time >= own.start) & (time < own.end)
+            if wanted.any():
+                yield rows, wanted
+
+
+def _count(scored: Scored, which: Bool, total: dict[str, int]) -> None:
+    """Add up the reasons of some rows."""
+    codes, counts = np.unique(scored.reason[which & (scored.reason >= 0)], return_counts=True)
+    for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
+        reason = scored.reasons[code]
+        total[reason] = total.get(reason, 0) + count
+
+
+def total(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    """Add up counts by reason."""
+    total: dict[str, int] = {}
+    for each in counts:
+        for reason, count in each.items():
+            total[reason] = total.get(reason, 0) + count
+    return total

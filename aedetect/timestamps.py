@@ -1,0 +1,92 @@
+"""Lengths of time as people write them ("10min") and as the code needs them (nanoseconds)."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+import pyarrow as pa
+
+from aedetect.errors import ConfigError
+
+NANOSECONDS = {
+    "ns": 1,
+    "us": 1_000,
+    "ms": 1_000_000,
+    "s": 1_000_000_000,
+    "min": 60_000_000_000,
+    "h": 3_600_000_000_000,
+    "d": 86_400_000_000_000,
+    "w": 604_800_000_000_000,
+}
+_PATTERN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ns|us|ms|s|sec|min|m|h|d|day|w)s?\s*", re.IGNORECASE)
+_ALIASES = {"sec": "s", "m": "min", "day": "d"}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def parse_duration(text: str) -> int:
+    """Return the nanoseconds of a duration such as "500ms", "10min", "1.5h" or "2d".
+
+    >>> parse_duration("10min") // NANOSECONDS["s"]
+    600
+    """
+    match = _PATTERN.fullmatch(text)
+    if match is None:
+        raise ConfigError(
+            f"a duration must be a number and one of {', '.join(NANOSECONDS)}, "
+            f'however: "{text}"; write for example "10min"'
+        )
+    number, unit = float(match[1]), match[2].lower()
+    return round(number * NANOSECONDS[_ALIASES.get(unit, unit)])
+
+
+def format_duration(nanoseconds: int) -> str:
+    """Write a duration in the largest unit that gives a whole number, else in seconds.
+
+    >>> format_duration(600_000_000_000), format_duration(1_500_000_000)
+    ('10min', '1500ms')
+    """
+    for unit in ("d", "h", "min", "s", "ms", "us"):
+        if nanoseconds and nanoseconds % NANOSECONDS[unit] == 0:
+            return f"{nanoseconds // NANOSECONDS[unit]}{unit}"
+    return f"{nanoseconds}ns"
+
+
+def parse_instant(text: str) -> int:
+    """Return nanoseconds since 1970 of an ISO date or date-time; without a zone it is read as UTC.
+
+    >>> parse_instant("1970-01-02") == NANOSECONDS["d"]
+    True
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(
+            f'a moment must be an ISO date or date-time, however: "{text}"; '
+            'write for example "2026-03-01" or "2026-03-01T06:00"'
+        ) from error
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // timedelta(microseconds=1) * 1_000
+
+
+def format_instant(nanoseconds: int) -> str:
+    """Write nanoseconds since 1970 as ISO date and time, to the second.
+
+    >>> format_instant(0)
+    '1970-01-01 00:00:00'
+    """
+    moment = _EPOCH + timedelta(seconds=nanoseconds // NANOSECONDS["s"])
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
+
+
+_Times = TypeVar("_Times", pa.Array, pa.ChunkedArray, pa.Scalar)
+
+
+def to_nanoseconds(times: _Times) -> _Times:
+    """Return 64-bit integers: what is compared and counted with.
+
+    >>> to_nanoseconds(pa.array([1_500], pa.timestamp("ms", tz="UTC"))).to_pylist()
+    [1500000000]
+    """
+    return times.cast(pa.timestamp("ns", tz=times.type.tz)).cast(pa.int64())

@@ -1,0 +1,13 @@
+"""Learning what is normal: the training loop, its loss, and which rows are learnt from."""
+
+from aedetect.training.dataset import Ingested, PreparedRows
+from aedetect.training.fit import Fitted, train_network
+from aedetect.training.trimming import fit_trimmed
+
+__all__ = [
+    "Fitted",
+    "Ingested",
+    "PreparedRows",
+    "fit_trimmed",
+    "train_network",
+]

@@ -1,0 +1,87 @@
+"""What training lowers: the squared error of a batch, and what a variant adds to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from aedetect.arrays import Int64
+    from aedetect.models.base import Autoencoder
+    from aedetect.models.variants import Step
+    from aedetect.preprocessing import Windows
+
+_CHUNK = 4_096  # windows held at a time when nothing is learnt
+
+
+def error_of(model: Autoencoder, windows: Windows) -> float:
+    """Return the mean squared error of clean windows, without learning from them."""
+    import torch
+
+    from aedetect.models.variants import plain_step
+
+    model.eval()
+    total, noise = 0.0, noise_for(model, 0)
+    with torch.inference_mode():
+        for chosen in batches(np.arange(len(windows)), _CHUNK):
+            total += loss_of(model, windows, chosen, plain_step, noise).item() * len(chosen)
+    return total / len(windows)
+
+
+def objective_of(model: Autoencoder, windows: Windows, *, error: float, seed: int) -> float:
+    """Return the mean loss that training lowers, always with the same noise."""
+    from aedetect.models import VARIANTS
+    from aedetect.models.variants import plain_step
+
+    step = VARIANTS[model.settings.variant].step
+    if step is plain_step:
+        return error
+    total, noise = 0.0, noise_for(model, seed)
+    for chosen in batches(np.arange(len(windows)), _CHUNK):  # penalties may need gradients
+        total += loss_of(model, windows, chosen, step, noise).item() * len(chosen)
+    return total / len(windows)
+
+
+def loss_of(
+    model: Autoencoder, windows: Windows, chosen: Int64, step: Step, noise: torch.Generator
+) -> Tensor:
+    """Mean squared error over the cells that were observed, and the regulariser per cell."""
+    import torch
+
+    values, observed = (torch.from_numpy(part).to(noise.device) for part in windows.take(chosen))
+    rebuilt, penalty = step(model, values, noise)
+    squared = (rebuilt - values[:, :, : model.sizes.outputs]).square() * observed
+    loss: Tensor = squared.sum() / observed.sum().clamp(min=1) + penalty / model.sizes.cells
+    return loss
+
+
+def batches(order: Int64, size: int) -> list[Int64]:
+    """Cut into parts of at most so many."""
+    return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+def noise_for(model: Autoencoder, seed: int) -> torch.Generator:
+    """Return a source of noise on the model's device."""
+    import torch
+
+    return torch.Generator(next(model.parameters()).device).manual_seed(seed)
+
+
+def moments(windows: Windows, *, columns: int) -> tuple[Tensor, Tensor]:
+    """Return mean (T D,) and covariance (T D, T D) of the windows' first columns."""
+    import torch
+
+    cells = windows.length * columns
+    total = torch.zeros(cells, dtype=torch.float64)
+    products = torch.zeros(cells, cells, dtype=torch.float64)
+    for start in range(0, len(windows), _CHUNK):
+        values, _ = windows.take(slice(start, start + _CHUNK))
+        flat = torch.from_numpy(values[:, :, :columns]).flatten(1).double()
+        total += flat.sum(0)
+        products += flat.T @ flat
+    mean = total / len(windows)
+    return mean, products / len(windows) - torch.outer(mean, mean)

@@ -1,0 +1,154 @@
+"""Training that distrusts the rows which fit worst: anomalies among those to learn from.
+
+Least trimmed squares: fit, set the worst share of rows aside, and fit anew on what is left, until
+the same rows stay aside. Rousseeuw: Least median of squares regression (1984); the steps are those
+of Rousseeuw, Van Driessen: Computing LTS regression for large data sets (2006), and with
+autoencoders of Beggel, Pfeiffer, Bischl: Robust anomaly detection in images (2019). It fails where
+a fault is so long and steady that the first fit has learnt it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from aedetect.errors import TooFewRows
+from aedetect.logs import log_event
+from aedetect.preprocessing import Part
+from aedetect.training.fit import Fitted, train_network
+from aedetect.training.loss import batches
+from aedetect.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aedetect.arrays import Bool, Float32, Int64
+    from aedetect.models.base import Autoencoder
+    from aedetect.preprocessing import Windows
+
+logger = logging.getLogger(__name__)
+
+JUDGED = (Part.LEARN, Part.VALIDATE, Part.CALIBRATE)
+_CHUNK = 512  # windows held at a time
+_ROUNDS = 2  # of setting rows aside, at most, each with a training of its own
+_ROUNDS_CLOSED = 10  # where a training is but a solution in closed form
+
+
+@dataclass(frozen=True)
+class Trimmed:
+    """The network that learnt from what was left, and which rows do not fit it.
+
+    Shapes: error (R,) mean squared error of each row, NaN where no window covers it; strange (R,)
+    the rows set aside, and those of the other parts whose error is above `cut` too.
+    """
+
+    fitted: Fitted
+    windows: Mapping[Part, Windows]  # without those that hold rows set aside
+    error: npt.NDArray[np.float64]
+    cut: float
+    strange: Bool
+
+
+def fit_trimmed(
+    model: Autoencoder,
+    windows: Mapping[Part, Windows],
+    part: npt.NDArray[np.int8],
+    *,
+    settings: TrainingSettings,
+) -> Trimmed:
+    """Train without the share `settings.trim` of the rows to learn from that fit worst: (R,).
+
+    Of the rows to validate on, those that are as strange are set aside, and no larger share.
+    Calibration rows are judged and kept: the threshold's promise is made for all of them. Each
+    round starts from the same first weights. Raises TooFewRows when no window would be left.
+    """
+    aside = np.zeros(len(part), dtype=np.bool_)
+    rounds = _ROUNDS_CLOSED if model.closed_form else _ROUNDS
+    trusted = (Part.LEARN, Part.VALIDATE)
+    for number in range(rounds + 1):
+        kept = {**windows, **{each: without(windows[each], aside) for each in trusted}}
+        _check_left(windows, kept, settings.trim)
+        fitted = train_network(
+            deepcopy(model), kept[Part.LEARN], kept[Part.VALIDATE], settings=settings
+        )
+        error = row_errors(fitted.model, [windows[each] for each in JUDGED], rows=len(part))
+        cut, worst = worst_rows(error, part, share=settings.trim)
+        if number == rounds or (worst == aside).all():
+            break
+        aside = worst
+        log_event(logger, "trimmed", round=number + 1, rows=int(aside.sum()), cut=cut)
+    others = np.isin(part, (Part.VALIDATE, Part.CALIBRATE))
+    return Trimmed(fitted, kept, error, cut, aside | (others & (error > cut)))
+
+
+def without(windows: Windows, aside: Bool) -> Windows:
+    """Leave out the windows that hold a row set aside: (R,)."""
+    before = np.concatenate([[0], np.cumsum(aside)])
+    held = before[windows.ends + 1] - before[windows.ends + 1 - windows.length]
+    return replace(windows, ends=windows.ends[held == 0])
+
+
+def worst_rows(
+    error: npt.NDArray[np.float64], part: npt.NDArray[np.int8], *, share: float
+) -> tuple[float, Bool]:
+    """Return the largest error of a row that is kept, and which rows are not: (R,), (R,) -> (R,).
+
+    >>> error, part = np.array([1.0, 9.0, 2.0, 8.0]), np.array([0, 0, 1, 1], np.int8)
+    >>> worst_rows(error, part, share=0.5)[1].tolist()
+    [False, True, False, True]
+    """
+    cut = _largest_kept(error[part == Part.LEARN], share)
+    own = _largest_kept(error[part == Part.VALIDATE], share)
+    limit = np.where(part == Part.LEARN, cut, max(cut, own))
+    return cut, np.isin(part, (Part.LEARN, Part.VALIDATE)) & (error > limit)
+
+
+def _largest_kept(error: npt.NDArray[np.float64], share: float) -> float:
+    known = error[~np.isnan(error)]
+    rank = len(known) - int(share * len(known)) - 1
+    return float(np.partition(known, rank)[rank])
+
+
+def row_errors(model: Autoencoder, parts: list[Windows], *, rows: int) -> npt.NDArray[np.float64]:
+    """Return each row's mean squared error over its observed cells and its windows: (R,).
+
+    NaN where no window covers a row, or nothing of it was observed.
+    """
+    total, count = np.zeros(rows), np.zeros(rows)
+    for windows in parts:
+        for ends, squared, observed in squared_errors(model, windows):
+            for step in range(windows.length):
+                row = ends - (windows.length - 1) + step
+                total[row] += squared[:, step].sum(axis=1)
+                count[row] += observed[:, step].sum(axis=1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def squared_errors(model: Autoencoder, windows: Windows) -> Iterator[tuple[Int64, Float32, Bool]]:
+    """Yield ends (B,), squared residuals (B, T, D), 0 where nothing was observed, and (B, T, D)."""
+    import torch
+
+    for chosen in batches(np.arange(len(windows)), _CHUNK):
+        values, observed = windows.take(chosen)
+        with torch.inference_mode():
+            expected = model(torch.from_numpy(values)).numpy()
+        squared = np.square(values[:, :, : expected.shape[2]] - expected) * observed
+        yield windows.ends[chosen], squared, observed
+
+
+def _check_left(
+    windows: Mapping[Part, Windows], kept: Mapping[Part, Windows], share: float
+) -> None:
+    for each in (Part.LEARN, Part.VALIDATE):
+        if len(windows[each]) and not len(kept[each]):
+            raise TooFewRows(
+                f"at least one window without distrusted rows is needed to {each.name.lower()}, "
+                f"however [training] trim = {share:g} leaves none of {len(windows[each]):,}: "
+                "lower trim, or [window] length"
+            )

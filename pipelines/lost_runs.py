@@ -1,0 +1,114 @@
+"""Runs whose process is gone, told to Prefect, which would believe them RUNNING for ever.
+
+Prefect 3.8 notices the end of a run's process only while the runner that started it lives: a killed
+`aedetect score`, a runner killed with its runs or a lost machine leave RUNNING, and with it the
+one slot of the deployment's concurrency limit taken. So each run says which process does it, in its
+labels, and whoever comes next looks whether that process is still there. Of other machines the
+heartbeats tell, which Prefect emits for every run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from pipelines.process_identity import from_labels
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import FlowRun
+
+FLOWS = ("scoring", "training")
+TAG = "aedetect"  # of our deployments, and so of their runs: others may call a flow "training" too
+HEARTBEAT = 30  # seconds between two, the shortest that Prefect allows; its own default is 180
+SILENT = timedelta(minutes=10)  # three heartbeats of Prefect's default, and one for the network
+UNHEARD = timedelta(days=1)  # without any heartbeat: not every server keeps events
+UNSTARTED = timedelta(minutes=5)  # to start a process on this machine takes seconds
+UNSTARTED_IN_POOL = timedelta(hours=1)  # a pool may have to find a machine, and fetch an image
+_PAGE = 200  # runs a request, the most that Prefect gives
+
+
+def end_lost_runs(
+    client: SyncPrefectClient, *, now: datetime, except_for: UUID | None = None
+) -> list[FlowRun]:
+    """Set runs of ours to Crashed whose process is gone, and return them.
+
+    Runs that were to be cancelled become Cancelled. Their work is not lost: the next run does it.
+    """
+    from prefect.states import Cancelled, Crashed
+
+    ended = []
+    for run in _under_way(client):
+        why = None if run.id == except_for else _why_lost(client, run, now=now)
+        if why is None:
+            continue
+        cancelled = run.state is not None and run.state.is_cancelling()
+        client.set_flow_run_state(run.id, (Cancelled if cancelled else Crashed)(message=why))
+        ended.append(run)
+    return ended
+
+
+def _under_way(client: SyncPrefectClient) -> Iterable[FlowRun]:
+    """Return what Prefect believes to be under way, and is ours."""
+    from prefect.client.schemas.filters import (
+        FlowFilter,
+        FlowFilterName,
+        FlowRunFilter,
+        FlowRunFilterState,
+        FlowRunFilterStateType,
+    )
+    from prefect.client.schemas.objects import StateType
+
+    states = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+    runs: list[FlowRun] = []
+    while not len(runs) % _PAGE:
+        page = client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=list(FLOWS))),
+            flow_run_filter=FlowRunFilter(
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states))
+            ),
+            limit=_PAGE,
+            offset=len(runs),
+        )
+        runs += page
+        if not page:
+            break
+    return [run for run in runs if TAG in run.tags or from_labels(run.labels)]
+
+
+def _why_lost(client: SyncPrefectClient, run: FlowRun, *, now: datetime) -> str | None:
+    """Say why a run can have no process any more; None: it may have one."""
+    process = from_labels(run.labels)
+    if process is not None and process.is_gone:
+        return f"its process, {process.pid}, has ended without a word: the next run does its work"
+    if run.state is None:
+        return None
+    since = now - run.state.timestamp
+    if run.state.is_pending():
+        most = UNSTARTED_IN_POOL if run.work_pool_name else UNSTARTED
+        return f"it did not start within {since}" if since > most else None
+    heard = last_heartbeat(client, run.id) if since > SILENT else None
+    silent = now - heard if heard else since
+    if since > SILENT and silent > (SILENT if heard else UNHEARD):
+        return f"it was not heard of for {silent}: the next run does its work"
+    return None
+
+
+def last_heartbeat(client: SyncPrefectClient, run: UUID) -> datetime | None:
+    """Return when a run was last heard of; None: never, or the server keeps no events."""
+    reply = client.request(
+        "POST",
+        "/events/filter",
+        json={
+            "filter": {
+                "event": {"name": ["prefect.flow-run.heartbeat"]},
+                "resource": {"id": [f"prefect.flow-run.{run}"]},
+                "order": "DESC",
+            },
+            "limit": 1,
+        },
+    )
+    events = reply.json()["events"]
+    return datetime.fromisoformat(events[0]["occurred"]).astimezone(UTC) if events else None

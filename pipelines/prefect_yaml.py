@@ -1,0 +1,112 @@
+"""The prefect.yaml that deploys detectors to a work pool, for those who run workers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from aedetect.errors import OutputError, ServerError
+from pipelines.deployments import Deployment, deployments
+from pipelines.lost_runs import HEARTBEAT, TAG
+from pipelines.server import find_server
+
+_MARK = "# Written by `aedetect deploy`"
+_HEAD = f"""{_MARK}, which replaces the entries of the detectors it is given.
+# Nothing is pulled: workers need aedetect installed, and the configuration and what it names at the
+# same paths as here, for example on a shared file system. To deploy:
+#     prefect --no-prompt deploy --all --prefect-file {{path}}
+"""
+
+
+def write_manifest(
+    configs: Sequence[Path], path: Path, *, pool: str, force: bool = False
+) -> list[str]:
+    """Write scoring and training of each configuration as deployments; return their names.
+
+    Entries of other detectors in a file that this function wrote stay. Raises ConfigError for what
+    every run would refuse, and OutputError for a file of somebody else's, unless `force`.
+    """
+    import yaml
+
+    written = [_entry(each, pool=pool) for each in deployments(configs, scheduled=False)]
+    kept = [] if force else _others(path, [_name(entry) for entry in written])
+    document = {"name": "aedetect", "pull": [], "deployments": kept + written}
+    text = _HEAD.format(path=path) + "\n" + yaml.safe_dump(document, sort_keys=False)
+    aside = path.with_name(f".{path.name}.aside")
+    try:
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(path)
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written ({error.strerror}): name another file with --to"
+        ) from error
+    return [_name(entry) for entry in written]
+
+
+def apply_manifest(path: Path) -> None:
+    """Deploy what a manifest names, by Prefect's own command. Raises ServerError."""
+    find_server()
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file"]
+    done = subprocess.run(  # noqa: S603 - the command is written here
+        [*command, str(path)],
+        env=os.environ | {"PREFECT_LOGGING_LEVEL": "ERROR"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        raise ServerError(
+            f"`prefect deploy --all` must take {path}, however: {said[-1] if said else 'no word'}; "
+            "make the work pool first: prefect work-pool create NAME --type process"
+        )
+
+
+def _entry(each: Deployment, *, pool: str) -> dict[str, Any]:
+    """Return a deployment as prefect.yaml writes it."""
+    return {
+        "name": each.detector,
+        "entrypoint": each.entrypoint,
+        "description": f"{each.flow} of {each.detector}, written by aedetect deploy",
+        "tags": [TAG],
+        "parameters": each.parameters,
+        "schedules": [{"cron": each.cron, "timezone": "UTC"}] if each.cron else [],
+        # As served: one run at a time, and what comes meanwhile waits.
+        "concurrency_limit": {"limit": 1, "collision_strategy": "ENQUEUE"},
+        "work_pool": {
+            "name": pool,
+            "job_variables": {"env": {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT)}},
+        },
+    }
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    """Return the name by which Prefect knows a deployment."""
+    flow = str(entry.get("entrypoint", "")).rpartition(".")[2]
+    return f"{flow}/{entry.get('name')}"
+
+
+def _others(path: Path, replaced: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what a file of ours deploys besides; refuse a file of somebody else's."""
+    import yaml
+
+    if not path.exists():
+        return []
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if not text.startswith(_MARK):
+        raise OutputError(
+            f"{path} was not written by `aedetect deploy`, and stays: name another file with --to, "
+            "or replace it with --force"
+        )
+    try:
+        entries = yaml.safe_load(text)["deployments"]
+        return [entry for entry in entries if _name(entry) not in replaced]
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise OutputError(
+            f"{path} cannot be read as a prefect.yaml ({error}): correct it, or replace it with "
+            "--force"
+        ) from error

@@ -1,0 +1,175 @@
+"""Alert budgets: promises about events."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from aedetect.calibration import HeldOut, fit_calibration
+from aedetect.calibration.alert_budget import Budget, parse_budget
+from aedetect.calibration.calibration import MINUTE
+from aedetect.calibration.forecast import Timing, covered, reported
+from aedetect.calibration.settings import CalibrationSettings
+from aedetect.errors import CalibrationRefused, ConfigError
+from aedetect.events import EventRules
+
+DAY = 1440  # rows
+ALONE = Timing(
+    rules=EventRules(0), period=MINUTE, max_gap=5 * MINUTE, length=1
+)  # each row an event
+BRIDGED = Timing(rules=EventRules(5 * MINUTE), period=MINUTE, max_gap=5 * MINUTE, length=4)
+
+
+def asked(budget):
+    """Settings that ask for a budget."""
+    return CalibrationSettings(threshold="alert_budget", alert_budget=budget)
+
+
+def correlated(random, size, memory=0.8):
+    """Scores of a series in which neighbours are alike."""
+    noise = random.normal(size=size + 100)
+    series = np.zeros(size + 100)
+    for at in range(1, size + 100):
+        series[at] = memory * series[at - 1] + noise[at]
+    return series[100:].astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("text", "budget"),
+    [
+        ("2 per day", Budget(2, per_entity=False)),
+        ("1 per week per entity", Budget(1 / 7, per_entity=True)),
+        ("0.5 per hour", Budget(12, per_entity=False)),
+        ("12 per month", Budget(12 / (365.25 / 12), per_entity=False)),
+    ],
+)
+def test_a_budget_is_read_as_people_write_it(text, budget):
+    """A number, a unit, and whether each entity has it."""
+    assert parse_budget(text) == budget
+
+
+@pytest.mark.parametrize("text", ["", "two per day", "2", "0 per day", "2 per year", "-1 per day"])
+def test_what_is_no_budget_is_refused(text):
+    """With what would be one."""
+    with pytest.raises(ConfigError, match='write for example "2 per day"'):
+        parse_budget(text)
+
+
+@pytest.mark.parametrize("days", [1, 2, 3, 5])
+def test_one_event_a_day_is_the_score_of_as_many_ranks_as_days(days):
+    """With d days the d-th largest: one rank lower promises an event too few, and doubles few.
+
+    A new row lies above the d-th largest of n as often as d of n + 1.
+    """
+    scores = np.random.default_rng(0).permutation(days * DAY).astype(np.float32)
+    found = fit_calibration(HeldOut.of(scores), settings=asked("1 per day"), timing=ALONE)
+    assert found.threshold.value == days * DAY - days
+    assert found.forecast.events == days
+    assert found.forecast.per_day == pytest.approx(1.0)
+    assert found.forecast.low <= 1 <= found.forecast.high
+
+
+def test_the_budget_is_kept_on_fresh_days():
+    """On average over many held-out samples of correlated scores, at few events in each."""
+    random = np.random.default_rng(1)
+    counts = []
+    for _ in range(60):
+        held_out, fresh = (HeldOut.of(correlated(random, 2 * DAY)) for _ in range(2))
+        found = fit_calibration(held_out, settings=asked("2 per day"), timing=BRIDGED)
+        flagged = fresh.score > found.threshold.value
+        counts.append(len(reported(fresh, flagged, BRIDGED.rules)) / 2)
+    assert np.mean(counts) <= 2 + 3 * np.std(counts) / np.sqrt(60)
+    assert np.mean(counts) > 1  # and not by flagging nothing
+
+
+def test_no_higher_threshold_has_more_events():
+    """Events merge when the threshold falls, so that their number alone says too little."""
+    scores = np.random.default_rng(2).normal(size=DAY).astype(np.float32)
+    rows = HeldOut.of(scores)
+    found = fit_calibration(rows, settings=asked("10 per day"), timing=BRIDGED).threshold.value
+    higher = np.sort(scores[scores >= found])
+    counts = [len(reported(rows, rows.score >= value, BRIDGED.rules)) for value in higher]
+    assert max(counts) <= 10
+    lower = scores[scores < found].max()
+    assert len(reported(rows, rows.score >= lower, BRIDGED.rules)) > 10
+
+
+def test_short_and_cooling_events_do_not_count():
+    """Only what is reported costs attention, so rules of [events] lower the threshold."""
+    rows = HeldOut.of(correlated(np.random.default_rng(3), 2 * DAY))
+    rates = []
+    for rules in (
+        EventRules(MINUTE),
+        EventRules(MINUTE, 3 * MINUTE),
+        EventRules(MINUTE, 0, 120 * MINUTE),
+    ):
+        timing = Timing(rules=rules, period=MINUTE, max_gap=5 * MINUTE, length=1)
+        rates.append(
+            fit_calibration(rows, settings=asked("10 per day"), timing=timing).threshold.rate
+        )
+    assert rates[0] < min(rates[1:])
+
+
+def test_a_budget_below_one_event_needs_a_tail_or_more_days():
+    """The days and windows that it needs are named; with a tail that fits it is extrapolated."""
+    two_kinds = np.concatenate([np.zeros(DAY - 200), np.tile([5.0, 50.0], 100)])
+    with pytest.raises(CalibrationRefused, match=r"needs 7 days, about 10080 held-out.*got 1440"):
+        fit_calibration(HeldOut.of(two_kinds), settings=asked("1 per week"), timing=ALONE)
+    smooth = np.random.default_rng(0).exponential(size=DAY).astype(np.float32)
+    found = fit_calibration(HeldOut.of(smooth), settings=asked("1 per week"), timing=ALONE)
+    assert found.threshold.value > smooth.max()
+    assert found.threshold.rate == pytest.approx(1 / 7 / DAY)
+    assert found.forecast.per_day == pytest.approx(1 / 7)
+
+
+def test_in_all_gives_each_entity_the_threshold_of_its_own_scores():
+    """One level: entities of another scale are flagged as often."""
+    random = np.random.default_rng(4)
+    scores = random.gamma(2, size=(2, 3 * DAY))
+    scores[1] *= 100
+    time = np.tile(np.arange(3 * DAY) * MINUTE, 2)
+    rows = HeldOut.of(scores.ravel(), entity=np.repeat([0, 1], 3 * DAY), time=time)
+    found = fit_calibration(rows, settings=asked("10 per day"), timing=BRIDGED)
+    low, high = (found.own[code].threshold for code in (0, 1))
+    assert low.rate == high.rate
+    assert high.value == pytest.approx(100 * low.value, rel=0.3)
+    assert found.forecast.days == pytest.approx(3)
+    assert 9 <= found.forecast.per_day <= 10
+
+
+def test_per_entity_each_has_its_budget_and_thin_ones_share():
+    """An entity of a few rows takes the threshold of all together."""
+    random = np.random.default_rng(5)
+    sizes = [3 * DAY, 3 * DAY, 50]
+    scores = random.gamma(2, size=sum(sizes))
+    time = np.concatenate([np.arange(size) * MINUTE for size in sizes])
+    rows = HeldOut.of(scores, entity=np.repeat([0, 1, 2], sizes), time=time)
+    found = fit_calibration(rows, settings=asked("2 per day per entity"), timing=BRIDGED)
+    assert set(found.own) == {0, 1}
+    for group in found.own.values():
+        assert group.forecast.events == 6
+    whose = np.array([2], np.int32)
+    assert found.thresholds(whose).tolist() == [found.threshold.value]
+
+
+def test_time_without_rows_is_no_exposure():
+    """Gaps do not count, and what two entities cover at once counts once in all."""
+    time = np.concatenate([np.arange(10), 1000 + np.arange(10)]) * MINUTE
+    rows = HeldOut.of(np.zeros(40), entity=np.repeat([0, 1], 20), time=np.tile(time, 2))
+    assert covered(rows, ALONE, together=False).sum() == 40 * MINUTE
+    assert covered(rows, ALONE, together=True).sum() == 20 * MINUTE
+
+
+def test_the_interval_holds_the_rate_of_days_to_come():
+    """Of correlated scores with a fixed threshold, about nine times in ten."""
+    from aedetect.calibration.forecast import forecast
+
+    random = np.random.default_rng(6)
+    longest = HeldOut.of(correlated(random, 60 * DAY))
+    true = len(reported(longest, longest.score > 5, BRIDGED.rules)) / 60
+    held = 0
+    for _ in range(60):
+        rows = HeldOut.of(correlated(random, 3 * DAY))
+        found = forecast(rows, rows.score > 5, BRIDGED, together=True)
+        held += found.low <= true <= found.high
+    assert held / 60 >= 0.75

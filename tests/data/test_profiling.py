@@ -1,0 +1,133 @@
+"""The first look at the training data."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from aedetect.data import Feature, find_files, open_engine
+from aedetect.data.profiling import survey
+from aedetect.data.settings import DataSettings
+from aedetect.errors import ConfigError, NoData, SchemaMismatch, UnreadableFile
+
+
+@pytest.fixture
+def surveyed(tmp_path, write):
+    """Surveys a table."""
+
+    def surveyed(frame, **keys):
+        write(frame, tmp_path / "x.parquet")
+        settings = DataSettings(train="x", timestamp="time", entity="unit", **keys)
+        with open_engine(memory_mb=200, scratch=tmp_path) as connection:
+            return survey(connection, find_files([str(tmp_path)], timestamp="time"), settings)
+
+    return surveyed
+
+
+def test_numbers_booleans_and_texts_are_features(surveyed, make_frame):
+    """A text column's values are its categories, in order."""
+    frame = make_frame(rows=4).assign(mode=["eco", "fast"] * 4, on=True)
+    assert surveyed(frame).features == (
+        Feature("a", "number"),
+        Feature("b", "number"),
+        Feature("mode", "category", ("eco", "fast")),
+        Feature("on", "boolean"),
+    )
+
+
+def test_labelled_rows_are_not_normal(surveyed, make_frame):
+    """Nor is the label a feature; a missing label is normal."""
+    frame = make_frame(rows=5).assign(bad=[1, 0, None, 0, 0] * 2)
+    seen = surveyed(frame, label="bad")
+    assert (seen.rows, seen.normal) == (10, 8)
+    assert "bad" not in [feature.name for feature in seen.features]
+
+
+def test_a_label_that_is_text_is_refused(surveyed, make_frame):
+    """Its meaning would have to be guessed."""
+    with pytest.raises(SchemaMismatch, match='label column "bad" must be boolean or 0 and 1'):
+        surveyed(make_frame(rows=5).assign(bad="no"), label="bad")
+
+
+def test_the_filter_names_normal_rows_and_its_columns_are_no_features(surveyed, make_frame):
+    """A state that normal operation is known by says nothing within it."""
+    frame = make_frame(rows=4).assign(state=["on", "off"] * 4)
+    seen = surveyed(frame, normal="state = 'on'")
+    assert seen.normal == 4
+    assert [feature.name for feature in seen.features] == ["a", "b"]
+
+
+def test_a_filter_over_an_unknown_column_is_refused_with_the_nearest(surveyed, make_frame):
+    """By the setting that names it."""
+    frame = make_frame(rows=4).assign(state="on")
+    with pytest.raises(SchemaMismatch, match=r'"stat" \(\[data\] normal\) \(did you mean "state"'):
+        surveyed(frame, normal="stat = 'on'")
+
+
+def test_a_filter_that_is_not_sql_is_refused(surveyed, make_frame):
+    """With an example."""
+    with pytest.raises(ConfigError, match=r"\[data\] normal must be a SQL condition"):
+        surveyed(make_frame(rows=4), normal="state is like on")
+
+
+@pytest.mark.parametrize("normal", ["nofunction(a) > 1", "a = 'on'", "sum(a) > 1", "a > 1) OR ("])
+def test_a_filter_that_means_nothing_for_the_columns_is_refused(surveyed, make_frame, normal):
+    """The files are not blamed for it."""
+    with pytest.raises(ConfigError, match=r"\[data\] normal must hold or not for each row"):
+        surveyed(make_frame(rows=4), normal=normal)
+
+
+def test_a_filter_that_names_no_row_is_refused(surveyed, make_frame):
+    """There would be nothing to learn."""
+    with pytest.raises(NoData, match="none of the 8 rows is normal"):
+        surveyed(make_frame(rows=4), normal="a > 1000")
+
+
+def test_an_empty_file_is_refused(surveyed, make_frame):
+    """It can be read, and holds nothing."""
+    with pytest.raises(NoData, match="none of the 0 rows is normal and has a timestamp"):
+        surveyed(make_frame(rows=4).iloc[:0])
+
+
+@pytest.mark.parametrize("value", [np.nan, None, np.inf])
+def test_a_column_without_a_value_is_left_out_and_said(surveyed, make_frame, value):
+    """All missing, or all infinite: there is nothing typical about it."""
+    frame = make_frame(rows=4).assign(dead=np.array([value] * 8, dtype="float64"))
+    seen = surveyed(frame)
+    assert "dead" not in [feature.name for feature in seen.features]
+    assert seen.left_out == ('column "dead" has no value in the normal rows: left out',)
+
+
+def test_nothing_but_columns_without_values_is_refused(surveyed, make_frame):
+    """Each is named."""
+    with pytest.raises(SchemaMismatch, match='no column can be learnt: column "a" has no value'):
+        surveyed(make_frame(rows=4).assign(a=np.nan, b=np.nan))
+
+
+def test_text_where_numbers_are_expected_is_refused(surveyed, make_frame):
+    """Column, file, an example of what came, and the remedy."""
+    frame = make_frame(rows=20)
+    frame["a"] = frame["a"].map("{:.2f}".format)
+    with pytest.raises(
+        SchemaMismatch,
+        match=r'feature "a" of x\.parquet is text where numbers.*such as "-?\d.*cast it to double',
+    ):
+        surveyed(frame)
+
+
+def test_text_of_too_many_values_is_left_out_unless_it_is_named(surveyed, make_frame):
+    """An identifier is no state."""
+    frame = make_frame(rows=60).assign(id=[f"row {number}" for number in range(120)])
+    assert surveyed(frame).left_out == ('column "id" is text with over 50 values: left out',)
+    with pytest.raises(SchemaMismatch, match='feature "id" is text with more than 50'):
+        surveyed(frame, features=("a", "id"))
+
+
+def test_a_corrupt_page_is_named(tmp_path, write, make_frame, surveyed):
+    """Where the survey comes upon it."""
+    path = write(make_frame(), tmp_path / "bad.parquet")
+    content = bytearray(path.read_bytes())
+    content[40:6000] = b"\xff" * 5960
+    path.write_bytes(bytes(content))
+    with pytest.raises(UnreadableFile, match=r"bad\.parquet cannot be read to the end"):
+        surveyed(make_frame(rows=4))

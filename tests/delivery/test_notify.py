@@ -1,0 +1,312 @@
+"""Notifications, to real receivers on this machine."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import time
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from verdict_files import event, write_events, write_scores
+
+from aedetect.delivery import receivers, send_alerts, send_events
+from aedetect.delivery.sent_log import receiver_id
+from aedetect.delivery.settings import NotifySettings
+from aedetect.errors import ConfigError, OutputError
+
+FIRST, SECOND = "date=2026-01-03", "date=2026-01-04"
+
+
+@pytest.fixture
+def output(tmp_path):
+    """An output whose newest row is of noon, with one event of the morning."""
+    folder = tmp_path / "output"
+    write_scores(folder, FIRST, "2026-01-03T12:00:00")
+    write_events(folder, FIRST, [event("e1", "2026-01-03T05:00:00")])
+    return folder
+
+
+@pytest.fixture
+def tell(output, receiver):
+    """Tells the receiver, or others, of the events."""
+
+    def tell(*others, patience=30.0, **settings):
+        urls = [each.url for each in (others or (receiver,))]
+        return send_events(
+            output,
+            receivers(["env:X"] * len(urls), urls),
+            NotifySettings(**settings),
+            detector="pump",
+            label="aedetect label pump.toml",
+            patience=patience,
+        )
+
+    return tell
+
+
+def test_one_message_an_event(tell, receiver):
+    """It says who, how bad, when, what, why, which, and how to answer."""
+    assert tell() == 1
+    (message,) = receiver.messages
+    assert message["title"] == "pump: warning at east"
+    assert message["type"] == "warning"
+    assert message["message"].split("\n") == [
+        "2026-01-03 05:00:00 to 2026-01-03 05:10:00, 11 rows",
+        "cpu is 500, 48.5 was expected",
+        "causes: 75% cpu 500 (expected 48.5)",
+        "event e1",
+        "Right or not? aedetect label pump.toml e1",
+    ]
+
+
+def test_an_event_is_told_once(tell, receiver, output):
+    """Also when it grows, or its severity falls."""
+    assert (tell(), tell()) == (1, 0)
+    write_events(output, FIRST, [event("e1", "2026-01-03T05:00:00", minutes=60, severity="info")])
+    assert tell(min_severity="info") == 0
+    assert len(receiver.messages) == 1
+
+
+def test_an_event_is_told_again_when_it_gets_worse(tell, receiver, output):
+    """Once a severity."""
+    tell()
+    write_events(output, FIRST, [event("e1", "2026-01-03T05:00:00", severity="critical")])
+    assert (tell(), tell()) == (1, 0)
+    assert receiver.titles == ["pump: warning at east", "pump: critical at east"]
+    assert receiver.messages[1]["type"] == "failure"
+
+
+@pytest.mark.parametrize(
+    ("least", "told"),
+    [("info", ["e1", "e2", "e3"]), ("warning", ["e1", "e3"]), ("critical", ["e3"])],
+)
+def test_severity_decides_who_is_disturbed(tell, receiver, output, least, told):
+    """What is less severe than asked for is not told, and is not noted as told."""
+    severities = {"e1": "warning", "e2": "info", "e3": "critical"}
+    rows = [event(n, f"2026-01-03T0{n[1]}:00:00", severity=s) for n, s in severities.items()]
+    write_events(output, FIRST, rows)
+    tell(min_severity=least)
+    assert [each["message"].split()[-1] for each in receiver.messages] == told
+    assert tell(min_severity="info") == 3 - len(told)
+
+
+def test_suppressed_events_are_not_told(tell, receiver, output):
+    """What is kept quiet is quiet here too, until it is reported."""
+    write_events(output, FIRST, [event("e1", "2026-01-03T05:00:00", suppressed="too short")])
+    assert tell() == 0
+    write_events(output, FIRST, [event("e1", "2026-01-03T05:00:00")])
+    assert tell() == 1
+
+
+@pytest.mark.parametrize(
+    "time", [pa.timestamp("us"), pa.timestamp("ns"), pa.timestamp("s", tz="Europe/Berlin")]
+)
+def test_history_is_not_told(tell, receiver, output, time):
+    """A first run over years tells of the last day, counted from the newest row."""
+    write_scores(output, SECOND, "2026-01-04T12:00:00", time=time)
+    rows = [
+        event("old", "2026-01-03T11:00:00", minutes=59),
+        event("new", "2026-01-03T11:00:00", minutes=60),
+        event("long", "2026-01-03T00:00:00", minutes=2000),
+    ]
+    write_events(output, FIRST, rows, time=time)
+    assert tell() == 2
+    assert {each["message"].split()[-1] for each in receiver.messages} == {"new", "long"}
+    assert tell(max_age="25h") == 1
+
+
+def test_nothing_scored_is_nothing_told(tell, tmp_path, output, receiver):
+    """No scores, or no events: no message and no file."""
+    for kind in ("scores", "events"):
+        for path in (output / kind).rglob("*.parquet"):
+            path.unlink()
+        assert tell() == 0
+    assert receiver.messages == []
+    assert not (output / "notified").exists()
+
+
+def test_digest_is_one_message(tell, receiver, output):
+    """The most severe event first; the next run tells only what is new."""
+    rows = [
+        event("e1", "2026-01-03T05:00:00"),
+        event("e2", "2026-01-03T06:00:00", "west", severity="critical"),
+        event("e3", "2026-01-03T07:00:00", None),
+    ]
+    write_events(output, FIRST, rows)
+    assert tell(digest=True) == 1
+    (message,) = receiver.messages
+    assert message["title"] == "pump: 3 events (1 critical, 2 warning)"
+    assert message["type"] == "failure"
+    assert message["message"].startswith("[critical] west 2026-01-03 06:00:00 to")
+    assert message["message"].endswith("Right or not? aedetect label pump.toml EVENT")
+    write_events(output, FIRST, [*rows, event("e4", "2026-01-03T08:00:00")])
+    assert tell(digest=True) == 1
+    assert receiver.titles[1] == "pump: 1 event (1 warning)"
+    assert tell() == 0
+
+
+def test_a_digest_of_many_counts_the_rest(tell, receiver, output):
+    """A message stays readable; none of the others is told one by one later."""
+    rows = [event(f"e{n}", f"2026-01-03T05:{n:02}:00") for n in range(50)]
+    write_events(output, FIRST, rows)
+    assert tell(digest=True) == 1
+    assert "and 10 more" in receiver.messages[0]["message"]
+    assert tell() == 0
+
+
+def test_a_failing_receiver_is_a_warning_and_tried_again(tell, receiver, caplog):
+    """Nothing is raised; the next run tells what was missed. The log does not hold the URL."""
+    receiver.answer = 500
+    with caplog.at_level(logging.WARNING):
+        assert tell() == 0
+    assert "receiver=[notify] urls[0] (json) missed=1 reason=" in caplog.text
+    assert "error=500" in caplog.text
+    assert "secret-token" not in caplog.text
+    receiver.answer = 200
+    assert tell() == 1
+
+
+def test_an_absent_receiver_is_a_warning(tell, receiver, caplog, capfd):
+    """Nothing listens there, and nothing else is printed."""
+    receiver.shutdown()
+    receiver.server_close()
+    with caplog.at_level(logging.WARNING):
+        assert tell() == 0
+    assert "onnection" in caplog.text
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_receiver_that_fails_midway_gets_the_rest_later(tell, receiver, output):
+    """What it took is not repeated."""
+    write_events(output, FIRST, [event(f"e{n}", f"2026-01-03T05:0{n}:00") for n in range(5)])
+    receiver.most = 2
+    assert tell() == 2
+    receiver.most = None
+    assert tell() == 3
+    told = [each["message"].split()[-1] for each in receiver.messages]
+    assert told == ["e0", "e1", "e2", "e3", "e4"]
+
+
+def test_a_hanging_receiver_does_not_keep_the_run(tell, receiver, make_receiver, caplog):
+    """It is left behind after a while, and the others have their messages by then."""
+    hanging = make_receiver()
+    hanging.hangs.set()
+    began = time.monotonic()
+    with caplog.at_level(logging.WARNING):
+        assert tell(hanging, receiver, patience=0.5) == 1
+    assert time.monotonic() - began < 3
+    assert "urls[0] (json) missed=1 reason=no answer within 0.5 s" in caplog.text
+    assert len(receiver.messages) == 1
+
+
+def test_receivers_are_told_for_themselves(tell, make_receiver, receiver):
+    """A dead one does not repeat messages to the others, and gets its own when it is back."""
+    dead = make_receiver()
+    dead.answer = 503
+    assert tell(receiver, dead) == 1
+    dead.answer = 200
+    assert tell(receiver, dead) == 1
+    assert (len(receiver.messages), len(dead.messages)) == (1, 1)
+    newcomer = make_receiver()
+    assert tell(receiver, dead, newcomer) == 1
+
+
+def test_state_holds_no_url(tell, receiver, output):
+    """Receivers are known by a hash."""
+    tell()
+    path = output / "notified" / "part-0.parquet"
+    assert pq.read_table(path).to_pylist() == [
+        {
+            "receiver": receiver_id(receiver.url),
+            "kind": "event",
+            "key": "e1",
+            "severity": "warning",
+        }
+    ]
+    assert b"secret-token" not in path.read_bytes()
+
+
+def test_damaged_state_is_named(tell, output):
+    """With what happens when it is removed."""
+    tell()
+    path = output / "notified" / "part-0.parquet"
+    path.write_bytes(b"nothing")
+    with pytest.raises(OutputError, match=r"notified/part-0\.parquet cannot be read .* remove it"):
+        tell()
+    path.unlink()
+    assert tell() == 1
+
+
+@pytest.mark.parametrize("name", ["../../x", "<b>&", "a\nb", "%s {x}", "日本", None])
+def test_any_entity_can_be_told(tell, receiver, output, name):
+    """Its name is data, whatever is in it."""
+    write_events(output, FIRST, [event("e1", "2026-01-03T05:00:00", name)])
+    assert tell() == 1
+    assert (name or "the only series").split("\n")[0] in receiver.titles[0]
+
+
+def test_an_alert_is_told_until_it_is_over(output, receiver):
+    """Once, however its text changes; again when it comes back."""
+
+    def alert(**alerts):
+        people = receivers(["env:X"], [receiver.url])
+        return send_alerts(output, people, alerts, detector="pump")
+
+    assert (alert(stale="no rows for 3 h"), alert(stale="no rows for 4 h")) == (1, 0)
+    assert alert(stale="no rows for 5 h", drift="much") == 1
+    assert (alert(), alert(stale="no rows for 3 h")) == (0, 1)
+    assert receiver.titles == ["pump: stale", "pump: drift", "pump: stale"]
+    assert receiver.messages[0]["message"] == "no rows for 3 h"
+
+
+def test_an_alert_that_was_not_taken_is_tried_again(output, receiver):
+    """And events that were told stay told."""
+    people = receivers(["env:X"], [receiver.url])
+    receiver.answer = 500
+    assert send_alerts(output, people, {"stale": "x"}, detector="pump") == 0
+    receiver.answer = 200
+    assert send_alerts(output, people, {"stale": "x"}, detector="pump") == 1
+
+
+@pytest.mark.parametrize(
+    "url", ["slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ", "json://me:canary@host"]
+)
+def test_tokens_in_the_configuration_are_refused(url):
+    """Apprise knows which parts of a URL are secret; by reference the same URL is taken."""
+    with pytest.raises(ConfigError, match=r"urls\[0\] must not hold .* env:NAME") as refused:
+        receivers([url], [url])
+    assert "TIiajkdnlazkcOXrIdevi7FQ" not in str(refused.value)
+    assert "canary" not in str(refused.value)
+    assert len(receivers(["env:TEAM"], [url])) == 1
+
+
+def test_addresses_without_secrets_may_stand_in_the_configuration():
+    """Such as that of a server inside."""
+    assert receivers(["json://host:8080/path"], ["json://host:8080/path"])
+
+
+@pytest.mark.parametrize("url", ["canary", "nothing://canary", "slack://canary"])
+def test_urls_that_apprise_does_not_know_are_refused(url, capfd):
+    """Without repeating them."""
+    with pytest.raises(ConfigError, match=r"urls\[0\] must be a URL of Apprise") as refused:
+        receivers(["env:X"], [url])
+    assert "canary" not in str(refused.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_who_is_not_told_does_not_pay():
+    """Without URLs neither Apprise nor SQLAlchemy is imported."""
+    code = (
+        "import sys, aedetect.jobs.delivery, aedetect.config\n"
+        "from pathlib import Path\n"
+        "given = {'detector': {'name': 'x'}, 'data': {'train': 'x', 'timestamp': 't'}}\n"
+        "config = aedetect.config.make_config(given, folder=Path())\n"
+        "aedetect.jobs.delivery.check_delivery(config)\n"
+        "aedetect.jobs.delivery.notify(config, config_path='x.toml')\n"
+        "aedetect.jobs.delivery.fill_database(config)\n"
+        "sys.exit(bool({'apprise', 'sqlalchemy'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,299 @@
+"""Loading a model runs no code from its files, and names from data lead nowhere."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import pickle
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from plant import DAYS, contents, settings, table, verdicts, write
+
+import aedetect
+from aedetect import registry
+from aedetect.config import make_config
+from aedetect.detector import Detector
+from aedetect.detector.file_checks import check_weights
+from aedetect.detector.serialization import CALIBRATION, DETECTOR, WEIGHTS
+from aedetect.errors import AedetectError, BrokenDetector, ConfigError, UnknownModel
+from aedetect.jobs import scoring, training
+from aedetect.models.settings import ModelSettings
+from aedetect.models.sizing import derive_sizes
+from aedetect.models.variants import BACKBONES, VARIANTS, make_network
+from aedetect.scoring import score_frame
+
+UP = "../../../../escaped"
+
+
+@pytest.fixture
+def folder(detector_folder, tmp_path):
+    """A copy of a saved detector, to be tampered with."""
+    return shutil.copytree(detector_folder, tmp_path / "a" / "b" / "saved")
+
+
+class Payload:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        """Say which file."""
+        self.mark = mark
+
+    def __reduce__(self):
+        """Have the file made."""
+        return os.mkdir, (str(self.mark),)
+
+
+def test_a_pickle_in_place_of_weights_is_refused(folder, tmp_path):
+    """Whichever way it was pickled, and nothing of it runs; unpickled by others it would."""
+    mark = tmp_path / "ran"
+    pickle.loads(pickle.dumps(Payload(mark)))  # noqa: S301 - to see that it does what is said
+    mark.rmdir()
+    for plant in (
+        lambda path: path.write_bytes(pickle.dumps(Payload(mark))),
+        lambda path: torch.save({"x": Payload(mark)}, path),
+        lambda path: torch.save({"x": Payload(mark)}, path, _use_new_zipfile_serialization=False),
+    ):
+        plant(folder / WEIGHTS)
+        with pytest.raises(BrokenDetector, match="cannot be read"):
+            Detector.load(folder)
+        assert not mark.exists()
+
+
+@pytest.mark.parametrize("name", [DETECTOR, CALIBRATION])
+def test_a_pickle_in_place_of_the_other_files_is_refused(folder, tmp_path, name):
+    """They are JSON and Parquet, or nothing."""
+    (folder / name).write_bytes(pickle.dumps(Payload(tmp_path / "ran")))
+    with pytest.raises(BrokenDetector):
+        Detector.load(folder)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_pickle_inside_the_parquet_file_is_left_alone(folder, tmp_path):
+    """Pyarrow once unpickled extension types; here such a type is not asked what it is."""
+    path = folder / CALIBRATION
+    held_out = pq.read_table(path)
+    payload = {
+        b"ARROW:extension:name": b"arrow.py_extension_type",
+        b"ARROW:extension:metadata": pickle.dumps(Payload(tmp_path / "ran")),
+    }
+    fields = [field.with_metadata(payload) for field in held_out.schema]
+    pq.write_table(held_out.cast(pa.schema(fields)), path)
+    with suppress(BrokenDetector):  # refused is as good
+        Detector.load(folder)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("name", [DETECTOR, WEIGHTS, CALIBRATION])
+def test_links_out_of_the_folder_are_refused(folder, tmp_path, name):
+    """Even to a file that would do: what is read has to be the model's."""
+    outside = tmp_path / "outside"
+    (folder / name).rename(outside)
+    (folder / name).symlink_to(outside)
+    with pytest.raises(BrokenDetector, match=rf"{name} is a link that leads out"):
+        Detector.load(folder)
+
+
+def test_links_inside_the_folder_are_files_like_others(folder):
+    """As in stores that keep files by their hash."""
+    (folder / WEIGHTS).rename(folder / "blob")
+    (folder / WEIGHTS).symlink_to("blob")
+    Detector.load(folder)
+
+
+def test_pipes_are_refused(folder):
+    """Reading one would wait for ever."""
+    (folder / CALIBRATION).unlink()
+    os.mkfifo(folder / CALIBRATION)
+    with pytest.raises(BrokenDetector, match="neither a file nor a folder"):
+        Detector.load(folder)
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"latent": 10**9, "encoded": 10**9},
+        {"hidden": [10**9, 10**9]},
+        {"length": 10**12},
+        {"inputs": 10**18},
+        {"latent": -1},
+    ],
+)
+def test_made_up_sizes_cost_no_memory(folder, sizes):
+    """They are compared with the weights before anything of that size is made."""
+    described = json.loads((folder / DETECTOR).read_text())
+    described["model"]["sizes"] |= sizes
+    (folder / DETECTOR).write_text(json.dumps(described))
+    with pytest.raises(BrokenDetector, match="cannot be read"):
+        Detector.load(folder)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_outlines_fit_what_is_saved(tmp_path, variant, backbone):
+    """An outline of each network has the tensors that the network saves, of the same sizes."""
+    from safetensors.torch import save_file
+
+    chosen = ModelSettings(variant=variant, backbone=backbone)
+    sizes = derive_sizes(chosen, length=8, inputs=3, outputs=3)
+    save_file(make_network(chosen, sizes).state_dict(), tmp_path / WEIGHTS)
+    with torch.device("meta"):
+        outline = make_network(chosen, sizes)
+    check_weights(tmp_path / WEIGHTS, outline)
+    save_file({"other": torch.zeros(1)}, tmp_path / WEIGHTS)
+    with pytest.raises(ValueError, match="does not fit"):
+        check_weights(tmp_path / WEIGHTS, outline)
+
+
+def places(value, path=()):
+    """Give the place of every value in JSON; of a list the first one stands for all."""
+    yield path
+    if isinstance(value, dict):
+        for key in value:
+            yield from places(value[key], (*path, key))
+    elif isinstance(value, list) and value:
+        yield from places(value[0], (*path, 0))
+
+
+def test_any_tampering_with_the_description_is_refused_or_harmless(folder, tmp_path):
+    """Each value replaced by what it should not be: our error or a detector, and no file."""
+    whole = (folder / DETECTOR).read_text()
+    before = contents(tmp_path).keys()
+    for path in list(places(json.loads(whole)))[1:]:
+        for junk in (None, [], UP, 10**18, float("inf")):
+            described = json.loads(whole)
+            inner = described
+            for key in path[:-1]:
+                inner = inner[key]
+            inner[path[-1]] = junk
+            (folder / DETECTOR).write_text(json.dumps(described))
+            with suppress(AedetectError):
+                Detector.load(folder)
+    assert contents(tmp_path).keys() == before
+
+
+def test_names_in_a_detector_are_no_paths(folder, tmp_path, make_frame):
+    """A detector whose entity is called like a path scores that entity and writes nothing."""
+    described = json.loads((folder / DETECTOR).read_text())
+    described["preparation"]["entities"][0] = UP
+    (folder / DETECTOR).write_text(json.dumps(described))
+    before = contents(tmp_path).keys()
+    frame = make_frame(rows=50)
+    frame["unit"] = frame["unit"].replace("east", UP)
+    scored = score_frame(Detector.load(folder), frame)
+    assert scored.loc[scored["entity"] == UP, "score"].notna().sum() > 40
+    assert contents(tmp_path).keys() == before
+
+
+def test_nothing_here_can_unpickle():
+    """No module imports or calls what runs code that is found in a file."""
+    forbidden = {"pickle", "cloudpickle", "joblib", "dill", "shelve", "marshal"}
+    calls = {"eval", "exec", "torch.load", "np.load", "mlflow.pyfunc.load_model", "load_model"}
+    root = Path(aedetect.__file__).parents[1]
+    for path in (*root.glob("aedetect/**/*.py"), *root.glob("pipelines/*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = {alias.name for alias in node.names} | {getattr(node, "module", None)}
+                assert not names & forbidden, path
+            if isinstance(node, ast.Call):
+                assert ast.unparse(node.func) not in calls, path
+
+
+def test_a_pickle_beside_the_registered_detector_is_not_read(plant, tmp_path):
+    """MLflow's folder may hold a python_model.pkl, a planted MLmodel and code: scoring uses none.
+
+    mlflow.pyfunc itself would run them; who can write there can run code in who loads that way.
+    """
+    uri = f"sqlite:///{plant.folder}/mlruns/mlflow.db"
+    config = make_config(
+        settings(registry={"tracking_uri": uri}, training={"epochs": 1}), folder=plant.folder
+    )
+    training.run_training(config)
+    found = registry.find_version("plant", tracking_uri=uri)
+    saved = registry.fetch_version(found, tracking_uri=uri)
+    model = saved.parents[1]
+    mark = tmp_path / "ran"
+    (model / "python_model.pkl").write_bytes(pickle.dumps(Payload(mark)))
+    (model / "served.py").write_text(f"import os; os.mkdir({str(mark)!r})")
+    (saved / "__init__.py").write_text(f"import os; os.mkdir({str(mark)!r})")
+    described = (model / "MLmodel").read_text()
+    (model / "MLmodel").write_text(
+        described.replace("artifacts/detector", f"{UP}/detector")
+        + f"\n  python_model: {UP}/python_model.pkl\n"
+    )
+    assert scoring.run_scoring(config).partitions == len(DAYS)
+    assert not mark.exists()
+    shutil.move(saved, tmp_path / "elsewhere")
+    saved.symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / WEIGHTS).unlink()
+    (tmp_path / "elsewhere" / WEIGHTS).symlink_to("/etc/hostname")
+    with pytest.raises(BrokenDetector, match="leads out of the folder"):
+        Detector.load(saved)
+
+
+NAMES = ["../../escaped", "/etc/escaped", "a/b/../../..", "..", "", "C:\\x", "x'\"; --", "é\n\t"]
+
+
+def test_names_from_data_cannot_leave_the_output(plant):
+    """Entities, columns and categories called like paths are scored like others."""
+    rows = table("2026-01-01", days=1)
+    parts = []
+    for index, name in enumerate(NAMES):
+        part = rows[rows["unit"] == "east"].assign(unit=name)
+        parts.append(part.assign(mode=NAMES[index % 2]))
+    learnt = pd.concat(parts).rename(columns={"disk": "../../disk", "load": "/load'\""})
+    write(learnt, plant.folder / "train.parquet")
+    shutil.rmtree(plant.incoming)
+    learnt.loc[learnt.index[500:510], "cpu"] = 500.0
+    write(learnt, plant.incoming / "day's.parquet")
+    uri = f"sqlite:///{plant.folder}/mlruns/mlflow.db"
+    given = settings(
+        registry={"tracking_uri": uri},
+        training={"epochs": 1},
+        database={"url": "sqlite:///plant.db"},
+    )
+    config = make_config(given, folder=plant.folder)
+    before = {path.name for path in plant.folder.parent.rglob("*")}
+    training.run_training(config)
+    summary = scoring.run_scoring(config)
+    assert summary.flagged > 0
+    assert set(verdicts(plant.output)["entity"]) == set(NAMES)
+    written = {
+        path.relative_to(plant.output).as_posix()
+        for path in plant.output.rglob("*")
+        if path.is_file()
+    }
+    kinds = {name.split("/")[0] for name in written}
+    assert kinds <= {"scores", "flagged", "events", ".cache"}
+    verdict_files = [name for name in written if not name.startswith(".cache/")]
+    assert all(name.endswith("/date=2026-01-01/part-0.parquet") for name in verdict_files)
+    assert {p.name for p in plant.folder.iterdir()} == {
+        "incoming",
+        "train.parquet",
+        "mlruns",
+        "output",
+        "plant.db",
+    }
+    assert not [path for path in plant.folder.parent.rglob("escaped*") if path.name not in before]
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", "/abs", "", ".hidden", "a\\b", "x\n", "é"])
+def test_a_detector_is_not_called_like_a_path(name):
+    """Its name is a folder of the registry's artifacts."""
+    with pytest.raises(ConfigError, match=r"\[detector\] name must be"):
+        make_config(settings(detector={"name": name}), folder=Path())
+
+
+@pytest.mark.parametrize("model", ["../plant", "..", "plant/../1", "/etc/passwd", "file:///x/1"])
+def test_a_model_is_not_a_path(plant, model):
+    """What scores is looked up in the registry by name, never on the disk."""
+    with pytest.raises(UnknownModel):
+        scoring.run_scoring(plant.config(model=model))
+    assert not (plant.output / "scores").exists()

@@ -1,0 +1,192 @@
+"""Residuals -> parts and scores, each beside a slow reference, and what holds for all of them."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from aedetect.calibration.settings import ScoreName
+from aedetect.detector.reconstruction import CHUNK
+from aedetect.detector.residuals import NATS
+from aedetect.detector.score_functions import PARTS, combined, learn_residuals
+
+OWNER = np.array([0, 1, 1, 2, 3])  # the second of four features is a category
+FIRST = np.array([0, 1, 3, 4])
+WORST = 2
+
+
+@pytest.fixture(scope="module")
+def history():
+    """Residuals of two entities: correlated, of different size, some not observed."""
+    random = np.random.default_rng(0)
+    mixing = random.normal(size=(5, 5))
+    residual = (random.normal(size=(6000, 5)) @ mixing).astype(np.float32)
+    entity = np.repeat(np.array([0, 1], dtype=np.int32), 3000)
+    residual[entity == 1] *= 3
+    return residual, seen_of(random.random((6000, 4)) > 0.1), entity
+
+
+def seen_of(features):
+    """Spread what is observed of features over their columns: (N, 4) -> (N, 5)."""
+    return features[:, OWNER]
+
+
+@pytest.fixture(scope="module", params=PARTS)
+def name(request):
+    """One score after the other."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def learnt(name, history):
+    """What the score needs."""
+    return learn_residuals(name, *history, entities=2, owner=OWNER)
+
+
+@pytest.fixture
+def fresh():
+    """Residuals to score, more than a chunk of them."""
+    random = np.random.default_rng(1)
+    count = CHUNK + 100
+    residual = random.normal(scale=3, size=(count, 5)).astype(np.float32)
+    entity = (np.arange(count) % 2).astype(np.int32)
+    return residual, seen_of(random.random((count, 4)) > 0.2), entity
+
+
+def score(name, residual, seen, entity, learnt):
+    """Parts and score."""
+    parts = PARTS[name](residual.copy(), seen, entity, learnt, OWNER)
+    return parts, combined(name, parts, seen[:, FIRST].sum(axis=1), worst=WORST)
+
+
+def test_every_score_has_its_parts():
+    """But for the bound, which comes from the network."""
+    assert set(PARTS) == set(get_args(ScoreName)) - {"elbo"}
+
+
+def features_of(cells):
+    """Add the columns of each feature, one by one."""
+    return [cells[0], cells[1] + cells[2], cells[3], cells[4]]
+
+
+def reference(name, row, seen, code, learnt):
+    """The parts of one row, cell by cell."""
+    sized = row / learnt.size[code]
+    if name == "mse":
+        parts = features_of(row**2)
+    elif name in ("standardized", "worst"):
+        parts = features_of(sized**2)
+    elif name == "mahalanobis":
+        parts = features_of((learnt.whitening.astype(float) @ (sized * seen)) ** 2)
+    else:
+        parts = []
+        for size, tail in zip(np.sqrt(features_of(row**2)), learnt.tail[code], strict=True):
+            below = [k for k in range(len(NATS)) if tail[k] <= size]
+            k = below[-1]
+            if k == len(NATS) - 1:
+                parts.append(NATS[k] + (size - tail[k]) / tail[-1])
+            else:
+                share = (size - tail[k]) / (tail[k + 1] - tail[k])
+                parts.append(NATS[k] + share * (NATS[k + 1] - NATS[k]))
+    return np.array(parts) * seen[FIRST]
+
+
+def test_parts_are_those_of_a_slow_reference(name, learnt, fresh):
+    """Row by row, cell by cell."""
+    residual, seen, entity = fresh
+    parts, scores = score(name, *fresh, learnt)
+    for row in range(0, len(residual), 7):
+        expected = reference(name, residual[row].astype(float), seen[row], entity[row], learnt)
+        np.testing.assert_allclose(parts[row], expected, rtol=1e-4, atol=1e-5)
+        counted = seen[row, FIRST].sum()
+        most = min(max(counted, 1), WORST) if name == "worst" else max(counted, 1)
+        largest = sorted(expected)[-WORST:] if name == "worst" else expected
+        assert scores[row] == pytest.approx(sum(largest) / most, rel=1e-4, abs=1e-5)
+
+
+def test_parts_are_never_negative(name, learnt, fresh):
+    """So that shares of a cause add up."""
+    parts, scores = score(name, *fresh, learnt)
+    assert (parts >= 0).all()
+    assert (scores >= 0).all()
+    assert parts.dtype == scores.dtype == np.float32
+
+
+def test_what_was_not_observed_does_not_count(name, learnt, fresh):
+    """Whatever stands there, and its part is 0."""
+    residual, seen, entity = fresh
+    other = np.where(seen, residual, np.float32(1e6))
+    parts, scores = score(name, *fresh, learnt)
+    parts_other, scores_other = score(name, other, seen, entity, learnt)
+    assert parts_other.tobytes() == parts.tobytes()
+    assert scores_other.tobytes() == scores.tobytes()
+    assert not parts[~seen[:, FIRST]].any()
+
+
+def test_a_score_grows_with_the_residual_without_limit(name, learnt, history):
+    """Far beyond the largest that was learnt from, and for each feature alone."""
+    for column in range(len(OWNER)):
+        sizes = np.append(np.linspace(0, 100, 60), [1e3, 1e6]) * np.abs(history[0]).max()
+        residual = np.zeros((len(sizes), 5), dtype=np.float32)
+        residual[:, column] = sizes
+        seen, entity = np.ones(residual.shape, dtype=bool), np.ones(len(sizes), dtype=np.int32)
+        scores = score(name, residual, seen, entity, learnt)[1]
+        assert (np.diff(scores) > 0).all()
+        assert scores[-1] > 900 * scores[-2]
+
+
+def test_a_score_does_not_depend_on_the_rows_beside_it(name, learnt, fresh):
+    """Bitwise, in any order and number."""
+    parts, scores = score(name, *fresh, learnt)
+    for chosen in ([5], np.arange(CHUNK + 100)[::-1], np.arange(3, CHUNK + 4), np.arange(37)):
+        few_parts, few = score(name, *(each[chosen] for each in fresh), learnt)
+        assert few.tobytes() == scores[chosen].tobytes()
+        assert few_parts.tobytes() == parts[chosen].tobytes()
+
+
+def test_no_rows_have_no_scores(name, learnt, fresh):
+    """An empty batch is one too."""
+    parts, scores = score(name, *(each[:0] for each in fresh), learnt)
+    assert parts.shape == (0, 4)
+    assert scores.shape == (0,)
+
+
+def test_standardized_takes_the_size_of_the_entity(history):
+    """A residual that is three times as large in an entity that always is scores the same."""
+    learnt = learn_residuals("standardized", *history, entities=2, owner=OWNER)
+    residual = np.repeat(history[0][:1], 2, axis=0)
+    residual[1] *= learnt.size[1] / learnt.size[0]
+    seen, entity = np.ones(residual.shape, dtype=bool), np.array([0, 1], dtype=np.int32)
+    scores = score("standardized", residual, seen, entity, learnt)[1]
+    assert scores[0] == pytest.approx(scores[1])
+
+
+def test_mahalanobis_finds_a_broken_correlation():
+    """Two residuals against their correlation are stranger than two along it."""
+    random = np.random.default_rng(0)
+    both = random.normal(size=(5000, 1)) + random.normal(scale=0.3, size=(5000, 5))
+    history = both.astype(np.float32), np.ones((5000, 5), dtype=bool), np.zeros(5000, np.int32)
+    learnt = learn_residuals("mahalanobis", *history, entities=1, owner=OWNER)
+    residual = np.array([[1, 1, 1, 1, 1], [1, -1, 1, -1, 1]], dtype=np.float32)
+    scores = score("mahalanobis", residual, residual != 0, np.zeros(2, np.int32), learnt)[1]
+    assert scores[1] > 5 * scores[0]
+
+
+def test_tail_is_the_nats_that_the_residual_is_rare_by():
+    """A residual that one in fifty exceeds scores log 50."""
+    values = np.random.default_rng(0).normal(size=(100_000, 1)).astype(np.float32)
+    seen, entity = np.ones(values.shape, dtype=bool), np.zeros(len(values), dtype=np.int32)
+    owner = np.array([0])
+    learnt = learn_residuals("tail", values, seen, entity, entities=1, owner=owner)
+    rare = np.quantile(np.abs(values), 0.98).reshape(1, 1)
+    part = PARTS["tail"](rare, seen[:1], entity[:1], learnt, owner)
+    assert part[0, 0] == pytest.approx(np.log(50), rel=0.01)
+
+
+def test_worst_of_few_features_is_the_mean_of_them():
+    """Where fewer are observed than are averaged, their mean counts."""
+    parts = np.array([[4, 0, 2]], dtype=np.float32)
+    assert combined("worst", parts, np.array([2]), worst=5).tolist() == [3]
+    assert combined("worst", parts, np.array([3]), worst=1).tolist() == [4]

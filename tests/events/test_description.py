@@ -1,0 +1,79 @@
+"""What a person is told of an event."""
+
+from __future__ import annotations
+
+import pytest
+
+from aedetect.events.description import describe_event, plain_number
+
+
+def cause(feature, observed, expected, share=0.3):
+    """One feature's part."""
+    return {"feature": feature, "share": share, "observed": observed, "expected": expected}
+
+
+def limits(feature, low, high):
+    """The range of a feature outside of it."""
+    return {"feature": feature, "low": low, "high": high}
+
+
+@pytest.mark.parametrize(
+    ("observed", "low", "high", "text"),
+    [
+        (3.1, 0.196, 0.604, "w 3.1, expected 0.2 to 0.6"),
+        (7.0, 1.0, 2.04, "w 7, expected 1 to 2"),
+        (0.0802, 0.3, 3.8, "w 0.08, expected 0.3 to 3.8"),
+        (0.605, 0.2, 0.604, "w 0.605, expected 0.2 to 0.604"),  # not 0.6 above 0.6
+        (1_020.0, 1_013.24, 1_018.9, "w 1,020, expected 1,013.2 to 1,018.9"),
+        (-3.0, -0.5, 0.5, "w -3, expected -0.5 to 0.5"),
+        (123_456.0, 80_000.0, 90_000.0, "w 123,456, expected 80,000 to 90,000"),
+        (0.1, 0.0, 0.0, "w 0.1, expected 0"),
+        (3e-9, 1e-9, 2e-9, "w 3e-09, expected 1e-09 to 2e-09"),
+    ],
+)
+def test_a_number_is_told_with_its_range(observed, low, high, text):
+    """In digits that show both, and no more."""
+    assert describe_event([cause("w", observed, 1.0)], [limits("w", low, high)], {}) == text
+
+
+def test_a_unit_stands_behind_what_was_observed():
+    """Once is enough."""
+    told = describe_event([cause("w", 3.1, 0.4)], [limits("w", 0.2, 0.6)], {"w": "MB/s"})
+    assert told == "w 3.1 MB/s, expected 0.2 to 0.6"
+
+
+def test_a_feature_inside_its_range_is_told_with_one_value():
+    """It is strange only together with others, so a range would mislead."""
+    assert describe_event([cause("w", 0.43219, 0.51234)], [], {}) == "w 0.432, expected about 0.512"
+
+
+def test_a_category_is_told_with_the_one_expected():
+    """Its limits name it; without any the model was not sure."""
+    seen = [cause("state=off", 1.0, 0.1)]
+    assert (
+        describe_event(seen, [limits("state=on", None, None)], {}) == "state was off, expected on"
+    )
+    assert describe_event(seen, [], {}) == "state was off, which is unusual here"
+    new = [cause("state=(new)", 1.0, 0.0)]
+    told = describe_event(new, [limits("state=on", None, None)], {})
+    assert told == "state was a value never seen in training, expected on"
+
+
+def test_the_largest_three_are_told():
+    """Unless one is next to nothing; a missing value is called that."""
+    causes = [cause(name, 2.0, 1.0, share) for name, share in zip("abcd", (0.5, 0.2, 0.2, 0.1),
+                                                                  strict=True)]  # fmt: skip
+    assert describe_event(causes, [], {}).split("; ")[2] == "c 2, expected about 1"
+    assert len(describe_event(causes, [], {}).split("; ")) == 3
+    causes[1:] = [cause("b", None, 1.0, 0.06), cause("c", 1.0, 1.0, 0.01)]
+    assert describe_event(causes, [], {}) == "a 2, expected about 1; b missing"
+
+
+def test_plain_numbers():
+    """Three digits, and no exponent where people would not write one."""
+    assert [plain_number(x) for x in (0.0, -3.14159, 1013.2, 1e20)] == [
+        "0",
+        "-3.14",
+        "1,013",
+        "1e+20",
+    ]

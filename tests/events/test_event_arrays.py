@@ -1,0 +1,75 @@
+"""Light columns of flagged rows -> events as arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+from flags import FIRST, SECOND, flag, row
+
+from aedetect.events import EventRules
+from aedetect.events.event_arrays import assemble_events
+from aedetect.events.flagged_rows import read_flagged_columns, read_peaks
+from aedetect.timestamps import NANOSECONDS
+
+RULES = EventRules(10 * NANOSECONDS["min"])
+
+
+def made(tmp_path, first, second=(), rules=RULES):
+    """Events of two days' rows."""
+    paths = [flag(tmp_path, FIRST, *first), flag(tmp_path, SECOND, *second)]
+    return paths, assemble_events(read_flagged_columns(paths), rules, detector="pump")
+
+
+def test_events_are_what_is_close(tmp_path):
+    """Ten minutes are, eleven are not; of two entities none is, however the rows are mixed."""
+    rows = [row(0), row(0, "west"), row(10), row(10, "west"), row(21)]
+    _, events = made(tmp_path, (), rows)
+    assert events.rows.tolist() == [2, 1, 2]
+    assert [events.light.names[code] for code in events.entity] == ["east", "east", "west"]
+    assert len(set(events.ids)) == 3
+
+
+def test_the_order_of_rows_in_files_does_not_matter(tmp_path):
+    """Nor the file that they are in."""
+    rows = [row(-5, score=4.0), row(-1), row(0, "west"), row(3, score=9.0)]
+    _, whole = made(tmp_path / "a", rows)
+    _, parts = made(tmp_path / "b", rows[1::-1], rows[:1:-1])
+    for name in ("ids", "start", "end", "rows", "p_value", "severity"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
+
+
+def test_an_event_is_as_severe_as_its_worst_row(tmp_path):
+    """Severity and p-value are the extremes; of equal scores the first is the peak."""
+    rows = [
+        row(0, p_value=0.2, severity="warning"),
+        row(1, score=5.0, p_value=0.01),
+        row(2, score=5.0, p_value=0.02, severity="critical"),
+    ]
+    paths, events = made(tmp_path, (), rows)
+    assert (events.p_value.tolist(), events.severity.tolist()) == ([0.01], [2])
+    assert events.light.row[events.peak].tolist() == [1]
+    peaks = read_peaks(paths, events.light.file[events.peak], events.light.row[events.peak])
+    assert peaks["causes"].to_pylist()[0][0]["observed"] == 5
+
+
+def test_rows_of_a_file_know_their_events(tmp_path):
+    """In the order of the file, with events that began in another one."""
+    _, events = made(tmp_path, [row(-1, "west")], [row(1, "west"), row(0), row(60)])
+    assert events.rows.tolist() == [1, 1, 2]
+    assert events.of_rows(1).tolist() == [2, 0, 1]
+    assert events.file_of_rows(1).tolist() == [0, 1]
+    assert (events.starting_in(0).tolist(), events.starting_in(1).tolist()) == ([2], [0, 1])
+
+
+def test_many_peaks_are_read_by_their_places(tmp_path):
+    """Whatever the order in which they are asked for."""
+    rows = [row(20 * number, score=3.0 + number) for number in range(40)]
+    paths, _ = made(tmp_path, rows[:10], rows[10:])
+    file, place = np.array([1, 0, 1, 0], np.int32), np.array([29, 9, 0, 0])
+    seen = [each[0]["observed"] for each in read_peaks(paths, file, place)["causes"].to_pylist()]
+    assert seen == [42, 12, 13, 3]
+
+
+def test_no_rows_are_no_events(tmp_path):
+    """Of files without rows, and without files."""
+    assert len(made(tmp_path, ())[1].ids) == 0
+    assert len(assemble_events(read_flagged_columns([]), RULES, detector="pump").ids) == 0

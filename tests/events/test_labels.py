@@ -1,0 +1,85 @@
+"""What people said of events is kept, and changes what is learnt from."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pandas as pd
+import pytest
+
+from aedetect.errors import OutputError
+from aedetect.events import Label, label_events, read_events, read_labels
+from aedetect.events.labels import CONFIRMED, FALSE_ALARM, forget_labels, write_labels
+from aedetect.events.table import as_events
+
+LABEL = Label(
+    event_id="a1",
+    entity="p1",
+    start=10,
+    end=20,
+    context=3,
+    opinion=FALSE_ALARM,
+    note="cleaning day",
+    labelled="2026-03-01T00:00:00+00:00",
+)
+
+
+def test_nobody_said_anything(tmp_path):
+    """Without a table there are no labels."""
+    assert read_labels(tmp_path) == ()
+
+
+def test_labels_are_kept_in_the_order_of_time(tmp_path):
+    """What is written is read, the earliest event first."""
+    earlier = dataclasses.replace(LABEL, event_id="b2", entity=None, start=1, note=None)
+    write_labels(tmp_path, [LABEL, earlier])
+    assert read_labels(tmp_path) == (earlier, LABEL)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels"]
+
+
+def label(plant, events, opinion=FALSE_ALARM):
+    """Say something of events."""
+    label_events(plant.output, events, opinion=opinion, note=None, now="2026-02-01")
+    return {each.event_id: each for each in read_labels(plant.output)}
+
+
+def test_a_label_knows_where_its_event_lies(plant):
+    """Entity and both ends, and how much before it the rows are judged from."""
+    summary = plant.score()
+    assert summary.flagged
+    event = next(as_events(read_events(plant.output)))
+    said = label(plant, [event.event_id])[event.event_id]
+    assert said.entity == event.entity
+    assert pd.Timestamp(said.start) == pd.Timestamp(event.start)
+    assert pd.Timestamp(said.end) == pd.Timestamp(event.end)
+    assert said.context > 0
+
+
+def test_a_second_opinion_replaces_the_first(plant):
+    """One event has one label, the last, and others keep theirs."""
+    plant.score()
+    first, second = read_events(plant.output, suppressed=True)["event_id"].to_pylist()[:2]
+    label(plant, [first, second])
+    said = label(plant, [first], CONFIRMED)
+    assert {each: said[each].opinion for each in said} == {first: CONFIRMED, second: FALSE_ALARM}
+    forget_labels(plant.output, [first])
+    assert [each.event_id for each in read_labels(plant.output)] == [second]
+
+
+def test_unknown_events_are_refused(plant):
+    """Nothing is kept then, not even of known ones."""
+    plant.score()
+    known = read_events(plant.output, suppressed=True)["event_id"].to_pylist()[0]
+    with pytest.raises(OutputError, match=r"there is no nowhere: aedetect flags shows the ids"):
+        label(plant, [known, "nowhere"])
+    assert read_labels(plant.output) == ()
+    with pytest.raises(OutputError, match="nothing was said of nowhere"):
+        forget_labels(plant.output, ["nowhere"])
+
+
+def test_a_broken_table_is_refused(tmp_path):
+    """The message names the file."""
+    write_labels(tmp_path, [LABEL])
+    (tmp_path / "labels" / "part-0.parquet").write_bytes(b"PAR1")
+    with pytest.raises(OutputError, match=r"labels.part-0\.parquet must be a table of labels"):
+        read_labels(tmp_path)

@@ -1,0 +1,110 @@
+"""Why a row is strange."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from aedetect.calibration.calibration import Threshold
+from aedetect.data import Rows
+from aedetect.detector.reconstruction import last_rows
+from aedetect.explain import rank_causes
+from aedetect.preprocessing.preparation import apply
+from aedetect.scoring import score_rows
+from aedetect.timestamps import NANOSECONDS
+
+
+@pytest.fixture(scope="module")
+def spoilt(make_frame):
+    """Twenty rows of one unit, the last of which has a wrong b."""
+    frame = make_frame(units=("east",), start="2026-02-01", rows=20, features=("a", "b"))
+    values = np.ascontiguousarray(frame[["a", "b"]].to_numpy())
+    values[-1, 1] += 25
+    return Rows(
+        time=frame["time"].to_numpy().astype("datetime64[ns]").astype(np.int64),
+        entity=np.zeros(20, dtype=np.int32),
+        names=("east",),
+        values=values,
+    )
+
+
+def explained(detector, rows):
+    """The causes of each row that can be scored."""
+    low = replace(detector.calibration, threshold=Threshold(-1.0, "quantile", 1.0), own={})
+    scored = score_rows(
+        replace(detector, calibration=low), rows, np.ones(len(rows), dtype=np.bool_)
+    )
+    found = rank_causes(detector.scorer.preparation, scored, rows.values[scored.flagged])
+    return scored, found.to_pylist()
+
+
+def test_the_wrong_feature_comes_first_with_what_was_seen_and_expected(detector, spoilt):
+    """In its own unit: some 10 was expected, 25 more was seen."""
+    first = explained(detector, spoilt)[1][-1][0]
+    assert first["feature"] == "b"
+    assert first["share"] > 0.5
+    assert first["observed"] == spoilt.values[-1, 1]
+    assert first["observed"] - first["expected"] > 10
+
+
+def test_shares_sum_to_one_and_come_largest_first(detector, spoilt):
+    """Over all features of each row."""
+    for row in explained(detector, spoilt)[1]:
+        shares = [cause["share"] for cause in row]
+        assert len(shares) == 2
+        assert sum(shares) == pytest.approx(1)
+        assert shares == sorted(shares, reverse=True)
+
+
+def test_expected_is_the_models_own_reconstruction(detector, spoilt):
+    """Not a mean of the input: it follows from the network, step by step."""
+    scorer = detector.scorer
+    prepared = apply(scorer.preparation, spoilt)
+    ends = np.arange(scorer.length - 1, len(spoilt) - 1)  # all but the spoilt row
+    rebuilt = last_rows(scorer.model, prepared.matrix, ends)
+    units = rebuilt * scorer.preparation.scaling.scale[0] + scorer.preparation.scaling.center[0]
+    for row, found in enumerate(explained(detector, spoilt)[1][:-1]):
+        expected = {cause["feature"]: cause["expected"] for cause in found}
+        assert [expected["a"], expected["b"]] == pytest.approx(units[row].tolist(), rel=1e-5)
+
+
+def test_another_model_gives_other_causes_of_the_same_rows(
+    detector, spoilt, learn, training_folder
+):
+    """The explanation is the model's, so it changes with the model."""
+    other = learn(training_folder, model={"variant": "linear"}, window={"length": 2}).detector
+    shares = [
+        {cause["feature"]: cause["share"] for cause in explained(each, spoilt)[1][-1]}["b"]
+        for each in (detector, other)
+    ]
+    assert shares[0] != shares[1]
+
+
+def test_a_missing_feature_is_not_observed_and_has_no_share(detector, spoilt):
+    """What was expected is said all the same."""
+    rows = replace(spoilt, values=spoilt.values.copy())
+    rows.values[-1, 0] = np.nan
+    last = explained(detector, rows)[1][-1][-1]
+    assert (last["feature"], last["share"], last["observed"]) == ("a", 0, None)
+    assert np.isfinite(last["expected"])
+
+
+def test_a_category_is_named_with_the_value_seen(make_frame, train_on):
+    """Observed counts as 1, expected is what the model gives that value; a new one gets 0."""
+    frame = make_frame(rows=300)
+    frame["mode"] = np.where(frame["a"] > 0, "fast", "eco")
+    detector = train_on(frame, model={"variant": "linear"}).detector
+    values = np.array([[1.0, 12, 1]] * 5 + [[1.0, 12, 0], [1.0, 12, -1]])
+    rows = Rows(
+        time=np.arange(7) * NANOSECONDS["min"],
+        entity=np.zeros(7, dtype=np.int32),
+        names=("east",),
+        values=values,
+    )
+    found = [{cause["feature"]: cause for cause in row} for row in explained(detector, rows)[1]]
+    assert "mode=fast" in found[0]
+    assert found[2]["mode=eco"]["observed"] == 1
+    assert found[2]["mode=eco"]["expected"] < 0.9
+    assert found[3]["mode=(new)"]["expected"] == 0

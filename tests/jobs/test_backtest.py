@@ -1,0 +1,103 @@
+"""A backtest from a configuration, by the saved threshold or by another."""
+
+from __future__ import annotations
+
+import json
+import sys
+from subprocess import run
+
+import pytest
+from plant import DAYS, stamps
+
+from aedetect.config import make_config
+from aedetect.events import label_events, read_events
+from aedetect.events.labels import CONFIRMED
+from aedetect.jobs.backtest import run_backtest
+from aedetect.output.partitions import Span
+from aedetect.timestamps import parse_instant
+
+
+def looked(plant, *, span=None, days=None, anew=False, **calibration):
+    """Look back on what the plant was scored with."""
+    config = make_config(plant.given() | {"calibration": calibration}, folder=plant.folder)
+    return run_backtest(config, span=span or Span(), days=days, anew=anew)
+
+
+def test_the_saved_threshold_gives_the_events_that_are_written(plant):
+    """What was scored with it would have been the same."""
+    plant.score()
+    result, _ = looked(plant)
+    written = read_events(plant.output, suppressed=True)
+    assert len(result.alarms) == written.num_rows > 0
+    assert sum(alarm.rows for alarm in result.alarms) == sum(written["rows"].to_pylist())
+    assert result.known is None
+
+
+def test_another_threshold_is_tried_and_not_kept(plant):
+    """A looser promise gives more events; nothing is written."""
+    plant.score()
+    before = stamps(plant.output)
+    kept, _ = looked(plant)
+    tried, calibration = looked(
+        plant, anew=True, threshold="false_alarm_rate", false_alarm_rate=0.05
+    )
+    assert len(tried.alarms) > len(kept.alarms)
+    assert calibration.threshold.rate == 0.05
+    assert stamps(plant.output) == before
+    assert looked(plant)[0] == kept
+
+
+def test_days_count_back_from_the_newest_score(plant):
+    """Not from today."""
+    plant.score()
+    result, _ = looked(plant, days=1)
+    assert result.since == parse_instant(DAYS[2])
+    assert result.days < 1
+    until = Span(None, parse_instant(DAYS[1]))
+    assert looked(plant, days=1, span=until)[0].until < parse_instant(DAYS[1])
+
+
+def test_what_people_confirmed_is_known(plant):
+    """It counts as found by the threshold that found it."""
+    plant.score()
+    event = read_events(plant.output)["event_id"].to_pylist()[0]
+    label_events(plant.output, [event], opinion=CONFIRMED, note=None, now="2026-02-01")
+    result, _ = looked(plant)
+    assert [each.delay for each in result.detections] == [0]
+    assert result.false == len(result.alarms) - 1
+
+
+@pytest.fixture
+def command(plant):
+    """Types a command and gives what it printed."""
+    config = plant.written()
+
+    def command(name, *words):
+        done = run(
+            [sys.executable, "-m", "aedetect", name, config, *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=plant.folder,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return command
+
+
+def test_people_look_back_and_say_what_events_were(plant, command):
+    """Table, picture, JSON; then a label, and the list of labels."""
+    plant.score()
+    shown = command("backtest", "--threshold", "alert_budget", "--set", "events.cool_down=1h")
+    assert "with this threshold (alert_budget) you would have had" in shown
+    assert DAYS[1] in shown
+    assert "to keep it: aedetect calibrate" in " ".join(shown.split())
+    assert (plant.folder / "figures" / "backtest.png").stat().st_size > 5_000
+    told = json.loads(command("backtest", "--json"))
+    assert told["events"] == sum(sum(day.values()) for day in told["by_day"].values())
+    event = read_events(plant.output)["event_id"].to_pylist()[0]
+    assert event in command("label", event, "--confirmed", "--note", "pump seized")
+    listed = json.loads(command("label", "--json"))
+    assert [(each["event_id"], each["note"]) for each in listed] == [(event, "pump seized")]
+    assert "nothing was said" in command("label", event, "--undo")

@@ -1,0 +1,267 @@
+"""Variants compared: on the same rows, whatever else runs, linear always among them."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score
+
+from aedetect.errors import ConfigError
+from aedetect.evaluation.comparison import Result, verdict
+from aedetect.evaluation.ranking import (
+    SHARE,
+    Found,
+    Planted,
+    agreement,
+    by_kind,
+    by_strength,
+    lead,
+    precision,
+)
+from aedetect.evaluation.synthetic_anomalies import HeldOutRows, SyntheticAnomaly
+from aedetect.jobs import comparison_data
+from aedetect.jobs.comparison import choose_variants, compare_variants
+from aedetect.models.variants import VARIANTS
+from aedetect.preprocessing import Part
+
+TIMES = ("seconds", "rows_per_second")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, make_frame, write):
+    """Training data of two units with three sensors, and a labelled day of them."""
+    folder = tmp_path_factory.mktemp("compared")
+    features = ("a", "b", "c")
+    write(make_frame(features=features), folder / "train.parquet")
+    later = make_frame(features=features, start="2026-02-01", rows=300, seed=1)
+    strange = later.index % 60 < 6
+    later.loc[strange, "a"] += 1.0
+    write(later.assign(bad=strange), folder / "later.parquet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def config(folder, configured):
+    """A tiny configuration whose scoring input has labels."""
+    return configured(folder, data={"label": "bad"}, scoring={"input": "later.parquet"})
+
+
+@pytest.fixture(scope="module")
+def compared(config):
+    """Two variants beside linear, one at a time."""
+    chosen = choose_variants(["undercomplete", "sparse_l1"])
+    return compare_variants(config, chosen, clock=time.thread_time, jobs=1)
+
+
+def untimed(results):
+    """Results by variant without what a clock said."""
+    return {each.variant: replace(each, **dict.fromkeys(TIMES, 0.0)) for each in results}
+
+
+def test_linear_is_always_among_them():
+    """Whoever is named; all are when nobody is."""
+    assert choose_variants(["denoising"]) == ("linear", "denoising")
+    assert choose_variants(["linear", "linear"]) == ("linear",)
+    assert set(choose_variants([])) == set(VARIANTS)
+
+
+def test_a_wrong_name_is_refused():
+    """The nearest right one is named."""
+    with pytest.raises(ConfigError, match=r'"denoisng" is not a variant .*"denoising"'):
+        choose_variants(["denoisng"])
+
+
+def test_results_do_not_depend_on_how_many_train_at_a_time(config, compared):
+    """To the last bit, clocks aside."""
+    again = compare_variants(
+        config, ("sparse_l1", "linear", "undercomplete"), clock=time.thread_time, jobs=3
+    )
+    assert untimed(again.results) == untimed(compared.results)
+    assert again.lead == compared.lead
+
+
+def test_the_best_comes_first_and_the_verdict_is_about_it(compared):
+    """The order is that of the planted anomalies."""
+    scores = [each.planted for each in compared.results]
+    assert scores == sorted(scores, reverse=True)
+    said = verdict(compared)
+    assert said.startswith(f"{compared.results[0].variant} won")
+    assert "linear" in said
+    assert "seeds = 1" in said
+
+
+def test_the_verdict_is_plain_about_noise(compared):
+    """Whether it beats linear, and whether that is more than luck."""
+    first, second = (
+        replace(each, variant=name)
+        for each, name in zip(compared.results, ("contractive", "linear"), strict=False)
+    )
+    ahead = replace(compared.lead, difference=0.03, low=0.01, high=0.05)
+    beaten = replace(compared, results=(first, second), lead=ahead)
+    assert "it beats linear by 0.030" in verdict(beaten)
+    assert "beyond the noise" in verdict(beaten)
+    assert "within noise" in verdict(replace(beaten, lead=replace(ahead, low=-0.01)))
+    labelled = replace(
+        beaten, results=(replace(first, labelled=0.9), replace(second, labelled=0.7))
+    )
+    assert "the labelled rows contractive won with 0.900: it beats linear by 0.2" in verdict(
+        labelled
+    )
+    won = replace(compared, results=(second, first), lead=ahead, rival="contractive")
+    assert "no variant beats it; contractive comes next, 0.030 below" in verdict(won)
+
+
+def test_stronger_is_easier_to_find(compared):
+    """For every variant."""
+    for each in compared.results:
+        found = [each.strengths[size] for size in (1.0, 2.0, 4.0, 8.0)]
+        assert found == sorted(found)
+        assert found[-1] > found[0] + 0.05
+
+
+def test_labels_are_shown_beside_with_the_agreement(compared):
+    """Average precision on the labelled rows, and how far the rankings agree."""
+    assert compared.labelled_rows == 2 * (300 - 3)
+    found = {each.variant: each.labelled for each in compared.results}
+    assert found["linear"] > 0.5, found
+    assert -1 <= compared.agreement <= 1
+
+
+def test_without_labels_there_is_no_agreement(folder, configured):
+    """Planted anomalies are all there is; one variant leads nobody."""
+    alone = compare_variants(configured(folder), ("linear",), clock=time.thread_time)
+    assert (alone.results[0].labelled, alone.agreement, alone.lead) == (None, None, None)
+    assert "nothing else" in verdict(alone)
+
+
+def test_each_variant_is_a_run_below_one_parent(config, compared):
+    """In a real MLflow; no model is registered."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(config.tracking_uri)
+    parent = client.get_run(compared.run_id)
+    below = f"tags.`mlflow.parentRunId` = '{compared.run_id}'"
+    runs = client.search_runs([parent.info.experiment_id], below)
+    assert {run.data.tags["variant"] for run in runs} == {"linear", "undercomplete", "sparse_l1"}
+    assert {run.info.status for run in [parent, *runs]} == {"FINISHED"}
+    assert parent.data.tags["winner"] == compared.results[0].variant
+    by_variant = {each.variant: each for each in compared.results}
+    for run in runs:
+        one = by_variant[run.data.tags["variant"]]
+        assert run.data.metrics["planted"] == one.planted
+        assert run.data.params["model.variant"] == one.variant
+    assert not client.search_registered_models()
+
+
+def test_an_unaltered_copy_scores_as_the_rows_themselves(learnt):
+    """Planting nothing is scoring the held-out rows, to the bit."""
+    rows, held = learnt.ingested.rows, learnt.prepared.windows[Part.CALIBRATE]
+    held_out = HeldOutRows(
+        values=rows.values, entity=rows.entity, ends=held.ends, spread=np.ones((2, 2))
+    )
+    start = int(held.ends[5])
+    nothing = SyntheticAnomaly(
+        kind="level_shift", strength=1.0, start=start, columns=(0,), donor=start, seed=0
+    )
+    scorer = learnt.detector.scorer
+    for size in (0.0, 1e-300):  # the latter counts as a change of no consequence
+        held_out.spread[:] = size
+        batch, _ = comparison_data.planted_rows(
+            learnt.prepared.preparation, rows, held_out, (nothing,), length=held.length
+        )
+        windows = replace(batch.windows, ends=np.arange(3, 19))
+        score = scorer.evaluate(windows.matrix, windows.observed, batch.entity, windows.ends).score
+        entity = rows.entity
+        own = scorer.evaluate(held.matrix, held.observed, entity, np.arange(start, start + 16))
+        np.testing.assert_array_equal(score, own.score)
+
+
+def test_the_resampled_precision_is_scikit_learns():
+    """Where nothing is drawn twice; and a model leads itself by nothing."""
+    random = np.random.default_rng(0)
+    found = Found(
+        random.normal(size=500).astype(np.float32), random.normal(1, size=60).astype(np.float32)
+    )
+    worse = Found(found.normal, found.planted - 1)
+    planted = Planted(np.arange(60) // 3, np.repeat(["spike", "drift"], 30), np.ones(60))
+    truth = np.repeat([False, True], [500, 60])
+    expected = average_precision_score(truth, np.concatenate([found.normal, found.planted]))
+    assert precision(found.normal, found.planted) == expected
+    assert precision(found.normal, found.planted, np.ones(60)) == pytest.approx(expected)
+    means = [np.mean(list(by_kind(each, planted).values())) for each in (found, worse)]
+    ahead = lead(found, worse, planted, seed=0)
+    assert ahead.difference == pytest.approx(means[0] - means[1], abs=1e-12)
+    assert ahead.low < ahead.difference < ahead.high
+    assert not ahead.is_noise
+    assert lead(found, found, planted, seed=0).is_noise
+
+
+def test_a_random_score_has_the_same_precision_for_every_kind_and_strength():
+    """However many rows of it there are, and however few normal ones."""
+    random = np.random.default_rng(0)
+    anomaly = np.repeat(np.arange(400), np.tile([1, 20], 200))
+    planted = Planted(anomaly, np.array(["spike", "drift"])[anomaly % 2], anomaly % 2 + 1.0)
+    found = Found(*(random.normal(size=size).astype(np.float32) for size in (300, len(anomaly))))
+    for each in (*by_kind(found, planted).values(), *by_strength(found, planted).values()):
+        assert each == pytest.approx(SHARE, abs=0.02)
+
+
+def test_agreement_of_rankings():
+    """One for the same order, minus one for the reverse, none where there is no order."""
+    assert agreement([0.3, 0.2, 0.1], [0.9, 0.8, 0.7]) == pytest.approx(1)
+    assert agreement([0.3, 0.2, 0.1], [0.7, 0.8, 0.9]) == pytest.approx(-1)
+    assert agreement([0.3], [0.1]) is None
+    assert agreement([0.3, 0.3], [0.1, 0.2]) is None
+
+
+@pytest.fixture
+def on_command_line(folder, config, monkeypatch, capsys):
+    """Runs the command; gives exit code, stdout and stderr."""
+    from aedetect.cli import main
+
+    (folder / "pump.toml").write_text(
+        '[detector]\nname = "pump"\n[data]\ntrain = "train.parquet"\ntimestamp = "time"\n'
+        'entity = "unit"\nlabel = "bad"\n[scoring]\ninput = "later.parquet"\n'
+        "[training]\nepochs = 1\n[window]\nlength = 4\n"
+    )
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["aedetect", "compare", str(folder / "pump.toml"), *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return (ended.value.code or 0, *capsys.readouterr())
+
+    return run
+
+
+def test_command_prints_json(on_command_line):
+    """All figures and the verdict."""
+    code, out, _ = on_command_line("--variants", "linear,undercomplete", "--json")
+    said = json.loads(out)
+    assert code == 0
+    assert {each["variant"] for each in said["comparison"]["results"]} == {
+        "linear",
+        "undercomplete",
+    }
+    assert set(said["comparison"]["results"][0]) == set(Result.__dataclass_fields__)
+    assert "won" in said["verdict"]
+
+
+def test_command_prints_a_table(on_command_line):
+    """A line a variant, then the verdict."""
+    code, out, _ = on_command_line("--variants", "linear")
+    assert code == 0
+    assert "labelled" in out
+    assert "linear won with" in out
+
+
+def test_command_refuses_a_wrong_name(on_command_line):
+    """With one message."""
+    code, _, err = on_command_line("--variants", "linaer")
+    assert code == 1
+    assert 'did you mean "linear"?' in err

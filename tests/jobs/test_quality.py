@@ -1,0 +1,87 @@
+"""The report before training."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aedetect.jobs import dataset
+from aedetect.jobs.quality import assess, assess_input
+
+
+@pytest.fixture
+def assessed(tmp_path, write, configured):
+    """Assesses a training table."""
+
+    def assessed(frame):
+        write(frame, tmp_path / "train.parquet")
+        ingested = dataset.ingest_rows(configured(tmp_path), tmp_path)
+        return assess(ingested, length=4)
+
+    return assessed
+
+
+def column(report, name):
+    """What the report says of one column."""
+    return next(each for each in report.columns if each.name == name)
+
+
+def test_good_data_are_ok(assessed, make_frame):
+    """Nothing is remarked on."""
+    report = assessed(make_frame())
+    assert (report.rows, report.period, report.max_gap) == (1000, "1min", "5min")
+    assert {each.verdict for each in (*report.columns, *report.entities)} == {"ok"}
+    assert report.entities[0].first == "2026-01-01 00:00:00"
+    assert report.entities[0].longest_gap == "1min"
+    assert column(report, "a").low < column(report, "a").mean < column(report, "a").high
+
+
+def test_columns_are_remarked_on(assessed, make_frame):
+    """Constant, constant in some, missing and infinite."""
+    frame = make_frame(features=("a", "b", "c"))
+    frame["b"] = 1.0
+    frame.loc[frame["unit"] == "east", "c"] = 0.0
+    frame.loc[frame.index % 10 == 0, "a"] = np.nan
+    frame.loc[5, "a"] = np.inf
+    report = assessed(frame)
+    assert column(report, "b").verdict == "constant: any change will count"
+    assert column(report, "c").verdict == "constant in 1 of 2 entities"
+    assert "10% missing; 1 infinite values" in column(report, "a").verdict
+
+
+def test_entities_are_remarked_on(assessed, make_frame):
+    """Too short, all gaps, some gaps."""
+    thin = make_frame(units=("thin",), rows=3)
+    torn = make_frame(units=("torn",), rows=20)
+    torn["time"] = torn["time"] + pd.to_timedelta(torn.index // 3 * 60, unit="min")
+    holed = make_frame(units=("holed",), rows=40).drop(index=range(10, 20))
+    report = assessed(pd.concat([make_frame(), thin, torn, holed]))
+    verdicts = {each.name: each.verdict for each in report.entities}
+    assert verdicts["thin"] == "fewer rows than a window of 4: cannot be learnt from"
+    assert verdicts["torn"] == "no 4 rows without a gap: raise [data] max_gap"
+    assert verdicts["holed"] == "1 gaps: windows do not span them"
+    assert verdicts["east"] == "ok"
+
+
+def test_text_has_no_mean(assessed, make_frame):
+    """It has a kind, and what is missing."""
+    frame = make_frame().assign(mode=["eco", "fast"] * 500)
+    mode = column(assessed(frame), "mode")
+    assert (mode.kind, mode.mean, mode.verdict) == ("category", None, "ok")
+
+
+def test_the_input_is_compared_with_what_training_would_learn(
+    tmp_path, write, make_frame, configured, learnt
+):
+    """Torn files and missing columns are named, extra columns are no problem."""
+    frame = make_frame(start="2026-02-01", rows=10)
+    write(frame.assign(extra=1), tmp_path / "in" / "good.parquet")
+    write(frame.drop(columns="b"), tmp_path / "in" / "less.parquet")
+    (tmp_path / "in" / "torn.parquet").write_bytes(b"PAR1")
+    config = configured(tmp_path, scoring={"input": "in"})
+    report = assess_input(config, learnt.ingested.schema)
+    assert (report.files, report.rows, report.first) == (2, 40, "2026-02-01 00:00:00")
+    torn, less = report.problems
+    assert torn.startswith("torn.parquet: is not readable Parquet")
+    assert less == 'less.parquet lacks the column "b"'

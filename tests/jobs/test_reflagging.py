@@ -1,0 +1,186 @@
+"""The newest calibration applied to what is written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from plant import DAYS, Plant, contents, settings, stamps, table, write
+
+from aedetect.config import make_config
+from aedetect.jobs import reflagging, training
+from aedetect.jobs.recalibration import recalibrate
+from aedetect.output.atomic import read_origin
+from aedetect.output.partitions import Span
+from aedetect.timestamps import parse_instant
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory, arrived):
+    """A plant with a registry of its own, three days scored, and a second, lower threshold.
+
+    The output under the first one lies in `scored`, that of a full rescore in `rescored`.
+    """
+    folder = tmp_path_factory.mktemp("reflag")
+    write(table("2026-01-01", days=2), folder / "train.parquet")
+    shutil.copytree(arrived, folder / "incoming")
+    config = make_config(settings(), folder=folder)
+    training.run_training(config)
+    plant = Plant(folder=folder, uri=config.tracking_uri)
+    plant.score(output="scored")
+    recalibrate(make_config(settings(calibration=LOWER), folder=folder))
+    plant.score(output="rescored")
+    return plant
+
+
+LOWER = {"threshold": "quantile", "quantile": 0.98}
+
+
+@pytest.fixture
+def plant(base, tmp_path):
+    """Return the plant with an output of the first calibration, that a test may change."""
+    shutil.copytree(base.folder / "scored", tmp_path / "output")
+    return Plant(folder=base.folder, uri=base.uri), str(tmp_path / "output")
+
+
+def run(plant, span=None):
+    """Flag anew what the output holds."""
+    where, output = plant
+    return reflagging.run_reflagging(where.config(output=output), span=span)
+
+
+def flagged(output):
+    """Return all flagged rows but what explains them, and the causes."""
+    files = sorted(output.glob("flagged/**/*.parquet"))
+    joined = pd.concat([pq.ParquetFile(path).read().to_pandas() for path in files])
+    plain = joined.drop(columns=["causes", "outside"]).reset_index(drop=True)
+    return plain, joined["causes"].tolist()
+
+
+def test_reflagging_equals_a_full_rescore(plant, base, tmp_path):
+    """Scores byte for byte; flagged rows too, but for the causes of those that are new."""
+    done = run(plant)
+    assert (done.partitions, done.current, done.other, done.calibration) == (3, 0, 0, 2)
+    output, rescored = tmp_path / "output", base.folder / "rescored"
+    assert contents(output / "scores") == contents(rescored / "scores")
+    (rows, causes), (expected, complete) = flagged(output), flagged(rescored)
+    pd.testing.assert_frame_equal(rows, expected, check_exact=True)
+    assert done.flagged == len(rows)
+    before = flagged(base.folder / "scored")[0]
+    assert done.unexplained == len(rows) - len(before) > 0
+    assert sum(cause is None for cause in causes) == done.unexplained
+    assert all(
+        cause is None or list(cause) == list(whole)
+        for cause, whole in zip(causes, complete, strict=True)
+    )
+    assert done.since == DAYS[0]
+
+
+def test_a_second_run_does_nothing(plant, tmp_path):
+    """What is at the calibration already is left alone."""
+    run(plant)
+    before = stamps(tmp_path / "output")
+    done = run(plant)
+    assert (done.partitions, done.current, done.rows) == (0, 3, 0)
+    assert stamps(tmp_path / "output") == before
+
+
+def test_a_span_limits_it(plant, tmp_path):
+    """Only the partitions that it touches; the others follow when they are asked for."""
+    span = Span(parse_instant(DAYS[1]), parse_instant(DAYS[2]))
+    assert run(plant, span).partitions == 1
+    versions = [
+        read_origin(path).calibration_version
+        for path in sorted((tmp_path / "output").glob("scores/**/*.parquet"))
+    ]
+    assert versions == [1, 2, 1]
+
+
+def test_a_run_cut_short_between_its_two_files_is_completed(plant, base, tmp_path):
+    """The flagged file is new, the scores are not: the next run ends at the same files."""
+    output = tmp_path / "output"
+    run(plant)
+    whole = contents(output)
+    place = f"scores/date={DAYS[1]}/part-0.parquet"
+    shutil.copy(base.folder / "scored" / place, output / place)
+    assert run(plant).partitions == 1
+    after = contents(output)
+    assert after == whole
+
+
+def test_suppressed_and_unscored_rows_stay_so(plant, base, tmp_path):
+    """Their p-value follows the calibration, their verdict does not."""
+    path = tmp_path / "output" / "scores" / f"date={DAYS[1]}" / "part-0.parquet"
+    metadata = pq.read_schema(path).metadata
+    rows = pq.ParquetFile(path).read()
+    frame = rows.to_pandas()
+    quiet = frame.index[frame["verdict"] == "anomaly"][:3]
+    frame.loc[quiet, ["verdict", "reason"]] = ["suppressed", "maintenance"]
+    import pyarrow as pa
+
+    changed = pa.Table.from_pandas(frame, rows.schema, preserve_index=False)
+    pq.write_table(changed.replace_schema_metadata(metadata), path)
+    run(plant)
+    after = pq.ParquetFile(path).read().to_pandas()
+    assert (after.loc[quiet, "verdict"] == "suppressed").all()
+    assert (after.loc[quiet, "reason"] == "maintenance").all()
+    still = frame["verdict"] == "not_scored"
+    assert (after.loc[still, "verdict"] == "not_scored").all()
+    assert after.loc[still, "p_value"].isna().all()
+
+
+def test_partitions_of_another_version_stay_as_they_are(plant, tmp_path):
+    """Scores of another network say nothing about this threshold."""
+    output = tmp_path / "output"
+    path = output / "scores" / f"date={DAYS[0]}" / "part-0.parquet"
+    table_ = pq.ParquetFile(path).read()
+    origin = read_origin(path)
+    from dataclasses import replace
+
+    footer = replace(origin, model_version=9).footer()
+    pq.write_table(table_.replace_schema_metadata(footer), path)
+    before = path.read_bytes()
+    done = run(plant)
+    assert (done.partitions, done.other) == (2, 1)
+    assert path.read_bytes() == before
+
+
+def test_changed_input_is_scored_with_the_newest_calibration_and_the_rest_left(base, tmp_path):
+    """A new threshold alone changes nothing that is written."""
+    shutil.copytree(base.folder / "scored", tmp_path / "output")
+    shutil.copytree(base.incoming, tmp_path / "incoming")
+    given = {"input": str(tmp_path / "incoming"), "output": str(tmp_path / "output")}
+    assert base.score(**given).partitions == 0
+    os.truncate(tmp_path / "incoming" / f"{DAYS[2]}.parquet", 0)
+    shutil.copy(base.incoming / f"{DAYS[0]}.parquet", tmp_path / "incoming" / "again.parquet")
+    (tmp_path / "incoming" / f"{DAYS[0]}.parquet").unlink()
+    base.score(**given)
+    path = tmp_path / "output" / "scores" / f"date={DAYS[0]}" / "part-0.parquet"
+    assert read_origin(path).calibration_version == 2
+
+
+def test_no_network_is_loaded_and_the_summary_says_what_to_do(base, tmp_path):
+    """From scores/ alone, as a command."""
+    shutil.copytree(base.folder / "scored", tmp_path / "output")
+    config = base.written(output=str(tmp_path / "output"))
+    code = (
+        "import sys\n"
+        "from aedetect.cli import main\n"
+        f"sys.argv = ['aedetect', 'score', {str(config)!r}, '--reflag']\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit as end:\n"
+        "    assert not end.code\n"
+        "sys.exit(', '.join({'torch', 'prefect'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (
+        f"without causes: aedetect score CONFIG --since {DAYS[0]} --force computes them"
+        in " ".join(done.stdout.split())
+    )

@@ -1,0 +1,188 @@
+"""Scoring runs: the events they form, and the rows they keep quiet."""
+
+from __future__ import annotations
+
+import shutil
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from plant import DAYS, contents, pure, rewritten, stamps, table, verdicts
+from plant import write as deliver
+
+from aedetect.errors import ConfigError
+from aedetect.jobs import scoring
+from aedetect.output.partitions import Span
+
+
+def read(plant, kind):
+    """All rows of a kind of output."""
+    paths = sorted((plant.output / kind).rglob("*.parquet"))
+    frames = [pq.ParquetFile(path).read().to_pandas() for path in paths]
+    return pd.concat(frames, ignore_index=True)
+
+
+def spoil(plant, day, **minutes):
+    """Put a fault of the cpu of east into some minutes of a day."""
+    rows = table(day)
+    rows.loc[minutes["first"] : minutes["last"], "cpu"] = 500.0
+    deliver(rows, plant.incoming / f"{day}.parquet")
+
+
+def stage_one(plant, **keys):
+    """Score, and stop before events are formed."""
+    config = plant.config(**keys)
+    with scoring.workspace(config) as scratch:
+        model = scoring.resolve_model(config)
+        job = scoring.plan_run(config, model, span=Span(), force=False, scratch=scratch)
+        for unit in job.plan.compute:
+            scoring.compute_or_defer(unit, model=model, output=job.output)
+
+
+def test_every_flagged_row_belongs_to_an_event(plant):
+    """By its name, and the event counts it."""
+    summary = plant.score()
+    flagged, events = read(plant, "flagged"), read(plant, "events")
+    assert summary.events == {"new": len(events), "changed": 0, "withdrawn": 0}
+    counts = flagged["event_id"].value_counts().to_dict()
+    assert counts == events.set_index("event_id")["rows"].to_dict()
+    worst = events.loc[events["peak_score"].idxmax()]
+    assert worst["text"].startswith("cpu 500, expected ")
+    assert worst["causes"][0]["feature"] == "cpu"
+    outside = flagged.loc[flagged["score"].idxmax(), "outside"]
+    assert "cpu" in [each["feature"] for each in outside]
+
+
+def test_days_that_arrive_one_by_one_give_the_same_events(plant):
+    """And the same flagged rows, to the last byte, with a fault that crosses midnight."""
+    spoil(plant, DAYS[1], first=1435, last=1439)
+    spoil(plant, DAYS[2], first=0, last=4)
+    waiting = plant.folder / "waiting"
+    shutil.copytree(plant.incoming, waiting)
+    plant.score(output="at-once")
+    shutil.rmtree(plant.incoming)
+    for day in DAYS:
+        plant.incoming.mkdir(exist_ok=True)
+        shutil.copy(waiting / f"{day}.parquet", plant.incoming)
+        plant.score()
+    assert pure(plant.output) == pure(plant.folder / "at-once")
+    events = read(plant, "events")
+    crossing = events[events["rows"] >= 10]
+    assert crossing["start"].tolist() == [pd.Timestamp("2026-01-04T23:55")]
+    assert crossing["end"].iloc[0] >= pd.Timestamp("2026-01-05T00:04")
+    days = read(plant, "flagged").query("event_id == @crossing.event_id.iloc[0]")["timestamp"]
+    assert set(days.dt.date.astype(str)) == set(DAYS[1:])
+
+
+def test_a_run_killed_between_the_stages_is_completed(plant):
+    """The next one has nothing to score, and forms the events all the same."""
+    stage_one(plant)
+    assert not (plant.output / "events").exists()
+    assert read(plant, "flagged")["event_id"].isna().all()
+    summary = plant.score()
+    assert (summary.partitions, summary.events["new"] > 0) == (0, True)
+    plant.score(output="whole")
+    assert contents(plant.output) == contents(plant.folder / "whole")
+
+
+def test_late_rows_keep_the_names_of_other_events(plant):
+    """A new file for one day changes the events that it touches."""
+    plant.score()
+    before = read(plant, "events").set_index("event_id")
+    rows = table(DAYS[2])
+    rows.loc[700:705, "disk"] = 90.0
+    deliver(rows, plant.incoming / f"{DAYS[2]}.parquet")
+    summary = plant.score()
+    after = read(plant, "events").set_index("event_id")
+    assert summary.events == {"new": 1, "changed": 0, "withdrawn": 0}
+    pd.testing.assert_frame_equal(after.loc[before.index], before)
+
+
+def test_work_that_was_planned_is_quiet(plant):
+    """Its rows keep their scores, are counted by reason, and are not flagged."""
+    plant.score()
+    before = verdicts(plant.output)
+    (plant.folder / "work.csv").write_text(
+        "start,end,entity,reason\n2026-01-04T05:00,2026-01-04T06:00,east,oil\n"
+    )
+    times = stamps(plant.output)
+    events = {"maintenance": ["work.csv"]}
+    summary = plant.score(events=events)
+    assert (summary.partitions, summary.suppressed) == (1, {"maintenance: oil": 60})
+    assert rewritten(plant.output, times) == {f"date={DAYS[1]}"}
+    after = verdicts(plant.output)
+    quiet = after[after["verdict"] == "suppressed"]
+    assert set(quiet["reason"]) == {"maintenance: oil"}
+    assert quiet["timestamp"].between("2026-01-04 05:00", "2026-01-04 05:59").all()
+    keys = ["entity", "timestamp", "score", "p_value"]
+    pd.testing.assert_frame_equal(
+        after[keys].sort_values(keys, ignore_index=True),
+        before[keys].sort_values(keys, ignore_index=True),
+        check_exact=True,
+    )
+    assert summary.events["withdrawn"] >= 1
+    day = after["timestamp"].between("2026-01-04", "2026-01-04 23:59")
+    assert summary.flagged == (after.loc[day, "verdict"] == "anomaly").sum()
+
+
+def test_only_work_that_touches_a_partition_scores_it_again(plant):
+    """Other work is nothing to it; work that is called off is."""
+    path = plant.folder / "work.csv"
+    events = {"maintenance": ["work.csv"]}
+    path.write_text("start,end\n2026-01-03T10:00,2026-01-03T11:00\n")
+    plant.score(events=events)
+    path.write_text(
+        "start,end\n2026-01-03T10:00,2026-01-03T11:00\n2026-01-05T10:00,2026-01-05T11:00\n"
+    )
+    times = stamps(plant.output)
+    assert plant.score(events=events).partitions == 1
+    assert rewritten(plant.output, times) == {f"date={DAYS[2]}"}
+    assert plant.score(events=events).partitions == 0
+    path.write_text("start,end\n2026-01-05T10:00,2026-01-05T11:00\n2027-01-01,2027-01-02\n")
+    times = stamps(plant.output)
+    assert plant.score(events=events).partitions == 1
+    assert rewritten(plant.output, times) == {f"date={DAYS[0]}"}
+
+
+def test_ignored_features_are_quiet_in_all_partitions(plant):
+    """Setting them scores all anew; taking the setting back gives the first files again."""
+    plant.score()
+    before = pure(plant.output)
+    summary = plant.score(events={"ignore": ["cpu"]})
+    assert summary.partitions == len(DAYS)
+    assert all(reason.startswith("only ignored features: cpu") for reason in summary.suppressed)
+    assert sum(summary.suppressed.values()) > 0
+    plant.score()
+    assert pure(plant.output) == before
+
+
+def test_settings_of_events_form_them_anew_without_scoring(plant):
+    """All that is read is flagged/."""
+    plant.score()
+    before = read(plant, "events")
+    times = stamps(plant.output / "scores")
+    summary = plant.score(events={"min_duration": "5min"})
+    assert (summary.partitions, summary.events["changed"]) == (
+        0, (before["end"] - before["start"] < pd.Timedelta("5min")).sum())  # fmt: skip
+    assert stamps(plant.output / "scores") == times
+    assert read(plant, "events")["suppressed"].value_counts().to_dict() == {
+        "shorter than 5min": summary.events["changed"]
+    }
+
+
+def test_unknown_features_are_refused_before_anything_is_scored(plant):
+    """With the names that there are."""
+    with pytest.raises(ConfigError, match="there are cpu, load, disk"):
+        plant.score(events={"only_above": ["cpus"]})
+    assert not list(plant.output.rglob("*.parquet"))
+
+
+def test_quiet_rows_count_as_scored_and_stay_current(plant):
+    """In the report too; asked for anew by the same model and settings, nothing is computed."""
+    events = {"ignore": ["cpu"]}
+    summary = plant.score(events=events)
+    quiet = (verdicts(plant.output)["verdict"] == "suppressed").sum()
+    assert sum(summary.suppressed.values()) == quiet > 0
+    assert summary.scored + sum(summary.not_scored.values()) == summary.rows
+    assert plant.score(events=events, rescore=True).partitions == 0
+    assert plant.score(events=events, force=True).partitions == len(DAYS)

@@ -1,0 +1,150 @@
+"""The past windows most like one: the nearest, none of them overlapping, never the future."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aedetect.applications import Embeddings
+from aedetect.applications.embeddings import distances, nearest_windows
+from aedetect.config import make_config
+from aedetect.errors import NoData
+from aedetect.jobs import dataset, similarity, training
+from aedetect.jobs.scoring import Model
+from aedetect.jobs.similarity import CODES, find_similar
+
+LENGTH = 8
+SHAPE = 40 + np.arange(LENGTH) % 3 * 10  # what is looked for again
+
+
+def table(start: str, rows: int, *, shapes: tuple[int, ...], seed: int) -> pd.DataFrame:
+    """Two units with noise, and one shape in unit a at the given rows."""
+    random = np.random.default_rng(seed)
+    tables = []
+    for unit in ("a", "b"):
+        frame = pd.DataFrame(random.normal(size=(rows, 3)), columns=list("xyz"))
+        frame.insert(0, "time", pd.date_range(start, periods=rows, freq="min"))
+        frame.insert(1, "unit", unit)
+        for at in shapes if unit == "a" else ():
+            frame.loc[at : at + LENGTH - 1, "x"] = SHAPE / 10
+        tables.append(frame)
+    return pd.concat(tables, ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory):
+    """A configuration and a detector trained by it."""
+    folder = tmp_path_factory.mktemp("similar")
+    table("2026-01-01", 600, shapes=(100, 300), seed=0).to_parquet(folder / "train.parquet")
+    config = make_config(
+        {
+            "detector": {"name": "shapes"},
+            "data": {"train": "train.parquet", "timestamp": "time", "entity": "unit"},
+            "window": {"length": LENGTH},
+            "model": {"variant": "linear", "latent": 8},
+            "calibration": {"false_alarm_rate": 0.02},
+            "scoring": {"input": "incoming"},
+        },
+        folder=folder,
+    )
+    ingested = dataset.ingest_rows(config, folder)
+    prepared = dataset.prepare_rows(config, ingested, folder)
+    trained = training.train_scorer(config, ingested, prepared)
+    training.calibrate_detector(config, ingested, prepared, trained).save(folder / "detector")
+    (folder / "incoming").mkdir()
+    return config
+
+
+@pytest.fixture
+def ask(learnt, monkeypatch):
+    """Looks for windows like one, with the later rows as given."""
+    model = Model(folder=str(learnt.folder / "detector"), name="shapes", version=1)
+    monkeypatch.setattr(similarity, "resolve_model", lambda _: model)
+    target = learnt.folder / "incoming" / "day.parquet"
+    table("2026-01-02", 300, shapes=(50, 200), seed=1).to_parquet(target)
+
+    def ask(entity: str, moment: str, most: int = 10):
+        return find_similar(learnt, entity=entity, moment=pd.Timestamp(moment).value, most=most)
+
+    return ask
+
+
+def test_finds_the_same_shape_before(ask):
+    """A shape that came thrice before is found thrice, in training and in scored rows."""
+    found = ask("a", "2026-01-02T03:27", most=3)
+    assert (found.start, found.end) == ("2026-01-02 03:20:00", "2026-01-02 03:27:00")
+    starts = {match.start for match in found.matches}
+    assert starts == {"2026-01-01 01:40:00", "2026-01-01 05:00:00", "2026-01-02 00:50:00"}
+    assert all(match.distance < found.typical / 2 for match in found.matches)
+
+
+def test_looks_at_the_past_alone(ask):
+    """Windows of the future, and those that overlap the window asked about, are not found."""
+    found = ask("a", "2026-01-01T01:47", most=1_000)
+    assert all(match.end < found.start for match in found.matches)
+    assert found.searched == sum(100 - LENGTH + 1 for _ in "ab")
+
+
+def test_the_first_window_has_no_past(ask):
+    """Nothing is found before the first window."""
+    found = ask("a", "2026-01-01T00:07")
+    assert found.matches == ()
+    assert found.searched == 0
+
+
+def test_windows_found_do_not_overlap(ask):
+    """Of one entity they lie at least a window apart, and come nearest first."""
+    found = ask("b", "2026-01-02T04:59", most=40)
+    assert len(found.matches) == 40
+    assert [m.distance for m in found.matches] == sorted(m.distance for m in found.matches)
+    for unit in ("a", "b"):
+        ends = sorted(pd.Timestamp(m.end) for m in found.matches if m.entity == unit)
+        assert all(np.diff(ends) >= np.timedelta64(LENGTH, "m"))
+
+
+def test_codes_are_kept_until_something_changes(ask, learnt):
+    """The same files are read once; when one changes, codes are made anew and the old removed."""
+    ask("a", "2026-01-02T03:27")
+    (kept,) = (learnt.output / CODES).iterdir()
+    written = (kept / "codes.f4").stat().st_mtime_ns
+    ask("b", "2026-01-02T03:27")
+    assert (kept / "codes.f4").stat().st_mtime_ns == written
+    target = learnt.folder / "incoming" / "more.parquet"
+    table("2026-01-03", 50, shapes=(), seed=2).to_parquet(target)
+    ask("a", "2026-01-03T00:30")
+    target.unlink()
+    (new,) = (learnt.output / CODES).iterdir()
+    assert new.name != kept.name
+
+
+def test_names_the_nearest_entity_and_moment(ask):
+    """What is not there is refused with what is."""
+    with pytest.raises(NoData, match=r"there are a, b"):
+        ask("c", "2026-01-02T03:27")
+    with pytest.raises(NoData, match="nearest that does is at 2026-01-02 03:27:00"):
+        ask("a", "2026-01-02T03:27:20")
+    with pytest.raises(NoData, match="nearest that does is at 2026-01-01 00:07:00"):
+        ask("a", "2026-01-01T00:03")
+
+
+def test_nearest_is_exact():
+    """What is found is what sorting all windows by distance, one by one, gives."""
+    random = np.random.default_rng(0)
+    codes = random.normal(size=(400, 3)).cumsum(axis=0).astype(np.float32)
+    places = np.zeros(400, [("start", "i8"), ("end", "i8"), ("row", "i8"), ("entity", "i4")])
+    places["row"], places["entity"] = np.arange(400), np.arange(400) // 200
+    places["end"] = np.arange(400) % 200
+    places["start"] = places["end"] - 4
+    made = Embeddings(codes=codes, places=places, names=("a", "b"), length=5)
+    found = nearest_windows(made, 390, most=12)
+    expected: list[int] = []
+    for window in np.argsort(distances(codes, codes[390]), kind="stable").tolist():
+        place = places[window]
+        apart = all(
+            place["entity"] != places["entity"][e] or abs(place["row"] - places["row"][e]) >= 5
+            for e in expected
+        )
+        if place["end"] < places["start"][390] and apart:
+            expected.append(window)
+    assert found.windows.tolist() == expected[:12]

@@ -1,0 +1,68 @@
+"""A row comes out the same to the bit wherever it stands in a batch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from aedetect.detector.reconstruction import CHUNK, product
+from aedetect.models.layers import RowwiseLinear, linear
+
+WIDTHS = [(inputs, outputs) for inputs in (5, 9, 25, 30, 128) for outputs in range(1, 17)]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As in scoring."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def turned(compute, rows, by):
+    """Compute with the rows in another order, and bring the results back."""
+    return compute(rows.roll(by, 0)).roll(-by, 0)
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), WIDTHS)
+def test_place_in_the_batch_does_not_count(inputs, outputs):
+    """Of weights as a layer has them, and of the transposed ones of the linear variant."""
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(CHUNK, inputs, generator=generator)
+    weight = torch.randn(outputs, inputs, generator=generator)
+    bias = torch.randn(outputs, generator=generator)
+    basis = weight.T.contiguous()
+    for compute in (
+        lambda values: linear(values, weight, bias),
+        lambda values: linear(values, basis.T),
+    ):
+        with torch.inference_mode():
+            straight = compute(rows)
+            assert all(torch.equal(turned(compute, rows, by), straight) for by in (1, 17, 250))
+
+
+def test_narrow_products_are_what_torch_makes_them():
+    """The outputs beside them leave no trace."""
+    generator = torch.Generator().manual_seed(0)
+    rows, layer = torch.randn(40, 7, generator=generator), RowwiseLinear(7, 3)
+    expected = torch.nn.functional.linear(rows, layer.weight, layer.bias)
+    torch.testing.assert_close(layer(rows), expected)
+    assert layer(rows).shape == (40, 3)
+    assert layer(rows).is_contiguous()
+    assert set(layer.state_dict()) == {"weight", "bias"}
+
+
+@pytest.mark.parametrize("columns", [2, 5, 9, 13])
+def test_whitening_does_not_depend_on_neighbours(columns):
+    """The product that `score = "mahalanobis"` takes."""
+    random = np.random.default_rng(0)
+    rows = random.standard_normal((CHUNK, columns)).astype(np.float32)
+    weights = random.standard_normal((columns, columns)).astype(np.float32)
+    straight = product(rows, weights)
+    np.testing.assert_allclose(straight, rows @ weights, rtol=1e-4, atol=1e-5)
+    for by in (1, 17, 250):
+        np.testing.assert_array_equal(
+            np.roll(product(np.roll(rows, by, 0), weights), -by, 0), straight
+        )

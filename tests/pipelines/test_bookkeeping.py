@@ -1,0 +1,61 @@
+"""What every run does first."""
+
+from __future__ import annotations
+
+import pytest
+from runs import deployed, missed, run_of, states
+
+from pipelines.bookkeeping import guarded
+from pipelines.lost_runs import end_lost_runs
+from pipelines.process_identity import from_labels, this_process
+
+
+@pytest.fixture
+def flow(prefect):
+    """Give a flow that only does what every flow does first."""
+    from prefect import flow
+
+    @flow(name="scoring", persist_result=False)
+    @guarded
+    def scoring(config_path: str, *, rescore: bool = False) -> str:
+        """Return what it was given."""
+        return f"{config_path} {rescore}"
+
+    return scoring
+
+
+def test_function_stays_what_it_is(flow):
+    """Prefect sees the parameters, and without Prefect it is a plain function."""
+    assert set(flow.parameters.properties) == {"config_path", "rescore"}
+    assert flow.fn("a.toml", rescore=True) == "a.toml True"
+
+
+def test_run_does_the_work_of_the_missed_ones(client, flow):
+    """It names its process, does the work, and the runs that were due as well are skipped."""
+    from prefect.flow_engine import run_flow
+
+    deployment = deployed(client, "behind")
+    missed(client, deployment, days=3)
+    run = run_of(client, deployment)
+    assert run_flow(flow, flow_run=run, parameters=run.parameters) == "behind.toml False"
+    assert from_labels(client.read_flow_run(run.id).labels) == this_process()
+    done, *others = states(client, deployment)
+    assert done[0] == "Completed"
+    assert others == [("Skipped", f"{run.name} does the work of this run too")] * 3
+
+
+def test_run_without_deployment_looks_for_lost_runs_too(client, flow):
+    """`aedetect score` tells Prefect of those that were killed before it."""
+    from runs import GONE, under_way
+
+    _, lost = under_way(client, process=GONE)
+    assert flow("direct.toml") == "direct.toml False"
+    assert client.read_flow_run(lost.id).state.name == "Crashed"
+
+
+def test_looking_twice_changes_nothing(client):
+    """What is ended stays as it was ended."""
+    from datetime import UTC, datetime
+
+    end_lost_runs(client, now=datetime.now(UTC))
+    assert end_lost_runs(client, now=datetime.now(UTC)) == []

@@ -1,0 +1,144 @@
+"""The Prefect server of one command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from aedetect.errors import ServerError
+from pipelines.server import Server, answers, await_api
+
+START = """
+from pipelines.server import start_server
+server = start_server()
+print(server.process.pid if server else None, flush=True)
+import sys
+sys.stdin.read()
+"""
+
+
+def started(tmp_path: Path, **environment: str) -> subprocess.Popen[str]:
+    """Start a process that starts a server and then waits to be told to end."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    return subprocess.Popen(
+        [sys.executable, "-c", START],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=own | {"PREFECT_HOME": str(tmp_path), **environment},
+    )
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there, and not only its exit status."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def test_server_that_is_named_is_used(tmp_path):
+    """With PREFECT_API_URL set, none is started."""
+    parent = started(tmp_path, PREFECT_API_URL="http://127.0.0.1:9/api")
+    out, _ = parent.communicate("", timeout=60)
+    assert out.strip() == "None"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
+def test_server_ends_with_a_parent_that_is_killed(tmp_path):
+    """A killed run leaves no server behind."""
+    parent = started(tmp_path)
+    pid = int(parent.stdout.readline())
+    assert is_running(pid)
+    time.sleep(1)  # until the child has asked to be told
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.communicate()
+    deadline = time.monotonic() + 30
+    while is_running(pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not is_running(pid)
+
+
+def test_server_that_dies_is_an_error_at_once():
+    """Nobody waits two minutes for a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    with pytest.raises(ServerError, match="no Prefect server came up on http://127"):
+        Server(process, "http://127.0.0.1:9/api").wait()
+
+
+def test_nothing_answers_where_nothing_is():
+    """A closed port is no server."""
+    assert not answers("http://127.0.0.1:9/api")
+
+
+class Health(BaseHTTPRequestHandler):
+    """Answers as a server does that is there: 200, or 401 to who does not say who it is."""
+
+    status = 200
+
+    def do_GET(self):
+        """Answer anything."""
+        self.send_response(self.status if self.path == "/api/health" else 404)
+        self.end_headers()
+
+    def log_message(self, *args):
+        """Say nothing."""
+
+
+@pytest.fixture
+def api():
+    """Name an API in Prefect's settings that does not answer yet, and give what starts it."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    server = HTTPServer(("127.0.0.1", 0), Health, bind_and_activate=False)
+    server.server_bind()
+    url = f"http://127.0.0.1:{server.server_address[1]}/api"
+
+    def begin():
+        server.server_activate()
+        server.serve_forever(poll_interval=0.01)
+
+    thread = threading.Thread(target=begin, daemon=True)
+    with temporary_settings(updates={PREFECT_API_URL: url}):
+        yield url, thread
+    if thread.ident is not None:
+        server.shutdown()
+        thread.join()
+    server.server_close()
+
+
+def test_server_that_is_away_for_a_while_is_waited_for(api):
+    """A server that is restarted delays the run, and does not fail it."""
+    url, thread = api
+    threading.Timer(0.5, thread.start).start()
+    assert not answers(url)
+    await_api(seconds=30)
+    assert answers(url)
+
+
+def test_server_that_stays_away_is_an_error(api):
+    """Which server, how long it was waited for, and what to do."""
+    begin = time.monotonic()
+    with pytest.raises(ServerError, match=f"{api[0]}, has not answered for 1 s: start it, or"):
+        await_api(seconds=1)
+    assert time.monotonic() - begin < 5
+
+
+def test_server_that_asks_who_it_is_answers(api, monkeypatch):
+    """Behind a login there is a server, too."""
+    url, thread = api
+    monkeypatch.setattr(Health, "status", 401)
+    thread.start()
+    await_api(seconds=10)
+    monkeypatch.setattr(Health, "status", 503)
+    assert not answers(url)

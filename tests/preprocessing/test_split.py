@@ -1,0 +1,54 @@
+"""Learn, validate and calibrate parts."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aedetect.data import Rows
+from aedetect.preprocessing import Part, split_by_time
+
+
+def rows(*counts):
+    """Entities with so many rows each."""
+    return Rows(
+        time=np.concatenate([np.arange(count) for count in counts]),
+        entity=np.repeat(np.arange(len(counts), dtype=np.int32), counts),
+        names=tuple(str(number) for number in range(len(counts))),
+        values=np.zeros((sum(counts), 1)),
+    )
+
+
+@given(
+    st.lists(st.integers(1, 300), min_size=1, max_size=4),
+    st.floats(0.05, 0.85),
+    st.integers(0, 20),
+)
+def test_parts_follow_each_other_in_time_within_each_entity(counts, holdout, gap):
+    """What calibrates is later than what validates, and that later than what is learnt."""
+    table = rows(*counts)
+    part = split_by_time(table, holdout=holdout, gap=gap)
+    for entity in range(len(counts)):
+        own = part[table.entity == entity]
+        assert (np.diff(own[own != Part.GAP]) >= 0).all()
+
+
+def test_an_entity_is_split_though_it_comes_after_the_others():
+    """Entities may have been recorded one after the other."""
+    part = split_by_time(rows(100, 100), holdout=0.2, gap=0).reshape(2, 100)
+    assert part[0].tolist() == part[1].tolist()
+    assert np.bincount(part[0]).tolist() == [72, 8, 20]
+
+
+def test_rows_between_two_parts_belong_to_none():
+    """Neighbours in time are alike; few rows are given up for it."""
+    part = split_by_time(rows(1000), holdout=0.2, gap=16)
+    changes = np.flatnonzero(np.diff(part))
+    assert part[changes].tolist() == [Part.LEARN, Part.GAP, Part.VALIDATE, Part.GAP]
+    assert (part == Part.GAP).sum() == 32
+
+
+def test_the_gap_is_a_small_share_of_a_short_entity():
+    """A wide gap does not eat up few rows."""
+    assert (split_by_time(rows(100), holdout=0.2, gap=50) == Part.GAP).sum() == 4

@@ -1,0 +1,105 @@
+"""A registered detector, loaded as anyone with MLflow would."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aedetect.registry import register_version
+from aedetect.registry.records import TrainingRecord
+
+COLUMNS = {"time": "timestamp", "unit": "text", "a": "number", "b": "number"}
+
+
+@pytest.fixture(scope="module")
+def frame():
+    """Four hours of two units, a row a minute, not in order of time."""
+    time = pd.date_range("2026-01-01", periods=240, freq="min").repeat(2)
+    random = np.random.default_rng(1)
+    numbers = {
+        "a": random.integers(0, 9, 480).astype("float64"),
+        "b": random.normal(size=480).astype("float32").astype("float64"),
+    }
+    ordered = pd.DataFrame({"time": time, "unit": ["east", "west"] * 240, **numbers})
+    return ordered.sample(frac=1, random_state=1)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory, detector_folder):
+    """A real detector, registered and loaded by name."""
+    import mlflow
+
+    uri = f"sqlite:///{tmp_path_factory.mktemp('served')}/mlflow.db"
+    record = TrainingRecord(
+        name="real",
+        variant="pca",
+        parameters={},
+        epochs=[],
+        metrics={},
+        data_source="train.parquet",
+        data_fingerprint="f",
+        data_columns=COLUMNS,
+        config_hash="c",
+        tags={},
+    )
+    register_version(detector_folder, record=record, tracking_uri=uri)
+    mlflow.set_tracking_uri(uri)
+    yield mlflow.pyfunc.load_model("models:/real@champion")
+    mlflow.set_tracking_uri(None)
+
+
+def test_served_detector_answers_each_row_in_its_place(served, frame):
+    """`mlflow.pyfunc` gives the score columns, a row out for a row in."""
+    scored = served.predict(frame)
+    columns = ["timestamp", "entity", "score", "p_value", "verdict", "reason"]
+    assert list(scored.columns) == columns
+    assert scored["timestamp"].tolist() == frame["time"].tolist()
+    assert scored["entity"].tolist() == frame["unit"].tolist()
+    assert scored["score"].notna().sum() > 0
+
+
+def test_served_detector_has_a_signature(served):
+    """The columns that are needed and those that are given can be read without loading."""
+    assert served.metadata.signature.inputs.required_input_names() == list(COLUMNS)
+    assert served.metadata.signature.outputs.input_names()[-2:] == ["verdict", "reason"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda frame: frame.astype({"a": "int64"}),
+        lambda frame: frame.astype({"a": "Int64"}),
+        lambda frame: frame.astype({"a": "uint8", "b": "float32"}),
+        lambda frame: frame.astype({"a": "double[pyarrow]", "unit": "string[pyarrow]"}),
+        lambda frame: frame.astype({"unit": "category"}),
+        lambda frame: frame.astype({"unit": object, "a": object}),
+        lambda frame: frame.astype({"time": "datetime64[us]"}),
+        lambda frame: frame.assign(time=frame["time"].dt.strftime("%Y-%m-%dT%H:%M:%S")),
+        lambda frame: frame.assign(more=1)[["more", "b", "a", "unit", "time"]],
+    ],
+)
+def test_served_detector_takes_columns_as_pandas_has_them(served, frame, change):
+    """MLflow refuses int64 for a double, and categories; the detector knows better."""
+    same = served.predict(change(frame)).drop(columns="timestamp")
+    pd.testing.assert_frame_equal(same, served.predict(frame).drop(columns="timestamp"))
+
+
+def test_served_detector_takes_missing_integers(served, frame):
+    """A nullable integer that is missing is a missing number (mlflow#25593)."""
+    gaps = frame.assign(a=frame["a"].mask(frame.index % 50 == 0))
+    nullable = gaps.assign(a=gaps["a"].astype("Int64"))
+    pd.testing.assert_frame_equal(served.predict(nullable), served.predict(gaps))
+
+
+def test_served_detector_takes_a_frame_without_rows(served, frame):
+    """No rows in, no rows out."""
+    assert len(served.predict(frame.iloc[:0])) == 0
+
+
+def test_served_detector_names_a_missing_column(served, frame):
+    """A frame without a needed column is refused by name."""
+    from mlflow.exceptions import MlflowException
+
+    with pytest.raises(MlflowException, match=r"missing inputs \['b'\]"):
+        served.predict(frame.drop(columns="b"))

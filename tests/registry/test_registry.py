@@ -1,0 +1,247 @@
+"""The registry, on a real MLflow with SQLite."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from aedetect.errors import RegistryError, UnknownModel
+from aedetect.registry import (
+    Registered,
+    fetch_version,
+    find_version,
+    list_versions,
+    promote_version,
+    register_version,
+)
+from aedetect.registry.records import TrainingRecord
+
+COLUMNS = {"time": "timestamp", "unit": "text", "a": "number", "b": "number"}
+FILES = {
+    "detector.json": b"{}",
+    "weights.safetensors": bytes(1000),
+    "calibration.parquet": b"PAR1",
+}
+PUMP = TrainingRecord(
+    name="pump",
+    variant="pca",
+    parameters={f"model.option_{number}": number for number in range(120)} | {"data.label": None},
+    epochs=[{"loss": 1 / (epoch + 1), "validation_loss": 2 / (epoch + 1)} for epoch in range(600)],
+    metrics={"threshold": 3.5},
+    data_source="data/train/*.parquet",
+    data_fingerprint="f" * 64,
+    data_columns=COLUMNS,
+    config_hash="c0ffee",
+    tags={"note": "first"},
+)
+FAN = replace(PUMP, name="fan", epochs=[], parameters={})
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A registry with two versions of "pump" and one of "fan"."""
+
+    uri: str
+    root: Path
+    folder: Path  # of the detector that was registered
+    first: Registered
+    second: Registered
+    fan: Registered
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """One registry for all tests that only read it, or that put back what they change."""
+    root = tmp_path_factory.mktemp("registry")
+    folder = root / "detector that was saved"
+    folder.mkdir()
+    for name, content in FILES.items():
+        (folder / name).write_bytes(content)
+    uri = f"sqlite:///{root}/mlruns/mlflow.db"
+    records = {"first": PUMP, "second": replace(PUMP, variant="conv"), "fan": FAN}
+    made = {
+        key: register_version(folder, record=record, tracking_uri=uri)
+        for key, record in records.items()
+    }
+    return Registry(uri=uri, root=root, folder=folder, **made)
+
+
+@pytest.fixture
+def client(shared):
+    """MLflow itself, to look at what was written."""
+    from mlflow import MlflowClient
+
+    return MlflowClient(shared.uri, registry_uri=shared.uri)
+
+
+def test_everything_stays_below_the_database_folder(shared):
+    """The database and the artifacts of each detector lie in mlruns/, nothing elsewhere."""
+    assert {path.name for path in shared.root.iterdir()} == {"mlruns", shared.folder.name}
+    inside = {str(path.relative_to(shared.root)) for path in shared.root.glob("mlruns/*")}
+    assert inside == {"mlruns/mlflow.db", "mlruns/artifacts"}
+    assert {path.name for path in shared.root.glob("mlruns/artifacts/*")} == {"pump", "fan"}
+
+
+def test_first_version_is_champion_and_later_ones_challenge(shared):
+    """A first version scores at once; the next one waits to be promoted."""
+    assert (shared.first.reference, shared.second.reference) == ("pump/1", "pump/2")
+    assert shared.first.aliases == ("challenger", "champion")
+    assert shared.second.aliases == ("challenger",)
+    assert find_version("pump/1", tracking_uri=shared.uri).aliases == ("champion",)
+
+
+def test_a_version_says_where_it_comes_from(shared):
+    """Tags name variant, configuration and data; the time of creation is in UTC."""
+    assert shared.first.tags == {
+        "variant": "pca",
+        "config_hash": "c0ffee",
+        "data_fingerprint": "f" * 64,
+        "note": "first",
+    }
+    assert shared.first.created.tzinfo is UTC
+    assert abs(datetime.now(tz=UTC) - shared.first.created) < timedelta(minutes=10)
+
+
+@pytest.mark.parametrize(
+    ("reference", "version"),
+    [("pump", 1), ("pump@champion", 1), ("pump@challenger", 2), ("pump/2", 2), ("fan", 1)],
+)
+def test_find_understands_names_aliases_and_numbers(shared, reference, version):
+    """A name alone stands for its champion."""
+    found = find_version(reference, tracking_uri=shared.uri)
+    assert (found.name, found.version) == (reference[:4].rstrip("@/"), version)
+
+
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [
+        ("pump/9", "pump/2 @challenger, pump/1 @champion;"),
+        ("pump@best", "pump/2 @challenger, pump/1 @champion;"),
+        ("pomp", "only: fan, pump;"),
+        ("pump/two", "NAME, NAME@alias or NAME/3"),
+        ("", "NAME, NAME@alias or NAME/3"),
+    ],
+)
+def test_find_names_what_exists_instead(shared, reference, expected):
+    """A wrong reference is answered with the references that would have worked."""
+    with pytest.raises(UnknownModel) as refused:
+        find_version(reference, tracking_uri=shared.uri)
+    assert expected in str(refused.value)
+
+
+def test_versions_are_listed_newest_first_with_aliases(shared):
+    """The list holds every detector, or those of one name."""
+    listed = list_versions(tracking_uri=shared.uri)
+    assert [version.reference for version in listed] == ["fan/1", "pump/2", "pump/1"]
+    assert [version.aliases for version in list_versions(tracking_uri=shared.uri, name="pump")] == [
+        ("challenger",),
+        ("champion",),
+    ]
+    assert list_versions(tracking_uri=shared.uri, name="pomp") == []
+
+
+def test_other_peoples_models_are_not_listed(shared, client):
+    """A registry may be shared with models that are no detectors."""
+    client.create_registered_model("churn")
+    client.create_model_version("churn", source=str(shared.folder))
+    try:
+        assert "churn" not in {version.name for version in list_versions(tracking_uri=shared.uri)}
+        with pytest.raises(RegistryError, match="churn/1 must hold a detector, however"):
+            fetch_version(find_version("churn/1", tracking_uri=shared.uri), tracking_uri=shared.uri)
+    finally:
+        client.delete_registered_model("churn")
+
+
+def test_promotion_moves_the_champion(shared):
+    """There is one champion, and going back is a promotion too."""
+    promoted = promote_version(shared.second, tracking_uri=shared.uri)
+    assert promoted.aliases == ("challenger", "champion")
+    assert find_version("pump", tracking_uri=shared.uri).version == 2
+    promote_version(shared.first, tracking_uri=shared.uri)
+    assert find_version("pump", tracking_uri=shared.uri).version == 1
+
+
+def test_fetch_returns_the_files_that_were_registered(shared):
+    """What was saved comes back byte for byte, and local artifacts are not copied."""
+    folder = fetch_version(shared.second, tracking_uri=shared.uri)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == FILES
+    assert folder.is_relative_to(shared.root / "mlruns" / "artifacts" / "pump")
+
+
+def test_fetch_says_when_artifacts_are_gone(shared):
+    """A version whose files were deleted is named, with the place where they were."""
+    folder = fetch_version(shared.fan, tracking_uri=shared.uri)
+    folder.rename(folder.with_name("elsewhere"))
+    try:
+        with pytest.raises(RegistryError, match=r"fan/1 must hold .*artifacts/fan.* restore"):
+            fetch_version(shared.fan, tracking_uri=shared.uri)
+    finally:
+        folder.with_name("elsewhere").rename(folder)
+
+
+def test_no_file_of_a_model_is_a_pickle(shared):
+    """A model is its detector, one file of code and plain text: loading it unpickles nothing."""
+    model = fetch_version(shared.first, tracking_uri=shared.uri).parents[1]
+    assert {str(path.relative_to(model)) for path in model.rglob("*") if path.is_file()} == {
+        "MLmodel",
+        "conda.yaml",
+        "python_env.yaml",
+        "requirements.txt",
+        "served.py",
+        *(f"artifacts/detector/{name}" for name in FILES),
+    }
+    assert "aedetect" in (model / "requirements.txt").read_text().splitlines()
+
+
+def test_run_keeps_parameters_metrics_and_data(shared, client):
+    """More parameters and epochs than MLflow takes at once are all there afterwards."""
+    run = client.get_run(shared.first.run_id)
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "pca")
+    assert run.data.params == {key: str(value) for key, value in PUMP.parameters.items()}
+    history = client.get_metric_history(run.info.run_id, "loss")
+    assert [(point.step, point.value) for point in history] == [
+        (step, epoch["loss"]) for step, epoch in enumerate(PUMP.epochs)
+    ]
+    assert run.data.metrics["threshold"] == 3.5
+    data = run.inputs.dataset_inputs[0].dataset
+    assert (data.name, data.digest) == ("pump", "f" * 36)
+    assert "data/train/*.parquet" in data.source
+    assert all(name in data.schema for name in COLUMNS)
+
+
+def test_a_failed_registration_leaves_no_version(shared, client):
+    """If the detector cannot be stored, the run says so and nothing becomes the challenger."""
+    with pytest.raises(RegistryError, match="no such folder"):
+        register_version(shared.root / "no such folder", record=PUMP, tracking_uri=shared.uri)
+    assert find_version("pump@challenger", tracking_uri=shared.uri) == shared.second
+    number = client.get_experiment_by_name("pump").experiment_id
+    newest = client.search_runs([number], order_by=["attributes.start_time DESC"])[0]
+    assert newest.info.status == "FAILED"
+
+
+def test_nothing_of_the_process_is_changed(shared, client, capfd):
+    """A worker thread may register: quietly, and MLflow's process-wide state stays as it was."""
+    import mlflow
+
+    mlflow.set_tracking_uri("http://127.0.0.1:9")
+    level = logging.getLogger("mlflow").level
+    record = replace(PUMP, name="valve")
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            made = pool.submit(
+                register_version, shared.folder, record=record, tracking_uri=shared.uri
+            )
+            found = pool.submit(find_version, "valve", tracking_uri=shared.uri)
+        assert found.result() == made.result()
+        assert mlflow.get_tracking_uri() == "http://127.0.0.1:9"
+        assert mlflow.active_run() is None
+        assert logging.getLogger("mlflow").level == level
+        assert "INFO" not in capfd.readouterr().err
+    finally:
+        mlflow.set_tracking_uri(None)
+        client.delete_registered_model("valve")

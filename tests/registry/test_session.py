@@ -1,0 +1,71 @@
+"""What is said, and what is left alone, where a registry is absent, broken or busy."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+
+from aedetect.errors import RegistryError, UnknownModel
+from aedetect.registry import find_version, list_versions
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Where the database of a registry would be."""
+    (tmp_path / "mlruns").mkdir()
+    return tmp_path / "mlruns" / "mlflow.db"
+
+
+def test_reading_an_absent_registry_creates_nothing(file):
+    """Where nothing was registered there are no versions, and asking leaves no file behind."""
+    assert list_versions(tracking_uri=f"sqlite:///{file}") == []
+    with pytest.raises(UnknownModel, match=r'no "pump", only: nothing; .* `aedetect train`'):
+        find_version("pump", tracking_uri=f"sqlite:///{file}")
+    assert list(file.parent.iterdir()) == []
+
+
+def test_a_broken_database_is_refused_at_once(file):
+    """A file that is no database is named, without the 100 seconds of MLflow's retries."""
+    file.write_text("not a database" * 100)
+    with pytest.raises(RegistryError, match=r"mlflow\.db must answer, however: file is not a data"):
+        list_versions(tracking_uri=f"sqlite:///{file}")
+
+
+def test_a_locked_database_is_named(file, monkeypatch):
+    """If another program keeps the database to itself, the message says so."""
+    monkeypatch.setattr("aedetect.registry.availability.PAUSES", (0.01,))
+    with closing(sqlite3.connect(file)) as other:
+        other.executescript("CREATE TABLE anything (id); BEGIN EXCLUSIVE;")
+        with pytest.raises(RegistryError, match="database is locked"):
+            find_version("pump", tracking_uri=f"sqlite:///{file}")
+
+
+def test_an_unreachable_server_is_named_without_its_password(monkeypatch):
+    """The message names the address to check and keeps the secret in it."""
+    monkeypatch.setattr("aedetect.registry.availability.PAUSES", (0.01,))
+    with pytest.raises(RegistryError, match=r"http://\*\*\*@127\.0\.0\.1:9 must answer") as refused:
+        find_version("pump", tracking_uri="http://me:secret@127.0.0.1:9")
+    assert "secret" not in str(refused.value)
+
+
+def test_processes_that_start_together_share_one_new_database(file):
+    """First trainings at the same time do not break each other's database."""
+    code = (
+        "import sys; from aedetect.registry.session import speaking\n"
+        "with speaking(sys.argv[1], create=True) as client:\n"
+        "    client.create_registered_model(sys.argv[2])"
+    )
+    command = [sys.executable, "-c", code, f"sqlite:///{file}"]
+    started = [subprocess.Popen([*command, name]) for name in ("a", "b")]
+    assert [process.wait(60) for process in started] == [0, 0]
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_importing_the_registry_leaves_mlflow_alone():
+    """The settings can be imported without the seconds that MLflow takes."""
+    code = "import sys, aedetect.registry; sys.exit('mlflow' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

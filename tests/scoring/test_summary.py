@@ -1,0 +1,170 @@
+"""What a run reports: warnings and alerts, and the same facts in every form."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from plant import ARRIVED, DAYS, table, write
+
+from aedetect.errors import DataError
+from aedetect.output.partitions import Span
+from aedetect.scoring import Summary
+from aedetect.scoring.summary import failed_summary, named_counts, summary_line, summary_markdown
+from aedetect.timestamps import parse_instant
+
+README = Path(__file__).parents[2] / "README.md"
+NEWEST = datetime(2026, 1, 5, 23, 59, tzinfo=UTC)
+
+
+def at(moment):
+    """Return a clock that stands still."""
+    return lambda: moment
+
+
+def test_rows_add_up(plant):
+    """Every row of the input is scored or has a reason why not."""
+    summary = plant.score()
+    assert summary.rows == ARRIVED
+    assert summary.scored + sum(summary.not_scored.values()) == ARRIVED
+    assert (summary.status, summary.warnings, summary.alerts) == ("done", (), {})
+    assert (summary.calibration_version, summary.newest) == (1, "2026-01-05T23:59:00")
+
+
+def test_without_a_clock_nothing_is_said_of_time(plant):
+    """The library reads no clock of its own."""
+    summary = plant.score(stale_after="1s")
+    assert (summary.started, summary.seconds, summary.age, summary.alerts) == (None, None, None, {})
+
+
+@pytest.mark.parametrize(("late", "alerts"), [(7200, 0), (7201, 1)])
+def test_old_data_are_an_alert(plant, late, alerts):
+    """Once the newest row is older than asked for, to the second, by the clock that is given."""
+    now = NEWEST + timedelta(seconds=late)
+    summary = plant.score(stale_after="2h", clock=at(now))
+    assert (summary.age, len(summary.alerts), summary.status) == (late, alerts, "done")
+
+
+def test_old_data_fail_a_strict_run(plant):
+    """The verdicts are written by then."""
+    with pytest.raises(DataError, match="the newest row, of 2026-01-05T23:59:00, is 1d old"):
+        plant.score(stale_after="2h", clock=at(NEWEST + timedelta(days=1)), strict=True)
+    assert len(list((plant.output / "scores").iterdir())) == len(DAYS)
+
+
+@pytest.mark.parametrize(("ahead", "warned"), [(300, False), (3600, True)])
+def test_rows_from_the_future_are_a_warning(plant, ahead, warned):
+    """They would hide that data are late."""
+    summary = plant.score(clock=at(NEWEST - timedelta(seconds=ahead)))
+    assert any("ahead of the clock" in text for text in summary.warnings) == warned
+
+
+def test_rows_none_of_which_can_be_scored_are_a_warning(plant):
+    """Success on nothing is not success."""
+    for path in plant.incoming.iterdir():
+        path.unlink()
+    write(table(DAYS[0])[:1440].assign(unit="nobody"), plant.incoming / "new.parquet")
+    summary = plant.score()
+    assert (summary.rows, summary.scored, summary.flagged) == (1440, 0, 0)
+    assert summary.warnings == ("none of 1,440 rows could be scored: unseen entity",)
+
+
+def test_nothing_in_the_span_is_a_warning(plant):
+    """Who asks for a month without data learns that there are none."""
+    span = Span(parse_instant("2027-01-01"), None)
+    assert plant.score(span=span).warnings == (
+        "the input has no row between the moments asked for",
+    )
+    assert plant.score().warnings == ()
+
+
+def test_files_without_any_row_are_a_warning(plant):
+    """They arrived, and there is nothing in them."""
+    for path in plant.incoming.iterdir():
+        write(table(DAYS[0]).iloc[:0], path)
+    (warning,) = plant.score().warnings
+    assert warning == "none of the 3 files holds a row with a timestamp"
+
+
+def test_what_is_set_aside_is_a_warning(plant):
+    """By name, with what was left as it was for it."""
+    plant.score()
+    (plant.incoming / f"{DAYS[2]}.parquet").write_bytes(b"PAR1")
+    summary = plant.score()
+    assert summary.status == "partial"
+    aside, held = summary.warnings
+    assert aside.startswith(f"set aside, tried again in the next run: {DAYS[2]}.parquet")
+    assert held == f"left as they were, an input cannot be read: {DAYS[2]}"
+
+
+def test_alike_changes_of_many_files_are_one_warning(plant):
+    """Ten files with the same new column are not ten lines."""
+    for day in ("2026-01-06", "2026-01-07", "2026-01-08"):
+        write(table(day).assign(operator="ann"), plant.incoming / f"{day}.parquet")
+    summary = plant.score()
+    assert len(summary.drift) == 3
+    (warning,) = summary.warnings
+    assert warning.endswith("(and 2 more files)")
+
+
+def test_file_of_which_some_days_are_scored_is_no_alert(plant):
+    """It is set aside for the days that could not be read, which is a warning."""
+    rows = pd.concat([pd.read_parquet(path) for path in sorted(plant.incoming.iterdir())])
+    for path in plant.incoming.iterdir():
+        path.unlink()
+    path = plant.incoming / "all.parquet"
+    rows.sort_values("time").to_parquet(path, index=False, row_group_size=2 * 1440)
+    metadata = pq.read_metadata(path)
+    chunk = metadata.row_group(2).column(metadata.schema.names.index("cpu"))
+    start = chunk.dictionary_page_offset or chunk.data_page_offset
+    content = bytearray(path.read_bytes())
+    content[start : start + 5000] = bytes(5000)
+    path.write_bytes(content)
+    summary = plant.score()
+    assert (summary.files, len(summary.unreadable), summary.alerts) == (1, 1, {})
+    assert 0 < summary.partitions < len(DAYS)
+
+
+def test_line_and_page_tell_the_same(plant):
+    """One line for the log, one page for Prefect; what is wrong is on the page in full."""
+    (plant.incoming / f"{DAYS[2]}.parquet").write_bytes(b"PAR1")
+    summary = plant.score(clock=at(NEWEST), stale_after="2h")
+    told, page = summary_line(summary), summary_markdown(summary)
+    assert "status=partial" in told
+    assert f"rows={summary.rows}" in told
+    assert len(told.splitlines()) == 1
+    for part in told.split(" "):
+        name, value = part.split("=")
+        assert f"| {name} | {value} |" in page
+    for section in ("Alerts", "Warnings", "Rows not scored", "Files set aside"):
+        assert f"**{section}**" in page
+    assert all(
+        text.replace("<", "&lt;") in page for text in (*summary.alerts.values(), *summary.warnings)
+    )
+
+
+def test_error_is_one_line():
+    """A traceback in a message stays out of the record."""
+    summary = Summary(status="done", model="pump/1", output="output")
+    assert failed_summary(summary, ValueError("no\nindeed")).error == "no"
+    assert failed_summary(summary, KeyboardInterrupt()).error == "KeyboardInterrupt"
+    assert failed_summary(summary, ValueError("no")).status == "failed"
+
+
+def test_names_are_counted_past_the_first():
+    """A list of ten thousand files is no message."""
+    assert named_counts(["a"]) == "a"
+    assert named_counts(map(str, range(10_000))).endswith("4 and 9995 more")
+
+
+def test_readme_lists_every_field():
+    """The table of the README is the dataclass."""
+    text = README.read_text(encoding="utf-8").split("## What a run reports")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", text, re.MULTILINE)
+    listed = [name for row in rows for name in re.findall(r"\w+", row)]
+    assert listed == [entry.name for entry in fields(Summary)]

@@ -1,0 +1,148 @@
+"""What keeps a row quiet although it is scored."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from aedetect.data import Rows
+from aedetect.errors import ConfigError
+from aedetect.scoring import score_rows
+from aedetect.scoring.maintenance import Interval
+from aedetect.scoring.suppression import Suppression, check_features
+from aedetect.timestamps import NANOSECONDS
+
+MINUTE = NANOSECONDS["min"]
+
+
+@pytest.fixture(scope="module")
+def rows(make_frame):
+    """Twenty rows of two units; a is far too high in one, b far too low in another, or both."""
+    frame = make_frame(start="2026-02-01", rows=20, features=("a", "b"))
+    values = np.ascontiguousarray(frame[["a", "b"]].to_numpy())
+    values[10, 0] += 4
+    values[30, 1] -= 8
+    values[16] += [4, -8]
+    return Rows(
+        time=frame["time"].to_numpy().astype("datetime64[ns]").astype(np.int64),
+        entity=np.repeat(np.array([0, 1], dtype=np.int32), 20),
+        names=("east", "west"),
+        values=values,
+    )
+
+
+def scored(detector, rows, **suppression):
+    """Score all rows."""
+    wanted = np.ones(len(rows), dtype=np.bool_)
+    return score_rows(detector, rows, wanted, Suppression(**suppression))
+
+
+def quiet(found):
+    """The rows kept quiet, with the reasons."""
+    verdicts, reasons = found.verdict.to_pylist(), found.reason_text.to_pylist()
+    return {row: reasons[row] for row, verdict in enumerate(verdicts) if verdict == "suppressed"}
+
+
+def test_nothing_is_quiet_unless_asked_for(detector, rows):
+    """The three rows are anomalies."""
+    found = scored(detector, rows)
+    assert quiet(found) == {}
+    assert {10, 16, 30} <= set(found.flagged.tolist())
+
+
+@pytest.mark.parametrize(
+    ("key", "pattern", "silent"),
+    [
+        ("ignore", "a", {10: "a"}),
+        ("ignore", "b", {30: "b"}),
+        ("ignore", "?", {10: "a, b", 16: "a, b", 30: "b"}),
+        ("only_above", "b", {30: "b"}),
+        ("only_above", "a", {}),
+        ("only_below", "a", {10: "a"}),
+        ("only_below", "b", {}),
+    ],
+)
+def test_what_only_ignored_features_made_strange_is_quiet(detector, rows, key, pattern, silent):
+    """A row that another feature makes strange as well is flagged all the same."""
+    found = scored(detector, rows, **{key: (pattern,)})
+    reasons = quiet(found)
+    assert {row: reasons.get(row) for row in (10, 16, 30)} == {
+        row: f"only ignored features: {silent[row]}" if row in silent else None
+        for row in (10, 16, 30)
+    }
+    assert not set(reasons) & set(found.flagged.tolist())
+
+
+def test_scores_are_kept(detector, rows):
+    """To the last bit; what is told of flagged rows belongs to those that are left."""
+    plain, found = scored(detector, rows), scored(detector, rows, ignore=("a",))
+    assert plain.score.tobytes() == found.score.tobytes()
+    assert plain.p_value.tobytes() == found.p_value.tobytes()
+    left = np.isin(plain.flagged, found.flagged)
+    np.testing.assert_array_equal(plain.errors[left], found.errors)
+
+
+def test_ignoring_all_features_flags_nothing(detector, rows):
+    """With any score that is made of features."""
+    assert len(scored(detector, rows, ignore=("*",)).flagged) == 0
+
+
+def test_planned_work_keeps_every_scored_row_quiet(detector, rows):
+    """From its start to before its end, of its entity; rows without a score stay as they are."""
+    start = int(rows.time[0])
+    work = (
+        Interval(start, start + 11 * MINUTE, "east", "oil"),
+        Interval(start + 9 * MINUTE, start + 11 * MINUTE, "", ""),
+    )
+    found = scored(detector, rows, intervals=work)
+    length = detector.scorer.length
+    expected = dict.fromkeys(range(length - 1, 11), "maintenance: oil")
+    expected |= {29: "maintenance", 30: "maintenance"}
+    assert quiet(found) == expected
+    assert found.verdict.to_pylist()[: length - 1] == ["not_scored"] * (length - 1)
+    assert np.isfinite(found.score[list(expected)]).all()
+    assert 16 in found.flagged
+    assert 10 not in found.flagged
+
+
+def test_planned_work_is_the_reason_where_there_are_two(detector, rows):
+    """It is the one that people wrote down for this moment."""
+    start = int(rows.time[0])
+    work = (Interval(start, start + 11 * MINUTE, "", "oil"),)
+    found = scored(detector, rows, intervals=work, ignore=("a", "b"))
+    assert (quiet(found)[10], quiet(found)[16]) == ("maintenance: oil",
+                                                    "only ignored features: a, b")  # fmt: skip
+
+
+def test_a_partition_depends_on_what_concerns_it():
+    """Work at other times, and its part at other times, is nothing to it."""
+    work = Suppression(intervals=(Interval(10, 20, "", "a"), Interval(40, 50, "", "b")))
+    inside = work.within(15, 40)
+    assert inside.intervals == (Interval(15, 20, "", "a"),)
+    longer = replace(work, intervals=(Interval(5, 20, "", "a"), Interval(40, 60, "", "c")))
+    assert longer.within(15, 40).inputs == inside.inputs != work.within(15, 41).inputs
+    assert work.within(20, 40).inputs == {} == Suppression().inputs
+    keys = ("ignore", "only_above", "only_below")
+    made = [Suppression(**{key: ("a",)}).inputs["[events] ignore"] for key in keys]
+    assert len(set(made)) == 3
+
+
+def test_unknown_features_are_refused(detector):
+    """With the nearest name; a pattern must name something too."""
+    schema = detector.scorer.schema
+    check_features(Suppression(ignore=("a", "?"), only_above=("b",)), schema)
+    for wrong in ("c", "z*"):
+        with pytest.raises(ConfigError, match=r'\[events\] only_below must name features .* "'):
+            check_features(Suppression(only_below=(wrong,)), schema)
+
+
+def test_a_text_has_no_direction(make_frame, train_on):
+    """It can be ignored, but not above or below."""
+    frame = make_frame(rows=300)
+    frame["mode"] = np.where(frame["a"] > 0, "fast", "eco")
+    schema = train_on(frame, model={"variant": "linear"}).detector.scorer.schema
+    check_features(Suppression(ignore=("mode",)), schema)
+    with pytest.raises(ConfigError, match="must name numbers, however mode is text"):
+        check_features(Suppression(only_above=("m*",)), schema)

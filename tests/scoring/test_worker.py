@@ -1,0 +1,134 @@
+"""One partition: scored from its files, written aside, put in place."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from plant import DAYS, ROWS, STRANGE_ROWS, contents, write
+
+from aedetect.data import find_files
+from aedetect.data.sources import fingerprint_files
+from aedetect.errors import OutputError, UnreadableFile
+from aedetect.jobs import scoring
+from aedetect.output.atomic import read_origin
+from aedetect.output.partitions import Span
+from aedetect.scoring import Unit
+from aedetect.scoring.worker import compute_partition
+
+
+@pytest.fixture
+def planned(plant):
+    """Plan the three days: the model, the units, and where the output goes."""
+    config = plant.config()
+    model = scoring.resolve_model(config)
+    job = scoring.plan_run(config, model, span=Span(), scratch=plant.folder)
+    return model, job.plan.compute, plant.output
+
+
+def test_units_can_be_computed_in_any_order(planned):
+    """A day scored before the one before it has the same bytes."""
+    model, units, output = planned
+    for place, order in (("a", units), ("b", units[::-1])):
+        for unit in order:
+            compute_partition(unit, model=model, output=output / place)
+    assert contents(output / "a") == contents(output / "b")
+
+
+def test_units_can_be_computed_at_once(planned):
+    """Threads share the loaded detector and nothing else."""
+    model, units, output = planned
+    for unit in units:
+        compute_partition(unit, model=model, output=output / "a")
+    with ThreadPoolExecutor(len(units)) as pool:
+        list(
+            pool.map(lambda unit: compute_partition(unit, model=model, output=output / "b"), units)
+        )
+    assert contents(output / "a") == contents(output / "b")
+
+
+def test_what_became_of_a_partition_is_counted(planned):
+    """Rows, flags and reasons agree with the files."""
+    model, units, output = planned
+    computed = compute_partition(units[1], model=model, output=output)
+    assert (computed.partition, computed.rows) == (DAYS[1], STRANGE_ROWS)
+    files = {kind: output / kind / f"date={DAYS[1]}" / "part-0.parquet" for kind in
+             ("scores", "flagged")}  # fmt: skip
+    assert computed.flagged == pq.read_metadata(files["flagged"]).num_rows
+    reasons = pq.ParquetFile(files["scores"]).read()["reason"].to_pandas()
+    assert computed.not_scored == reasons.value_counts().to_dict()
+    assert read_origin(files["scores"]) == read_origin(files["flagged"])
+
+
+def test_context_is_read_and_not_written(planned):
+    """The first rows of a day are scored from the rows of the day before, which stay there."""
+    model, units, output = planned
+    compute_partition(units[2], model=model, output=output)
+    scores = pd.read_parquet(output / "scores" / f"date={DAYS[2]}" / "part-0.parquet")
+    assert len(scores) == ROWS
+    assert scores["timestamp"].min() == pd.Timestamp(DAYS[2])
+    assert scores["score"].notna().all()
+
+
+def test_partition_without_rows_goes(planned, plant):
+    """Files that lost the rows of a day leave no file of that day."""
+    model, units, output = planned
+    compute_partition(units[0], model=model, output=output)
+    path = plant.incoming / f"{DAYS[0]}.parquet"
+    write(pd.read_parquet(path).iloc[:0], path)
+    found = find_files([str(path)], timestamp="time").files
+    emptied = Unit(units[0].partition, found, fingerprint_files(found))
+    assert compute_partition(emptied, model=model, output=output).rows == 0
+    assert contents(output) == {}
+
+
+def test_partition_whose_file_was_replaced_since_the_plan_stays(planned, plant):
+    """Its footer would say that it was made from what was there before."""
+    model, units, output = planned
+    compute_partition(units[0], model=model, output=output)
+    before = contents(output)
+    path = plant.incoming / f"{DAYS[0]}.parquet"
+    write(pd.read_parquet(path).iloc[:100], path)
+    with pytest.raises(UnreadableFile, match="was replaced while it was read") as refused:
+        compute_partition(units[0], model=model, output=output)
+    assert list(refused.value.reasons) == [path.name]
+    assert contents(output) == before
+
+
+def test_partition_whose_file_was_merely_touched_is_computed(planned, plant):
+    """The content decides."""
+    model, units, output = planned
+    (plant.incoming / f"{DAYS[0]}.parquet").touch()
+    assert compute_partition(units[0], model=model, output=output).rows > 0
+
+
+def test_file_that_was_another_while_it_was_read_holds_its_partition(planned, plant, monkeypatch):
+    """Also when it is again what it was before."""
+    from aedetect.scoring import worker as stage
+
+    model, units, output = planned
+    path = plant.incoming / f"{DAYS[0]}.parquet"
+    content, score_rows = path.read_bytes(), stage.score_rows
+
+    def replaced_meanwhile(*arguments):
+        rows = pd.read_parquet(path)
+        write(rows.assign(cpu=rows["cpu"] + 1), path)
+        path.write_bytes(content)
+        return score_rows(*arguments)
+
+    monkeypatch.setattr(stage, "score_rows", replaced_meanwhile)
+    with pytest.raises(UnreadableFile, match="was replaced while it was read"):
+        compute_partition(units[0], model=model, output=output)
+    assert contents(output) == {}
+
+
+def test_output_that_cannot_be_written_is_named(planned):
+    """Nothing is left aside."""
+    model, units, output = planned
+    output.mkdir(exist_ok=True)
+    (output / "scores").write_text("in the way")
+    with pytest.raises(OutputError, match=r"output cannot be written"):
+        compute_partition(units[0], model=model, output=output)
+    assert not (output / ".aside").exists()

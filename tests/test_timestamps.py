@@ -1,0 +1,65 @@
+"""Durations and moments, as people write them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aedetect.errors import ConfigError
+from aedetect.timestamps import (
+    NANOSECONDS,
+    format_duration,
+    format_instant,
+    parse_duration,
+    parse_instant,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("30s", 30),
+        ("10min", 600),
+        ("10m", 600),
+        ("1.5h", 5400),
+        (" 2 Days ", 172_800),
+        ("1w", 604_800),
+    ],
+)
+def test_durations_are_read_as_people_write_them(text, seconds):
+    """Number and unit, with or without a plural, a fraction or a space."""
+    assert parse_duration(text) == seconds * NANOSECONDS["s"]
+
+
+@pytest.mark.parametrize("text", ["10", "ten minutes", "-5min", "5 months", "", "1h30min"])
+def test_what_is_no_duration_is_refused_with_an_example(text):
+    """The message repeats what came and shows what to write."""
+    with pytest.raises(ConfigError, match=f'however: "{text}"; write for example "10min"'):
+        parse_duration(text)
+
+
+@given(st.integers(min_value=1, max_value=10**7), st.sampled_from(["us", "ms", "s", "min", "h"]))
+def test_a_written_duration_is_read_back(number, unit):
+    """Writing and reading are inverse."""
+    duration = number * NANOSECONDS[unit]
+    assert parse_duration(format_duration(duration)) == duration
+
+
+def test_a_moment_without_a_zone_is_utc():
+    """A zone moves the moment, its absence means UTC."""
+    assert parse_instant("2026-03-01T06:00") == parse_instant("2026-03-01T07:00+01:00")
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "01.03.2026"])
+def test_what_is_no_moment_is_refused_with_an_example(text):
+    """The message repeats what came and shows what to write."""
+    with pytest.raises(ConfigError, match=rf'however: "{text}"; write for example "2026-03-01"'):
+        parse_instant(text)
+
+
+@given(st.integers(min_value=-(10**9), max_value=4 * 10**9))
+def test_a_written_moment_is_read_back(seconds):
+    """To the second, before 1970 too."""
+    moment = seconds * NANOSECONDS["s"]
+    assert parse_instant(format_instant(moment)) == moment

@@ -1,0 +1,103 @@
+"""Stretches that training distrusts: how they are told, kept and excluded."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+
+import numpy as np
+import pytest
+
+from aedetect import registry
+from aedetect.cli.show_suspect_rows import exclusion, print_suspect_rows
+from aedetect.jobs import training
+from aedetect.jobs.training import SUSPECT_ROWS_FILE
+from aedetect.timestamps import parse_instant
+from aedetect.training.suspect_rows import normal_filter
+
+DATA = {"features": ["a", "b"]}
+LINEAR = {"variant": "linear"}
+MINUTE = 60_000_000_000  # ns
+BURST = 20.0 * np.array([1, -1, -1, 1, 1, 1, -1, 1, -1, -1])
+
+
+def faulty(make_frame, **options):
+    """A unit whose name needs quoting reads too much for ten minutes."""
+    frame = make_frame(units=("o'ne", "two"), **options)
+    frame.loc[100:109, "b"] += BURST
+    return frame
+
+
+def minutes(stretch):
+    """Rows from start to end, of a row a minute; one between two strange ones may be none."""
+    return (parse_instant(stretch.end) - parse_instant(stretch.start)) // MINUTE + 1
+
+
+@pytest.mark.parametrize("zone", [None, "UTC", "Asia/Kolkata"])
+def test_the_line_to_paste_excludes_what_was_distrusted(make_frame, train_on, zone):
+    """Those rows and no others are then left out, in whatever zone the table is."""
+    frame = faulty(make_frame)
+    frame["time"] = frame["time"].dt.tz_localize(zone) if zone else frame["time"]
+    run = train_on(frame, model=LINEAR, training={"trim": 0.02})
+    found = run.trained.distrusted[:1]
+    line = exclusion(found, normal=None)
+    data = tomllib.loads(line)
+    again = train_on(frame, model=LINEAR, data=data)
+    assert len(again.ingested.rows) == len(run.ingested.rows) - minutes(found[0])
+    assert len(BURST) <= minutes(found[0]) <= len(BURST) + 6
+    first = run.ingested.rows.time[0]
+    left = again.ingested.rows.time[again.ingested.rows.entity == 0]
+    assert not np.isin(left, first + MINUTE * np.arange(100, 110)).any()
+
+
+def test_the_line_keeps_the_filter_that_was_there(make_frame, train_on):
+    """Whatever its quotes and its precedence."""
+    frame = faulty(make_frame)
+    normal = "a > -50 or b > 100"
+    run = train_on(frame, model=LINEAR, training={"trim": 0.02}, data={**DATA, "normal": normal})
+    found = run.trained.distrusted[:1]
+    sql = normal_filter(found, normal=normal)
+    assert sql.startswith(f"({normal}) and not (")
+    again = train_on(frame, model=LINEAR, data={**DATA, "normal": sql})
+    assert len(again.ingested.rows) == 1000 - minutes(found[0])
+    odd = "x <> ''''"
+    line = exclusion(found, normal=odd + " or x = '''a'")
+    assert tomllib.loads(line)["normal"] == normal_filter(found, normal=odd + " or x = '''a'")
+
+
+def test_shares_of_a_stretch_come_largest_first(make_frame, train_on):
+    """And are shares of all features."""
+    run = train_on(faulty(make_frame), model=LINEAR, training={"trim": 0.02})
+    for each in run.trained.distrusted:
+        shares = list(each.causes.values())
+        assert shares == sorted(shares, reverse=True)
+        assert 0 < sum(shares) <= 1 + 1e-9
+
+
+def test_what_is_distrusted_is_kept_with_the_run_and_shown(
+    make_frame, write, configured, trained, tmp_path, capsys
+):
+    """The table shows ten at most, counts the rest, and says how to exclude them."""
+    write(faulty(make_frame), tmp_path / "train.parquet")
+    place = {"tracking_uri": trained.uri}
+    config = configured(tmp_path, model=LINEAR, training={"trim": 0.2}, registry=place)
+    _, registered = training.run_training(config)
+    kept = json.loads(
+        registry.read_run_text(registered, SUSPECT_ROWS_FILE, tracking_uri=trained.uri)
+    )
+    assert len(kept) > 10
+    assert kept[0]["entity"] == "o'ne"
+    print_suspect_rows(config, registered)
+    out = capsys.readouterr().out
+    assert f"in {len(kept)} stretches" in " ".join(out.split())
+    assert "; 10 are shown" in " ".join(out.split())
+    assert kept[0]["start"].removesuffix(":00") in out
+    assert len(tomllib.loads(out.splitlines()[-1])["normal"].split("not (")) == 11
+
+
+def test_without_trim_nothing_is_kept_or_shown(configured, trained, tmp_path, capsys):
+    """A training that distrusts nothing says nothing of it."""
+    plain = registry.find_version("plant/1", tracking_uri=trained.uri)
+    assert registry.read_run_text(plain, SUSPECT_ROWS_FILE, tracking_uri=trained.uri) is None
+    print_suspect_rows(configured(tmp_path, registry={"tracking_uri": trained.uri}), plain)
+    assert not capsys.readouterr().out
