@@ -15,10 +15,10 @@ COMMANDS = "reference/commands.md"
 _START = """\
 # Commands
 
-Made from the program itself: this is what `--help` of each command prints. Exit code 0 is done, 1 is
-refused or failed with one message that says what to do, 2 is wrong usage. `--debug` shows the
-traceback. Reading commands take `--json`. Long work shows progress on a terminal and plain lines in
-a log.
+Made from the program itself: this is what `--help` of each command prints. Exit code 0 is done, 1
+is refused or failed with one message that says what to do, 2 is wrong usage. `--debug` shows the
+traceback. Reading commands take `--json`. Long work shows progress on a terminal and plain lines
+in a log.
 
 """
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from aedetect.output.schemas import events_schema, flagged_schema, scores_schema
 
 import aedetect
 from aedetect.cli import app
 from aedetect.config import Config, make_config
+from aedetect.output.schemas import events_schema, flagged_schema, scores_schema
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
