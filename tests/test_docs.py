@@ -207,6 +207,13 @@ def test_site_is_whole(site):
     assert {page for page in pages if not (site / page.with_suffix(".html")).exists()} == set()
 
 
+def test_site_renders_what_is_written(site):
+    """No fence, table or note is left as it was typed."""
+    typed = re.compile(r"<p>(?:[^<]*\n)?(?:```|\|.*\||!!! |\?\?\? |:::)")
+    pages = {path.name: path.read_text(encoding="utf-8") for path in site.rglob("*.html")}
+    assert {name: typed.findall(text) for name, text in pages.items() if typed.search(text)} == {}
+
+
 def test_site_shows_the_python_api(site):
     """Each public name has its place on the page, and nothing private has."""
     text = (site / "reference/python.html").read_text(encoding="utf-8")
