@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mkdocs.structure.files import Files
 
 COMMANDS = "reference/commands.md"
+_HELP = re.compile(r"^## `aedetect ([\w-]+)`\n\n(.+)", re.MULTILINE)
 _START = """\
 # Commands
 
@@ -36,6 +37,10 @@ def commands_page() -> str:
     asked = [sys.executable, "-m", "typer", "aedetect.cli", "utils", "docs", "--name", "aedetect"]
     made = subprocess.run(asked, check=True, capture_output=True, text=True, encoding="utf-8")  # noqa: S603 - no input of others
     _title, text = made.stdout.split("\n", 1)
-    # Its list of commands cuts their help short; the headings and the table of contents have them.
+    # Typer's own list of commands cuts their help short.
     text = re.sub(r"\*\*Commands\*\*:\n\n(?:\* .*\n)+", "", text, count=1)
-    return _START + text.replace("```console\n$ ", "```text\n").lstrip()
+    listed = "\n".join(
+        f"| [`{name}`](#aedetect-{name}) | {help_text} |" for name, help_text in _HELP.findall(text)
+    )
+    text = text.replace("```console\n$ ", "```text\n").strip()
+    return f"{_START}| command | what it does |\n|---|---|\n{listed}\n\n{text}\n"
