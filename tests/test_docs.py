@@ -195,6 +195,30 @@ def test_links_lead_somewhere():
     assert [each for each in broken if each[1] not in made] == []
 
 
+@pytest.mark.timeout(300)  # half a minute when nothing else runs
+def test_tutorial_finds_what_it_says(tmp_path):
+    """Its script, configuration and commands lead to the fault, and to `flow` as its cause."""
+    text = TEXTS["docs/tutorial.md"]
+    script = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
+    (tmp_path / "pump.toml").write_text(TOML["docs/tutorial.md:0"], encoding="utf-8")
+
+    def run(*words):
+        done = subprocess.run(
+            [sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run("-c", script)
+    assert "40,320 normal rows" in run("-m", "aedetect", "check", "pump.toml")
+    run("-m", "aedetect", "train", "pump.toml", "--set", "training.epochs=2")  # 35 in the tutorial
+    run("-m", "aedetect", "score", "pump.toml")
+    first = json.loads(run("-m", "aedetect", "flags", "pump.toml", "--json"))[0]
+    assert first["entity"] == "p2"
+    assert first["start"].startswith("2026-03-16 06:00")
+    assert first["causes"][0]["feature"] == "flow"
+
+
 def test_readme_is_short():
     """Two screens; everything else is a page."""
     assert len(TEXTS["README.md"].splitlines()) <= 100
