@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -10,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from dataclasses import asdict, fields
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pyarrow as pa
@@ -41,8 +41,8 @@ LEAST = {"detector": {"name": "pump"}, "data": {"train": "history/", "timestamp"
 @pytest.fixture(scope="module")
 def reference():
     """The page of the commands, as the site shows it."""
-    spec = importlib.util.spec_from_file_location("hooks", DOCS / "hooks.py")
-    hooks = importlib.util.module_from_spec(spec)
+    spec = spec_from_file_location("hooks", DOCS / "hooks.py")
+    hooks = module_from_spec(spec)
     spec.loader.exec_module(hooks)
     return hooks.commands_page()
 
@@ -243,6 +243,8 @@ def test_site_shows_the_python_api(site):
     text = (site / "reference/python.html").read_text(encoding="utf-8")
     shown = set(re.findall(r'id="aedetect\.(\w+)"', text))
     assert set(getattr(aedetect, "__all__", ())) <= shown
+    rendered = re.findall(r"^::: ([\w.]+)$", TEXTS["docs/reference/python.md"], re.MULTILINE)
+    assert ("aedetect.testing" in rendered) == (find_spec("aedetect.testing") is not None)
     assert {name for name in shown if name.startswith("_")} == set()
 
 
