@@ -204,7 +204,12 @@ def test_tutorial_finds_what_it_says(tmp_path):
 
     def run(*words):
         done = subprocess.run(
-            [sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, check=False
+            [sys.executable, *words],
+            cwd=tmp_path,
+            env=os.environ | {"PREFECT_HOME": str(tmp_path / "prefect")},
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
