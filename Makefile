@@ -8,13 +8,18 @@ SOAK_ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --constraint constraints.txt
 
-.PHONY: demo test soak lint clean .venv
+.PHONY: demo test docs soak lint clean .venv
 
 demo: .venv/.installed
 	@$(BIN)/aedetect demo
 
 test: .venv/.installed
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+# The pages under docs/ as a site that needs no server and no network: open site/index.html.
+docs: .venv/.installed
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "the documentation: site/index.html"
 
 # What CI has no time for; about an hour. SOAK_ARGS="--kills 10 --files 0 --rows 0" for a part of it.
 soak: .venv/.installed
@@ -27,7 +32,7 @@ lint: .venv/.installed
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf .venv build dist mlruns output .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist mlruns output site .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv: .venv/.installed

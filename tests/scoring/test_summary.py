@@ -18,7 +18,7 @@ from aedetect.scoring import Summary
 from aedetect.scoring.summary import failed_summary, named_counts, summary_line, summary_markdown
 from aedetect.timestamps import parse_instant
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs/reference/output.md"
 NEWEST = datetime(2026, 1, 5, 23, 59, tzinfo=UTC)
 
 
@@ -162,9 +162,9 @@ def test_names_are_counted_past_the_first():
     assert named_counts(map(str, range(10_000))).endswith("4 and 9995 more")
 
 
-def test_readme_lists_every_field():
-    """The table of the README is the dataclass."""
-    text = README.read_text(encoding="utf-8").split("## What a run reports")[1].split("\n## ")[0]
+def test_page_lists_every_field():
+    """The table of the reference is the dataclass."""
+    text = PAGE.read_text(encoding="utf-8").split("## What a run reports")[1].split("\n## ")[0]
     rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", text, re.MULTILINE)
     listed = [name for row in rows for name in re.findall(r"\w+", row)]
     assert listed == [entry.name for entry in fields(Summary)]
