@@ -48,14 +48,14 @@ class Secrets:
         if value := environment.get(name, "").strip():
             return value
         raise ConfigError(
-            f"{where} is to be read from the environment variable {name}, however it is not set: "
+            f"{where} is to be read from the environment variable {name}, but it is not set: "
             f"run `export {name}=...` before aedetect, in the service or worker that runs it too"
         )
 
     def _of_block(self, name: str, *, where: str) -> str:
         if self.blocks is None:
             raise ConfigError(
-                f"{where} is to be read from the Prefect block {name}, however Prefect has no part "
+                f"{where} is to be read from the Prefect block {name}, but Prefect has no part "
                 "in this: use the command line or the flows, or give env:NAME"
             )
         try:
@@ -65,7 +65,7 @@ class Secrets:
         if value:
             return value
         raise ConfigError(
-            f"{where} is to be read from the Prefect block {name}, however there is no such Secret "
+            f"{where} is to be read from the Prefect block {name}, but there is no such Secret "
             "block, or it is empty: make it in Prefect's UI under Blocks, or by "
             f"`python -c 'from prefect.blocks.system import Secret; import getpass; "
             f'Secret(value=getpass.getpass()).save("{name}", overwrite=True)\'`'
@@ -97,7 +97,7 @@ def check_literals(sections: Mapping[str, object]) -> None:
 def reference_or_text(where: str, shown: str) -> str:
     """Say what is wrong with a secret in the configuration, and what to do."""
     return (
-        f"{where} must not hold a password or token, however: {shown}; put the URL into an "
+        f"{where} must not hold a password or token, got {shown}; put the URL into an "
         f"environment variable or a Prefect Secret block, and give {ENVIRONMENT}NAME or "
         f"{BLOCK}NAME (of files, let their store take the login from its own environment)"
     )

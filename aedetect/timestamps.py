@@ -35,7 +35,7 @@ def parse_duration(text: str) -> int:
     if match is None:
         raise ConfigError(
             f"a duration must be a number and one of {', '.join(NANOSECONDS)}, "
-            f'however: "{text}"; write for example "10min"'
+            f'got "{text}"; write for example "10min"'
         )
     number, unit = float(match[1]), match[2].lower()
     return round(number * NANOSECONDS[_ALIASES.get(unit, unit)])
@@ -63,7 +63,7 @@ def parse_instant(text: str) -> int:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise ConfigError(
-            f'a moment must be an ISO date or date-time, however: "{text}"; '
+            f'a moment must be an ISO date or date-time, got "{text}"; '
             'write for example "2026-03-01" or "2026-03-01T06:00"'
         ) from error
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -46,7 +46,7 @@ def deployments(paths: Sequence[Path], *, scheduled: bool) -> list[Deployment]:
         crons = {"scoring": config.scoring.schedule, "training": config.training.schedule}
         if scheduled and not any(crons.values()):
             raise ConfigError(
-                f"{path} needs a [scoring] schedule or a [training] schedule to be served, however "
+                f"{path} needs a [scoring] schedule or a [training] schedule to be served, but "
                 'it has none: give cron, such as schedule = "15 6 * * *"'
             )
         for section, cron in crons.items():
@@ -65,7 +65,7 @@ def _check_names(configs: Iterable[Config]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ConfigError(
-            f"detectors that are served together need names of their own, however: {twice[0]} "
+            f"detectors that are served together need names of their own, got {twice[0]} "
             "comes twice; change a [detector] name"
         )
 
@@ -80,6 +80,6 @@ def _check_cron(path: Path, section: str, cron: str | None) -> None:
         CronSchedule(cron=cron)
     except ValidationError as error:
         raise ConfigError(
-            f'[{section}] schedule of {path} must be cron, however: "{cron}"; write for example '
+            f'[{section}] schedule of {path} must be cron, got "{cron}"; write for example '
             '"15 6 * * *" for every morning at 06:15'
         ) from error

@@ -61,7 +61,7 @@ def apply_manifest(path: Path) -> None:
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()
         raise ServerError(
-            f"`prefect deploy --all` must take {path}, however: {said[-1] if said else 'no word'}; "
+            f"`prefect deploy --all` did not take {path}: {said[-1] if said else 'no word'}; "
             "make the work pool first: prefect work-pool create NAME --type process"
         )
 

@@ -124,7 +124,7 @@ def find_server() -> None:
         api = f"http://{HOST}:{PREFECT_SERVER_API_PORT.value()}/api"
         if not answers(api):
             raise ServerError(
-                f"a Prefect server is needed, however PREFECT_API_URL names none and {api} does "
+                f"a Prefect server is needed, but PREFECT_API_URL names none and {api} does "
                 "not answer: start `aedetect schedule` or `prefect server start` first"
             )
         _point_to(api)

@@ -59,7 +59,7 @@ def await_end(run: Run) -> str:
         time.sleep(_LOOK_SECONDS)
     said = f"{run.name}: {state.name}" + (f" ({state.message})" if state.message else "")
     if not state.is_completed():
-        raise RunFailed(f"a run that completes is needed, however {said}; its log: {run.url}")
+        raise RunFailed(f"the run did not complete: {said}; its log: {run.url}")
     return said
 
 
@@ -74,7 +74,7 @@ def _client() -> Iterator[SyncPrefectClient]:
             yield client
     except httpx.HTTPError as error:
         raise ServerError(
-            f"the Prefect server must take the run, however: {error}; look at the server's log"
+            f"the Prefect server did not take the run: {error}; look at the server's log"
         ) from error
 
 

@@ -35,7 +35,7 @@ def test_durations_are_read_as_people_write_them(text, seconds):
 @pytest.mark.parametrize("text", ["10", "ten minutes", "-5min", "5 months", "", "1h30min"])
 def test_what_is_no_duration_is_refused_with_an_example(text):
     """The message repeats what came and shows what to write."""
-    with pytest.raises(ConfigError, match=f'however: "{text}"; write for example "10min"'):
+    with pytest.raises(ConfigError, match=f'got "{text}"; write for example "10min"'):
         parse_duration(text)
 
 
@@ -54,7 +54,7 @@ def test_a_moment_without_a_zone_is_utc():
 @pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "01.03.2026"])
 def test_what_is_no_moment_is_refused_with_an_example(text):
     """The message repeats what came and shows what to write."""
-    with pytest.raises(ConfigError, match=rf'however: "{text}"; write for example "2026-03-01"'):
+    with pytest.raises(ConfigError, match=rf'got "{text}"; write for example "2026-03-01"'):
         parse_instant(text)
 
 

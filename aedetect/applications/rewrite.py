@@ -133,7 +133,7 @@ def choose_columns(schema: Schema, named: Sequence[str], *, default: Bool) -> Bo
     for name in named:
         if name not in schema.names:
             raise SchemaMismatch(
-                f'--columns must name features of the detector, however: "{name}"'
+                f'--columns must name features of the detector, got "{name}"'
                 f"{suggest_nearest(name, schema.names)}; there are {', '.join(schema.names)}"
             )
     return np.isin(schema.names, named) if named else default

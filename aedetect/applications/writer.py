@@ -68,7 +68,7 @@ def check_target(target: Path, files: tuple[SourceFile, ...]) -> None:
     for file in files:
         if "://" not in file.path and place in (path := Path(file.path).resolve(), *path.parents):
             raise OutputError(
-                f"--to must be another place than the input, however {target} holds {file.name}: "
+                f"--to must be another place than the input, but {target} holds {file.name}: "
                 "name a new file or folder"
             )
     if target.suffix == ".parquet" and not target.is_dir():
@@ -77,7 +77,7 @@ def check_target(target: Path, files: tuple[SourceFile, ...]) -> None:
         foreign = [p for p in target.iterdir() if not _own(p)] if target.exists() else []
     if foreign:
         raise OutputError(
-            f"--to must be a file *.parquet, a new folder, or one written by this command, however "
+            f"--to must be a file *.parquet, a new folder, or one written by this command, but "
             f"there is {foreign[0]}: name another"
         )
 

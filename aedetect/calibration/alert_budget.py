@@ -47,7 +47,7 @@ def parse_budget(text: str) -> Budget:
     if match is None or not float(match[1]):
         raise ConfigError(
             "[calibration] alert_budget must be a number of events per hour, day, week or month, "
-            f'however: "{text}"; write for example "2 per day" or "1 per week per entity"'
+            f'got "{text}"; write for example "2 per day" or "1 per week per entity"'
         )
     return Budget(float(match[1]) / _DAYS[match[2].lower()], per_entity=bool(match[3]))
 

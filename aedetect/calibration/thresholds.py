@@ -127,7 +127,7 @@ def pot(reference: Reference, settings: CalibrationSettings) -> Threshold:
         )
     if risk >= tail.share:
         raise CalibrationRefused(
-            f"pot must be below the share {tail.share:.2g} of scores in the tail, however: "
+            f"pot must be below the share {tail.share:.2g} of scores in the tail, got "
             f'{risk:g}; lower it, or take threshold = "false_alarm_rate"'
         )
     return Threshold(tail.score_at(risk), "pot", risk)

@@ -121,7 +121,7 @@ def elsewhere(
     names = [f"{each.name}/{each.version}" for each in (usual, other)]
     if configured.output == asked.output and names[0] != names[1]:
         raise ConfigError(
-            f"{names[1]} needs a folder of its own, however the output is that of {names[0]}: "
+            f"{names[1]} needs a folder of its own, but the output is that of {names[0]}: "
             "give --to FOLDER"
         )
     return changed

@@ -86,7 +86,7 @@ class Config:
         given = self.scoring.input
         if not given:
             raise ConfigError(
-                "[scoring] input is needed for this command, however it is not set: give the "
+                "[scoring] input is needed for this command, but it is not set: give the "
                 'file, folder, glob or URL of the data to score, such as input = "incoming/"'
             )
         return tuple(
@@ -169,7 +169,7 @@ def make_config(
     for name, entry in sections.items():
         needed = entry.default_factory is MISSING
         if needed and name not in given:
-            raise ConfigError(f"the configuration needs a section [{name}], however it has none")
+            raise ConfigError(f"the configuration needs a section [{name}], but it has none")
         if name in given:
             built[name] = _section(name, kinds[name], given[name])
     check_sections(built)
@@ -179,7 +179,7 @@ def make_config(
 def _section(name: str, kind: type[Any], given: Any) -> Any:
     """Build one section's settings."""
     if not isinstance(given, Mapping):
-        raise ConfigError(f"[{name}] must be a section, however: {mask(repr(given))}")
+        raise ConfigError(f"[{name}] must be a section, got {mask(repr(given))}")
     _refuse_unknown(given, [entry.name for entry in fields(kind)], where=f"a key of [{name}]")
     try:
         return TypeAdapter(kind).validate_python(dict(given))
@@ -187,7 +187,7 @@ def _section(name: str, kind: type[Any], given: Any) -> Any:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"][:1])
         silent = first["type"] == "missing" or name in _SECRET
-        came = "" if silent else f", however: {first['input']!r}"
+        came = "" if silent else f", got {first['input']!r}"
         raise ConfigError(f"[{name}] {place}: {first['msg'].lower()}{came}") from error
 
 
@@ -205,7 +205,7 @@ def _override(given: dict[str, Any], override: str) -> None:
     target, separator, text = override.partition("=")
     section, dot, key = target.strip().partition(".")
     if not (separator and dot and key):
-        raise ConfigError(f"--set takes section.key=value, however: {mask(override)}")
+        raise ConfigError(f"--set takes section.key=value, got {mask(override)}")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

@@ -31,12 +31,12 @@ def check_sections(built: Mapping[str, Any]) -> None:
     name = built["detector"].name
     if not _NAME.fullmatch(name):
         raise ConfigError(
-            f"[detector] name must be letters, digits, '.', '_' and '-', however: {name!r}"
+            f"[detector] name must be letters, digits, '.', '_' and '-', got {name!r}"
         )
     for section, key in _DURATIONS:
         text = getattr(built.get(section), key, None)
         if text is not None and parse_duration(text) <= 0:
-            raise ConfigError(f"[{section}] {key} must be longer than nothing, however: {text}")
+            raise ConfigError(f"[{section}] {key} must be longer than nothing, got {text}")
     model = built.get("model", ModelSettings())
     check_backbone(model, length=built.get("window", WindowSettings()).length)
     calibration = built.get("calibration", CalibrationSettings())
@@ -48,11 +48,11 @@ def _check_score(settings: CalibrationSettings, model: ModelSettings) -> None:
     """Check that the model and the alignment can give the score."""
     if settings.score == "elbo" and model.variant != "variational":
         raise ConfigError(
-            '[calibration] score = "elbo" needs [model] variant = "variational", however: '
+            '[calibration] score = "elbo" needs [model] variant = "variational", got '
             f'"{model.variant}": take score = "mse" or "standardized"'
         )
     if settings.score == "elbo" and settings.alignment != "causal":
         raise ConfigError(
             '[calibration] score = "elbo" needs alignment = "causal", because the bound is that of '
-            f'one window, however: "{settings.alignment}": take another score, or that alignment'
+            f'one window, got "{settings.alignment}": take another score, or that alignment'
         )

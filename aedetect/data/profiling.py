@@ -88,7 +88,7 @@ def _normal_rows(source: Source, settings: DataSettings) -> str | None:
     if label is not None and len(labelled) == len(source.files):
         if kind_of(labelled[0].columns[label]) not in {"number", "boolean"}:
             raise SchemaMismatch(
-                f'label column "{label}" must be boolean or 0 and 1, however it is '
+                f'label column "{label}" must be boolean or 0 and 1, got '
                 f"{labelled[0].columns[label]}: name the normal rows in [data] normal instead"
             )
         conditions.append(f"NOT coalesce(CAST({identifier(label)} AS BOOLEAN), FALSE)")
@@ -129,7 +129,7 @@ def _count(
             row = connection.sql(sql).fetchall()[0]
         except _MEANINGLESS as error:
             raise ConfigError(
-                f"[data] normal must hold or not for each row, however: {where} "
+                f"[data] normal must hold or not for each row, got {where} "
                 f"({str(error).splitlines()[0]}); write for example \"state = 'on'\""
             ) from error
     found = {name: Counted(*row[1 + 3 * n : 4 + 3 * n]) for n, name in enumerate(kinds)}

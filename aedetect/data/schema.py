@@ -82,7 +82,7 @@ def check_time(files: Iterable[SourceFile], *, timestamp: str) -> bool:
         dtype = _column(file, timestamp, setting="[data] timestamp")
         if kind_of(dtype) != "time":
             raise SchemaMismatch(
-                f'timestamp column "{timestamp}" of {file.name} must be a timestamp, however it is '
+                f'timestamp column "{timestamp}" of {file.name} must be a timestamp, got '
                 f"{dtype}: cast it when the file is written"
             )
         aware.setdefault(getattr(dtype, "tz", None) is not None, file.name)
@@ -112,12 +112,12 @@ def choose_features(
     if unfit := [name for name in named if name in kinds and name not in chosen]:
         dtype = files[0].columns[unfit[0]]
         raise SchemaMismatch(
-            f'feature "{unfit[0]}" must hold numbers, booleans or text, however it is {dtype}: '
+            f'feature "{unfit[0]}" must hold numbers, booleans or text, got {dtype}: '
             "take it out of [data] features"
         )
     if not chosen:
         raise SchemaMismatch(
-            f"at least one feature is needed, however {files[0].name} has only "
+            f"at least one feature is needed, but {files[0].name} has only "
             f"{_listed(files[0].columns)}: name them in [data] features"
         )
     return chosen
@@ -185,9 +185,7 @@ def _kind_in_all(files: Sequence[SourceFile], name: str) -> Kind:
     if set(seen) == {"number", "boolean"}:
         return "number"
     where = ", ".join(f"{kind} in {name}" for kind, name in seen.items())
-    raise SchemaMismatch(
-        f'column "{name}" must have one type, however: {where}; cast it, or exclude it'
-    )
+    raise SchemaMismatch(f'column "{name}" must have one type, got {where}; cast it, or exclude it')
 
 
 def _expand(patterns: Sequence[str], names: Sequence[str], *, setting: str) -> list[str]:

@@ -61,7 +61,7 @@ def columns_in(connection: duckdb.DuckDBPyConnection, condition: str) -> set[str
     parsed = json.loads(answer)
     if parsed.get("error"):
         raise ConfigError(
-            f"[data] normal must be a SQL condition, however: {condition} "
+            f"[data] normal must be a SQL condition, got {condition} "
             f"({parsed.get('error_message', 'not SQL')}); write for example \"state = 'on'\""
         )
     return set(_column_references(parsed))

@@ -34,7 +34,7 @@ def connect(url: str) -> Iterator[Connection]:
             yield connection
     except SQLAlchemyError as error:
         raise DeliveryError(
-            f"the database at {_place(parsed)} must take events and flagged rows, however: "
+            f"the database at {_place(parsed)} cannot take events and flagged rows: "
             f"{mask(_reason(error), url)}; see that it runs and [database] url is right. The "
             "Parquet files are whole, the next run delivers what is missing"
         ) from error
@@ -50,13 +50,13 @@ def _parsed(url: str) -> URL:
         parsed = make_url(url)
     except (ArgumentError, ValueError):  # its message may hold the password
         raise ConfigError(
-            "[database] url must be a URL of SQLAlchemy, however it is none: write for example "
+            "[database] url must be a URL of SQLAlchemy, got something else: write for example "
             "postgresql://user:password@host/database or sqlite:///events.db"
         ) from None
     parsed = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
     if parsed.drivername.split("+")[0] not in {"postgresql", "sqlite"}:
         raise ConfigError(
-            f"[database] url must be of PostgreSQL or SQLite, however: {parsed.drivername}"
+            f"[database] url must be of PostgreSQL or SQLite, got {parsed.drivername}"
         )
     return parsed
 
@@ -76,7 +76,7 @@ def _engine(url: URL) -> Engine:
         return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
     except (ImportError, NoSuchModuleError) as error:
         raise ConfigError(
-            f"[database] url needs the driver {url.drivername}, however: {error}; "
+            f"[database] url needs the driver {url.drivername} ({error}); "
             "pip install 'aedetect[postgresql]' brings psycopg"
         ) from error
 

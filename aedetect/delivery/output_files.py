@@ -66,7 +66,7 @@ def read_batches(
         absent = [column for column in columns if column not in parquet.schema_arrow.names]
         if absent:
             raise OutputError(
-                f"{name} must have the columns of this version of aedetect, however it lacks "
+                f"{name} must have the columns of this version of aedetect, but it lacks "
                 f"{', '.join(absent)}: run `aedetect score --all --force`"
             )
         for batch in parquet.iter_batches(batch_size=BATCH_SIZE, columns=list(columns)):

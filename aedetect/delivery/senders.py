@@ -60,7 +60,7 @@ def _receiver(where: str, given: str, url: str) -> Receiver:
         service = _service(url)
     if service is None:
         raise ConfigError(
-            f"{where} must be a URL of Apprise, however it is none: see "
+            f"{where} must be a URL of Apprise, got something else: see "
             "https://appriseit.com/services for how yours is written"
         )
     private = service.url(privacy=True)

@@ -27,7 +27,7 @@ class DatabaseSettings:
             if name is not None and not _IDENTIFIER.fullmatch(name):
                 raise ConfigError(
                     f"[database] {key} must be small letters, digits and '_', 40 at most and no "
-                    f"digit first, however: {name!r}"
+                    f"digit first, got {name!r}"
                 )
 
 

@@ -109,7 +109,7 @@ def create(connection: Connection, metadata: MetaData, tables: Mapping[str, Tabl
         for kind, table in tables.items():
             if faults := list(_faults(inspector, table, kind)):
                 raise ConfigError(
-                    f"the table {table.fullname} must be of the shape that aedetect makes, however "
+                    f"the table {table.fullname} must be of the shape that aedetect makes, but "
                     f"{'; '.join(faults)}: set another [database] prefix or schema, or rename "
                     "that table"
                 )

@@ -125,7 +125,7 @@ def _description(folder: Path) -> dict[str, Any]:
     found = described.get("format") if isinstance(described, dict) else None
     if found != FORMAT:
         raise BrokenDetector(
-            f"{folder / DETECTOR} must be of format {FORMAT}, however it is of {found}: "
+            f"{folder / DETECTOR} must be of format {FORMAT}, got {found}: "
             "train the model again with this version of aedetect"
         )
     return dict(described)

@@ -76,7 +76,7 @@ def _joined(
     files = [file for file in source.files if settings.label in file.columns]
     if settings.label is None or not files:
         raise ConfigError(
-            f"[data] label must name a column of the scored data, however: {settings.label}"
+            f"[data] label must name a column of the scored data, got {settings.label}"
         )
     entity = f"CAST({identifier(settings.entity)} AS VARCHAR)" if settings.entity else "NULL"
     sql = (

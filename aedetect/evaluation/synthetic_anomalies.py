@@ -98,7 +98,7 @@ def plan_anomalies(
     if not placed:
         raise TooFewRows(
             "anomalies are planted in numbers that vary and have whole windows in the rows held "
-            f"out, however none of the {len(held_out.ends)} windows has any: give more rows, lower "
+            f"out, but none of the {len(held_out.ends)} windows has any: give more rows, lower "
             "[window] length, or raise [calibration] holdout"
         )
     return placed

@@ -64,7 +64,7 @@ def read_labels(output: Path) -> tuple[Label, ...]:
             rows = pq.read_table(stream, schema=_SCHEMA).to_pylist()
     except (OSError, pa.ArrowException) as error:
         raise OutputError(
-            f"{path} must be a table of labels, however it cannot be read ({error}): restore it or "
+            f"{path} must be a table of labels, but it cannot be read ({error}): restore it or "
             "remove it and label again"
         ) from error
     return tuple(Label(**row) for row in rows)
@@ -81,7 +81,7 @@ def label_events(
     wanted = table.filter(pc.is_in(table["event_id"], pa.array(events, pa.string())))
     if missing := sorted(set(events) - set(wanted["event_id"].to_pylist())):
         raise OutputError(
-            f"an event must be one of events/ in {output}, however there is no "
+            f"an event must be one of events/ in {output}, but there is no "
             f"{', '.join(missing)}: aedetect flags shows the ids"
         )
     context = read_origin(max((output / FLAGGED).rglob("*.parquet"), key=str)).lookback

@@ -104,19 +104,19 @@ def locate_window(history: Embeddings, *, entity: str, moment: int) -> int:
     if entity not in names:
         listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")  # noqa: PLR2004
         raise NoData(
-            f'--at must name an entity of the data, however: "{entity}"'
+            f'--at must name an entity of the data, got "{entity}"'
             f"{nearest_name(entity, names)}; there are {listed or 'none'}"
         )
     own = np.flatnonzero(history.places["entity"] == names.index(entity))
     if not len(own):
         raise NoData(
-            f"--at needs a full window of {history.length} rows, however {entity} has none: choose "
+            f"--at needs a full window of {history.length} rows, but {entity} has none: choose "
             "another entity"
         )
     closest = own[np.abs(history.places["end"][own] - moment).argmin()]
     if history.places["end"][closest] != moment:
         raise NoData(
-            f"--at needs a row that ends a full window of {history.length} rows, however none of "
+            f"--at needs a row that ends a full window of {history.length} rows, but none of "
             f"{entity} does at {format_instant(moment)}: the nearest that does is at "
             f"{_exactly(int(history.places['end'][closest]))}"
         )

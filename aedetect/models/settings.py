@@ -72,11 +72,11 @@ def check_backbone(settings: ModelSettings, *, length: int) -> None:
         return
     if length < 2:  # noqa: PLR2004 - there is no time to go along
         raise ConfigError(
-            '[model] backbone = "convolutional" needs [window] length of at least 2 rows, however: '
+            '[model] backbone = "convolutional" needs [window] length of at least 2 rows, got '
             f'{length}: raise it, or use backbone = "dense"'
         )
     if settings.hidden == ():
         raise ConfigError(
-            '[model] backbone = "convolutional" needs a hidden layer at least, however hidden = '
+            '[model] backbone = "convolutional" needs a hidden layer at least, got hidden = '
             "[]: leave it out, or give channels such as [32, 32]"
         )

@@ -45,7 +45,7 @@ def list_partitions(root: Path, *, by: PartitionBy) -> dict[Partition, Path]:
         )
     if other := [path for at, path in found if at is not None and at.by != by]:
         raise OutputError(
-            f'the output must be partitioned by "{by}", however there is {other[0]}: choose '
+            f'the output must be partitioned by "{by}", but there is {other[0]}: choose '
             "another [scoring] output, or the partition it was written with"
         )
     return {at: path for at, path in found if at is not None}

@@ -54,7 +54,7 @@ def _model_id(client: MlflowClient, registered: Registered) -> str:
     models = outputs.model_outputs if outputs is not None else []
     if not models:
         raise RegistryError(
-            f"{registered.reference} must be a logged model for a calibration to be added, however "
+            f"{registered.reference} must be a logged model for a calibration to be added, but "
             "it is not: run `aedetect train` for a new version"
         )
     return str(models[0].model_id)

@@ -31,7 +31,7 @@ def find_version(reference: str, *, tracking_uri: str) -> Registered:
     parts = _REFERENCE.fullmatch(reference)
     if parts is None:
         raise UnknownModel(
-            f'a model must be given as NAME, NAME@alias or NAME/3, however: "{reference}"'
+            f'a model must be given as NAME, NAME@alias or NAME/3, got "{reference}"'
         )
     if is_absent(tracking_uri):
         raise UnknownModel(_missing(reference, known=[]))
@@ -50,7 +50,7 @@ def fetch_version(registered: Registered, *, tracking_uri: str) -> Path:
     saved = folder / "artifacts" / DETECTOR
     if not (saved / "detector.json").is_file():
         raise RegistryError(
-            f"{registered.reference} must hold a detector, however there is none in "
+            f"{registered.reference} must hold a detector, but there is none in "
             f"{mask(location)}: restore that folder, or run `aedetect train` for a new version"
         )
     return saved
@@ -102,7 +102,7 @@ def _missing(reference: str, *, known: list[Registered]) -> str:
     there = [" ".join((v.reference, *(f"@{alias}" for alias in v.aliases))) for v in same] or names
     listed = ", ".join(there[:_SHOWN]) + (", ..." if len(there) > _SHOWN else "")
     return (
-        f'a registered detector is needed, however there is no "{reference}", only: '
+        f'a registered detector is needed, but there is no "{reference}", only: '
         f"{listed or 'nothing'}; name another or run `aedetect train`"
     )
 

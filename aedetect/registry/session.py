@@ -73,7 +73,7 @@ def _refusal(tracking_uri: str, error: BaseException) -> str:
         error = error.__cause__
     reason = str(error).strip().partition("\n")[0]
     message = (
-        f"the MLflow registry at {tracking_uri} must answer, however: {reason}; "
+        f"the MLflow registry at {tracking_uri} did not answer: {reason}; "
         "check [registry] tracking_uri and that nothing else blocks it"
     )
     return mask(message, tracking_uri)

@@ -53,7 +53,7 @@ def _present(schema: Schema, frame: pd.DataFrame) -> list[str]:
     needed = [schema.timestamp, *([schema.entity] if schema.entity else []), *schema.names]
     if missing := [name for name in needed if name not in frame.columns]:
         raise SchemaMismatch(
-            f"the table must have the columns {', '.join(needed)}, however it lacks "
+            f"the table must have the columns {', '.join(needed)}, but it lacks "
             f"{', '.join(missing)}: add them"
         )
     return needed
@@ -71,7 +71,7 @@ def _column(column: pd.Series[Any], name: str) -> pa.Array:
         return moments.cast(pa.int64()).cast(zoned)
     except pa.ArrowException as error:
         raise SchemaMismatch(
-            f'column "{name}" must hold values of one type, however: {error}; cast it'
+            f'column "{name}" must hold values of one type ({error}): cast it'
         ) from error
 
 
@@ -81,16 +81,14 @@ def _check(schema: Schema, table: pa.Table) -> None:
     if kind_of(time) != "time" or (getattr(time, "tz", None) is not None) != schema.aware:
         zone = "with" if schema.aware else "without"
         raise SchemaMismatch(
-            f'column "{schema.timestamp}" must hold timestamps {zone} zone, however it is {time}'
+            f'column "{schema.timestamp}" must hold timestamps {zone} zone, got {time}'
         )
     for feature in schema.features:
         kind = table.schema.field(feature.name).type
         fits = ("category",) if feature.is_text else ("number", "boolean")
         if not pa.types.is_null(kind) and kind_of(kind) not in fits:
             needed = "text" if feature.is_text else "numbers"
-            raise SchemaMismatch(
-                f'column "{feature.name}" must hold {needed}, however it is {kind}'
-            )
+            raise SchemaMismatch(f'column "{feature.name}" must hold {needed}, got {kind}')
 
 
 def _ordered(

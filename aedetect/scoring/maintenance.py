@@ -45,7 +45,7 @@ def read_intervals(paths: Sequence[str], *, start: int, end: int) -> tuple[Inter
         read = READERS.get(path.suffix.lower())
         if read is None:
             raise ConfigError(
-                f"[events] maintenance must be {', '.join(READERS)} files, however: {path.name}"
+                f"[events] maintenance must be {', '.join(READERS)} files, got {path.name}"
             )
         if not path.is_file():
             raise NoData(f"no such file: {path}: check [events] maintenance")
@@ -113,7 +113,7 @@ def _rows(
     if missing := [name for name in _NEEDED if name not in present]:
         raise SchemaMismatch(
             f"{path.name} must have the columns start and end (and may have entity and reason), "
-            f"however {' and '.join(missing)} is missing: there are {', '.join(map(str, present))}"
+            f"but {' and '.join(missing)} is missing: there are {', '.join(map(str, present))}"
         )
     for number, row in enumerate(rows, start=1):
         try:
@@ -121,7 +121,7 @@ def _rows(
         except (ConfigError, TypeError, ValueError) as error:
             raise UnreadableFile(
                 f"{path.name}, row {number}: start and end must be moments such as "
-                f"2026-03-01T06:00, however: {row['start']!r} and {row['end']!r}"
+                f"2026-03-01T06:00, got {row['start']!r} and {row['end']!r}"
             ) from error
         yield _interval(path, start, end, str(row.get("entity") or ""), row.get("reason") or "")
 
@@ -129,7 +129,7 @@ def _rows(
 def _interval(path: Path, start: int, end: int, entity: str, reason: str) -> Interval:
     if end < start:
         raise UnreadableFile(
-            f"{path.name}: an interval must end after it starts, however {reason or 'one'} starts "
+            f"{path.name}: an interval must end after it starts, but {reason or 'one'} starts "
             f"{_datetime(start):%Y-%m-%d %H:%M} and ends {_datetime(end):%Y-%m-%d %H:%M}"
         )
     return Interval(start, end, entity, " ".join(reason.split()))

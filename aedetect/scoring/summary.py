@@ -70,7 +70,7 @@ def with_age(
         )
     if age is not None and limit is not None and age > limit:
         alerts["stale data"] = (
-            f"the newest row, of {summary.newest}, is {_length(age)} old, however [scoring] "
+            f"the newest row, of {summary.newest}, is {_length(age)} old, but [scoring] "
             f"stale_after is {stale_after}: see why no data arrive"
         )
     return replace(

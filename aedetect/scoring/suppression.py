@@ -105,12 +105,12 @@ def check_features(suppression: Suppression, schema: Schema) -> None:
             named = set(_matches(schema.names, pattern))
             if not named:
                 raise ConfigError(
-                    f'[events] {key} must name features of the detector, however: "{pattern}"'
+                    f'[events] {key} must name features of the detector, got "{pattern}"'
                     f"{suggest_nearest(pattern, schema.names)}; there are {', '.join(schema.names)}"
                 )
             if key != "ignore" and named & texts:
                 raise ConfigError(
-                    f"[events] {key} must name numbers, however {min(named & texts)} is text: it "
+                    f"[events] {key} must name numbers, but {min(named & texts)} is text: it "
                     "is neither above nor below what is expected"
                 )
 

@@ -149,6 +149,6 @@ def _check_left(
         if len(windows[each]) and not len(kept[each]):
             raise TooFewRows(
                 f"at least one window without distrusted rows is needed to {each.name.lower()}, "
-                f"however [training] trim = {share:g} leaves none of {len(windows[each]):,}: "
+                f"but [training] trim = {share:g} leaves none of {len(windows[each]):,}: "
                 "lower trim, or [window] length"
             )

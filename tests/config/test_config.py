@@ -42,11 +42,11 @@ def test_three_keys_are_enough(read, tmp_path):
             r'"lenght" is not a key of \[window\] \(did you mean "length"\?\)',
         ),
         ("[windwo]\nlength = 3", r'"windwo" is not a section \(did you mean "window"\?\)'),
-        ("[window]\nlength = 0", r"\[window\] length: .*greater than or equal to 1, however: 0"),
-        ('[window]\nlength = "long"', r"\[window\] length: .*integer.*however: 'long'"),
-        ('[model]\nvariant = "lstm"', r"\[model\] variant: .*undercomplete.*however: 'lstm'"),
+        ("[window]\nlength = 0", r"\[window\] length: .*greater than or equal to 1, got 0"),
+        ('[window]\nlength = "long"', r"\[window\] length: .*integer.*got 'long'"),
+        ('[model]\nvariant = "lstm"', r"\[model\] variant: .*undercomplete.*got 'lstm'"),
         ("[calibration]\nfalse_alarm_rate = 1.5", r"\[calibration\] false_alarm_rate: .*1\.5"),
-        ('[prepare]\nmissing_limit = "soon"', r'duration must be .* however: "soon"'),
+        ('[prepare]\nmissing_limit = "soon"', r'duration must be .* got "soon"'),
         ('[prepare]\nmissing_limit = "0s"', r"missing_limit must be longer than nothing"),
         ("window = 3", None),
     ],
@@ -54,7 +54,7 @@ def test_three_keys_are_enough(read, tmp_path):
 def test_what_is_wrong_is_named_with_what_came(read, text, message):
     """Section, key, value, and the nearest known name."""
     if message is None:
-        with pytest.raises(ConfigError, match=r"\[window\] must be a section, however: 3"):
+        with pytest.raises(ConfigError, match=r"\[window\] must be a section, got 3"):
             read(text + "\n" + LEAST)
         return
     with pytest.raises(ConfigError, match=message):

@@ -97,7 +97,7 @@ def test_booleans_and_numbers_meet_as_numbers():
 
 def test_a_named_feature_of_no_use_is_refused():
     """A list is nothing that a detector can see."""
-    with pytest.raises(SchemaMismatch, match=r'feature "raw" must hold .* however it is binary'):
+    with pytest.raises(SchemaMismatch, match=r'feature "raw" must hold .* got binary'):
         choose_features([file(raw=pa.binary())], settings=settings(features=("raw",)))
 
 

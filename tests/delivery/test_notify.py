@@ -249,7 +249,7 @@ def test_any_entity_can_be_told(tell, receiver, output, name):
 
 
 def test_an_alert_is_told_until_it_is_over(output, receiver):
-    """Once, however its text changes; again when it comes back."""
+    """Once, whatever becomes of its text; again when it comes back."""
 
     def alert(**alerts):
         people = receivers(["env:X"], [receiver.url])

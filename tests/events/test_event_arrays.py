@@ -20,7 +20,7 @@ def made(tmp_path, first, second=(), rules=RULES):
 
 
 def test_events_are_what_is_close(tmp_path):
-    """Ten minutes are, eleven are not; of two entities none is, however the rows are mixed."""
+    """Ten minutes are, eleven are not; of two entities none is, whatever the order of the rows."""
     rows = [row(0), row(0, "west"), row(10), row(10, "west"), row(21)]
     _, events = made(tmp_path, (), rows)
     assert events.rows.tolist() == [2, 1, 2]

@@ -186,7 +186,7 @@ def test_names_are_those_of_the_configuration():
 def test_a_window_of_one_row_is_refused(variant):
     """There is no time to go along."""
     settings = ModelSettings(variant=variant, backbone="convolutional")
-    with pytest.raises(ConfigError, match="at least 2 rows, however: 1"):
+    with pytest.raises(ConfigError, match="at least 2 rows, got 1"):
         derive_sizes(settings, length=1, inputs=3, outputs=3)
 
 

@@ -115,11 +115,11 @@ def test_a_saved_bound_of_another_variant_is_refused(make_frame, train_on, tmp_p
 
 def test_the_bound_needs_a_variational_model(configured, tmp_path):
     """Said before anything is read or trained."""
-    with pytest.raises(ConfigError, match=r'needs .model. variant = "variational", however: "line'):
+    with pytest.raises(ConfigError, match=r'needs .model. variant = "variational", got "line'):
         configured(tmp_path, model={"variant": "linear"}, calibration={"score": "elbo"})
 
 
 def test_convolutions_need_a_window(configured, tmp_path):
     """Of more than one row, said before anything is read or trained."""
-    with pytest.raises(ConfigError, match="length of at least 2 rows, however: 1"):
+    with pytest.raises(ConfigError, match="length of at least 2 rows, got 1"):
         configured(tmp_path, model={"backbone": "convolutional"}, window={"length": 1})

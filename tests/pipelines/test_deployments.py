@@ -56,7 +56,7 @@ def test_configuration_without_schedule_is_refused(tmp_path):
 def test_schedule_that_is_not_cron_is_refused(tmp_path, cron, section):
     """The section and the schedule are quoted, and an example given."""
     path = written(tmp_path, **{section: {"schedule": cron}})
-    with pytest.raises(ConfigError, match=rf"\[{section}\] schedule .*must be cron, however: "):
+    with pytest.raises(ConfigError, match=rf"\[{section}\] schedule .*must be cron, got "):
         deployments([path], scheduled=False)
 
 
@@ -74,7 +74,7 @@ def test_two_detectors_of_one_name_are_refused(tmp_path):
     paths = [
         written(folder, scoring={"schedule": MORNING}) for folder in (tmp_path, tmp_path / "other")
     ]
-    with pytest.raises(ConfigError, match="however: pump comes twice"):
+    with pytest.raises(ConfigError, match="got pump comes twice"):
         deployments(paths, scheduled=True)
 
 

@@ -52,7 +52,7 @@ def test_parameter_that_the_flow_refuses_is_a_server_error(client):
         f"/deployments/{deployment}",
         json={"enforce_parameter_schema": True, "parameter_openapi_schema": schema},
     )
-    with pytest.raises(ServerError, match="must take the run, however: "):
+    with pytest.raises(ServerError, match="did not take the run: "):
         start_run("strict", flow="scoring", parameters={"rescore": "perhaps"})
 
 

@@ -151,7 +151,7 @@ def test_other_peoples_models_are_not_listed(shared, client):
     client.create_model_version("churn", source=str(shared.folder))
     try:
         assert "churn" not in {version.name for version in list_versions(tracking_uri=shared.uri)}
-        with pytest.raises(RegistryError, match="churn/1 must hold a detector, however"):
+        with pytest.raises(RegistryError, match="churn/1 must hold a detector, but"):
             fetch_version(find_version("churn/1", tracking_uri=shared.uri), tracking_uri=shared.uri)
     finally:
         client.delete_registered_model("churn")

@@ -71,7 +71,7 @@ def test_zones_are_kept(make_frame, train_on):
 def test_a_zone_where_none_was_learnt_is_refused(detector, frame):
     """Its clock may be another one."""
     frame["time"] = frame["time"].dt.tz_localize("UTC")
-    with pytest.raises(SchemaMismatch, match='"time" must hold timestamps without zone, however'):
+    with pytest.raises(SchemaMismatch, match='"time" must hold timestamps without zone, got'):
         score_frame(detector, frame)
 
 

@@ -144,5 +144,5 @@ def test_a_text_has_no_direction(make_frame, train_on):
     frame["mode"] = np.where(frame["a"] > 0, "fast", "eco")
     schema = train_on(frame, model={"variant": "linear"}).detector.scorer.schema
     check_features(Suppression(ignore=("mode",)), schema)
-    with pytest.raises(ConfigError, match="must name numbers, however mode is text"):
+    with pytest.raises(ConfigError, match="must name numbers, but mode is text"):
         check_features(Suppression(only_above=("m*",)), schema)
