@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from aedetect.errors import OutputError, ServerError
+from pipelines.children import SAFE_PATH, command
 from pipelines.deployments import Deployment, deployments
 from pipelines.lost_runs import HEARTBEAT, TAG
 from pipelines.server import find_server
@@ -50,10 +50,9 @@ def write_manifest(
 def apply_manifest(path: Path) -> None:
     """Deploy what a manifest names, by Prefect's own command. Raises ServerError."""
     find_server()
-    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file"]
     done = subprocess.run(  # noqa: S603 - the command is written here
-        [*command, str(path)],
-        env=os.environ | {"PREFECT_LOGGING_LEVEL": "ERROR"},
+        command("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(path)),
+        env=os.environ | SAFE_PATH | {"PREFECT_LOGGING_LEVEL": "ERROR"},
         capture_output=True,
         text=True,
         check=False,
@@ -79,7 +78,9 @@ def _entry(each: Deployment, *, pool: str) -> dict[str, Any]:
         "concurrency_limit": {"limit": 1, "collision_strategy": "ENQUEUE"},
         "work_pool": {
             "name": pool,
-            "job_variables": {"env": {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT)}},
+            "job_variables": {
+                "env": {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT), **SAFE_PATH}
+            },
         },
     }
 

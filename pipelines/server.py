@@ -4,7 +4,7 @@ Prefect's own ephemeral server does the same, later and slower: the process that
 imports the whole server first (2.2 s), waits for the child (2.6 s), and leaves it behind when it
 is killed. This one starts while PyTorch and MLflow are imported, and dies with its parent.
 
-Run by `start`: python -m pipelines.server PORT
+Run by `start`, as a module: pipelines.server PORT
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from aedetect.errors import ServerError
+from pipelines.children import SAFE_PATH, command
 
 HOST = "127.0.0.1"
 _START_SECONDS = 120  # the first start sets the database of Prefect up
@@ -89,8 +90,8 @@ def _spawn(port: int, api: str, *, services: bool) -> Server:
     if not services:
         quiet["PREFECT__SERVER_EPHEMERAL"] = "1"  # as Prefect does for its own: no services
     process = subprocess.Popen(  # noqa: S603 - the command is written here
-        [sys.executable, "-m", "pipelines.server", str(port)],
-        env=os.environ | quiet | {"PREFECT__SERVER_FINAL": "1"},
+        command("pipelines.server", str(port)),
+        env=os.environ | quiet | SAFE_PATH | {"PREFECT__SERVER_FINAL": "1"},
         stderr=subprocess.DEVNULL if _is_quiet() else None,
         # A session of its own: Ctrl+C stops the runs first, then us, and then the server.
         start_new_session=True,

@@ -21,6 +21,7 @@ from aedetect.cli import (
     serve,
 )
 from aedetect.errors import AedetectError
+from pipelines.children import SAFE_PATH
 
 # What the libraries below would otherwise do on their own: call home, ...
 PRIVATE = {
@@ -88,7 +89,7 @@ def options(
     served = context.invoked_subcommand == serve.schedule.__name__
     for name, value in (LOGGED if served else {} if debug else QUIET).items():
         os.environ.setdefault(name, value)
-    for name, value in PRIVATE.items():
+    for name, value in (PRIVATE | SAFE_PATH).items():
         os.environ.setdefault(name, value)
 
 

@@ -17,7 +17,7 @@ from pipelines.serving import serve
 from pipelines.triggering import await_end, start_run
 
 EAGER = {"PREFECT_RUNNER_POLL_FREQUENCY": "1"}  # seconds; 10 by default
-SECONDS = 60  # for the server to come up, and the first moment of the schedule
+SECONDS = 120  # for the server to come up, and the first moment of the schedule
 
 
 def test_configuration_without_schedule_is_refused(plant):
@@ -33,9 +33,9 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait_for(found, process):
+def wait_for(found, process, *, seconds=SECONDS):
     """Wait until something is so, or a process has ended."""
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + seconds
     while not found() and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.2)
 
