@@ -39,13 +39,13 @@ def _put_in_order() -> None:
         return  # the function itself, without Prefect
     logger = get_run_logger()
     try:
-        client = get_client(sync_client=True)
         run = context.flow_run
-        client.update_flow_run_labels(run.id, dict(this_process().labels))
-        now = datetime.now(UTC)
-        if skipped := skip_others(client, run, now=now):
-            logger.info("%d other runs were due: this one does their work", skipped)
-        for lost in end_lost_runs(client, now=now, except_for=run.id):
-            logger.warning("%s had lost its process and is ended", lost.name)
+        with get_client(sync_client=True) as client:
+            client.update_flow_run_labels(run.id, dict(this_process().labels))
+            now = datetime.now(UTC)
+            if skipped := skip_others(client, run, now=now):
+                logger.info("%d other runs were due: this one does their work", skipped)
+            for lost in end_lost_runs(client, now=now, except_for=run.id):
+                logger.warning("%s had lost its process and is ended", lost.name)
     except Exception as error:
         logger.warning("could not look after earlier runs: %s: %s", type(error).__name__, error)

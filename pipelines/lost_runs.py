@@ -1,6 +1,6 @@
 """Runs whose process is gone, told to Prefect, which would believe them RUNNING for ever.
 
-Prefect 3.8 notices the end of a run's process only while the runner that started it lives: a killed
+Prefect notices the end of a run's process only while the runner that started it lives: a killed
 `aedetect score`, a runner killed with its runs or a lost machine leave RUNNING, and with it the
 one slot of the deployment's concurrency limit taken. So each run says which process does it, in its
 labels, and whoever comes next looks whether that process is still there. Of other machines the
@@ -9,11 +9,12 @@ heartbeats tell, which Prefect emits for every run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from pipelines.paging import all_pages
 from pipelines.process_identity import from_labels
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ SILENT = timedelta(minutes=10)  # three heartbeats of Prefect's default, and one
 UNHEARD = timedelta(days=1)  # without any heartbeat: not every server keeps events
 UNSTARTED = timedelta(minutes=5)  # to start a process on this machine takes seconds
 UNSTARTED_IN_POOL = timedelta(hours=1)  # a pool may have to find a machine, and fetch an image
-_PAGE = 200  # runs a request, the most that Prefect gives
 
 
 def end_lost_runs(
@@ -40,7 +40,7 @@ def end_lost_runs(
     from prefect.states import Cancelled, Crashed
 
     ended = []
-    for run in _under_way(client):
+    for run in under_way(client):
         why = None if run.id == except_for else _why_lost(client, run, now=now)
         if why is None:
             continue
@@ -50,7 +50,7 @@ def end_lost_runs(
     return ended
 
 
-def _under_way(client: SyncPrefectClient) -> Iterable[FlowRun]:
+def under_way(client: SyncPrefectClient) -> Sequence[FlowRun]:
     """Return what Prefect believes to be under way, and is ours."""
     from prefect.client.schemas.filters import (
         FlowFilter,
@@ -62,19 +62,15 @@ def _under_way(client: SyncPrefectClient) -> Iterable[FlowRun]:
     from prefect.client.schemas.objects import StateType
 
     states = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
-    runs: list[FlowRun] = []
-    while not len(runs) % _PAGE:
-        page = client.read_flow_runs(
+    runs = all_pages(
+        lambda offset: client.read_flow_runs(
             flow_filter=FlowFilter(name=FlowFilterName(any_=list(FLOWS))),
             flow_run_filter=FlowRunFilter(
                 state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states))
             ),
-            limit=_PAGE,
-            offset=len(runs),
+            offset=offset,
         )
-        runs += page
-        if not page:
-            break
+    )
     return [run for run in runs if TAG in run.tags or from_labels(run.labels)]
 
 

@@ -1,6 +1,6 @@
 """Scheduled runs that fell due while nothing ran: one does the work of all.
 
-When serving resumes, Prefect 3.8 starts every run that it missed (305 after 70 minutes, once).
+When serving resumes, Prefect starts every run that it missed (305 after 70 minutes, once).
 Scoring and training see all that is there, so one run is enough. It is the first to start that does
 it, and that ends the others, rather than each looking whether it is the newest: nothing can wait
 for one that never comes, however short the schedule and slow the machine, and no process is
@@ -14,12 +14,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from pipelines.paging import all_pages
+
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import FlowRun
 
 SKIPPED = "Skipped"  # name of their state, whose type is CANCELLED
-_PAGE = 200  # runs a request, the most that Prefect gives
 
 
 def skip_others(client: SyncPrefectClient, run: FlowRun, *, now: datetime) -> int:
@@ -29,15 +30,12 @@ def skip_others(client: SyncPrefectClient, run: FlowRun, *, now: datetime) -> in
     """
     if run.deployment_id is None:
         return 0
-    skipped = 0
-    while found := [
+    others = [
         each
         for each in due(client, run.deployment_id, now=now)
         if each.id != run.id and each.parameters == run.parameters
-    ]:
-        _skip(client, found, instead=run)
-        skipped += len(found)
-    return skipped
+    ]
+    return sum(_skip(client, each, instead=run) for each in others)
 
 
 def skip_all_but_newest(client: SyncPrefectClient, deployment: UUID, *, now: datetime) -> int:
@@ -55,24 +53,32 @@ def due(client: SyncPrefectClient, deployment: UUID, *, now: datetime) -> Sequen
     from prefect.client.schemas.sorting import FlowRunSort
 
     before: Any = now  # Prefect's own type is another name for it
-    runs = client.read_flow_runs(
-        flow_run_filter=filters.FlowRunFilter(
-            deployment_id=filters.FlowRunFilterDeploymentId(any_=[deployment]),
-            state=filters.FlowRunFilterState(
-                type=filters.FlowRunFilterStateType(any_=[StateType.SCHEDULED])
-            ),
-            expected_start_time=filters.FlowRunFilterExpectedStartTime(before_=before),
+    wanted = filters.FlowRunFilter(
+        deployment_id=filters.FlowRunFilterDeploymentId(any_=[deployment]),
+        state=filters.FlowRunFilterState(
+            type=filters.FlowRunFilterStateType(any_=[StateType.SCHEDULED])
         ),
-        sort=FlowRunSort.EXPECTED_START_TIME_DESC,
-        limit=_PAGE,
+        expected_start_time=filters.FlowRunFilterExpectedStartTime(before_=before),
+    )
+    newest_first = FlowRunSort.EXPECTED_START_TIME_DESC
+    runs = all_pages(
+        lambda offset: client.read_flow_runs(
+            flow_run_filter=wanted, sort=newest_first, offset=offset
+        )
     )
     return [run for run in runs if run.auto_scheduled]
 
 
-def _skip(client: SyncPrefectClient, runs: Sequence[FlowRun], *, instead: FlowRun) -> None:
+def _skip(client: SyncPrefectClient, run: FlowRun, *, instead: FlowRun) -> bool:
+    """End a run, and say whether the server took it; what stays behind, the next run finds."""
     from prefect.client.schemas.objects import State, StateType
+    from prefect.client.schemas.responses import SetStateStatus
+    from prefect.exceptions import ObjectNotFound
 
     message = f"{instead.name} does the work of this run too"
-    for run in runs:
-        state = State[None](type=StateType.CANCELLED, name=SKIPPED, message=message)
-        client.set_flow_run_state(run.id, state, force=True)
+    state = State[None](type=StateType.CANCELLED, name=SKIPPED, message=message)
+    try:
+        answer = client.set_flow_run_state(run.id, state, force=True)
+    except ObjectNotFound:  # somebody deleted it meanwhile
+        return False
+    return answer.status is SetStateStatus.ACCEPT

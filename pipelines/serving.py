@@ -44,7 +44,7 @@ def serve(paths: Sequence[Path], *, tell: Callable[[str], object]) -> None:
     for each in wanted:
         if each.cron:
             tell(f'{each.flow} {each.detector} on "{each.cron}" (UTC), stop with Ctrl+C')
-    # A reader that Prefect 3.8 cancels when it is stopped.
+    # A reader that Prefect cancels when it is stopped.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     with suppress(KeyboardInterrupt):
         _serve_on(wanted, tell=tell)

@@ -6,20 +6,22 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from aedetect.data.schema import suggest_nearest
 from aedetect.errors import RunFailed, ServerError, UnknownDeployment
-from pipelines.lost_runs import TAG
+from pipelines.lost_runs import TAG, UNSTARTED_IN_POOL, end_lost_runs, under_way
+from pipelines.paging import all_pages
 from pipelines.server import find_server
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import State
 
-_LOOK_SECONDS = 1.0
-_TRIES = 5
-_PAGE = 200  # deployments a request, the most that Prefect gives
+_LOOK_SECONDS = 1.0  # between two looks at the run
+_LOOK_AROUND_SECONDS = 30.0  # between two looks at the others
 
 
 @dataclass(frozen=True)
@@ -49,18 +51,48 @@ def start_run(detector: str, *, flow: str, parameters: Mapping[str, object]) -> 
         return Run(run.id, run.name, _url(run.id))
 
 
-def await_end(run: Run) -> str:
-    """Wait for a run's end and say how it ended; raise RunFailed unless it completed."""
-    while True:
-        with _client() as client:
-            state = client.read_flow_run(run.id).state
-        if state is not None and state.is_final():
-            break
+def await_end(run: Run, *, most_idle: float = UNSTARTED_IN_POOL.total_seconds()) -> str:
+    """Wait for a run's end and say how it ended; raise RunFailed unless it completed.
+
+    A run may take hours, or wait hours for others. It has failed when somebody deletes it, when its
+    process is gone, and when for `most_idle` seconds no run at all is under way: nobody starts it.
+    """
+    state, busy = _state(run), time.monotonic()
+    looked = busy
+    while state is None or not state.is_final():
+        if time.monotonic() - busy > most_idle:
+            raise RunFailed(
+                f"{run.name} must be started by somebody, however nothing was for "
+                f"{most_idle:.0f} s: start `aedetect schedule` or a worker; the run: {run.url}"
+            )
         time.sleep(_LOOK_SECONDS)
+        now = time.monotonic()
+        if now - looked >= min(_LOOK_AROUND_SECONDS, most_idle):
+            looked = now
+            busy = busy if _is_idle() else now
+        state = _state(run)
     said = f"{run.name}: {state.name}" + (f" ({state.message})" if state.message else "")
     if not state.is_completed():
         raise RunFailed(f"the run did not complete: {said}; its log: {run.url}")
     return said
+
+
+def _state(run: Run) -> State[Any] | None:
+    """Return the state of a run."""
+    from prefect.exceptions import ObjectNotFound
+
+    try:
+        with _client() as client:
+            return client.read_flow_run(run.id).state
+    except ObjectNotFound as error:
+        raise RunFailed(f"{run.name} was deleted before it ended: start another one") from error
+
+
+def _is_idle() -> bool:
+    """Whether no run of ours is under way, once those are ended whose process is gone."""
+    with _client() as client:
+        end_lost_runs(client, now=datetime.now(UTC))
+        return not under_way(client)
 
 
 @contextmanager
@@ -82,9 +114,8 @@ def _unknown(client: SyncPrefectClient, detector: str, flow: str) -> str:
     """Say which detectors there are."""
     from prefect.client.schemas import filters
 
-    found: Any = client.read_deployments(
-        flow_filter=filters.FlowFilter(name=filters.FlowFilterName(any_=[flow])), limit=_PAGE
-    )
+    of_flow = filters.FlowFilter(name=filters.FlowFilterName(any_=[flow]))
+    found = all_pages(lambda offset: client.read_deployments(flow_filter=of_flow, offset=offset))
     names = sorted(each.name for each in found if TAG in each.tags)
     there = f"there are {', '.join(names)}" if names else "there is none"
     return (

@@ -44,6 +44,19 @@ def test_run_does_the_work_of_the_missed_ones(client, flow):
     assert others == [("Skipped", f"{run.name} does the work of this run too")] * 3
 
 
+def test_client_of_the_run_is_closed(client, flow, monkeypatch):
+    """A flow that runs for hours holds no connection for what it did in its first second."""
+    import prefect
+
+    given = []
+    get_client = prefect.get_client
+    monkeypatch.setattr(
+        prefect, "get_client", lambda **how: given.append(get_client(**how)) or given[-1]
+    )
+    assert flow("closed.toml") == "closed.toml False"
+    assert [each._client.is_closed for each in given] == [True]  # noqa: SLF001
+
+
 def test_run_without_deployment_looks_for_lost_runs_too(client, flow):
     """`aedetect score` tells Prefect of those that were killed before it."""
     from runs import GONE, under_way

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from prefect.client.schemas.responses import OrchestrationResult
 from runs import deployed, missed, run_of, states
 
 from pipelines.missed_runs import due, skip_all_but_newest, skip_others
@@ -49,3 +50,56 @@ def test_runs_of_other_detectors_are_their_own(client):
     ours, theirs = deployed(client, "ours"), deployed(client, "theirs")
     missed(client, theirs, days=2)
     assert skip_others(client, run_of(client, ours), now=datetime.now(UTC)) == 0
+
+
+def test_more_missed_runs_than_a_page_are_all_skipped(client):
+    """Prefect gives 200 runs at a time; one of 210 stays to start."""
+    deployment = deployed(client, "long-away")
+    missed(client, deployment, days=210)
+    assert len(due(client, deployment, now=datetime.now(UTC))) == 210
+    assert skip_all_but_newest(client, deployment, now=datetime.now(UTC)) == 209
+    assert len(due(client, deployment, now=datetime.now(UTC))) == 1
+
+
+class Refusing:
+    """The client of a server that ends no run, as one behind rules of its own may."""
+
+    def __init__(self, client):
+        self.client = client
+        self.asked = 0
+
+    def __getattr__(self, name):
+        return getattr(self.client, name)
+
+    def set_flow_run_state(self, *_words, **_options):
+        """Answer as Prefect does to a transition that its rules forbid."""
+        self.asked += 1
+        forbidden = {"state": None, "status": "REJECT", "details": {"type": "reject_details"}}
+        return OrchestrationResult.model_validate(forbidden)
+
+
+def test_run_that_the_server_does_not_end_is_asked_for_once(client):
+    """It stays as it is, it does not count, and nobody waits for it."""
+    deployment = deployed(client, "kept")
+    missed(client, deployment, days=3)
+    refusing = Refusing(client)
+    assert skip_all_but_newest(refusing, deployment, now=datetime.now(UTC)) == 0
+    assert refusing.asked == 2
+    assert len(due(client, deployment, now=datetime.now(UTC))) == 3
+
+
+class Deleting(Refusing):
+    """The client of a server on which somebody deletes each run just before it is ended."""
+
+    def set_flow_run_state(self, run_id, state, *, force):
+        """Delete the run, and ask for its end."""
+        self.client.delete_flow_run(run_id)
+        return self.client.set_flow_run_state(run_id, state, force=force)
+
+
+def test_run_that_somebody_deletes_meanwhile_is_no_error(client):
+    """The others are looked after all the same."""
+    deployment = deployed(client, "deleted")
+    missed(client, deployment, days=3)
+    assert skip_all_but_newest(Deleting(client), deployment, now=datetime.now(UTC)) == 0
+    assert len(due(client, deployment, now=datetime.now(UTC))) == 1

@@ -7,10 +7,12 @@ import threading
 import time
 
 import pytest
+from prefect.states import Crashed
 from runs import begin, deployed
 
 from aedetect.errors import RunFailed, ServerError, UnknownDeployment
-from pipelines.triggering import await_end, start_run
+from pipelines.lost import under_way
+from pipelines.triggering import Run, await_end, start_run
 
 
 def test_run_gets_the_parameters(client):
@@ -87,3 +89,45 @@ def test_waiting_ends_with_the_run(client, ending):
         with pytest.raises(RunFailed, match=rf"{run.name}: Failed \(for a reason\)"):
             await_end(run)
     assert time.monotonic() - begun < 10
+
+
+def test_waiting_for_a_run_that_nobody_starts_ends(client):
+    """Neither `aedetect schedule` nor a worker is there: that is said after a while."""
+    deployed(client, "forgotten")
+    for left in under_way(client):  # by tests before this one
+        client.set_flow_run_state(left.id, Crashed(), force=True)
+    run = start_run("forgotten", flow="scoring", parameters={})
+    with pytest.raises(RunFailed, match="start `aedetect schedule` or a worker; the run: http"):
+        await_end(run, most_idle=2)
+
+
+def test_waiting_ends_with_the_process_of_the_run(client):
+    """SIGKILL leaves it RUNNING; who waits looks for the process, too."""
+    from test_lost import GONE
+    from test_lost import under_way as lost_run
+
+    _, run = lost_run(client, process=GONE)
+    with pytest.raises(RunFailed, match=r"Crashed .*ended without a word"):
+        await_end(Run(run.id, run.name, "http"), most_idle=2)
+
+
+def test_waiting_for_a_run_goes_on_while_others_are_under_way(client):
+    """It may have to wait for its place for longer than nothing at all may happen."""
+    from prefect.states import Completed
+    from test_lost import AWAY
+    from test_lost import under_way as other_run
+
+    other_run(client, process=AWAY)
+    deployed(client, "behind-others")
+    run = start_run("behind-others", flow="scoring", parameters={})
+    threading.Timer(4, lambda: client.set_flow_run_state(run.id, Completed(), force=True)).start()
+    assert await_end(run, most_idle=1).endswith("Completed")
+
+
+def test_waiting_ends_when_the_run_is_deleted(client):
+    """Without it there is nothing to wait for."""
+    deployed(client, "deleted-meanwhile")
+    run = start_run("deleted-meanwhile", flow="scoring", parameters={})
+    client.delete_flow_run(run.id)
+    with pytest.raises(RunFailed, match="was deleted before it ended"):
+        await_end(run)
