@@ -143,8 +143,8 @@ def _holds(found: Any) -> str:
     if isinstance(found, types.DateTime):
         # PostgreSQL says whether there is a zone; SQLite has none and keeps UTC.
         return "time" if getattr(found, "timezone", True) or not _is_postgresql(found) else "clock"
-    kinds = {types.JSON: "json", types.Integer: "integer", types.Numeric: "number"}
-    for kind, name in {**kinds, types.String: "text"}.items():
+    numbers = {types.Integer: "integer", types.Numeric: "number", types.Float: "number"}
+    for kind, name in {types.JSON: "json", **numbers, types.String: "text"}.items():
         if isinstance(found, kind):
             return name
     return str(found)
