@@ -17,7 +17,8 @@ from pipelines.server import find_server
 _MARK = "# Written by `aedetect deploy`"
 _HEAD = f"""{_MARK}, which replaces the entries of the detectors it is given.
 # Nothing is pulled: workers need aedetect installed, and the configuration and what it names at the
-# same paths as here, for example on a shared file system. To deploy:
+# same paths as here, for example on a shared file system. To deploy, in a folder without a
+# pipelines/ of its own, which Prefect would import:
 #     prefect --no-prompt deploy --all --prefect-file {{path}}
 """
 
