@@ -12,6 +12,7 @@ from pipelines.lost_runs import TAG
 from pipelines.process_identity import Process, this_process
 
 GONE = Process(place=this_process().place, pid=2**22 + 1, started="1")  # above any number
+AWAY = Process(place="another machine", pid=1, started="1")
 DAILY = "0 6 * * *"
 
 

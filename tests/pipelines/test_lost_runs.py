@@ -11,12 +11,10 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from runs import GONE, deployed, run_of, under_way
+from runs import AWAY, GONE, deployed, run_of, under_way
 
 from pipelines.lost_runs import SILENT, UNHEARD, UNSTARTED, end_lost_runs, last_heartbeat
-from pipelines.process_identity import Process
 
-AWAY = Process(place="another machine", pid=1, started="1")
 SECOND = timedelta(seconds=1)
 RUN = """
 from prefect import flow

@@ -8,10 +8,11 @@ import time
 
 import pytest
 from prefect.states import Crashed
-from runs import begin, deployed
+from runs import AWAY, GONE, begin, deployed
+from runs import under_way as begun
 
 from aedetect.errors import RunFailed, ServerError, UnknownDeployment
-from pipelines.lost import under_way
+from pipelines.lost_runs import under_way
 from pipelines.triggering import Run, await_end, start_run
 
 
@@ -103,10 +104,7 @@ def test_waiting_for_a_run_that_nobody_starts_ends(client):
 
 def test_waiting_ends_with_the_process_of_the_run(client):
     """SIGKILL leaves it RUNNING; who waits looks for the process, too."""
-    from test_lost import GONE
-    from test_lost import under_way as lost_run
-
-    _, run = lost_run(client, process=GONE)
+    _, run = begun(client, process=GONE)
     with pytest.raises(RunFailed, match=r"Crashed .*ended without a word"):
         await_end(Run(run.id, run.name, "http"), most_idle=2)
 
@@ -114,10 +112,8 @@ def test_waiting_ends_with_the_process_of_the_run(client):
 def test_waiting_for_a_run_goes_on_while_others_are_under_way(client):
     """It may have to wait for its place for longer than nothing at all may happen."""
     from prefect.states import Completed
-    from test_lost import AWAY
-    from test_lost import under_way as other_run
 
-    other_run(client, process=AWAY)
+    begun(client, process=AWAY)
     deployed(client, "behind-others")
     run = start_run("behind-others", flow="scoring", parameters={})
     threading.Timer(4, lambda: client.set_flow_run_state(run.id, Completed(), force=True)).start()
