@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import time
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -14,6 +16,8 @@ from pipelines.process_identity import Process, this_process
 GONE = Process(place=this_process().place, pid=2**22 + 1, started="1")  # above any number
 AWAY = Process(place="another machine", pid=1, started="1")
 DAILY = "0 6 * * *"
+EAGER = {"PREFECT_RUNNER_POLL_FREQUENCY": "1"}  # seconds; 10 by default
+SECONDS = 120  # for the server to come up, and the first moment of the schedule
 
 
 @pytest.fixture
@@ -93,3 +97,17 @@ def under_way(client, *, process, limit=None, tags=("aedetect",), flow="scoring"
     if process:
         client.update_flow_run_labels(run.id, process.labels)
     return deployment, run
+
+
+def free_port():
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(found, process, *, seconds=SECONDS):
+    """Wait until something is so, or a process has ended."""
+    deadline = time.monotonic() + seconds
+    while not found() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.2)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from plant import ARRIVED, verdicts
-from test_serving import EAGER, free_port, wait_for
+from runs import EAGER, free_port, wait_for
 
 from pipelines.triggering import await_end, start_run
 

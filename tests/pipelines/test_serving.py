@@ -4,40 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 
 import pytest
 from plant import ARRIVED, DAYS, verdicts
+from runs import EAGER, SECONDS, free_port, wait_for
 
 from aedetect.errors import ConfigError
 from pipelines.serving import serve
 from pipelines.triggering import await_end, start_run
-
-EAGER = {"PREFECT_RUNNER_POLL_FREQUENCY": "1"}  # seconds; 10 by default
-SECONDS = 120  # for the server to come up, and the first moment of the schedule
 
 
 def test_configuration_without_schedule_is_refused(plant):
     """What is missing and an example are in the message, and no server is started."""
     with pytest.raises(ConfigError, match=r"plant\.toml needs a \[scoring\] schedule"):
         serve([plant.written()], tell=print)
-
-
-def free_port():
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(found, process, *, seconds=SECONDS):
-    """Wait until something is so, or a process has ended."""
-    deadline = time.monotonic() + seconds
-    while not found() and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.2)
 
 
 def test_schedule_scores_and_ends_on_sigterm(plant, tmp_path):
