@@ -62,7 +62,7 @@ def await_end(run: Run, *, most_idle: float = UNSTARTED_IN_POOL.total_seconds())
     while state is None or not state.is_final():
         if time.monotonic() - busy > most_idle:
             raise RunFailed(
-                f"{run.name} must be started by somebody, however nothing was for "
+                f"{run.name} must be started by a runner or a worker, got none for "
                 f"{most_idle:.0f} s: start `aedetect schedule` or a worker; the run: {run.url}"
             )
         time.sleep(_LOOK_SECONDS)
