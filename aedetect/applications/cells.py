@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aedetect.data import Query
-from aedetect.data.reader import BATCH_ROWS, register_filesystems
+from aedetect.data.reader import BATCH_ROWS
 from aedetect.data.sql import identifier, order, scan
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ class Originals:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, query: Query) -> None:
         """Begin to read."""
-        register_filesystems(connection, query.files)
         self._reader = connection.sql(
             f"SELECT * EXCLUDE (_file, file_row_number) FROM {scan(query.files)} "
             f"ORDER BY {identifier(query.timestamp)} IS NULL, {order(query)}"

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from aedetect.calibration.held_out import HeldOut
 from aedetect.events import Label
 from aedetect.events.labels import CONFIRMED
+from aedetect.output.filesystem import parquet_files
 from aedetect.output.partitions import SCORES, parse_folder
 from aedetect.timestamps import to_nanoseconds
 
@@ -32,7 +33,7 @@ def with_confirmed(
     out already stay as they are.
     """
     known = {name: code for code, name in enumerate(entities)}
-    paths = sorted((output / SCORES).rglob("*.parquet"))
+    paths = parquet_files(output / SCORES)
     found = [
         _rows(table, each, known.get(each.entity, 0 if not entities else -1))
         for each in labels

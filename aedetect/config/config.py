@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
@@ -14,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from aedetect.calibration.settings import THRESHOLD_KEYS, CalibrationSettings
 from aedetect.config.validation import check_sections
+from aedetect.data.discovery import escaped
 from aedetect.data.schema import suggest_nearest
 from aedetect.data.settings import DataSettings
 from aedetect.delivery.settings import DatabaseSettings, NotifySettings
@@ -78,7 +80,7 @@ class Config:
     @property
     def train(self) -> tuple[str, ...]:
         """Locations of the training data."""
-        return tuple(self._located(source) for source in self.data.sources)
+        return tuple(self._pattern(source) for source in self.data.sources)
 
     @property
     def input(self) -> tuple[str, ...]:
@@ -90,7 +92,7 @@ class Config:
                 'file, folder, glob or URL of the data to score, such as input = "incoming/"'
             )
         return tuple(
-            self._located(each) for each in ((given,) if isinstance(given, str) else given)
+            self._pattern(each) for each in ((given,) if isinstance(given, str) else given)
         )
 
     @property
@@ -136,6 +138,14 @@ class Config:
     def _located(self, location: str) -> str:
         """Make a path relative to the configuration's folder; leave URLs as they are."""
         return location if "://" in location else str((self.folder / location).resolve())
+
+    def _pattern(self, location: str) -> str:
+        """Do so where a pattern may be given: nothing in this folder's own name is a wildcard."""
+        located = self._located(location)
+        if "://" in located:
+            return located
+        own = os.path.commonpath([self.folder.resolve(), located])
+        return escaped(own) + located[len(own) :]
 
 
 def read_config(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
@@ -12,6 +14,7 @@ from aedetect.errors import NoData
 
 SUFFIXES = (".parquet", ".pq", ".parq")
 _MAGIC = "*?["
+_ESCAPED = r"\[([*?\[])\]"  # one of them in brackets stands for itself
 
 
 def locate_sources(locations: Iterable[str]) -> list[tuple[str, str]]:
@@ -32,19 +35,23 @@ def locate_sources(locations: Iterable[str]) -> list[tuple[str, str]]:
 def locate_files(location: str) -> Iterator[tuple[str, str]]:
     """Yield (path, name) of the Parquet files at a location, in the order of their names.
 
-    Raises NoData when it does not exist or holds none.
+    What exists under the very name is meant; only what does not can be a pattern. Raises NoData
+    when it does not exist or holds none.
     """
-    fs, root = fsspec.url_to_fs(location)
+    fs, asked = filesystem(location)
     fs.invalidate_cache()  # a process that lives long must see what arrived since
-    if any(sign in location for sign in _MAGIC):
-        base = _fixed_part(root)
-        paths = sorted(path for path in fs.glob(root) if fs.isfile(path))
-    elif fs.isdir(root):
+    plain = unescaped(asked)
+    root = next((each for each in dict.fromkeys((asked, plain)) if fs.exists(each)), plain)
+    if fs.isdir(root):
         base, paths = root, sorted(path for path in fs.find(root) if _is_parquet(path, root))
     elif fs.isfile(root):
         base, paths = str(PurePosixPath(root).parent), [root]
+    elif _is_wild(asked):
+        base, paths = _matching(fs, asked)
     else:
-        raise NoData(f"no such file or folder: {location}: check the path in the configuration")
+        raise NoData(
+            f"no such file or folder: {unescaped(location)}: check the path in the configuration"
+        )
     if not paths:
         raise NoData(
             f"no Parquet file ({', '.join(SUFFIXES)}) in {location}: point to where they are"
@@ -53,18 +60,56 @@ def locate_files(location: str) -> Iterator[tuple[str, str]]:
         yield _openable(fs, path), path[len(base) :].lstrip("/")
 
 
-def _fixed_part(pattern: str) -> str:
-    """Return the folder of a glob pattern that holds no wildcard.
+def escaped(path: str) -> str:
+    """Return a path as a pattern that stands for nothing else.
 
-    >>> _fixed_part("/data/2026-*/x.parquet")
-    '/data'
+    >>> escaped("/srv/plant[1]")
+    '/srv/plant[[]1]'
     """
-    fixed: list[str] = []
-    for part in PurePosixPath(pattern).parts[:-1]:
-        if any(sign in part for sign in _MAGIC):
-            break
-        fixed.append(part)
-    return str(PurePosixPath(*fixed))
+    return re.sub(r"[*?\[]", r"[\g<0>]", path)
+
+
+def unescaped(pattern: str) -> str:
+    """Return the path that a pattern without any wildcard stands for.
+
+    >>> unescaped("/srv/plant[[]1]/*.parquet")
+    '/srv/plant[1]/*.parquet'
+    """
+    return re.sub(_ESCAPED, r"\1", pattern)
+
+
+def filesystem(location: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """Return the file system of a path or URL, and what it calls it.
+
+    Only before the first "://" does "::" chain file systems; elsewhere it is part of a name.
+    """
+    before, found, _ = location.partition("://")
+    if found and "::" in before:
+        chained: tuple[fsspec.AbstractFileSystem, str] = fsspec.url_to_fs(location)
+        return chained
+    kind = fsspec.get_filesystem_class(before if found else "file")
+    fs = fsspec.filesystem(before if found else "file", **kind._get_kwargs_from_urls(location))
+    return fs, str(kind._strip_protocol(location))
+
+
+def _matching(fs: fsspec.AbstractFileSystem, pattern: str) -> tuple[str, list[str]]:
+    """Return the folder of a pattern that holds no wildcard, and the files in it that match.
+
+    Not `fs.glob`: to it an escaped sign is a wildcard too, and it would look above that folder.
+    """
+    parts = PurePosixPath(pattern).parts
+    fixed = list(itertools.takewhile(lambda part: not _is_wild(part), parts[:-1]))
+    base = unescaped(str(PurePosixPath(*fixed)))
+    rest = str(PurePosixPath(*parts[len(fixed) :]))
+    if not fs.isdir(base):
+        return base, []
+    is_match = re.compile(fsspec.utils.glob_translate(rest)).match
+    found = fs.find(base, maxdepth=None if "**" in rest else rest.count("/") + 1)
+    return base, sorted(path for path in found if is_match(path[len(base) :].lstrip("/")))
+
+
+def _is_wild(part: str) -> bool:
+    return any(sign in re.sub(_ESCAPED, "", part) for sign in _MAGIC)
 
 
 def _is_parquet(path: str, root: str) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import duckdb
 
-from aedetect.data.reader import reading, register_filesystems
+from aedetect.data.reader import reading
 from aedetect.data.schema import (
     MAX_CATEGORIES,
     Feature,
@@ -51,7 +51,6 @@ def survey(connection: duckdb.DuckDBPyConnection, source: Source, settings: Data
     Raises SchemaMismatch when a column is absent or of the wrong type, ConfigError when `normal`
     is no SQL condition on these columns, NoData when no row is normal.
     """
-    register_filesystems(connection, source.files)
     aware = check_time(source.files, timestamp=settings.timestamp)
     if settings.entity is not None:
         check_column(source.files, settings.entity, setting="[data] entity")

@@ -7,19 +7,19 @@ both on the part that each can do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-import fsspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from aedetect.arrays import Bool, Float64, Int64
+from aedetect.data.exact_files import ExactFiles
 from aedetect.data.sources import SourceFile, is_whole
 from aedetect.data.sql import Query, select
 from aedetect.errors import DataError, OutputError, UnreadableFile
@@ -88,6 +88,7 @@ def open_engine(
         connection.execute("SET TimeZone = 'UTC'")
         # It would go to standard output, between our lines.
         connection.execute("SET enable_progress_bar = false")
+        connection.register_filesystem(ExactFiles())
         with _sorting_in(scratch):
             yield connection
 
@@ -97,22 +98,11 @@ def read_rows(connection: duckdb.DuckDBPyConnection, query: Query) -> Iterator[R
 
     Raises UnreadableFile when a file turns out to be corrupt.
     """
-    register_filesystems(connection, query.files)
     with reading(query.files):
         reader = connection.sql(select(query)).to_arrow_reader(BATCH_ROWS)
         for batch in reader:
             if batch.num_rows:
                 yield _rows(batch, query.categories)
-
-
-def register_filesystems(
-    connection: duckdb.DuckDBPyConnection, files: Iterable[SourceFile]
-) -> None:
-    """Let DuckDB open the URLs among the files through fsspec."""
-    known = set(connection.list_filesystems())
-    wanted = {file.path.split("://", 1)[0] for file in files if "://" in file.path}
-    for protocol in sorted(wanted - known):
-        connection.register_filesystem(fsspec.filesystem(protocol))
 
 
 @contextmanager
@@ -124,7 +114,7 @@ def reading(files: Sequence[SourceFile]) -> Iterator[None]:
         if _is_out_of_space(error):  # `engine` says where
             raise
         corrupt = [file.name for file in files if not is_whole(file)]
-        message = str(error).splitlines()[0]
+        message = _said(error)
         if corrupt:
             reason = f"cannot be read to the end ({message})"
             raise UnreadableFile(
@@ -152,9 +142,15 @@ def _sorting_in(scratch: Path) -> Iterator[None]:
         if not _is_out_of_space(error):
             raise
         raise OutputError(
-            f"{scratch} has no room for ordering the rows ({str(error).splitlines()[0]}): free "
+            f"{scratch} has no room for ordering the rows ({_said(error)}): free "
             "space and run again; files written before are whole"
         ) from error
+
+
+def _said(error: Exception) -> str:
+    """Return what is wrong in one line: what Python says while DuckDB reads comes last."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1 if lines[0].startswith("Traceback") else 0].strip()
 
 
 def _is_out_of_space(error: Exception) -> bool:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pyarrow as pa
 
@@ -15,6 +16,10 @@ from aedetect.timestamps import format_instant
 
 if TYPE_CHECKING:
     import duckdb
+
+
+PROTOCOL = "exactly"  # of addresses that name one file, whatever is in its path
+_PATTERN = "*?[\\"  # what is special to DuckDB in a path: the last ends a folder's name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,14 +40,40 @@ class Query:
 
 def scan(files: Sequence[SourceFile]) -> str:
     """Write the SQL for all rows of the files, with `_file`, `file_index` and `file_row_number`."""
-    listed = ", ".join(sql_literal(file.path) for file in files)
     if all(file.by_time for file in files):
-        return f"read_parquet([{listed}])"
-    hive = str(any(file.hive for file in files)).lower()
-    return (
-        f"read_parquet([{listed}], filename = '_file', file_row_number = true, "
-        f"union_by_name = true, hive_partitioning = {hive}, hive_types_autocast = false)"
+        return parquet([address(file.path) for file in files])
+    hive = any(file.hive for file in files)
+    addresses = [address(file.path, name=file.name if hive else "") for file in files]
+    return parquet(
+        addresses,
+        "filename = '_file'",
+        "file_row_number = true",
+        "union_by_name = true",
+        hive=hive,
     )
+
+
+def parquet(addresses: Sequence[str], *options: str, hive: bool = False) -> str:
+    """Write the SQL for all rows of Parquet files, given by their `address`."""
+    listed = ", ".join(sql_literal(each) for each in addresses)
+    keys = f"hive_partitioning = {str(hive).lower()}, hive_types_autocast = false"
+    return f"read_parquet([{listed}], {', '.join((*options, keys))})"
+
+
+def address(path: str, *, name: str = "") -> str:
+    """Return what DuckDB opens a local path or URL by: never a pattern, and this one file.
+
+    Most local paths are read by DuckDB itself. It takes `*`, `?` and `[` in a path for a pattern, and
+    an escaped one makes it list the folder for every file; such paths, and URLs, get an address
+    that `aedetect.ingest` opens. A `name` says which key=value folders are columns: those in it.
+
+    >>> address("/data/d.parquet"), address("/data/d[1].parquet")
+    ('/data/d.parquet', 'exactly://%2Fdata%2Fd%5B1%5D.parquet/')
+    """
+    above = path.removesuffix(name)
+    if "://" in path or any(sign in path for sign in _PATTERN) or (name and "=" in above):
+        return f"{PROTOCOL}://{quote(path, safe='')}/{name}"
+    return path
 
 
 def identifier(name: str) -> str:

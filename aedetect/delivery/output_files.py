@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from aedetect.errors import OutputError
 from aedetect.output import Partition
 from aedetect.output.atomic import PART
+from aedetect.output.filesystem import parquet_files
 from aedetect.output.partitions import parse_folder
 
 BATCH_SIZE = 5_000  # rows at a time
@@ -38,8 +39,9 @@ def list_output_files(output: Path, kind: str) -> list[OutputFile] | None:
         return None
     found = [
         OutputFile(path, at)
-        for path in root.rglob(PART)
-        if (at := parse_folder(path.parent.relative_to(root).as_posix())) is not None
+        for path in parquet_files(root)
+        if path.name == PART
+        and (at := parse_folder(path.parent.relative_to(root).as_posix())) is not None
     ]
     return sorted(found, key=lambda file: file.partition)
 

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from aedetect.errors import NoData
 from aedetect.events import EventRules
 from aedetect.events.grouping import REPORTED, group_rows, suppressed_groups
+from aedetect.output.filesystem import parquet_files
 from aedetect.output.partitions import SCORES, Span, parse_folder
 from aedetect.output.schemas import ANOMALY, NORMAL
 from aedetect.timestamps import NANOSECONDS, format_instant, to_nanoseconds
@@ -133,7 +134,7 @@ def backtest_threshold(
 def newest_timestamp(output: Path, *, until: int | None) -> int:
     """Return the moment (ns) of the last scored row before `until`. Raises NoData without any."""
     root = output / SCORES
-    for path in sorted(root.rglob("*.parquet"), reverse=True):
+    for path in reversed(parquet_files(root)):
         partition = parse_folder(str(path.parent.relative_to(root)))
         if partition is None or (until is not None and partition.start >= until):
             continue
@@ -197,7 +198,7 @@ class _Strange:
 def _scored(output: Path, span: Span) -> Iterator[pa.RecordBatch]:
     """Yield the rows of scores/ that have a verdict of their own, in the time asked for."""
     root = output / SCORES
-    for path in sorted(root.rglob("*.parquet")):
+    for path in parquet_files(root):
         partition = parse_folder(str(path.parent.relative_to(root)))
         if partition is None or not span.covers(partition):
             continue

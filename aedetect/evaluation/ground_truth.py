@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.data import open_engine
-from aedetect.data.reader import reading, register_filesystems
+from aedetect.data.reader import reading
 from aedetect.data.sql import identifier, scan
 from aedetect.events import Label
 from aedetect.events.grouping import group_rows
@@ -76,7 +76,6 @@ def _labelled(
         reading(files),
         open_engine(memory_mb=_ENGINE_MB, threads=2, scratch=Path(scratch)) as connection,
     ):
-        register_filesystems(connection, files)
         table = connection.sql(sql).to_arrow_table()
     time_ns = table["time"].to_numpy()
     encoded = table["entity"].combine_chunks().dictionary_encode(null_encoding="encode")

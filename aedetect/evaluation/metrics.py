@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect.data import open_engine
-from aedetect.data.reader import reading, register_filesystems
-from aedetect.data.sql import identifier, scan
+from aedetect.data.reader import reading
+from aedetect.data.sql import address, identifier, parquet, scan
 from aedetect.errors import ConfigError, NoData
-from aedetect.output.filesystem import is_remote
+from aedetect.output.filesystem import parquet_files
 from aedetect.output.partitions import SCORES
 from aedetect.output.schemas import ANOMALY, NOT_SCORED
 from aedetect.timestamps import NANOSECONDS
@@ -78,13 +78,16 @@ def _joined(
         raise ConfigError(
             f"[data] label must name a column of the scored data, got {settings.label}"
         )
+    scores = parquet_files(output / SCORES)
+    if not scores:
+        raise NoData(f"there are no scores in {output}: run aedetect score first")
     entity = f"CAST({identifier(settings.entity)} AS VARCHAR)" if settings.entity else "NULL"
     sql = (
         f"WITH truth AS (SELECT {identifier(settings.timestamp)} AS moment, {entity} AS name, "
         f"max(coalesce(CAST({identifier(settings.label)} AS BOOLEAN), FALSE)) AS label "
         f"FROM {scan(files)} GROUP BY ALL) "
         "SELECT label, score, verdict, epoch_ns(timestamp) AS time FROM "
-        f"read_parquet('{output}/{SCORES}/**/*.parquet') s JOIN truth ON timestamp = moment "
+        f"{parquet([address(str(path)) for path in scores])} s JOIN truth ON timestamp = moment "
         "AND entity IS NOT DISTINCT FROM name ORDER BY entity, timestamp"
     )
     with (
@@ -92,9 +95,6 @@ def _joined(
         reading(files),
         open_engine(memory_mb=_ENGINE_MB, threads=2, scratch=Path(scratch)) as connection,
     ):
-        register_filesystems(connection, files)
-        if is_remote(output):
-            connection.register_filesystem(output.fs)  # type: ignore[attr-defined]
         table = connection.sql(sql).to_arrow_table()
     time = table["time"].to_numpy()
     days = (float(time.max() - time.min()) / NANOSECONDS["d"]) if len(time) else 0.0

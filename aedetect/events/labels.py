@@ -15,6 +15,7 @@ from aedetect.errors import OutputError
 from aedetect.events.table import read_events
 from aedetect.output import aside, publish, written
 from aedetect.output.atomic import PART, read_origin
+from aedetect.output.filesystem import parquet_files
 from aedetect.output.partitions import FLAGGED
 from aedetect.timestamps import to_nanoseconds
 
@@ -84,7 +85,7 @@ def label_events(
             f"an event must be one of events/ in {output}, but there is no "
             f"{', '.join(missing)}: aedetect flags shows the ids"
         )
-    context = read_origin(max((output / FLAGGED).rglob("*.parquet"), key=str)).lookback
+    context = read_origin(max(parquet_files(output / FLAGGED), key=str)).lookback
     moments = [to_nanoseconds(wanted[name]).to_pylist() for name in ("start", "end")]
     said = [
         Label(

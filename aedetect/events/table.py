@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from aedetect.errors import NoData
 from aedetect.output import Partition
 from aedetect.output.atomic import PART
+from aedetect.output.filesystem import parquet_files
 from aedetect.output.partitions import EVENTS, FLAGGED
 
 MAX_CAUSES = 3  # that a person is shown
@@ -120,9 +121,9 @@ def read_events(
 
     What is kept quiet is left out unless asked for. Raises NoData when nothing was scored yet.
     """
-    paths = sorted((output / EVENTS).rglob("*.parquet"))
+    paths = parquet_files(output / EVENTS)
     if not paths:
-        missing = "events" if list((output / FLAGGED).rglob("*.parquet")) else "scores"
+        missing = "events" if parquet_files(output / FLAGGED) else "scores"
         raise NoData(f"there are no {missing} in {output}: run aedetect score first")
     return _chosen(paths, since, until, suppressed=suppressed)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aedetect.errors import OutputError
 from aedetect.output.atomic import PART, Origin, read_origin
+from aedetect.output.filesystem import parquet_files
 from aedetect.output.partitions import (
     EVENTS,
     FLAGGED,
@@ -36,7 +37,7 @@ def read_origins(output: Path, *, by: PartitionBy) -> dict[Partition, Origin | N
 
 def list_partitions(root: Path, *, by: PartitionBy) -> dict[Partition, Path]:
     """List the files of one kind of output; raise OutputError when one is not ours."""
-    paths = sorted(root.rglob("*.parquet"))
+    paths = parquet_files(root)
     found = [(parse_folder(str(path.parent.relative_to(root))), path) for path in paths]
     if foreign := [path for at, path in found if at is None or path.name != PART]:
         raise OutputError(

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import cast
-from urllib.parse import urlsplit
 
 from aedetect.errors import ConfigError
 
+_PARQUET = ".parquet"
 _EXTRAS = {"s3": "s3", "s3a": "s3"}  # protocol -> extra of ours that speaks it
 
 
@@ -23,7 +23,9 @@ def output_path(location: str) -> Path:
     """
     protocol = location.split("://", 1)[0] if "://" in location else "file"
     if protocol == "file":
-        return Path(urlsplit(location).path if "://" in location else location)
+        # What follows "#" or "?" is part of a file's name.
+        _, is_url, rest = location.partition("://")
+        return Path("/" + rest.partition("/")[2] if is_url else location)
     from upath import UPath
 
     try:
@@ -41,6 +43,18 @@ def output_path(location: str) -> Path:
 def is_remote(path: Path) -> bool:
     """Whether a path is on object storage."""
     return hasattr(path, "fs")
+
+
+def parquet_files(folder: Path) -> list[Path]:
+    """List the Parquet files in a folder and below it, in order; none where there is no folder.
+
+    On object storage `Path.rglob` would take signs in the folder's own name for a pattern.
+    """
+    if not is_remote(folder):
+        return sorted(folder.rglob(f"*{_PARQUET}"))
+    fs, root = folder.fs, folder.path.rstrip("/")  # type: ignore[attr-defined]
+    found = [path for path in fs.find(root) if path.endswith(_PARQUET)]
+    return sorted((folder / path[len(root) :].lstrip("/") for path in found), key=str)
 
 
 def upload(source: Path, target: Path) -> None:

@@ -147,16 +147,20 @@ def read_runs(output: Path, *, most: int) -> list[dict[str, Any]]:
     Raises OutputError when a file among them is none of ours.
     """
     rows: list[dict[str, Any]] = []
-    for day in sorted((output / RUNS).glob("date=*"), key=_name, reverse=True):
-        newest = sorted(day.glob("*.parquet"), key=_name, reverse=True)[: most - len(rows)]
+    for day in _newest_first(output / RUNS):
+        newest = [path for path in _newest_first(day) if path.suffix == ".parquet"]
+        newest = newest[: most - len(rows)]
         rows += [row for path in newest for row in _read(path)]
         if len(rows) >= most:
             break
     return rows
 
 
-def _name(path: Path) -> str:
-    return path.name
+def _newest_first(folder: Path) -> list[Path]:
+    """List what is in a folder, in the order of time, which the names follow."""
+    if not folder.is_dir():
+        return []
+    return sorted(folder.iterdir(), key=lambda path: path.name, reverse=True)
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 
 from aedetect.data import SourceFile, open_engine
-from aedetect.data.reader import reading, register_filesystems
+from aedetect.data.reader import reading
 from aedetect.data.sources import rewritten, touched
-from aedetect.data.sql import bounds, identifier, scan
+from aedetect.data.sql import bounds, identifier, scan, sql_literal
 from aedetect.data.time_ranges import time_ranges
 from aedetect.errors import UnreadableFile
 
@@ -77,11 +77,10 @@ def _order_by_time(
     conditions = " AND ".join(bounds(files[0], schema.timestamp, start=start, end=end))
     sql = (
         f"COPY (SELECT {columns}, file_index, file_row_number FROM {scan(files)} "
-        f"WHERE {conditions} ORDER BY {time}) TO '{path}' "
+        f"WHERE {conditions} ORDER BY {time}) TO {sql_literal(str(path))} "
         f"(FORMAT parquet, COMPRESSION lz4, ROW_GROUP_SIZE {_ROW_GROUP})"
     )
     with reading(files), open_engine(memory_mb=_ENGINE_MB, threads=2, scratch=folder) as connection:
-        register_filesystems(connection, files)
         connection.execute(sql)
     return path
 

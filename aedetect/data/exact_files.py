@@ -1,0 +1,106 @@
+"""Files under the very path they have, for DuckDB: it lists no folder and knows no pattern here.
+
+An address is `exactly://PATH/NAME`: the path or URL, quoted so that it is one piece, and then what
+DuckDB may read key=value columns from.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from datetime import UTC, datetime
+from io import RawIOBase
+from pathlib import Path
+from typing import IO, Any, cast
+from urllib.parse import unquote
+
+from fsspec import AbstractFileSystem
+
+from aedetect.data.discovery import filesystem
+from aedetect.data.sources import open_file
+from aedetect.data.sql import PROTOCOL
+
+
+class ExactFiles(AbstractFileSystem):
+    """Opens addresses made by `aedetect.data.sql.address`."""
+
+    protocol = PROTOCOL
+    cachable = False
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return path.removeprefix(f"{PROTOCOL}://")
+
+    def unstrip_protocol(self, name: str) -> str:
+        """Return the address again."""
+        return f"{PROTOCOL}://{self._strip_protocol(name)}"
+
+    def glob(self, path: str, **_: Any) -> list[str]:
+        """Return the address itself: it is no pattern."""
+        return [path]
+
+    def exists(self, _path: str, **_: Any) -> bool:
+        """Let whoever opens the file find out."""
+        return True
+
+    def modified(self, path: str) -> datetime:
+        """Return when a local file was modified; of a URL nobody asks twice."""
+        place = _place(path)
+        seconds = 0.0 if "://" in place else Path(place).stat().st_mtime
+        return datetime.fromtimestamp(seconds, tz=UTC)
+
+    def size(self, path: str) -> int:
+        """Return the bytes of a file."""
+        fs, place = filesystem(_place(path))
+        return int(fs.size(place))
+
+    def open(self, path: str, mode: str = "rb", **_: Any) -> IO[bytes]:
+        """Open a file for reading."""
+        del mode
+        place = _place(path)
+        return open_file(place) if "://" in place else cast("IO[bytes]", _LocalFile(place))
+
+
+class _LocalFile(RawIOBase):
+    """A local file with a position for each thread, as DuckDB shares it, that ends with its user.
+
+    DuckDB does not close what it opens.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._number = -1
+        self._number = os.open(path, os.O_RDONLY)
+        self._own = threading.local()
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move this thread's position."""
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self.tell()}.get(whence)
+        self._own.at = offset + (os.fstat(self._number).st_size if start is None else start)
+        return self.tell()
+
+    def tell(self) -> int:
+        """Return this thread's position."""
+        return int(getattr(self._own, "at", 0))
+
+    def read(self, size: int = -1) -> bytes:
+        """Read from this thread's position on."""
+        left = os.fstat(self._number).st_size - self.tell()
+        content = os.pread(self._number, max(0, left if size < 0 else size), self.tell())
+        self._own.at = self.tell() + len(content)
+        return content
+
+    def close(self) -> None:
+        """Close the file once."""
+        if self._number >= 0:
+            os.close(self._number)
+            self._number = -1
+        super().close()
+
+
+def _place(address: str) -> str:
+    """Return the path or URL of an address.
+
+    >>> _place("exactly://%2Fdata%2Fd%5B1%5D.parquet/machine=a/d.parquet")
+    '/data/d[1].parquet'
+    """
+    return unquote(address.removeprefix(f"{PROTOCOL}://").partition("/")[0])
