@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -18,6 +19,7 @@ class Receiver(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.messages = []
         self.answer = 200
+        self.delay = 0.0  # seconds it takes
         self.most = None  # messages taken before it refuses
         self.hangs = threading.Event()
         self.released = threading.Event()
@@ -46,6 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
         answer = 500 if full else self.server.answer
         if answer == 200:
             self.server.messages.append(body)
+            time.sleep(self.server.delay)
         self.send_response(answer)
         self.end_headers()
 

@@ -87,9 +87,10 @@ def filesystem(location: str) -> tuple[fsspec.AbstractFileSystem, str]:
     if found and "::" in before:
         chained: tuple[fsspec.AbstractFileSystem, str] = fsspec.url_to_fs(location)
         return chained
-    kind = fsspec.get_filesystem_class(before if found else "file")
-    fs = fsspec.filesystem(before if found else "file", **kind._get_kwargs_from_urls(location))
-    return fs, str(kind._strip_protocol(location))
+    protocol = before if found else "file"
+    kind = fsspec.get_filesystem_class(protocol)
+    options = kind._get_kwargs_from_urls(location)  # noqa: SLF001 - as fsspec.url_to_fs does
+    return fsspec.filesystem(protocol, **options), str(kind._strip_protocol(location))  # noqa: SLF001
 
 
 def _matching(fs: fsspec.AbstractFileSystem, pattern: str) -> tuple[str, list[str]]:

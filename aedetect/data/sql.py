@@ -63,9 +63,9 @@ def parquet(addresses: Sequence[str], *options: str, hive: bool = False) -> str:
 def address(path: str, *, name: str = "") -> str:
     """Return what DuckDB opens a local path or URL by: never a pattern, and this one file.
 
-    Most local paths are read by DuckDB itself. It takes `*`, `?` and `[` in a path for a pattern, and
-    an escaped one makes it list the folder for every file; such paths, and URLs, get an address
-    that `aedetect.ingest` opens. A `name` says which key=value folders are columns: those in it.
+    Most local paths are read by DuckDB itself. It takes `*`, `?` and `[` in a path for a pattern,
+    and an escaped one makes it list the folder for every file; such paths, and URLs, get an address
+    that the registered `ExactFiles` opens. A `name` says which key=value folders are columns.
 
     >>> address("/data/d.parquet"), address("/data/d[1].parquet")
     ('/data/d.parquet', 'exactly://%2Fdata%2Fd%5B1%5D.parquet/')

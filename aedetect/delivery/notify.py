@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from aedetect.delivery.messages import Message, PendingEvents, digest, one_by_one, recent
 from aedetect.delivery.senders import PATIENCE, Receiver, send
-from aedetect.delivery.sent_log import SentEntry, SentLog, read_sent, write_sent
+from aedetect.delivery.sent_log import NOTIFIED, SentEntry, SentLog, read_sent, write_sent
 from aedetect.delivery.settings import NotifySettings
+from aedetect.output.atomic import updating
 from aedetect.output.schemas import SEVERITIES
 
 EVENT, ALERT = "event", "alert"
+Due = Mapping[Receiver, Sequence[Message]]
 
 
 def send_events(
@@ -27,13 +29,16 @@ def send_events(
 
     What a receiver did not take is tried again by the next run.
     """
-    told, news = read_sent(output), recent(output, settings)
+    news = recent(output, settings)
     write = digest if settings.digest else one_by_one
-    messages = {
-        receiver: write(_unheard(news, told, receiver), detector=detector, label=label)
-        for receiver in receivers
-    }
-    return _deliver(output, messages, kind=EVENT, patience=patience)
+
+    def due(told: SentLog) -> Due:
+        return {
+            receiver: write(_unheard(news, told, receiver), detector=detector, label=label)
+            for receiver in receivers
+        }
+
+    return _deliver(output, due, kind=EVENT, patience=patience)
 
 
 def send_alerts(
@@ -49,19 +54,23 @@ def send_alerts(
     An alert is told once, whatever its text says in later runs, until a run comes without it: then
     it is over, and told again should it return. So every run has to call this, also without any.
     """
-    told = read_sent(output)
-    messages = {
-        receiver: [
-            Message(
-                title=f"{detector}: {name}", body=text, severity="critical", tells=((name, ""),)
-            )
-            for name, text in alerts.items()
-            if SentEntry(receiver.id, ALERT, name) not in told
-        ]
-        for receiver in receivers
-    }
-    over = [each for each in told if each.kind == ALERT and each.key not in alerts]
-    return _deliver(output, messages, kind=ALERT, patience=patience, over=over)
+
+    def due(told: SentLog) -> Due:
+        return {
+            receiver: [
+                Message(
+                    title=f"{detector}: {name}", body=text, severity="critical", tells=((name, ""),)
+                )
+                for name, text in alerts.items()
+                if SentEntry(receiver.id, ALERT, name) not in told
+            ]
+            for receiver in receivers
+        }
+
+    def over(told: SentLog) -> list[SentEntry]:
+        return [each for each in told if each.kind == ALERT and each.key not in alerts]
+
+    return _deliver(output, due, kind=ALERT, patience=patience, over=over)
 
 
 def _unheard(
@@ -76,22 +85,35 @@ def _unheard(
     return [each for each in news if is_unheard(each)]
 
 
+def _nothing(_told: SentLog) -> list[SentEntry]:
+    return []
+
+
 def _deliver(
     output: Path,
-    messages: Mapping[Receiver, Sequence[Message]],
+    due: Callable[[SentLog], Due],
     *,
     kind: str,
     patience: float,
-    over: Sequence[SentEntry] = (),
+    over: Callable[[SentLog], list[SentEntry]] = _nothing,
 ) -> int:
-    """Send, then note what was taken: killed in between, a run tells it twice rather than never."""
-    due = {receiver: each for receiver, each in messages.items() if each}
-    taken = send(due, patience=patience) if due else {}
-    told = {
-        SentEntry(receiver.id, kind, key): severity
-        for receiver, sent in taken.items()
-        for message in sent
-        for key, severity in message.tells
-    }
-    write_sent(output, told, over=over)
+    """Send, then note what was taken: killed in between, a run tells it twice rather than never.
+
+    One run at a time: what is `due`, and what is `over`, follows from what the others told. Object
+    storage has no locks, so that runs at once may tell it twice there.
+    """
+    told = read_sent(output)
+    if not any(due(told).values()) and not over(told):
+        return 0
+    with updating(output / NOTIFIED):
+        told = read_sent(output)
+        messages = {receiver: each for receiver, each in due(told).items() if each}
+        taken = send(messages, patience=patience) if messages else {}
+        news = {
+            SentEntry(receiver.id, kind, key): severity
+            for receiver, sent in taken.items()
+            for message in sent
+            for key, severity in message.tells
+        }
+        write_sent(output, news, over=over(told))
     return sum(len(sent) for sent in taken.values())

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from aedetect.errors import OutputError
 from aedetect.events.table import read_events
 from aedetect.output import aside, publish, written
-from aedetect.output.atomic import PART, read_origin
+from aedetect.output.atomic import PART, read_origin, updating
 from aedetect.output.filesystem import parquet_files
 from aedetect.output.partitions import FLAGGED
 from aedetect.timestamps import to_nanoseconds
@@ -102,23 +102,30 @@ def label_events(
             wanted["event_id"].to_pylist(), wanted["entity"].to_pylist(), *moments, strict=True
         )
     ]
-    kept = [each for each in read_labels(output) if each.event_id not in events]
-    write_labels(output, [*kept, *said])
+    with updating(output / LABELS):
+        kept = [each for each in read_labels(output) if each.event_id not in events]
+        write_labels(output, [*kept, *said])
 
 
 def forget_labels(output: Path, events: Sequence[str]) -> None:
     """Take back what was said of events; raise OutputError when nothing was said of one."""
-    labels = read_labels(output)
+    _check_labelled(events, read_labels(output))
+    with updating(output / LABELS):
+        labels = read_labels(output)
+        _check_labelled(events, labels)
+        write_labels(output, [each for each in labels if each.event_id not in events])
+
+
+def _check_labelled(events: Sequence[str], labels: Sequence[Label]) -> None:
     if missing := sorted(set(events) - {each.event_id for each in labels}):
         raise OutputError(
             f"nothing was said of {', '.join(missing)}, so nothing can be forgotten: aedetect "
             "label CONFIG lists what was said"
         )
-    write_labels(output, [each for each in labels if each.event_id not in events])
 
 
 def write_labels(output: Path, labels: Iterable[Label]) -> None:
-    """Write the table anew, in the order of time."""
+    """Write the table anew, in the order of time; who read it before holds `updating`."""
     ordered = sorted(labels, key=lambda label: (label.start, label.entity or "", label.event_id))
     table = pa.Table.from_pylist([asdict(label) for label in ordered], schema=_SCHEMA)
     with written(output), aside(output) as folder:

@@ -24,7 +24,7 @@ def record_withdrawn(
 ) -> None:
     """Add the events that are gone now, and remove those that are there (again).
 
-    Written aside in the folder, then put in place.
+    Written aside in the folder, then put in place; who calls holds the output alone.
     """
     target = output / WITHDRAWN / PART
     old = [_read(target)] if target.exists() else []

@@ -16,7 +16,6 @@ import numpy.typing as npt
 from aedetect.arrays import Bool, Float32
 from aedetect.data import Query, Rows, find_files, open_engine, read_rows
 from aedetect.data.memmap import map_rows
-from aedetect.data.schema import mismatch
 from aedetect.evaluation.ranking import Planted
 from aedetect.evaluation.synthetic_anomalies import (
     HeldOutRows,
@@ -29,6 +28,7 @@ from aedetect.evaluation.synthetic_anomalies import (
 from aedetect.jobs.dataset import DATASET_MEMORY_MB, apply_in_batches
 from aedetect.preprocessing import Part, Preparation, Prepared, Windows, positions, split_by_time
 from aedetect.preprocessing.preparation import apply, entity_codes
+from aedetect.scoring.schema_drift import schema_mismatches
 from aedetect.training import Ingested, PreparedRows
 
 if TYPE_CHECKING:
@@ -134,7 +134,8 @@ def _collect_labelled(config: Config, ingested: Ingested, scratch: Path) -> Rows
     if label is None or not config.scoring.input:
         return None
     found = find_files(config.input, timestamp=schema.timestamp).files
-    files = [file for file in found if label in file.columns and mismatch(schema, file) is None]
+    wrong = schema_mismatches(schema, found)
+    files = [file for file in found if label in file.columns and file.name not in wrong]
     if not files:
         return None
     features = {feature.name: feature.categories for feature in schema.features}

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from aedetect.arrays import Float64
 from aedetect.data import Rows, find_files
-from aedetect.data.schema import mismatch
+from aedetect.scoring.schema_drift import admitted, undated
 from aedetect.timestamps import format_duration, format_instant
 
 if TYPE_CHECKING:
@@ -170,9 +170,9 @@ class InputQuality:
 
 
 def assess_input(config: Config, schema: Schema) -> InputQuality:
-    """Compare the files to score with the columns of the training data."""
+    """Look at the files to score by the rules of scoring: what it would set aside is a problem."""
     source = find_files(config.input, timestamp=schema.timestamp)
-    unfit = {file.name: mismatch(schema, file) for file in source.files}
+    scored, _ = admitted(source, schema, by=config.scoring.partition)
     ranges = [file.times for file in source.files if file.times is not None]
     return InputQuality(
         files=len(source.files),
@@ -180,7 +180,7 @@ def assess_input(config: Config, schema: Schema) -> InputQuality:
         first=format_instant(min((each.first for each in ranges), default=0)),
         last=format_instant(max((each.last for each in ranges), default=0)),
         problems=tuple(
-            [str(each) for each in source.aside]
-            + [f"{name} {reason}" for name, reason in unfit.items() if reason is not None]
+            [str(each) for each in scored.aside]
+            + [f"{file.name}: {undated(file)}" for file in scored.files if file.undated]
         ),
     )

@@ -16,6 +16,7 @@ from aedetect.calibration.serialization import write_calibration
 from aedetect.calibration.settings import THRESHOLD_KEYS
 from aedetect.detector import Outline, read_outline
 from aedetect.events import read_labels
+from aedetect.output import locked
 
 if TYPE_CHECKING:
     from aedetect.config import Config
@@ -54,10 +55,12 @@ def recalibrate(config: Config, reference: str | None = None) -> Recalibrated:
     """
     uri = config.tracking_uri
     registered = registry.find_version(reference or config.model_reference, tracking_uri=uri)
-    saved = read_outline(registry.fetch_version(registered, tracking_uri=uri))
-    made = recalibrated(config, saved)
-    log_calibration(made)
-    with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
+    place = registry.fetch_version(registered, tracking_uri=uri)
+    # Another process may be at it too, and each takes the number after the last.
+    with tempfile.TemporaryDirectory(prefix="aedetect-") as folder, locked(place, alone=True):
+        saved = read_outline(registry.fetch_version(registered, tracking_uri=uri))
+        made = recalibrated(config, saved)
+        log_calibration(made)
         write_calibration(made, Path(folder))
         registry.add_calibration(
             registered, Path(folder), version=made.version, tracking_uri=uri, tags=_asked(config)

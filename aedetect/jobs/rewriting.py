@@ -16,11 +16,11 @@ from aedetect.applications.impute import impute_reach
 from aedetect.applications.rewrite import RewriteRequest, choose_columns
 from aedetect.applications.writer import check_target
 from aedetect.data import find_files
-from aedetect.data.schema import check_time, mismatch
 from aedetect.data.sources import fingerprint_files
 from aedetect.errors import SchemaMismatch
 from aedetect.jobs.scoring import resolve_model
 from aedetect.scoring import load_detector
+from aedetect.scoring.schema_drift import schema_mismatches
 from aedetect.scoring.worker import origin_of
 
 if TYPE_CHECKING:
@@ -103,10 +103,8 @@ def _apply(use: _Use, config: Config, *, to: Path, columns: Sequence[str], span:
 
 def check_fit(schema: Schema, files: Sequence[SourceFile]) -> None:
     """Raise SchemaMismatch when a file lacks what the detector needs."""
-    for file in files:
-        if (lack := mismatch(schema, file)) is not None:
-            raise SchemaMismatch(f"{file.name} {lack}: mend it, or take it out of [scoring] input")
-    check_time(files, timestamp=schema.timestamp)
+    for name, lack in schema_mismatches(schema, files).items():
+        raise SchemaMismatch(f"{name} {lack}: mend it, or take it out of [scoring] input")
 
 
 def _summary(model: Model, to: Path, tally: RewriteCounts, source: Source) -> Rewritten:

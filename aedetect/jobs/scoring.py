@@ -27,9 +27,9 @@ from aedetect.output.partitions import EVENTS, FLAGGED, SCORES, Span
 from aedetect.scoring import Model, Plan, Summary, Unit, load_detector, make_plan
 from aedetect.scoring.input_cache import read_input_cache, write_input_cache
 from aedetect.scoring.input_changes import find_input_changes
-from aedetect.scoring.plan import set_aside, time_extent, unreadable_files
+from aedetect.scoring.plan import time_extent
 from aedetect.scoring.run_log import Clock, Record, recording_run
-from aedetect.scoring.schema_drift import schema_mismatches
+from aedetect.scoring.schema_drift import admitted
 from aedetect.scoring.summarize import summarize_input, summarize_run
 from aedetect.scoring.summary import check_strict
 from aedetect.scoring.suppression import Suppression, check_features, read_suppression
@@ -98,9 +98,7 @@ def plan_run(
     scorer = detector.scorer
     cache = read_input_cache(output, timestamp=scorer.schema.timestamp)
     found = find_files(config.input, timestamp=scorer.schema.timestamp, known=cache.files)
-    wrong = schema_mismatches(scorer.schema, found.files)
-    fitting = set_aside(found, wrong)
-    source = set_aside(fitting, unreadable_files(fitting.files, by))
+    source, wrong = admitted(found, scorer.schema, by=by)
     with written(output):
         existing = read_origins(output, by=by)
     check_owner(existing, model_name=model.name)

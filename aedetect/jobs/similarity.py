@@ -11,6 +11,8 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +32,9 @@ from aedetect.data.sources import fingerprint_file
 from aedetect.errors import NoData
 from aedetect.jobs.rewriting import check_fit
 from aedetect.jobs.scoring import resolve_model
-from aedetect.output import aside, written
+from aedetect.output import aside, publish, written
+from aedetect.output.atomic import updating, withdraw
+from aedetect.output.filesystem import forget_listings, is_remote
 from aedetect.scoring import load_detector
 from aedetect.timestamps import format_instant
 
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
     from aedetect.config import Config
     from aedetect.data import SourceFile
     from aedetect.detector import Detector, Scorer
+    from aedetect.scoring import Model
 
 _ENGINE_MB = 1_000  # memory of DuckDB while rows are ordered
 CODES = "codes"  # folder below the output
@@ -72,7 +77,11 @@ def find_similar(config: Config, *, entity: str, moment: int, most: int) -> Simi
     """Return the past windows most like the one that ends at a moment (ns) of an entity."""
     model = resolve_model(config)
     detector = load_detector(model.folder)
-    history = _history(config, detector, Path(model.folder))
+    with _history(config, detector, Path(model.folder)) as history:
+        return _found(model, history, entity=entity, moment=moment, most=most)
+
+
+def _found(model: Model, history: Embeddings, *, entity: str, moment: int, most: int) -> Similar:
     query = locate_window(history, entity=entity, moment=moment)
     found = nearest_windows(history, query, most=most)
     places = history.places
@@ -123,24 +132,46 @@ def locate_window(history: Embeddings, *, entity: str, moment: int) -> int:
     return int(closest)
 
 
-def _history(config: Config, detector: Detector, folder: Path) -> Embeddings:
-    """Return the codes of all windows, made anew when they are not those of these files."""
+@contextmanager
+def _history(config: Config, detector: Detector, folder: Path) -> Iterator[Embeddings]:
+    """Give the codes of all windows, made anew when they are not those of these files."""
     schema = detector.scorer.schema
     inputs = config.input if config.scoring.input else ()
     locations = tuple(dict.fromkeys((*config.train, *inputs)))
     sources = [find_files((location,), timestamp=schema.timestamp) for location in locations]
     files = tuple({file.path: file for source in sources for file in source.files}.values())
     check_fit(schema, files)
-    root = config.output / CODES
-    place = root / _key(folder, files)
-    if not (place / NAMES_FILE).exists():
-        with written(root), aside(root) as scratch:
+    root, key = config.output / CODES, _key(folder, files)
+    forget_listings(root)
+    with updating(root), written(root), aside(root) as scratch:
+        if not (root / key / NAMES_FILE).exists():
             _compute(detector.scorer, files, scratch)
-            for old in root.iterdir():
-                if not old.name.startswith("."):
-                    shutil.rmtree(old)
-            (scratch / CODES).rename(place)
-    return load_embeddings(place)
+            for old in _all_files(root):
+                withdraw(old, root=root)
+            # The names last: a folder that has them is whole.
+            for path in sorted((scratch / CODES).iterdir(), key=lambda path: path.name == NAMES_FILE):
+                publish(path, root / key / path.name)
+        yield load_embeddings(_mappable(root / key, scratch))
+
+
+def _all_files(root: Path) -> list[Path]:
+    """List the files of all codes, the names first: without them the others count for nothing."""
+    listed = root.iterdir() if root.is_dir() else ()
+    folders = [each for each in listed if not each.name.startswith(".")]
+    files = [path for folder in folders for path in folder.iterdir()]
+    return sorted(files, key=lambda path: path.name != NAMES_FILE)
+
+
+def _mappable(place: Path, scratch: Path) -> Path:
+    """Return a local folder with the files of a place, which may be on object storage."""
+    if not is_remote(place):
+        return place
+    target = scratch / place.name
+    target.mkdir()
+    for path in place.iterdir():
+        with path.open("rb") as source, (target / path.name).open("wb") as copy:
+            shutil.copyfileobj(source, copy)
+    return target
 
 
 def _compute(scorer: Scorer, files: tuple[SourceFile, ...], scratch: Path) -> None:
@@ -161,9 +192,12 @@ def _compute(scorer: Scorer, files: tuple[SourceFile, ...], scratch: Path) -> No
 
 
 def _key(folder: Path, files: tuple[SourceFile, ...]) -> str:
-    """Name the codes by the detector's files and the content of the rows' files."""
+    """Name the codes by the detector's files and the content of the rows' files.
+
+    Not by its later calibrations: they lie in a folder of their own and change no code.
+    """
     digest = hashlib.blake2b(digest_size=16)
-    for path in sorted(folder.iterdir()):
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
     contents = sorted(fingerprint_file(file) for file in files)  # names may clash between sources

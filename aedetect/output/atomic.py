@@ -180,6 +180,19 @@ def locked(output: Path, *, alone: bool) -> Iterator[None]:
         os.close(handle)
 
 
+@contextmanager
+def updating(folder: Path) -> Iterator[None]:
+    """Hold a folder below the output alone while a file of it is read, changed and written again.
+
+    So that what two processes add at once is all kept. On object storage the last one wins.
+    """
+    if not is_remote(folder):
+        with written(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder, alone=True):
+        yield
+
+
 def publish(source: Path, target: Path) -> None:
     """Move a finished file to its place in one step, and see that the move is on the disk."""
     if is_remote(target):

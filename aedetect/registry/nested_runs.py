@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from aedetect.registry.publish import experiment, log_metrics, log_parameters
@@ -21,17 +22,26 @@ def log_nested(
     """Log a run and those below it in the experiment of a detector; return the parent's id."""
     with speaking(tracking_uri, create=True) as client:
         number = experiment(client, name=name, tracking_uri=tracking_uri)
-        run_id = client.create_run(number, run_name=parent.name, tags=dict(parent.tags)).info.run_id
-        try:
+        with _logged(client, number, parent) as run_id:
             for child in children:
-                tags = {**child.tags, _PARENT: run_id}
-                run = client.create_run(number, run_name=child.name, tags=tags)
-                _log(client, run.info.run_id, child, now=run.info.start_time)
-            _log(client, run_id, parent, now=run.info.start_time)
-        except BaseException:
-            client.set_terminated(run_id, "FAILED")
-            raise
-        return str(run_id)
+                with _logged(client, number, child, {_PARENT: run_id}):
+                    pass
+        return run_id
+
+
+@contextmanager
+def _logged(
+    client: MlflowClient, number: str, record: RunRecord, tags: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """Open a run for the body, log it and end it; it ends as failed when anything fails."""
+    run = client.create_run(number, run_name=record.name, tags={**record.tags, **(tags or {})})
+    run_id = str(run.info.run_id)
+    try:
+        yield run_id
+        _log(client, run_id, record, now=run.info.start_time)
+    except BaseException:
+        client.set_terminated(run_id, "FAILED")
+        raise
 
 
 def _log(client: MlflowClient, run_id: str, record: RunRecord, *, now: int) -> None:

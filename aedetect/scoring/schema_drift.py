@@ -12,12 +12,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aedetect.data import Schema, SourceFile
+from aedetect.data import Schema, Source, SourceFile
 from aedetect.data.schema import kind_of, mismatch
 from aedetect.data.sources import open_file
+from aedetect.scoring.plan import set_aside, unreadable_files
 
 if TYPE_CHECKING:
     from aedetect.arrays import Float64
+    from aedetect.output.partitions import PartitionBy
     from aedetect.preprocessing import Preparation
 
 ColumnChangeKind = Literal["new", "type", "unit"]
@@ -46,6 +48,18 @@ def schema_mismatches(schema: Schema, files: Iterable[SourceFile]) -> dict[str, 
     """Return the files that cannot be scored, and why not."""
     reasons = {file.name: mismatch(schema, file) or _clock(schema, file) for file in files}
     return {name: reason for name, reason in reasons.items() if reason is not None}
+
+
+def admitted(found: Source, schema: Schema, *, by: PartitionBy) -> tuple[Source, dict[str, str]]:
+    """Set aside the files that cannot be scored; also return what is unfit in some of them."""
+    wrong = schema_mismatches(schema, found.files)
+    fitting = set_aside(found, wrong)
+    return set_aside(fitting, unreadable_files(fitting.files, by)), wrong
+
+
+def undated(file: SourceFile) -> str:
+    """Say how many rows of a file get no verdict since they have no timestamp."""
+    return f"{file.undated} of {file.rows} rows have no timestamp and get no verdict"
 
 
 def column_changes(

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aedetect.scoring.schema_drift import column_changes
+from aedetect.scoring.schema_drift import column_changes, undated
 from aedetect.scoring.summary import Summary, alerts_of, format_moment, warnings_of
 from aedetect.scoring.worker import ComputedPartition, Deferred, Model, load_detector, total
 
 if TYPE_CHECKING:
-    from aedetect.data import Source, SourceFile
+    from aedetect.data import Source
     from aedetect.events.table import EventChanges
     from aedetect.scoring.input_changes import InputChanges
     from aedetect.scoring.plan import Plan
@@ -49,7 +49,7 @@ def summarize_input(
         files_deleted=len(arrived.deleted),
         unreadable=tuple(str(each) for each in source.aside if each.name not in unfit),
         unfit=tuple(str(each) for each in source.aside if each.name in unfit),
-        undated=tuple(f"{f.name}: {_undated(f)}" for f in source.files if f.undated),
+        undated=tuple(f"{f.name}: {undated(f)}" for f in source.files if f.undated),
         drift=column_changes(scorer.schema, scorer.preparation, looked_at, label=label),
         newest=format_moment(max(moments, default=None)),
     )
@@ -88,7 +88,3 @@ def summarize_run(
         events=formed.counts,
     )
     return replace(summary, warnings=warnings_of(summary, asked=asked), alerts=alerts_of(summary))
-
-
-def _undated(file: SourceFile) -> str:
-    return f"{file.undated} of {file.rows} rows have no timestamp and get no verdict"

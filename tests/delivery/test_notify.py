@@ -310,3 +310,26 @@ def test_who_is_not_told_does_not_pay():
         "sys.exit(bool({'apprise', 'sqlalchemy'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+_TELL = """
+import sys
+from pathlib import Path
+from aedetect.delivery.senders import receivers
+from aedetect.delivery.notify import send_alerts, send_events
+from aedetect.delivery.settings import NotifySettings
+people = receivers(["env:X"], [sys.argv[2]])
+output = Path(sys.argv[1])
+send_alerts(output, people, {"stale": "no data"}, detector="pump")
+send_events(output, people, NotifySettings(), detector="pump", label="aedetect label pump.toml")
+"""
+
+
+def test_several_runs_at_once_tell_once(output, receiver):
+    """The others wait until what was told is noted, and find it."""
+    receiver.delay = 1.0
+    runs = [
+        subprocess.Popen([sys.executable, "-c", _TELL, output, receiver.url]) for _ in range(4)
+    ]
+    assert [run.wait() for run in runs] == [0, 0, 0, 0]
+    assert sorted(receiver.titles) == ["pump: stale", "pump: warning at east"]

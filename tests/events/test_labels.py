@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
+from plant import table, write
 
 from aedetect.errors import OutputError
 from aedetect.events import Label, label_events, read_events, read_labels
@@ -83,3 +86,35 @@ def test_a_broken_table_is_refused(tmp_path):
     (tmp_path / "labels" / "part-0.parquet").write_bytes(b"PAR1")
     with pytest.raises(OutputError, match=r"labels.part-0\.parquet must be a table of labels"):
         read_labels(tmp_path)
+
+
+_LABELS = """
+import sys
+from pathlib import Path
+from aedetect.events.labels import forget_labels, label_events
+output, events = Path(sys.argv[1]), sys.argv[2:]
+for event in events:
+    label_events(output, [event], opinion="confirmed", note=None, now="2026-02-01")
+for event in events[1::2]:
+    forget_labels(output, [event])
+"""
+
+
+def test_labels_by_several_at_once_are_all_kept(plant):
+    """Each reads, changes and writes the table while no other does."""
+    flags = plant.incoming / "flags.parquet"
+    rows = pd.concat(
+        table(f"2026-02-{day:02}").assign(cpu=lambda r: r["cpu"].where(r.index % 60 > 3, 500.0))
+        for day in range(1, 3)
+    )
+    write(rows, flags)
+    plant.score()
+    ids = [each.event_id for each in as_events(read_events(plant.output))][:40]
+    assert len(ids) == 40
+    writers = [
+        subprocess.Popen([sys.executable, "-c", _LABELS, plant.output, *ids[part::2]])
+        for part in range(2)
+    ]
+    assert [writer.wait() for writer in writers] == [0, 0]
+    kept = {each.event_id for each in read_labels(plant.output)}
+    assert kept == {*ids[0::2][0::2], *ids[1::2][0::2]}

@@ -5,9 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from plant import table
+from plant import write as write_rows
 
 from aedetect.jobs import dataset
 from aedetect.jobs.quality import assess, assess_input
+from aedetect.jobs.scoring import resolve_model
+from aedetect.scoring import load_detector
 
 
 @pytest.fixture
@@ -84,4 +88,26 @@ def test_the_input_is_compared_with_what_training_would_learn(
     assert (report.files, report.rows, report.first) == (2, 40, "2026-02-01 00:00:00")
     torn, less = report.problems
     assert torn.startswith("torn.parquet: is not readable Parquet")
-    assert less == 'less.parquet lacks the column "b"'
+    assert less == 'less.parquet: lacks the column "b"'
+
+
+def test_check_names_what_scoring_sets_aside_in_its_words(plant):
+    """A zone that training lacked, a text for a number, a file torn in the middle, rows undated."""
+    rows = table("2026-01-06")
+    write_rows(rows.assign(time=rows["time"].dt.tz_localize("UTC")), plant.incoming / "a.parquet")
+    write_rows(rows.assign(cpu="high"), plant.incoming / "b.parquet")
+    late = pd.concat([rows, rows.assign(time=rows["time"] + pd.Timedelta(days=3))])
+    torn = write_rows(late, plant.incoming / "c.parquet")
+    content = bytearray(torn.read_bytes())
+    content[4 : len(content) // 2] = bytes(len(content) // 2 - 4)
+    torn.write_bytes(content)
+    rows.loc[:9, "time"] = pd.NaT
+    write_rows(rows, plant.incoming / "d.parquet")
+    config = plant.config()
+    schema = load_detector(resolve_model(config).folder).scorer.schema
+    problems = assess_input(config, schema).problems
+    summary = plant.score()
+    told = {*summary.unreadable, *summary.unfit, *summary.undated}
+    assert len(told) == 4
+    assert set(problems) == told
+    assert 'a.parquet: has a time zone in "time" and had none in training' in told

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import fsspec
 import numpy as np
 import pandas as pd
 import pytest
 
 from aedetect.applications import Embeddings
 from aedetect.applications.embeddings import distances, nearest_windows
+from aedetect.calibration.serialization import write_calibration
 from aedetect.config import make_config
+from aedetect.detector import Detector
 from aedetect.errors import NoData
 from aedetect.jobs import dataset, similarity, training
 from aedetect.jobs.scoring import Model
@@ -116,6 +123,51 @@ def test_codes_are_kept_until_something_changes(ask, learnt):
     target.unlink()
     (new,) = (learnt.output / CODES).iterdir()
     assert new.name != kept.name
+
+
+def test_a_calibration_changes_no_code(ask, learnt):
+    """It lies in a folder of the detector's; what was computed is kept."""
+    before = ask("a", "2026-01-02T03:27")
+    (kept,) = (learnt.output / CODES).iterdir()
+    detector = learnt.folder / "detector"
+    later = replace(Detector.load(detector).calibration, version=2)
+    write_calibration(later, detector / "calibrations" / "2")
+    try:
+        assert ask("a", "2026-01-02T03:27") == before
+    finally:
+        shutil.rmtree(detector / "calibrations")
+    assert list((learnt.output / CODES).iterdir()) == [kept]
+
+
+def test_codes_are_kept_on_object_storage(ask, learnt):
+    """They are uploaded once, and mapped from a copy."""
+    expected = ask("a", "2026-01-02T03:27")
+    memory = fsspec.filesystem("memory")
+    scoring = replace(learnt.scoring, output="memory://similar-out")
+    elsewhere = replace(learnt, scoring=scoring)
+    moment = pd.Timestamp("2026-01-02T03:27").value
+    try:
+        assert find_similar(elsewhere, entity="a", moment=moment, most=10) == expected
+        kept = {path: memory.modified(path) for path in memory.find("/similar-out")}
+        assert [path.rpartition("/")[2] for path in kept] == ["codes.f4", "names.json", "places"]
+        assert find_similar(elsewhere, entity="a", moment=moment, most=10) == expected
+        assert {path: memory.modified(path) for path in memory.find("/similar-out")} == kept
+        target = learnt.folder / "incoming" / "more.parquet"
+        table("2026-01-03", 50, shapes=(), seed=2).to_parquet(target)
+        find_similar(elsewhere, entity="a", moment=moment, most=10)
+        target.unlink()
+        assert len(memory.find("/similar-out")) == 3
+        assert not {*memory.find("/similar-out")} & {*kept}
+    finally:
+        memory.rm("/similar-out", recursive=True)
+
+
+def test_two_at_once_compute_one_after_the_other(learnt, ask):
+    """Neither removes what the other reads."""
+    shutil.rmtree(learnt.output / CODES, ignore_errors=True)
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        found = list(pool.map(lambda _: ask("a", "2026-01-02T03:27"), range(3)))
+    assert found[0] == found[1] == found[2]
 
 
 def test_names_the_nearest_entity_and_moment(ask):

@@ -16,10 +16,11 @@ from aedetect.registry import (
     fetch_version,
     find_version,
     list_versions,
+    log_nested,
     promote_version,
     register_version,
 )
-from aedetect.registry.records import TrainingRecord
+from aedetect.registry.records import RunRecord, TrainingRecord
 
 COLUMNS = {"time": "timestamp", "unit": "text", "a": "number", "b": "number"}
 FILES = {
@@ -245,3 +246,22 @@ def test_nothing_of_the_process_is_changed(shared, client, capfd):
     finally:
         mlflow.set_tracking_uri(None)
         client.delete_registered_model("valve")
+
+
+TRIED = RunRecord(name="tried", parameters={"a": 1}, metrics={"loss": 1.0}, tags={})
+
+
+def test_a_comparison_of_nothing_is_a_run_without_children(shared, client):
+    """There is nothing to nest."""
+    run_id = log_nested(TRIED, [], name="pump", tracking_uri=shared.uri)
+    assert client.get_run(run_id).info.status == "FINISHED"
+
+
+def test_children_of_a_nested_run_that_fails_have_failed(shared, client):
+    """No run stays RUNNING for ever."""
+    broken = replace(TRIED, name="broken", parameters={"a key that MLflow refuses: \u2603": 1})
+    with pytest.raises(RegistryError, match="registry"):
+        log_nested(TRIED, [replace(TRIED, name="good"), broken], name="nest", tracking_uri=shared.uri)
+    number = client.get_experiment_by_name("nest").experiment_id
+    status = {run.info.run_name: run.info.status for run in client.search_runs([number])}
+    assert status == {"tried": "FAILED", "good": "FINISHED", "broken": "FAILED"}

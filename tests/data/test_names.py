@@ -10,20 +10,26 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from plant import ROWS, settings, table
-
-from aedetect import scoring, similar, uses
 from aedetect.compute import load_detector
-from aedetect.config import make_config
-from aedetect.errors import NoData
 from aedetect.evaluate import evaluate
-from aedetect.events import read_events
 from aedetect.files import find
 from aedetect.ingest import engine, read
 from aedetect.learning import ingest
 from aedetect.plan import Span
 from aedetect.quality import assess_input
 from aedetect.sql import Query
+from plant import ROWS, settings, table
+
+from aedetect.config import make_config
+from aedetect.data import Query, find_files, open_engine, read_rows
+from aedetect.errors import NoData
+from aedetect.evaluation.metrics import evaluate
+from aedetect.events import read_events
+from aedetect.jobs import rewriting, scoring, similarity
+from aedetect.jobs.dataset import ingest_rows
+from aedetect.jobs.quality import assess_input
+from aedetect.output.partitions import Span
+from aedetect.scoring import load_detector
 
 NAMES = (
     "d2",
@@ -64,8 +70,8 @@ def frame(number: int) -> pd.DataFrame:
 def values(files) -> list[float]:
     """What DuckDB reads from files, in order."""
     query = Query(files=files, timestamp="time", entity=None, categories={"a": ()}, where=None)
-    with engine(memory_mb=200, scratch=os.devnull) as connection:
-        return sorted(value for rows in read(connection, query) for value in rows.values[:, 0])
+    with open_engine(memory_mb=200, scratch=os.devnull) as connection:
+        return sorted(value for rows in read_rows(connection, query) for value in rows.values[:, 0])
 
 
 @pytest.fixture
@@ -86,12 +92,12 @@ def test_every_file_is_read_once_whatever_its_name(everywhere):
     """All together, and each alone."""
     folder = everywhere[0].parent
     flat, hive = (
-        values(find([str(root)], timestamp="time").files)
+        values(find_files([str(root)], timestamp="time").files)
         for root in (folder, folder.parent / "hive")
     )
     assert sorted(flat + hive) == list(range(len(everywhere)))
     for number, path in enumerate(everywhere):
-        alone = find([str(path)], timestamp="time")
+        alone = find_files([str(path)], timestamp="time")
         assert [file.path for file in alone.files] == [str(path)]
         assert values(alone.files) == [number]
 
@@ -102,7 +108,7 @@ def test_what_exists_is_meant_and_only_then_a_pattern(tmp_path):
         frame(number).to_parquet(tmp_path / f"{name}.parquet")
 
     def found(location):
-        return [file.name for file in find([f"{tmp_path}/{location}"], timestamp="time").files]
+        return [file.name for file in find_files([f"{tmp_path}/{location}"], timestamp="time").files]
 
     assert found("d[2].parquet") == ["d[2].parquet"]
     assert found("d[2-3].parquet") == ["d2.parquet", "d3.parquet"]
@@ -122,11 +128,11 @@ def test_a_missing_file_of_an_odd_folder_is_not_looked_for_elsewhere(tmp_path):
     given = settings(data={"train": "train.parquet"}, scoring={"input": "*.parquet"})
     config = make_config(given, folder=tmp_path / "plant[1]")
     with pytest.raises(NoData, match=r"no such file or folder: .*plant\[1\]/train.parquet"):
-        find(config.train, timestamp="time")
+        find_files(config.train, timestamp="time")
     with pytest.raises(NoData, match="no Parquet file"):
-        find(config.input, timestamp="time")
+        find_files(config.input, timestamp="time")
     frame(2).to_parquet(tmp_path / "plant[1]" / "a*.parquet")
-    assert [file.name for file in find(config.input, timestamp="time").files] == ["a*.parquet"]
+    assert [file.name for file in find_files(config.input, timestamp="time").files] == ["a*.parquet"]
 
 
 def test_keys_come_from_folders_of_the_input_alone(tmp_path):
@@ -136,11 +142,11 @@ def test_keys_come_from_folders_of_the_input_alone(tmp_path):
         path = root / f"site={site}" / "f.parquet"
         path.parent.mkdir(parents=True)
         frame(number).to_parquet(path)
-    source = find([str(root)], timestamp="time")
+    source = find_files([str(root)], timestamp="time")
     assert values(source.files) == [0, 1, 2]
     query = Query(files=source.files, timestamp="time", entity="site", categories={}, where=None)
-    with engine(memory_mb=200, scratch=tmp_path) as connection:
-        names = [name for rows in read(connection, query) for name in rows.names]
+    with open_engine(memory_mb=200, scratch=tmp_path) as connection:
+        names = [name for rows in read_rows(connection, query) for name in rows.names]
     assert sorted(names) == ["x", "y[1]", "z"]
 
 
@@ -152,9 +158,9 @@ def test_urls_are_read_under_their_very_name():
         for number, name in enumerate(names):
             with memory.open(f"/names/{name}.parquet", "wb") as stream:
                 frame(number).to_parquet(stream)
-        source = find(["memory://names"], timestamp="time")
+        source = find_files(["memory://names"], timestamp="time")
         assert values(source.files) == list(range(len(names)))
-        alone = find(["memory://names/d[2].parquet"], timestamp="time")
+        alone = find_files(["memory://names/d[2].parquet"], timestamp="time")
         assert values(alone.files) == [names.index("d[2]")]
     finally:
         memory.rm("/names", recursive=True)
@@ -164,7 +170,7 @@ def test_a_name_that_is_no_text_is_set_aside(tmp_path):
     """It cannot be asked for in SQL, nor named in the output; the others are read."""
     frame(1).to_parquet(tmp_path / "good.parquet")
     shutil.copy(tmp_path / "good.parquet", os.fsencode(tmp_path) + b"/bad\xff.parquet")
-    source = find([str(tmp_path)], timestamp="time")
+    source = find_files([str(tmp_path)], timestamp="time")
     assert values(source.files) == [1]
     assert [str(each) for each in source.aside] == [
         "bad?.parquet: has a name that is not UTF-8: rename it"
@@ -189,12 +195,12 @@ def plant(tmp_path_factory, trained):
         registry={"tracking_uri": trained.uri},
     )
     config = make_config(given, folder=folder)
-    return config, scoring.run(config)
+    return config, scoring.run_scoring(config)
 
 
 def test_training_reads_the_very_file(plant, tmp_path):
     """Its name would match nothing as a pattern."""
-    assert len(ingest(plant[0], tmp_path).rows) == 2 * ROWS
+    assert len(ingest_rows(plant[0], tmp_path).rows) == 2 * ROWS
 
 
 def test_every_row_is_scored_once(plant):
@@ -203,7 +209,7 @@ def test_every_row_is_scored_once(plant):
     assert (summary.rows, summary.files, summary.status) == (4 * ROWS, 4, "done")
     days = {path.parent.name for path in (config.output / "scores").rglob("*.parquet")}
     assert days == {f"date=2026-01-0{day}" for day in range(3, 7)}
-    assert scoring.run(config).rows == 0
+    assert scoring.run_scoring(config).rows == 0
     assert read_events(config.output)["severity"].to_pylist().count("critical") == 4
 
 
@@ -211,10 +217,10 @@ def test_check_and_evaluation_read_what_was_scored(plant):
     """No problem, and a label for every row."""
     config, _ = plant
     assert (
-        assess_input(config, load_detector(scoring.resolve(config).folder).scorer.schema).problems
+        assess_input(config, load_detector(scoring.resolve_model(config).folder).scorer.schema).problems
         == ()
     )
-    source = find(config.input, timestamp="time")
+    source = find_files(config.input, timestamp="time")
     evaluation = evaluate(source, config.output, config.data)
     assert evaluation.rows + evaluation.not_scored == 4 * ROWS
     assert evaluation.recall == 1.0
@@ -223,7 +229,7 @@ def test_check_and_evaluation_read_what_was_scored(plant):
 def test_rows_are_ordered_by_time_on_the_way(plant, tmp_path, monkeypatch):
     """The file in between lies in the output's odd folder."""
     config, _ = plant
-    monkeypatch.setattr("aedetect.cluster.WORTH_IT", 0)
+    monkeypatch.setattr("aedetect.scoring.time_sort._MIN_REREADS", 0)
     other = make_config(
         settings(
             data={"label": "bad"},
@@ -232,16 +238,16 @@ def test_rows_are_ordered_by_time_on_the_way(plant, tmp_path, monkeypatch):
         ),
         folder=config.folder,
     )
-    assert scoring.run(other).rows == 4 * ROWS
+    assert scoring.run_scoring(other).rows == 4 * ROWS
     shutil.rmtree(other.output)
 
 
 def test_tables_are_cleaned_and_windows_compared(plant, tmp_path):
     """What else reads the input."""
     config, _ = plant
-    done = uses.clean(config, to=tmp_path / "to[1]'", columns=(), span=Span())
+    done = rewriting.clean_table(config, to=tmp_path / "to[1]'", columns=(), span=Span())
     assert done.rows == 4 * ROWS
     assert pq.read_table(tmp_path / "to[1]'" / "part-0.parquet").num_rows == 4 * ROWS
     moment = pd.Timestamp("2026-01-04 12:00").value
-    found = similar.find_similar(config, entity="east", moment=moment, most=3)
+    found = similarity.find_similar(config, entity="east", moment=moment, most=3)
     assert len(found.matches) == 3
