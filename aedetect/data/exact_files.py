@@ -21,7 +21,7 @@ from aedetect.data.sources import open_file
 from aedetect.data.sql import PROTOCOL
 
 
-class ExactFiles(AbstractFileSystem):
+class ExactFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
     """Opens addresses made by `aedetect.data.sql.address`."""
 
     protocol = PROTOCOL

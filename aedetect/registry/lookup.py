@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from aedetect.errors import RegistryError, UnknownModel
+from aedetect.registry.downloads import kept
 from aedetect.registry.pyfunc import DETECTOR
 from aedetect.registry.records import CHAMPION, FINGERPRINT, Registered, as_registered
 from aedetect.registry.session import is_absent, speaking
@@ -42,11 +41,16 @@ def find_version(reference: str, *, tracking_uri: str) -> Registered:
 
 
 def fetch_version(registered: Registered, *, tracking_uri: str) -> Path:
-    """Return a local folder with the saved detector; a download lasts until the process ends."""
+    """Return a local folder with the saved detector and all its calibrations.
+
+    Of a remote registry it is a copy that is kept; see `aedetect.registry.downloads`. Raises
+    OutputError when there is no room for it.
+    """
     version = str(registered.version)
     with speaking(tracking_uri) as client:
         location = client.get_model_version_download_uri(registered.name, version)
-        folder = _local(location, tracking_uri=tracking_uri)
+        now = as_registered(client.get_model_version(registered.name, version), aliases=())
+        folder = _local(location, now, tracking_uri=tracking_uri)
     saved = folder / "artifacts" / DETECTOR
     if not (saved / "detector.json").is_file():
         raise RegistryError(
@@ -125,7 +129,7 @@ def _aliases(client: MlflowClient, *, names: set[str]) -> dict[tuple[str, str], 
     return found
 
 
-def _local(location: str, *, tracking_uri: str) -> Path:
+def _local(location: str, registered: Registered, *, tracking_uri: str) -> Path:
     """Return an artifact location as a folder, downloaded if it is not local."""
     from urllib.request import url2pathname
 
@@ -134,6 +138,11 @@ def _local(location: str, *, tracking_uri: str) -> Path:
     parts = urlsplit(location)
     if parts.scheme in {"", "file"}:
         return Path(url2pathname(parts.path))
-    folder = tempfile.mkdtemp(prefix="aedetect-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(download_artifacts(location, dst_path=folder, tracking_uri=tracking_uri))
+
+    def bring(folder: Path) -> Path:
+        return Path(download_artifacts(location, dst_path=str(folder), tracking_uri=tracking_uri))
+
+    registry = urlsplit(tracking_uri)
+    server = f"{registry.netloc.rpartition('@')[2]}{registry.path}"  # without a password
+    key = (server, location, registered.reference, str(registered.calibration))
+    return kept(key, bring=bring, whole=f"artifacts/{DETECTOR}/detector.json")

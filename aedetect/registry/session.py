@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import re
 import sqlite3
 import tempfile
 import threading
@@ -12,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aedetect.errors import RegistryError
+from aedetect.errors import OutputError, RegistryError
 from aedetect.registry.availability import await_registry, database
 from aedetect.secrets import mask
 
@@ -24,6 +26,9 @@ _LEVELS = {
     "alembic": logging.WARNING,  # a line for each of 68 migrations
     "mlflow.store.db.utils": logging.CRITICAL,  # tracebacks of errors that we report
 }
+# What a disk of this machine answers, and no network.
+_LOCAL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EMFILE}
+_NUMBER = re.compile(r"\[Errno (\d+)\]")
 _TURN = threading.RLock()  # loggers, warning filters, alembic and set_model are process-wide
 
 
@@ -38,7 +43,8 @@ def speaking(tracking_uri: str, *, create: bool = False) -> Iterator[MlflowClien
     """Give a client for one registry, to one thread at a time, and keep MLflow off stderr.
 
     It neither needs nor changes the tracking URI and the active run of the process. A registry that
-    is locked or away is waited for; raises RegistryError when it stays so.
+    is locked or away is waited for; raises RegistryError when it stays so, and OutputError when it
+    is this machine that has no room or grants no access.
     """
     from alembic.util import CommandError
     from mlflow import MlflowClient
@@ -52,6 +58,8 @@ def speaking(tracking_uri: str, *, create: bool = False) -> Iterator[MlflowClien
             await_registry(tracking_uri)
             yield MlflowClient(tracking_uri, registry_uri=tracking_uri)
     except (MlflowException, SQLAlchemyError, CommandError, sqlite3.Error, OSError) as error:
+        if (here := _on_this_machine(error)) is not None:
+            raise OutputError(here) from error
         raise RegistryError(_refusal(tracking_uri, error)) from error
 
 
@@ -67,11 +75,32 @@ def tolerating_existing() -> Iterator[None]:
             raise
 
 
+def _on_this_machine(error: Exception) -> str | None:
+    """Say what a file or folder of this machine refused; None when it was none of them.
+
+    Of downloads that failed MLflow gives the text alone.
+    """
+    found = _NUMBER.search(str(error)) if _is_about_files(error) else None
+    number = getattr(error, "errno", None) or (int(found[1]) if found else None)
+    if number not in _LOCAL:
+        return None
+    place = getattr(error, "filename", None) or f"{tempfile.gettempdir()} or the cache of detectors"
+    return (
+        f"{place} cannot be written ({os.strerror(number)}): free space or grant access and run "
+        "again; the registry is not to blame"
+    )
+
+
+def _is_about_files(error: Exception) -> bool:
+    return isinstance(error, OSError) or "while downloading one or more artifacts" in str(error)
+
+
 def _refusal(tracking_uri: str, error: BaseException) -> str:
     """Say in one line what was wrong first, without the password that an address may hold."""
     while error.__cause__ is not None:
         error = error.__cause__
-    reason = str(error).strip().partition("\n")[0]
+    first, _, rest = str(error).strip().partition("\n")
+    reason = f"{first} {rest.rpartition(chr(10))[2]}" if first.endswith(":") else first
     message = (
         f"the MLflow registry at {tracking_uri} did not answer: {reason}; "
         "check [registry] tracking_uri and that nothing else blocks it"

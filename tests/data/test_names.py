@@ -216,10 +216,8 @@ def test_every_row_is_scored_once(plant):
 def test_check_and_evaluation_read_what_was_scored(plant):
     """No problem, and a label for every row."""
     config, _ = plant
-    assert (
-        assess_input(config, load_detector(scoring.resolve_model(config).folder).scorer.schema).problems
-        == ()
-    )
+    schema = load_detector(scoring.resolve_model(config).folder).scorer.schema
+    assert assess_input(config, schema).problems == ()
     source = find_files(config.input, timestamp="time")
     evaluation = evaluate(source, config.output, config.data)
     assert evaluation.rows + evaluation.not_scored == 4 * ROWS

@@ -328,8 +328,6 @@ send_events(output, people, NotifySettings(), detector="pump", label="aedetect l
 def test_several_runs_at_once_tell_once(output, receiver):
     """The others wait until what was told is noted, and find it."""
     receiver.delay = 1.0
-    runs = [
-        subprocess.Popen([sys.executable, "-c", _TELL, output, receiver.url]) for _ in range(4)
-    ]
+    runs = [subprocess.Popen([sys.executable, "-c", _TELL, output, receiver.url]) for _ in range(4)]
     assert [run.wait() for run in runs] == [0, 0, 0, 0]
     assert sorted(receiver.titles) == ["pump: stale", "pump: warning at east"]

@@ -261,7 +261,9 @@ def test_children_of_a_nested_run_that_fails_have_failed(shared, client):
     """No run stays RUNNING for ever."""
     broken = replace(TRIED, name="broken", parameters={"a key that MLflow refuses: \u2603": 1})
     with pytest.raises(RegistryError, match="registry"):
-        log_nested(TRIED, [replace(TRIED, name="good"), broken], name="nest", tracking_uri=shared.uri)
+        log_nested(
+            TRIED, [replace(TRIED, name="good"), broken], name="nest", tracking_uri=shared.uri
+        )
     number = client.get_experiment_by_name("nest").experiment_id
     status = {run.info.run_name: run.info.status for run in client.search_runs([number])}
     assert status == {"tried": "FAILED", "good": "FINISHED", "broken": "FAILED"}
