@@ -149,7 +149,9 @@ def _history(config: Config, detector: Detector, folder: Path) -> Iterator[Embed
             for old in _all_files(root):
                 withdraw(old, root=root)
             # The names last: a folder that has them is whole.
-            for path in sorted((scratch / CODES).iterdir(), key=lambda path: path.name == NAMES_FILE):
+            for path in sorted(
+                (scratch / CODES).iterdir(), key=lambda path: path.name == NAMES_FILE
+            ):
                 publish(path, root / key / path.name)
         yield load_embeddings(_mappable(root / key, scratch))
 

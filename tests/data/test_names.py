@@ -10,14 +10,6 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from aedetect.compute import load_detector
-from aedetect.evaluate import evaluate
-from aedetect.files import find
-from aedetect.ingest import engine, read
-from aedetect.learning import ingest
-from aedetect.plan import Span
-from aedetect.quality import assess_input
-from aedetect.sql import Query
 from plant import ROWS, settings, table
 
 from aedetect.config import make_config
@@ -108,7 +100,9 @@ def test_what_exists_is_meant_and_only_then_a_pattern(tmp_path):
         frame(number).to_parquet(tmp_path / f"{name}.parquet")
 
     def found(location):
-        return [file.name for file in find_files([f"{tmp_path}/{location}"], timestamp="time").files]
+        return [
+            file.name for file in find_files([f"{tmp_path}/{location}"], timestamp="time").files
+        ]
 
     assert found("d[2].parquet") == ["d[2].parquet"]
     assert found("d[2-3].parquet") == ["d2.parquet", "d3.parquet"]
@@ -132,7 +126,9 @@ def test_a_missing_file_of_an_odd_folder_is_not_looked_for_elsewhere(tmp_path):
     with pytest.raises(NoData, match="no Parquet file"):
         find_files(config.input, timestamp="time")
     frame(2).to_parquet(tmp_path / "plant[1]" / "a*.parquet")
-    assert [file.name for file in find_files(config.input, timestamp="time").files] == ["a*.parquet"]
+    assert [file.name for file in find_files(config.input, timestamp="time").files] == [
+        "a*.parquet"
+    ]
 
 
 def test_keys_come_from_folders_of_the_input_alone(tmp_path):

@@ -18,9 +18,9 @@ from test_registry import PUMP
 
 from aedetect import registry
 from aedetect.calibration.serialization import write_calibration
-from aedetect.scoring import load_detector
 from aedetect.errors import RegistryError
 from aedetect.registry import downloads
+from aedetect.scoring import load_detector
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,8 @@ def test_two_processes_that_bring_it_at_once_do_no_harm(server, registered, cach
     """One of the copies stays, whole."""
     code = "import sys; from aedetect import registry as r; u = sys.argv[1]\n"
     code += "from aedetect.scoring import load_detector\n"
-    code += "load_detector(str(r.fetch_version(r.find_version('pump/1', tracking_uri=u), tracking_uri=u)))"
+    code += "found = r.find_version('pump/1', tracking_uri=u)\n"
+    code += "load_detector(str(r.fetch_version(found, tracking_uri=u)))"
     started = [subprocess.Popen([sys.executable, "-c", code, server[0]]) for _ in range(3)]
     assert [process.wait() for process in started] == [0, 0, 0]
     assert len(list(cached.iterdir())) == 1
