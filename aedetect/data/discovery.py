@@ -78,6 +78,11 @@ def unescaped(pattern: str) -> str:
     return re.sub(_ESCAPED, r"\1", pattern)
 
 
+def as_text(name: str) -> str:
+    """Return a name as UTF-8 holds it: on a disk names are bytes, and may be none."""
+    return name.encode("utf-8", "replace").decode()
+
+
 def filesystem(location: str) -> tuple[fsspec.AbstractFileSystem, str]:
     """Return the file system of a path or URL, and what it calls it.
 

@@ -13,7 +13,7 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aedetect.data.discovery import filesystem, locate_sources
+from aedetect.data.discovery import as_text, filesystem, locate_sources
 from aedetect.data.file_stat import Signature
 from aedetect.data.time_ranges import TimeRange, enclosing, occupied_hours, time_ranges
 from aedetect.errors import NoData, UnreadableFile
@@ -212,8 +212,8 @@ def _is_same(file: SourceFile) -> bool:
 def _describe(pair: tuple[str, str], *, timestamp: str) -> SourceFile | SetAside:
     """Read one footer; a file without a readable one is set aside with the reason."""
     path, name = pair
-    if not _is_text(path):
-        return SetAside(_readable(name), "has a name that is not UTF-8: rename it")
+    if path != as_text(path):
+        return SetAside(as_text(name), "has a name that is not UTF-8: rename it")
     signature = Signature.of(path)
     try:
         with open_file(path) as stream, pq.ParquetFile(stream, pre_buffer=False) as parquet:
@@ -235,15 +235,6 @@ def _describe(pair: tuple[str, str], *, timestamp: str) -> SourceFile | SetAside
         groups=groups,
         signature=signature,
     )
-
-
-def _is_text(path: str) -> bool:
-    """Whether a path is text; names on a disk are bytes, and may be any."""
-    return path == _readable(path)
-
-
-def _readable(name: str) -> str:
-    return name.encode("utf-8", "replace").decode()
 
 
 def _hive_columns(name: str) -> frozenset[str]:

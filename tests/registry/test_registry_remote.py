@@ -14,13 +14,26 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
-from test_registry import PUMP
 
 from aedetect import registry
 from aedetect.calibration.serialization import write_calibration
 from aedetect.errors import RegistryError
 from aedetect.registry import downloads
+from aedetect.registry.records import TrainingRecord
 from aedetect.scoring import load_detector
+
+PUMP = TrainingRecord(
+    name="pump",
+    variant="pca",
+    parameters={},
+    epochs=[],
+    metrics={},
+    data_source="train.parquet",
+    data_fingerprint="f" * 64,
+    data_columns={"time": "timestamp", "unit": "text", "a": "number", "b": "number"},
+    config_hash="c0ffee",
+    tags={},
+)
 
 
 @pytest.fixture(scope="module")
