@@ -16,6 +16,8 @@ from aedetect.timestamps import format_instant
 if TYPE_CHECKING:
     import duckdb
 
+    from aedetect.data.schema import Schema
+
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
@@ -31,6 +33,29 @@ class Query:
     where: str | None = None  # SQL
     start: int | None = None  # ns, inclusive
     end: int | None = None  # ns, exclusive
+
+    @classmethod
+    def of(
+        cls,
+        schema: Schema,
+        files: Sequence[SourceFile],
+        *,
+        numbers: Sequence[str] = (),
+        where: str | None = None,
+        start: int | None = None,
+        end: int | None = None,
+    ) -> Query:
+        """Read the features of a schema, in its order, and then further columns of numbers."""
+        features = {feature.name: feature.categories for feature in schema.features}
+        return cls(
+            files=files,
+            timestamp=schema.timestamp,
+            entity=schema.entity,
+            categories={**features, **dict.fromkeys(numbers, ())},
+            where=where,
+            start=start,
+            end=end,
+        )
 
 
 def scan(files: Sequence[SourceFile]) -> str:
