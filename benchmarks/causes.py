@@ -33,16 +33,15 @@ import pyarrow.parquet as pq
 import torch
 from tasks import Task, read_task
 
+from aedetect.arrays import Float32, Float64, Int64
 from aedetect.detector import Detector
 from aedetect.detector.reconstruction import last_rows
 from aedetect.explain import blame_features, find_counterfactual
 from aedetect.jobs import training
 from aedetect.preprocessing.windows import gather
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 Blame = Callable[
-    [Ints], npt.NDArray[np.floating]
+    [Int64], npt.NDArray[np.floating]
 ]  # windows (N,) -> (N, F), larger is more to blame
 SHARES = (1.0, 1.5)  # P
 STEPS, RATE = 300, 0.02  # of ARCANA's gradient descent
@@ -55,13 +54,13 @@ DRAWS = 2_000  # of the bootstrap
 class Segment:
     """A labelled stretch: its windows, which of them are flagged, and the features blamed."""
 
-    windows: Ints
-    flagged: Ints
+    windows: Int64
+    flagged: Int64
     peak: int
-    truth: Ints
+    truth: Int64
 
 
-def train(task: Task) -> tuple[Detector, npt.NDArray[np.float32]]:
+def train(task: Task) -> tuple[Detector, Float32]:
     """Train with the defaults; return the detector and the scores of the later windows."""
     trained = training.train_scorer(task.config, task.ingested, task.prepared)
     detector = training.calibrate_detector(task.config, task.ingested, task.prepared, trained)
@@ -72,9 +71,7 @@ def train(task: Task) -> tuple[Detector, npt.NDArray[np.float32]]:
     return detector, evaluated.score
 
 
-def segments(
-    folder: Path, task: Task, detector: Detector, score: npt.NDArray[np.float32]
-) -> Iterator[Segment]:
+def segments(folder: Path, task: Task, detector: Detector, score: Float32) -> Iterator[Segment]:
     """Read what experts blamed; segments without a scored row are left out."""
     preparation, ends = detector.scorer.preparation, task.later.windows.ends
     names = [feature.name for feature in preparation.features]
@@ -95,18 +92,16 @@ def explainers(task: Task, detector: Detector) -> dict[str, Blame]:
     matrix, seen, entity = later.windows.matrix, later.windows.observed, later.entity
     ends = later.windows.ends
 
-    def residual(chosen: Ints) -> npt.NDArray[np.float32]:
+    def residual(chosen: Int64) -> Float32:
         expected = last_rows(scorer.model, matrix, ends[chosen])
-        squared: npt.NDArray[np.float32] = (
-            matrix[ends[chosen], : expected.shape[1]] - expected
-        ) ** 2
+        squared: Float32 = (matrix[ends[chosen], : expected.shape[1]] - expected) ** 2
         return squared
 
-    def standardized(chosen: Ints) -> npt.NDArray[np.float32]:
+    def standardized(chosen: Int64) -> Float32:
         expected = last_rows(scorer.model, matrix, ends[chosen])
         return blame_features(scorer, matrix, seen, expected, entity, ends[chosen])
 
-    def ours(chosen: Ints) -> npt.NDArray[np.float32]:
+    def ours(chosen: Int64) -> Float32:
         expected = find_counterfactual(scorer, matrix, entity, ends[chosen])
         return blame_features(scorer, matrix, seen, expected, entity, ends[chosen])
 
@@ -120,7 +115,7 @@ def explainers(task: Task, detector: Detector) -> dict[str, Blame]:
     }
 
 
-def arcana(task: Task, detector: Detector, alpha: float, chosen: Ints) -> npt.NDArray[np.float32]:
+def arcana(task: Task, detector: Detector, alpha: float, chosen: Int64) -> Float32:
     """Return the size of the bias in the last row: (N,) -> (N, F)."""
     model, windows = detector.scorer.model, task.later.windows
     model.requires_grad_(requires_grad=False)
@@ -140,13 +135,13 @@ def arcana(task: Task, detector: Detector, alpha: float, chosen: Ints) -> npt.ND
     return np.concatenate(found)
 
 
-def hit_rate(blame: npt.NDArray[np.float32], truth: Ints, share: float) -> Floats:
+def hit_rate(blame: Float32, truth: Int64, share: float) -> Float64:
     """(N, F), (k,) -> (N,)."""
     first = np.argsort(-blame, axis=1, kind="stable")[:, : math.ceil(share * len(truth))]
     return np.asarray(np.isin(first, truth).sum(axis=1) / len(truth))
 
 
-def hits(known: list[Segment], explain: Blame) -> Floats:
+def hits(known: list[Segment], explain: Blame) -> Float64:
     """Return each segment's hit rates: (S, 3, 2), NaN where nothing is flagged."""
     chosen = np.unique(np.concatenate([each.windows for each in known]))
     blame = explain(chosen)
@@ -161,7 +156,7 @@ def hits(known: list[Segment], explain: Blame) -> Floats:
     return found
 
 
-def by_chance(known: list[Segment], features: int) -> Floats:
+def by_chance(known: list[Segment], features: int) -> Float64:
     """Return the hit rates that a random order is expected to have: (S, 3, 2)."""
     counts = np.array([len(each.truth) for each in known])[:, None]
     rates = np.minimum(np.ceil(counts * np.array(SHARES)) / features, 1.0)
@@ -170,7 +165,7 @@ def by_chance(known: list[Segment], features: int) -> Floats:
     return found
 
 
-def row(name: str, found: Floats, base: Floats) -> str:
+def row(name: str, found: Float64, base: Float64) -> str:
     """Write a row of the table."""
     random = np.random.default_rng(0)
     cells = []

@@ -28,7 +28,6 @@ from aedetect.data.memmap import map_rows
 from aedetect.detector import Scorer
 from aedetect.jobs import dataset, training
 from aedetect.preprocessing import Part, split_by_time
-from aedetect.preprocessing.preparation import apply
 
 CONFIG = Path(__file__).parents[1] / "demo.toml"
 GAPS = ((1, 1), (1, 10), (1, 38), (5, 5), (10, 1), (10, 10), (10, 38), (60, 5), (240, 5))
@@ -44,12 +43,7 @@ def learn(folder: Path) -> tuple[Scorer, Rows, Rows]:
     scorer = training.train_scorer(config, ingested, prepared).scorer
     parts = split_by_time(ingested.rows, holdout=config.calibration.holdout, gap=scorer.length)
     schema = scorer.schema
-    query = Query(
-        files=find_files(config.input, timestamp=schema.timestamp).files,
-        timestamp=schema.timestamp,
-        entity=schema.entity,
-        categories={feature.name: feature.categories for feature in schema.features},
-    )
+    query = Query.of(schema, find_files(config.input, timestamp=schema.timestamp).files)
     (folder / "later").mkdir()
     with open_engine(memory_mb=500, scratch=folder) as connection:
         batches = read_rows(connection, query)
@@ -88,7 +82,7 @@ def interpolate(rows: Rows) -> Float64:
 
 def compare(scorer: Scorer, rows: Rows, *, length: int, columns: int, seed: int) -> Float64:
     """Return (3, 2): errors of median, interpolation and model; root mean square and absolute."""
-    truth = apply(scorer.preparation, rows).matrix
+    truth = scorer.preparation.transform(rows).matrix
     hidden = hide(truth.shape, length=length, columns=columns, seed=seed)
     for own in by_entity(rows):
         hidden[own] &= truth[own].std(axis=0) > VARIES
@@ -101,7 +95,7 @@ def compare(scorer: Scorer, rows: Rows, *, length: int, columns: int, seed: int)
     errors = []
     for values in filled:
         merged = np.where(hidden, values, rows.values)
-        error = apply(scorer.preparation, replace(rows, values=merged)).matrix - truth
+        error = scorer.preparation.transform(replace(rows, values=merged)).matrix - truth
         errors.append((np.sqrt(np.mean(error[hidden] ** 2)), np.mean(np.abs(error[hidden]))))
     return np.array(errors)
 

@@ -17,13 +17,13 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score
 from tasks import SAMPLE, TOLERANCE, Task, read_task
 from volume import vus_pr
 
+from aedetect.arrays import Bool, Int32
 from aedetect.calibration.settings import AlignmentName, ScoreName
 from aedetect.detector import Scorer
 from aedetect.detector.score_functions import PARTS
@@ -96,9 +96,7 @@ def measure(task: Task, trained: training.Trained, way: Way) -> Quality:
     )
 
 
-def _found(
-    label: npt.NDArray[np.bool_], entity: npt.NDArray[np.int32], flagged: npt.NDArray[np.bool_]
-) -> float:
+def _found(label: Bool, entity: Int32, flagged: Bool) -> float:
     """Return the share of labelled stretches with a flagged row."""
     starts = label & ~np.append(False, label[:-1] & (entity[1:] == entity[:-1]))
     stretch = np.cumsum(starts)

@@ -15,15 +15,14 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from aedetect.applications import Embeddings
 from aedetect.applications.embeddings import nearest_windows
+from aedetect.arrays import Float32
 
 QUERIES, MOST, LENGTH = 5, 10, 16
 NEEDED = MOST * (2 * LENGTH - 1)  # neighbours that an index must give, for 10 that do not overlap
-Codes = npt.NDArray[np.float32]
 
 
 def history(windows: int, width: int) -> Embeddings:
@@ -52,7 +51,7 @@ def ours(made: Embeddings) -> tuple[float, list[float]]:
     return 0.0, [timed(partial(search, last - query)) for query in range(QUERIES)]
 
 
-def scikit_learn(algorithm: str, codes: Codes) -> tuple[float, list[float]]:
+def scikit_learn(algorithm: str, codes: Float32) -> tuple[float, list[float]]:
     """Time scikit-learn's NearestNeighbors."""
     from sklearn.neighbors import NearestNeighbors
 
@@ -61,7 +60,7 @@ def scikit_learn(algorithm: str, codes: Codes) -> tuple[float, list[float]]:
     return build, [timed(partial(index.kneighbors, row[None])) for row in codes[-QUERIES:]]
 
 
-def faiss_flat(codes: Codes) -> tuple[float, list[float]]:
+def faiss_flat(codes: Float32) -> tuple[float, list[float]]:
     """Time faiss's exact index."""
     import faiss
 

@@ -11,22 +11,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow.parquet as pq
 
+from aedetect.arrays import Bool, Float32, Int32
 from aedetect.config import Config, make_config
 from aedetect.data import Query, find_files, open_engine, read_rows
 from aedetect.data.memmap import map_rows
 from aedetect.detector import Series
 from aedetect.jobs import dataset
-from aedetect.preprocessing import Part, Windows, positions, preparation
+from aedetect.preprocessing import Part, Windows, positions
 from aedetect.training import Ingested, PreparedRows
 
 SAMPLE = Path(__file__).parents[1] / "data" / "smd"
 LABEL = "is_anomaly"
 TOLERANCE = 100  # rows about a labelled stretch that VUS-PR averages over
-
-Matrix = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -35,15 +33,15 @@ class Labelled:
 
     series: Series
     windows: Windows
-    label: npt.NDArray[np.bool_]
+    label: Bool
 
     @property
-    def entity(self) -> npt.NDArray[np.int32]:
+    def entity(self) -> Int32:
         """(R,)."""
         return self.series.entity
 
     @property
-    def rows(self) -> Matrix:
+    def rows(self) -> Float32:
         """(N, D)."""
         return self.windows.matrix[self.windows.ends]
 
@@ -79,21 +77,15 @@ def _read_later(path: Path, folder: Path, ingested: Ingested, prepared: Prepared
     files = find_files(
         [str(path if path.exists() else folder / "incoming")], timestamp=schema.timestamp
     )
-    names = {feature.name: feature.categories for feature in schema.features}
-    query = Query(
-        files=files.files,
-        timestamp=schema.timestamp,
-        entity=schema.entity,
-        categories={**names, LABEL: ()},
-    )
+    query = Query.of(schema, files.files, numbers=(LABEL,))
     with tempfile.TemporaryDirectory() as folder_name:
         scratch = Path(folder_name)
         with open_engine(memory_mb=1_000, scratch=scratch) as connection:
             found = read_rows(connection, query)
-            rows = map_rows(found, columns=len(names) + 1, folder=scratch).rows
+            rows = map_rows(found, columns=len(query.categories), folder=scratch).rows
         values = np.array(rows.values)
     rows = replace(rows, values=values[:, :-1])
-    part = preparation.apply(prepared.preparation, rows)
+    part = prepared.preparation.transform(rows)
     back = positions(rows.time, starts=rows.starts, usable=part.usable, max_gap=schema.max_gap)
     ends = np.flatnonzero(back >= length - 1)
     valid = np.ones(len(rows), dtype=np.bool_)

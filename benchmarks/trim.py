@@ -26,13 +26,13 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
 from sklearn.metrics import average_precision_score
 from tasks import Task, read_task
 from volume import vus_pr
 
+from aedetect.arrays import Bool
 from aedetect.cli.show_suspect_rows import _MOST
 from aedetect.detector import Detector
 from aedetect.jobs import training
@@ -48,8 +48,6 @@ HEADS = (
     *("model", "seed", "trim", "events distrusted", "of them shown", "rows"),
     *("AP", "VUS-PR", "threshold", "events found", "false alarms a day"),
 )
-
-Bool = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from aedetect.arrays import Float64, Int64
 
 
 def vus_pr(
@@ -46,7 +45,7 @@ def vus_pr(
     return float(np.mean(areas))
 
 
-def _softened(truth: Floats, segments: Ints, tolerance: int) -> Floats:
+def _softened(truth: Float64, segments: Int64, tolerance: int) -> Float64:
     """Let labels fall off about their stretches, by half the tolerance on either side."""
     soft = truth.copy()
     for first, last in segments:
@@ -57,7 +56,7 @@ def _softened(truth: Floats, segments: Ints, tolerance: int) -> Floats:
     return np.minimum(soft, 1)
 
 
-def _joined(segments: Ints, tolerance: int, rows: int) -> list[tuple[int, int]]:
+def _joined(segments: Int64, tolerance: int, rows: int) -> list[tuple[int, int]]:
     """Widen the stretches and join those that then meet."""
     half = tolerance // 2
     joined: list[tuple[int, int]] = []

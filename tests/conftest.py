@@ -177,12 +177,7 @@ def score_files():
     def score_files(detector: Detector, folder) -> pd.DataFrame:
         schema = detector.scorer.schema
         files = find_files([str(folder)], timestamp=schema.timestamp).files
-        query = Query(
-            files=files,
-            timestamp=schema.timestamp,
-            entity=schema.entity,
-            categories={feature.name: feature.categories for feature in schema.features},
-        )
+        query = Query.of(schema, files)
         scored = []
         with open_engine(memory_mb=200, scratch=folder) as connection:
             batches = read_rows(connection, query)

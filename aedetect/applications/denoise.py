@@ -9,7 +9,6 @@ import numpy as np
 from aedetect.applications.overlap import expect, in_units
 from aedetect.applications.rewrite import CellChange, Context
 from aedetect.preprocessing import positions
-from aedetect.preprocessing.preparation import apply
 from aedetect.timestamps import format_duration
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def clean_rows(scorer: Scorer, rows: Rows) -> CellChange:
     """
     kept = np.flatnonzero(~rows.duplicates)
     unique = rows.take(kept)
-    prepared = apply(scorer.preparation, unique)
+    prepared = scorer.preparation.transform(unique)
     infinite = prepared.infinite.any(axis=1)
     back = positions(
         unique.time,

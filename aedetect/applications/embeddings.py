@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from aedetect.arrays import Float32
+from aedetect.arrays import Float32, Int32
 from aedetect.detector.reconstruction import CHUNK
 from aedetect.preprocessing import positions
-from aedetect.preprocessing.preparation import apply
 from aedetect.preprocessing.windows import gather, with_context
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class Neighbours:
     """Windows by their index in a history, the nearest first: (M,), and their distances (M,)."""
 
     windows: Int64
-    distance: npt.NDArray[np.float32]
+    distance: Float32
     searched: int  # windows that ended before
     typical: float  # median distance of those
 
@@ -112,7 +111,7 @@ def nearest_windows(history: Embeddings, query: int, *, most: int) -> Neighbours
     return Neighbours(past[chosen], distance[chosen], len(past), typical)
 
 
-def distances(codes: Float32, code: Float32) -> npt.NDArray[np.float32]:
+def distances(codes: Float32, code: Float32) -> Float32:
     """Return the Euclidean distance of every code from one: (N, C), (C,) -> (N,)."""
     result = np.empty(len(codes), dtype=np.float32)
     for start in range(0, len(codes), _COMPARED):
@@ -135,7 +134,7 @@ def _apart(places: npt.NDArray[np.void], *, length: int, most: int) -> list[int]
 
 def _windows(scorer: Scorer, rows: Rows) -> tuple[Float32, Int64]:
     """Return the rows as the model sees them, and the last row of each full window: (N,)."""
-    prepared = apply(scorer.preparation, rows)
+    prepared = scorer.preparation.transform(rows)
     back = positions(
         rows.time, starts=rows.starts, usable=prepared.usable, max_gap=scorer.schema.max_gap
     )
@@ -154,7 +153,7 @@ def _encode(scorer: Scorer, matrix: Float32, ends: Int64) -> Iterator[Float32]:
             yield scorer.model.encode(torch.from_numpy(windows)).numpy()[: len(part)]
 
 
-def _named(rows: Rows, names: list[str | None]) -> npt.NDArray[np.int32]:
+def _named(rows: Rows, names: list[str | None]) -> Int32:
     """Return each row's index among all names so far: (R,); new names are added."""
     codes = np.zeros(len(rows.names), dtype=np.int32)
     for code in dict.fromkeys(rows.entity[rows.starts].tolist()):

@@ -26,7 +26,6 @@ from aedetect.applications.overlap import expect, in_units
 from aedetect.applications.rewrite import CellChange, Context
 from aedetect.arrays import Float32
 from aedetect.preprocessing import positions
-from aedetect.preprocessing.preparation import apply
 
 if TYPE_CHECKING:
     from aedetect.arrays import Bool
@@ -59,7 +58,7 @@ def impute_rows(scorer: Scorer, rows: Rows) -> CellChange:
     kept = np.flatnonzero(~rows.duplicates)
     if missing[kept].any():
         unique = rows.take(kept)
-        prepared = apply(scorer.preparation, unique)
+        prepared = scorer.preparation.transform(unique)
         filled, covered = _fill(scorer, unique, prepared)
         can = covered & (prepared.entity >= 0)
         values[kept] = in_units(scorer.preparation, filled, prepared)

@@ -15,7 +15,6 @@ import numpy as np
 
 from aedetect.arrays import Float32
 from aedetect.detector.reconstruction import covering
-from aedetect.preprocessing.preparation import undo
 
 if TYPE_CHECKING:
     from aedetect.arrays import Bool, Float64, Int64
@@ -34,8 +33,8 @@ def expect(scorer: Scorer, matrix: Float32, ends: Int64) -> tuple[Float32, Bool]
 def in_units(preparation: Preparation, expected: Float32, prepared: Prepared) -> Float64:
     """Return model values in original units: (R, D) -> (R, F); of a category its index."""
     entity = np.maximum(prepared.entity, 0)
-    columns = undo(preparation, expected.astype(np.float64), entity)
-    first = np.flatnonzero(np.diff(preparation.owner, prepend=-1))
+    columns = preparation.inverse_transform(expected.astype(np.float64), entity)
+    first = preparation.first_columns
     values = columns[:, first]
     for index, feature in enumerate(preparation.features):
         if feature.is_text:

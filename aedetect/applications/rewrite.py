@@ -103,12 +103,7 @@ def rewrite_table(
     The target is a file when it is named *.parquet, else a folder of files part-N.parquet.
     """
     tally = RewriteCounts()
-    query = Query(
-        files=files,
-        timestamp=schema.timestamp,
-        entity=schema.entity,
-        categories={feature.name: feature.categories for feature in schema.features},
-    )
+    query = Query.of(schema, files)
     with (
         tempfile.TemporaryDirectory(prefix="aedetect-") as scratch,
         open_engine(memory_mb=_ENGINE_MB, scratch=Path(scratch)) as numbers,

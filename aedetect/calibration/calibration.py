@@ -18,9 +18,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-from aedetect.arrays import Bool, Float32, Int32
+from aedetect.arrays import Bool, Float32, Float64, Int32
 from aedetect.calibration.alert_budget import alert_budget
 from aedetect.calibration.conformal import Reference
 from aedetect.calibration.fbeta import fbeta
@@ -77,7 +76,7 @@ class Calibration:
     version: int = 1
     unseen: UnseenName = "refuse"
     held_out: HeldOut = field(default_factory=lambda: HeldOut.of([]))
-    limits: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((1, 0), np.float32))
+    limits: Float32 = field(default_factory=lambda: np.zeros((1, 0), np.float32))
     elsewhere: Mapping[str, float] = field(default_factory=dict)  # pooled threshold at other betas
 
     @property
@@ -85,21 +84,21 @@ class Calibration:
         """Held-out scores of all entities together, ascending: (n,)."""
         return self.reference.scores
 
-    def thresholds(self, entity: Int32) -> npt.NDArray[np.float64]:
+    def thresholds(self, entity: Int32) -> Float64:
         """Return the threshold that holds for each row's entity: (N,) -> (N,)."""
         values = np.full(len(entity), self.threshold.value)
         for chosen, own in self._groups(entity):
             values[chosen] = own.threshold.value
         return values
 
-    def p_values(self, scores: Float32, entity: Int32) -> npt.NDArray[np.float64]:
+    def p_values(self, scores: Float32, entity: Int32) -> Float64:
         """Return p-values among the held-out scores of each row's entity: (N,), (N,) -> (N,)."""
         values = self.reference.p_values(scores)
         for chosen, own in self._groups(entity):
             values[chosen] = own.reference.p_values(scores[chosen])
         return values
 
-    def limits_of(self, entity: Int32) -> npt.NDArray[np.float32]:
+    def limits_of(self, entity: Int32) -> Float32:
         """Return how far each column may be from what is expected: (N,) -> (N, D).
 
         Entities that were never seen (-1) have the widest of all.
@@ -120,7 +119,7 @@ def fit_calibration(
     timing: Timing = APART,
     per_entity: bool = True,
     version: int = 1,
-    limits: npt.NDArray[np.float32] | None = None,
+    limits: Float32 | None = None,
 ) -> Calibration:
     """Choose the thresholds that the settings ask for. Raises CalibrationRefused.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from aedetect.arrays import Float64
+from aedetect.arrays import Bool, Float64
 from aedetect.calibration.settings import CalibrationSettings
 from aedetect.calibration.thresholds import MIN_OWN_ROWS, Choice, Sample, Threshold
 from aedetect.errors import CalibrationRefused
@@ -40,7 +40,7 @@ def fbeta(sample: Sample, settings: CalibrationSettings) -> Choice:
     return Choice(Threshold(sample.pooled.score_at(level), "fbeta", level), own, elsewhere)
 
 
-def best_level(p_value: Float64, truth: np.ndarray[tuple[int], np.dtype[np.bool_]], *, beta: float
+def best_level(p_value: Float64, truth: Bool, *, beta: float
                ) -> float:  # fmt: skip
     """Return the p-value up to which flagging gives the highest F-beta: (n,), (n,).
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aedetect.arrays import Bool, Int64
+from aedetect.arrays import Bool, Float64, Int64
 from aedetect.calibration.held_out import HeldOut
 from aedetect.data import Schema
 from aedetect.events import EventRules
@@ -134,9 +134,7 @@ def _block(rows: HeldOut, timing: Timing) -> int:
     return int(max(length, rules.bridge + rules.min_duration + rules.cool_down))
 
 
-def _replicates(
-    events: Int64, exposure: np.ndarray[tuple[int], np.dtype[np.float64]], *, seed: int
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _replicates(events: Int64, exposure: Float64, *, seed: int) -> Float64:
     """Return event rates of resampled blocks: (P,), (P,) pieces -> (REPLICATES,) per day.
 
     Blocks wrap around the end, so that every piece is in equally many: Politis, Romano: A circular

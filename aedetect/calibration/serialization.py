@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
+from aedetect.arrays import Float32
 from aedetect.calibration.calibration import Calibration, Group
 from aedetect.calibration.conformal import Reference
 from aedetect.calibration.forecast import Forecast
@@ -120,7 +121,7 @@ def _group(group: Group) -> dict[str, Any]:
     }
 
 
-def _restored_group(described: dict[str, Any], scores: np.ndarray[Any, Any]) -> Group:
+def _restored_group(described: dict[str, Any], scores: Float32) -> Group:
     tail = checked(Tail, described["tail"])
     return Group(
         Reference(np.sort(scores), tail),

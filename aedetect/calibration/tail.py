@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from aedetect.arrays import Float64
+from aedetect.arrays import Float32, Float64
 
 SHARES = (0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)  # of the scores, above where the tail starts
 MIN_EXCESSES = 30  # excesses that a fit is trusted with
@@ -55,7 +55,7 @@ class Tail:
         return float(self.start + self.scale * excess)
 
 
-def fit_tail(ordered: npt.NDArray[np.float32]) -> Tail:
+def fit_tail(ordered: Float32) -> Tail:
     """Fit the tail of scores in ascending order: (n,), n at least 1.
 
     The largest share that passes the check is taken, because the more excesses, the surer the fit;
@@ -74,7 +74,7 @@ def fit_tail(ordered: npt.NDArray[np.float32]) -> Tail:
     return best[1]
 
 
-def _fitted(ordered: npt.NDArray[np.float32], count: int) -> tuple[Tail, float]:
+def _fitted(ordered: Float32, count: int) -> tuple[Tail, float]:
     """Fit the scores above all but the highest `count`; also say how badly, 1 being the limit."""
     n = len(ordered)
     start = float(ordered[n - 1 - count])

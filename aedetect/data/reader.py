@@ -14,11 +14,10 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aedetect.arrays import Bool, Float64, Int64
+from aedetect.arrays import Bool, Float64, Int32, Int64
 from aedetect.data.exact_files import ExactFiles
 from aedetect.data.sources import SourceFile, is_whole
 from aedetect.data.sql import Query, select
@@ -37,7 +36,7 @@ class Rows:
     """
 
     time: Int64
-    entity: npt.NDArray[np.int32]
+    entity: Int32
     names: tuple[str | None, ...]
     values: Float64
 

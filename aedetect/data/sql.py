@@ -17,6 +17,8 @@ from aedetect.timestamps import format_instant
 if TYPE_CHECKING:
     import duckdb
 
+    from aedetect.data.schema import Schema
+
 
 PROTOCOL = "exactly"  # of addresses that name one file, whatever is in its path
 _PATTERN = "*?[\\"  # what is special to DuckDB in a path: the last ends a folder's name
@@ -36,6 +38,29 @@ class Query:
     where: str | None = None  # SQL
     start: int | None = None  # ns, inclusive
     end: int | None = None  # ns, exclusive
+
+    @classmethod
+    def of(
+        cls,
+        schema: Schema,
+        files: Sequence[SourceFile],
+        *,
+        numbers: Sequence[str] = (),
+        where: str | None = None,
+        start: int | None = None,
+        end: int | None = None,
+    ) -> Query:
+        """Read the features of a schema, in its order, and then further columns of numbers."""
+        features = {feature.name: feature.categories for feature in schema.features}
+        return cls(
+            files=files,
+            timestamp=schema.timestamp,
+            entity=schema.entity,
+            categories={**features, **dict.fromkeys(numbers, ())},
+            where=where,
+            start=start,
+            end=end,
+        )
 
 
 def scan(files: Sequence[SourceFile]) -> str:

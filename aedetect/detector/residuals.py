@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.arrays import Float32, Float64, Int32
+from aedetect.preprocessing.preparation import first_columns
 
 if TYPE_CHECKING:
     from aedetect.arrays import Bool, Int64
@@ -46,7 +47,7 @@ class Residuals:
 
 def by_feature(cells: Float32, owner: Int64) -> Float32:
     """Add up the columns of each feature: (N, D), (D,) -> (N, F)."""
-    first = np.flatnonzero(np.diff(owner, prepend=-1))
+    first = first_columns(owner)
     if len(first) == len(owner):
         return cells
     return np.asarray(np.add.reduceat(cells, first, axis=1), dtype=np.float32)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from aedetect.arrays import Float32
+from aedetect.arrays import Float32, Float64
 
 if TYPE_CHECKING:
     from aedetect.arrays import Bool, Int64
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 class Evaluated:
     """Rows scored: score (N,), expected (N, D) in model units, errors (N, F)."""
 
-    score: npt.NDArray[np.float32]
+    score: Float32
     expected: Float32
     errors: Float32
 
@@ -56,15 +55,15 @@ class Scored:
     units, as `counterfactual` has them; entity (M,) row of the scaling.
     """
 
-    score: npt.NDArray[np.float32]
-    p_value: npt.NDArray[np.float64]
-    reason: npt.NDArray[np.int32]
+    score: Float32
+    p_value: Float64
+    reason: Int32
     reasons: tuple[str, ...]
     flagged: Int64
     errors: Float32
     blamed: Float32
     expected: Float32
-    entity: npt.NDArray[np.int32]
+    entity: Int32
 
     @property
     def verdict(self) -> pa.StringArray:

@@ -6,11 +6,10 @@ A part is never negative, 0 for what was not observed, and grows without limit, 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.arrays import Float32
+from aedetect.arrays import Bool, Float32, Int32, Int64
 from aedetect.calibration.settings import ScoreName
 from aedetect.detector.reconstruction import product
 from aedetect.detector.residuals import (
@@ -22,12 +21,9 @@ from aedetect.detector.residuals import (
     learn_whitening,
     magnitudes,
 )
+from aedetect.preprocessing.preparation import first_columns
 
-if TYPE_CHECKING:
-    from aedetect.arrays import Bool, Int32, Int64
-
-
-Parts = Callable[[Float32, "Bool", "Int32", Residuals, "Int64"], Float32]
+Parts = Callable[[Float32, Bool, Int32, Residuals, Int64], Float32]
 
 
 def learn_residuals(
@@ -38,7 +34,7 @@ def learn_residuals(
     if score == "mahalanobis":
         return Residuals(size, whitening=learn_whitening(residual / size[entity], seen))
     if score == "tail":
-        first = np.flatnonzero(np.diff(owner, prepend=-1))
+        first = first_columns(owner)
         magnitude = magnitudes(residual, seen, owner)
         tail = learn_tails(magnitude, seen[:, first], entity, entities=entities)
         return Residuals(size, tail=tail)

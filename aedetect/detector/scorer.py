@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from aedetect.arrays import Float32
 from aedetect.detector.reconstruction import covering, from_windows, last_rows
@@ -63,7 +62,7 @@ class Scorer:
 
     def counted(self, seen: Bool) -> Int64:
         """Return how many features were observed: (N, D) -> (N,)."""
-        first = np.flatnonzero(np.diff(self.preparation.owner, prepend=-1))
+        first = self.preparation.first_columns
         return np.asarray(seen[:, first].sum(axis=1))
 
     def covered(self, back: Int64) -> Bool:
@@ -127,7 +126,7 @@ class Scorer:
         errors = PARTS[self.score](observed - expected, seen, entity, self.residuals, owner)
         return Evaluated(self.score_of(errors, seen), expected, errors)
 
-    def score_of(self, errors: Float32, seen: Bool) -> npt.NDArray[np.float32]:
+    def score_of(self, errors: Float32, seen: Bool) -> Float32:
         """Return the score that rows' errors make up: (N, F), (N, D) -> (N,)."""
         return combined(self.score, errors, self.counted(seen), worst=self.worst)
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from aedetect.arrays import Bool, Float32, Int64
+from aedetect.arrays import Bool, Float32, Float64, Int64
 
 
 def around(marks: Bool, *, before: int, after: int) -> Bool:
@@ -44,5 +43,5 @@ def smoothed(
         near = inside & (back[np.maximum(other, wanted)] >= abs(offset)) & (place[other] >= 0)
         total += np.where(near.reshape(shape), values[place[other]], 0)
         count += near
-    mean: npt.NDArray[np.float64] = total / count.reshape(shape)
+    mean: Float64 = total / count.reshape(shape)
     return mean.astype(np.float32)

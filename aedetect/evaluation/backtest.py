@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from aedetect.arrays import Float64
 from aedetect.errors import NoData
 from aedetect.events import EventRules
 from aedetect.events.grouping import REPORTED, group_rows, suppressed_groups
@@ -154,7 +155,7 @@ class _Strange:
         self.first: int | None = None
         self.last = 0
         self.entities: dict[str | None, int] = {}  # name -> code
-        self._kept: list[tuple[Int64, Int32, np.ndarray[tuple[int], np.dtype[np.float64]]]] = []
+        self._kept: list[tuple[Int64, Int32, Float64]] = []
 
     def add(self, batch: pa.RecordBatch, thresholds: Callable[[str | None], float]) -> None:
         """Take what is above the threshold from rows that have a verdict."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aedetect.arrays import Bool, Float32, Objects
 from aedetect.data import open_engine
 from aedetect.data.reader import reading
 from aedetect.data.sql import address, identifier, parquet, scan
@@ -17,9 +18,6 @@ from aedetect.output.schemas import ANOMALY, NOT_SCORED
 from aedetect.timestamps import NANOSECONDS
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from aedetect.data import Source
     from aedetect.data.settings import DataSettings
 
@@ -71,7 +69,7 @@ def evaluate(source: Source, output: Path, settings: DataSettings) -> Evaluation
 
 def _joined(
     source: Source, output: Path, settings: DataSettings
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float32], npt.NDArray[np.object_], float]:
+) -> tuple[Bool, Float32, Objects, float]:
     """Return label, score and verdict of each row that has both, and the days they span."""
     files = [file for file in source.files if settings.label in file.columns]
     if settings.label is None or not files:

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from aedetect.arrays import Float32, Text
+from aedetect.arrays import Bool, Float32, Float64, Int64, Text
 
 SHARE = 0.05  # of anomalous rows: the average precision of a random score
 _RESAMPLES = 400  # of the planted anomalies
@@ -24,9 +23,9 @@ _INTERVAL = (2.5, 97.5)  # per cent
 class Planted:
     """The altered rows that are scored: shapes (P,)."""
 
-    anomaly: npt.NDArray[np.int64]  # which one a row belongs to, counted from 0
+    anomaly: Int64  # which one a row belongs to, counted from 0
     kind: Text
-    strength: npt.NDArray[np.float64]
+    strength: Float64
 
 
 @dataclass(frozen=True)
@@ -51,9 +50,7 @@ class Lead:
         return self.low <= 0 <= self.high
 
 
-def precision(
-    normal: Float32, anomalous: Float32, weight: npt.NDArray[np.float64] | None = None
-) -> float:
+def precision(normal: Float32, anomalous: Float32, weight: Float64 | None = None) -> float:
     """Return the average precision of anomalous rows among normal ones, which weigh 1 each."""
     from sklearn.metrics import average_precision_score
 
@@ -63,7 +60,7 @@ def precision(
     return float(average_precision_score(truth, scores, sample_weight=weights))
 
 
-def weights_of(anomaly: npt.NDArray[np.int64], *, normal: int) -> npt.NDArray[np.float64]:
+def weights_of(anomaly: Int64, *, normal: int) -> Float64:
     """Return the weight of each altered row beside so many normal ones: (P,).
 
     >>> weights_of(np.array([0, 1, 1]), normal=38).round(9).tolist()
@@ -85,7 +82,7 @@ def by_strength(found: Found, planted: Planted) -> dict[float, float]:
     return {size: _precision_of(found, planted, planted.strength == size) for size in strengths}
 
 
-def _precision_of(found: Found, planted: Planted, chosen: npt.NDArray[np.bool_]) -> float:
+def _precision_of(found: Found, planted: Planted, chosen: Bool) -> float:
     weight = weights_of(planted.anomaly[chosen], normal=len(found.normal))
     return precision(found.normal, found.planted[chosen], weight)
 
@@ -110,9 +107,7 @@ def agreement(first: Sequence[float], second: Sequence[float]) -> float | None:
     return None if np.isnan(tau) else tau
 
 
-def _resampled(
-    found: Found, planted: Planted, counts: Sequence[npt.NDArray[np.float64]]
-) -> npt.NDArray[np.float64]:
+def _resampled(found: Found, planted: Planted, counts: Sequence[Float64]) -> Float64:
     """Return the mean over the kinds for each vector of counts by anomaly: (S,)."""
     means = np.zeros((len(counts), 0))
     for kind in dict.fromkeys(planted.kind.tolist()):
@@ -125,16 +120,14 @@ def _resampled(
     return np.asarray(means.mean(axis=1))
 
 
-def _ranked(
-    normal: Float32, planted: Float32
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _ranked(normal: Float32, planted: Float32) -> tuple[Int64, Int64]:
     """Order altered rows, strangest first: their order, how many normal rows are as strange."""
     order = np.argsort(-planted, kind="stable")
     above = len(normal) - np.searchsorted(np.sort(normal), planted[order], side="left")
     return order, above
 
 
-def _precision(above: npt.NDArray[np.int64], weight: npt.NDArray[np.float64]) -> float:
+def _precision(above: Int64, weight: Float64) -> float:
     """Return the average precision of weighted rows, that of scikit-learn where none are tied."""
     hits = np.cumsum(weight)
     total = float(hits[-1])

@@ -12,9 +12,8 @@ from itertools import product
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from aedetect.arrays import Bool, Float64, Int64
+from aedetect.arrays import Bool, Float64, Int32, Int64
 from aedetect.errors import TooFewRows
 
 KindName = Literal[
@@ -43,7 +42,7 @@ class HeldOutRows:
     """Normal rows that nothing was learnt from. Shapes: R rows, F features, E entities."""
 
     values: Float64  # (R, F)
-    entity: npt.NDArray[np.int32]  # (R,) ascending
+    entity: Int32  # (R,) ascending
     ends: Int64  # (N,) rows that have a whole window and may be altered, ascending
     spread: Float64  # (E, F) 0 where a column is never altered
 

@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from aedetect.arrays import Float64, Int8, Objects
 from aedetect.events.grouping import COOLING, SHORT, group_rows, suppressed_groups
 from aedetect.events.table import event_id
 from aedetect.timestamps import format_duration
@@ -29,11 +29,11 @@ class EventArrays:
 
     light: FlaggedColumns
     stretches: EventGroups
-    ids: npt.NDArray[np.object_]
+    ids: Objects
     peak: Int64
-    p_value: npt.NDArray[np.float64]
-    severity: npt.NDArray[np.int8]
-    quiet: npt.NDArray[np.int8]
+    p_value: Float64
+    severity: Int8
+    quiet: Int8
     reasons: tuple[str | None, ...]
 
     @property

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from aedetect.arrays import Float32, Float64, Int8
 from aedetect.output.atomic import TableWriter
 from aedetect.output.schemas import SEVERITIES
 from aedetect.timestamps import to_nanoseconds
@@ -47,9 +47,9 @@ class FlaggedColumns:
     time: Int64
     entity: Int32
     names: tuple[str | None, ...]
-    score: npt.NDArray[np.float32]
-    p_value: npt.NDArray[np.float64]
-    severity: npt.NDArray[np.int8]
+    score: Float32
+    p_value: Float64
+    severity: Int8
     file: Int32
     row: Int64
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from aedetect.arrays import Int32, Int64
+from aedetect.arrays import Int8, Int32, Int64
 from aedetect.events.settings import EventSettings
 from aedetect.timestamps import parse_duration
 
@@ -64,7 +63,7 @@ def group_rows(time: Int64, entity: Int32, *, bridge: int) -> EventGroups:
 
 def suppressed_groups(
     time: Int64, entity: Int32, stretches: EventGroups, rules: EventRules
-) -> npt.NDArray[np.int8]:
+) -> Int8:
     """Say which stretches are reported, and why the others are not: (S,).
 
     A stretch shorter than `min_duration` is SHORT. One that begins within `cool_down` of the end of

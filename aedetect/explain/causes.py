@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from aedetect.explain.expected_range import clip_to_seen
 from aedetect.output.schemas import CAUSE, CAUSES
-from aedetect.preprocessing.preparation import undo
 
 if TYPE_CHECKING:
     from aedetect.arrays import Float64, Int64
@@ -59,8 +58,8 @@ def _sorted(values: npt.NDArray[_T], order: Int64) -> npt.NDArray[_T]:
 def _in_units(preparation: Preparation, scored: Scored, values: Float64) -> tuple[Float64, Float64]:
     """Return observed and expected of each feature: (M, F), (M, F)."""
     known = scored.entity if preparation.entities else np.zeros_like(scored.entity)
-    columns = undo(preparation, scored.expected.astype(np.float64), known)
-    first = np.flatnonzero(np.diff(preparation.owner, prepend=-1))
+    columns = preparation.inverse_transform(scored.expected.astype(np.float64), known)
+    first = preparation.first_columns
     observed, expected = values.copy(), clip_to_seen(preparation.features, columns[:, first])
     rows = np.arange(len(values))
     for index, feature in enumerate(preparation.features):

@@ -74,5 +74,5 @@ def blame_features(
     """
     residual = matrix[ends, : expected.shape[1]] - expected
     cells = np.square(residual / scorer.residuals.size[entity[ends]]) * observed[ends]
-    first = np.flatnonzero(np.diff(scorer.preparation.owner, prepend=-1))
+    first = scorer.preparation.first_columns
     return np.asarray(np.add.reduceat(cells, first, axis=1), dtype=np.float32)

@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 
 from aedetect.output.schemas import OUTSIDE
-from aedetect.preprocessing.preparation import undo
 
 if TYPE_CHECKING:
     from aedetect.arrays import Bool, Float32, Float64, Int64
@@ -44,18 +43,19 @@ def outside_limits(
     """
     known = scored.entity if preparation.entities else np.zeros_like(scored.entity)
     expected = scored.expected.astype(np.float64)
-    first = np.flatnonzero(np.diff(preparation.owner, prepend=-1))
+    first = preparation.first_columns
     with np.errstate(over="ignore"):  # a limit far beyond all values is none
         low, high = (
-            undo(preparation, expected + sign * limits, known)[:, first] for sign in (-1.0, 1.0)
+            preparation.inverse_transform(expected + sign * limits, known)[:, first]
+            for sign in (-1.0, 1.0)
         )
     found = (values < low) | (values > high)
     low, high = (clip_to_seen(preparation.features, each) for each in (low, high))
-    label = np.tile(_offsets(preparation), (len(values), 1))
+    label = np.tile(first, (len(values), 1))
     for index, feature in enumerate(preparation.features):
         if feature.is_text:
             columns = slice(first[index], first[index] + len(feature.categories))
-            most = undo(preparation, expected, known)[:, columns].argmax(axis=1)
+            most = preparation.inverse_transform(expected, known)[:, columns].argmax(axis=1)
             found[:, index] = (values[:, index] != most) & ~np.isnan(values[:, index])
             label[:, index] += most
             low[:, index] = high[:, index] = np.nan
@@ -82,9 +82,3 @@ def _labels(preparation: Preparation) -> list[str]:
         name = feature.name
         labels += [f"{name}={v}" for v in feature.categories] if feature.is_text else [name]
     return labels
-
-
-def _offsets(preparation: Preparation) -> Int64:
-    """Return where each feature's labels begin: (F,)."""
-    widths = [max(len(feature.categories), 1) for feature in preparation.features]
-    return np.cumsum([0, *widths])[:-1]

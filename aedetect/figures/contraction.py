@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from aedetect.figures.canvas import BLUE, DARK, GREY, RED, legend_below, name_axes, new_figure
 from aedetect.figures.small_networks import reconstruct_windows, train_small
@@ -102,7 +101,7 @@ def _draw_crosses(panel: Axes, plane: Plane, found: Contraction) -> None:
 def _spread_out(places: Float32) -> list[int]:
     """Choose places far from each other, one after the other: (P, 2)."""
     chosen = [0]
-    far: npt.NDArray[np.float32] = np.full(len(places), np.inf, dtype=np.float32)
+    far: Float32 = np.full(len(places), np.inf, dtype=np.float32)
     for _ in range(min(_SHOWN, len(places)) - 1):
         far = np.minimum(far, np.linalg.norm(places - places[chosen[-1]], axis=1))
         chosen.append(int(far.argmax()))

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from aedetect.arrays import Bool, Float64
 from aedetect.errors import NoData
 from aedetect.figures.small_networks import ROWS, as_windows
 from aedetect.preprocessing import Part
-from aedetect.preprocessing.preparation import entity_codes
 
 if TYPE_CHECKING:
     from aedetect.arrays import Float32
@@ -68,8 +68,8 @@ def choose_plane(ingested: Ingested, prepared: PreparedRows) -> Plane:
     """
     windows, features = prepared.windows[Part.LEARN], prepared.preparation.features
     numbers = [index for index, feature in enumerate(features) if not feature.is_text]
-    first = np.searchsorted(prepared.preparation.owner, numbers)  # the column of each number
-    entity = entity_codes(prepared.preparation, ingested.rows)[windows.ends]
+    first = prepared.preparation.first_columns[numbers]  # the column of each number
+    entity = prepared.preparation.entity_codes(ingested.rows)[windows.ends]
     best: tuple[float, Plane] | None = None
     for code in np.argsort(-np.bincount(entity))[:_ENTITIES]:
         rows = windows.matrix[windows.ends[entity == code]][:, first]
@@ -100,7 +100,7 @@ def _clearest(rows: Float32) -> tuple[float, list[int]]:
     return best
 
 
-def curve_gain(pair: npt.NDArray[np.float64]) -> float:
+def curve_gain(pair: Float64) -> float:
     """Return how much of two columns' variance a curve explains beyond a line: (R, 2).
 
     The line is the first principal axis, and the curve the mean beside each part of an axis. What
@@ -117,7 +117,7 @@ def curve_gain(pair: npt.NDArray[np.float64]) -> float:
     return max(gain, 0.0) * (1 if clear else _UNCLEAR)
 
 
-def _left_beside(pair: npt.NDArray[np.float64]) -> float:
+def _left_beside(pair: Float64) -> float:
     """Return the second column's variance within parts of equal length of the first: (R, 2)."""
     axis, beside = pair.T
     length = max(float(np.ptp(axis)), 1e-9)  # columns that are the same leave an axis of nothing
@@ -127,7 +127,7 @@ def _left_beside(pair: npt.NDArray[np.float64]) -> float:
     return float(np.square(beside - curve[place]).mean())
 
 
-def central(pair: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+def central(pair: npt.NDArray[np.floating]) -> Bool:
     """Return which rows are not in the tails of either column: (R, 2) -> (R,)."""
     low, high = np.quantile(pair, [_TAIL, 1 - _TAIL], axis=0)
     return np.asarray(((pair >= low) & (pair <= high)).all(axis=1))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from aedetect.figures.canvas import name_axes, new_figure
 from aedetect.figures.small_networks import ROWS, encode_windows, reconstruct_windows, train_small
@@ -24,7 +23,7 @@ class Latent:
     """Codes (N, 2) and mean squared residuals (N,) of rows held out."""
 
     codes: Float32
-    score: npt.NDArray[np.float32]
+    score: Float32
 
 
 def latent(prepared: PreparedRows, seed: int) -> Latent:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from aedetect.arrays import Float64
 from aedetect.figures.canvas import GREY, legend_below, name_axes, new_figure
 from aedetect.figures.small_networks import reconstruct_windows, train_small
 
@@ -28,8 +28,8 @@ class Field:
 
     points: Float32
     rebuilt: Float32
-    before: npt.NDArray[np.float64]  # from the points to the nearest row
-    after: npt.NDArray[np.float64]  # from their reconstructions to the nearest row
+    before: Float64  # from the points to the nearest row
+    after: Float64  # from their reconstructions to the nearest row
 
 
 def field(plane: Plane, seed: int) -> Field:
@@ -45,7 +45,7 @@ def field(plane: Plane, seed: int) -> Field:
     return Field(grid, rebuilt, _nearest(grid, plane), _nearest(rebuilt, plane))
 
 
-def _nearest(points: Float32, plane: Plane) -> npt.NDArray[np.float64]:
+def _nearest(points: Float32, plane: Plane) -> Float64:
     """Return the distance to the nearest row: (G, 2) -> (G,)."""
     from sklearn.neighbors import NearestNeighbors
 

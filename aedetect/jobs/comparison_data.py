@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from aedetect.arrays import Bool, Float32
+from aedetect.arrays import Bool, Float32, Float64, Int32
 from aedetect.data import Query, Rows, find_files, open_engine, read_rows
 from aedetect.data.memmap import map_rows
 from aedetect.evaluation.ranking import Planted
@@ -27,7 +26,6 @@ from aedetect.evaluation.synthetic_anomalies import (
 )
 from aedetect.jobs.dataset import DATASET_MEMORY_MB, apply_in_batches
 from aedetect.preprocessing import Part, Preparation, Prepared, Windows, positions, split_by_time
-from aedetect.preprocessing.preparation import apply, entity_codes
 from aedetect.scoring.schema_drift import schema_mismatches
 from aedetect.training import Ingested, PreparedRows
 
@@ -43,7 +41,7 @@ class ComparisonBatch:
     """Windows to score, and the entity of every row of their matrix: (R,)."""
 
     windows: Windows
-    entity: npt.NDArray[np.int32]
+    entity: Int32
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ def prepare_comparison(
         spread=_spreads(config, ingested),
     )
     anomalies = plan_anomalies(held_out, seed=config.training.seed)
-    entity = entity_codes(prepared.preparation, rows)
+    entity = prepared.preparation.entity_codes(rows)
     altered, planted = planted_rows(
         prepared.preparation, rows, held_out, anomalies, length=config.window.length
     )
@@ -124,7 +122,7 @@ def read_labelled(
     ends = np.flatnonzero((back >= config.window.length - 1) & observed.any(axis=1))
     truth = np.asarray(collected.values[ends, -1] > 0)
     windows = Windows(matrix, observed, ends, config.window.length)
-    batch = ComparisonBatch(windows, entity_codes(preparation, rows))
+    batch = ComparisonBatch(windows, preparation.entity_codes(rows))
     return Labelled(batch, truth) if truth.any() else None
 
 
@@ -138,16 +136,10 @@ def _collect_labelled(config: Config, ingested: Ingested, scratch: Path) -> Rows
     files = [file for file in found if label in file.columns and file.name not in wrong]
     if not files:
         return None
-    features = {feature.name: feature.categories for feature in schema.features}
-    query = Query(
-        files=files,
-        timestamp=schema.timestamp,
-        entity=schema.entity,
-        categories={**features, label: ()},
-    )
+    query = Query.of(schema, files, numbers=(label,))
     with open_engine(memory_mb=DATASET_MEMORY_MB, threads=2, scratch=scratch) as connection:
         return map_rows(
-            read_rows(connection, query), columns=len(features) + 1, folder=scratch
+            read_rows(connection, query), columns=len(query.categories), folder=scratch
         ).rows
 
 
@@ -166,7 +158,7 @@ def _copy(
     part = rows.take(slice(begin, stop))
     values = np.array(part.values)
     values[anomaly.start - begin :] = inject_anomalies(held_out, anomaly)
-    prepared = apply(preparation, replace(part, values=values))
+    prepared = preparation.transform(replace(part, values=values))
     here = slice(first - begin, None)
     return replace(
         prepared,
@@ -176,7 +168,7 @@ def _copy(
     )
 
 
-def _spreads(config: Config, ingested: Ingested) -> npt.NDArray[np.float64]:
+def _spreads(config: Config, ingested: Ingested) -> Float64:
     """Return the spread of numbers in the rows learnt from, 0 for text and booleans: (E, F)."""
     rows = ingested.rows
     parts = split_by_time(rows, holdout=config.calibration.holdout, gap=config.window.length)

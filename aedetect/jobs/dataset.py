@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from aedetect.arrays import Bool, Float32
 from aedetect.data import Query, Rows, Schema, Source, find_files, open_engine, read_rows
 from aedetect.data.memmap import batches_of, map_rows, sampling_period
 from aedetect.data.profiling import Survey, survey
@@ -24,8 +25,7 @@ from aedetect.events import Label, read_labels
 from aedetect.events.labels import CONFIRMED, FALSE_ALARM, LABEL_NAMES
 from aedetect.logs import log_event
 from aedetect.output import written
-from aedetect.preprocessing import Part, Windows, positions, split_by_time
-from aedetect.preprocessing import preparation as preparing
+from aedetect.preprocessing import Part, Preparation, Windows, positions, split_by_time
 from aedetect.preprocessing.windows import with_context
 from aedetect.timestamps import format_duration, parse_duration
 from aedetect.training import Ingested, PreparedRows
@@ -34,7 +34,6 @@ from aedetect.training.settings import FalseAlarms
 
 if TYPE_CHECKING:
     from aedetect.config import Config
-    from aedetect.preprocessing import Preparation
 
 logger = logging.getLogger(__name__)
 _T = TypeVar("_T", bound=np.generic)
@@ -90,7 +89,7 @@ def prepare_rows(config: Config, ingested: Ingested, scratch: Path) -> PreparedR
     rows, schema, length = ingested.rows, ingested.schema, config.window.length
     parts = split_by_time(rows, holdout=config.calibration.holdout, gap=length)
     limit = config.prepare.missing_limit
-    preparation = preparing.learn(
+    preparation = Preparation.fit(
         rows,
         parts,
         schema=schema,
@@ -164,7 +163,7 @@ def _label_notes(labels: Sequence[Label], false_alarms: FalseAlarms) -> list[str
 
 def apply_in_batches(
     preparation: Preparation, rows: Rows, scratch: Path
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+) -> tuple[Float32, Bool, Bool]:
     """Prepare all rows into mapped files: matrix (R, D + K), observed (R, D), usable (R,)."""
     width, columns, count = preparation.width, len(preparation.owner), len(rows)
     matrix = _mapped(scratch / "matrix.npy", np.dtype(np.float32), (count, width))
@@ -172,7 +171,7 @@ def apply_in_batches(
     usable = np.zeros(count, dtype=np.bool_)
     done = 0
     for batch, before in with_context(batches_of(rows), lookback=preparation.missing_limit):
-        part = preparing.apply(preparation, batch)
+        part = preparation.transform(batch)
         place = slice(done, done + len(batch) - before)
         matrix[place], observed[place] = part.matrix[before:], part.observed[before:]
         usable[place] = part.usable[before:] & ~part.infinite[before:].any(axis=1)

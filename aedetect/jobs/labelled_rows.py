@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from aedetect.arrays import Bool, Int64
+from aedetect.arrays import Bool, Int32, Int64
 from aedetect.calibration import HeldOut
 from aedetect.data import Query, Rows, open_engine, read_rows
 from aedetect.data.memmap import map_rows
@@ -18,7 +17,6 @@ from aedetect.data.sql import identifier
 from aedetect.detector import Evaluated, Series
 from aedetect.jobs.dataset import DATASET_MEMORY_MB, apply_in_batches
 from aedetect.preprocessing import Preparation, positions
-from aedetect.preprocessing.preparation import entity_codes
 from aedetect.training import Ingested
 
 if TYPE_CHECKING:
@@ -58,7 +56,7 @@ def labelled_rows(
         owner = _owners(ingested, rows)
         since = np.full(len(ingested.rows.names) + 1, np.iinfo(np.int64).max)  # the last: unseen
         np.minimum.at(since, normal.entity, normal.time)
-        codes = entity_codes(preparation, plain)
+        codes = preparation.entity_codes(plain)
         series = Series(matrix, observed, codes, back, valid=np.ones(len(rows), dtype=np.bool_))
         ends, evaluated = judge(series, truth & (rows.time >= since[owner]))
         return HeldOut.of(evaluated.score, entity=owner[ends], time=rows.time[ends], anomaly=True)
@@ -67,23 +65,23 @@ def labelled_rows(
 def _read(config: Config, ingested: Ingested, folder: Path, *, since: int) -> Rows:
     """Read rows with the label as last column, and those that the first of them need before."""
     schema, label = ingested.schema, str(config.data.label)
-    features = {feature.name: feature.categories for feature in schema.features}
     conditions = [f"({config.data.normal})"] if config.data.normal else []
     conditions += [f"{identifier(schema.entity)} IS NOT NULL"] if schema.entity else []
     lookback = config.window.length * schema.max_gap
-    query = Query(
-        files=ingested.source.files,
-        timestamp=schema.timestamp,
-        entity=schema.entity,
-        categories={**features, label: ()},
+    query = Query.of(
+        schema,
+        ingested.source.files,
+        numbers=(label,),
         where=" AND ".join(conditions) or None,
         start=since - lookback,
     )
     with open_engine(memory_mb=DATASET_MEMORY_MB, threads=2, scratch=folder) as connection:
-        return map_rows(read_rows(connection, query), columns=len(features) + 1, folder=folder).rows
+        return map_rows(
+            read_rows(connection, query), columns=len(query.categories), folder=folder
+        ).rows
 
 
-def _owners(ingested: Ingested, rows: Rows) -> npt.NDArray[np.int32]:
+def _owners(ingested: Ingested, rows: Rows) -> Int32:
     """Return each row's entity as among the normal rows: (R,), -1 when it has none of those."""
     known = {name: code for code, name in enumerate(ingested.rows.names)}
     lookup = np.array([known.get(name, -1) for name in rows.names], dtype=np.int32)

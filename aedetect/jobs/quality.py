@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from aedetect.arrays import Float64
+from aedetect.arrays import Float64, Int64
 from aedetect.data import Rows, find_files
 from aedetect.scoring.schema_drift import admitted, undated
 from aedetect.timestamps import format_duration, format_instant
@@ -66,8 +65,8 @@ class Quality:
 class _Statistics:
     """Per entity and column: (E, C)."""
 
-    present: npt.NDArray[np.int64]
-    infinite: npt.NDArray[np.int64]
+    present: Int64
+    infinite: Int64
     low: Float64
     high: Float64
     total: Float64

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aedetect import registry
-from aedetect.arrays import Float64
+from aedetect.arrays import Float64, Int32
 from aedetect.detector import Outline, read_outline
 from aedetect.events import Formation, form_events
 from aedetect.jobs import delivery
@@ -217,7 +216,7 @@ def _judged(work: ReflagPlan, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Fl
     return pa.RecordBatch.from_arrays(columns, schema=batch.schema), threshold, promised
 
 
-def _codes(saved: Outline, entity: pa.Array) -> npt.NDArray[np.int32]:
+def _codes(saved: Outline, entity: pa.Array) -> Int32:
     """Return each row's entity as learnt: (N,), 0 when all are scaled together, -1 when unseen."""
     if not saved.entities:
         return np.zeros(len(entity), dtype=np.int32)

@@ -178,12 +178,7 @@ def _mappable(place: Path, scratch: Path) -> Path:
 
 def _compute(scorer: Scorer, files: tuple[SourceFile, ...], scratch: Path) -> None:
     schema = scorer.schema
-    query = Query(
-        files=files,
-        timestamp=schema.timestamp,
-        entity=schema.entity,
-        categories={feature.name: feature.categories for feature in schema.features},
-    )
+    query = Query.of(schema, files)
     (scratch / CODES).mkdir()
     with (
         tempfile.TemporaryDirectory(prefix="aedetect-") as spill,

@@ -30,7 +30,6 @@ from aedetect.jobs.labelled_rows import labelled_rows
 from aedetect.jobs.run_record import run_metrics, run_parameters, signature_columns
 from aedetect.logs import log_event
 from aedetect.preprocessing import Part, Windows, split_by_time
-from aedetect.preprocessing import preparation as preparing
 from aedetect.registry.records import TrainingRecord
 from aedetect.training import Fitted, Ingested, PreparedRows, fit_trimmed, train_network
 from aedetect.training.fit import build_network
@@ -194,7 +193,7 @@ def series_of(ingested: Ingested, prepared: PreparedRows) -> Series:
     return Series(
         matrix=windows.matrix,
         observed=windows.observed,
-        entity=preparing.entity_codes(prepared.preparation, ingested.rows),
+        entity=prepared.preparation.entity_codes(ingested.rows),
         back=prepared.back,
         valid=np.ones(len(prepared.back), dtype=np.bool_),
     )

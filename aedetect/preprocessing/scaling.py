@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-import numpy.typing as npt
 
-from aedetect.arrays import Float64
+from aedetect.arrays import Bool, Float64, Int32
 from aedetect.preprocessing.settings import ScalerName
 
 IQR_OF_NORMAL = 1.349  # inter-quartile range of a normal distribution with standard deviation 1
@@ -28,7 +27,31 @@ class Scaling:
     scale: Float64
     quantiles: Float64 | None = None
 
-    def apply(self, values: Float64, entity: npt.NDArray[np.int32]) -> Float64:
+    @classmethod
+    def fit(cls, parts: list[Float64], *, scaler: ScalerName, flat: Bool) -> Scaling:
+        """Learn a scaling of a list of (R_e, D), one an entity, the last one of all together.
+
+        Columns marked in `flat` (D,) are left as they are. A constant column takes the spread of
+        all entities together; when that is nothing too, its own size, or 1 when it is 0: so the
+        first change of a constant counts as one spread and not as a hundred million.
+        """
+        learnt = [_typical(part, scaler) for part in parts]
+        center = np.stack([row for row, _ in learnt])
+        scale = np.stack([row for _, row in learnt])
+        size = np.abs(center)  # not the largest value: one outlier would make a column constant
+        pooled = np.where(
+            scale[-1] > _CONSTANT * size[-1], scale[-1], np.where(size[-1] > 0, size[-1], 1.0)
+        )
+        constant = scale <= _CONSTANT * size
+        scale = np.where(constant, pooled, scale)
+        center[:, flat], scale[:, flat] = 0.0, 1.0
+        if scaler != "quantile":
+            return cls(center, scale)
+        quantiles = np.stack([_quantiles(part) for part in parts])
+        quantiles = np.where(constant[:, :, None], center[:, :, None], quantiles)
+        return cls(center, scale, np.where(flat[:, None], NORMAL_SCORES, quantiles))
+
+    def transform(self, values: Float64, entity: Int32) -> Float64:
         """Measure values against what is typical of their entity: (R, D), (R,) -> (R, D)."""
         if self.quantiles is None:
             if len(self.center) == 1:
@@ -36,15 +59,13 @@ class Scaling:
             return np.asarray((values - self.center[entity]) / self.scale[entity])
         return self._by_entity(values, entity, inverse=False)
 
-    def undo(self, scaled: Float64, entity: npt.NDArray[np.int32]) -> Float64:
+    def inverse_transform(self, scaled: Float64, entity: Int32) -> Float64:
         """Return scaled values to original units: (R, D), (R,) -> (R, D)."""
         if self.quantiles is None:
             return scaled * self.scale[entity] + self.center[entity]
         return self._by_entity(scaled, entity, inverse=True)
 
-    def _by_entity(
-        self, values: Float64, entity: npt.NDArray[np.int32], *, inverse: bool
-    ) -> Float64:
+    def _by_entity(self, values: Float64, entity: Int32, *, inverse: bool) -> Float64:
         """Map through the quantiles, entity by entity and column by column."""
         assert self.quantiles is not None, "only the quantile scaler keeps quantiles"
         result = np.empty_like(values)
@@ -58,32 +79,6 @@ class Scaling:
                     known, wanted, slope = (scores, grid, scale)
                 result[chosen, column] = _extrapolate(values[chosen, column], known, wanted, slope)
         return result
-
-
-def learn_scaling(
-    parts: list[Float64], *, scaler: ScalerName, flat: npt.NDArray[np.bool_]
-) -> Scaling:
-    """Learn a scaling: a list of (R_e, D), one an entity, the last one of all together.
-
-    Columns marked in `flat` (D,) are left as they are. A constant column takes the spread of all
-    entities together; when that is nothing too, its own size, or 1 when it is 0: so the first
-    change of a constant counts as one spread and not as a hundred million.
-    """
-    learnt = [_typical(part, scaler) for part in parts]
-    center = np.stack([row for row, _ in learnt])
-    scale = np.stack([row for _, row in learnt])
-    size = np.abs(center)  # not the largest value: one outlier would make a column constant
-    pooled = np.where(
-        scale[-1] > _CONSTANT * size[-1], scale[-1], np.where(size[-1] > 0, size[-1], 1.0)
-    )
-    constant = scale <= _CONSTANT * size
-    scale = np.where(constant, pooled, scale)
-    center[:, flat], scale[:, flat] = 0.0, 1.0
-    if scaler != "quantile":
-        return Scaling(center, scale)
-    quantiles = np.stack([_quantiles(part) for part in parts])
-    quantiles = np.where(constant[:, :, None], center[:, :, None], quantiles)
-    return Scaling(center, scale, np.where(flat[:, None], NORMAL_SCORES, quantiles))
 
 
 def _typical(part: Float64, scaler: ScalerName) -> tuple[Float64, Float64]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from enum import IntEnum
 
 import numpy as np
-import numpy.typing as npt
 
+from aedetect.arrays import Int8
 from aedetect.data import Rows
 
 VALIDATE_SHARE = 0.1  # of the rows that are not held out: enough for early stopping
@@ -22,7 +22,7 @@ class Part(IntEnum):
     CALIBRATE = 2
 
 
-def split_by_time(rows: Rows, *, holdout: float, gap: int) -> npt.NDArray[np.int8]:
+def split_by_time(rows: Rows, *, holdout: float, gap: int) -> Int8:
     """Assign every row to a part: (R,) of `Part`.
 
     Of each entity the last `holdout` of its rows calibrate, a tenth before them validates and the

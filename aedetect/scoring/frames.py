@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aedetect.arrays import Float64
+from aedetect.arrays import Float64, Int64
 from aedetect.data import Feature, Rows, Schema
 from aedetect.data.reader import text_codes
 from aedetect.data.schema import kind_of
@@ -91,9 +91,7 @@ def _check(schema: Schema, table: pa.Table) -> None:
             raise SchemaMismatch(f'column "{feature.name}" must hold {needed}, got {kind}')
 
 
-def _ordered(
-    schema: Schema, table: pa.Table, time: pa.ChunkedArray
-) -> tuple[Rows, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+def _ordered(schema: Schema, table: pa.Table, time: pa.ChunkedArray) -> tuple[Rows, Int64]:
     """Return the rows by entity and time, and where each came from: (R,)."""
     entity = _names(table[schema.entity]) if schema.entity else pa.nulls(len(table), pa.string())
     encoded = pa.chunked_array(

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from aedetect.arrays import Int64
 from aedetect.data import Source, SourceFile
 from aedetect.data.sources import SetAside
 from aedetect.errors import UnreadableFile
@@ -49,8 +49,8 @@ class _Index:
     files: tuple[SourceFile, ...]
     fingerprints: Mapping[str, str]
     suppression: Suppression
-    first: npt.NDArray[np.int64]
-    last: npt.NDArray[np.int64]
+    first: Int64
+    last: Int64
 
     @classmethod
     def of(

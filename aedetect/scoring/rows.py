@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from aedetect.arrays import Float32
+from aedetect.arrays import Float32, Int32
 from aedetect.detector import Scored, Series
 from aedetect.explain import blame_features, find_counterfactual
 from aedetect.preprocessing import Prepared, positions
-from aedetect.preprocessing.preparation import apply
 from aedetect.scoring.suppression import JudgedRows, Suppression, suppress_rows
 from aedetect.timestamps import format_duration
 
@@ -34,7 +32,7 @@ def score_rows(
     kept = rows.take(~again) if again.any() else rows
     asked = wanted[~again] if again.any() else wanted
     pooled = detector.calibration.unseen == "pooled"
-    prepared = apply(detector.scorer.preparation, kept, unseen=pooled)
+    prepared = detector.scorer.preparation.transform(kept, unseen=pooled)
     series = Series(
         matrix=prepared.matrix,
         observed=prepared.observed,
@@ -101,7 +99,7 @@ def _rows_back(detector: Detector, rows: Rows, prepared: Prepared) -> Int64:
 
 def _reasons(
     detector: Detector, rows: Rows, prepared: Prepared, back: Int64
-) -> tuple[tuple[str, ...], npt.NDArray[np.int32]]:
+) -> tuple[tuple[str, ...], Int32]:
     """Return every reason there can be, and the index of each row's, should it not be scored.
 
     The most specific wins, so it is set last.
@@ -143,7 +141,7 @@ def _nameless(detector: Detector, rows: Rows) -> Bool:
     return np.asarray(nameless[rows.entity])
 
 
-def _set_first(reason: npt.NDArray[np.int32], marks: Bool, *, offset: int) -> None:
+def _set_first(reason: Int32, marks: Bool, *, offset: int) -> None:
     """Where any feature is marked, set the reason that belongs to the first of them."""
     rows = np.flatnonzero(marks.any(axis=1))
     reason[rows] = offset + marks[rows].argmax(axis=1)

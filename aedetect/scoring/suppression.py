@@ -14,8 +14,8 @@ from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from aedetect.arrays import Float64, Int32, Int64
 from aedetect.data import Schema
 from aedetect.data.schema import suggest_nearest
 from aedetect.errors import ConfigError
@@ -62,7 +62,7 @@ class Suppression:
 class SuppressedRows:
     """Why rows are kept quiet: (N,) index into the reasons, -1 for those that are not."""
 
-    reason: npt.NDArray[np.int32]
+    reason: Int32
     reasons: tuple[str, ...]
 
 
@@ -77,7 +77,7 @@ class JudgedRows:
     evaluated: Evaluated
     observed: Float32
     seen: Bool
-    threshold: npt.NDArray[np.float64]
+    threshold: Float64
 
     @property
     def above(self) -> Bool:
@@ -139,7 +139,7 @@ def suppress_rows(suppression: Suppression, scorer: Scorer, judged: JudgedRows) 
 
 
 def _judge_features(
-    suppression: Suppression, scorer: Scorer, judged: JudgedRows, reason: npt.NDArray[np.int32]
+    suppression: Suppression, scorer: Scorer, judged: JudgedRows, reason: Int32
 ) -> list[str]:
     """Set the reason of the rows that only ignored features made strange; return the reasons."""
     above = np.flatnonzero(judged.above)
@@ -159,12 +159,10 @@ def _judge_features(
     return [f"only ignored features: {', '.join(names[which])}" for which in kinds]
 
 
-def _muted(
-    suppression: Suppression, scorer: Scorer, judged: JudgedRows, chosen: npt.NDArray[np.int64]
-) -> Bool:
+def _muted(suppression: Suppression, scorer: Scorer, judged: JudgedRows, chosen: Int64) -> Bool:
     """Say which errors of the chosen rows do not count: (M, F)."""
     names = scorer.schema.names
-    first = np.flatnonzero(np.diff(scorer.preparation.owner, prepend=-1))
+    first = scorer.preparation.first_columns
     expected = judged.evaluated.expected[chosen][:, first]
     observed = judged.observed[chosen][:, first]
     muted = np.zeros(observed.shape, dtype=np.bool_)

@@ -146,17 +146,13 @@ def _write(unit: Unit, detector: Detector, origin: Origin, folder: Path) -> Comp
     )
 
 
-def _batches(
-    unit: Unit, detector: Detector, folder: Path
-) -> Iterator[tuple[Rows, np.ndarray[tuple[int], np.dtype[np.bool_]]]]:
+def _batches(unit: Unit, detector: Detector, folder: Path) -> Iterator[tuple[Rows, Bool]]:
     """Yield rows with those around them that count, and which are the partition's own turn."""
     scorer, own = detector.scorer, unit.partition
     schema, lookback, lookahead = scorer.schema, scorer.lookback, scorer.lookahead
-    query = Query(
-        files=unit.files,
-        timestamp=schema.timestamp,
-        entity=schema.entity,
-        categories={feature.name: feature.categories for feature in schema.features},
+    query = Query.of(
+        schema,
+        unit.files,
         start=own.start - lookback,
         end=own.end + lookahead,
     )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from aedetect.arrays import Float64, Int8
 from aedetect.data.sql import identifier, sql_literal
 from aedetect.events.grouping import group_rows
 from aedetect.timestamps import NANOSECONDS, format_instant
@@ -40,7 +40,7 @@ class SuspectRows:
 def suspect_stretches(
     trimmed: Trimmed,
     windows: Mapping[Part, Windows],
-    part: npt.NDArray[np.int8],
+    part: Int8,
     *,
     rows: Rows,
     schema: Schema,
@@ -92,7 +92,7 @@ def _shares(
     found: EventGroups,
     chosen: Int64,
     preparation: Preparation,
-) -> npt.NDArray[np.float64]:
+) -> Float64:
     """Return each feature's share of a stretch's squared error: (S, F)."""
     stretch = np.full(len(trimmed.strange), -1)
     stretch[chosen] = np.repeat(np.arange(len(found)), found.last - found.first + 1)
@@ -102,7 +102,7 @@ def _shares(
             for step in range(windows[each].length):
                 own = stretch[ends - (windows[each].length - 1) + step]
                 np.add.at(columns, own[own >= 0], squared[own >= 0, step])
-    first = np.flatnonzero(np.diff(preparation.owner, prepend=-1))
+    first = preparation.first_columns
     totals = np.add.reduceat(columns, first, axis=1)
     return np.asarray(totals / np.maximum(totals.sum(axis=1, keepdims=True), 1e-300))
 

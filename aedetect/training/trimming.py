@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from aedetect.arrays import Float64, Int8
 from aedetect.errors import TooFewRows
 from aedetect.logs import log_event
 from aedetect.preprocessing import Part
@@ -50,7 +50,7 @@ class Trimmed:
 
     fitted: Fitted
     windows: Mapping[Part, Windows]  # without those that hold rows set aside
-    error: npt.NDArray[np.float64]
+    error: Float64
     cut: float
     strange: Bool
 
@@ -58,7 +58,7 @@ class Trimmed:
 def fit_trimmed(
     model: Autoencoder,
     windows: Mapping[Part, Windows],
-    part: npt.NDArray[np.int8],
+    part: Int8,
     *,
     settings: TrainingSettings,
 ) -> Trimmed:
@@ -94,9 +94,7 @@ def without(windows: Windows, aside: Bool) -> Windows:
     return replace(windows, ends=windows.ends[held == 0])
 
 
-def worst_rows(
-    error: npt.NDArray[np.float64], part: npt.NDArray[np.int8], *, share: float
-) -> tuple[float, Bool]:
+def worst_rows(error: Float64, part: Int8, *, share: float) -> tuple[float, Bool]:
     """Return the largest error of a row that is kept, and which rows are not: (R,), (R,) -> (R,).
 
     >>> error, part = np.array([1.0, 9.0, 2.0, 8.0]), np.array([0, 0, 1, 1], np.int8)
@@ -109,13 +107,13 @@ def worst_rows(
     return cut, np.isin(part, (Part.LEARN, Part.VALIDATE)) & (error > limit)
 
 
-def _largest_kept(error: npt.NDArray[np.float64], share: float) -> float:
+def _largest_kept(error: Float64, share: float) -> float:
     known = error[~np.isnan(error)]
     rank = len(known) - int(share * len(known)) - 1
     return float(np.partition(known, rank)[rank])
 
 
-def row_errors(model: Autoencoder, parts: list[Windows], *, rows: int) -> npt.NDArray[np.float64]:
+def row_errors(model: Autoencoder, parts: list[Windows], *, rows: int) -> Float64:
     """Return each row's mean squared error over its observed cells and its windows: (R,).
 
     NaN where no window covers a row, or nothing of it was observed.

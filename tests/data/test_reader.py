@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from aedetect.data import Query, Rows, find_files, open_engine, read_rows, reader
+from aedetect.data import Feature, Query, Rows, Schema, find_files, open_engine, read_rows, reader
 from aedetect.data.reader import text_codes
 from aedetect.data.sql import columns_in, identifier
 from aedetect.errors import ConfigError, UnreadableFile
@@ -30,6 +30,18 @@ def rows_of(tmp_path):
             return list(read_rows(connection, query))
 
     return rows_of
+
+
+def test_a_query_of_a_schema_reads_its_features_and_then_further_numbers():
+    """In the order of the model's columns; a label comes last."""
+    features = (Feature("mode", "category", ("off", "on")), Feature("load", "number"))
+    schema = Schema(
+        timestamp="t", aware=False, entity="u", features=features, context=(), period=1, max_gap=5
+    )
+    query = Query.of(schema, [], numbers=("label",), where="load > 0", start=1, end=2)
+    assert list(query.categories.items()) == [("mode", ("off", "on")), ("load", ()), ("label", ())]
+    assert (query.timestamp, query.entity, query.where) == ("t", "u", "load > 0")
+    assert (query.start, query.end) == (1, 2)
 
 
 def flat(batches):

@@ -20,10 +20,8 @@ from aedetect.preprocessing.windows import gather
 @pytest.fixture
 def held_out(learnt):
     """The windows that the network never saw, and the entity of each row."""
-    from aedetect.preprocessing.preparation import entity_codes
-
     windows = learnt.prepared.windows[Part.CALIBRATE]
-    return windows, entity_codes(learnt.prepared.preparation, learnt.ingested.rows)
+    return windows, learnt.prepared.preparation.entity_codes(learnt.ingested.rows)
 
 
 def evaluate(scorer, held_out):

@@ -11,7 +11,6 @@ from aedetect.calibration.calibration import Threshold
 from aedetect.data import Rows
 from aedetect.detector.reconstruction import last_rows
 from aedetect.explain import rank_causes
-from aedetect.preprocessing.preparation import apply
 from aedetect.scoring import score_rows
 from aedetect.timestamps import NANOSECONDS
 
@@ -61,7 +60,7 @@ def test_shares_sum_to_one_and_come_largest_first(detector, spoilt):
 def test_expected_is_the_models_own_reconstruction(detector, spoilt):
     """Not a mean of the input: it follows from the network, step by step."""
     scorer = detector.scorer
-    prepared = apply(scorer.preparation, spoilt)
+    prepared = scorer.preparation.transform(spoilt)
     ends = np.arange(scorer.length - 1, len(spoilt) - 1)  # all but the spoilt row
     rebuilt = last_rows(scorer.model, prepared.matrix, ends)
     units = rebuilt * scorer.preparation.scaling.scale[0] + scorer.preparation.scaling.center[0]

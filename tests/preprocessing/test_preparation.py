@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aedetect.data import Feature, Rows, Schema
-from aedetect.preprocessing import Part
-from aedetect.preprocessing.preparation import apply, carry_from, encode_categories, learn, undo
+from aedetect.preprocessing import Part, Preparation
+from aedetect.preprocessing.encoding import encode_categories
+from aedetect.preprocessing.filling import carry_from
 from aedetect.preprocessing.settings import PrepareSettings
 from aedetect.timestamps import NANOSECONDS
 
@@ -42,7 +43,7 @@ def prepared_by(table, *features, context=(), parts=None, limit=10, **settings):
         period=MINUTE,
         max_gap=5 * MINUTE,
     )
-    return learn(
+    return Preparation.fit(
         table,
         np.zeros(len(table), dtype=np.int8) if parts is None else parts,
         schema=schema,
@@ -68,9 +69,9 @@ def test_only_the_rows_to_learn_from_are_learnt_from():
 def test_each_entity_is_measured_by_itself_unless_told_otherwise():
     """The same value is high here and low there."""
     table = rows(np.concatenate([STEADY.values, STEADY.values + 100]), names=("u", "v"))
-    own = apply(prepared_by(table), table).matrix
+    own = prepared_by(table).transform(table).matrix
     np.testing.assert_allclose(own[:100], own[100:], atol=1e-4)
-    together = apply(prepared_by(table, per_entity=False), table).matrix
+    together = prepared_by(table, per_entity=False).transform(table).matrix
     assert together[:100].max() < together[100:].min()
 
 
@@ -89,14 +90,14 @@ def test_an_entity_with_few_rows_takes_what_is_typical_of_all():
 def test_an_unseen_entity_is_not_usable():
     """Nothing is typical of it; scaled together, it is like the others."""
     stranger = replace(STEADY, names=("stranger",))
-    assert not apply(prepared_by(STEADY), stranger).usable.any()
-    assert apply(prepared_by(STEADY, per_entity=False), stranger).usable.all()
+    assert not prepared_by(STEADY).transform(stranger).usable.any()
+    assert prepared_by(STEADY, per_entity=False).transform(stranger).usable.all()
 
 
 def test_a_missing_value_is_carried_for_so_long():
     """The last value up to the limit, then the row cannot be used; it is observed nowhere."""
     table = rows([1.0, *[np.nan] * 4, 2.0])
-    prepared = apply(prepared_by(STEADY, limit=2), table)
+    prepared = prepared_by(STEADY, limit=2).transform(table)
     assert prepared.usable.tolist() == [True, True, True, False, False, True]
     assert prepared.observed.ravel().tolist() == [True, *[False] * 4, True]
     np.testing.assert_array_equal(prepared.matrix[:3], prepared.matrix[[0, 0, 0]])
@@ -106,7 +107,7 @@ def test_nothing_is_carried_over_from_another_entity():
     """The first row of an entity has nothing before it."""
     table = rows([1.0, 2.0, np.nan, 3.0], names=("u", "v"))
     learnt = prepared_by(rows(np.tile(STEADY.values, (2, 1)), names=("u", "v")))
-    assert apply(learnt, table).usable.tolist() == [True, True, False, True]
+    assert learnt.transform(table).usable.tolist() == [True, True, False, True]
 
 
 @pytest.mark.parametrize(
@@ -114,14 +115,14 @@ def test_nothing_is_carried_over_from_another_entity():
 )
 def test_a_missing_value_is_typical_or_refused(missing, usable):
     """By the setting."""
-    prepared = apply(prepared_by(STEADY, missing=missing), rows([1.0, np.nan]))
+    prepared = prepared_by(STEADY, missing=missing).transform(rows([1.0, np.nan]))
     assert prepared.usable.tolist() == usable
     assert prepared.matrix[1, 0] == 0
 
 
 def test_an_infinite_value_is_marked_and_treated_as_missing():
     """It never reaches the model."""
-    prepared = apply(prepared_by(STEADY), rows([1.0, np.inf, -np.inf]))
+    prepared = prepared_by(STEADY).transform(rows([1.0, np.inf, -np.inf]))
     assert prepared.infinite.ravel().tolist() == [False, True, True]
     assert np.isfinite(prepared.matrix).all()
     assert prepared.observed.ravel().tolist() == [True, False, False]
@@ -131,7 +132,8 @@ def test_a_category_becomes_a_column_for_each_value():
     """One never seen is in none of them, a missing one is carried."""
     learnt = prepared_by(rows([[0.0, 0.0], [1.0, 1.0]] * 50), NUMBER, MODE)
     assert learnt.owner.tolist() == [0, 1, 1]
-    seen = apply(learnt, rows([[0.0, 0.0], [0.0, 1.0], [0.0, -1.0], [0.0, np.nan]]))
+    assert learnt.first_columns.tolist() == [0, 1]
+    seen = learnt.transform(rows([[0.0, 0.0], [0.0, 1.0], [0.0, -1.0], [0.0, np.nan]]))
     np.testing.assert_array_equal(seen.matrix[:, 1:], [[1, 0], [0, 1], [0, 0], [0, 0]])
     assert seen.observed[:, 1:].tolist() == [[True, True]] * 3 + [[False, False]]
 
@@ -146,7 +148,7 @@ def test_context_is_a_circle():
     learnt = prepared_by(STEADY, context=("hour", "weekday"))
     assert learnt.width == 5
     day = replace(STEADY, time=np.arange(100) * 6 * NANOSECONDS["h"])
-    calendar = apply(learnt, day).matrix[:, 1:]
+    calendar = learnt.transform(day).matrix[:, 1:]
     np.testing.assert_allclose(calendar[:4, 0], [0, 1, 0, -1], atol=1e-6)
     np.testing.assert_allclose(calendar[0], calendar[28], atol=1e-6)
 
@@ -155,14 +157,14 @@ def test_context_is_a_circle():
 def test_what_is_prepared_can_be_undone(value):
     """To the original unit, also beyond the limit from which values grow slowly."""
     learnt = prepared_by(STEADY)
-    matrix = apply(learnt, rows([value])).matrix.astype(np.float64)
-    back = undo(learnt, matrix, np.zeros(1, dtype=np.int32))[0, 0]
+    matrix = learnt.transform(rows([value])).matrix.astype(np.float64)
+    back = learnt.inverse_transform(matrix, np.zeros(1, dtype=np.int32))[0, 0]
     assert back == pytest.approx(value, rel=1e-4, abs=1e-5)
 
 
 def test_values_beyond_the_limit_grow_slowly_and_never_stop():
     """The network stays in its range, and a stranger value stays stranger."""
-    far = apply(prepared_by(STEADY), rows([20.0, 1e3, 1e6, 1e300])).matrix.ravel()
+    far = prepared_by(STEADY).transform(rows([20.0, 1e3, 1e6, 1e300])).matrix.ravel()
     assert (np.diff(far) > 0).all()
     assert far[0] > 10
     assert far[-1] < 1000
@@ -195,5 +197,5 @@ def test_a_row_needs_half_the_features_that_rows_typically_have(share, cells, ne
     parts = np.zeros(100, dtype=np.int8)
     table = rows(values)
     chosen = PrepareSettings(min_observed=share)
-    learnt = learn(table, parts, schema=schema, settings=chosen, missing_limit=10)
+    learnt = Preparation.fit(table, parts, schema=schema, settings=chosen, missing_limit=10)
     assert learnt.min_observed == needed

@@ -7,7 +7,7 @@ import typing
 import numpy as np
 import pytest
 
-from aedetect.preprocessing.scaling import learn_scaling
+from aedetect.preprocessing.scaling import Scaling
 from aedetect.preprocessing.settings import ScalerName
 
 SCALERS = typing.get_args(ScalerName)
@@ -16,23 +16,25 @@ FLAT = np.array([False])
 
 def one(values, scaler="standard"):
     """The scaling of one column of one series."""
-    return learn_scaling([np.array(values, dtype=float)[:, None]], scaler=scaler, flat=FLAT)
+    return Scaling.fit([np.array(values, dtype=float)[:, None]], scaler=scaler, flat=FLAT)
 
 
 def scaled(scaling, *values):
     """Values of the one column, measured."""
     column = np.array(values, dtype=float)[:, None]
-    return scaling.apply(column, np.zeros(len(column), dtype=np.int32)).ravel()
+    return scaling.transform(column, np.zeros(len(column), dtype=np.int32)).ravel()
 
 
 @pytest.mark.parametrize("scaler", SCALERS)
 def test_what_is_scaled_can_be_undone(scaler):
     """To the original units, within what was learnt and beyond."""
     values = np.random.default_rng(0).lognormal(size=(500, 2))
-    scaling = learn_scaling([values[:250], values], scaler=scaler, flat=np.zeros(2, dtype=bool))
+    scaling = Scaling.fit([values[:250], values], scaler=scaler, flat=np.zeros(2, dtype=bool))
     entity = np.repeat(np.array([0, 1], dtype=np.int32), 250)
     wide = values * np.linspace(-3, 3, 500)[:, None]
-    np.testing.assert_allclose(scaling.undo(scaling.apply(wide, entity), entity), wide, rtol=1e-9)
+    np.testing.assert_allclose(
+        scaling.inverse_transform(scaling.transform(wide, entity), entity), wide, rtol=1e-9
+    )
 
 
 @pytest.mark.parametrize("scaler", SCALERS)
@@ -95,8 +97,8 @@ def test_a_constant_of_one_entity_takes_the_spread_of_all():
     """An idle machine is measured by the others."""
     idle, busy = np.zeros((100, 1)), np.array([[-1.0], [1.0]] * 50)
     pooled = np.concatenate([idle, busy])
-    scaling = learn_scaling([idle, busy, pooled], scaler="standard", flat=FLAT)
-    change = scaling.apply(np.array([[1.0]]), np.zeros(1, dtype=np.int32))
+    scaling = Scaling.fit([idle, busy, pooled], scaler="standard", flat=FLAT)
+    change = scaling.transform(np.array([[1.0]]), np.zeros(1, dtype=np.int32))
     assert change[0, 0] == pytest.approx(1 / pooled.std())
 
 
@@ -115,5 +117,5 @@ def test_missing_and_infinite_values_are_not_learnt_from(scaler):
 def test_flat_columns_are_left_as_they_are(scaler):
     """A category's column is 0 or 1."""
     values = np.array([[0.0], [1.0]] * 50)
-    scaling = learn_scaling([values], scaler=scaler, flat=np.array([True]))
+    scaling = Scaling.fit([values], scaler=scaler, flat=np.array([True]))
     np.testing.assert_allclose(scaled(scaling, 0, 1), [0, 1], atol=1e-12)
