@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from aedetect.calibration.held_out import HeldOut
 from aedetect.events import Label
 from aedetect.events.labels import CONFIRMED
-from aedetect.output.filesystem import parquet_files
-from aedetect.output.partitions import SCORES, parse_folder
+from aedetect.output import list_files
+from aedetect.output.partitions import SCORES, Span
 from aedetect.timestamps import to_nanoseconds
 
 _COLUMNS = ["timestamp", "entity", "score"]
@@ -33,12 +32,11 @@ def with_confirmed(
     out already stay as they are.
     """
     known = {name: code for code, name in enumerate(entities)}
-    paths = parquet_files(output / SCORES)
     found = [
         _rows(table, each, known.get(each.entity, 0 if not entities else -1))
         for each in labels
         if each.opinion == CONFIRMED
-        for table in _scored(paths, output, each)
+        for table in _scored(output, each)
     ]
     if not found:
         return held_out
@@ -53,14 +51,10 @@ def with_confirmed(
     return rows.take(np.sort(first))
 
 
-def _scored(paths: Sequence[Path], output: Path, label: Label) -> Iterator[pa.Table]:
+def _scored(output: Path, label: Label) -> Iterator[pa.Table]:
     """Yield the scored rows of one event."""
-    for path in paths:
-        partition = parse_folder(str(path.parent.relative_to(output / SCORES)))
-        if partition is None or partition.start > label.end or partition.end <= label.start:
-            continue
-        with path.open("rb") as stream:
-            table = pq.ParquetFile(stream).read(columns=_COLUMNS)
+    for file in list_files(output, SCORES, span=Span(label.start, label.end + 1)):
+        table = file.read(_COLUMNS)
         same = pc.equal(table["entity"], label.entity) if label.entity else pc.is_null(table[1])
         moment = to_nanoseconds(table["timestamp"])
         inside = pc.and_(pc.greater_equal(moment, label.start), pc.less_equal(moment, label.end))

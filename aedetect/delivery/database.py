@@ -11,12 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aedetect.delivery.connection import BUSY_SECONDS, connect
-from aedetect.delivery.output_files import (
-    OutputFile,
-    list_output_files,
-    output_fingerprint,
-    read_batches,
-)
+from aedetect.delivery.output_files import output_fingerprint, read_batches
 from aedetect.delivery.tables import (
     EVENTS,
     PARTITIONS,
@@ -27,7 +22,7 @@ from aedetect.delivery.tables import (
     times_of,
 )
 from aedetect.logs import log_event
-from aedetect.output import Partition
+from aedetect.output import OutputFile, Partition, list_files
 from aedetect.output.partitions import FLAGGED, parse_folder
 
 if TYPE_CHECKING:
@@ -61,9 +56,9 @@ def sync(output: Path, *, detector: str, url: str, settings: DatabaseSettings) -
     with connect(url) as connection:
         create(connection, metadata, tables)
         for kind in (EVENTS, FLAGGED):
-            files = list_output_files(output, kind)
-            if files is None:  # perhaps the disk is not there: no reason to withdraw anything
-                continue
+            if not (output / kind).is_dir():
+                continue  # perhaps the disk is not there: no reason to withdraw anything
+            files = list_files(output, kind)
             target = _Target(connection, tables, detector, kind)
             noted = target.noted()
             # First: where days became hours, the rows of a day are those of its hours.

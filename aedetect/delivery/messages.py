@@ -11,13 +11,11 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from aedetect.data.time_ranges import enclosing, time_ranges
-from aedetect.delivery.output_files import list_output_files
 from aedetect.delivery.settings import NotifySettings
-from aedetect.delivery.tables import EVENTS
-from aedetect.output.partitions import SCORES
+from aedetect.output import list_files
+from aedetect.output.catalog import list_event_files
+from aedetect.output.partitions import SCORES, Span
 from aedetect.output.schemas import SEVERITIES
 from aedetect.timestamps import parse_duration, to_nanoseconds
 
@@ -71,11 +69,8 @@ def recent(output: Path, settings: NotifySettings) -> list[PendingEvents]:
         return []
     since = newest - parse_duration(settings.max_age)
     found: list[PendingEvents] = []
-    for file in list_output_files(output, EVENTS) or ():
-        with file.path.open("rb") as stream, pq.ParquetFile(stream) as parquet:
-            ends = enclosing(time_ranges(parquet, "end"))
-            if ends is not None and ends.last >= since:
-                found += _reported(parquet.read(columns=_COLUMNS), since, settings)
+    for file in list_event_files(output, Span(since, None)):
+        found += _reported(file.read(_COLUMNS), since, settings)
     return sorted(found, key=lambda news: (news.start, news.event_id))
 
 
@@ -157,9 +152,5 @@ def _reported(table: pa.Table, since: int, settings: NotifySettings) -> list[Pen
 
 def _newest(output: Path) -> int | None:
     """Return the moment of the newest row that was scored, in ns."""
-    for file in reversed(list_output_files(output, SCORES) or ()):
-        with file.path.open("rb") as stream, pq.ParquetFile(stream) as parquet:
-            times = enclosing(time_ranges(parquet, "timestamp"))
-            if times is not None:
-                return times.last
-    return None
+    times = (file.times("timestamp") for file in reversed(list_files(output, SCORES)))
+    return next((each.last for each in times if each is not None), None)

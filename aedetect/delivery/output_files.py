@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,37 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aedetect.errors import OutputError
-from aedetect.output import Partition
-from aedetect.output.atomic import PART
-from aedetect.output.filesystem import parquet_files
-from aedetect.output.partitions import parse_folder
 
 BATCH_SIZE = 5_000  # rows at a time
 _CHUNK = 1 << 20  # bytes hashed at a time
 _UTC = pa.timestamp("us", tz="UTC")
 _NO_TEXT = {0: "\ufffd"}  # PostgreSQL takes no NUL
-
-
-@dataclass(frozen=True)
-class OutputFile:
-    """One file of one kind of output."""
-
-    path: Path
-    partition: Partition
-
-
-def list_output_files(output: Path, kind: str) -> list[OutputFile] | None:
-    """List the files of a kind by time; None when there is not even a folder of it."""
-    root = output / kind
-    if not root.is_dir():
-        return None
-    found = [
-        OutputFile(path, at)
-        for path in parquet_files(root)
-        if path.name == PART
-        and (at := parse_folder(path.parent.relative_to(root).as_posix())) is not None
-    ]
-    return sorted(found, key=lambda file: file.partition)
 
 
 def output_fingerprint(stream: IO[bytes]) -> str:

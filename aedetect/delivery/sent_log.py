@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from aedetect.errors import OutputError
 from aedetect.output import aside, publish, written
 from aedetect.output.atomic import PART
+from aedetect.output.files import read_parquet
 
 NOTIFIED = "notified"
 _SCHEMA = pa.schema([(name, pa.string()) for name in ("receiver", "kind", "key", "severity")])
@@ -40,8 +41,7 @@ def read_sent(output: Path) -> dict[SentEntry, str]:
     if not path.exists():
         return {}
     try:
-        with path.open("rb") as stream:
-            rows = pq.ParquetFile(stream).read(columns=_SCHEMA.names).to_pylist()
+        rows = read_parquet(path, _SCHEMA.names).to_pylist()
         return {SentEntry(r["receiver"], r["kind"], r["key"]): r["severity"] for r in rows}
     except (OSError, pa.ArrowException, KeyError) as error:
         raise OutputError(

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from aedetect.arrays import Float64
 from aedetect.errors import NoData
 from aedetect.events import EventRules
 from aedetect.events.grouping import REPORTED, group_rows, suppressed_groups
-from aedetect.output.filesystem import parquet_files
-from aedetect.output.partitions import SCORES, Span, parse_folder
+from aedetect.output import list_files
+from aedetect.output.partitions import SCORES, Span
 from aedetect.output.schemas import ANOMALY, NORMAL
 from aedetect.timestamps import NANOSECONDS, format_instant, to_nanoseconds
 
@@ -134,13 +133,8 @@ def backtest_threshold(
 
 def newest_timestamp(output: Path, *, until: int | None) -> int:
     """Return the moment (ns) of the last scored row before `until`. Raises NoData without any."""
-    root = output / SCORES
-    for path in reversed(parquet_files(root)):
-        partition = parse_folder(str(path.parent.relative_to(root)))
-        if partition is None or (until is not None and partition.start >= until):
-            continue
-        with path.open("rb") as stream:
-            times = pq.ParquetFile(stream).read(columns=["timestamp"])["timestamp"]
+    for file in reversed(list_files(output, SCORES, span=Span(None, until))):
+        times = file.read(["timestamp"])["timestamp"]
         moments = times.filter(_inside(times, Span(None, until)))
         if len(moments):
             return int(to_nanoseconds(pc.max(moments)).as_py())
@@ -198,17 +192,12 @@ class _Strange:
 
 def _scored(output: Path, span: Span) -> Iterator[pa.RecordBatch]:
     """Yield the rows of scores/ that have a verdict of their own, in the time asked for."""
-    root = output / SCORES
-    for path in parquet_files(root):
-        partition = parse_folder(str(path.parent.relative_to(root)))
-        if partition is None or not span.covers(partition):
-            continue
-        with path.open("rb") as stream, pq.ParquetFile(stream, pre_buffer=False) as parquet:
-            for batch in parquet.iter_batches(columns=_COLUMNS):
-                judged = pc.is_in(batch["verdict"], pa.array([NORMAL, ANOMALY]))
-                kept = batch.filter(pc.and_(judged, _inside(batch["timestamp"], span)))
-                if kept.num_rows:
-                    yield kept
+    for file in list_files(output, SCORES, span=span):
+        for batch in file.batches(_COLUMNS):
+            judged = pc.is_in(batch["verdict"], pa.array([NORMAL, ANOMALY]))
+            kept = batch.filter(pc.and_(judged, _inside(batch["timestamp"], span)))
+            if kept.num_rows:
+                yield kept
 
 
 def _inside(times: pa.Array, span: Span) -> pa.Array:

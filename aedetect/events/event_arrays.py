@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from aedetect.events.flagged_rows import FlaggedColumns
     from aedetect.events.grouping import EventGroups, EventRules
 
+_NEVER = np.iinfo(np.int64).max
+
 
 @dataclass(frozen=True, kw_only=True)
 class EventArrays:
@@ -80,6 +82,24 @@ class EventArrays:
     def file_of_rows(self, number: int) -> Int32:
         """Return in which files the events of a file's rows begin."""
         return np.unique(self.file[self.of_rows(number)])
+
+    def reach(self, number: int) -> int | None:
+        """Return when the earliest event began that reaches into a file from before (ns)."""
+        found = self._reach[number] if number < len(self._reach) else _NEVER
+        return None if found == _NEVER else int(found)
+
+    @cached_property
+    def _reach(self) -> Int64:
+        """Earliest start of the events that reach into each file from before: (files,)."""
+        order = np.argsort(self.start, kind="stable")
+        first, last, start = self.file[order], self.last_file[order], self.start[order]
+        furthest = np.maximum.accumulate(last)
+        # Where an earlier event reaches as far, it decides: few are left, one a file at most.
+        kept = np.flatnonzero((last > first) & (last > np.append(-1, furthest[:-1])))
+        earliest = np.full(int(furthest.max(initial=-1)) + 1, _NEVER, dtype=np.int64)
+        for event in kept[::-1]:
+            earliest[first[event] + 1 : last[event] + 1] = start[event]
+        return earliest
 
     @cached_property
     def _by_file(self) -> Int64:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from aedetect.arrays import Float32, Float64, Int8
 from aedetect.output.atomic import TableWriter
@@ -18,9 +16,10 @@ from aedetect.timestamps import to_nanoseconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from aedetect.arrays import Int32, Int64
-    from aedetect.output import Origin
+    from aedetect.output import Origin, OutputFile
 
 _LIGHT = ("timestamp", "entity", "score", "p_value", "severity")
 _KINDS = {
@@ -33,7 +32,6 @@ _KINDS = {
     "row": np.int64,
 }
 _AT_PEAK = ("threshold", "causes", "outside", "model_name", "model_version", "calibration_version")
-_BATCH = 65_536  # rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +52,10 @@ class FlaggedColumns:
     row: Int64
 
 
-def read_flagged_columns(paths: Sequence[Path]) -> FlaggedColumns:
+def read_flagged_columns(files: Sequence[OutputFile]) -> FlaggedColumns:
     """Read the light columns of flagged files."""
     names: dict[str | None, int] = {}
-    parts = [_light(path, number, names) for number, path in enumerate(paths)]
+    parts = [_light(file, number, names) for number, file in enumerate(files)]
     columns = {
         key: np.concatenate([np.zeros(0, kind), *(part[key] for part in parts)])
         for key, kind in _KINDS.items()
@@ -73,9 +71,8 @@ def read_flagged_columns(paths: Sequence[Path]) -> FlaggedColumns:
     )
 
 
-def _light(path: Path, number: int, names: dict[str | None, int]) -> dict[str, np.ndarray]:
-    with path.open("rb") as stream:
-        table = pq.ParquetFile(stream).read(columns=list(_LIGHT)).combine_chunks()
+def _light(file: OutputFile, number: int, names: dict[str | None, int]) -> dict[str, np.ndarray]:
+    table = file.read(_LIGHT).combine_chunks()
     time = table["timestamp"]
     entity = table["entity"].combine_chunks().dictionary_encode(null_encoding="encode")
     codes = [names.setdefault(name, len(names)) for name in entity.dictionary.to_pylist()]
@@ -91,7 +88,7 @@ def _light(path: Path, number: int, names: dict[str | None, int]) -> dict[str, n
     }
 
 
-def read_peaks(paths: Sequence[Path], file: Int32, row: Int64) -> pa.Table:
+def read_peaks(files: Sequence[OutputFile], file: Int32, row: Int64) -> pa.Table:
     """Read what explains some rows, each by its file and its place there: (S,), (S,) -> S rows.
 
     There is at least one. Columns: threshold, causes, outside and the versions of the model.
@@ -100,41 +97,37 @@ def read_peaks(paths: Sequence[Path], file: Int32, row: Int64) -> pa.Table:
     for number in np.unique(file).tolist():
         chosen = np.flatnonzero(file == number)
         chosen = chosen[np.argsort(row[chosen], kind="stable")]
-        pieces += _rows(paths[number], row[chosen])
+        pieces += _rows(files[number], row[chosen])
         places.append(chosen)
     joined = pa.concat_tables(pieces, promote_options="permissive")
     return joined.take(pa.array(np.argsort(np.concatenate(places))))
 
 
-def _rows(path: Path, wanted: Int64) -> list[pa.Table]:
+def _rows(file: OutputFile, wanted: Int64) -> list[pa.Table]:
     """Read rows at ascending places of one file, batch by batch."""
     pieces, before = [], 0
-    with path.open("rb") as stream:
-        for batch in pq.ParquetFile(stream).iter_batches(_BATCH, columns=list(_AT_PEAK)):
-            inside = wanted[(wanted >= before) & (wanted < before + batch.num_rows)]
-            if len(inside):
-                pieces.append(pa.Table.from_batches([batch.take(pa.array(inside - before))]))
-            before += batch.num_rows
-    return [piece.replace_schema_metadata(None) for piece in pieces]
+    for batch in file.batches(_AT_PEAK):
+        inside = wanted[(wanted >= before) & (wanted < before + batch.num_rows)]
+        if len(inside):
+            pieces.append(pa.Table.from_batches([batch.take(pa.array(inside - before))]))
+        before += batch.num_rows
+    return pieces
 
 
-def read_ids(path: Path) -> pa.ChunkedArray:
+def read_ids(file: OutputFile) -> pa.ChunkedArray:
     """Read the event that each row of a flagged file belongs to."""
-    with path.open("rb") as stream:
-        return pq.ParquetFile(stream).read(columns=["event_id"])["event_id"]
+    return file.read(["event_id"])["event_id"]
 
 
 def write_ids(
-    path: Path, target: Path, ids: pa.Array, *, origin: Origin, marks: Mapping[bytes, bytes]
+    file: OutputFile, target: Path, ids: pa.Array, *, origin: Origin, marks: Mapping[bytes, bytes]
 ) -> None:
     """Copy a flagged file with the event that each row belongs to."""
-    with path.open("rb") as stream:
-        parquet = pq.ParquetFile(stream)
-        schema = parquet.schema_arrow
-        column, before = schema.get_field_index("event_id"), 0
-        writer = TableWriter(target, schema, origin, marks)
-        for batch in parquet.iter_batches(_BATCH):
-            new = ids.slice(before, batch.num_rows)
-            writer.write(batch.set_column(column, schema.field(column), new))
-            before += batch.num_rows
-        writer.close()
+    schema = file.schema()
+    column, before = schema.get_field_index("event_id"), 0
+    writer = TableWriter(target, schema, origin, marks)
+    for batch in file.batches():
+        new = ids.slice(before, batch.num_rows)
+        writer.write(batch.set_column(column, schema.field(column), new))
+        before += batch.num_rows
+    writer.close()

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from aedetect.events.description import describe_event
 from aedetect.events.event_arrays import EventArrays, assemble_events
@@ -26,8 +24,18 @@ from aedetect.events.grouping import EventRules
 from aedetect.events.settings import EventSettings
 from aedetect.events.table import EventChanges, compare_events
 from aedetect.events.withdrawn import record_withdrawn
-from aedetect.output import Origin, Partition, aside, list_partitions, locked, publish, written
-from aedetect.output.atomic import TableWriter, read_marks, withdraw
+from aedetect.output import (
+    Origin,
+    OutputFile,
+    Partition,
+    aside,
+    list_files,
+    locked,
+    publish,
+    written,
+)
+from aedetect.output.atomic import TableWriter, withdraw
+from aedetect.output.catalog import reach_mark, read_footers
 from aedetect.output.partitions import EVENTS, FLAGGED, PartitionBy
 from aedetect.output.schemas import SEVERITIES, events_schema
 
@@ -51,13 +59,17 @@ class Formation:
 class _State:
     """The files that are there: flagged ones in order of time, and those of events."""
 
-    partitions: tuple[Partition, ...]  # with flagged rows that stay
-    paths: tuple[Path, ...]  # of their flagged files
+    files: tuple[OutputFile, ...]  # of flagged rows that stay
     origins: tuple[Origin, ...]
     marked: tuple[bool, ...]  # whether their events are formed, by the present rules
-    events: Mapping[Partition, Path]
+    events: Mapping[Partition, OutputFile]
     rules: EventRules
     marks: Mapping[bytes, bytes]
+
+    @property
+    def partitions(self) -> tuple[Partition, ...]:
+        """Those with flagged rows that stay."""
+        return tuple(file.partition for file in self.files)
 
     @property
     def is_formed(self) -> bool:
@@ -83,21 +95,18 @@ def form_events(
 
 def _look(output: Path, formation: Formation, leaving: Collection[Partition]) -> _State:
     """List the files, and read what the footers of flagged ones say."""
-    flagged = list_partitions(output / FLAGGED, by=formation.by)
-    partitions = tuple(sorted(flagged.keys() - set(leaving)))
-    paths = tuple(flagged[each] for each in partitions)
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        footers = list(pool.map(read_marks, paths))
+    flagged = list_files(output, FLAGGED, by=formation.by)
+    files = tuple(file for file in flagged if file.partition not in leaving)
+    footers = read_footers(files)
     # The last partition's: so a new model that has written nothing yet changes nothing.
     rules = EventRules.of(formation.settings, max_gap=footers[-1][0].max_gap if footers else 0)
     words = {"rules": asdict(rules), "units": dict(formation.units)}
     mark = json.dumps(words, sort_keys=True).encode()
     return _State(
-        partitions=partitions,
-        paths=paths,
+        files=files,
         origins=tuple(origin for origin, _ in footers),
         marked=tuple(found.get(MARK) == mark for _, found in footers),
-        events=list_partitions(output / EVENTS, by=formation.by),
+        events={file.partition: file for file in list_files(output, EVENTS, by=formation.by)},
         rules=rules,
         marks={MARK: mark},
     )
@@ -106,19 +115,21 @@ def _look(output: Path, formation: Formation, leaving: Collection[Partition]) ->
 def _form(output: Path, formation: Formation, state: _State, folder: Path) -> EventChanges:
     """Form events, write what differs, and mark the flagged files last."""
     formed = assemble_events(
-        read_flagged_columns(state.paths), state.rules, detector=formation.detector
+        read_flagged_columns(state.files), state.rules, detector=formation.detector
     )
-    unsettled = [n for n in range(len(state.paths)) if not _is_settled(state, formed, n)]
+    unsettled = [n for n in range(len(state.files)) if not _is_settled(state, formed, n)]
     new = _tables(formation, state, formed, unsettled)
     gone = [each for each in state.events if each not in set(state.partitions)]
-    old = {each: _read(state.events[each]) for each in (*new, *gone) if each in state.events}
+    old = {each: state.events[each].read() for each in (*new, *gone) if each in state.events}
     changes, vanished = compare_events(old, new)
     record_withdrawn(output, vanished, formed.ids.tolist(), folder=folder)
     for number in unsettled:
-        _write_events(output, folder, state, number, new[state.partitions[number]])
+        partition, origin = state.files[number].partition, state.origins[number]
+        path = _events_file(folder, new[partition], origin, _marks(state, formed, number))
+        _publish_changed(path, partition.path(output, EVENTS))
     for partition in gone:
-        withdraw(state.events[partition], root=output / EVENTS)
-    for number in range(len(state.paths)):
+        withdraw(state.events[partition].path, root=output / EVENTS)
+    for number in range(len(state.files)):
         if not state.marked[number] or np.isin(formed.file_of_rows(number), unsettled).any():
             _write_flagged(folder, state, formed, number)
     return changes
@@ -129,13 +140,16 @@ def _is_settled(state: _State, formed: EventArrays, number: int) -> bool:
 
     So it is when no flagged file that they touch is new, and they have the rows they had.
     """
-    mine, path = formed.starting_in(number), state.events.get(state.partitions[number])
+    mine, file = formed.starting_in(number), state.events.get(state.files[number].partition)
     last = int(formed.last_file[mine].max(initial=number))
-    if path is None or not all(state.marked[number : last + 1]):
+    if file is None or not all(state.marked[number : last + 1]):
+        return False
+    origin, marks = file.marks()
+    expected = _marks(state, formed, number)
+    if origin != state.origins[number] or any(marks.get(key) != expected[key] for key in expected):
         return False
     names = ["event_id", "end", "rows", "peak_timestamp", "suppressed"]
-    with path.open("rb") as stream:
-        table = pq.ParquetFile(stream).read(columns=names).replace_schema_metadata(None)
+    table = file.read(names)
     return bool(
         table.equals(_light_columns(formed, mine, table.schema.field("end").type).select(names))
     )
@@ -150,7 +164,7 @@ def _tables(
     if not len(peaks):
         return {state.partitions[n]: _schema_of(state, n).empty_table() for n in numbers}
     light = formed.light
-    details = read_peaks(state.paths, light.file[peaks], light.row[peaks])
+    details = read_peaks(state.files, light.file[peaks], light.row[peaks])
     tables = {}
     for number, events in zip(numbers, chosen, strict=True):
         mine, details = details.slice(0, len(events)), details.slice(len(events))
@@ -196,32 +210,38 @@ def _texts(peaks: pa.Table, units: Mapping[str, str]) -> pa.Array:
 
 def _schema_of(state: _State, number: int) -> pa.Schema:
     """Columns of the events of a partition, with the timestamps of its flagged file."""
-    with state.paths[number].open("rb") as stream:
-        return events_schema(pq.read_schema(stream).field("timestamp").type)
+    return events_schema(state.files[number].schema().field("timestamp").type)
 
 
-def _read(path: Path) -> pa.Table:
-    with path.open("rb") as stream:
-        return pq.ParquetFile(stream).read()
+def _marks(state: _State, formed: EventArrays, number: int) -> dict[bytes, bytes]:
+    """Return what the footer of the events of a partition says beside their origin."""
+    return {**state.marks, **reach_mark(formed.reach(number))}
 
 
-def _write_events(output: Path, folder: Path, state: _State, number: int, table: pa.Table) -> None:
-    """Write the events of a partition, unless they are there to the last byte."""
-    path, target = folder / "events.parquet", state.partitions[number].path(output, EVENTS)
-    writer = TableWriter(path, table.schema, state.origins[number], state.marks)
+def _events_file(
+    folder: Path, table: pa.Table, origin: Origin, marks: Mapping[bytes, bytes]
+) -> Path:
+    """Write events aside; return the file."""
+    path = folder / "events.parquet"
+    writer = TableWriter(path, table.schema, origin, marks)
     for batch in table.to_batches():
         writer.write(batch)
     writer.close()
+    return path
+
+
+def _publish_changed(path: Path, target: Path) -> None:
+    """Put a file in its place, unless it is there to the last byte."""
     if not target.exists() or target.read_bytes() != path.read_bytes():
         publish(path, target)
 
 
 def _write_flagged(folder: Path, state: _State, formed: EventArrays, number: int) -> None:
     """Write which event each flagged row of a partition belongs to, unless it is there."""
-    path = state.paths[number]
+    file = state.files[number]
     ids = pa.array(formed.ids[formed.of_rows(number)], pa.string())
-    if state.marked[number] and read_ids(path).combine_chunks().equals(ids):
+    if state.marked[number] and read_ids(file).combine_chunks().equals(ids):
         return
     copy = folder / "flagged.parquet"
-    write_ids(path, copy, ids, origin=state.origins[number], marks=state.marks)
-    publish(copy, path)
+    write_ids(file, copy, ids, origin=state.origins[number], marks=state.marks)
+    publish(copy, file.path)

@@ -13,9 +13,8 @@ import pyarrow.parquet as pq
 
 from aedetect.errors import OutputError
 from aedetect.events.table import read_events
-from aedetect.output import aside, publish, written
-from aedetect.output.atomic import PART, read_origin, updating
-from aedetect.output.filesystem import parquet_files
+from aedetect.output import aside, list_files, publish, written
+from aedetect.output.atomic import PART, updating
 from aedetect.output.partitions import FLAGGED
 from aedetect.timestamps import to_nanoseconds
 
@@ -85,7 +84,7 @@ def label_events(
             f"an event must be one of events/ in {output}, but there is no "
             f"{', '.join(missing)}: aedetect flags shows the ids"
         )
-    context = read_origin(max(parquet_files(output / FLAGGED), key=str)).lookback
+    context = list_files(output, FLAGGED)[-1].origin().lookback
     moments = [to_nanoseconds(wanted[name]).to_pylist() for name in ("start", "end")]
     said = [
         Label(

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from aedetect.errors import NoData
-from aedetect.output import Partition
+from aedetect.output import Partition, list_files
 from aedetect.output.atomic import PART
-from aedetect.output.filesystem import parquet_files
-from aedetect.output.partitions import EVENTS, FLAGGED
+from aedetect.output.catalog import list_event_files
+from aedetect.output.files import read_parquet
+from aedetect.output.partitions import EVENTS, FLAGGED, Span
 
 MAX_CAUSES = 3  # that a person is shown
 WITHDRAWN = "withdrawn"  # folder of the events that were written once and are no more
@@ -121,11 +121,9 @@ def read_events(
 
     What is kept quiet is left out unless asked for. Raises NoData when nothing was scored yet.
     """
-    paths = parquet_files(output / EVENTS)
-    if not paths:
-        missing = "events" if parquet_files(output / FLAGGED) else "scores"
-        raise NoData(f"there are no {missing} in {output}: run aedetect score first")
-    return _chosen(paths, since, until, suppressed=suppressed)
+    files = list_event_files(output, Span(since, until))
+    tables = [_chosen(file.read(), since, until, suppressed=suppressed) for file in files]
+    return _ordered(tables or [_no_events(output)])
 
 
 def read_withdrawn(
@@ -133,24 +131,32 @@ def read_withdrawn(
 ) -> pa.Table | None:
     """Read the events that were written once and are no more; None when there never were any."""
     path = output / WITHDRAWN / PART
-    return _chosen([path], since, until, suppressed=True) if path.exists() else None
+    if not path.exists():
+        return None
+    return _ordered([_chosen(read_parquet(path), since, until, suppressed=True)])
 
 
-def _chosen(
-    paths: Iterable[Path], since: int | None, until: int | None, *, suppressed: bool
-) -> pa.Table:
-    tables = []
-    for path in paths:
-        with path.open("rb") as stream:
-            table = pq.ParquetFile(stream).read()
-        kind = table.schema.field("start").type
-        if since is not None:
-            table = table.filter(pc.greater_equal(table["end"], _moment(since, kind)))
-        if until is not None:
-            table = table.filter(pc.less(table["start"], _moment(until, kind)))
-        if not suppressed:
-            table = table.filter(pc.is_null(table["suppressed"]))
-        tables.append(table.replace_schema_metadata(None))
+def _no_events(output: Path) -> pa.Table:
+    """Return the columns of events/ without a row; raise NoData where nothing was scored yet."""
+    files = list_files(output, EVENTS)
+    if not files:
+        missing = "events" if list_files(output, FLAGGED) else "scores"
+        raise NoData(f"there are no {missing} in {output}: run aedetect score first")
+    return files[-1].schema().empty_table()
+
+
+def _chosen(table: pa.Table, since: int | None, until: int | None, *, suppressed: bool) -> pa.Table:
+    """Take the events that reach into [since, until) ns."""
+    kind = table.schema.field("start").type
+    if since is not None:
+        table = table.filter(pc.greater_equal(table["end"], _moment(since, kind)))
+    if until is not None:
+        table = table.filter(pc.less(table["start"], _moment(until, kind)))
+    return table if suppressed else table.filter(pc.is_null(table["suppressed"]))
+
+
+def _ordered(tables: Sequence[pa.Table]) -> pa.Table:
+    """Join events, the strangest first."""
     joined = pa.concat_tables(tables, promote_options="permissive")
     times = pc.divide(pc.cast(joined["peak_score"], pa.float64()), joined["threshold"])
     names = ("p_value", "start", "event_id")

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from aedetect.events.table import WITHDRAWN
 from aedetect.output import publish
 from aedetect.output.atomic import PART
+from aedetect.output.files import read_parquet
 from aedetect.output.schemas import events_schema
 
 
@@ -27,7 +28,7 @@ def record_withdrawn(
     Written aside in the folder, then put in place; who calls holds the output alone.
     """
     target = output / WITHDRAWN / PART
-    old = [_read(target)] if target.exists() else []
+    old = [read_parquet(target)] if target.exists() else []
     fresh = [_alike(table) for table in gone if table.num_rows]
     if not old and not fresh:
         return
@@ -42,11 +43,6 @@ def record_withdrawn(
     path = folder / "withdrawn.parquet"
     pq.write_table(joined.sort_by([("start", "ascending"), ("event_id", "ascending")]), path)
     publish(path, target)
-
-
-def _read(path: Path) -> pa.Table:
-    with path.open("rb") as stream:
-        return pq.ParquetFile(stream).read()
 
 
 def _alike(table: pa.Table) -> pa.Table:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from aedetect import registry
 from aedetect.arrays import Float64, Int32
@@ -25,6 +24,7 @@ from aedetect.logs import log_event
 from aedetect.output import Origin, Partition, aside, locked, publish, read_origins, written
 from aedetect.output.atomic import TableWriter, sweep
 from aedetect.output.catalog import check_owner
+from aedetect.output.files import open_parquet
 from aedetect.output.partitions import FLAGGED, SCORES, Span
 from aedetect.scoring.reflag import ExplainedRows, reflag_batch
 
@@ -160,8 +160,8 @@ def _write(
     """Judge the rows of a partition anew, into two files of a folder."""
     paths = {kind: partition.path(work.output, kind) for kind in (SCORES, FLAGGED)}
     unexplained = 0
-    with paths[SCORES].open("rb") as scores, paths[FLAGGED].open("rb") as flagged:
-        readers = {SCORES: pq.ParquetFile(scores), FLAGGED: pq.ParquetFile(flagged)}
+    with open_parquet(paths[SCORES]) as scores, open_parquet(paths[FLAGGED]) as flagged:
+        readers = {SCORES: scores, FLAGGED: flagged}
         writers = {
             kind: TableWriter(folder / f"{kind}.parquet", _plain(reader.schema_arrow), origin)
             for kind, reader in readers.items()

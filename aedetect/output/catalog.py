@@ -1,22 +1,76 @@
-"""Which partitions exist in an output, where, and what each was made from."""
+"""Which files an output has: by kind and time, what they were made from, and where events reach.
+
+An event lies in the partition of its start and may end in a later one. So that the events of a
+range are found without opening all files, the footer of each file of events/ says when the
+earliest event began that reaches into its partition from before.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from aedetect.errors import OutputError
-from aedetect.output.atomic import PART, Origin, read_origin
-from aedetect.output.filesystem import parquet_files
+from aedetect.output.atomic import PART, Origin
+from aedetect.output.files import OutputFile
+from aedetect.output.filesystem import is_remote, parquet_files
 from aedetect.output.partitions import (
     EVENTS,
     FLAGGED,
     SCORES,
     Partition,
     PartitionBy,
+    Span,
     parse_folder,
 )
+
+REACH_KEY = b"aedetect.reach"  # in the footers of events/: ns, or null
+_EVERYTHING = Span()
+
+
+def list_files(
+    output: Path, kind: str, *, by: PartitionBy | None = None, span: Span = _EVERYTHING
+) -> tuple[OutputFile, ...]:
+    """List the files of a kind whose partitions have moments of the span, in order of time.
+
+    Given what the output has to be partitioned `by`, raises OutputError when a file is not ours
+    or of another length; else other files are passed over.
+    """
+    root = output / kind
+    found = [(_partition(path, root), path) for path in parquet_files(root)]
+    if by is not None:
+        _check_ours(found, by)
+    files = [
+        OutputFile(kind=kind, partition=at, path=path)
+        for at, path in found
+        if at is not None and span.covers(at)
+    ]
+    return tuple(sorted(files, key=lambda file: file.partition))
+
+
+def list_event_files(output: Path, span: Span = _EVERYTHING) -> tuple[OutputFile, ...]:
+    """List the files of events/ that can hold events of the span, in order of time.
+
+    Those are the partitions of the span, and the ones before it from which events reach into it:
+    the footer of the first partition that ends after the start of the span says when the earliest
+    of those began. Where it does not, as in files of earlier versions, all before are listed.
+    """
+    files = list_files(output, EVENTS)
+    until = [file for file in files if Span(None, span.until).covers(file.partition)]
+    after = [file for file in files if Span(span.since, None).covers(file.partition)]
+    if not after or not until or after[0] == files[0]:
+        return tuple(file for file in until if span.covers(file.partition))
+    footer = after[0].footer()
+    first = json.loads(footer[REACH_KEY]) if REACH_KEY in footer else files[0].partition.start
+    reached = Span(after[0].partition.start if first is None else first, None)
+    return tuple(file for file in until if reached.covers(file.partition))
+
+
+def reach_mark(reach: int | None) -> dict[bytes, bytes]:
+    """Write when the earliest event began that reaches into a partition from before (ns)."""
+    return {REACH_KEY: json.dumps(reach).encode()}
 
 
 def read_origins(output: Path, *, by: PartitionBy) -> dict[Partition, Origin | None]:
@@ -26,30 +80,23 @@ def read_origins(output: Path, *, by: PartitionBy) -> dict[Partition, Origin | N
     Raises OutputError when the output is partitioned otherwise, or was not written by aedetect.
     """
     scores, flagged, events = (
-        list_partitions(output / kind, by=by) for kind in (SCORES, FLAGGED, EVENTS)
+        {file.partition: file for file in list_files(output, kind, by=by)}
+        for kind in (SCORES, FLAGGED, EVENTS)
     )
     either = events | flagged | scores
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        origins = dict(zip(either, pool.map(read_origin, either.values()), strict=True))
+    origins = {
+        at: origin
+        for at, (origin, _) in zip(either, read_footers(list(either.values())), strict=True)
+    }
     whole = scores.keys() & flagged.keys()
     return {partition: origins[partition] if partition in whole else None for partition in either}
 
 
-def list_partitions(root: Path, *, by: PartitionBy) -> dict[Partition, Path]:
-    """List the files of one kind of output; raise OutputError when one is not ours."""
-    paths = parquet_files(root)
-    found = [(parse_folder(str(path.parent.relative_to(root))), path) for path in paths]
-    if foreign := [path for at, path in found if at is None or path.name != PART]:
-        raise OutputError(
-            f"{foreign[0]} was not written by aedetect: move it away, or choose another [scoring] "
-            "output"
-        )
-    if other := [path for at, path in found if at is not None and at.by != by]:
-        raise OutputError(
-            f'the output must be partitioned by "{by}", but there is {other[0]}: choose '
-            "another [scoring] output, or the partition it was written with"
-        )
-    return {at: path for at, path in found if at is not None}
+def read_footers(files: Sequence[OutputFile]) -> list[tuple[Origin, Mapping[bytes, bytes]]]:
+    """Read what some files were made from, and all that their footers say, several at once."""
+    workers = 16 if files and is_remote(files[0].path) else 4
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        return list(pool.map(OutputFile.marks, files))
 
 
 def check_owner(written: Mapping[Partition, Origin | None], *, model_name: str) -> None:
@@ -59,4 +106,24 @@ def check_owner(written: Mapping[Partition, Origin | None], *, model_name: str) 
         raise OutputError(
             f'the output folder holds scores of "{min(others)}", not of "{model_name}": give each '
             "detector a [scoring] output of its own"
+        )
+
+
+def _partition(path: Path, root: Path) -> Partition | None:
+    """Return the partition of a file; None when its place is none that a run writes to."""
+    if path.name != PART:
+        return None
+    return parse_folder(path.parent.relative_to(root).as_posix())
+
+
+def _check_ours(found: Sequence[tuple[Partition | None, Path]], by: PartitionBy) -> None:
+    if foreign := [path for at, path in found if at is None]:
+        raise OutputError(
+            f"{foreign[0]} was not written by aedetect: move it away, or choose another [scoring] "
+            "output"
+        )
+    if other := [path for at, path in found if at is not None and at.by != by]:
+        raise OutputError(
+            f'the output must be partitioned by "{by}", but there is {other[0]}: choose '
+            "another [scoring] output, or the partition it was written with"
         )

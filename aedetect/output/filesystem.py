@@ -5,10 +5,11 @@ Object storage has no rename and needs none: an object appears when its upload i
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import cast
 
-from aedetect.errors import ConfigError
+from aedetect.errors import ConfigError, OutputError
 
 _PARQUET = ".parquet"
 _EXTRAS = {"s3": "s3", "s3a": "s3"}  # protocol -> extra of ours that speaks it
@@ -48,13 +49,25 @@ def is_remote(path: Path) -> bool:
 def parquet_files(folder: Path) -> list[Path]:
     """List the Parquet files in a folder and below it, in order; none where there is no folder.
 
-    On object storage `Path.rglob` would take signs in the folder's own name for a pattern.
+    Not `Path.rglob`: on object storage it takes signs in the folder's own name for a pattern, and
+    on a disk it passes over folders that may not be listed. Raises OutputError for one of those.
     """
     if not is_remote(folder):
-        return sorted(folder.rglob(f"*{_PARQUET}"))
+        walked = os.walk(folder, onerror=_refuse_unlisted)
+        return sorted(
+            Path(at, name) for at, _, names in walked for name in names if name.endswith(_PARQUET)
+        )
     fs, root = folder.fs, folder.path.rstrip("/")  # type: ignore[attr-defined]
     found = [path for path in fs.find(root) if path.endswith(_PARQUET)]
     return sorted((folder / path[len(root) :].lstrip("/") for path in found), key=str)
+
+
+def _refuse_unlisted(error: OSError) -> None:
+    """Raise OutputError for a folder that is there and cannot be listed."""
+    if not isinstance(error, FileNotFoundError):
+        raise OutputError(
+            f"{error.filename} cannot be listed ({error.strerror}): grant access and run again"
+        ) from error
 
 
 def upload(source: Path, target: Path) -> None:

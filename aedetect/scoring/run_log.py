@@ -21,6 +21,7 @@ from aedetect.errors import AedetectError, OutputError
 from aedetect.events.table import EventChanges
 from aedetect.logs import log_event
 from aedetect.output import aside, publish, written
+from aedetect.output.files import read_parquet
 from aedetect.output.filesystem import is_remote
 from aedetect.scoring.summary import Summary, failed_summary, summary_fields, with_age
 
@@ -165,8 +166,7 @@ def _newest_first(folder: Path) -> list[Path]:
 
 def _read(path: Path) -> list[dict[str, Any]]:
     try:
-        with path.open("rb") as stream:
-            rows: list[dict[str, Any]] = pq.read_table(stream).to_pylist()
+        rows: list[dict[str, Any]] = read_parquet(path).to_pylist()
     except (OSError, pa.ArrowException) as error:
         raise OutputError(
             f"{path} is damaged or was not written by aedetect: remove it; nothing depends on it"

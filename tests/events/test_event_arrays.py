@@ -8,6 +8,8 @@ from flags import FIRST, SECOND, flag, row
 from aedetect.events import EventRules
 from aedetect.events.event_arrays import assemble_events
 from aedetect.events.flagged_rows import read_flagged_columns, read_peaks
+from aedetect.output import list_files
+from aedetect.output.partitions import FLAGGED
 from aedetect.timestamps import NANOSECONDS
 
 RULES = EventRules(10 * NANOSECONDS["min"])
@@ -15,8 +17,10 @@ RULES = EventRules(10 * NANOSECONDS["min"])
 
 def made(tmp_path, first, second=(), rules=RULES):
     """Events of two days' rows."""
-    paths = [flag(tmp_path, FIRST, *first), flag(tmp_path, SECOND, *second)]
-    return paths, assemble_events(read_flagged_columns(paths), rules, detector="pump")
+    flag(tmp_path, FIRST, *first)
+    flag(tmp_path, SECOND, *second)
+    files = list_files(tmp_path, FLAGGED)
+    return files, assemble_events(read_flagged_columns(files), rules, detector="pump")
 
 
 def test_events_are_what_is_close(tmp_path):
@@ -44,10 +48,10 @@ def test_an_event_is_as_severe_as_its_worst_row(tmp_path):
         row(1, score=5.0, p_value=0.01),
         row(2, score=5.0, p_value=0.02, severity="critical"),
     ]
-    paths, events = made(tmp_path, (), rows)
+    files, events = made(tmp_path, (), rows)
     assert (events.p_value.tolist(), events.severity.tolist()) == ([0.01], [2])
     assert events.light.row[events.peak].tolist() == [1]
-    peaks = read_peaks(paths, events.light.file[events.peak], events.light.row[events.peak])
+    peaks = read_peaks(files, events.light.file[events.peak], events.light.row[events.peak])
     assert peaks["causes"].to_pylist()[0][0]["observed"] == 5
 
 
@@ -63,9 +67,9 @@ def test_rows_of_a_file_know_their_events(tmp_path):
 def test_many_peaks_are_read_by_their_places(tmp_path):
     """Whatever the order in which they are asked for."""
     rows = [row(20 * number, score=3.0 + number) for number in range(40)]
-    paths, _ = made(tmp_path, rows[:10], rows[10:])
+    files, _ = made(tmp_path, rows[:10], rows[10:])
     file, place = np.array([1, 0, 1, 0], np.int32), np.array([29, 9, 0, 0])
-    seen = [each[0]["observed"] for each in read_peaks(paths, file, place)["causes"].to_pylist()]
+    seen = [each[0]["observed"] for each in read_peaks(files, file, place)["causes"].to_pylist()]
     assert seen == [42, 12, 13, 3]
 
 

@@ -1,0 +1,97 @@
+"""The files of an output: opened, read and described the same way wherever they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from aedetect.data.time_ranges import TimeRange, enclosing, time_ranges
+from aedetect.errors import OutputError
+from aedetect.output.atomic import Origin, read_marks
+from aedetect.output.partitions import Partition
+
+BATCH_ROWS = 65_536
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputFile:
+    """The file of one partition in one folder: scores/, flagged/ or events/."""
+
+    kind: str
+    partition: Partition
+    path: Path
+
+    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read columns, all by default, without the key-value metadata of the footer.
+
+        Raises OutputError when the file cannot be read.
+        """
+        with _reading(self.path):
+            return read_parquet(self.path, columns)
+
+    def batches(
+        self, columns: Sequence[str] | None = None, *, size: int = BATCH_ROWS
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield columns, some rows at a time. Raises OutputError when the file cannot be read."""
+        with _reading(self.path), open_parquet(self.path) as parquet:
+            for batch in parquet.iter_batches(
+                size, columns=None if columns is None else list(columns)
+            ):
+                yield batch.replace_schema_metadata(None)
+
+    def schema(self) -> pa.Schema:
+        """Return the columns and their types. Raises OutputError when the file cannot be read."""
+        with _reading(self.path), self.path.open("rb") as stream:
+            return pq.read_schema(stream).remove_metadata()
+
+    def footer(self) -> Mapping[bytes, bytes]:
+        """Return the key-value metadata. Raises OutputError when the file cannot be read."""
+        with _reading(self.path), self.path.open("rb") as stream:
+            return pq.read_metadata(stream).metadata or {}
+
+    def marks(self) -> tuple[Origin, Mapping[bytes, bytes]]:
+        """Return what the file was made from, and all that its footer says, as `read_marks`."""
+        return read_marks(self.path)
+
+    def origin(self) -> Origin:
+        """Return what the file was made from. Raises OutputError when it does not say."""
+        return self.marks()[0]
+
+    def times(self, column: str) -> TimeRange | None:
+        """Return the range of a column of moments; None when it has none.
+
+        Reads row-group statistics where there are any. Raises OutputError as the others.
+        """
+        with _reading(self.path), open_parquet(self.path) as parquet:
+            return enclosing(time_ranges(parquet, column))
+
+
+@contextmanager
+def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file of any file system; it is closed at the end."""
+    with path.open("rb") as stream, pq.ParquetFile(stream, pre_buffer=False) as parquet:
+        yield parquet
+
+
+def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read columns of a file, all by default, without the key-value metadata of the footer."""
+    with open_parquet(path) as parquet:
+        table = parquet.read(columns=None if columns is None else list(columns))
+    return table.replace_schema_metadata(None)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn what Arrow says of a damaged file into OutputError."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise OutputError(
+            f"{path} was not written by aedetect or is damaged ({error}): move it away, and run "
+            "aedetect score"
+        ) from error
