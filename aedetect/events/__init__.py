@@ -1,6 +1,7 @@
 """Flagged rows -> events, their sentences, and what people say of them."""
 
-from aedetect.events.formation import Formation, form_events
+from aedetect.events.formation import form_events
+from aedetect.events.formation_state import Formation
 from aedetect.events.grouping import EventRules
 from aedetect.events.labels import Label, label_events, read_labels
 from aedetect.events.table import Event, read_events

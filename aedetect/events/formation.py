@@ -8,9 +8,7 @@ the settings alone.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,61 +18,24 @@ import pyarrow as pa
 from aedetect.events.description import describe_event
 from aedetect.events.event_arrays import EventArrays, assemble_events
 from aedetect.events.flagged_rows import read_flagged_columns, read_ids, read_peaks, write_ids
-from aedetect.events.grouping import EventRules
-from aedetect.events.settings import EventSettings
+from aedetect.events.formation_state import Formation, FormationState, read_formation_state
 from aedetect.events.table import EventChanges, compare_events
 from aedetect.events.withdrawn import record_withdrawn
 from aedetect.output import (
     Origin,
-    OutputFile,
     Partition,
     aside,
-    list_files,
     locked,
     publish,
     written,
 )
 from aedetect.output.atomic import TableWriter, withdraw
-from aedetect.output.catalog import reach_mark, read_footers
-from aedetect.output.partitions import EVENTS, FLAGGED, PartitionBy
+from aedetect.output.catalog import reach_mark
+from aedetect.output.partitions import EVENTS
 from aedetect.output.schemas import SEVERITIES, events_schema
 
 if TYPE_CHECKING:
     from aedetect.arrays import Int64
-
-MARK = b"aedetect.events"  # in the footers of events/ and of flagged/ once events are formed
-
-
-@dataclass(frozen=True, kw_only=True)
-class Formation:
-    """How events are formed."""
-
-    detector: str  # part of every event's name
-    by: PartitionBy
-    settings: EventSettings
-    units: Mapping[str, str] = field(default_factory=dict)  # of features, for the sentences
-
-
-@dataclass(frozen=True, kw_only=True)
-class _State:
-    """The files that are there: flagged ones in order of time, and those of events."""
-
-    files: tuple[OutputFile, ...]  # of flagged rows that stay
-    origins: tuple[Origin, ...]
-    marked: tuple[bool, ...]  # whether their events are formed, by the present rules
-    events: Mapping[Partition, OutputFile]
-    rules: EventRules
-    marks: Mapping[bytes, bytes]
-
-    @property
-    def partitions(self) -> tuple[Partition, ...]:
-        """Those with flagged rows that stay."""
-        return tuple(file.partition for file in self.files)
-
-    @property
-    def is_formed(self) -> bool:
-        """Whether there is nothing to do."""
-        return all(self.marked) and set(self.partitions) == set(self.events)
 
 
 def form_events(
@@ -86,33 +47,14 @@ def form_events(
     Raises OutputError when the output cannot be written or holds files of others.
     """
     with written(output), locked(output, alone=True):
-        state = _look(output, formation, leaving)
+        state = read_formation_state(output, formation, leaving)
         if state.is_formed:
             return EventChanges()
         with aside(output) as folder:
             return _form(output, formation, state, folder)
 
 
-def _look(output: Path, formation: Formation, leaving: Collection[Partition]) -> _State:
-    """List the files, and read what the footers of flagged ones say."""
-    flagged = list_files(output, FLAGGED, by=formation.by)
-    files = tuple(file for file in flagged if file.partition not in leaving)
-    footers = read_footers(files)
-    # The last partition's: so a new model that has written nothing yet changes nothing.
-    rules = EventRules.of(formation.settings, max_gap=footers[-1][0].max_gap if footers else 0)
-    words = {"rules": asdict(rules), "units": dict(formation.units)}
-    mark = json.dumps(words, sort_keys=True).encode()
-    return _State(
-        files=files,
-        origins=tuple(origin for origin, _ in footers),
-        marked=tuple(found.get(MARK) == mark for _, found in footers),
-        events={file.partition: file for file in list_files(output, EVENTS, by=formation.by)},
-        rules=rules,
-        marks={MARK: mark},
-    )
-
-
-def _form(output: Path, formation: Formation, state: _State, folder: Path) -> EventChanges:
+def _form(output: Path, formation: Formation, state: FormationState, folder: Path) -> EventChanges:
     """Form events, write what differs, and mark the flagged files last."""
     formed = assemble_events(
         read_flagged_columns(state.files), state.rules, detector=formation.detector
@@ -122,7 +64,8 @@ def _form(output: Path, formation: Formation, state: _State, folder: Path) -> Ev
     gone = [each for each in state.events if each not in set(state.partitions)]
     old = {each: state.events[each].read() for each in (*new, *gone) if each in state.events}
     changes, vanished = compare_events(old, new)
-    record_withdrawn(output, vanished, formed.ids.tolist(), folder=folder)
+    present = formed.ids.tolist()
+    record_withdrawn(output, vanished, present, marks=state.marks, folder=folder)
     for number in unsettled:
         partition, origin = state.files[number].partition, state.origins[number]
         path = _events_file(folder, new[partition], origin, _marks(state, formed, number))
@@ -135,7 +78,7 @@ def _form(output: Path, formation: Formation, state: _State, folder: Path) -> Ev
     return changes
 
 
-def _is_settled(state: _State, formed: EventArrays, number: int) -> bool:
+def _is_settled(state: FormationState, formed: EventArrays, number: int) -> bool:
     """Whether the events that begin in a partition are written as they are formed now.
 
     So it is when no flagged file that they touch is new, and they have the rows they had.
@@ -156,7 +99,7 @@ def _is_settled(state: _State, formed: EventArrays, number: int) -> bool:
 
 
 def _tables(
-    formation: Formation, state: _State, formed: EventArrays, numbers: Sequence[int]
+    formation: Formation, state: FormationState, formed: EventArrays, numbers: Sequence[int]
 ) -> dict[Partition, pa.Table]:
     """Describe the events that begin in some partitions; only the peaks are read in full."""
     chosen = [formed.starting_in(number) for number in numbers]
@@ -208,12 +151,12 @@ def _texts(peaks: pa.Table, units: Mapping[str, str]) -> pa.Array:
     )
 
 
-def _schema_of(state: _State, number: int) -> pa.Schema:
+def _schema_of(state: FormationState, number: int) -> pa.Schema:
     """Columns of the events of a partition, with the timestamps of its flagged file."""
     return events_schema(state.files[number].schema().field("timestamp").type)
 
 
-def _marks(state: _State, formed: EventArrays, number: int) -> dict[bytes, bytes]:
+def _marks(state: FormationState, formed: EventArrays, number: int) -> dict[bytes, bytes]:
     """Return what the footer of the events of a partition says beside their origin."""
     return {**state.marks, **reach_mark(formed.reach(number))}
 
@@ -236,7 +179,7 @@ def _publish_changed(path: Path, target: Path) -> None:
         publish(path, target)
 
 
-def _write_flagged(folder: Path, state: _State, formed: EventArrays, number: int) -> None:
+def _write_flagged(folder: Path, state: FormationState, formed: EventArrays, number: int) -> None:
     """Write which event each flagged row of a partition belongs to, unless it is there."""
     file = state.files[number]
     ids = pa.array(formed.ids[formed.of_rows(number)], pa.string())

@@ -6,7 +6,7 @@ it depends on what runs there were.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,16 +16,24 @@ import pyarrow.parquet as pq
 from aedetect.events.table import WITHDRAWN
 from aedetect.output import publish
 from aedetect.output.atomic import PART
-from aedetect.output.files import read_parquet
+from aedetect.output.files import open_parquet, read_parquet
 from aedetect.output.schemas import events_schema
+
+_ARROW = b"ARROW:schema"  # what Arrow adds to footers
 
 
 def record_withdrawn(
-    output: Path, gone: Sequence[pa.Table], present: Iterable[str], *, folder: Path
+    output: Path,
+    gone: Sequence[pa.Table],
+    present: Iterable[str],
+    *,
+    marks: Mapping[bytes, bytes],
+    folder: Path,
 ) -> None:
     """Add the events that are gone now, and remove those that are there (again).
 
-    Written aside in the folder, then put in place; who calls holds the output alone.
+    The marks, which go into the footer, say by which rules events were formed. Written aside in the
+    folder, then put in place.
     """
     target = output / WITHDRAWN / PART
     old = [read_parquet(target)] if target.exists() else []
@@ -38,11 +46,22 @@ def record_withdrawn(
         names = pa.concat_arrays([names, now["event_id"].combine_chunks()])
     kept = [table.filter(pc.invert(pc.is_in(table["event_id"], names))) for table in old]
     joined = pa.concat_tables([*kept, *([now] if now is not None else [])])
-    if old and joined.equals(old[0]):
+    if old and joined.equals(old[0]) and read_withdrawn_marks(output) == marks:
         return
     path = folder / "withdrawn.parquet"
-    pq.write_table(joined.sort_by([("start", "ascending"), ("event_id", "ascending")]), path)
+    ordered = joined.sort_by([("start", "ascending"), ("event_id", "ascending")])
+    pq.write_table(ordered.replace_schema_metadata(marks), path)
     publish(path, target)
+
+
+def read_withdrawn_marks(output: Path) -> Mapping[bytes, bytes] | None:
+    """Return by which rules events were formed when some were recorded; None without a record."""
+    target = output / WITHDRAWN / PART
+    if not target.exists():
+        return None
+    with open_parquet(target) as parquet:
+        found = parquet.metadata.metadata or {}
+    return {key: value for key, value in found.items() if key != _ARROW}
 
 
 def _alike(table: pa.Table) -> pa.Table:

@@ -85,11 +85,12 @@ def plan_reflagging(config: Config, *, span: Span) -> ReflagPlan:
     check_owner(existing, model_name=model.name)
     asked = [
         (partition, origin)
-        for partition, origin in sorted(existing.items(), key=lambda pair: pair[0])
-        if origin is not None and span.covers(partition)
+        for partition, made in sorted(existing.items(), key=lambda pair: pair[0])
+        if (origin := made.agreed_scores) is not None and span.covers(partition)
     ]
     same = [pair for pair in asked if pair[1].model_version == model.version]
-    due = [pair for pair in same if pair[1].calibration_version != saved.calibration.version]
+    current = {saved.calibration.version}
+    due = [pair for pair in same if existing[pair[0]].calibrations != current]
     log_event(logger, "plan", partitions=len(due))
     return ReflagPlan(
         model=model,

@@ -19,9 +19,9 @@ from aedetect.errors import UnreadableFile
 from aedetect.events import Formation, form_events
 from aedetect.jobs import delivery
 from aedetect.logs import log_event
-from aedetect.output import aside, locked, read_origins, written
-from aedetect.output.atomic import sweep, withdraw
-from aedetect.output.catalog import check_owner
+from aedetect.output import aside, read_origins, written
+from aedetect.output.atomic import sweep
+from aedetect.output.catalog import check_owner, withdraw_files
 from aedetect.output.filesystem import is_remote
 from aedetect.output.partitions import EVENTS, FLAGGED, SCORES, Span
 from aedetect.scoring import Model, Plan, Summary, Unit, load_detector, make_plan
@@ -130,7 +130,7 @@ def plan_run(
             found,
             source,
             wrong,
-            find_input_changes(source, prints, existing.values()),
+            find_input_changes(source, prints, [each.agreed for each in existing.values()]),
             output=output,
             label=config.data.label,
         ),
@@ -158,7 +158,12 @@ def compute_or_defer(unit: Unit, *, model: Model, output: Path) -> ComputedParti
 
 
 def form_run_events(job: ScoringJob) -> EventChanges:
-    """Form events from all flagged rows, once every partition is computed."""
+    """Form events from all flagged rows, once every partition is computed.
+
+    The flagged rows of partitions whose input is gone go first: should the run end before the rest
+    of them does and the input come back, the next run finds them missing and computes them again.
+    """
+    withdraw_files(job.output, FLAGGED, job.plan.withdraw)
     changes = form_events(job.output, job.formation, leaving=job.plan.withdraw)
     log_event(logger, "events", **changes.counts)
     return changes
@@ -168,11 +173,9 @@ def finish_run(
     job: ScoringJob, results: Iterable[ComputedPartition | Deferred], changes: EventChanges
 ) -> Summary:
     """Remove the partitions whose input is gone, and sum up."""
-    with written(job.output), locked(job.output, alone=False):
-        for partition in job.plan.withdraw:
-            # The scores last: they say what is still to be done.
-            for kind in (EVENTS, FLAGGED, SCORES):
-                withdraw(partition.path(job.output, kind), root=job.output / kind)
+    # The scores last: they say what is still to be done.
+    for kind in (EVENTS, FLAGGED, SCORES):
+        withdraw_files(job.output, kind, job.plan.withdraw)
     return summarize_run(job.summary, job.plan, results, changes, asked=job.asked)
 
 

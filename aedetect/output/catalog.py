@@ -8,12 +8,13 @@ earliest event began that reaches into its partition from before.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aedetect.errors import OutputError
-from aedetect.output.atomic import PART, Origin
+from aedetect.output.atomic import PART, Origin, locked, withdraw, written
 from aedetect.output.files import OutputFile
 from aedetect.output.filesystem import is_remote, parquet_files
 from aedetect.output.partitions import (
@@ -28,6 +29,51 @@ from aedetect.output.partitions import (
 
 REACH_KEY = b"aedetect.reach"  # in the footers of events/: ns, or null
 _EVERYTHING = Span()
+
+
+@dataclass(frozen=True)
+class PartitionOrigins:
+    """What the files of one partition were made from, by kind; those that exist."""
+
+    kinds: Mapping[str, Origin]
+
+    @classmethod
+    def of(cls, origin: Origin) -> PartitionOrigins:
+        """Return those of a partition whose files were all made from one origin."""
+        return cls(dict.fromkeys((SCORES, FLAGGED), origin))
+
+    @property
+    def agreed(self) -> Origin | None:
+        """What both scores and flagged rows were made from; None when one is missing or differs.
+
+        So it is after a run that was killed between the two. Events are formed from flagged rows,
+        and formed again when they are others: they are no reason to score again.
+        """
+        scores, flagged = self.kinds.get(SCORES), self.kinds.get(FLAGGED)
+        return scores if scores == flagged else None
+
+    @property
+    def agreed_scores(self) -> Origin | None:
+        """As `agreed`, but flagged rows may have been judged by another calibration.
+
+        So it is after a killed run that applied a new calibration: it can be completed from the
+        scores. What else disagrees has to be computed again.
+        """
+        scores, flagged = self.kinds.get(SCORES), self.kinds.get(FLAGGED)
+        if scores is None or flagged is None:
+            return None
+        alike = replace(flagged, calibration_version=scores.calibration_version) == scores
+        return scores if alike else None
+
+    @property
+    def calibrations(self) -> frozenset[int]:
+        """Versions of the calibrations that judged any of the files."""
+        return frozenset(origin.calibration_version for origin in self.kinds.values())
+
+    @property
+    def inputs(self) -> frozenset[str]:
+        """Names of all inputs that any of the files was made from."""
+        return frozenset(name for origin in self.kinds.values() for name in origin.inputs)
 
 
 def list_files(
@@ -73,23 +119,18 @@ def reach_mark(reach: int | None) -> dict[bytes, bytes]:
     return {REACH_KEY: json.dumps(reach).encode()}
 
 
-def read_origins(output: Path, *, by: PartitionBy) -> dict[Partition, Origin | None]:
-    """Read what the partitions that exist were made from; None when one of its files is missing.
+def read_origins(output: Path, *, by: PartitionBy) -> dict[Partition, PartitionOrigins]:
+    """Read what the files of each partition were made from.
 
-    Events are formed from the other two and may be missing: that is no reason to score again.
     Raises OutputError when the output is partitioned otherwise, or was not written by aedetect.
     """
-    scores, flagged, events = (
-        {file.partition: file for file in list_files(output, kind, by=by)}
-        for kind in (SCORES, FLAGGED, EVENTS)
-    )
-    either = events | flagged | scores
-    origins = {
-        at: origin
-        for at, (origin, _) in zip(either, read_footers(list(either.values())), strict=True)
-    }
-    whole = scores.keys() & flagged.keys()
-    return {partition: origins[partition] if partition in whole else None for partition in either}
+    files = [file for kind in (SCORES, FLAGGED) for file in list_files(output, kind, by=by)]
+    judged = {file.partition for file in files}
+    files += [file for file in list_files(output, EVENTS, by=by) if file.partition not in judged]
+    found: dict[Partition, dict[str, Origin]] = {}
+    for file, (origin, _) in zip(files, read_footers(files), strict=True):
+        found.setdefault(file.partition, {})[file.kind] = origin
+    return {partition: PartitionOrigins(kinds) for partition, kinds in found.items()}
 
 
 def read_footers(files: Sequence[OutputFile]) -> list[tuple[Origin, Mapping[bytes, bytes]]]:
@@ -99,10 +140,17 @@ def read_footers(files: Sequence[OutputFile]) -> list[tuple[Origin, Mapping[byte
         return list(pool.map(OutputFile.marks, files))
 
 
-def check_owner(written: Mapping[Partition, Origin | None], *, model_name: str) -> None:
+def withdraw_files(output: Path, kind: str, partitions: Iterable[Partition]) -> None:
+    """Remove the files of a kind of some partitions. Raises OutputError when it cannot."""
+    with written(output), locked(output, alone=False):
+        for partition in partitions:
+            withdraw(partition.path(output, kind), root=output / kind)
+
+
+def check_owner(written: Mapping[Partition, PartitionOrigins], *, model_name: str) -> None:
     """Raise OutputError when the output holds the scores of another detector."""
-    others = {origin.model_name for origin in written.values() if origin} - {model_name}
-    if others:
+    names = {origin.model_name for each in written.values() for origin in each.kinds.values()}
+    if others := names - {model_name}:
         raise OutputError(
             f'the output folder holds scores of "{min(others)}", not of "{model_name}": give each '
             "detector a [scoring] output of its own"

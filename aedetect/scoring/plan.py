@@ -12,6 +12,7 @@ from aedetect.data import Source, SourceFile
 from aedetect.data.sources import SetAside
 from aedetect.errors import UnreadableFile
 from aedetect.output import Origin, Partition
+from aedetect.output.catalog import PartitionOrigins
 from aedetect.output.partitions import (
     PartitionBy,
     Span,
@@ -20,6 +21,7 @@ from aedetect.output.partitions import (
 from aedetect.scoring.suppression import Suppression
 
 _NOTHING_QUIET = Suppression()
+_NOTHING_MADE = PartitionOrigins({})
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class _Index:
 def make_plan(
     source: Source,
     fingerprints: Mapping[str, str],
-    written: Mapping[Partition, Origin | None],
+    written: Mapping[Partition, PartitionOrigins],
     *,
     by: PartitionBy,
     lookback: int,
@@ -102,17 +104,19 @@ def make_plan(
     Partitions outside the span are left alone. A partition that exists is judged by the lookback
     and lookahead it was written with, so that a new model changes nothing that is already written;
     given what it would be made from `anew` (whatever its inputs), it is judged by all of that; when
-    forced, it is computed whatever it was made from.
+    forced, it is computed whatever it was made from. So it is when its files disagree, as a killed
+    run leaves them.
     """
     due = {partition for file in source.files for partition in occupied_partitions(file, by)}
     index = _Index.of(source.files, fingerprints, suppression)
     unreadable = {file.name for file in source.aside}
     compute, withdrawn, held, current = [], [], [], 0
     for partition in sorted(due | set(written)):
-        origin = written.get(partition)
         if not span.covers(partition):
             continue
-        if origin is not None and unreadable & set(origin.inputs):
+        made = written.get(partition, _NOTHING_MADE)
+        origin = made.agreed
+        if unreadable & made.inputs:
             held.append(partition)
         elif partition not in due:
             withdrawn.append(partition)

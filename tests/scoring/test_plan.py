@@ -11,8 +11,8 @@ from aedetect.data import find_files
 from aedetect.data.sources import fingerprint_files
 from aedetect.errors import OutputError
 from aedetect.output import Origin, read_origins
-from aedetect.output.catalog import check_owner
-from aedetect.output.partitions import Span, partition_at
+from aedetect.output.catalog import PartitionOrigins, check_owner
+from aedetect.output.partitions import FLAGGED, SCORES, Span, partition_at
 from aedetect.scoring import Plan, make_plan
 from aedetect.scoring.plan import set_aside, unreadable_files
 from aedetect.timestamps import NANOSECONDS, parse_instant
@@ -55,7 +55,13 @@ def planned(folder, written=(), **options) -> Plan:
     aside = options.pop("aside", {})
     by = options.pop("by", "day")
     source = set_aside(source, aside)
-    return make_plan(source, fingerprint_files(source.files), dict(written), by=by, **options)
+    made = {partition: whole(origin) for partition, origin in dict(written).items()}
+    return make_plan(source, fingerprint_files(source.files), made, by=by, **options)
+
+
+def whole(origin):
+    """Return what the files of a partition were made from, when they agree."""
+    return origin if isinstance(origin, PartitionOrigins) else PartitionOrigins.of(origin)
 
 
 def origins(plan, *, lookback=LOOKBACK, lookahead=0, model_version=1):
@@ -188,6 +194,34 @@ def test_partition_whose_input_is_unreadable_is_held(incoming):
     assert (plan.compute, plan.withdraw) == ((), ())
 
 
+def torn(written, **flagged):
+    """Return what a killed run leaves: flagged rows of other inputs than the scores."""
+    return {
+        partition: PartitionOrigins({SCORES: origin, FLAGGED: replace(origin, **flagged)})
+        for partition, origin in written.items()
+    }
+
+
+def test_files_that_disagree_are_computed_again(incoming):
+    """Also when the scores are what they would be: the input may be what it was before."""
+    written = origins(planned(incoming))
+    for other in (
+        {"inputs": {"1.parquet": "other"}},
+        {"model_version": 9},
+        {"calibration_version": 9},
+    ):
+        assert len(planned(incoming, torn(written, **other)).compute) == 2
+    alone = {partition: PartitionOrigins({SCORES: each}) for partition, each in written.items()}
+    assert len(planned(incoming, alone).compute) == 2
+
+
+def test_files_that_disagree_are_held_when_an_input_of_either_is_unreadable(incoming):
+    """What cannot be read now is neither computed without nor withdrawn."""
+    written = torn(origins(planned(incoming)), inputs={"0.parquet": "gone"})
+    plan = planned(incoming, written, aside={"0.parquet": "broken"})
+    assert (len(plan.held), plan.compute, plan.withdraw) == (2, (), ())
+
+
 def test_force_computes_current_partitions_of_the_span(incoming):
     """Partitions outside of the span are not even counted."""
     written = origins(planned(incoming))
@@ -260,7 +294,7 @@ def test_output_that_does_not_exist_holds_nothing(tmp_path):
 
 def test_owner_is_compared_by_name(incoming):
     """Any version of the same detector may go on; another detector may not."""
-    written = origins(planned(incoming))
+    written = {at: whole(each) for at, each in origins(planned(incoming)).items()}
     check_owner(written, model_name="pump")
     with pytest.raises(OutputError, match='scores of "pump", not of "fan"'):
         check_owner(written, model_name="fan")

@@ -1,0 +1,91 @@
+"""What an output has of flagged rows and events when they are formed, and whether that agrees.
+
+The footers say it: what each file was made from, and the rules by which its events were formed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from aedetect.events.grouping import EventRules
+from aedetect.events.settings import EventSettings
+from aedetect.events.withdrawn import read_withdrawn_marks
+from aedetect.output import Origin, OutputFile, Partition, list_files
+from aedetect.output.catalog import read_footers
+from aedetect.output.partitions import EVENTS, FLAGGED, PartitionBy
+
+MARK = b"aedetect.events"  # in the footers of events/ and of flagged/ once events are formed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Formation:
+    """How events are formed."""
+
+    detector: str  # part of every event's name
+    by: PartitionBy
+    settings: EventSettings
+    units: Mapping[str, str] = field(default_factory=dict)  # of features, for the sentences
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormationState:
+    """The files that are there: flagged ones in order of time, and those of events."""
+
+    files: tuple[OutputFile, ...]  # of flagged rows that stay
+    origins: tuple[Origin, ...]
+    marked: tuple[bool, ...]  # whether their events are formed, by the present rules
+    events: Mapping[Partition, OutputFile]
+    rules: EventRules
+    marks: Mapping[bytes, bytes]
+    is_formed: bool  # whether there is nothing to do
+
+    @property
+    def partitions(self) -> tuple[Partition, ...]:
+        """Those with flagged rows that stay."""
+        return tuple(file.partition for file in self.files)
+
+
+def read_formation_state(
+    output: Path, formation: Formation, leaving: Collection[Partition]
+) -> FormationState:
+    """List the files that stay, and read what their footers say."""
+    flagged = list_files(output, FLAGGED, by=formation.by)
+    files = tuple(file for file in flagged if file.partition not in leaving)
+    footers = read_footers(files)
+    # The last partition's: so a new model that has written nothing yet changes nothing.
+    rules = EventRules.of(formation.settings, max_gap=footers[-1][0].max_gap if footers else 0)
+    words = {"rules": asdict(rules), "units": dict(formation.units)}
+    mark = json.dumps(words, sort_keys=True).encode()
+    marked = tuple(found.get(MARK) == mark for _, found in footers)
+    origins = tuple(origin for origin, _ in footers)
+    events = {file.partition: file for file in list_files(output, EVENTS, by=formation.by)}
+    is_whole = all(marked) and [file.partition for file in files] == list(events)
+    return FormationState(
+        files=files,
+        origins=origins,
+        marked=marked,
+        events=events,
+        rules=rules,
+        marks={MARK: mark},
+        is_formed=is_whole and _are_formed(output, tuple(events.values()), origins, mark),
+    )
+
+
+def _are_formed(
+    output: Path, events: Sequence[OutputFile], origins: Sequence[Origin], mark: bytes
+) -> bool:
+    """Whether events, and those withdrawn, were formed by the present rules.
+
+    A run that was killed while it formed them by other rules may have left flagged files as they
+    were.
+    """
+    footers = read_footers(events)
+    withdrawn = read_withdrawn_marks(output)
+    return (
+        [origin for origin, _ in footers] == list(origins)
+        and all(found.get(MARK) == mark for _, found in footers)
+        and (withdrawn is None or withdrawn.get(MARK) == mark)
+    )
