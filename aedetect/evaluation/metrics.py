@@ -12,7 +12,7 @@ from aedetect.data import open_engine
 from aedetect.data.reader import reading
 from aedetect.data.sql import address, identifier, parquet, scan
 from aedetect.errors import ConfigError, NoData
-from aedetect.output.filesystem import parquet_files
+from aedetect.output import list_files
 from aedetect.output.partitions import SCORES
 from aedetect.output.schemas import ANOMALY, NOT_SCORED
 from aedetect.timestamps import NANOSECONDS
@@ -76,16 +76,17 @@ def _joined(
         raise ConfigError(
             f"[data] label must name a column of the scored data, got {settings.label}"
         )
-    scores = parquet_files(output / SCORES)
+    scores = list_files(output, SCORES)
     if not scores:
         raise NoData(f"there are no scores in {output}: run aedetect score first")
     entity = f"CAST({identifier(settings.entity)} AS VARCHAR)" if settings.entity else "NULL"
+    written = parquet([address(str(file.path)) for file in scores])
     sql = (
         f"WITH truth AS (SELECT {identifier(settings.timestamp)} AS moment, {entity} AS name, "
         f"max(coalesce(CAST({identifier(settings.label)} AS BOOLEAN), FALSE)) AS label "
         f"FROM {scan(files)} GROUP BY ALL) "
         "SELECT label, score, verdict, epoch_ns(timestamp) AS time FROM "
-        f"{parquet([address(str(path)) for path in scores])} s JOIN truth ON timestamp = moment "
+        f"{written} s JOIN truth ON timestamp = moment "
         "AND entity IS NOT DISTINCT FROM name ORDER BY entity, timestamp"
     )
     with (
