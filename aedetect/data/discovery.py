@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 import fsspec
 
+from aedetect.data.listing import list_below, why_unlisted
 from aedetect.errors import NoData
 
 SUFFIXES = (".parquet", ".pq", ".parq")
@@ -35,22 +36,30 @@ def locate_sources(locations: Iterable[str]) -> list[tuple[str, str]]:
 def locate_files(location: str) -> Iterator[tuple[str, str]]:
     """Yield (path, name) of the Parquet files at a location, in the order of their names.
 
-    What exists under the very name is meant; only what does not can be a pattern. Raises NoData
-    when it does not exist or holds none.
+    What exists under the very name is meant; only what does not can be a pattern. After them come
+    the folders that cannot be listed; their names end with "/". Raises NoData when the location
+    does not exist or no file of it can be seen.
     """
     fs, asked = filesystem(location)
     fs.invalidate_cache()  # a process that lives long must see what arrived since
     plain = unescaped(asked)
     root = next((each for each in dict.fromkeys((asked, plain)) if fs.exists(each)), plain)
     if fs.isdir(root):
-        base, paths = root, sorted(path for path in fs.find(root) if _is_parquet(path, root))
+        base, (found, unlisted) = root, list_below(fs, root)
+        paths = [path for path in found if _is_parquet(path, root)]
     elif fs.isfile(root):
-        base, paths = str(PurePosixPath(root).parent), [root]
+        base, paths, unlisted = str(PurePosixPath(root).parent), [root], []
     elif _is_wild(asked):
-        base, paths = _matching(fs, asked)
+        base, paths, unlisted = _matching(fs, asked)
     else:
         raise NoData(
             f"no such file or folder: {unescaped(location)}: check the path in the configuration"
+        )
+    unlisted = [path for path in unlisted if path not in paths and not _is_hidden(path, base)]
+    if not paths and unlisted:
+        raise NoData(
+            f"{unlisted[0]} cannot be listed ({why_unlisted(fs, unlisted[0])}), and there is no "
+            "Parquet file beside it: grant access, or mount it"
         )
     if not paths:
         raise NoData(
@@ -58,6 +67,8 @@ def locate_files(location: str) -> Iterator[tuple[str, str]]:
         )
     for path in paths:
         yield _openable(fs, path), path[len(base) :].lstrip("/")
+    for path in unlisted:
+        yield _openable(fs, path), path[len(base) :].lstrip("/") + "/"
 
 
 def escaped(path: str) -> str:
@@ -98,8 +109,10 @@ def filesystem(location: str) -> tuple[fsspec.AbstractFileSystem, str]:
     return fsspec.filesystem(protocol, **options), str(kind._strip_protocol(location))  # noqa: SLF001
 
 
-def _matching(fs: fsspec.AbstractFileSystem, pattern: str) -> tuple[str, list[str]]:
+def _matching(fs: fsspec.AbstractFileSystem, pattern: str) -> tuple[str, list[str], list[str]]:
     """Return the folder of a pattern that holds no wildcard, and the files in it that match.
+
+    Also return the folders in it that cannot be listed and may hold some.
 
     Not `fs.glob`: to it an escaped sign is a wildcard too, and it would look above that folder.
     """
@@ -108,10 +121,23 @@ def _matching(fs: fsspec.AbstractFileSystem, pattern: str) -> tuple[str, list[st
     base = unescaped(str(PurePosixPath(*fixed)))
     rest = str(PurePosixPath(*parts[len(fixed) :]))
     if not fs.isdir(base):
-        return base, []
-    is_match = re.compile(fsspec.utils.glob_translate(rest)).match
-    found = fs.find(base, maxdepth=None if "**" in rest else rest.count("/") + 1)
-    return base, sorted(path for path in found if is_match(path[len(base) :].lstrip("/")))
+        return base, [], []
+    depth = None if "**" in rest else rest.count("/") + 1
+    found, unlisted = list_below(fs, base, depth=depth)
+
+    def is_match(path: str, levels: int | None = None) -> bool:
+        part = rest if levels is None else str(PurePosixPath(*parts[len(fixed) :][:levels]))
+        name = path[len(base) :].lstrip("/")
+        return re.match(fsspec.utils.glob_translate(part), name) is not None
+
+    def may_hold(folder: str) -> bool:
+        return depth is None or folder == base or is_match(folder, _levels(folder, base))
+
+    return base, [path for path in found if is_match(path)], list(filter(may_hold, unlisted))
+
+
+def _levels(path: str, base: str) -> int:
+    return len(PurePosixPath(path[len(base) :].lstrip("/")).parts)
 
 
 def _is_wild(part: str) -> bool:
@@ -120,8 +146,12 @@ def _is_wild(part: str) -> bool:
 
 def _is_parquet(path: str, root: str) -> bool:
     """Whether a path is a Parquet file outside hidden or underscored folders."""
+    return path.endswith(SUFFIXES) and not _is_hidden(path, root)
+
+
+def _is_hidden(path: str, root: str) -> bool:
     parts = PurePosixPath(path[len(root) :]).parts
-    return path.endswith(SUFFIXES) and not any(part.startswith((".", "_")) for part in parts)
+    return any(part.startswith((".", "_")) for part in parts)
 
 
 def _openable(fs: fsspec.AbstractFileSystem, path: str) -> str:

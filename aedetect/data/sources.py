@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from aedetect.data.discovery import as_text, filesystem, locate_sources
 from aedetect.data.file_stat import Signature
+from aedetect.data.listing import why_unlisted
 from aedetect.data.time_ranges import TimeRange, enclosing, occupied_hours, time_ranges
 from aedetect.errors import NoData, UnreadableFile
 
@@ -214,6 +215,8 @@ def _describe(pair: tuple[str, str], *, timestamp: str) -> SourceFile | SetAside
     path, name = pair
     if path != as_text(path):
         return SetAside(as_text(name), "has a name that is not UTF-8: rename it")
+    if name.endswith("/"):
+        return SetAside(name, f"cannot be listed ({why_unlisted(*filesystem(path))})")
     signature = Signature.of(path)
     try:
         with open_file(path) as stream, pq.ParquetFile(stream, pre_buffer=False) as parquet:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from aedetect.data import Source
+from aedetect.data.listing import unseen_names
 from aedetect.output import Origin
 from aedetect.scoring.suppression import SUPPRESSION_INPUTS
 
@@ -33,7 +34,8 @@ def find_input_changes(
                 continue
             made_from.setdefault(name, set()).add(fingerprint)
     dated = {file.name for file in found.files if file.times is not None}
-    seen = {file.name for file in found.files} | {file.name for file in found.aside}
+    seen = {file.name for file in found.files}
+    seen |= unseen_names(made_from, [each.name for each in found.aside])
     return InputChanges(
         new=tuple(name for name in fingerprints if name in dated and name not in made_from),
         changed=tuple(

@@ -9,6 +9,7 @@ import numpy as np
 
 from aedetect.arrays import Int64
 from aedetect.data import Source, SourceFile
+from aedetect.data.listing import unseen_names
 from aedetect.data.sources import SetAside
 from aedetect.errors import UnreadableFile
 from aedetect.output import Origin, Partition
@@ -109,14 +110,14 @@ def make_plan(
     """
     due = {partition for file in source.files for partition in occupied_partitions(file, by)}
     index = _Index.of(source.files, fingerprints, suppression)
-    unreadable = {file.name for file in source.aside}
+    unreadable = {each.name for each in source.aside}
     compute, withdrawn, held, current = [], [], [], 0
     for partition in sorted(due | set(written)):
         if not span.covers(partition):
             continue
         made = written.get(partition, _NOTHING_MADE)
         origin = made.agreed
-        if unreadable & made.inputs:
+        if unseen_names(made.inputs, unreadable):
             held.append(partition)
         elif partition not in due:
             withdrawn.append(partition)

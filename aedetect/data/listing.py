@@ -1,0 +1,74 @@
+"""What lies below a folder, and what of it cannot be seen: that is not the same as gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fsspec import AbstractFileSystem
+
+_OF_THE_DISK = "lost+found"  # kept by the file system, for nobody to list
+
+
+def list_below(
+    fs: AbstractFileSystem, root: str, *, depth: int | None = None
+) -> tuple[list[str], list[str]]:
+    """List the files below a folder, and the folders below it that cannot be listed, in order.
+
+    These are folders without permission, on a disk that fails, and links whose target is not there.
+    `depth` is how many levels are looked at. Object storage has no folders, and fails as a whole.
+    """
+    if type(fs).find is not AbstractFileSystem.find:
+        return sorted(fs.find(root, maxdepth=depth)), []
+    files: list[str] = []
+    unlisted: list[str] = []
+    waiting = [(root, 1)]
+    while waiting:
+        folder, level = waiting.pop()
+        try:
+            entries = fs.ls(folder, detail=True)
+        except FileNotFoundError:  # removed meanwhile
+            continue
+        except OSError:
+            unlisted.append(folder)
+            continue
+        for entry in entries:
+            path = entry["name"].rstrip("/")
+            if entry["type"] != "directory":
+                files.append(path)
+            elif path != folder.rstrip("/") and (depth is None or level < depth):
+                waiting.append((path, level + 1))
+        unlisted += [each["name"] for each in entries if each.get("islink") and _hangs(fs, each)]
+    return sorted(files), sorted(path for path in unlisted if not path.endswith(_OF_THE_DISK))
+
+
+def why_unlisted(fs: AbstractFileSystem, folder: str) -> str:
+    """Return why a folder cannot be listed; it may be possible again by now."""
+    try:
+        fs.ls(folder, detail=True)
+    except OSError as error:
+        return error.strerror or str(error)
+    return "it was not there for a moment"
+
+
+def unseen_names(names: Iterable[str], aside: Iterable[str]) -> set[str]:
+    """Return the files that may be there unseen: set aside themselves, or below what is.
+
+    A name may have the number of its location in front.
+
+    >>> sorted(unseen_names(["1/north/d.pq", "norths/d.pq", "e.pq"], ["north/", "e.pq"]))
+    ['1/north/d.pq', 'e.pq']
+    """
+    places = {each.rstrip("/") for each in aside}
+    return {name for name in names if places and not places.isdisjoint(_with_folders(name))}
+
+
+def _with_folders(name: str) -> set[str]:
+    parts = name.split("/")
+    places = {"/".join(parts[:end]) for end in range(1, len(parts) + 1)}
+    if parts[0].isdecimal():
+        places |= {"/".join(parts[1:end]) for end in range(2, len(parts) + 1)}
+    return places
+
+
+def _hangs(fs: AbstractFileSystem, link: dict[str, object]) -> bool:
+    return not fs.exists(link["name"])
