@@ -39,7 +39,7 @@ def evaluated(tmp_path):
         columns = [times, names, scores, nothing, verdicts, nothing]
         schema = scores_schema(pa.timestamp("us"))
         arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
-        path = tmp_path / "out" / "scores" / "date=2026-02-01" / "part.parquet"
+        path = tmp_path / "out" / "scores" / "date=2026-02-01" / "part-0.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(pa.Table.from_arrays(arrays, schema=schema), path)
         settings = DataSettings(train="", timestamp="time", entity="unit", label=label)
