@@ -81,11 +81,11 @@ def _joined(
         raise NoData(f"there are no scores in {output}: run aedetect score first")
     entity = f"CAST({identifier(settings.entity)} AS VARCHAR)" if settings.entity else "NULL"
     sql = (
-        f"WITH truth AS (SELECT {identifier(settings.timestamp)} AS at, {entity} AS name, "
+        f"WITH truth AS (SELECT {identifier(settings.timestamp)} AS stamp, {entity} AS name, "
         f"max(coalesce(CAST({identifier(settings.label)} AS BOOLEAN), FALSE)) AS label "
         f"FROM {scan(files)} GROUP BY ALL) "
         "SELECT label, score, verdict, epoch_ns(timestamp) AS time FROM "
-        f"{parquet([address(str(path)) for path in scores])} s JOIN truth ON timestamp = at "
+        f"{parquet([address(str(path)) for path in scores])} s JOIN truth ON timestamp = stamp "
         "AND entity IS NOT DISTINCT FROM name ORDER BY entity, timestamp"
     )
     with (

@@ -58,9 +58,7 @@ def _draw_days(panel: Axes, result: Backtest) -> None:
     if result.known is None:
         panel.bar(middle, other, width=wide, color=BLUE, label="events")
     else:
-        panel.bar(
-            middle, found, width=wide, color=BLUE, label="events that meet a known anomaly"
-        )
+        panel.bar(middle, found, width=wide, color=BLUE, label="events that meet a known anomaly")
         panel.bar(middle, other, width=wide, bottom=found, color=RED, label="other events")
     panel.set_ylabel("events a day")
     panel.yaxis.set_major_locator(MaxNLocator(integer=True))
