@@ -1,23 +1,23 @@
-"""What can go wrong, as a tree.
+"""The exception hierarchy.
 
-Every message says what is needed, what came, and what to do about it.
+Every message states what is needed, what was given, and the remedy.
 
     AedetectError
-    ├── ConfigError           a setting is unknown, missing or impossible
+    ├── ConfigError           a setting is unknown, missing or invalid
     ├── DataError
-    │   ├── NoData            no such file, or nothing in it to work on
+    │   ├── NoData            no such file, or no usable rows in it
     │   ├── UnreadableFile    not Parquet, truncated, or corrupt
-    │   ├── SchemaMismatch    a column is missing or has another type than is needed
-    │   └── TooFewRows        not enough rows to learn or to promise anything
-    ├── CalibrationRefused    the held-out rows cannot support the threshold that was asked for
+    │   ├── SchemaMismatch    a column is missing or has the wrong type
+    │   └── TooFewRows        not enough rows to train or to calibrate
+    ├── CalibrationRefused    the held-out rows cannot support the requested threshold
     ├── BrokenDetector        a saved detector that cannot be read
-    ├── RegistryError         MLflow did not answer as it should
+    ├── RegistryError         MLflow is unavailable or returned an error
     │   └── UnknownModel      no such model, version or alias
-    ├── OutputError           the output folder cannot be written or holds something else
-    ├── DeliveryError         the database did not take what was written
+    ├── OutputError           the output folder is not writable or holds other files
+    ├── DeliveryError         writing to the database failed
     ├── ServerError           no Prefect server could be reached or started
-    ├── UnknownDeployment     nothing of that name is served or deployed
-    └── RunFailed             a run that was waited for did not complete
+    ├── UnknownDeployment     no deployment of that name
+    └── RunFailed             a run that the caller waits for did not complete
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 
 class AedetectError(Exception):
-    """Base of everything that aedetect raises on purpose."""
+    """Base class of all aedetect errors."""
 
 
 class ConfigError(AedetectError):
-    """A setting is unknown, missing or impossible."""
+    """A setting is unknown, missing or invalid."""
 
 
 class DataError(AedetectError):
@@ -41,13 +41,13 @@ class DataError(AedetectError):
 
 
 class NoData(DataError):
-    """No such file, or nothing in it to work on."""
+    """No such file, or no usable rows in it."""
 
 
 class UnreadableFile(DataError):
     """Not Parquet, truncated, or corrupt.
 
-    Says in `reasons` what is wrong with each file, by name, where that is known.
+    `reasons` maps file names to the fault of each file, where known.
     """
 
     def __init__(self, message: str, *, reasons: Mapping[str, str] | None = None) -> None:
@@ -56,15 +56,15 @@ class UnreadableFile(DataError):
 
 
 class SchemaMismatch(DataError):
-    """A column is missing or has another type than is needed."""
+    """A column is missing or has the wrong type."""
 
 
 class TooFewRows(DataError):
-    """Not enough rows to learn or to promise anything."""
+    """Not enough rows to train or to calibrate."""
 
 
 class CalibrationRefused(AedetectError):
-    """The held-out rows cannot support the threshold that was asked for."""
+    """The held-out rows cannot support the requested threshold."""
 
 
 class BrokenDetector(AedetectError):
@@ -72,7 +72,7 @@ class BrokenDetector(AedetectError):
 
 
 class RegistryError(AedetectError):
-    """MLflow did not answer as it should."""
+    """MLflow is unavailable or returned an error."""
 
 
 class UnknownModel(RegistryError):
@@ -80,11 +80,11 @@ class UnknownModel(RegistryError):
 
 
 class OutputError(AedetectError):
-    """The output folder cannot be written or holds something else."""
+    """The output folder is not writable or holds other files."""
 
 
 class DeliveryError(AedetectError):
-    """The database did not take what was written. Passes when it is back."""
+    """Writing to the database failed. A later run delivers what is missing."""
 
 
 class ServerError(AedetectError):
@@ -92,8 +92,8 @@ class ServerError(AedetectError):
 
 
 class UnknownDeployment(AedetectError):
-    """Nothing of that name is served or deployed."""
+    """No deployment of that name."""
 
 
 class RunFailed(AedetectError):
-    """A run that was waited for did not complete."""
+    """A run that the caller waits for did not complete."""

@@ -1,4 +1,4 @@
-"""Events for the log: a word and fields, readable as a line and as data."""
+"""Structured log events: a name and fields, formatted as logfmt."""
 
 from __future__ import annotations
 

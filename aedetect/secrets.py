@@ -1,4 +1,4 @@
-"""Secrets stand outside of the configuration: references to them, and messages without them."""
+"""Secrets: references to the environment and to Prefect blocks, and masking in messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aedetect.errors import ConfigError
 
 ENVIRONMENT, BLOCK = "env:", "block:"
 HIDDEN = "***"
-_SHORTEST = 3  # characters: hiding shorter ones would garble the message
+_MIN_LENGTH = 3  # characters; masking shorter secrets would garble the message
 _LOGIN = re.compile(r"(?P<before>\w://)(?=[^/\s])[^\s\"']*@")  # sqlite:///a@b has none
 _PASSWORD = re.compile(r"\w://[^/?#\s:@]*:[^\s]+@")
 _KEY = re.compile(
@@ -24,15 +24,15 @@ _KEY = re.compile(
 
 @dataclass(frozen=True)
 class Secrets:
-    """Where references lead."""
+    """The sources that references are resolved from."""
 
-    environment: Mapping[str, str] | None = None  # None: that of the process, when it is asked
-    blocks: Callable[[str], str] | None = None  # a block's name -> what it holds; raises KeyError
+    environment: Mapping[str, str] | None = None  # None: os.environ, at the time of resolving
+    blocks: Callable[[str], str] | None = None  # block name -> value; raises KeyError
 
     def resolve(self, given: str, *, where: str) -> str:
-        """Return what "env:NAME" or "block:NAME" stands for, and any other text as it is.
+        """Resolve "env:NAME" and "block:NAME"; return any other text unchanged.
 
-        Raises ConfigError when it stands for nothing.
+        Raises ConfigError when the reference cannot be resolved.
 
         >>> Secrets({"DB": "sqlite:///x.db"}).resolve("env:DB", where="[database] url")
         'sqlite:///x.db'
@@ -48,15 +48,15 @@ class Secrets:
         if value := environment.get(name, "").strip():
             return value
         raise ConfigError(
-            f"{where} is to be read from the environment variable {name}, but it is not set: "
-            f"run `export {name}=...` before aedetect, in the service or worker that runs it too"
+            f"{where} refers to the environment variable {name}, which is not set: "
+            f"run `export {name}=...` before aedetect, also in the service or worker that runs it"
         )
 
     def _of_block(self, name: str, *, where: str) -> str:
         if self.blocks is None:
             raise ConfigError(
-                f"{where} is to be read from the Prefect block {name}, but Prefect has no part "
-                "in this: use the command line or the flows, or give env:NAME"
+                f"{where} refers to the Prefect block {name}, which needs Prefect: use the "
+                "command line or the flows, or give env:NAME"
             )
         try:
             value = self.blocks(name).strip()
@@ -65,49 +65,49 @@ class Secrets:
         if value:
             return value
         raise ConfigError(
-            f"{where} is to be read from the Prefect block {name}, but there is no such Secret "
-            "block, or it is empty: make it in Prefect's UI under Blocks, or by "
+            f"{where} refers to the Prefect block {name}, but there is no such Secret "
+            "block, or it is empty: create it in the Prefect UI under Blocks, or with "
             f"`python -c 'from prefect.blocks.system import Secret; import getpass; "
             f'Secret(value=getpass.getpass()).save("{name}", overwrite=True)\'`'
         )
 
 
 def is_reference(given: str) -> bool:
-    """Whether a text stands for a secret that is kept elsewhere."""
+    """Whether a text is a reference to a secret."""
     return given.startswith((ENVIRONMENT, BLOCK))
 
 
 def is_block(given: str) -> bool:
-    """Whether a text stands for a secret that Prefect keeps."""
+    """Whether a text is a reference to a Prefect block."""
     return given.startswith(BLOCK)
 
 
 def check_literals(sections: Mapping[str, object]) -> None:
-    """Raise ConfigError when a URL among the values of a configuration brings its password along.
+    """Raise ConfigError when a URL in the configuration contains a password or token.
 
-    Values are texts and lists of them, by section and key; anything else is passed over.
+    Checks strings and lists of strings, by section and key; ignores other values.
     """
     for section, keys in sections.items():
         for key, value in keys.items() if isinstance(keys, Mapping) else ():
             for each in value if isinstance(value, list | tuple) else (value,):
                 if isinstance(each, str) and (_PASSWORD.search(each) or _KEY.search(each)):
-                    raise ConfigError(reference_or_text(f"[{section}] {key}", mask(each)))
+                    raise ConfigError(literal_secret_message(f"[{section}] {key}", mask(each)))
 
 
-def reference_or_text(where: str, shown: str) -> str:
-    """Say what is wrong with a secret in the configuration, and what to do."""
+def literal_secret_message(where: str, shown: str) -> str:
+    """Return the error message for a literal secret in the configuration."""
     return (
         f"{where} must not hold a password or token, got {shown}; put the URL into an "
         f"environment variable or a Prefect Secret block, and give {ENVIRONMENT}NAME or "
-        f"{BLOCK}NAME (of files, let their store take the login from its own environment)"
+        f"{BLOCK}NAME (for object storage, use the credentials of its own environment)"
     )
 
 
 def mask(text: str, *secrets: str) -> str:
-    """Hide the logins and tokens of the URLs in a text, and the secrets of those given wherever.
+    """Mask logins and tokens of URLs in a text, and every occurrence of the given secrets.
 
-    Of a URL that is its password, or its login where it has only one part; any other text is a
-    secret as a whole.
+    Of a given URL, the secret is its password, or the whole login without one. Any other given text
+    is secret as a whole.
 
     >>> mask("postgresql://me:p/w@db:5432/plant?sslpassword=x is away")
     'postgresql://***@db:5432/plant?sslpassword=*** is away'
@@ -121,9 +121,9 @@ def mask(text: str, *secrets: str) -> str:
 
 
 def _parts(secret: str) -> set[str]:
-    """Return what is secret of it, as written and as meant; no short words."""
+    """Return the secret parts, both as written and URL-decoded; short ones are omitted."""
     _, separator, rest = secret.partition("://")
     login = rest.rpartition("@")[0]
     found = [login.partition(":")[2] or login] if separator else [secret]
     found += [match["value"] for match in _KEY.finditer(secret)]
-    return {each for piece in found for each in (piece, unquote(piece)) if len(each) >= _SHORTEST}
+    return {each for piece in found for each in (piece, unquote(piece)) if len(each) >= _MIN_LENGTH}

@@ -1,4 +1,4 @@
-"""Lengths of time as people write them ("10min") and as the code needs them (nanoseconds)."""
+"""Durations and timestamps: parsing and formatting of text such as "10min", in nanoseconds."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def parse_duration(text: str) -> int:
 
 
 def format_duration(nanoseconds: int) -> str:
-    """Write a duration in the largest unit that gives a whole number, else in seconds.
+    """Format a duration in the largest unit that gives a whole number.
 
     >>> format_duration(600_000_000_000), format_duration(1_500_000_000)
     ('10min', '1500ms')
@@ -54,37 +54,37 @@ def format_duration(nanoseconds: int) -> str:
 
 
 def parse_instant(text: str) -> int:
-    """Return nanoseconds since 1970 of an ISO date or date-time; without a zone it is read as UTC.
+    """Return nanoseconds since 1970 of an ISO date or date-time; without a time zone it is UTC.
 
     >>> parse_instant("1970-01-02") == NANOSECONDS["d"]
     True
     """
     try:
-        moment = datetime.fromisoformat(text)
+        parsed = datetime.fromisoformat(text)
     except ValueError as error:
         raise ConfigError(
-            f'a moment must be an ISO date or date-time, got "{text}"; '
+            f'a time must be an ISO date or date-time, got "{text}"; '
             'write for example "2026-03-01" or "2026-03-01T06:00"'
         ) from error
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
     return (aware - _EPOCH) // timedelta(microseconds=1) * 1_000
 
 
 def format_instant(nanoseconds: int) -> str:
-    """Write nanoseconds since 1970 as ISO date and time, to the second.
+    """Format nanoseconds since 1970 as ISO date and time, to the second.
 
     >>> format_instant(0)
     '1970-01-01 00:00:00'
     """
-    moment = _EPOCH + timedelta(seconds=nanoseconds // NANOSECONDS["s"])
-    return moment.strftime("%Y-%m-%d %H:%M:%S")
+    time = _EPOCH + timedelta(seconds=nanoseconds // NANOSECONDS["s"])
+    return time.strftime("%Y-%m-%d %H:%M:%S")
 
 
 _Times = TypeVar("_Times", pa.Array, pa.ChunkedArray, pa.Scalar)
 
 
 def to_nanoseconds(times: _Times) -> _Times:
-    """Return 64-bit integers: what is compared and counted with.
+    """Convert timestamps to 64-bit integers in nanoseconds.
 
     >>> to_nanoseconds(pa.array([1_500], pa.timestamp("ms", tz="UTC"))).to_pylist()
     [1500000000]

@@ -1,4 +1,4 @@
-"""Causes beside what experts blamed: python benchmarks/causes.py SMD [--variant V] [--seed N].
+"""Causes against expert labels: python benchmarks/causes.py SMD [--variant V] [--seed N].
 
 SMD is a folder with train.parquet, test.parquet and interpretation.parquet: for each labelled
 segment the features that experts blamed. One model for all machines, all settings the defaults.
@@ -9,12 +9,13 @@ segments, for
     flagged   the rows of the segment that the threshold flags, of segments that have any
     peak      the row with the highest score
     segment   the largest that each feature has in any row of the segment
-and beside it the difference to the plain residual: the 95 % of a paired bootstrap over segments.
+and the 95 % interval of the difference to the plain residual, by a paired bootstrap over segments.
 
-random is its expectation. z-score is the distance of the input from its mean, without a model.
-ARCANA: Roelofs et al.: Autoencoder-based anomaly root cause analysis (2021): the sparse
-bias of the window that makes it one that is reconstructed well, found by gradient descent; blame is
-what it changes in the last row. The paper's alpha is 0.8.
+random is the expected value of a random order. z-score is the distance of the input from its mean,
+without a model.
+ARCANA: Roelofs et al.: Autoencoder-based anomaly root cause analysis (2021): a sparse
+bias, found by gradient descent, with which the window is reconstructed well; blame is the bias of
+the last row. The paper's alpha is 0.8.
 """
 
 from __future__ import annotations
@@ -45,14 +46,14 @@ Blame = Callable[
 ]  # windows (N,) -> (N, F), larger is more to blame
 SHARES = (1.0, 1.5)  # P
 STEPS, RATE = 300, 0.02  # of ARCANA's gradient descent
-BATCH = 1_024  # windows that it works on at once
+BATCH = 1_024  # windows per batch
 VIEWS = ("flagged", "peak", "segment")
 DRAWS = 2_000  # of the bootstrap
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A labelled stretch: its windows, which of them are flagged, and the features blamed."""
+    """A labelled segment: its windows, the flagged ones, and the features that experts blamed."""
 
     windows: Int64
     flagged: Int64
@@ -72,7 +73,7 @@ def train(task: Task) -> tuple[Detector, Float32]:
 
 
 def segments(folder: Path, task: Task, detector: Detector, score: Float32) -> Iterator[Segment]:
-    """Read what experts blamed; segments without a scored row are left out."""
+    """Read the features that experts blamed; segments without a scored row are omitted."""
     preparation, ends = detector.scorer.preparation, task.later.windows.ends
     names = [feature.name for feature in preparation.features]
     flags = score > detector.calibration.thresholds(task.later.entity[ends])
@@ -87,7 +88,7 @@ def segments(folder: Path, task: Task, detector: Detector, score: Float32) -> It
 
 
 def explainers(task: Task, detector: Detector) -> dict[str, Blame]:
-    """Return each explainer by its name; the first is what the others are compared with."""
+    """Return the explainers by name; the first is the baseline."""
     scorer, later = detector.scorer, task.later
     matrix, seen, entity = later.windows.matrix, later.windows.observed, later.entity
     ends = later.windows.ends
@@ -142,7 +143,7 @@ def hit_rate(blame: Float32, truth: Int64, share: float) -> Float64:
 
 
 def hits(known: list[Segment], explain: Blame) -> Float64:
-    """Return each segment's hit rates: (S, 3, 2), NaN where nothing is flagged."""
+    """Return the hit rates of each segment: (S, 3, 2), NaN where nothing is flagged."""
     chosen = np.unique(np.concatenate([each.windows for each in known]))
     blame = explain(chosen)
     found = np.full((len(known), 3, len(SHARES)), np.nan)
@@ -157,7 +158,7 @@ def hits(known: list[Segment], explain: Blame) -> Float64:
 
 
 def by_chance(known: list[Segment], features: int) -> Float64:
-    """Return the hit rates that a random order is expected to have: (S, 3, 2)."""
+    """Return the expected hit rates of a random order: (S, 3, 2)."""
     counts = np.array([len(each.truth) for each in known])[:, None]
     rates = np.minimum(np.ceil(counts * np.array(SHARES)) / features, 1.0)
     found = np.repeat(rates[:, None], 3, axis=1)
@@ -166,7 +167,7 @@ def by_chance(known: list[Segment], features: int) -> Float64:
 
 
 def row(name: str, found: Float64, base: Float64) -> str:
-    """Write a row of the table."""
+    """Return a row of the table."""
     random = np.random.default_rng(0)
     cells = []
     for view in range(found.shape[1]):

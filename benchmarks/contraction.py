@@ -1,7 +1,7 @@
-"""What contraction costs: python benchmarks/contraction.py.
+"""The cost of contraction: python benchmarks/contraction.py.
 
-Seconds of one training step on 256 windows of 16 rows and 38 columns, one thread, the least of 60,
-plain and contractive in turns, for a shallow encoder (closed form), a deep one (Hutchinson's
+Seconds of one training step on 256 windows of 16 rows and 38 columns, one thread, minimum of 60,
+plain and contractive alternating, for a shallow encoder (closed form), a deep one (Hutchinson's
 estimator) and a convolutional one.
 """
 

@@ -1,8 +1,8 @@
-"""Why DuckDB reads and orders: python benchmarks/engines.py [--rows 4000000].
+"""DuckDB and pyarrow for reading and sorting: python benchmarks/engines.py [--rows 4000000].
 
-Both engines read the same unordered daily files and hand over the rows ordered by entity and time
-in batches, each in a process of its own: seconds and peak memory. pyarrow has no sort beyond
-memory and no SQL for `normal`; DuckDB gets the memory limit that training gives it.
+Both engines read the same unsorted daily files and return the rows sorted by entity and time in
+batches, each in its own process: seconds and peak memory. pyarrow has no out-of-core sort, no SQL
+for `normal`; DuckDB gets the memory limit of training.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ print(f"{rows:,} rows  {time.perf_counter() - start:5.1f} s  {peak:6,.0f} MB")
 
 
 def write_files(folder: Path, *, rows: int) -> None:
-    """Write files whose rows are in no order."""
+    """Write files with unsorted rows."""
     rng = np.random.default_rng(0)
     names = pa.array([f"machine-{number:02d}" for number in range(ENTITIES)])
     for number in range(FILES):
@@ -60,7 +60,7 @@ def write_files(folder: Path, *, rows: int) -> None:
 
 
 def main() -> None:
-    """Print a line for each engine."""
+    """Print one line per engine."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=4_000_000)
     asked = parser.parse_args()
@@ -74,7 +74,7 @@ def main() -> None:
             command = [sys.executable, "-c", RUN, engine, folder, limit]
             done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
             print(f"{name:18} {done.stdout.strip()}", flush=True)
-            time.sleep(1)  # the disk's own writing is not to count for the next
+            time.sleep(1)  # keep pending disk writes out of the next measurement
 
 
 if __name__ == "__main__":

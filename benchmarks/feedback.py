@@ -1,8 +1,8 @@
-"""What labelling false alarms does to the next version: python benchmarks/feedback.py.
+"""The effect of labelled false alarms on the next version: python benchmarks/feedback.py.
 
 On the shipped sample: train on two weeks, score the days that follow, and label as false alarms
-those events of the first half that meet no labelled anomaly. Train again, with their rows as
-normal, and score the second half with both versions. Its labels only serve to count.
+the events of the first half that overlap no labelled anomaly. Train again, with their rows as
+normal, and score the second half with both versions. Its labels are used only for counting.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ HALF = "2000-01-25"
 
 
 def main() -> None:
-    """Print how both versions do on the second half."""
+    """Print the results of both versions on the second half."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copytree(ROOT / "data", folder / "data")
@@ -35,8 +35,8 @@ def main() -> None:
         config = read_config(folder / "demo.toml")
         training.run_training(config)
         scoring.run_scoring(config)
-        said = label_false_alarms(config)
-        print(f"{said} events before {HALF} meet no label and are labelled false alarms")
+        count = label_false_alarms(config)
+        print(f"{count} events before {HALF} overlap no label and are labelled false alarms")
         report("before", config)
         _, second = training.run_training(config)
         registry.promote_version(second, tracking_uri=config.tracking_uri)
@@ -46,9 +46,9 @@ def main() -> None:
 
 
 def label_false_alarms(config: Config) -> int:
-    """Label the events of the first half that meet nothing known; return how many."""
+    """Label the events of the first half that overlap no known anomaly; return their number."""
     result, _ = run_backtest(config, span=Span(None, parse_instant(HALF)), days=None, anew=False)
-    false = {(each.entity, each.start) for each in result.alarms if not result.meets(each)}
+    false = {(each.entity, each.start) for each in result.alarms if not result.overlaps_known(each)}
     events = read_events(config.output, until=parse_instant(HALF), suppressed=True).to_pylist()
     chosen = [
         event["event_id"]
@@ -61,14 +61,14 @@ def label_false_alarms(config: Config) -> int:
 
 
 def report(name: str, config: Config) -> None:
-    """Print events of the second half, by what they meet."""
+    """Print the events of the second half, and how many are false."""
     result: Backtest = run_backtest(
         config, span=Span(parse_instant(HALF), None), days=None, anew=False
     )[0]
     found = sum(each.delay is not None for each in result.detections)
     print(
         f"{name}: {len(result.alarms)} events in {result.days:.1f} days, {result.false} of them "
-        f"false; {found} of {len(result.detections)} labelled stretches found"
+        f"false; {found} of {len(result.detections)} labelled segments found"
     )
 
 

@@ -1,13 +1,13 @@
-"""Cells held back from the sample, filled again: python benchmarks/impute.py [--seeds 3].
+"""Imputation of hidden cells of the sample: python benchmarks/impute.py [--seeds 3].
 
-Trains the detector of demo.toml, hides cells of rows that it never saw, and fills them with
+Trains the detector of demo.toml, hides cells of unseen rows, and fills them with
 `aedetect.applications.impute`, with linear interpolation in time (of the entity's own column;
 at the ends the nearest value) and with the median of the entity's column. All three get the same
-cells. Errors are in spreads, as the model scales columns, so that columns compare: root mean square
-and mean absolute, over columns that vary. A gap is of so many rows in so many random columns.
+cells. Errors are in model units, in which columns are comparable: root mean square and
+mean absolute, over columns that vary. A gap is a number of rows in a number of random columns.
 
-held out: the calibration part of the training table, on which FADING and TURNS were chosen.
-later: the second half, the table that is scored, on which nothing was chosen.
+held out: the calibration part of the training table, on which FADING and TURNS were tuned.
+later: the second half, the table that is scored, on which nothing was tuned.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from aedetect.preprocessing import Part, split_by_time
 
 CONFIG = Path(__file__).parents[1] / "demo.toml"
 GAPS = ((1, 1), (1, 10), (1, 38), (5, 5), (10, 1), (10, 10), (10, 38), (60, 5), (240, 5))
-HIDDEN = 0.05  # of the rows are in a gap, about
-VARIES = 0.05  # spreads; columns that vary less are left out: anything fills them
+HIDDEN = 0.05  # approximate share of rows in a gap
+VARIES = 0.05  # model units; columns that vary less are omitted, because any method fills them
 
 
 def learn(folder: Path) -> tuple[Scorer, Rows, Rows]:
-    """Train on the sample; return the scorer, and the rows held out and those that came later."""
+    """Train on the sample; return the scorer, the held-out rows and the later rows."""
     config = read_config(CONFIG)
     ingested = dataset.ingest_rows(config, folder)
     prepared = dataset.prepare_rows(config, ingested, folder)
@@ -59,7 +59,7 @@ def by_entity(rows: Rows) -> Iterator[slice]:
 
 
 def hide(shape: tuple[int, ...], *, length: int, columns: int, seed: int) -> Bool:
-    """Choose cells (R, F): gaps of so many rows in so many columns."""
+    """Choose cells (R, F): gaps of `length` rows in `columns` random columns."""
     random = np.random.default_rng(seed)
     hidden = np.zeros(shape, dtype=np.bool_)
     for start in random.integers(length, shape[0] - 2 * length, int(shape[0] * HIDDEN / length)):
@@ -69,7 +69,7 @@ def hide(shape: tuple[int, ...], *, length: int, columns: int, seed: int) -> Boo
 
 
 def interpolate(rows: Rows) -> Float64:
-    """Fill each entity's columns by straight lines."""
+    """Fill the columns of each entity by linear interpolation."""
     values = rows.values.copy()
     for own in by_entity(rows):
         time = rows.time[own].astype(np.float64)
@@ -101,7 +101,7 @@ def compare(scorer: Scorer, rows: Rows, *, length: int, columns: int, seed: int)
 
 
 def main() -> None:
-    """Print a line for each kind of gap."""
+    """Print one line per kind of gap."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
     seeds = parser.parse_args().seeds

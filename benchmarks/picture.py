@@ -19,7 +19,7 @@ RED, BLUE, GREY = "#c0392b", "#2c6fbb", "#bbbbbb"
 
 
 def main() -> None:
-    """Score above, the features to blame below."""
+    """Draw the score above and the features with the largest shares below."""
     chosen = [("entity", "==", ENTITY)]
     scores = pd.read_parquet(ROOT / "output/scores", filters=chosen).sort_values("timestamp")
     flagged = pd.read_parquet(ROOT / "output/flagged", filters=chosen).sort_values("timestamp")

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 MACHINES = ("machine-1-3", "machine-1-6", "machine-2-5")
-START = pd.Timestamp("2000-01-01")  # made up: the published rows have an order, a minute apart
+START = pd.Timestamp("2000-01-01")  # invented: the published rows are ordered, a minute apart
 # The published files have no header: these are the names in common use, in column order.
 FEATURES = """cpu_r load_1 load_5 load_15 mem_shmem mem_u mem_u_e total_mem disk_q disk_r disk_rb
     disk_svc disk_u disk_w disk_wa disk_wb si so eth1_fi eth1_fo eth1_pi eth1_po tcp_tw tcp_use

@@ -1,10 +1,10 @@
-"""Every score, alignment and smoothing on one network: python benchmarks/scores.py [DATA ...].
+"""All scores, alignments and smoothings of one network: python benchmarks/scores.py [DATA ...].
 
-DATA are folders as in benchmarks/tasks.py; without any, the sample. The network is trained once a
+DATA are folders as in benchmarks/tasks.py; without any, the sample. The network is trained once per
 data set, with the default settings. VUS-PR and average precision (AP) are means over the entities
 with labelled rows; "AP, all" is over all rows together, each score divided by the threshold of its
-entity. At the default threshold: the share of normal rows that is flagged, of labelled rows, and of
-labelled stretches.
+entity. At the default threshold: the share of flagged normal rows, of flagged labelled rows, and of
+labelled segments found.
 """
 
 from __future__ import annotations
@@ -36,30 +36,30 @@ HEAD = (
     "|---|---|---|---|---|---|---|---|---|"
 )
 
-Way = tuple[ScoreName, AlignmentName, int]
+ScoreConfig = tuple[ScoreName, AlignmentName, int]
 
 
 @dataclass(frozen=True)
 class Quality:
-    """How well one way of scoring does on one data set."""
+    """Metrics of one score configuration on one data set."""
 
     vus_pr: float
     precision: float  # average precision, mean over the entities
     precision_all: float  # over all rows together
     false_alarms: float  # share of normal rows
     recall: float  # share of labelled rows
-    found: float  # share of labelled stretches
+    found: float  # share of labelled segments
 
     def __str__(self) -> str:
-        """Write cells of a table."""
+        """Return cells of the table."""
         return (
             f"{self.vus_pr:.3f} | {self.precision:.3f} | {self.precision_all:.3f} "
             f"| {self.false_alarms:.2%} | {self.recall:.1%} | {self.found:.1%}"
         )
 
 
-def scored_by(task: Task, scorer: Scorer, way: Way) -> Scorer:
-    """Return the scorer with what another way of scoring needs, learnt as in training."""
+def scored_by(task: Task, scorer: Scorer, way: ScoreConfig) -> Scorer:
+    """Return the scorer with another score configuration, its residuals fitted as in training."""
     score, alignment, smooth = way
     other = replace(scorer, score=score, alignment=alignment, smooth=smooth)
     series = training.series_of(task.ingested, task.prepared)
@@ -67,8 +67,8 @@ def scored_by(task: Task, scorer: Scorer, way: Way) -> Scorer:
     return replace(other, residuals=residuals)
 
 
-def measure(task: Task, trained: training.Trained, way: Way) -> Quality:
-    """Calibrate one way of scoring, and judge the later rows by it."""
+def measure(task: Task, trained: training.Trained, way: ScoreConfig) -> Quality:
+    """Calibrate one score configuration, and evaluate it on the later rows."""
     scorer = scored_by(task, trained.scorer, way)
     detector = training.calibrate_detector(
         task.config, task.ingested, task.prepared, replace(trained, scorer=scorer)
@@ -97,19 +97,19 @@ def measure(task: Task, trained: training.Trained, way: Way) -> Quality:
 
 
 def _found(label: Bool, entity: Int32, flagged: Bool) -> float:
-    """Return the share of labelled stretches with a flagged row."""
+    """Return the share of labelled segments with a flagged row."""
     starts = label & ~np.append(False, label[:-1] & (entity[1:] == entity[:-1]))
-    stretch = np.cumsum(starts)
-    return float(len(np.unique(stretch[label & flagged])) / starts.sum())
+    segment = np.cumsum(starts)
+    return float(len(np.unique(segment[label & flagged])) / starts.sum())
 
 
-def ways(scores: Sequence[ScoreName]) -> list[Way]:
+def ways(scores: Sequence[ScoreName]) -> list[ScoreConfig]:
     """Return all combinations."""
     return list(product(scores, ALIGNMENTS, SMOOTH))
 
 
 def main(folders: list[Path], scores: Sequence[ScoreName]) -> None:
-    """Print a table a data set, and the mean ranks over all of them."""
+    """Print one table per data set, and the mean ranks over all of them."""
     torch.set_num_threads(1)
     ranks = []
     for folder in folders:

@@ -1,10 +1,10 @@
 """Speed and memory of scoring, end to end: python benchmarks/scoring.py [--rows 2000000 8000000].
 
-Parquet in, Parquet out, 20 features, windows of 16, one process: rows a second and peak memory of
-`aedetect score`, with the start of Python and Prefect in it, at several sizes, so that the
-difference between two sizes gives the rate without the start, and memory can be seen to stay.
-Beside it, in the same run, scikit-learn's isolation forest on the same files, the way its users
-write it: read with pandas, score, write. It scores single rows, not windows.
+Parquet in, Parquet out, 20 features, windows of 16, one process: rows per second and peak memory of
+`aedetect score`, including the start of Python and Prefect, at several sizes. The difference of
+two sizes gives the rate without the start, and shows that memory does not grow. The baseline, in
+the same run, is the isolation forest of scikit-learn on the same files: read with pandas, score,
+write. It scores single rows, not windows.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ for path in sorted(source.glob("*.parquet")):
 
 @dataclass(frozen=True)
 class Cost:
-    """What one process took."""
+    """Time and memory of one process."""
 
     seconds: float
     megabytes: float  # peak resident memory of the largest process
@@ -75,22 +75,22 @@ def measure(command: Sequence[str], folder: Path) -> Cost:
 
 
 def table(rng: np.random.Generator, *, first: str, minutes: int) -> pa.Table:
-    """Rows of all entities, a minute apart, ordered by time."""
-    moments = np.datetime64(first, "ms") + np.arange(minutes) * np.timedelta64(60_000, "ms")
+    """Return rows of all entities, a minute apart, sorted by time."""
+    times = np.datetime64(first, "ms") + np.arange(minutes) * np.timedelta64(60_000, "ms")
     drivers = rng.standard_normal((minutes * ENTITIES, 4)).astype(np.float32)
     mixing = np.random.default_rng(0).standard_normal((4, FEATURES)).astype(np.float32)
     noise = rng.standard_normal((minutes * ENTITIES, FEATURES)).astype(np.float32)
     values = drivers @ mixing + 0.3 * noise
     names = pa.array([f"machine-{number:02d}" for number in range(ENTITIES)])
     columns = {
-        "timestamp": pa.array(np.repeat(moments, ENTITIES)),
+        "timestamp": pa.array(np.repeat(times, ENTITIES)),
         "entity": names.take(pa.array(np.tile(np.arange(ENTITIES), minutes))),
     }
     return pa.table(columns | {f"f{index}": values[:, index] for index in range(FEATURES)})
 
 
 def write_input(folder: Path, *, rows: int, one_file: bool) -> None:
-    """Write so many rows: a file a day, or one file that holds one entity after the other."""
+    """Write the rows: one file per day, or one file sorted by entity."""
     folder.mkdir()
     rng = np.random.default_rng(1)
     minutes, days = rows // ENTITIES, -(-rows // ENTITIES // 1440)
@@ -109,7 +109,7 @@ def write_input(folder: Path, *, rows: int, one_file: bool) -> None:
 
 
 def main() -> None:
-    """Print a row for each size."""
+    """Print one row per size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, nargs="+", default=[2_000_000, 8_000_000])
     parser.add_argument("--one-file", action="store_true", help="one file, entity after entity")

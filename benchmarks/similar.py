@@ -1,10 +1,10 @@
-"""Seconds to find the windows most like one: python benchmarks/similar.py [--windows 1000000].
+"""Seconds to find the most similar windows: python benchmarks/similar.py [--windows 1000000].
 
 Compares, on the same codes and with one thread each: what `aedetect similar` does (all codes
 compared, in chunks, and the nearest that do not overlap), scikit-learn's brute force and k-d tree,
-and faiss's flat index where faiss-cpu is installed (it is not needed). Codes are a random walk, as
-those of neighbouring windows are near each other. "build" is what is paid before the first query,
-for an index that is not kept on disk.
+and faiss's flat index where faiss-cpu is installed (it is not needed). Codes are a random walk,
+because those of neighbouring windows are close. "build" is the time before the first query, for an
+index that is not saved to disk.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from aedetect.applications.embeddings import nearest_windows
 from aedetect.arrays import Float32
 
 QUERIES, MOST, LENGTH = 5, 10, 16
-NEEDED = MOST * (2 * LENGTH - 1)  # neighbours that an index must give, for 10 that do not overlap
+NEEDED = MOST * (2 * LENGTH - 1)  # neighbours needed from an index for 10 that do not overlap
 
 
 def history(windows: int, width: int) -> Embeddings:
-    """Codes of one entity's windows, a row apart."""
+    """Return codes of the windows of one entity, a row apart."""
     steps = np.random.default_rng(0).normal(size=(windows, width)).astype(np.float32)
     places = np.zeros(
         windows, dtype=[("start", "i8"), ("end", "i8"), ("row", "i8"), ("entity", "i4")]
@@ -38,7 +38,7 @@ def history(windows: int, width: int) -> Embeddings:
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Return the seconds something takes."""
+    """Return the duration of a call in seconds."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
@@ -71,7 +71,7 @@ def faiss_flat(codes: Float32) -> tuple[float, list[float]]:
 
 
 def main() -> None:
-    """Print a line for each width and method."""
+    """Print one line per width and method."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--windows", type=int, default=1_000_000)
     parser.add_argument("--width", type=int, nargs="+", default=[8, 38, 128])

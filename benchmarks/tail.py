@@ -1,4 +1,4 @@
-"""Where the critical values of the check of the tail come from: simulated from true tails.
+"""Simulates the critical values of the goodness-of-fit check of the tail, from true tails.
 
     python benchmarks/tail.py [--draws 10000]
 

@@ -1,4 +1,4 @@
-"""What models of one data set learn from and are measured on, for several benchmarks.
+"""Training and evaluation data of one data set, for several benchmarks.
 
 A data set is a folder with train.parquet and test.parquet, or a folder incoming/ for the latter;
 columns timestamp, entity (where there are several) and, in the later rows, is_anomaly.
@@ -24,7 +24,7 @@ from aedetect.training import Ingested, PreparedRows
 
 SAMPLE = Path(__file__).parents[1] / "data" / "smd"
 LABEL = "is_anomaly"
-TOLERANCE = 100  # rows about a labelled stretch that VUS-PR averages over
+TOLERANCE = 100  # rows around a labelled segment that VUS-PR averages over
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Task:
-    """What all models of one data set learn from and are measured on."""
+    """Training and evaluation data of one data set."""
 
     config: Config
     ingested: Ingested

@@ -1,18 +1,18 @@
 """Training data with anomalies among them: python benchmarks/trim.py GECCO2018 [--seeds 0 1 2].
 
 GECCO2018 is a folder with train.parquet and train_labels.parquet: drinking water, a row a minute.
-The rows up to UNTIL are learnt from and calibrate as they are, 14 labelled events among them,
-which no model is told of; the rows after it are scored. All other settings are the defaults.
+The rows up to UNTIL are used for training and calibration unchanged, including 14 labelled events
+that are unknown to the models; the rows after it are scored. All other settings are the defaults.
 
     without    [training] trim = 0
-    0.01       this share of the rows set aside; the part that calibrates stays whole
-    excluded   trained anew, with trim = 0, on rows without the stretches that `aedetect train`
+    0.01       this share of the rows trimmed; the calibration part stays complete
+    excluded   retrained, with trim = 0, on rows without the segments that `aedetect train`
                shows at trim = 0.01, as if each was pasted into [data] normal
-    labels     trained anew without the labelled rows: what could be reached
+    labels     retrained without the labelled rows: the upper bound
 
-For each: how many of the labelled events among the rows learnt from (or that calibrate) are met by
-the stretches distrusted, all of them and those that are shown, and how many rows that is; then, on
-later rows, average precision, VUS-PR, events found and false alarms at the threshold.
+For each: how many of the labelled events among the training (or calibration) rows overlap the
+suspect segments, all of them and those that are shown, and how many rows these have; then, on later
+rows, average precision, VUS-PR, events found and false alarms at the threshold.
 """
 
 from __future__ import annotations
@@ -33,33 +33,33 @@ from tasks import Task, read_task
 from volume import vus_pr
 
 from aedetect.arrays import Bool
-from aedetect.cli.show_suspect_rows import _MOST
+from aedetect.cli.show_suspect_rows import _MAX_SHOWN
 from aedetect.detector import Detector
 from aedetect.jobs import training
 from aedetect.models.settings import VariantName
 from aedetect.training.suspect_rows import SuspectRows, normal_filter
 
 UNTIL = pd.Timestamp("2016-09-11 04:15")
-TOLERANCE = 100  # rows about a labelled stretch that VUS-PR averages over
+TOLERANCE = 100  # rows around a labelled segment that VUS-PR averages over
 BRIDGE = 5  # rows between flags of one event
 SHARES = (0.005, 0.01, 0.02)
 SHOWN_AT = 0.01
 HEADS = (
-    *("model", "seed", "trim", "events distrusted", "of them shown", "rows"),
+    *("model", "seed", "trim", "events suspect", "of them shown", "rows"),
     *("AP", "VUS-PR", "threshold", "events found", "false alarms a day"),
 )
 
 
 @dataclass(frozen=True)
 class Data:
-    """The task, and the labelled events among the rows that are learnt from: first, last moment."""
+    """The task, and the labelled events among its training rows: first and last timestamp."""
 
     task: Task
     events: list[tuple[pd.Timestamp, pd.Timestamp]]
 
 
-def stretches(marked: Bool, *, bridge: int = 1) -> list[tuple[int, int]]:
-    """Return first and last position of each stretch of marked rows."""
+def segments(marked: Bool, *, bridge: int = 1) -> list[tuple[int, int]]:
+    """Return first and last position of each segment of marked rows."""
     rows = np.flatnonzero(marked)
     cuts = np.flatnonzero(np.diff(rows) > bridge)
     firsts, lasts = rows[np.append(0, cuts + 1)], rows[np.append(cuts, len(rows) - 1)]
@@ -67,7 +67,7 @@ def stretches(marked: Bool, *, bridge: int = 1) -> list[tuple[int, int]]:
 
 
 def read(folder: Path, scratch: Path, *, where: str = "true") -> Data:
-    """Write both parts as the other benchmarks read them; of the first, rows that SQL chooses."""
+    """Write both parts in the format of the other benchmarks; SQL selects rows of the first."""
     table = pd.read_parquet(folder / "train.parquet")
     labels = pd.read_parquet(folder / "train_labels.parquet")
     assert (table["timestamp"] == labels["timestamp"]).all(), "labels belong to the rows"
@@ -81,7 +81,7 @@ def read(folder: Path, scratch: Path, *, where: str = "true") -> Data:
     table.assign(is_anomaly=label)[~early].to_parquet(scratch / "test.parquet", index=False)
     (scratch / "rows").mkdir()
     time = known["timestamp"].to_numpy()
-    found = stretches(known["is_anomaly"].to_numpy() > 0)
+    found = segments(known["is_anomaly"].to_numpy() > 0)
     return Data(
         read_task(scratch, scratch / "rows"),
         [(pd.Timestamp(time[first]), pd.Timestamp(time[last])) for first, last in found],
@@ -91,7 +91,7 @@ def read(folder: Path, scratch: Path, *, where: str = "true") -> Data:
 def train(
     task: Task, *, variant: VariantName, seed: int, trim: float
 ) -> tuple[Detector, tuple[SuspectRows, ...]]:
-    """Train and calibrate; return what is distrusted, too."""
+    """Train and calibrate; return the detector and the suspect segments."""
     model = replace(task.config.model, variant=variant)
     settings = replace(task.config.training, seed=seed, trim=trim)
     config = replace(task.config, model=model, training=settings)
@@ -100,33 +100,35 @@ def train(
     return detector, trained.distrusted
 
 
-def met(events: list[tuple[pd.Timestamp, pd.Timestamp]], found: tuple[SuspectRows, ...]) -> int:
-    """Count the events that some stretch meets."""
+def count_overlapping(
+    events: list[tuple[pd.Timestamp, pd.Timestamp]], found: tuple[SuspectRows, ...]
+) -> int:
+    """Count the events that overlap any segment."""
     spans = [(pd.Timestamp(each.start), pd.Timestamp(each.end)) for each in found]
     return sum(any(a <= last and b >= first for a, b in spans) for first, last in events)
 
 
-def told(data: Data, found: tuple[SuspectRows, ...]) -> str:
-    """Write what is distrusted as cells."""
+def suspect_cells(data: Data, found: tuple[SuspectRows, ...]) -> str:
+    """Return table cells about the suspect segments."""
     if not found:
         return "- | - | -"
     count = len(data.events)
-    return (
-        f"{met(data.events, found)}/{count} | {met(data.events, found[:_MOST])}/{count} "
-        f"| {sum(each.rows for each in found)}"
+    overlapping, shown = (
+        count_overlapping(data.events, part) for part in (found, found[:_MAX_SHOWN])
     )
+    return f"{overlapping}/{count} | {shown}/{count} | {sum(each.rows for each in found)}"
 
 
 def later(task: Task, detector: Detector) -> str:
-    """Write how well later rows are told apart, as cells."""
+    """Return table cells about the detection on later rows."""
     windows, label = task.later.windows, task.later.label
     entity = task.later.entity
     score = detector.scorer.evaluate(windows.matrix, windows.observed, entity, windows.ends).score
     threshold = detector.calibration.threshold.value
     flags, days = score > threshold, len(score) / 1_440
-    events = stretches(label)
+    events = segments(label)
     caught = sum(flags[first : last + 1].any() for first, last in events)
-    false = stretches(flags & ~label, bridge=BRIDGE)
+    false = segments(flags & ~label, bridge=BRIDGE)
     return (
         f"{average_precision_score(label, score):.3f} "
         f"| {vus_pr(label, score, window=TOLERANCE):.3f} | {threshold:.1f} "
@@ -137,12 +139,12 @@ def later(task: Task, detector: Detector) -> str:
 def rows(
     folder: Path, data: Data, unlabelled: Task, variant: VariantName, seed: int
 ) -> Iterator[str]:
-    """Yield the rows of one model: with each share, and without rows that were pointed out."""
+    """Yield the rows of one model: for each share, and without the excluded rows."""
     shown: tuple[SuspectRows, ...] = ()
     for trim in (0.0, *SHARES):
         detector, found = train(data.task, variant=variant, seed=seed, trim=trim)
-        yield f"{trim or 'without'} | {told(data, found)} | {later(data.task, detector)} |"
-        shown = found[:_MOST] if trim == SHOWN_AT else shown
+        yield f"{trim or 'without'} | {suspect_cells(data, found)} | {later(data.task, detector)} |"
+        shown = found[:_MAX_SHOWN] if trim == SHOWN_AT else shown
     with tempfile.TemporaryDirectory() as scratch:
         left = read(folder, Path(scratch), where=normal_filter(shown, normal=None)).task
         for name, task in (("excluded", left), ("labels", unlabelled)):

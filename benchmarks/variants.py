@@ -1,10 +1,10 @@
-"""Every variant on each backbone, beside what others use: python benchmarks/variants.py [DATA ...].
+"""All variants on each backbone, compared with baselines: python benchmarks/variants.py [DATA ...].
 
 DATA are folders with train.parquet and test.parquet; without any, the sample. All settings are the
-defaults, and one model serves all entities of a data set; the baselines see the same scaled rows.
-One process and one thread; seconds are those of the processor, so other work does not count.
-VUS-PR and average precision are means over the entities with labelled rows. PyOD is not among the
-requirements: pip install pyod, or its autoencoder is left out.
+defaults, and one model serves all entities of a data set; the baselines use the same scaled rows.
+One process and one thread; times are CPU times.
+VUS-PR and average precision are means over the entities with labelled rows. PyOD is not a
+requirement: pip install pyod, or its autoencoder is omitted.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Score = Callable[[], npt.NDArray[np.floating[Any]]]
 
 
 def ours(task: Task, variant: VariantName, backbone: BackboneName) -> Score:
-    """Train one of our variants; return what scores the later rows."""
+    """Train a variant; return the function that scores the later rows."""
     model = replace(task.config.model, variant=variant, backbone=backbone)
     scorer = training.train_scorer(
         replace(task.config, model=model), task.ingested, task.prepared
@@ -50,7 +50,7 @@ def ours(task: Task, variant: VariantName, backbone: BackboneName) -> Score:
 
 
 def baselines(task: Task) -> Iterator[tuple[str, Callable[[], Score]]]:
-    """Yield what others use on single rows: a name, and what trains it and returns a score."""
+    """Yield baselines on single rows: a name, and a function that trains it."""
     windows = task.prepared.windows[Part.LEARN]
     learn, later = windows.matrix[windows.ends], task.later.rows
 
@@ -100,14 +100,14 @@ def measure(task: Task, name: str, train: Callable[[], Score]) -> str:
 
 
 def models(task: Task, variants: list[VariantName]) -> Iterator[tuple[str, Callable[[], Score]]]:
-    """Yield ours: a name, and what trains it and returns a score."""
+    """Yield the variants: a name, and a function that trains it."""
     for backbone, variant in product(BACKBONES, variants):
         if (variant, backbone) != ("linear", "convolutional"):  # the same as dense
             yield f"{variant}, {backbone}", partial(ours, task, variant, backbone)
 
 
 def main(folders: list[Path], variants: list[VariantName]) -> None:
-    """Print a table a data set."""
+    """Print one table per data set."""
     torch.set_num_threads(1)
     for folder in folders:
         with tempfile.TemporaryDirectory() as scratch:

@@ -1,4 +1,4 @@
-"""VUS-PR: how well scores rank labelled stretches, over all tolerances about their ends.
+"""VUS-PR: how well scores rank labelled segments, over all tolerances around their ends.
 
 Paparrizos et al.: Volume under the surface (VLDB 2022), section 4. Written here because the
 authors' package, vus 0.0.6, asks for TensorFlow and 16 more; tests compare with its values.
@@ -19,13 +19,13 @@ def vus_pr(
 ) -> float:
     """Return the mean area under the precision-recall curve of each tolerance up to the window.
 
-    Shapes: label (R,) of 0 and 1, score (R,). With no labelled row there is nothing to rank: NaN.
+    Shapes: label (R,) of 0 and 1, score (R,). NaN without labelled rows.
     """
     truth, scores = np.asarray(label, dtype=np.float64), np.asarray(score, dtype=np.float64)
     edges = np.flatnonzero(np.diff(truth, prepend=0, append=0)).astype(np.int64)
     segments = edges.reshape(-1, 2) - np.array(
         [0, 1]
-    )  # first and last row of each labelled stretch
+    )  # first and last row of each labelled segment
     if not len(segments):
         return float("nan")
     order = np.argsort(-scores, kind="stable")
@@ -39,14 +39,14 @@ def vus_pr(
         sure = np.cumsum(truth[order])[flagged - 1]
         peaks = [scores[a : b + 1].max() for a, b in _joined(segments, tolerance, len(truth))]
         found = (np.array(peaks)[:, None] >= cuts).mean(axis=0)
-        # Half of the softened labels that are met count to the labelled rows: the paper's eq. 6.
+        # Half of the softened labels that are found count as labelled rows: paper, eq. 6.
         recall = np.minimum(hits / (truth.sum() + (hits - sure) / 2), 1) * found
         areas.append(np.dot(np.diff(recall, prepend=0), hits / flagged))
     return float(np.mean(areas))
 
 
 def _softened(truth: Float64, segments: Int64, tolerance: int) -> Float64:
-    """Let labels fall off about their stretches, by half the tolerance on either side."""
+    """Let labels decay around their segments, over half the tolerance on either side."""
     soft = truth.copy()
     for first, last in segments:
         after = np.arange(last + 1, min(last + tolerance // 2 + 1, len(truth)))
@@ -57,7 +57,7 @@ def _softened(truth: Float64, segments: Int64, tolerance: int) -> Float64:
 
 
 def _joined(segments: Int64, tolerance: int, rows: int) -> list[tuple[int, int]]:
-    """Widen the stretches and join those that then meet."""
+    """Widen the segments and join those that then overlap."""
     half = tolerance // 2
     joined: list[tuple[int, int]] = []
     first = max(int(segments[0][0]) - half, 0)

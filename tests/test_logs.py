@@ -1,4 +1,4 @@
-"""Events in the log."""
+"""Structured log events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LOGGER = logging.getLogger("aedetect.test")
 
 
 def test_an_event_is_a_line_and_data(caplog):
-    """Readable as it stands, and its fields stay what they are."""
+    """The message is readable, and the fields keep their types."""
     with caplog.at_level(logging.INFO):
         log_event(LOGGER, "epoch", number=1, loss=0.12345678)
     (record,) = caplog.records
@@ -20,7 +20,7 @@ def test_an_event_is_a_line_and_data(caplog):
 
 
 def test_a_note_is_a_warning(caplog):
-    """People should see it when they see nothing else."""
+    """It is visible at the default log level."""
     with caplog.at_level(logging.WARNING):
         log_event(LOGGER, "epoch", number=1)
         log_event(LOGGER, "note", text="100% missing")

@@ -1,4 +1,4 @@
-"""Secrets: where they are taken from, and where they are not to be seen."""
+"""Secrets: where they are resolved from, and where they must not appear."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ LEAST = {
 
 
 def with_section(name, *, secrets=None, folder=Path("/srv"), **keys):
-    """Make the least configuration with some keys of one section."""
+    """Make a minimal configuration with some keys of one section."""
     given = LEAST | {name: LEAST.get(name, {}) | keys}
     return make_config(given, folder=folder, secrets=secrets)
 
 
 def test_references_lead_to_the_environment():
-    """Wherever a secret may stand, "env:NAME" is replaced when it is needed, and not before."""
+    """For every secret setting, "env:NAME" is resolved when it is needed, not before."""
     secrets = Secrets({"DB": "postgresql://me:pw@db/plant", "A": "json://a", "M": "http://m:5000"})
     database = with_section("database", url="env:DB", secrets=secrets)
     assert database.database_url == "postgresql://me:pw@db/plant"
@@ -41,7 +41,7 @@ def test_references_lead_to_the_environment():
 
 
 def test_the_environment_is_that_of_the_process(monkeypatch, tmp_path):
-    """A configuration read from a file needs no more than the variable."""
+    """A configuration read from a file only needs the variable."""
     path = tmp_path / "pump.toml"
     path.write_text(
         '[detector]\nname = "pump"\n[data]\ntrain = "x"\ntimestamp = "t"\n'
@@ -53,14 +53,14 @@ def test_the_environment_is_that_of_the_process(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("environment", [{}, {"DB": ""}, {"DB": " \n"}])
 def test_a_variable_that_is_not_set_is_named(environment):
-    """With the key that wants it, and how to set it."""
+    """With the key that refers to it, and how to set it."""
     config = with_section("database", url="env:DB", secrets=Secrets(environment))
     with pytest.raises(ConfigError, match=r"\[database\] url .* variable DB, .* `export DB="):
         _ = config.database_url
 
 
 def test_references_lead_to_blocks():
-    """Blocks are looked up by whoever knows Prefect; one that is absent is named."""
+    """Blocks are resolved through Prefect; a missing one is named."""
     secrets = Secrets(blocks={"db": "sqlite:////x.db"}.__getitem__)
     assert with_section("database", url="block:db", secrets=secrets).database_url == (
         "sqlite:////x.db"
@@ -71,14 +71,14 @@ def test_references_lead_to_blocks():
 
 
 def test_blocks_without_prefect_are_refused():
-    """The library alone says who could look it up."""
+    """The message of the library names what can resolve it."""
     config = with_section("database", url="block:db")
-    with pytest.raises(ConfigError, match="Prefect has no part in this"):
+    with pytest.raises(ConfigError, match="which needs Prefect"):
         _ = config.database_url
 
 
 def test_secret_blocks_of_prefect(prefect):
-    """What is kept in a Secret block of a real server is found, and what is not there is not."""
+    """A Secret block of a real server is found, a missing one is not."""
     from prefect.blocks.system import Secret
 
     from pipelines.secret_blocks import secrets
@@ -87,11 +87,11 @@ def test_secret_blocks_of_prefect(prefect):
     config = with_section("notify", urls="block:team-channel", secrets=secrets())
     assert config.notify_urls == ("json://team",)
     with pytest.raises(ConfigError, match="no such Secret block"):
-        _ = with_section("notify", urls="block:nobody", secrets=secrets()).notify_urls
+        _ = with_section("notify", urls="block:absent", secrets=secrets()).notify_urls
 
 
-def test_every_command_knows_blocks():
-    """None reads a configuration past the one place that says where secrets are."""
+def test_every_command_resolves_blocks():
+    """All commands read configurations through the function that sets the sources of secrets."""
     for path in Path(cli.__file__).parent.glob("*.py"):
         imported = {
             alias.name
@@ -116,14 +116,14 @@ def test_every_command_knows_blocks():
     ],
 )
 def test_passwords_in_the_configuration_are_refused(section, key, url):
-    """The message says where it stands and what to do, and does not repeat the password."""
+    """The message names the setting and the remedy, and does not repeat the password."""
     with pytest.raises(ConfigError, match=rf"\[{section}\] {key} must not .* env:NAME") as refused:
         with_section(section, **{key: url})
     assert "can" not in str(refused.value).replace("can be", "")
 
 
 def test_tokens_never_become_parameters_of_a_run(tmp_path):
-    """The command line refuses what only Apprise knows to be a token before Prefect hears of it."""
+    """The command line refuses a token that only Apprise recognises, before Prefect gets it."""
     path = tmp_path / "pump.toml"
     path.write_text('[detector]\nname = "pump"\n[data]\ntrain = "x"\ntimestamp = "t"\n')
     with pytest.raises(ConfigError, match=r"\[notify\] urls\[1\] must not hold") as refused:
@@ -137,7 +137,7 @@ def test_tokens_never_become_parameters_of_a_run(tmp_path):
     "url", ["http://mlflow:5000", "sqlite:////srv/a@b/mlflow.db", "http://me@mlflow:5000"]
 )
 def test_addresses_without_passwords_pass(url):
-    """Ports, at signs in paths and names alone are no secrets."""
+    """Ports, at signs in paths and user names without a password are no secrets."""
     assert with_section("registry", tracking_uri=url).tracking_uri == url
 
 

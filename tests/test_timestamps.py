@@ -1,4 +1,4 @@
-"""Durations and moments, as people write them."""
+"""Durations and timestamps as text."""
 
 from __future__ import annotations
 
@@ -27,39 +27,39 @@ from aedetect.timestamps import (
         ("1w", 604_800),
     ],
 )
-def test_durations_are_read_as_people_write_them(text, seconds):
+def test_durations_are_parsed_from_text(text, seconds):
     """Number and unit, with or without a plural, a fraction or a space."""
     assert parse_duration(text) == seconds * NANOSECONDS["s"]
 
 
 @pytest.mark.parametrize("text", ["10", "ten minutes", "-5min", "5 months", "", "1h30min"])
-def test_what_is_no_duration_is_refused_with_an_example(text):
-    """The message repeats what came and shows what to write."""
+def test_an_invalid_duration_is_refused_with_an_example(text):
+    """The message repeats the input and shows a valid example."""
     with pytest.raises(ConfigError, match=f'got "{text}"; write for example "10min"'):
         parse_duration(text)
 
 
 @given(st.integers(min_value=1, max_value=10**7), st.sampled_from(["us", "ms", "s", "min", "h"]))
-def test_a_written_duration_is_read_back(number, unit):
-    """Writing and reading are inverse."""
+def test_a_formatted_duration_is_parsed_back(number, unit):
+    """Formatting and parsing are inverse."""
     duration = number * NANOSECONDS[unit]
     assert parse_duration(format_duration(duration)) == duration
 
 
-def test_a_moment_without_a_zone_is_utc():
-    """A zone moves the moment, its absence means UTC."""
+def test_a_time_without_a_zone_is_utc():
+    """A time zone shifts the time; without one it is UTC."""
     assert parse_instant("2026-03-01T06:00") == parse_instant("2026-03-01T07:00+01:00")
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "01.03.2026"])
-def test_what_is_no_moment_is_refused_with_an_example(text):
-    """The message repeats what came and shows what to write."""
+def test_an_invalid_time_is_refused_with_an_example(text):
+    """The message repeats the input and shows a valid example."""
     with pytest.raises(ConfigError, match=rf'got "{text}"; write for example "2026-03-01"'):
         parse_instant(text)
 
 
 @given(st.integers(min_value=-(10**9), max_value=4 * 10**9))
-def test_a_written_moment_is_read_back(seconds):
+def test_a_formatted_time_is_parsed_back(seconds):
     """To the second, before 1970 too."""
-    moment = seconds * NANOSECONDS["s"]
-    assert parse_instant(format_instant(moment)) == moment
+    time = seconds * NANOSECONDS["s"]
+    assert parse_instant(format_instant(time)) == time

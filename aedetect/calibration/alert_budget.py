@@ -1,4 +1,4 @@
-"""An alert budget ("2 per day"): the lowest thresholds whose events keep to it."""
+"""An alert budget ("2 per day"): the lowest thresholds whose events stay within it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _PATTERN = re.compile(
     r"\s*(\d+(?:\.\d+)?)\s*(?:per|a|an|/)\s*(hour|day|week|month)\s*(per\s+entity|each)?\s*",
     re.IGNORECASE,
 )
-_GRID, _FINER, _ROUNDS = 128, 32, 3  # levels looked at, and between two of them, so many times
-_HIGHEST = 0.5  # of normal rows flagged: no budget is meant to allow more
+_GRID, _FINER, _ROUNDS = 128, 32, 3  # levels on the first grid, on each finer grid, and rounds
+_HIGHEST = 0.5  # share of normal rows flagged; no budget allows more
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How many events a day, and whether each entity may have so many."""
+    """The number of events per day, in total or for each entity."""
 
     per_day: float
     per_entity: bool
@@ -53,27 +53,27 @@ def parse_budget(text: str) -> Budget:
 
 
 def alert_budget(sample: Sample, settings: CalibrationSettings) -> Choice:
-    """Choose the lowest thresholds at which, and above which, the events keep to the budget.
+    """Choose the lowest thresholds at and above which the events stay within the budget.
 
-    In all: one p-value level for every entity, so that each has the threshold of its own scores at
-    that level. Per entity: each by its own events; the others by those of all entities together.
-    Raises CalibrationRefused when not even one event is allowed in the held-out time, and no tail
-    says how much higher the threshold must be.
+    For a total budget, all entities share one p-value level, and each gets the threshold of its own
+    scores at that level. For a budget per entity, each entity is calibrated on its own events; the
+    others share the threshold of all entities pooled. Raises CalibrationRefused when the budget
+    allows less than one event in the held-out time and no tail fits to extrapolate.
     """
     budget = parse_budget(settings.alert_budget)
     if not budget.per_entity:
-        return _in_all(sample, settings, budget)
-    pooled = _alone(sample, sample.normal, sample.pooled, settings)
+        return _shared_level(sample, settings, budget)
+    pooled = _single_threshold(sample, sample.normal, sample.pooled, settings)
     own = {}
     for code, reference in sample.own.items():
         with suppress(CalibrationRefused):
             rows = sample.normal.take(sample.normal.entity == code)
-            own[code] = _alone(sample, rows, reference, settings)
+            own[code] = _single_threshold(sample, rows, reference, settings)
     return Choice(pooled, own)
 
 
-def _in_all(sample: Sample, settings: CalibrationSettings, budget: Budget) -> Choice:
-    """Sweep one level over all entities."""
+def _shared_level(sample: Sample, settings: CalibrationSettings, budget: Budget) -> Choice:
+    """Choose one level for all entities."""
     rows, pooled = sample.normal, sample.pooled
     covers = days(covered(rows, sample.timing, together=True))
 
@@ -84,15 +84,15 @@ def _in_all(sample: Sample, settings: CalibrationSettings, budget: Budget) -> Ch
     own = {
         code: Threshold(reference.score_at(level), "alert_budget", level)
         for code, reference in sample.own.items()
-        if by_rank(reference, level)
+        if is_within_rank(reference, level)
     }
     return Choice(Threshold(pooled.score_at(level), "alert_budget", level), own)
 
 
-def _alone(
+def _single_threshold(
     sample: Sample, rows: HeldOut, reference: Reference, settings: CalibrationSettings
 ) -> Threshold:
-    """Sweep the level of one entity, or of all that share a threshold."""
+    """Choose the threshold of one entity, or of all that share it."""
     budget = parse_budget(settings.alert_budget)
     covers = days(covered(rows, sample.timing, together=False))
 
@@ -108,22 +108,22 @@ def values_at(sample: Sample, level: float) -> Float64:
     count = int(sample.normal.entity.max(initial=0)) + 1
     values = np.full(count, sample.pooled.score_at(level))
     for code, reference in sample.own.items():
-        if by_rank(reference, level):
+        if is_within_rank(reference, level):
             values[code] = reference.score_at(level)
     return values
 
 
-def by_rank(reference: Reference, level: float) -> bool:
-    """Whether an entity's own rows show the level; what they do not show cannot be counted."""
+def is_within_rank(reference: Reference, level: float) -> bool:
+    """Whether the rows of an entity resolve the level; events below it cannot be counted."""
     return (len(reference) + 1) * level >= 1 - _ROUNDING
 
 
 def _events(sample: Sample, rows: HeldOut, values: Float64 | float) -> int:
     """Count the reported events of rows at or above thresholds.
 
-    At, too, because the threshold is one of these rows: a new row lies above it as often as one of
-    them lies at or above it. Counting only those above would promise one event too few, as in
-    Angelopoulos et al.: Conformal risk control (2022), equation 4.
+    Rows at the threshold count, because the threshold is one of these scores: a new row lies above
+    it as often as one of them lies at or above it. Counting only the rows above would promise one
+    event too few, as in Angelopoulos et al.: Conformal risk control (2022), equation 4.
     """
     return len(reported(rows, rows.score >= values, sample.timing.rules))
 
@@ -136,10 +136,10 @@ def _level(
     allowed: float,
     covers: float,
 ) -> float:
-    """Return the highest level up to which the events are as many as allowed, or fewer.
+    """Return the highest level up to which the number of events is within the budget.
 
-    Levels are looked at on a grid, and again between the last that keeps to the budget and the
-    first that does not; events may be more at a level between two that are looked at.
+    The search evaluates a grid of levels, then finer grids between the last level within the budget
+    and the first beyond it. Levels between two grid points may have more events.
     """
     lowest = 1 / (len(reference) + 1)
     if count(lowest) > allowed + _ROUNDING:
@@ -156,7 +156,7 @@ def _level(
 def _beyond(
     settings: CalibrationSettings, reference: Reference, *, allowed: float, covers: float
 ) -> float:
-    """Let the tail say which level keeps to a budget of less than the held-out rows show.
+    """Extrapolate with the tail to a budget below one event in the held-out time.
 
     An event has at least one row, so there are no more events than flagged rows.
     """
@@ -166,7 +166,7 @@ def _beyond(
     needed = covers / allowed
     raise CalibrationRefused(
         f'an alert_budget of "{settings.alert_budget}" allows {allowed:.2g} events in the '
-        f"{covers:.3g} days that are held out, and no tail fits them well enough to go further: it "
+        f"{covers:.3g} days that are held out, and no tail fits well enough to extrapolate: it "
         f"needs {needed:.3g} days, about {int(np.ceil(n * needed / covers))} held-out windows, got "
         f"{n}: give more rows, raise [calibration] holdout, or allow more"
     )

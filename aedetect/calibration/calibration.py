@@ -1,14 +1,14 @@
 """Held-out scores -> p-values and thresholds that keep a promise.
 
-    tail.py            how rare a score is beyond all held-out ones
+    tail.py            p-values beyond the largest held-out score
     conformal.py       p-value of a score, score at a p-value
     thresholds.py      promises by rank or tail: false_alarm_rate, quantile, pot
     alert_budget.py    promises about events: alert_budget
     fbeta.py           agreement with labels
-    forecast.py        events that thresholds would have given
-    feature_limits.py  how far each column may be from what is expected
+    forecast.py        expected number of events
+    feature_limits.py  limits of the residual of each column
 
-A promise that the held-out rows cannot support is refused, with the number that it would need.
+A promise that the held-out rows cannot support is refused; the error states how many are needed.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ METHODS: dict[ThresholdName, Callable[[Sample, CalibrationSettings], Choice]] = 
 logger = logging.getLogger(__name__)
 
 MINUTE = 60_000_000_000  # ns
-APART = Timing(rules=EventRules(MINUTE), period=MINUTE, max_gap=MINUTE, length=1)
+DEFAULT_TIMING = Timing(rules=EventRules(MINUTE), period=MINUTE, max_gap=MINUTE, length=1)
 
 
 @dataclass(frozen=True)
 class Group:
-    """The scores and the threshold of one entity, or of all together, and what to expect."""
+    """Scores, threshold and forecast of one entity, or of all entities pooled."""
 
     reference: Reference
     threshold: Threshold
@@ -63,13 +63,13 @@ class Group:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was learnt from rows held out by time, and the thresholds that they support.
+    """Score distribution of the held-out rows, and the thresholds that it supports.
 
-    `own` holds the entities that have a threshold of their own; the others share the pooled one.
-    Shapes: limits (max(E, 1), D), in model units: how far observed may be from expected.
+    `own` holds the entities with their own threshold; the others share the pooled one.
+    Shapes: limits (max(E, 1), D), the largest normal |observed - expected| in model units.
     """
 
-    reference: Reference  # the scores of all entities together
+    reference: Reference  # scores of all entities pooled
     threshold: Threshold
     forecast: Forecast  # of the events of all entities
     own: Mapping[int, Group] = field(default_factory=dict)
@@ -81,27 +81,27 @@ class Calibration:
 
     @property
     def scores(self) -> Float32:
-        """Held-out scores of all entities together, ascending: (n,)."""
+        """Held-out scores of all entities pooled, ascending: (n,)."""
         return self.reference.scores
 
     def thresholds(self, entity: Int32) -> Float64:
-        """Return the threshold that holds for each row's entity: (N,) -> (N,)."""
+        """Return the threshold for the entity of each row: (N,) -> (N,)."""
         values = np.full(len(entity), self.threshold.value)
         for chosen, own in self._groups(entity):
             values[chosen] = own.threshold.value
         return values
 
     def p_values(self, scores: Float32, entity: Int32) -> Float64:
-        """Return p-values among the held-out scores of each row's entity: (N,), (N,) -> (N,)."""
+        """Return p-values from the held-out scores of each row's entity: (N,), (N,) -> (N,)."""
         values = self.reference.p_values(scores)
         for chosen, own in self._groups(entity):
             values[chosen] = own.reference.p_values(scores[chosen])
         return values
 
     def limits_of(self, entity: Int32) -> Float32:
-        """Return how far each column may be from what is expected: (N,) -> (N, D).
+        """Return the limit of |observed - expected| of each column: (N,) -> (N, D).
 
-        Entities that were never seen (-1) have the widest of all.
+        Unseen entities (-1) get the widest limit of any entity.
         """
         widest = self.limits.max(axis=0, keepdims=True)
         return np.asarray(np.concatenate([self.limits, widest])[entity])
@@ -116,17 +116,17 @@ def fit_calibration(
     held_out: HeldOut,
     *,
     settings: CalibrationSettings,
-    timing: Timing = APART,
+    timing: Timing = DEFAULT_TIMING,
     per_entity: bool = True,
     version: int = 1,
     limits: Float32 | None = None,
 ) -> Calibration:
-    """Choose the thresholds that the settings ask for. Raises CalibrationRefused.
+    """Choose thresholds as configured. Raises CalibrationRefused.
 
-    Entities get thresholds of their own where they have the rows for it, unless they are scaled
-    together (`per_entity` False), when a new row does not say which one it is.
+    Entities with enough rows get their own thresholds, unless all entities are scaled together
+    (`per_entity` False), because then the entity of a new row is unknown.
     """
-    sample = sampled(held_out, timing=timing, per_entity=per_entity)
+    sample = make_sample(held_out, timing=timing, per_entity=per_entity)
     choice = METHODS[settings.threshold](sample, settings)
     rows = sample.normal
     values = np.full(len(rows), choice.pooled.value)
@@ -154,7 +154,7 @@ def fit_calibration(
 
 
 def _group(reference: Reference, threshold: Threshold, rows: HeldOut, timing: Timing) -> Group:
-    """Say what to expect of one entity's threshold."""
+    """Combine scores, threshold and forecast of one entity."""
     beyond = _beyond(reference, threshold, len(rows))
     flagged = rows.score >= threshold.value
     return Group(
@@ -163,12 +163,12 @@ def _group(reference: Reference, threshold: Threshold, rows: HeldOut, timing: Ti
 
 
 def _beyond(reference: Reference, threshold: Threshold, rows: int) -> float:
-    """Return how many of so many rows are expected above a threshold that no held-out reaches."""
+    """Return the expected number of rows above a threshold that no held-out score reaches."""
     return rows * threshold.rate if threshold.value > reference.scores[-1] else 0.0
 
 
 def log_calibration(calibration: Calibration) -> None:
-    """Say what was chosen, and what to expect of it."""
+    """Log the chosen threshold and the expected number of events."""
     threshold, expected = calibration.threshold, calibration.forecast
     log_event(
         logger,
@@ -185,8 +185,10 @@ def log_calibration(calibration: Calibration) -> None:
         log_event(logger, "elsewhere", setting=setting, threshold=value)
 
 
-def sampled(held_out: HeldOut, *, timing: Timing = APART, per_entity: bool = True) -> Sample:
-    """Take apart what thresholds are chosen from: the normal rows, of all and of each entity."""
+def make_sample(
+    held_out: HeldOut, *, timing: Timing = DEFAULT_TIMING, per_entity: bool = True
+) -> Sample:
+    """Split the held-out rows for choosing thresholds: normal rows, pooled and per entity."""
     normal = held_out.normal
     if not len(normal):
         raise CalibrationRefused(

@@ -1,4 +1,4 @@
-"""Scores of the events that people confirmed: rows known to be anomalous, for `fbeta`."""
+"""Scores of confirmed events: rows known to be anomalous, for `fbeta`."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def with_confirmed(
 ) -> HeldOut:
     """Add the scored rows of confirmed events to the held-out ones, labelled anomalous.
 
-    `entities` gives the names by code, none when all rows are scaled together. Rows that are held
-    out already stay as they are.
+    `entities` lists the names by code; it is empty when all rows are scaled together. Rows that are
+    already held out do not change.
     """
     known = {name: code for code, name in enumerate(entities)}
     found = [
@@ -56,12 +56,12 @@ def _scored(output: Path, label: Label) -> Iterator[pa.Table]:
     for file in list_files(output, SCORES, span=Span(label.start, label.end + 1)):
         table = file.read(_COLUMNS)
         same = pc.equal(table["entity"], label.entity) if label.entity else pc.is_null(table[1])
-        moment = to_nanoseconds(table["timestamp"])
-        inside = pc.and_(pc.greater_equal(moment, label.start), pc.less_equal(moment, label.end))
+        time = to_nanoseconds(table["timestamp"])
+        inside = pc.and_(pc.greater_equal(time, label.start), pc.less_equal(time, label.end))
         yield table.filter(pc.and_(pc.and_(same, inside), pc.is_valid(table["score"])))
 
 
 def _rows(table: pa.Table, label: Label, code: int) -> HeldOut:
-    assert label.opinion == CONFIRMED, "others are not known to be anomalous"
+    assert label.opinion == CONFIRMED, "only confirmed events are known to be anomalous"
     time = to_nanoseconds(table["timestamp"]).to_numpy()
     return HeldOut.of(table["score"].to_numpy(), entity=code, time=time, anomaly=True)

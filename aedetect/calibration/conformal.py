@@ -1,4 +1,4 @@
-"""What held-out scores of normal rows say of a score: its p-value, and the score at a p-value."""
+"""Conformal p-values from held-out scores of normal rows, and the score at a p-value."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import numpy.typing as npt
 from aedetect.arrays import Float32, Float64
 from aedetect.calibration.tail import Tail, fit_tail
 
-_SLACK = 1e-9  # of a rank: 0.1 * 3 is not 0.3, but was meant to be
+_SLACK = 1e-9  # of a rank, for rounding: 0.1 * 3 != 0.3
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Held-out scores of normal rows, ascending: (n,); and the tail beyond them."""
+    """Held-out scores of normal rows, ascending: (n,), and the tail beyond them."""
 
     scores: Float32
     tail: Tail
 
     @classmethod
     def of(cls, scores: Float32) -> Reference:
-        """Order scores, at least one, and fit their tail: (n,)."""
+        """Sort scores and fit their tail: (n,), n at least 1."""
         ordered = np.sort(scores)
         return cls(ordered, fit_tail(ordered))
 
@@ -36,7 +36,7 @@ class Reference:
 
         The conformal rank (1 + #{held-out >= score}) / (n + 1), which is valid at any n: Vovk,
         Gammerman, Shafer: Algorithmic learning in a random world (2005), section 2.2. Beyond the
-        largest held-out score it says 1 / (n + 1) at most, and falls as the tail does.
+        largest held-out score it is at most 1 / (n + 1), and follows the tail.
 
         >>> Reference.of(np.array([1, 2, 3], np.float32)).p_values([0, 2, 3]).tolist()
         [1.0, 0.75, 0.5]
@@ -50,11 +50,12 @@ class Reference:
         return np.asarray(rank)
 
     def score_at(self, level: float) -> float:
-        """Return the smallest score above which a normal row lies with at most this chance.
+        """Return the smallest score that a normal row exceeds with at most this probability.
 
         The ceil((n + 1)(1 - level))-th smallest of n: Lei et al.: Distribution-free predictive
-        inference for regression (2018), equation 3. Exact, because one rank more or less doubles
-        the alarms when n is small. Below 1 / (n + 1) the tail answers; see `supports`.
+        inference for regression (2018), equation 3. The rank is exact, because an error of
+        one rank doubles the alarms when n is small. Below 1 / (n + 1) the tail is used; see
+        `supports`.
         """
         above = math.floor((len(self) + 1) * level + _SLACK)
         if above >= 1:
@@ -62,12 +63,12 @@ class Reference:
         return max(float(self.scores[-1]), self.tail.score_at(level))
 
     def supports(self, level: float) -> bool:
-        """Whether a promise of this share may be made: by rank, or by a tail that fits."""
+        """Whether this share can be promised, by rank or by a tail that fits."""
         return (len(self) + 1) * level + _SLACK >= 1 or self.tail.fits
 
 
 def rows_for(rate: float) -> int:
-    """Return how many held-out rows support a rate without a tail.
+    """Return how many held-out rows are needed to support a rate without a tail.
 
     >>> rows_for(0.05), rows_for(0.04)
     (19, 24)

@@ -1,4 +1,4 @@
-"""The threshold that agrees best with labels in the calibration part."""
+"""The threshold with the highest F-beta on the labels of the calibration part."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from aedetect.calibration.settings import CalibrationSettings
 from aedetect.calibration.thresholds import MIN_OWN_ROWS, Choice, Sample, Threshold
 from aedetect.errors import CalibrationRefused
 
-BETAS = (0.5, 1.0, 2.0)  # that are always told
+BETAS = (0.5, 1.0, 2.0)  # always reported, beside the configured beta
 
 
 def fbeta(sample: Sample, settings: CalibrationSettings) -> Choice:
     """Choose the p-value level with the highest F-beta over the held-out rows.
 
-    One level for all entities, so that each has the threshold of its own scores at that level.
+    All entities share one level; each gets the threshold of its own scores at that level.
     Raises CalibrationRefused when no held-out row is labelled.
     """
     truth = sample.held_out.anomaly
@@ -44,7 +44,7 @@ def best_level(p_value: Float64, truth: Bool, *, beta: float
                ) -> float:  # fmt: skip
     """Return the p-value up to which flagging gives the highest F-beta: (n,), (n,).
 
-    van Rijsbergen: Information retrieval (1979), chapter 7. Of equals the lowest.
+    van Rijsbergen: Information retrieval (1979), chapter 7. Ties go to the lowest.
 
     >>> best_level(np.array([0.01, 0.02, 0.5]), np.array([True, True, False]), beta=1.0)
     0.02
@@ -60,7 +60,7 @@ def best_level(p_value: Float64, truth: Bool, *, beta: float
 
 
 def _p_values(sample: Sample) -> Float64:
-    """Return the p-value of each held-out row among the scores that its threshold comes from."""
+    """Return the p-value of each held-out row from the scores that determine its threshold."""
     rows = sample.held_out
     p_value = sample.pooled.p_values(rows.score)
     for code, reference in sample.own.items():

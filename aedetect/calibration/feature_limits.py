@@ -1,4 +1,4 @@
-"""How far each column may be from what is expected of it, by entity."""
+"""Limits of the residual of each column, by entity."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from aedetect.arrays import Bool, Float32, Int32
 from aedetect.calibration.conformal import rows_for
 
 
-def learn_limits(
+def fit_limits(
     residual: Float32, seen: Bool, entity: Int32, *, entities: int, rate: float
 ) -> Float32:
     """Return the limit of |observed - expected|: (N, D), (N, D), (N,) -> (max(E, 1), D).
 
-    In model units, of held-out rows, over the observed cells. A normal cell is beyond it with at
-    most the given chance: the conformal quantile, as for scores (see `conformal`). An entity
-    with too few rows for that takes the limits of all; too few of all give the largest residual.
+    In model units, from the observed cells of held-out rows. A normal cell exceeds its limit with
+    at most probability `rate`: the conformal quantile, as for scores (see `conformal`). An entity
+    with too few rows gets the pooled limits; with too few rows in total, the limit is the largest
+    residual.
     """
     size = np.where(seen, np.abs(residual), np.nan)
     pooled = _quantiles(size, rate)
@@ -31,7 +32,7 @@ def learn_limits(
 def _quantiles(size: Float32, rate: float) -> Float32:
     """Return the conformal quantile of each column, NaN where nothing was observed: (N, D) -> (D,).
 
-    A column with too few cells gives its largest.
+    A column with too few cells gets its largest value.
     """
     ordered = np.sort(size, axis=0)  # NaN last
     count = (~np.isnan(size)).sum(axis=0)

@@ -1,4 +1,4 @@
-"""How many events thresholds would have given on the held-out rows, and how sure that is."""
+"""The expected number of events, estimated on the held-out rows, with its uncertainty."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from aedetect.timestamps import NANOSECONDS
 
 REPLICATES = 1000  # of the bootstrap
 INTERVAL = 0.9  # of the replicates lie between low and high
-_NONE = -math.log((1 - INTERVAL) / 2)  # events expected where none is so rare
-WINDOWS_A_BLOCK = 5  # at least; scores of neighbouring windows share rows
-_DRAWS = 1_000_000  # of blocks at a time
-_PIECES = 4  # of a block: where blocks may begin
+_NONE = -math.log(
+    (1 - INTERVAL) / 2
+)  # expected events at which observing none has probability (1 - INTERVAL) / 2
+WINDOWS_A_BLOCK = 5  # at least, because scores of neighbouring windows share rows
+_DRAWS = 1_000_000  # block draws at a time
+_PIECES = 4  # per block; blocks start at these
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """What is needed to count events: all in ns, and the rows of a window."""
+    """Durations needed to count events, in ns, and the window length in rows."""
 
     rules: EventRules
     period: int
@@ -34,14 +36,14 @@ class Timing:
 
     @classmethod
     def of(cls, settings: EventSettings, *, schema: Schema, length: int) -> Timing:
-        """Take it from the settings of events and from what is known of the rows."""
+        """Build it from the event settings and the schema."""
         rules = EventRules.of(settings, max_gap=schema.max_gap)
         return cls(rules=rules, period=schema.period, max_gap=schema.max_gap, length=length)
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """Events on held-out rows, and what that says of days to come."""
+    """Events on held-out rows, and the rate to expect on new data."""
 
     events: int  # reported ones, on rows at or above the threshold
     days: float  # with scored rows
@@ -55,15 +57,15 @@ def reported(rows: HeldOut, flagged: Bool, rules: EventRules) -> Int64:
     chosen = np.flatnonzero(flagged)
     time, entity = rows.time[chosen], rows.entity[chosen]
     found = group_rows(time, entity, bridge=rules.bridge)
-    told = suppressed_groups(time, entity, found, rules) == REPORTED
-    return np.asarray(chosen[found.first[told]])
+    is_reported = suppressed_groups(time, entity, found, rules) == REPORTED
+    return np.asarray(chosen[found.first[is_reported]])
 
 
 def covered(rows: HeldOut, timing: Timing, *, together: bool) -> Int64:
-    """Return the time that each row adds to what is covered by scored rows, in ns: (n,).
+    """Return the time that each row adds to the time covered by scored rows, in ns: (n,).
 
-    A row covers the step from the row before it, or one period behind a gap. With `together`, time
-    that several entities cover counts once: events in all come by the calendar, not by entity.
+    A row covers the step since the previous row, or one period after a gap. With `together`, time
+    covered by several entities counts once, for rates of all entities per calendar day.
     """
     step = np.full(len(rows), timing.period, dtype=np.int64)
     gone = np.diff(rows.time)
@@ -82,7 +84,7 @@ def covered(rows: HeldOut, timing: Timing, *, together: bool) -> Int64:
 
 
 def days(time: Int64) -> float:
-    """Return the sum of lengths of time (ns) in days."""
+    """Return the sum of durations (ns) in days."""
     return float(time.sum()) / NANOSECONDS["d"]
 
 
@@ -95,17 +97,17 @@ def forecast(
     beyond: float = 0.0,
     seed: int = 0,
 ) -> Forecast:
-    """Count events on normal held-out rows, of which those at or above the threshold are flagged.
+    """Count events on normal held-out rows; rows at or above the threshold are flagged.
 
-    A row at the threshold counts: the threshold is one of these rows, so that a new row lies above
-    it as often as one of these lies at or above it. The interval is that of a moving-block
+    A row at the threshold counts, because the threshold is one of these scores: a new row lies
+    above it as often as one of them lies at or above it. The interval comes from a moving-block
     bootstrap over time: Kuensch: The jackknife and the bootstrap for general stationary
-    observations (1989). It says what the held-out time leaves open, not what the choice of the
-    threshold on the same rows does. `beyond` is how many rows are expected above thresholds that no
-    held-out row reaches; they can be as many events.
+    observations (1989). It covers the variation of the held-out time, not that of choosing the
+    threshold on the same rows. `beyond` is the number of rows expected above thresholds that no
+    held-out row reaches; each can be an event.
 
-    Where there was no event, resampling shows none: then `high` is the rate at which none in that
-    time would be as rare as the interval allows: Garwood: Fiducial limits for the Poisson
+    Without any event, resampling shows none. Then `high` is the rate at which observing no event
+    in that time is as rare as the interval allows: Garwood: Fiducial limits for the Poisson
     distribution (1936).
     """
     first = reported(rows, flagged, timing.rules)
@@ -119,15 +121,16 @@ def forecast(
     low, high = np.quantile(rates, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2])
     total = max(days(time), 1e-12)
     more = beyond / total
-    most = float(high) + more if len(first) else max(_NONE / total, more)
-    return Forecast(len(first), total, len(first) / total + more, float(low), most)
+    upper = float(high) + more if len(first) else max(_NONE / total, more)
+    return Forecast(len(first), total, len(first) / total + more, float(low), upper)
 
 
 def _block(rows: HeldOut, timing: Timing) -> int:
     """Return the length of a block in ns.
 
-    It grows with the cube root of the rows: Hall, Horowitz, Jing: On blocking rules for the
-    bootstrap with dependent data (1995). It holds several windows, and an event with its cool-down.
+    It grows with the cube root of the number of rows: Hall, Horowitz, Jing: On blocking rules for
+    the bootstrap with dependent data (1995). A block is long enough for several windows, and for an
+    event with its cool-down.
     """
     length = max(round(len(rows) ** (1 / 3)), WINDOWS_A_BLOCK * timing.length) * timing.period
     rules = timing.rules
@@ -137,9 +140,9 @@ def _block(rows: HeldOut, timing: Timing) -> int:
 def _replicates(events: Int64, exposure: Float64, *, seed: int) -> Float64:
     """Return event rates of resampled blocks: (P,), (P,) pieces -> (REPLICATES,) per day.
 
-    Blocks wrap around the end, so that every piece is in equally many: Politis, Romano: A circular
-    block-resampling procedure for stationary data (1992). Events over time, because blocks with
-    gaps cover less of it.
+    Blocks wrap around the end, so that every piece is in the same number of blocks: Politis,
+    Romano: A circular block-resampling procedure for stationary data (1992). Rates are events per
+    covered time, because blocks with gaps cover less of it.
     """
     count = len(events)
     width = min(_PIECES, count)

@@ -1,4 +1,4 @@
-"""Rows held out by time and their scores: all that a new threshold needs."""
+"""Scores of the rows held out by time: the input of every calibration."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from aedetect.arrays import Bool, Float32, Int32, Int64
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Scored rows that the network never saw, ordered by entity and time.
+    """Scored rows that were not used for training, ordered by entity and time.
 
-    Shapes: entity (n,) as in training; time (n,) in ns; score (n,); anomaly (n,) rows that are
-    labelled: no p-value and no promise rests on them, only `fbeta` looks at them.
+    Shapes: entity (n,) codes as in training; time (n,) in ns; score (n,); anomaly (n,) whether a
+    row is labelled anomalous. Labelled rows are used by `fbeta` only, not for p-values or promises.
     """
 
     entity: Int32
@@ -28,27 +28,27 @@ class HeldOut:
         cls, score: npt.ArrayLike, *, entity: npt.ArrayLike = 0, time: npt.ArrayLike | None = None,
         anomaly: npt.ArrayLike = False,
     ) -> HeldOut:  # fmt: skip
-        """Put scores in order; without moments they are a minute apart."""
+        """Sort scores by entity and time; without `time`, rows are a minute apart."""
         scores = np.asarray(score, dtype=np.float32)
         count = len(scores)
         owner = np.broadcast_to(np.asarray(entity, dtype=np.int32), count)
-        moment = np.arange(count) * 60_000_000_000 if time is None else np.asarray(time)
+        times = np.arange(count) * 60_000_000_000 if time is None else np.asarray(time)
         marked = np.broadcast_to(np.asarray(anomaly, dtype=np.bool_), count)
-        order = np.lexsort((moment, owner))
-        return cls(owner[order], moment[order].astype(np.int64), scores[order], marked[order])
+        order = np.lexsort((times, owner))
+        return cls(owner[order], times[order].astype(np.int64), scores[order], marked[order])
 
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.score)
 
     def take(self, chosen: Bool | Int64) -> HeldOut:
-        """Return some of the rows."""
+        """Return a subset of the rows."""
         return HeldOut(
             self.entity[chosen], self.time[chosen], self.score[chosen], self.anomaly[chosen]
         )
 
     def joined(self, other: HeldOut) -> HeldOut:
-        """Return these rows and others, in order."""
+        """Return these rows and those of another sample, sorted."""
         return HeldOut.of(
             np.concatenate([self.score, other.score]),
             entity=np.concatenate([self.entity, other.entity]),
@@ -58,5 +58,5 @@ class HeldOut:
 
     @property
     def normal(self) -> HeldOut:
-        """The rows that no one labelled anomalous."""
+        """The rows without an anomaly label."""
         return self.take(~self.anomaly)

@@ -1,7 +1,7 @@
-"""Calibrations on disk: calibration.parquet, and the rest as JSON. Needs no network.
+"""Calibrations on disk: held-out rows as Parquet, the rest as JSON. Needs no PyTorch.
 
-The first is part of the saved detector. Later ones lie below it, in calibrations/2, calibrations/3,
-..., and the newest holds.
+The first calibration is part of the saved detector. Later ones are saved below it, in
+calibrations/2, calibrations/3, ...; the newest one applies.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ DESCRIPTION, HELD_OUT = "calibration.json", "calibration.parquet"
 
 
 def write_calibration(calibration: Calibration, folder: Path) -> None:
-    """Write both files into a folder, made if absent; the description last."""
+    """Write both files into a folder, creating it if needed; the description is written last."""
     folder.mkdir(parents=True, exist_ok=True)
     write_held_out(calibration.held_out, folder / HELD_OUT)
     text = json.dumps(describe(calibration), indent=1, allow_nan=False)
@@ -38,7 +38,7 @@ def write_calibration(calibration: Calibration, folder: Path) -> None:
 
 
 def read_later(folder: Path) -> Calibration | None:
-    """Read the newest calibration below a saved detector; None when there is none but its own.
+    """Read the newest later calibration of a saved detector; None when it only has its first.
 
     Raises OSError, KeyError, TypeError or ValueError when it is damaged.
     """
@@ -51,7 +51,7 @@ def read_later(folder: Path) -> Calibration | None:
 
 
 def newest_version(folder: Path) -> int | None:
-    """Return the number of the newest whole calibration below a saved detector, if any."""
+    """Return the number of the newest complete later calibration of a saved detector, if any."""
     found = (folder / CALIBRATIONS).glob(f"*/{DESCRIPTION}")
     return max(
         (int(path.parent.name) for path in found if path.parent.name.isdigit()), default=None
@@ -72,14 +72,14 @@ def write_held_out(held_out: HeldOut, path: Path) -> None:
 
 
 def describe(calibration: Calibration) -> dict[str, Any]:
-    """Return everything but the held-out rows as JSON takes it."""
+    """Return everything but the held-out rows as JSON-compatible data."""
     return {
         "version": calibration.version,
         "unseen": calibration.unseen,
         "pooled": _group(Group(calibration.reference, calibration.threshold, calibration.forecast)),
         "own": {str(code): _group(own) for code, own in calibration.own.items()},
         "elsewhere": dict(calibration.elsewhere),
-        # JSON has no infinity: a column that was never observed has no limit.
+        # JSON has no infinity, the limit of a column that was never observed.
         "limits": [
             [float(each) if np.isfinite(each) else None for each in row]
             for row in calibration.limits

@@ -1,4 +1,4 @@
-"""How rows are scored and where the threshold is set: `[calibration]`."""
+"""Settings of scores and thresholds: `[calibration]`."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ ThresholdName = Literal["alert_budget", "false_alarm_rate", "quantile", "pot", "
 UnseenName = Literal["refuse", "pooled"]
 
 
-DEFAULT_RATE = 0.001  # of normal rows flagged, where the held-out rows support it
+DEFAULT_RATE = 0.001  # share of normal rows flagged, where the held-out rows support it
 
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationSettings:
-    """Which promise: `[calibration]`."""
+    """Score function, threshold method and its promise: `[calibration]`."""
 
     holdout: Annotated[float, Gt(0), Lt(0.9)] = 0.2  # of each entity's rows, the last in time
     score: ScoreName = "mse"
-    worst: Annotated[int, Ge(1)] = 5  # parts of a row that score = "worst" averages
+    worst: Annotated[int, Ge(1)] = 5  # largest parts of a row that score = "worst" averages
     alignment: AlignmentName = "causal"
-    smooth: Annotated[int, Ge(1)] = 1  # rows that a score is averaged over; 1: none but its own
+    smooth: Annotated[int, Ge(1)] = 1  # rows that a score is averaged over; 1: no smoothing
     threshold: ThresholdName = "false_alarm_rate"
-    # events, with threshold = "alert_budget": a number per hour, day, week or month
+    # for threshold = "alert_budget": events per hour, day, week or month
     alert_budget: str = "1 per day"
     # None: 0.001, or the smallest that the held-out rows support
     false_alarm_rate: Annotated[float, Gt(0), Lt(1)] | None = None
     quantile: Annotated[float, Gt(0), Lt(1)] = 0.999  # of held-out scores
-    pot: Annotated[float, Gt(0), Lt(1)] = 1e-4  # of normal rows flagged, by the tail alone
-    beta: Annotated[float, Gt(0)] = 1.0  # how much more recall counts than precision
-    unseen: UnseenName = "refuse"  # pooled: entities never seen are scored as all together are
+    pot: Annotated[float, Gt(0), Lt(1)] = 1e-4  # share of normal rows flagged, by the tail alone
+    beta: Annotated[float, Gt(0)] = 1.0  # weight of recall relative to precision, for fbeta
+    unseen: UnseenName = "refuse"  # pooled: unseen entities use the pooled scaling and threshold
 
 
-# What may change without training anew.
+# Settings that may change without retraining.
 THRESHOLD_KEYS = (
     *("threshold", "alert_budget", "false_alarm_rate", "quantile", "pot", "beta", "unseen"),
 )
 
 
-# mse: mean squared residual. standardized: in sizes of the residuals of the entity and column.
-# mahalanobis: those decorrelated. tail: mean negative log tail probability of the residuals.
-# worst: mean of the largest standardized parts. elbo: see `aedetect.models.elbo`.
+# mse: mean squared residual. standardized: squared residuals over their usual size, by entity and
+# column. mahalanobis: decorrelated residuals. tail: mean negative log tail probability of the
+# residuals. worst: mean of the largest standardized parts. elbo: see `aedetect.models.elbo`.
 ScoreName = Literal["mse", "standardized", "mahalanobis", "tail", "worst", "elbo"]
 
 

@@ -1,9 +1,9 @@
-"""The tail of held-out scores: how rare a score is that is higher than all of them.
+"""The tail of held-out scores: p-values of scores above all of them.
 
-Excesses over a high threshold follow a generalised Pareto distribution, whatever the scores do
-below: Pickands: Statistical inference using extreme order statistics (1975); Balkema, de Haan
-(1974). Used on streams by Siffer et al.: Anomaly detection in streams with extreme value theory
-(2017). The shape is held at 0 or more: with a negative one there would be a largest possible score,
+Excesses over a high threshold follow a generalised Pareto distribution, whatever the distribution
+below it: Pickands: Statistical inference using extreme order statistics (1975); Balkema, de Haan
+(1974). Siffer et al. use it on streams: Anomaly detection in streams with extreme value theory
+(2017). The shape is constrained to 0 or more: a negative shape implies a largest possible score,
 and a p-value of 0 beyond it.
 """
 
@@ -16,12 +16,12 @@ import numpy.typing as npt
 
 from aedetect.arrays import Float32, Float64
 
-SHARES = (0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)  # of the scores, above where the tail starts
-MIN_EXCESSES = 30  # excesses that a fit is trusted with
-TINY = float(np.finfo(np.float64).tiny)  # p-values end here, where numbers do: they are never 0
+SHARES = (0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)  # candidate shares of the scores in the tail
+MIN_EXCESSES = 30  # excesses needed for a fit
+TINY = float(np.finfo(np.float64).tiny)  # lower bound of p-values: never 0
 
 # The Anderson-Darling statistic that 5 % of true tails exceed, when shape and scale are estimated
-# as here. Simulated, because held at 0 the shape is estimated otherwise than in the tables of
+# as here. Simulated, because the constrained shape estimate differs from that of the tables in
 # Choulakian, Stephens: Goodness-of-fit tests for the generalized Pareto distribution (2001):
 # python benchmarks/tail.py. It hardly depends on the number of excesses.
 SHAPES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
@@ -37,10 +37,10 @@ class Tail:
     shape: float  # 0 is exponential, more is heavier
     scale: float  # score units
     excesses: int  # held-out scores that it was fitted to
-    fits: bool  # whether it passed the check, so that a promise may rest on it
+    fits: bool  # whether it passed the goodness-of-fit check, so it may support a promise
 
     def p_values(self, scores: npt.ArrayLike) -> Float64:
-        """Return the share of normal rows above scores that are beyond the start: (N,) -> (N,).
+        """Return the share of normal rows above each score; scores lie beyond the start: (N,).
 
         >>> Tail(1.0, 0.1, 0.0, 1.0, 30, True).p_values([1.0]).tolist()
         [0.1]
@@ -49,7 +49,7 @@ class Tail:
         return np.maximum(self.share * np.exp(_log_survival(excess, self.shape)), TINY)
 
     def score_at(self, level: float) -> float:
-        """Return the score that this share of normal rows lies above; the start at most."""
+        """Return the score that this share of normal rows exceeds; at least the start."""
         ratio = np.log(min(level / self.share, 1.0))
         excess = -ratio if self.shape == 0 else np.expm1(-self.shape * ratio) / self.shape
         return float(self.start + self.scale * excess)
@@ -58,8 +58,8 @@ class Tail:
 def fit_tail(ordered: Float32) -> Tail:
     """Fit the tail of scores in ascending order: (n,), n at least 1.
 
-    The largest share that passes the check is taken, because the more excesses, the surer the fit;
-    when none passes, the one that comes closest, which promises nothing.
+    Takes the largest share that passes the check, because more excesses give a better estimate.
+    When none passes, takes the closest, which supports no promise.
     """
     n = len(ordered)
     counts = [int(n * share) for share in SHARES if int(n * share) >= MIN_EXCESSES]
@@ -75,12 +75,12 @@ def fit_tail(ordered: Float32) -> Tail:
 
 
 def _fitted(ordered: Float32, count: int) -> tuple[Tail, float]:
-    """Fit the scores above all but the highest `count`; also say how badly, 1 being the limit."""
+    """Fit the `count` highest scores; also return the misfit, of which 1 is the limit."""
     n = len(ordered)
     start = float(ordered[n - 1 - count])
     excess = ordered[ordered > start].astype(np.float64) - start
     share = (len(excess) + 1) / (n + 1)  # the conformal rank just above the start
-    if not len(excess):  # the highest scores are all the same: fall by their size
+    if not len(excess):  # the highest scores are equal: decay on the scale of their size
         return Tail(start, share, 0.0, max(abs(start), 1e-12), 0, fits=False), np.inf
     shape, scale = fit_excess(excess)
     misfit = anderson_darling(excess, shape, scale) / float(np.interp(shape, SHAPES, CRITICAL))
@@ -89,10 +89,10 @@ def _fitted(ordered: Float32, count: int) -> tuple[Tail, float]:
 
 
 def fit_excess(excess: Float64) -> tuple[float, float]:
-    """Return the likeliest shape (0 or more) and scale of excesses above 0: (k,).
+    """Return the maximum likelihood shape (0 or more) and scale of excesses above 0: (k,).
 
-    With the ratio r of shape to scale given, the likeliest shape is the mean of log(1 + r x), so
-    one number is searched for: Grimshaw: Computing maximum likelihood estimates for the
+    Given the ratio r of shape to scale, the likelihood is maximal for the shape mean(log(1 + r x)),
+    so the search is one-dimensional: Grimshaw: Computing maximum likelihood estimates for the
     generalized Pareto distribution (1993).
     """
     from scipy.optimize import minimize_scalar
@@ -115,7 +115,7 @@ def fit_excess(excess: Float64) -> tuple[float, float]:
 
 
 def anderson_darling(excess: Float64, shape: float, scale: float) -> float:
-    """Return how far excesses are from the distribution, its ends counting most: (k,).
+    """Return the Anderson-Darling distance of excesses from the distribution: (k,).
 
     Anderson, Darling: A test of goodness of fit (1954), equation 2.
     """

@@ -1,6 +1,6 @@
-"""Promises that are kept by rank or by the tail: a false-alarm rate, a quantile, a risk.
+"""Thresholds by rank or by the tail: a false-alarm rate, a quantile, a risk.
 
-Each is refused when the held-out rows cannot support it, with the number that it would need.
+A threshold is refused when the held-out rows cannot support it; the error states how many it needs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from aedetect.calibration.settings import (
 from aedetect.calibration.tail import MIN_EXCESSES, SHARES
 from aedetect.errors import CalibrationRefused
 
-MIN_OWN_ROWS = int(MIN_EXCESSES / SHARES[0])  # with fewer, an entity's tail is not known
+MIN_OWN_ROWS = int(MIN_EXCESSES / SHARES[0])  # with fewer, the tail of an entity is not fitted
 _MORE = "give more rows, raise [calibration] holdout"
 
 
@@ -32,12 +32,12 @@ class Threshold:
 
     value: float
     method: ThresholdName
-    rate: float  # at most this share of normal rows is flagged, as promised
+    rate: float  # promised: at most this share of normal rows is flagged
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What thresholds are chosen from. Entities that are scaled together have no `own`."""
+    """The scores to choose thresholds from. `own` is empty when entities are scaled together."""
 
     held_out: HeldOut
     normal: HeldOut
@@ -48,9 +48,9 @@ class Sample:
 
 @dataclass(frozen=True)
 class Choice:
-    """The threshold of all entities, and those of the entities that have their own.
+    """The pooled threshold, and those of entities with their own.
 
-    `elsewhere` says what the pooled threshold would be at other settings.
+    `elsewhere` holds the pooled threshold at alternative settings.
     """
 
     pooled: Threshold
@@ -62,9 +62,9 @@ Method = Callable[[Reference, CalibrationSettings], Threshold]
 
 
 def by_reference(method: Method) -> Callable[[Sample, CalibrationSettings], Choice]:
-    """Choose by the scores of each entity alone; those that support no promise share the pooled.
+    """Apply a method to each entity; entities with too few scores share the pooled threshold.
 
-    Scores of one entity need not be like those of another. Mondrian conformal prediction: Vovk,
+    Score distributions may differ between entities. Mondrian conformal prediction: Vovk,
     Gammerman, Shafer: Algorithmic learning in a random world (2005), section 4.5.
     """
 
@@ -83,7 +83,7 @@ def by_reference(method: Method) -> Callable[[Sample, CalibrationSettings], Choi
 
 
 def false_alarm_rate(reference: Reference, settings: CalibrationSettings) -> Threshold:
-    """Keep to a share of normal rows; below 1 / (n + 1) only with a tail that fits."""
+    """Flag at most a share of normal rows; below 1 / (n + 1) only with a tail that fits."""
     n = len(reference)
     rate = settings.false_alarm_rate
     if rate is None:
@@ -100,7 +100,7 @@ def false_alarm_rate(reference: Reference, settings: CalibrationSettings) -> Thr
 def quantile(reference: Reference, settings: CalibrationSettings) -> Threshold:
     """Take the smallest held-out score with at least this share of them at or below it.
 
-    What that promises of new rows is a little less: n + 1 - rank of n + 1, not of n.
+    The promise for new rows is (n + 1 - rank) / (n + 1), slightly weaker than 1 - quantile.
     """
     n, exact = len(reference), Fraction(f"{settings.quantile:.12g}")
     if n * (1 - exact) < 1:
@@ -113,7 +113,7 @@ def quantile(reference: Reference, settings: CalibrationSettings) -> Threshold:
 
 
 def pot(reference: Reference, settings: CalibrationSettings) -> Threshold:
-    """Take the score that the tail alone exceeds with a risk (peaks over threshold).
+    """Take the score that the tail exceeds with a given probability (peaks over threshold).
 
     Siffer et al.: Anomaly detection in streams with extreme value theory (2017), equation 1.
     """
@@ -136,4 +136,4 @@ def pot(reference: Reference, settings: CalibrationSettings) -> Threshold:
 def _why_no_tail(reference: Reference) -> str:
     if len(reference) < MIN_OWN_ROWS:
         return f"fitting a tail needs {MIN_OWN_ROWS}"
-    return "no tail fits them well enough to go further"
+    return "no tail fits them well enough to extrapolate"

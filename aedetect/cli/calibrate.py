@@ -1,4 +1,4 @@
-"""The command for a new threshold, and what people see of it."""
+"""The command calibrate, and output about thresholds."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def calibrate(
         typer.Option(help="alert_budget, false_alarm_rate, quantile, pot or fbeta."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="NAME/3 or NAME@alias; default: what scores.")
+        str | None, typer.Option(help="NAME/3 or NAME@alias; default: the model that scores.")
     ] = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Choose a new threshold for a model from its held-out scores, without training it anew."""
+    """Choose a new threshold for a model from its held-out scores, without retraining."""
     from aedetect.cli.options import load_config
     from aedetect.cli.show import print_json
     from aedetect.jobs.recalibration import recalibrate
@@ -42,11 +42,11 @@ def calibrate(
 
 
 def print_recalibrated(made: Recalibrated) -> None:
-    """Show thresholds, their promise, and the events to expect."""
+    """Show thresholds, the promised rates, and the expected number of events."""
     from aedetect.cli.show import console, table_of
 
     out = console()
-    out.print(f"{made.model} has calibration {made.version}: {_words(made.asked)}")
+    out.print(f"{made.model} has calibration {made.version}: {_format_settings(made.asked)}")
     table = table_of(
         "entity", "threshold", "flags at most", "held-out rows", "tail", "events a day"
     )
@@ -60,14 +60,16 @@ def print_recalibrated(made: Recalibrated) -> None:
             expected(each.forecast),
         )
     out.print(table)
-    out.print(f"expected in all: {expected(made.forecast)} events a day")
+    out.print(f"expected in total: {expected(made.forecast)} events a day")
     for setting, value in made.elsewhere.items():
         out.print(f"  threshold with {setting}: {value:.4g}")
-    out.print("what is written stays: aedetect score CONFIG --reflag applies it to history")
+    out.print(
+        "existing output does not change: aedetect score CONFIG --reflag applies it to history"
+    )
 
 
 def print_promise(config: Config, trained: Registered) -> None:
-    """Show what the threshold of a new version promises, and the events to expect."""
+    """Show the promised rate of the threshold of a new version, and the expected events."""
     from aedetect import registry
     from aedetect.cli.show import console
     from aedetect.detector import read_outline
@@ -86,31 +88,31 @@ def print_promise(config: Config, trained: Registered) -> None:
 
 
 def print_reflagged(done: Reflagged) -> None:
-    """Show what another threshold changed."""
+    """Show the effect of applying another threshold."""
     from aedetect.cli.show import console
 
     out = console()
     out.print(
         f"{done.model}, calibration {done.calibration}: {done.rows:,} rows of {done.partitions} "
-        f"partitions judged anew, {done.flagged:,} flagged; {done.current} partitions were so "
-        "already"
+        f"partitions re-evaluated, {done.flagged:,} flagged; {done.current} partitions were up to "
+        "date"
     )
     if done.unexplained:
         out.print(
-            f"  {done.unexplained:,} rows are newly flagged, so far without causes: "
+            f"  {done.unexplained:,} rows are newly flagged, without causes yet: "
             f"aedetect score CONFIG --since {done.since} --force computes them"
         )
     if any(done.events.values()):
         counts = (f"{count:,} {kind}" for kind, count in done.events.items() if count)
         out.print(f"  events: {', '.join(counts)}")
     if done.other:
-        out.print(f"  {done.other} partitions were scored by another version and stay as they are")
+        out.print(f"  {done.other} partitions were scored by another version and do not change")
 
 
 def expected(forecast: Forecast) -> str:
-    """Write a rate of events with its interval."""
+    """Format a rate of events with its interval."""
     return f"{forecast.per_day:.2g} ({forecast.low:.2g} to {forecast.high:.2g})"
 
 
-def _words(asked: dict[str, object]) -> str:
+def _format_settings(asked: dict[str, object]) -> str:
     return ", ".join(f"{key} = {value}" for key, value in asked.items() if value is not None)

@@ -20,11 +20,11 @@ def compare(
     config: ConfigPath,
     overrides: Overrides = None,
     variants: Annotated[
-        str, typer.Option(metavar="A,B,C", help="Which; linear always, without it all.")
+        str, typer.Option(metavar="A,B,C", help="Variants to compare, beside linear; default: all.")
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Train several variants on the same rows, rank them, say whether any beats linear."""
+    """Train several variants on the same rows, rank them, and report whether any beats linear."""
     from aedetect.cli.options import load_config
     from aedetect.cli.progress import progress
     from aedetect.cli.show import print_json
@@ -35,7 +35,7 @@ def compare(
     settings = load_config(config, overrides or [])
     chosen = choose_variants([name.strip() for name in variants.split(",") if name.strip()])
     with progress(f"comparing {len(chosen)} variants"):
-        # A thread's own time: the variants trained beside it do not count.
+        # CPU time of the thread: variants trained in parallel do not count.
         compared = run(settings, chosen, clock=time.thread_time, jobs=os.cpu_count() or 1)
     if as_json:
         print_json({"comparison": compared, "verdict": verdict(compared)})
@@ -44,34 +44,35 @@ def compare(
 
 
 def print_comparison(compared: Comparison, *, tracking_uri: str) -> None:
-    """Show the ranking and what it is worth."""
+    """Show the ranking and its uncertainty."""
     from aedetect.cli.show import console, near
     from aedetect.evaluation.comparison import verdict
     from aedetect.evaluation.ranking import SHARE
 
     out = console()
     out.print(
-        f"average precision of {compared.anomalies:,} anomalies planted in copies of "
+        f"average precision of {compared.anomalies:,} anomalies injected into copies of "
         f"{compared.normal_rows:,} held-out normal rows, by kind (a random score: {SHARE})"
         + (f", and of {compared.labelled_rows:,} labelled rows" if compared.labelled_rows else "")
     )
     out.print(_ranking(compared))
     if compared.agreement is not None:
         out.print(
-            f"planted and labelled anomalies rank alike with Kendall's tau {compared.agreement:.2f}"
+            "agreement of the rankings by injected and by labelled anomalies: Kendall's tau "
+            f"{compared.agreement:.2f}"
         )
     out.print(verdict(compared))
     out.print(f"runs below {compared.run_id} in {near(tracking_uri)}")
 
 
 def _ranking(compared: Comparison) -> Table:
-    """Make the table: a line a variant, the best first."""
+    """Return the table: one row per variant, the best first."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
     kinds = [kind.split("_")[0] for kind in compared.results[0].kinds]
     table.add_column("variant", no_wrap=True)
-    for heading in ("planted", *kinds, "labelled", "train s", "rows/s"):
+    for heading in ("injected", *kinds, "labelled", "train s", "rows/s"):
         table.add_column(heading, justify="right")
     for each in compared.results:
         labelled = "-" if each.labelled is None else f"{each.labelled:.3f}"

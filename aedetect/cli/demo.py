@@ -1,4 +1,4 @@
-"""The demonstration: the whole job on the shipped sample."""
+"""The command demo: training, scoring and evaluation on the shipped sample."""
 
 from __future__ import annotations
 
@@ -37,22 +37,22 @@ def demo() -> None:
     )
     if _is_trained(settings):
         out.print(
-            f"{settings.name} is trained on these data already; aedetect train {CONFIG} repeats it"
+            f"{settings.name} is already trained on these data; retrain: aedetect train {CONFIG}"
         )
     else:
         run_training_flow(CONFIG, [])
     out.print("\n2. Score the days that arrived since (data/smd/incoming)", style="bold")
     print_summary(run_scoring_flow(CONFIG, []))
-    out.print("\n3. The strangest events", style="bold")
-    print_events(read_events(settings.output, suppressed=True), most=_SHOWN)
-    out.print("\n4. How well it did", style="bold")
+    out.print("\n3. The most anomalous events", style="bold")
+    print_events(read_events(settings.output, suppressed=True), limit=_SHOWN)
+    out.print("\n4. Evaluation against the labels", style="bold")
     source = find_files(settings.input, timestamp=settings.data.timestamp)
     print_evaluation(evaluate(source, settings.output, settings.data))
-    _say_what_next(settings)
+    _print_next_steps(settings)
 
 
 def _place_sample(folder: Path) -> None:
-    """Copy the sample from the installed package, unless the folder has it."""
+    """Copy the sample from the installed package, unless the folder contains it."""
     if (folder / CONFIG).exists():
         return
     sample = Path(__file__).parents[1] / "sample"
@@ -72,7 +72,7 @@ def _is_trained(settings: Config) -> bool:
     return any(wanted.items() <= dict(each.tags).items() for each in champions)
 
 
-def _say_what_next(settings: Config) -> None:
+def _print_next_steps(settings: Config) -> None:
     from aedetect.cli.show import console, near
 
     output, uri = near(str(settings.output)), near(settings.tracking_uri)
@@ -81,7 +81,7 @@ def _say_what_next(settings: Config) -> None:
         f"  every row's verdict      {output}/scores\n"
         f"  flagged rows and causes  {output}/flagged\n"
         f"  events, a row each       {output}/events\n"
-        f"  more of the events       aedetect flags {CONFIG} --most 50\n"
+        f"  more events              aedetect flags {CONFIG} --most 50\n"
         f"  the model in MLflow      mlflow ui --backend-store-uri {uri}\n"
         "  the runs in Prefect      prefect server start\n"
         f"  every morning at 06:15   aedetect schedule {CONFIG}"

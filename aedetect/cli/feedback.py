@@ -1,4 +1,4 @@
-"""Commands about what past events were, and would have been: label, backtest."""
+"""The commands label and backtest."""
 
 from __future__ import annotations
 
@@ -22,13 +22,17 @@ def label(
         list[str] | None, typer.Argument(metavar="[EVENT_ID]...", help="As `flags` shows them.")
     ] = None,
     overrides: Overrides = None,
-    false_alarm: Annotated[bool, typer.Option("--false-alarm", help="They were nothing.")] = False,
-    confirmed: Annotated[bool, typer.Option("--confirmed", help="They were real.")] = False,
-    undo: Annotated[bool, typer.Option("--undo", help="Forget what was said of them.")] = False,
-    note: Annotated[str | None, typer.Option(help="Why, in your words.")] = None,
+    false_alarm: Annotated[
+        bool, typer.Option("--false-alarm", help="The events were no anomalies.")
+    ] = False,
+    confirmed: Annotated[
+        bool, typer.Option("--confirmed", help="The events were anomalies.")
+    ] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Remove the labels of the events.")] = False,
+    note: Annotated[str | None, typer.Option(help="A comment for the label.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say of events that they were false alarms or real; without events, list what was said."""
+    """Label events as false alarms or confirmed; without events, list the labels."""
     from aedetect.cli.options import load_config
     from aedetect.cli.show import print_json
     from aedetect.cli.show_feedback import print_labels
@@ -42,7 +46,7 @@ def label(
         if undo:
             forget_labels(settings.output, events)
         else:
-            _say(settings, events, "false_alarm" if false_alarm else "confirmed", note)
+            _label(settings, events, "false_alarm" if false_alarm else "confirmed", note)
     labels = read_labels(settings.output)
     if as_json:
         print_json(labels)
@@ -50,7 +54,7 @@ def label(
         print_labels(labels, config=config)
 
 
-def _say(settings: Config, events: list[str], opinion: LabelName, note: str | None) -> None:
+def _label(settings: Config, events: list[str], opinion: LabelName, note: str | None) -> None:
     from aedetect.events import label_events
 
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -72,10 +76,10 @@ def backtest(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the events that a threshold would have given: by day and entity, and against labels."""
+    """Show the events that a threshold would have given, by day and entity, and against labels."""
     from aedetect.cli.options import load_config
     from aedetect.cli.show import console, near, print_json
-    from aedetect.cli.show_feedback import label_word, print_backtest
+    from aedetect.cli.show_feedback import backtest_as_json, print_backtest
     from aedetect.jobs.backtest import run_backtest, save_backtest_figure
     from aedetect.output.partitions import Span
     from aedetect.timestamps import parse_instant
@@ -87,10 +91,10 @@ def backtest(
     result, calibration = run_backtest(settings, span=span, days=days, anew=anew)
     drawn = save_backtest_figure(result, to or settings.folder / "figures" / "backtest.png")
     if as_json:
-        print_json(label_word(result))
+        print_json(backtest_as_json(result))
         return
     print_backtest(result, threshold=calibration.threshold)
-    console().print(f"picture in {near(str(drawn))}", soft_wrap=True)
+    console().print(f"figure in {near(str(drawn))}", soft_wrap=True)
     if anew:
         wanted = " ".join(f"--set {quote(each)}" for each in asked)
         console().print(f"to keep it: aedetect calibrate {config} {wanted}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The command that draws: figures."""
+"""The command figures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def figures(
         Path | None, typer.Option(help="Folder; default: figures beside the configuration.")
     ] = None,
 ) -> None:
-    """Draw what autoencoders do, from small networks trained on the training data."""
+    """Draw figures about autoencoders, from small networks trained on the training data."""
     from aedetect.cli.options import load_config
     from aedetect.cli.progress import progress
     from aedetect.cli.show import console, near

@@ -1,4 +1,4 @@
-"""Long work shows progress on a terminal and plain lines in a log, both made of log events."""
+"""Progress of long commands from log events: a bar on a terminal, plain lines in a log."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-# Events that stay on the terminal when the bar has gone.
-SAID = {
+# Events that are printed above the progress bar and remain on the terminal.
+MESSAGES = {
     "note": "note: {text}",
     "calibrated": "threshold {threshold:.4g}, from {windows:,} held-out windows, flags at most "
     "{rate:.2%} of normal rows, in {per_day:.2g} ({low:.2g} to {high:.2g}) events a day; {own} "
     "entities have a threshold of their own",
     "elsewhere": "with {setting} it would be {threshold:.4g}",
-    "compared": "{variant}: average precision {precision:.3f} on planted anomalies, "
+    "compared": "{variant}: average precision {precision:.3f} on injected anomalies, "
     "{seconds:.1f} s of training",
 }
 
 
 class _Pace:
-    """How many partitions and rows were scored, and how fast, from the events of a run."""
+    """Counts of scored partitions and rows, and their rate, from the events of a run."""
 
     def __init__(self) -> None:
         self.total = self.done = self.rows = 0
         self._begin = time.monotonic()
 
     def plan(self, total: int) -> None:
-        """Begin to count."""
+        """Reset the counts."""
         self.total, self.done, self.rows, self._begin = total, 0, 0, time.monotonic()
 
     def partition(self, rows: int) -> None:
@@ -48,18 +48,18 @@ class _Pace:
 
     @property
     def speed(self) -> float:
-        """Rows a second."""
+        """Rows per second."""
         return self.rows / max(time.monotonic() - self._begin, 1e-9)
 
     @property
     def left(self) -> float:
-        """Seconds that the others will take if they are like those that are done."""
+        """Estimated seconds left, if the remaining partitions take as long as the finished ones."""
         spent = time.monotonic() - self._begin
         return spent / max(self.done, 1) * (self.total - self.done)
 
 
 class _Bar(logging.Handler):
-    """Moves a progress bar for each event."""
+    """Updates a progress bar for each event."""
 
     def __init__(self, bar: Progress, title: str) -> None:
         super().__init__()
@@ -71,9 +71,9 @@ class _Bar(logging.Handler):
         """Show one event."""
         fields = getattr(record, "fields", {})
         event = getattr(record, "event", "")
-        if event in SAID:
-            said = SAID[event].format(**fields)
-            self._bar.console.print(f"  {said}", markup=False, highlight=False)
+        if event in MESSAGES:
+            text = MESSAGES[event].format(**fields)
+            self._bar.console.print(f"  {text}", markup=False, highlight=False)
         elif event == "epoch":
             text = f"epoch loss {fields['loss']:.4f}, validation {fields['validation']:.4f}"
             self._bar.update(
@@ -89,7 +89,7 @@ class _Bar(logging.Handler):
 
 
 class _Lines(logging.Handler):
-    """Prints each event as a line, that of a partition with how far the run is."""
+    """Prints each event as a line; partition events include the progress of the run."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,10 +97,10 @@ class _Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one event."""
-        print(record.getMessage() + self._far(record), file=sys.stderr, flush=True)  # noqa: T201
+        print(record.getMessage() + self._progress_fields(record), file=sys.stderr, flush=True)  # noqa: T201
 
-    def _far(self, record: logging.LogRecord) -> str:
-        """Say how far the run is, and when it will be done at this pace."""
+    def _progress_fields(self, record: logging.LogRecord) -> str:
+        """Return the progress of the run and the estimated time left, for partition events."""
         event, fields = getattr(record, "event", ""), getattr(record, "fields", {})
         if event == "plan":
             self._pace.plan(fields["partitions"])
@@ -114,7 +114,7 @@ class _Lines(logging.Handler):
 
 @contextmanager
 def progress(title: str) -> Iterator[None]:
-    """Show what the library does while the body runs, on stderr."""
+    """Show progress on stderr while the body runs."""
     console = Console(stderr=True)
     logger = logging.getLogger("aedetect")
     logger.setLevel(logging.INFO)

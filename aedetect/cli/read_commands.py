@@ -73,13 +73,13 @@ def flags(
         if as_json:
             print_json(list(as_events(gone.slice(0, most))) if gone is not None else [])
         else:
-            print_withdrawn(gone, most=most)
+            print_withdrawn(gone, limit=most)
         return
     events = read_events(settings.output, **span, suppressed=suppressed or not as_json)
     if as_json:
         print_json(list(as_events(events.slice(0, most))))
     else:
-        print_events(events, most=most, suppressed=suppressed)
+        print_events(events, limit=most, suppressed=suppressed)
 
 
 def runs(

@@ -74,7 +74,7 @@ def score(
     if summary.flagged and summary.since is not None:
         output = load_config(config, changed).output
         found = read_events(output, since=parse_instant(summary.since), suppressed=True)
-        print_events(found, most=SHOWN)
+        print_events(found, limit=SHOWN)
 
 
 def promote(

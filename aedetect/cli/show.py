@@ -1,4 +1,4 @@
-"""What people see: tables on a terminal, or JSON."""
+"""Output of the commands: tables on a terminal, or JSON."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from aedetect.jobs.quality import InputQuality, Quality
     from aedetect.registry import Registered
 
-WIDTH_IN_LOG = 110  # columns, when no terminal says how wide it is
+WIDTH_IN_LOG = 110  # columns, without a terminal
 
 
 def console() -> Console:
-    """Return the console for results; a log gets a fixed width."""
+    """Return the console for results; without a terminal its width is fixed."""
     plain = Console(highlight=False, markup=False)
     return (
         plain if plain.is_terminal else Console(width=WIDTH_IN_LOG, highlight=False, markup=False)
@@ -33,12 +33,12 @@ def console() -> Console:
 
 
 def near(location: str) -> str:
-    """Shorten a path or URI below the working folder to what can be typed there; no passwords."""
+    """Return a path or URI relative to the working folder, with secrets masked."""
     return mask(location).replace(f"{Path.cwd()}/", "")
 
 
 def print_json(value: object) -> None:
-    """Print dataclasses as JSON; what is not a number becomes null."""
+    """Print dataclasses as JSON; NaN and infinity become null."""
     print(json.dumps(_plain(value), indent=2, allow_nan=False))  # noqa: T201
 
 
@@ -82,7 +82,7 @@ def print_quality(report: Quality, scored: InputQuality | None) -> None:
 
 
 def print_trained(config: Config, trained: Registered) -> None:
-    """Show what training gave."""
+    """Show the registered version."""
     out = console()
     aliases = ", ".join(trained.aliases) or "no alias"
     out.print(f"registered {trained.reference} ({aliases}) in {near(config.tracking_uri)}")
@@ -112,7 +112,7 @@ def print_models(name: str, versions: Sequence[Registered]) -> None:
 
 
 def print_evaluation(result: Evaluation) -> None:
-    """Show how verdicts agree with labels."""
+    """Show the agreement of verdicts with labels."""
     table = table_of("against the labels, row by row, no adjustment", "")
     table.add_row(
         "rows scored",
@@ -134,7 +134,7 @@ def _number(value: float | None) -> str:
 
 
 def table_of(*headings: str) -> Table:
-    """Return a table that folds what is too wide."""
+    """Return a table that wraps wide cells."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         table.add_column(heading, overflow="fold")
@@ -142,7 +142,7 @@ def table_of(*headings: str) -> Table:
 
 
 def _plain(value: object) -> Any:
-    """Turn dataclasses, paths and moments into what JSON knows."""
+    """Convert dataclasses, paths and datetimes to JSON-compatible values."""
     if is_dataclass(value) and not isinstance(value, type):
         return _plain(asdict(value))
     if isinstance(value, dict):

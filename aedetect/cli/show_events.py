@@ -1,4 +1,4 @@
-"""Events on a terminal: a line of figures and a sentence each."""
+"""Events on a terminal: two lines each, figures and a sentence."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def print_events(events: pa.Table, *, most: int, suppressed: bool = False) -> None:
-    """Show events, the first ones of a table ordered by strangeness, and how many there are.
+def print_events(events: pa.Table, *, limit: int, suppressed: bool = False) -> None:
+    """Show the first events of a table, the most anomalous first, and the total number.
 
-    Of those kept quiet only the number is told, unless they are asked for.
+    Suppressed events are only counted, unless `suppressed` is set.
     """
     out = console()
     reported = pc.is_null(events["suppressed"])
@@ -26,24 +26,24 @@ def print_events(events: pa.Table, *, most: int, suppressed: bool = False) -> No
     if not shown.num_rows:
         out.print("no event" if events.num_rows == 0 else "no event that is reported")
     else:
-        _print(shown.slice(0, most))
+        _print(shown.slice(0, limit))
         rows = pc.sum(shown["rows"]).as_py()
-        number, listed = shown.num_rows, min(most, shown.num_rows)
-        which = "all are shown" if listed == number else f"the {listed} strangest are shown"
+        number, listed = shown.num_rows, min(limit, shown.num_rows)
+        which = "all are shown" if listed == number else f"the {listed} most anomalous are shown"
         out.print(f"{rows:,} flagged rows in {number:,} events; {which}")
-    quiet = events.filter(pc.invert(reported))
-    if quiet.num_rows and not suppressed:
-        for each in pc.value_counts(quiet["suppressed"]).to_pylist():
-            out.print(f"  {each['counts']:,} more are kept quiet: {each['values']}")
+    hidden = events.filter(pc.invert(reported))
+    if hidden.num_rows and not suppressed:
+        for each in pc.value_counts(hidden["suppressed"]).to_pylist():
+            out.print(f"  {each['counts']:,} more are suppressed: {each['values']}")
 
 
-def print_withdrawn(events: pa.Table | None, *, most: int) -> None:
-    """Show the events that were written once and are no more."""
+def print_withdrawn(events: pa.Table | None, *, limit: int) -> None:
+    """Show withdrawn events: written by an earlier run, and no longer found."""
     if events is None or not events.num_rows:
         console().print("no event was withdrawn")
         return
-    _print(events.slice(0, most))
-    console().print(f"{events.num_rows:,} events were written once and are no more")
+    _print(events.slice(0, limit))
+    console().print(f"{events.num_rows:,} events were written earlier and are withdrawn")
 
 
 def _print(events: pa.Table) -> None:
@@ -56,7 +56,7 @@ def _print(events: pa.Table) -> None:
         out.print("  ".join(cells).rstrip(), soft_wrap=True)
         out.print(f"  {event.text}", soft_wrap=True)
         if event.suppressed:
-            out.print(f"  kept quiet: {event.suppressed}", soft_wrap=True)
+            out.print(f"  suppressed: {event.suppressed}", soft_wrap=True)
 
 
 def _figures(event: Event) -> tuple[str, ...]:
@@ -72,13 +72,13 @@ def _figures(event: Event) -> tuple[str, ...]:
 
 
 def _span(event: Event) -> str:
-    """Write from when to when, the second date only when it is another."""
+    """Format start and end; the end date only when it differs."""
     start, end = _when(event.start), _when(event.end)
     if start == end:
         return start
     return f"{start} to {end[11:] if start[:10] == end[:10] else end}"
 
 
-def _when(moment: str) -> str:
-    """Leave out seconds that are nought."""
-    return re.sub(r"(\d\d:\d\d):00(?=$|[+-])", r"\1", moment)
+def _when(time: str) -> str:
+    """Omit seconds that are zero."""
+    return re.sub(r"(\d\d:\d\d):00(?=$|[+-])", r"\1", time)

@@ -1,4 +1,4 @@
-"""What people see of labels and backtests."""
+"""Output of the commands label and backtest."""
 
 from __future__ import annotations
 
@@ -14,29 +14,27 @@ if TYPE_CHECKING:
     from aedetect.evaluation import Backtest
     from aedetect.events import Label
 
-_MOST_DAYS = 40
-_MOST_ENTITIES = 12
+_MAX_DAYS = 40
+_MAX_ENTITIES = 12
 
 
 def print_labels(labels: Sequence[Label], *, config: Path) -> None:
-    """Show what people said of events."""
+    """Show the labels of events."""
     out = console()
     if not labels:
-        out.print(
-            f"nothing was said of any event yet: aedetect label {config} EVENT_ID --false-alarm"
-        )
+        out.print(f"no event is labelled yet: aedetect label {config} EVENT_ID --false-alarm")
         return
-    shown = table_of("event", "entity", "from", "to", "opinion", "note")
+    shown = table_of("event", "entity", "from", "to", "label", "note")
     for each in labels:
-        opinion = each.opinion.replace("_", " ")
-        moments = (format_instant(moment) for moment in (each.start, each.end))
-        shown.add_row(each.event_id, str(each.entity or "-"), *moments, opinion, each.note or "")
+        label = each.opinion.replace("_", " ")
+        times = (format_instant(time) for time in (each.start, each.end))
+        shown.add_row(each.event_id, str(each.entity or "-"), *times, label, each.note or "")
     out.print(shown)
-    out.print(f"the next training heeds them: aedetect train {config}")
+    out.print(f"the next training uses them: aedetect train {config}")
 
 
-def label_word(result: Backtest) -> dict[str, object]:
-    """Return a backtest as programs read it."""
+def backtest_as_json(result: Backtest) -> dict[str, object]:
+    """Return the fields of a backtest for JSON."""
     delays = [each.delay for each in result.detections if each.delay is not None]
     return {
         "since": format_instant(result.since),
@@ -44,7 +42,7 @@ def label_word(result: Backtest) -> dict[str, object]:
         "days": result.days,
         "rows": result.rows,
         "events": len(result.alarms),
-        "quiet": result.quiet,
+        "quiet": result.suppressed,
         "by_day": result.by_day,
         "known": None if result.known is None else len(result.known),
         "found": None if result.known is None else len(delays),
@@ -54,32 +52,32 @@ def label_word(result: Backtest) -> dict[str, object]:
 
 
 def print_backtest(result: Backtest, *, threshold: Threshold) -> None:
-    """Show what events there would have been."""
+    """Show the events of a backtest."""
     out = console()
     count = len(result.alarms)
     rate = count / max(result.days, 1e-9)
     out.print(
-        f"with this threshold ({threshold.method}) you would have had {count} "
+        f"this threshold ({threshold.method}) would have given {count} "
         f"event{'s' * (count != 1)} in {result.days:.1f} days, {rate:.2g} a day, "
         f"over {len(result.entities)} entities"
     )
-    if result.quiet:
-        out.print(f"  {result.quiet} more would have been kept quiet by [events]")
+    if result.suppressed:
+        out.print(f"  {result.suppressed} more would have been suppressed by [events]")
     out.print(_by_day(result))
     if result.known is not None:
         _print_detections(result)
 
 
 def _by_day(result: Backtest) -> object:
-    """Return events by day and entity, those with the most events first."""
+    """Return a table of events by day and entity, entities with the most events first."""
     total = dict.fromkeys(result.entities, 0)
     for alarm in result.alarms:
         total[alarm.entity] += 1
     names = sorted(total, key=lambda name: (-total[name], name or ""))
-    columns, rest = names[:_MOST_ENTITIES], names[_MOST_ENTITIES:]
+    columns, rest = names[:_MAX_ENTITIES], names[_MAX_ENTITIES:]
     headings = [str(name or "events") for name in columns] + ["others"] * bool(rest)
     shown = table_of("day", *headings)
-    for day, row in list(result.by_day.items())[-_MOST_DAYS:]:
+    for day, row in list(result.by_day.items())[-_MAX_DAYS:]:
         others = [sum(row.get(name, 0) for name in rest)] * bool(rest)
         counts = [row.get(name, 0) for name in columns] + others
         shown.add_row(day, *(str(n) if n else "." for n in counts))
@@ -89,17 +87,17 @@ def _by_day(result: Backtest) -> object:
 
 
 def _print_detections(result: Backtest) -> None:
-    """Say what was found, missed and false, and how late."""
+    """Show detected and missed anomalies, false events, and detection delays."""
     delays = sorted(each.delay for each in result.detections if each.delay is not None)
     known = len(result.detections)
-    shown = table_of("against what is known to be anomalous", "")
-    shown.add_row("found", f"{len(delays)} of {known} stretches")
+    shown = table_of("against known anomalies", "")
+    shown.add_row("found", f"{len(delays)} of {known} anomalies")
     shown.add_row("missed", str(known - len(delays)))
     shown.add_row("false events", f"{result.false} of {len(result.alarms)}")
     if delays:
-        middle, worst = delays[len(delays) // 2], delays[-1]
+        median, largest = delays[len(delays) // 2], delays[-1]
         shown.add_row(
-            "delay to detection", f"{_minutes(middle)} in the middle, {_minutes(worst)} at most"
+            "delay to detection", f"{_minutes(median)} median, {_minutes(largest)} at most"
         )
     console().print(shown)
 

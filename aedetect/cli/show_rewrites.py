@@ -1,4 +1,4 @@
-"""What people see of clean, impute and similar."""
+"""Output of the commands clean, impute and similar."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 
 def print_rewritten(done: Rewritten, *, verb: str) -> None:
-    """Show what was written and what had to stay."""
+    """Show what was written and what was left unchanged."""
     out = console()
     out.print(
         f"{verb} {done.cells_changed:,} cells in {done.rows_changed:,} of {done.rows:,} rows with "
         f"{done.model}: {done.to}"
     )
     for reason, rows in sorted(done.left.items(), key=lambda item: -item[1]):
-        out.print(f"  left as they were: {rows:,} rows, {reason}")
+        out.print(f"  unchanged: {rows:,} rows, {reason}")
     for file in done.unreadable:
-        out.print(f"  not in it, cannot be read: {file}")
+        out.print(f"  omitted, cannot be read: {file}")
 
 
 def print_similar(found: Similar) -> None:
-    """Show the windows most like the one asked about."""
+    """Show the windows most similar to the given one."""
     out = console()
     out.print(
         f"like {found.entity or 'the window'} {found.start} to {found.end}, among "

@@ -1,4 +1,4 @@
-"""What people see of scoring runs: one of them, or the last ones."""
+"""Output of scoring runs: one run, or a list of the last ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _HEADINGS = (
 
 
 def print_summary(summary: Summary) -> None:
-    """Show what scoring did."""
+    """Show the summary of a scoring run."""
     out = console()
     out.print(
         f"{summary.model}: {summary.rows:,} rows of {summary.partitions} partitions scored, "
@@ -40,7 +40,7 @@ def print_summary(summary: Summary) -> None:
     for reason, count in summary.not_scored.items():
         out.print(f"  {count:,} rows not scored: {reason}")
     for reason, count in summary.suppressed.items():
-        out.print(f"  {count:,} rows kept quiet: {reason}")
+        out.print(f"  {count:,} rows suppressed: {reason}")
     if any(summary.events.values()):
         counts = (f"{count:,} {kind}" for kind, count in summary.events.items() if count)
         out.print(f"  events: {', '.join(counts)}")
@@ -58,7 +58,7 @@ def print_summary(summary: Summary) -> None:
 
 
 def print_runs(runs: Sequence[Mapping[str, Any]]) -> None:
-    """Show runs, a line each, and below them what was wrong."""
+    """Show runs, one line each, followed by their errors, alerts and warnings."""
     out = console()
     if not runs:
         out.print("no run is recorded yet: aedetect score CONFIG")

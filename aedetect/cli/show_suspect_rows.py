@@ -1,4 +1,4 @@
-"""What training distrusted, and how to exclude it: a table and a line to paste."""
+"""Suspect training rows: a table, and the `[data] normal` line that excludes them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from aedetect.registry import Registered
     from aedetect.training.suspect_rows import SuspectRows
 
-_MOST = 10  # stretches shown
-_LEAST = 0.05  # of the error; smaller shares are not shown
+_MAX_SHOWN = 10  # segments
+_MIN_SHARE = 0.05  # of the error; smaller shares are not shown
 
 
 def print_suspect_rows(config: Config, trained: Registered) -> None:
-    """Show the stretches that `[training] trim` set aside; nothing where it is 0."""
+    """Show the segments that `[training] trim` excluded; nothing when it is 0."""
     from aedetect import registry
     from aedetect.jobs.training import SUSPECT_ROWS_FILE
     from aedetect.training.suspect_rows import SuspectRows
@@ -30,23 +30,22 @@ def print_suspect_rows(config: Config, trained: Registered) -> None:
     text = registry.read_run_text(trained, SUSPECT_ROWS_FILE, tracking_uri=config.tracking_uri)
     found = tuple(SuspectRows(**each) for each in json.loads(text or "[]"))
     if not found:
-        console().print("no row is distrusted")
+        console().print("no row is suspect")
         return
-    out, shown = console(), found[:_MOST]
+    out, shown = console(), found[:_MAX_SHOWN]
     out.print(_table(shown))
     rows = sum(each.rows for each in found)
     out.print(
-        f"{rows:,} distrusted rows in {len(found):,} stretches, with their largest error over that "
-        f"of the worst row kept; {len(shown)} are shown, those with the most error in all first; "
-        f"all are in {SUSPECT_ROWS_FILE} of the run in MLflow. Of the part that calibrates nothing "
-        "is left out: its rows count in the threshold. To leave out for good what is a fault, in "
-        "[data]:"
+        f"{rows:,} suspect rows in {len(found):,} segments; error is their largest, relative to "
+        f"the largest error kept; {len(shown)} are shown, sorted by total error; all are in "
+        f"{SUSPECT_ROWS_FILE} of the run in MLflow. No row of the calibration part is excluded: "
+        "all count in the threshold. To exclude faults permanently, set in [data]:"
     )
     print(exclusion(shown, normal=config.data.normal))  # noqa: T201 - no line break within it
 
 
 def exclusion(found: tuple[SuspectRows, ...], *, normal: str | None) -> str:
-    """Write the line of TOML that leaves stretches out."""
+    """Return the line of TOML that excludes segments."""
     from aedetect.training.suspect_rows import normal_filter
 
     sql = normal_filter(found, normal=normal)
@@ -72,5 +71,5 @@ def _table(found: tuple[SuspectRows, ...]) -> Table:
 
 def _shares(each: SuspectRows) -> Iterator[str]:
     for feature, share in each.causes.items():
-        if share >= _LEAST:
+        if share >= _MIN_SHARE:
             yield f"{share:4.0%} {feature}"

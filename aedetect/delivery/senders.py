@@ -19,7 +19,7 @@ from aedetect.delivery.messages import Message
 from aedetect.delivery.sent_log import receiver_id
 from aedetect.errors import ConfigError
 from aedetect.logs import log_event
-from aedetect.secrets import HIDDEN, is_reference, reference_or_text
+from aedetect.secrets import HIDDEN, is_reference, literal_secret_message
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def _receiver(where: str, given: str, url: str) -> Receiver:
         )
     private = service.url(privacy=True)
     if given == url and private != service.url(privacy=False):
-        raise ConfigError(reference_or_text(where, private.partition("?")[0]))
+        raise ConfigError(literal_secret_message(where, private.partition("?")[0]))
     return Receiver(f"{where} ({url.partition(':')[0]})", url, receiver_id(url))
 
 

@@ -1,4 +1,4 @@
-"""How good verdicts are: against labels, past events, and synthetic anomalies."""
+"""Quality of verdicts: against labels, on past scores, and on synthetic anomalies."""
 
 from aedetect.evaluation.backtest import Backtest, backtest_threshold
 from aedetect.evaluation.comparison import Comparison

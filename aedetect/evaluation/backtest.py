@@ -1,6 +1,6 @@
-"""What a threshold would have meant: the events of past scores, and how they meet what is known.
+"""Backtest a threshold on past scores: the events, compared with known anomalies.
 
-Works on scores/ alone: nothing is computed anew, and no network is loaded.
+Reads scores/ only: no score is recomputed, and no network is loaded.
 """
 
 from __future__ import annotations
@@ -33,43 +33,43 @@ _DAY = NANOSECONDS["d"]
 
 @dataclass(frozen=True)
 class Alarm:
-    """One event that there would have been: moments in ns, both of its own."""
+    """One event of the backtest; start and end in ns, both inclusive."""
 
     entity: str | None
     start: int
     end: int
     rows: int
-    peak: float  # highest score over its threshold
+    peak: float  # highest score relative to its threshold
 
 
 @dataclass(frozen=True)
 class Detection:
-    """One known stretch, and how long after its start it would have been reported (ns)."""
+    """One known anomaly, and the delay from its start to its detection (ns)."""
 
-    stretch: KnownAnomalies
+    known: KnownAnomalies
     delay: int | None  # None: missed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Backtest:
-    """The events that a threshold would have given, over the rows that were scored."""
+    """The events that a threshold gives on past scores."""
 
     since: int  # ns, the first scored row
     until: int  # ns, the last
     rows: int  # scored
-    alarms: tuple[Alarm, ...]  # reported, by entity and time
-    quiet: int  # events that min_duration or cool_down would have kept back
+    alarms: tuple[Alarm, ...]  # reported, sorted by entity and time
+    suppressed: int  # events suppressed by min_duration or cool_down
     entities: tuple[str | None, ...]  # with scored rows
-    known: tuple[KnownAnomalies, ...] | None  # anomalous stretches in that time; None: nobody says
+    known: tuple[KnownAnomalies, ...] | None  # in that time; None: no labels
 
     @property
     def days(self) -> float:
-        """Length of time from the first to the last row, in days."""
+        """Time from the first to the last row, in days."""
         return (self.until - self.since) / _DAY
 
     @property
     def by_day(self) -> dict[str, dict[str | None, int]]:
-        """Number of events that start on each day, of each entity that had any."""
+        """Number of events that start on each day, by entity; entities without any are omitted."""
         first, last = self.since // _DAY, self.until // _DAY
         table: dict[str, dict[str | None, int]] = {_day(n): {} for n in range(first, last + 1)}
         for alarm in self.alarms:
@@ -79,17 +79,17 @@ class Backtest:
 
     @property
     def detections(self) -> tuple[Detection, ...]:
-        """How each known stretch was met."""
-        return tuple(_detection(stretch, self.alarms) for stretch in self.known or ())
+        """Detection of each known anomaly."""
+        return tuple(_detection(known, self.alarms) for known in self.known or ())
 
     @property
     def false(self) -> int:
-        """Events that meet no known stretch."""
-        return sum(not self.meets(alarm) for alarm in self.alarms)
+        """Number of events that overlap no known anomaly."""
+        return sum(not self.overlaps_known(alarm) for alarm in self.alarms)
 
-    def meets(self, alarm: Alarm) -> bool:
-        """Whether an event meets a known stretch."""
-        return any(_meet(alarm, each) for each in self.known or ())
+    def overlaps_known(self, alarm: Alarm) -> bool:
+        """Whether an event overlaps a known anomaly."""
+        return any(_overlap(alarm, each) for each in self.known or ())
 
 
 def backtest_threshold(
@@ -100,21 +100,21 @@ def backtest_threshold(
     span: Span,
     known: Sequence[KnownAnomalies] | None,
 ) -> Backtest:
-    """Apply each entity's threshold to past scores in [since, until) ns, and form events.
+    """Apply the threshold of each entity to past scores in [since, until) ns, and form events.
 
-    Suppressed rows stay suppressed. Known stretches count when they meet the time of the scores.
+    Suppressed rows stay suppressed. Known anomalies count when they overlap the time of the scores.
     Raises NoData when there are no scores.
     """
-    strange = _Strange()
+    above = _RowsAboveThreshold()
     for batch in _scored(output, span):
-        strange.add(batch, thresholds)
-    if strange.first is None:
+        above.add(batch, thresholds)
+    if above.first is None:
         raise NoData(f"there are no scores in {output} for that time: run aedetect score first")
-    since, until = strange.first, strange.last
-    alarms, kept_back = strange.alarms(rules)
+    since, until = above.first, above.last
+    alarms, suppressed = above.alarms(rules)
     inside = None
     if known is not None:
-        names = set(strange.entities)
+        names = set(above.entities)
         inside = tuple(
             each
             for each in known
@@ -123,36 +123,36 @@ def backtest_threshold(
     return Backtest(
         since=since,
         until=until,
-        rows=strange.rows,
+        rows=above.rows,
         alarms=alarms,
-        quiet=kept_back,
-        entities=tuple(sorted(strange.entities, key=lambda name: name or "")),
+        suppressed=suppressed,
+        entities=tuple(sorted(above.entities, key=lambda name: name or "")),
         known=inside,
     )
 
 
 def newest_timestamp(output: Path, *, until: int | None) -> int:
-    """Return the moment (ns) of the last scored row before `until`. Raises NoData without any."""
+    """Return the timestamp (ns) of the last scored row before `until`. Raises NoData."""
     for file in reversed(list_files(output, SCORES, span=Span(None, until))):
         times = file.read(["timestamp"])["timestamp"]
-        moments = times.filter(_inside(times, Span(None, until)))
-        if len(moments):
-            return int(to_nanoseconds(pc.max(moments)).as_py())
+        earlier = times.filter(_inside(times, Span(None, until)))
+        if len(earlier):
+            return int(to_nanoseconds(pc.max(earlier)).as_py())
     raise NoData(f"there are no scores in {output} for that time: run aedetect score first")
 
 
-class _Strange:
-    """Gathers the rows above their threshold, batch by batch."""
+class _RowsAboveThreshold:
+    """Collects the rows above their threshold, batch by batch."""
 
     def __init__(self) -> None:
         self.rows = 0
         self.first: int | None = None
         self.last = 0
         self.entities: dict[str | None, int] = {}  # name -> code
-        self._kept: list[tuple[Int64, Int32, Float64]] = []
+        self._batches: list[tuple[Int64, Int32, Float64]] = []
 
     def add(self, batch: pa.RecordBatch, thresholds: Callable[[str | None], float]) -> None:
-        """Take what is above the threshold from rows that have a verdict."""
+        """Add the rows of a batch that are above their threshold."""
         time = np.asarray(to_nanoseconds(batch["timestamp"]).to_numpy(zero_copy_only=False))
         encoded = batch["entity"].dictionary_encode(null_encoding="encode")
         names = encoded.dictionary.to_pylist()
@@ -163,15 +163,15 @@ class _Strange:
         index = encoded.indices.to_numpy(zero_copy_only=False)
         ratio = batch["score"].to_numpy(zero_copy_only=False) / limits[index]
         above = np.flatnonzero(ratio > 1)
-        self._kept.append((time[above], codes[index[above]], ratio[above]))
+        self._batches.append((time[above], codes[index[above]], ratio[above]))
         self.rows += len(time)
         first = int(time.min())
         self.first = first if self.first is None else min(self.first, first)
         self.last = max(self.last, int(time.max()))
 
     def alarms(self, rules: EventRules) -> tuple[tuple[Alarm, ...], int]:
-        """Form events; return those reported, and how many are kept back."""
-        time, entity, ratio = (np.concatenate(part) for part in zip(*self._kept, strict=True))
+        """Form events; return the reported ones and the number of suppressed ones."""
+        time, entity, ratio = (np.concatenate(part) for part in zip(*self._batches, strict=True))
         order = np.lexsort((time, entity))
         time, entity, ratio = time[order], entity[order], ratio[order]
         found = group_rows(time, entity, bridge=rules.bridge)
@@ -191,35 +191,35 @@ class _Strange:
 
 
 def _scored(output: Path, span: Span) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of scores/ that have a verdict of their own, in the time asked for."""
+    """Yield the rows of scores/ in the span whose verdict is normal or anomaly."""
     for file in list_files(output, SCORES, span=span):
         for batch in file.batches(_COLUMNS):
-            judged = pc.is_in(batch["verdict"], pa.array([NORMAL, ANOMALY]))
-            kept = batch.filter(pc.and_(judged, _inside(batch["timestamp"], span)))
+            decided = pc.is_in(batch["verdict"], pa.array([NORMAL, ANOMALY]))
+            kept = batch.filter(pc.and_(decided, _inside(batch["timestamp"], span)))
             if kept.num_rows:
                 yield kept
 
 
 def _inside(times: pa.Array, span: Span) -> pa.Array:
-    """Return which moments are asked for."""
-    moment = to_nanoseconds(times)
-    inside = pc.is_valid(moment)
+    """Return the mask of timestamps in the span."""
+    time = to_nanoseconds(times)
+    inside = pc.is_valid(time)
     if span.since is not None:
-        inside = pc.and_(inside, pc.greater_equal(moment, span.since))
+        inside = pc.and_(inside, pc.greater_equal(time, span.since))
     if span.until is not None:
-        inside = pc.and_(inside, pc.less(moment, span.until))
+        inside = pc.and_(inside, pc.less(time, span.until))
     return inside
 
 
-def _meet(alarm: Alarm, stretch: KnownAnomalies) -> bool:
-    same = alarm.entity == stretch.entity
-    return same and alarm.start <= stretch.end and alarm.end >= stretch.start
+def _overlap(alarm: Alarm, known: KnownAnomalies) -> bool:
+    same = alarm.entity == known.entity
+    return same and alarm.start <= known.end and alarm.end >= known.start
 
 
-def _detection(stretch: KnownAnomalies, alarms: Sequence[Alarm]) -> Detection:
-    """Say how long after its start a stretch would have been reported; at once if before."""
-    starts = [max(alarm.start, stretch.start) for alarm in alarms if _meet(alarm, stretch)]
-    return Detection(stretch, min(starts) - stretch.start if starts else None)
+def _detection(known: KnownAnomalies, alarms: Sequence[Alarm]) -> Detection:
+    """Return the detection delay of a known anomaly: 0 when the event starts before it."""
+    starts = [max(alarm.start, known.start) for alarm in alarms if _overlap(alarm, known)]
+    return Detection(known, min(starts) - known.start if starts else None)
 
 
 def _day(number: int) -> str:

@@ -1,4 +1,4 @@
-"""What a comparison of variants came to, and what that says."""
+"""The result of a comparison of variants, and its summary sentence."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ LINEAR: VariantName = "linear"
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """How one variant did."""
+    """The metrics of one variant."""
 
     variant: VariantName
-    kinds: Mapping[str, float]  # average precision on planted anomalies
-    strengths: Mapping[float, float]  # by strength, in spreads, over all kinds
+    kinds: Mapping[str, float]  # average precision on injected anomalies, by kind
+    strengths: Mapping[float, float]  # by strength, in standard deviations, over all kinds
     labelled: float | None  # average precision on labelled rows
-    seconds: float  # of training, of one processor
-    rows_per_second: float  # scored, by one processor
-    planted: float = field(init=False)  # the mean over the kinds
+    seconds: float  # CPU time of training, one core
+    rows_per_second: float  # scoring, one core
+    planted: float = field(init=False)  # mean over the kinds
 
     def __post_init__(self) -> None:
-        """Derive what ranks."""
+        """Derive the metric that ranks the variants."""
         object.__setattr__(self, "planted", sum(self.kinds.values()) / len(self.kinds))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Variants, the best first, and what their order is worth."""
+    """Variants, the best first, and the uncertainty of their order."""
 
     results: tuple[Result, ...]
-    lead: Lead | None  # of the winner over `rival`; None when there is nothing but linear
-    rival: VariantName  # linear; when it wins, the next best
-    anomalies: int  # planted
+    lead: Lead | None  # of the winner over `rival`; None with one variant
+    rival: VariantName  # linear, or the second best when linear wins
+    anomalies: int  # injected
     planted_rows: int
     normal_rows: int
     labelled_rows: int
@@ -45,26 +45,27 @@ class Comparison:
 
 
 def verdict(comparison: Comparison) -> str:
-    """Say in a sentence which won, and whether it beats the linear one."""
+    """Return a sentence: which variant won, and whether it beats linear."""
     best, ahead = comparison.results[0], comparison.lead
-    won = f"{best.variant} won with {best.planted:.3f} on planted anomalies"
+    won = f"{best.variant} won with {best.planted:.3f} on injected anomalies"
     if ahead is None:
         return f"{won}: nothing else was compared."
     if best.variant == LINEAR:
-        said = f"no variant beats it; {comparison.rival} comes next, {ahead.difference:.3f} below"
+        result = f"no variant beats it; {comparison.rival} comes next, {ahead.difference:.3f} below"
     else:
-        said = f"it beats linear by {ahead.difference:.3f}"
-    worth = "within noise" if ahead.is_noise else "beyond the noise of the anomalies drawn"
+        result = f"it beats linear by {ahead.difference:.3f}"
+    significance = "within noise" if ahead.is_noise else "beyond the noise of the anomalies drawn"
     return (
-        f"{won}: {said} (95 % of resamples: {ahead.low:+.3f} to {ahead.high:+.3f}), {worth}; "
-        f"seeds = 1: the noise of first weights is not in it.{_on_labels_too(comparison.results)}"
+        f"{won}: {result} (95 % of resamples: {ahead.low:+.3f} to {ahead.high:+.3f}), "
+        f"{significance}; seeds = 1: the variation of initial weights is not included."
+        f"{_labelled_sentence(comparison.results)}"
     )
 
 
-def _on_labels_too(results: Sequence[Result]) -> str:
-    """Say what the labels say, when there are any: they are the better judge."""
+def _labelled_sentence(results: Sequence[Result]) -> str:
+    """Return the result on labelled rows, if any; labels are the more reliable measure."""
     scores = {each.variant: each.labelled for each in results if each.labelled is not None}
-    if len(scores) < 2:  # noqa: PLR2004 - one is no comparison
+    if len(scores) < 2:  # noqa: PLR2004 - one result is no comparison
         return ""
     best = max(scores, key=lambda name: scores[name])
     won = f" On the labelled rows {best} won with {scores[best]:.3f}"

@@ -1,4 +1,4 @@
-"""Which stretches are known to be anomalous: from a label column, and from what people said."""
+"""Known anomalies, from a label column and from confirmed events."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ENGINE_MB = 300
 
 @dataclass(frozen=True, order=True)
 class KnownAnomalies:
-    """One stretch of one entity that is known to be anomalous: both moments (ns) belong to it."""
+    """One interval of one entity that is known to be anomalous: start and end in ns, inclusive."""
 
     entity: str | None
     start: int
@@ -36,20 +36,19 @@ class KnownAnomalies:
 def known_anomalies(
     source: Source, settings: DataSettings, labels: Sequence[Label], *, bridge: int
 ) -> tuple[KnownAnomalies, ...] | None:
-    """Return the known stretches, in order; None when nobody says what is anomalous.
+    """Return the known anomalies, sorted; None when there are neither labels nor confirmed events.
 
-    Rows of the label column that are at most `bridge` ns apart are one stretch. Confirmed events
-    count beside them.
+    Labelled rows that are at most `bridge` ns apart form one interval. Confirmed events are added.
     """
     files = [file for file in source.files if settings.label in file.columns]
     if settings.label is None or not files:
         confirmed = _confirmed(labels)
-        return tuple(sorted(confirmed, key=_place)) if confirmed else None
-    return tuple(sorted({*_labelled(files, settings, bridge), *_confirmed(labels)}, key=_place))
+        return tuple(sorted(confirmed, key=_sort_key)) if confirmed else None
+    return tuple(sorted({*_labelled(files, settings, bridge), *_confirmed(labels)}, key=_sort_key))
 
 
-def _place(stretch: KnownAnomalies) -> tuple[str, int, int]:
-    return stretch.entity or "", stretch.start, stretch.end
+def _sort_key(known: KnownAnomalies) -> tuple[str, int, int]:
+    return known.entity or "", known.start, known.end
 
 
 def _confirmed(labels: Sequence[Label]) -> list[KnownAnomalies]:
@@ -63,7 +62,7 @@ def _confirmed(labels: Sequence[Label]) -> list[KnownAnomalies]:
 def _labelled(
     files: Sequence[SourceFile], settings: DataSettings, bridge: int
 ) -> list[KnownAnomalies]:
-    """Group the rows that the label column marks."""
+    """Group the rows that are labelled anomalous."""
     name = f"CAST({identifier(settings.entity)} AS VARCHAR)" if settings.entity else "NULL"
     time = identifier(settings.timestamp)
     sql = (

@@ -1,4 +1,4 @@
-"""How well verdicts agree with labels: point by point, with no adjustment."""
+"""Agreement of verdicts with labels: point by point, without adjustment."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Evaluation:
 
     rows: int  # scored, with a label
     not_scored: int
-    days: float  # that the rows span
-    anomalous: float  # share of rows labelled anomalous: what a random score's average precision is
+    days: float  # spanned by the rows
+    anomalous: float  # share of rows labelled anomalous: the average precision of a random score
     average_precision: float
-    precision: float  # of flagged rows, labelled; NaN when nothing is flagged
-    recall: float  # of labelled rows, flagged
-    false_alarms_a_day: float  # rows flagged that are not labelled
-    false_alarm_rate: float  # of the rows not labelled
+    precision: float  # share of flagged rows that are labelled; NaN when nothing is flagged
+    recall: float  # share of labelled rows that are flagged
+    false_alarms_a_day: float  # flagged rows that are not labelled
+    false_alarm_rate: float  # share of unlabelled rows that are flagged
 
 
 def evaluate(source: Source, output: Path, settings: DataSettings) -> Evaluation:
@@ -70,7 +70,7 @@ def evaluate(source: Source, output: Path, settings: DataSettings) -> Evaluation
 def _joined(
     source: Source, output: Path, settings: DataSettings
 ) -> tuple[Bool, Float32, Objects, float]:
-    """Return label, score and verdict of each row that has both, and the days they span."""
+    """Return label, score and verdict of the rows in both tables, and the days they span."""
     files = [file for file in source.files if settings.label in file.columns]
     if settings.label is None or not files:
         raise ConfigError(
@@ -82,11 +82,11 @@ def _joined(
     entity = f"CAST({identifier(settings.entity)} AS VARCHAR)" if settings.entity else "NULL"
     written = parquet([address(str(file.path)) for file in scores])
     sql = (
-        f"WITH truth AS (SELECT {identifier(settings.timestamp)} AS moment, {entity} AS name, "
+        f"WITH truth AS (SELECT {identifier(settings.timestamp)} AS stamp, {entity} AS name, "
         f"max(coalesce(CAST({identifier(settings.label)} AS BOOLEAN), FALSE)) AS label "
         f"FROM {scan(files)} GROUP BY ALL) "
         "SELECT label, score, verdict, epoch_ns(timestamp) AS time FROM "
-        f"{written} s JOIN truth ON timestamp = moment "
+        f"{written} s JOIN truth ON timestamp = stamp "
         "AND entity IS NOT DISTINCT FROM name ORDER BY entity, timestamp"
     )
     with (

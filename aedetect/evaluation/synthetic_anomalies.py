@@ -1,7 +1,7 @@
-"""Anomalies planted in copies of held-out normal rows, in original units: a test without labels.
+"""Synthetic anomalies injected into copies of held-out normal rows: evaluation without labels.
 
-Strength counts in spreads, the standard deviation of the rows learnt from: no cell is moved further
-than that, noise aside. A stuck sensor has no size: there it is how long, in STUCK_ROWS.
+Strength is in standard deviations of the training rows, in original units: except for noise, no
+cell moves further than that. For a stuck sensor, strength is the duration in units of STUCK_ROWS.
 """
 
 from __future__ import annotations
@@ -27,52 +27,52 @@ KindName = Literal[
 ]
 STRENGTHS = (1.0, 2.0, 4.0, 8.0)
 REPEATS = 20  # anomalies of each kind and strength
-STRETCH_ROWS = 16  # that an anomaly lasts, unless its kind says otherwise
-STUCK_ROWS = 4  # times its strength, that a sensor is stuck for
-_TRIES = 50  # places and columns drawn until an anomaly fits and changes something
-_CONSTANT = 1e-7  # spread relative to size below which a column is constant
+SEGMENT_ROWS = 16  # duration of an anomaly, except for spikes and stuck sensors
+STUCK_ROWS = 4  # per unit of strength, duration of a stuck sensor
+_TRIES = 50  # draws of a position and columns until an anomaly fits and changes a cell
+_CONSTANT = 1e-7  # relative standard deviation below which a column is constant
 
-# (T, C) the readings, (T, C) readings of another time, (C,) strength in original units, and a
-# generator -> (T, C).
-Alter = Callable[[Float64, Float64, Float64, np.random.Generator], Float64]
+# (T, C) readings, (T, C) readings from another time, (C,) strength in original units, generator ->
+# (T, C) altered readings.
+Alteration = Callable[[Float64, Float64, Float64, np.random.Generator], Float64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOutRows:
-    """Normal rows that nothing was learnt from. Shapes: R rows, F features, E entities."""
+    """Held-out normal rows. Shapes: R rows, F features, E entities."""
 
     values: Float64  # (R, F)
     entity: Int32  # (R,) ascending
-    ends: Int64  # (N,) rows that have a whole window and may be altered, ascending
-    spread: Float64  # (E, F) 0 where a column is never altered
+    ends: Int64  # (N,) rows with a whole window, ascending; only these are altered
+    std: Float64  # (E, F) standard deviations; 0: the column is never altered
 
 
 @dataclass(frozen=True, kw_only=True)
 class SyntheticAnomaly:
-    """One stretch to be altered: everything that its alteration depends on, beside the rows."""
+    """One segment to alter, and the parameters of its alteration."""
 
     kind: KindName
     strength: float
     start: int  # row
     columns: tuple[int, ...]
-    donor: int  # row at which the readings of another time begin
+    donor: int  # first row of the readings from another time
     seed: int
 
     @property
     def length(self) -> int:
-        """Rows that it lasts."""
+        """Duration in rows."""
         return length_of(self.kind, self.strength)
 
 
 def length_of(kind: KindName, strength: float) -> int:
-    """Return the rows that an anomaly lasts.
+    """Return the duration of an anomaly in rows.
 
     >>> [length_of(kind, 2.0) for kind in ("spike", "drift", "stuck_sensor")]
     [1, 16, 8]
     """
     if kind == "spike":
         return 1
-    return round(STUCK_ROWS * strength) if kind == "stuck_sensor" else STRETCH_ROWS
+    return round(STUCK_ROWS * strength) if kind == "stuck_sensor" else SEGMENT_ROWS
 
 
 def plan_anomalies(
@@ -82,12 +82,11 @@ def plan_anomalies(
     strengths: Sequence[float] = STRENGTHS,
     repeats: int = REPEATS,
 ) -> tuple[SyntheticAnomaly, ...]:
-    """Draw what to plant and where; each anomaly gets a copy of the rows for itself.
+    """Draw the anomalies to inject; each is injected into its own copy of the rows.
 
-    All strengths of a kind come in the same places, so that nothing but the strength tells them
-    apart; stuck sensors, which last longer, in others.
-    A kind that does not fit, such as swapped sensors where there is one sensor, is left out.
-    Raises TooFewRows when none fits.
+    All strengths of a kind use the same positions, so that they differ only in strength. Stuck
+    sensors are the exception, because their duration depends on the strength. A kind that does not
+    fit, such as swapped sensors with a single sensor, is omitted. Raises TooFewRows when none fits.
     """
     drawn = [
         _place(held_out, kind, strength, np.random.default_rng([seed, number, repeat]))
@@ -96,8 +95,8 @@ def plan_anomalies(
     placed = tuple(anomaly for anomaly in drawn if anomaly is not None)
     if not placed:
         raise TooFewRows(
-            "anomalies are planted in numbers that vary and have whole windows in the rows held "
-            f"out, but none of the {len(held_out.ends)} windows has any: give more rows, lower "
+            "injected anomalies need a numeric column that varies and whole windows of held-out "
+            f"rows, got {len(held_out.ends)} windows of which none fits: give more rows, lower "
             "[window] length, or raise [calibration] holdout"
         )
     return placed
@@ -111,45 +110,47 @@ def inject_anomalies(held_out: HeldOutRows, anomaly: SyntheticAnomaly) -> Float6
         return rows
     before = rows[:, columns]
     donor = held_out.values[anomaly.donor : anomaly.donor + length, columns]
-    size = anomaly.strength * held_out.spread[held_out.entity[anomaly.start], columns]
+    size = anomaly.strength * held_out.std[held_out.entity[anomaly.start], columns]
     after = KINDS[anomaly.kind](before, donor, size, np.random.default_rng(anomaly.seed))
     rows[:, columns] = np.where(np.isfinite(before) & np.isfinite(after), after, before)
     return rows
 
 
-def changed(held_out: HeldOutRows, anomaly: SyntheticAnomaly) -> Bool:
-    """Return which rows of an anomaly it alters: (length,)."""
+def altered_rows(held_out: HeldOutRows, anomaly: SyntheticAnomaly) -> Bool:
+    """Return the mask of the rows that an anomaly changes: (length,)."""
     before = held_out.values[anomaly.start : anomaly.start + anomaly.length]
     after = inject_anomalies(held_out, anomaly)
     return np.asarray(((before != after) & ~np.isnan(before)).any(axis=1))
 
 
-def spread_of(values: Float64) -> Float64:
-    """Return each column's standard deviation over its finite cells: (R, F) -> (F,), 0 if constant.
+def column_std(values: Float64) -> Float64:
+    """Return the standard deviation of each column, 0 if constant: (R, F) -> (F,).
 
-    >>> spread_of(np.array([[1.0, 7.0], [3.0, 7.0], [np.nan, 7.0]])).tolist()
+    Only finite cells count.
+
+    >>> column_std(np.array([[1.0, 7.0], [3.0, 7.0], [np.nan, 7.0]])).tolist()
     [1.0, 0.0]
     """
     finite = np.ma.masked_invalid(values)
-    spread, size = finite.std(axis=0).filled(0.0), np.abs(finite.mean(axis=0)).filled(0.0)
-    return np.where(spread > _CONSTANT * size, spread, 0.0)
+    deviation, size = finite.std(axis=0).filled(0.0), np.abs(finite.mean(axis=0)).filled(0.0)
+    return np.where(deviation > _CONSTANT * size, deviation, 0.0)
 
 
 def spike(readings: Float64, donor: Float64, size: Float64, random: np.random.Generator) -> Float64:
-    """One reading off, up or down."""
+    """Shift one reading up or down."""
     return level_shift(readings, donor, size, random)
 
 
 def level_shift(
     readings: Float64, donor: Float64, size: Float64, random: np.random.Generator
 ) -> Float64:
-    """All readings off by as much, up or down."""
+    """Shift all readings by the same amount, up or down."""
     del donor
     return np.asarray(readings + random.choice([-1.0, 1.0]) * size)
 
 
 def drift(readings: Float64, donor: Float64, size: Float64, random: np.random.Generator) -> Float64:
-    """Further off with every reading, by the full size at the end."""
+    """Shift readings by a linearly growing amount that reaches the full size."""
     del donor
     ramp = np.arange(1, len(readings) + 1)[:, None] / len(readings)
     return np.asarray(readings + random.choice([-1.0, 1.0]) * ramp * size)
@@ -158,7 +159,7 @@ def drift(readings: Float64, donor: Float64, size: Float64, random: np.random.Ge
 def stuck_sensor(
     readings: Float64, donor: Float64, size: Float64, random: np.random.Generator
 ) -> Float64:
-    """The first reading, again and again."""
+    """Repeat the first reading."""
     del donor, size, random
     return np.tile(readings[:1], (len(readings), 1))
 
@@ -166,7 +167,7 @@ def stuck_sensor(
 def noise_burst(
     readings: Float64, donor: Float64, size: Float64, random: np.random.Generator
 ) -> Float64:
-    """Gaussian noise on every reading, its standard deviation the size."""
+    """Add Gaussian noise whose standard deviation is the size."""
     del donor
     return np.asarray(readings + random.normal(size=readings.shape) * size)
 
@@ -174,7 +175,7 @@ def noise_burst(
 def swapped_sensors(
     readings: Float64, donor: Float64, size: Float64, random: np.random.Generator
 ) -> Float64:
-    """Each of two sensors shows the other's reading, as far as the size lets it."""
+    """Exchange the readings of two sensors, limited by the size."""
     del donor, random
     return readings + np.clip(readings[:, ::-1] - readings, -size, size)
 
@@ -182,12 +183,12 @@ def swapped_sensors(
 def broken_correlation(
     readings: Float64, donor: Float64, size: Float64, random: np.random.Generator
 ) -> Float64:
-    """One sensor shows what it showed at another time, as far as the size lets it."""
+    """Replace the readings of one sensor by those of another time, limited by the size."""
     del random
     return readings + np.clip(donor - readings, -size, size)
 
 
-KINDS: dict[KindName, Alter] = {
+KINDS: dict[KindName, Alteration] = {
     "spike": spike,
     "level_shift": level_shift,
     "drift": drift,
@@ -196,17 +197,17 @@ KINDS: dict[KindName, Alter] = {
     "swapped_sensors": swapped_sensors,
     "broken_correlation": broken_correlation,
 }
-_COLUMNS: dict[KindName, int] = {"swapped_sensors": 2}  # that are altered; 1 for the others
-_SENSORS: dict[KindName, int] = {"swapped_sensors": 2, "broken_correlation": 2}  # that it takes
+_COLUMNS: dict[KindName, int] = {"swapped_sensors": 2}  # altered columns; 1 for the others
+_SENSORS: dict[KindName, int] = {"swapped_sensors": 2, "broken_correlation": 2}  # that it needs
 
 
 def _place(
     held_out: HeldOutRows, kind: KindName, strength: float, random: np.random.Generator
 ) -> SyntheticAnomaly | None:
-    """Draw until an anomaly fits and changes a cell; None when it does not come to that."""
+    """Draw until an anomaly fits and changes a cell; None after _TRIES attempts."""
     for _ in range(_TRIES):
         anomaly = _draw(held_out, kind, strength, random)
-        if anomaly is not None and changed(held_out, anomaly).any():
+        if anomaly is not None and altered_rows(held_out, anomaly).any():
             return anomaly
     return None
 
@@ -214,14 +215,14 @@ def _place(
 def _draw(
     held_out: HeldOutRows, kind: KindName, strength: float, random: np.random.Generator
 ) -> SyntheticAnomaly | None:
-    """Draw a place, the readings of another time, and columns that vary; None when one is not."""
+    """Draw a position, readings from another time, and columns that vary; None if impossible."""
     length = length_of(kind, strength)
-    start = _stretch(held_out, held_out.ends, length, random)
+    start = _draw_segment(held_out, held_out.ends, length, random)
     if start is None:
         return None
     first, last = np.searchsorted(held_out.entity[held_out.ends], held_out.entity[start] + [0, 1])
-    donor = _stretch(held_out, held_out.ends[first:last], length, random)
-    varying = np.flatnonzero(held_out.spread[held_out.entity[start]])
+    donor = _draw_segment(held_out, held_out.ends[first:last], length, random)
+    varying = np.flatnonzero(held_out.std[held_out.entity[start]])
     if donor is None or len(varying) < _SENSORS.get(kind, 1):
         return None
     chosen = random.choice(varying, _COLUMNS.get(kind, 1), replace=False)
@@ -231,10 +232,10 @@ def _draw(
     )
 
 
-def _stretch(
+def _draw_segment(
     held_out: HeldOutRows, ends: Int64, length: int, random: np.random.Generator
 ) -> int | None:
-    """Draw the first of so many rows in sequence, all of one entity; None when they are not."""
+    """Draw the first row of a contiguous segment of one entity; None when the draw is not one."""
     if length < 1 or len(ends) < length:
         return None
     place = int(random.integers(len(ends) - length + 1))

@@ -1,4 +1,4 @@
-"""Why a row is anomalous: which columns, and what was expected of them."""
+"""Explanations of anomalous rows: the contribution and the expected value of each feature."""
 
 from aedetect.explain.causes import rank_causes
 from aedetect.explain.counterfactual import blame_features, find_counterfactual

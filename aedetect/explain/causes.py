@@ -1,4 +1,4 @@
-"""Which features make a row strange: their share, and observed against expected in their units."""
+"""Causes of an anomalous row: the share of each feature, its observed and its expected value."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from aedetect.explain.expected_range import clip_to_seen
+from aedetect.explain.expected_range import clip_to_training_range
 from aedetect.output.schemas import CAUSE, CAUSES
 
 if TYPE_CHECKING:
@@ -20,12 +20,13 @@ _T = TypeVar("_T", bound=np.generic)
 
 
 def rank_causes(preparation: Preparation, scored: Scored, values: Float64) -> pa.ListArray:
-    """Explain the flagged rows, given their raw values (M, F): a list of M lists of F causes.
+    """Explain flagged rows from their raw values (M, F): a list of M lists of F causes.
 
-    The share is the feature's part of the squared residual, over its usual size, from what the
-    model expects were the row normal (see `counterfactual`); shares of a row sum to 1 and come
-    largest first. Of a category, `feature` names the value seen ("state=off"), which counts as
-    observed 1 and expected what the model gives that value.
+    The share of a feature is its part of the squared residual, relative to its usual size. The
+    residual is taken from the counterfactual, the normal row that the model expects instead (see
+    `counterfactual`). Shares of a row sum to 1 and are sorted, largest first. For a categorical
+    feature, `feature` names the observed value ("state=off"); observed is 1, and expected is the
+    model output for that value.
     """
     share = _shares(scored)
     order = np.argsort(-share, axis=1, kind="stable")
@@ -44,9 +45,9 @@ def rank_causes(preparation: Preparation, scored: Scored, values: Float64) -> pa
 
 
 def _shares(scored: Scored) -> Float64:
-    """Return each feature's share: (M, F); of the score where no residual is left to share."""
-    left = scored.blamed.sum(axis=1, keepdims=True) > 0
-    parts = np.where(left, scored.blamed, scored.errors).astype(np.float64)
+    """Return the share of each feature: (M, F); shares of the score where the residual is 0."""
+    has_residual = scored.blamed.sum(axis=1, keepdims=True) > 0
+    parts = np.where(has_residual, scored.blamed, scored.errors).astype(np.float64)
     shares: Float64 = parts / parts.sum(axis=1, keepdims=True)
     return shares
 
@@ -56,11 +57,14 @@ def _sorted(values: npt.NDArray[_T], order: Int64) -> npt.NDArray[_T]:
 
 
 def _in_units(preparation: Preparation, scored: Scored, values: Float64) -> tuple[Float64, Float64]:
-    """Return observed and expected of each feature: (M, F), (M, F)."""
+    """Return observed and expected values in original units: (M, F), (M, F)."""
     known = scored.entity if preparation.entities else np.zeros_like(scored.entity)
     columns = preparation.inverse_transform(scored.expected.astype(np.float64), known)
     first = preparation.first_columns
-    observed, expected = values.copy(), clip_to_seen(preparation.features, columns[:, first])
+    observed, expected = (
+        values.copy(),
+        clip_to_training_range(preparation.features, columns[:, first]),
+    )
     rows = np.arange(len(values))
     for index, feature in enumerate(preparation.features):
         if feature.is_text:
@@ -72,7 +76,7 @@ def _in_units(preparation: Preparation, scored: Scored, values: Float64) -> tupl
 
 
 def _labels(preparation: Preparation) -> list[str]:
-    """Every name that `feature` can have: of a category one for each value, one for a new one."""
+    """Return all values of `feature`: for a category, one per known value and one for new ones."""
     labels = []
     for feature in preparation.features:
         values = ("(new)", *feature.categories)

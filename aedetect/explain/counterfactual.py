@@ -1,13 +1,14 @@
-"""What a strange row would look like were it normal, and which features that change blames.
+"""The normal counterpart of an anomalous row, and the features that differ from it.
 
-A fault in some features spoils what is expected of the others too, as the network sees them all:
-blame by the plain residual is smeared. So the cells of the window that are far from what is
-expected are replaced by it, and what is expected is computed anew, some times. The window is
-then a normal one plus few changed cells: the robust autoencoder's X = L + S with the weights kept.
-Zhou, Paffenroth: Anomaly detection with robust deep autoencoders (2017).
+A fault in some features also distorts the expected values of the others, because the network
+encodes all of them: the plain residual spreads the blame. Therefore the cells of the window that
+are far from their expected value are replaced by it, and the expected values are computed again,
+for several iterations. The window is then a normal one plus a few changed cells: X = L + S of the
+robust autoencoder, with fixed weights. Zhou, Paffenroth: Anomaly detection with robust deep
+autoencoders (2017).
 
-Features that experts blame come first more often than by the plain residual, and more often than
-by gradient descent on a sparse bias, as ARCANA does (benchmarks/causes.py).
+Features that experts blame rank first more often than with the plain residual, and more often than
+with gradient descent on a sparse bias, as in ARCANA (benchmarks/causes.py).
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ if TYPE_CHECKING:
     from aedetect.arrays import Bool, Int32, Int64
     from aedetect.detector import Scorer
 
-_CHUNK = 64  # windows computed at a time, always so many, as in scoring; flagged rows are few
-_STEPS = 10  # of replacing cells
-_FAR = 4.0  # usual residuals; a cell that is further off is replaced
+_CHUNK = 64  # windows per batch, a fixed size as in scoring; flagged rows are few
+_STEPS = 10  # iterations of replacing cells
+_FAR = 4.0  # in usual residuals; a cell with a larger residual is replaced
 
 
 def find_counterfactual(scorer: Scorer, matrix: Float32, entity: Int32, ends: Int64) -> Float32:
-    """Return what is expected in the last row of each window, were the window normal.
+    """Return the expected last row of each window, were the window normal.
 
     Shapes: (R, D + K), (R,), (N,) -> (N, D), in model units.
     """
@@ -51,15 +52,15 @@ def find_counterfactual(scorer: Scorer, matrix: Float32, entity: Int32, ends: In
 
 
 def _last_expected(scorer: Scorer, windows: Tensor, far: Tensor) -> Tensor:
-    """Replace what is far off, some times: (N, T, D + K), (N, 1, D) -> (N, D)."""
+    """Replace cells with large residuals iteratively: (N, T, D + K), (N, 1, D) -> (N, D)."""
     import torch
 
     model, columns = scorer.model, scorer.model.sizes.outputs
     seen, cleaned = windows[:, :, :columns], windows.clone()
     for _ in range(_STEPS):
         expected = model(cleaned)
-        strange = (seen - expected).abs() > far
-        cleaned[:, :, :columns] = torch.where(strange, expected, seen)
+        outlying = (seen - expected).abs() > far
+        cleaned[:, :, :columns] = torch.where(outlying, expected, seen)
     last: Tensor = model.decode_last(model.encode(cleaned))
     return last
 
@@ -67,10 +68,10 @@ def _last_expected(scorer: Scorer, windows: Tensor, far: Tensor) -> Tensor:
 def blame_features(
     scorer: Scorer, matrix: Float32, observed: Bool, expected: Float32, entity: Int32, ends: Int64
 ) -> Float32:
-    """Return what each feature adds: squared residuals over their usual size: (N, F).
+    """Return the contribution of each feature, its squared residual over the usual size: (N, F).
 
-    Shapes: (R, D + K), (R, D), (N, D), (R,), (N,). A cell that was not observed adds nothing. A
-    category's columns are added up.
+    Shapes: (R, D + K), (R, D), (N, D), (R,), (N,). An unobserved cell contributes 0. The columns of
+    a category are summed.
     """
     residual = matrix[ends, : expected.shape[1]] - expected
     cells = np.square(residual / scorer.residuals.size[entity[ends]]) * observed[ends]

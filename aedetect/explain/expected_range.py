@@ -1,4 +1,7 @@
-"""What is expected, kept within what was seen: a network may expect less than nothing of a disk."""
+"""Expected values clipped to the training range, and features outside their limits.
+
+Without clipping, a network may for example expect negative disk usage.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +24,12 @@ from aedetect.arrays import Float64
 from aedetect.data import Feature
 
 
-def clip_to_seen(features: Sequence[Feature], expected: Float64) -> Float64:
+def clip_to_training_range(features: Sequence[Feature], expected: Float64) -> Float64:
     """Clip original units to the range of each feature in the normal rows: (M, F) -> (M, F).
 
-    >>> clip_to_seen([Feature("rain", "number", low=0.0, high=80.0)], np.array([[-3.0]])).tolist()
+    >>> clip_to_training_range(
+    ...     [Feature("rain", "number", low=0.0, high=80.0)], np.array([[-3.0]])
+    ... ).tolist()
     [[0.0]]
     """
     low = np.array([-np.inf if each.low is None else each.low for each in features])
@@ -35,29 +40,29 @@ def clip_to_seen(features: Sequence[Feature], expected: Float64) -> Float64:
 def outside_limits(
     preparation: Preparation, scored: Scored, values: Float64, limits: Float32
 ) -> pa.ListArray:
-    """List the features whose raw values (M, F) are outside of what is expected -/+ limits (M, D).
+    """List the features whose raw values (M, F) are outside expected -/+ limits (M, D).
 
-    Limits are in model units; low and high are in original ones, within what was seen. A text
-    column is outside when the model expects another category most: `feature` names that one
-    ("state=on"), low and high are null. A missing value is not outside.
+    Limits are in model units; low and high are in original units, clipped to the training range. A
+    text column is outside when another category has the largest expected value: `feature` names
+    that category ("state=on"), low and high are null. A missing value is not outside.
     """
     known = scored.entity if preparation.entities else np.zeros_like(scored.entity)
     expected = scored.expected.astype(np.float64)
     first = preparation.first_columns
-    with np.errstate(over="ignore"):  # a limit far beyond all values is none
+    with np.errstate(over="ignore"):  # a limit far beyond all values has no effect
         low, high = (
             preparation.inverse_transform(expected + sign * limits, known)[:, first]
             for sign in (-1.0, 1.0)
         )
     found = (values < low) | (values > high)
-    low, high = (clip_to_seen(preparation.features, each) for each in (low, high))
+    low, high = (clip_to_training_range(preparation.features, each) for each in (low, high))
     label = np.tile(first, (len(values), 1))
     for index, feature in enumerate(preparation.features):
         if feature.is_text:
             columns = slice(first[index], first[index] + len(feature.categories))
-            most = preparation.inverse_transform(expected, known)[:, columns].argmax(axis=1)
-            found[:, index] = (values[:, index] != most) & ~np.isnan(values[:, index])
-            label[:, index] += most
+            likeliest = preparation.inverse_transform(expected, known)[:, columns].argmax(axis=1)
+            found[:, index] = (values[:, index] != likeliest) & ~np.isnan(values[:, index])
+            label[:, index] += likeliest
             low[:, index] = high[:, index] = np.nan
     return _lists(preparation, found, label, low, high)
 
@@ -76,7 +81,7 @@ def _lists(
 
 
 def _labels(preparation: Preparation) -> list[str]:
-    """Every name that `feature` can have: of a category one for each value."""
+    """Return all values of `feature`: for a category, one per known value."""
     labels = []
     for feature in preparation.features:
         name = feature.name

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from aedetect.arrays import Float32
     from aedetect.training import PreparedRows
 
-_ROWS = 120  # shown, evenly spread
+_ROWS = 120  # shown, evenly spaced
 _UNITS = 64
 _WEIGHT = 0.5
 ACTIVE = 0.05  # below this share of its largest activation, a unit counts as silent
 
 
 def activations(prepared: PreparedRows, seed: int) -> dict[str, Float32]:
-    """Return the codes of rows not learnt from, by the penalty's name: (R, C) each."""
+    """Return the codes of validation rows, by name of the penalty: (R, C) each."""
     learn, validate = prepared.windows[Part.LEARN], prepared.windows[Part.VALIDATE]
     rows = validate.thin(_ROWS).take(slice(None))[0][:, 0]
     codes = {}
@@ -46,7 +46,7 @@ def active_share(code: Float32) -> float:
 
 
 def draw_activations(prepared: PreparedRows, seed: int) -> Figure:
-    """Draw units against rows."""
+    """Draw the activations of units against rows."""
     figure, panels = new_figure("Which units are active in which rows", panels=2, height=5.0)
     for panel, (name, code) in zip(panels, activations(prepared, seed).items(), strict=True):
         shares = of_largest(code)
@@ -58,7 +58,7 @@ def draw_activations(prepared: PreparedRows, seed: int) -> Figure:
             panel,
             f"{name}: {active_share(code):.0%} active",
             across=f"{_UNITS} units, the most often active first",
-            up="row not learnt from" if panel is panels[0] else "",
+            up="validation row" if panel is panels[0] else "",
         )
     bar = figure.colorbar(image, ax=panels, location="bottom", pad=0.03, aspect=50)
     bar.set_label("activation, as a share of the unit's largest")

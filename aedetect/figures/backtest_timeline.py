@@ -1,4 +1,4 @@
-"""The picture of a backtest: events by day above, by entity and day below."""
+"""The figure of a backtest: events per day above, a timeline per entity below."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from aedetect.evaluation import Backtest
 
 _DAY = 86_400_000_000_000  # ns
-_MOST = 40  # entities, those with the most events
-_LINE = 0.22  # inches an entity
+_MAX_ENTITIES = 40  # entities, those with the most events
+_LINE = 0.22  # inches per entity
 
 
 def draw_backtest_timeline(result: Backtest) -> Figure:
-    """Draw when there would have been events, where, and which of them meet what is known."""
+    """Draw the events of a backtest by time and entity, beside the known anomalies."""
     shown = _shown(result)
     height = 2.6 + _LINE * max(len(shown), 3)
     ratios = [2.0, _LINE * max(len(shown), 3)]
@@ -36,23 +36,23 @@ def _title(result: Backtest) -> str:
 
 
 def _shown(result: Backtest) -> list[str | None]:
-    """Return the entities to draw, those with the most events, in their order."""
+    """Return the entities to draw: those with the most events, in their order."""
     counts = dict.fromkeys(result.entities, 0)
     for alarm in result.alarms:
         counts[alarm.entity] += 1
-    most = sorted(counts, key=lambda name: -counts[name])[:_MOST]
+    most = sorted(counts, key=lambda name: -counts[name])[:_MAX_ENTITIES]
     return [name for name in result.entities if name in most]
 
 
 def _draw_days(panel: Axes, result: Backtest) -> None:
-    """Draw a bar a day, split into events that meet what is known and others."""
+    """Draw one bar per day, split into events that overlap a known anomaly and others."""
     from matplotlib.ticker import MaxNLocator
 
     days = [np.datetime64(day) for day in result.by_day]
     first = result.since // _DAY
     found, other = np.zeros(len(days)), np.zeros(len(days))
     for alarm in result.alarms:
-        (found if result.meets(alarm) else other)[alarm.start // _DAY - first] += 1
+        (found if result.overlaps_known(alarm) else other)[alarm.start // _DAY - first] += 1
     middle = np.array(days) + np.timedelta64(12, "h")
     wide = np.timedelta64(19, "h")
     if result.known is None:
@@ -66,7 +66,7 @@ def _draw_days(panel: Axes, result: Backtest) -> None:
 
 
 def _draw_entities(panel: Axes, result: Backtest, shown: list[str | None]) -> None:
-    """Draw each event where it lies in time, on the line of its entity, over what is known."""
+    """Draw each event at its time, on the line of its entity, over the known anomalies."""
     import matplotlib.dates as mdates
 
     place = {name: number for number, name in enumerate(shown)}
@@ -75,7 +75,7 @@ def _draw_entities(panel: Axes, result: Backtest, shown: list[str | None]) -> No
             _span(panel, each.start, each.end, place[each.entity], color=GREY, thick=0.8)
     for alarm in result.alarms:
         if alarm.entity in place:
-            color = BLUE if result.known is None or result.meets(alarm) else RED
+            color = BLUE if result.known is None or result.overlaps_known(alarm) else RED
             _span(panel, alarm.start, alarm.end, place[alarm.entity], color=color, thick=0.4)
     names = ["all rows" if name is None else name for name in shown]
     panel.set_yticks(range(len(shown)), names, fontsize=8)
@@ -98,7 +98,7 @@ def _draw_entities(panel: Axes, result: Backtest, shown: list[str | None]) -> No
 
 
 def _span(panel: Axes, start: int, end: int, line: int, *, color: str, thick: float) -> None:
-    """Draw one interval as a bar that is seen however short it is."""
+    """Draw one interval as a bar with a minimum visible width."""
     begin, finish = np.datetime64(start, "ns"), np.datetime64(end, "ns")
     panel.barh(
         line,

@@ -1,4 +1,4 @@
-"""What the pictures share: size, colours, and a file written whole. Matplotlib stays untouched."""
+"""Common parts of the figures: size, colours, atomic writes. Global Matplotlib state is kept."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDTH, DPI = 8.0, 100  # inches, and pixels an inch: as wide as a README shows
-_COLORS = 200  # of a file
+WIDTH, DPI = 8.0, 100  # inches, pixels per inch: the width of a README
+_COLORS = 200  # in the palette of a file
 RED, BLUE, GREY, DARK = "#c0392b", "#2c6fbb", "#b5b5b5", "#333333"
 
 
@@ -26,7 +26,7 @@ def new_figure(title: str, *, panels: int, height: float = 4.2) -> tuple[Figure,
 def stacked_figure(
     title: str, ratios: Sequence[float], *, height: float
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure with panels of these heights below each other, over one time axis."""
+    """Return a figure with stacked panels of the given height ratios and one time axis."""
     figure = _empty_figure(title, height)
     axes = figure.subplots(
         len(ratios), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": ratios}
@@ -45,21 +45,21 @@ def _empty_figure(title: str, height: float) -> Figure:
 
 
 def _open(axes: list[Axes]) -> list[Axes]:
-    """Leave out the lines above and to the right of the panels."""
+    """Hide the top and right spines of the panels."""
     for panel in axes:
         panel.spines[["top", "right"]].set_visible(False)
     return axes
 
 
 def name_axes(panel: Axes, title: str, *, across: str, up: str) -> None:
-    """Give a panel its title and the names of its axes, with their units."""
+    """Set the title and the axis labels of a panel."""
     panel.set_title(title, fontsize=10)
     panel.set_xlabel(across)
     panel.set_ylabel(up)
 
 
 def legend_below(panel: Axes, *, columns: int = 1, below: float = 0.17) -> None:
-    """Put the legend below the axis, where it covers nothing."""
+    """Place the legend below the axis, outside the data area."""
     shown = panel.legend(
         loc="upper center", bbox_to_anchor=(0.5, -below), ncols=columns, frameon=False, fontsize=9
     )
@@ -69,7 +69,7 @@ def legend_below(panel: Axes, *, columns: int = 1, below: float = 0.17) -> None:
 
 
 def save_figure(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG, aside and then renamed; return the path."""
+    """Write a figure as PNG, atomically; return the path."""
     from PIL import Image
 
     drawn = BytesIO()

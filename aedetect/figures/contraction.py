@@ -1,4 +1,4 @@
-"""The contraction: how far a reconstruction follows when a row moves along and across the data."""
+"""Contraction: how far a reconstruction follows a row moved along and across the data."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from aedetect.figures.feature_plane import Plane
     from aedetect.models.base import Autoencoder
 
-_NEAR = 150  # neighbours that the direction of the data is taken from
-_PLACES = 200  # rows that slopes are measured at, evenly spread
+_NEAR = 150  # neighbours for the local direction of the data
+_PLACES = 200  # rows at which slopes are measured, evenly spaced
 _SHOWN = 12  # crosses drawn
-_REACH = 0.5  # standard deviations that a row is moved at most
-_STEP = 0.05  # standard deviations that a slope is measured over
+_REACH = 0.5  # standard deviations, the largest move of a row
+_STEP = 0.05  # standard deviations, for slopes
 # Shallow, as in the paper. Two codes behind tanh layers contracted nearly nothing on the sample
 # (median slopes 0.98 along, 0.92 across with the same weight; 2026-11-23): the decoder undoes it.
 _WEIGHT = 5.0
@@ -30,12 +30,12 @@ _WEIGHT = 5.0
 
 @dataclass(frozen=True)
 class Contraction:
-    """What becomes of moved rows. Shapes: P places, S moves, and first along, then across."""
+    """Reconstructions of moved rows. Shapes: P places, S moves; index 0 is along, 1 across."""
 
     places: Float32  # (P, 2)
     directions: Float32  # (2, P, 2), of length 1
     moves: Float32  # (S,) standard deviations
-    followed: Float32  # (2, P, S) how far the reconstruction goes the same way
+    followed: Float32  # (2, P, S) move of the reconstruction in the same direction
     slopes: Float32  # (2, P) of the reconstruction at the places
 
 
@@ -56,7 +56,7 @@ def contraction(plane: Plane, seed: int) -> Contraction:
 
 
 def _directions(places: Float32, points: Float32) -> Float32:
-    """Return where the rows near each place spread most: (P, 2), (N, 2) -> (P, 2)."""
+    """Return the principal direction of the rows near each place: (P, 2), (N, 2) -> (P, 2)."""
     from sklearn.neighbors import NearestNeighbors
 
     near = NearestNeighbors(n_neighbors=min(_NEAR, len(points))).fit(points)
@@ -66,7 +66,7 @@ def _directions(places: Float32, points: Float32) -> Float32:
 
 
 def _follow(model: Autoencoder, places: Float32, directions: Float32, moves: Float32) -> Float32:
-    """Return how far each reconstruction goes the way of its row: -> (2, P, S)."""
+    """Return the move of each reconstruction in the direction of its row: -> (2, P, S)."""
     moved = places[:, None] + moves[:, None] * directions[:, :, None]  # (2, P, S, 2)
     rebuilt = reconstruct_windows(model, moved.reshape(-1, 2)).reshape(moved.shape)
     way = rebuilt - reconstruct_windows(model, places)[:, None]
@@ -74,7 +74,7 @@ def _follow(model: Autoencoder, places: Float32, directions: Float32, moves: Flo
 
 
 def draw_contraction(plane: Plane, seed: int) -> Figure:
-    """Draw slopes as crosses on the data, and the median way of a reconstruction."""
+    """Draw slopes as crosses on the data, and the median move of a reconstruction."""
     found = contraction(plane, seed)
     figure, panels = new_figure(
         f"Contraction across the data, not along them: {plane.where}", panels=2, height=4.6
@@ -99,7 +99,7 @@ def _draw_crosses(panel: Axes, plane: Plane, found: Contraction) -> None:
 
 
 def _spread_out(places: Float32) -> list[int]:
-    """Choose places far from each other, one after the other: (P, 2)."""
+    """Choose places far from each other, greedily: (P, 2)."""
     chosen = [0]
     far: Float32 = np.full(len(places), np.inf, dtype=np.float32)
     for _ in range(min(_SHOWN, len(places)) - 1):

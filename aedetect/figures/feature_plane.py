@@ -1,4 +1,4 @@
-"""Two columns of one entity that make the clearest curve: the plane that pictures are drawn in."""
+"""The two columns of one entity with the clearest curve: the plane of the 2-D figures."""
 
 from __future__ import annotations
 
@@ -19,20 +19,22 @@ if TYPE_CHECKING:
     from aedetect.preprocessing import Windows
     from aedetect.training import Ingested, PreparedRows
 
-_ENTITIES = 8  # at most, those with the most rows, that are searched
-_COLUMNS = 40  # at most, those with the most values, that are searched
+_ENTITIES = 8  # searched at most, those with the most rows
+_COLUMNS = 40  # searched at most, those with the most values
 _BINS = 15
-_MIN_DISTINCT = 300  # values of a column; with fewer it makes stripes, not a curve
-_MOST_LEFT = 0.2  # variances that a clear curve leaves unexplained
-_LONGEST = 7.0  # standard deviations from end to end; what is longer has a tail, not a curve
-_UNCLEAR = 0.01  # what the gain of another curve counts
-_TURN = np.array([[1, 1], [1, -1]]) / np.sqrt(2)  # to the principal axes of two standard columns
-_TAIL = 0.01  # share of rows at each end of a column that is neither searched nor drawn
+_MIN_DISTINCT = 300  # values of a column; fewer give stripes, not a curve
+_MAX_UNEXPLAINED = 0.2  # share of variance that a clear curve leaves unexplained
+_LONGEST = 7.0  # standard deviations from end to end; longer data have a tail, not a curve
+_UNCLEAR = 0.01  # weight of the gain of an unclear curve
+_ROTATION = np.array([[1, 1], [1, -1]]) / np.sqrt(
+    2
+)  # to the principal axes of two standard columns
+_TAIL = 0.01  # share of rows at each end of a column that is omitted
 
 
 @dataclass(frozen=True)
 class Plane:
-    """Rows of two columns, each in standard deviations from its mean: points (N, 2)."""
+    """Rows of two standardised columns: points (N, 2)."""
 
     points: Float32
     names: tuple[str, str]
@@ -40,17 +42,17 @@ class Plane:
 
     @property
     def learn(self) -> Windows:
-        """Four rows of five."""
+        """Four of every five rows, for training."""
         return as_windows(self.points[np.arange(len(self.points)) % 5 > 0])
 
     @property
     def held_back(self) -> Windows:
-        """Every fifth row, which no network learns from."""
+        """Every fifth row, not used for training."""
         return as_windows(self.points[::5])
 
     @property
     def where(self) -> str:
-        """Say which columns, and of which entity."""
+        """The names of the columns, and of the entity."""
         pair = f"{self.names[0]} and {self.names[1]}"
         return pair if self.entity is None else f"{pair} of {self.entity}"
 
@@ -80,14 +82,14 @@ def choose_plane(ingested: Ingested, prepared: PreparedRows) -> Plane:
             best = gain, Plane(_central(rows[:, pair]), (across, up), name)
     if best is None:
         raise NoData(
-            f"pictures of a plane need two columns of numbers that vary, got {len(numbers)} columns"
-            " of which no two do: add features"
+            f"figures of a plane need two numeric columns that vary, got {len(numbers)} columns"
+            " of which no two vary: add features"
         )
     return best[1]
 
 
 def _clearest(rows: Float32) -> tuple[float, list[int]]:
-    """Return how much a curve explains beyond a line, and for which columns: (R, F)."""
+    """Return the largest gain of a curve over a line, and its two columns: (R, F)."""
     values = rows.astype(np.float64)
     distinct = np.array([len(np.unique(column)) for column in values.T])
     finest = np.argsort(-distinct, kind="stable")[:_COLUMNS]
@@ -101,26 +103,28 @@ def _clearest(rows: Float32) -> tuple[float, list[int]]:
 
 
 def curve_gain(pair: Float64) -> float:
-    """Return how much of two columns' variance a curve explains beyond a line: (R, 2).
+    """Return the share of the variance that a curve explains beyond a line: (R, 2).
 
-    The line is the first principal axis, and the curve the mean beside each part of an axis. What
-    a curve leaves in a thick cloud or a long tail makes no clear picture: that counts little.
+    The line is the first principal axis; the curve is the mean within bins along an axis. A curve
+    in a thick cloud or a long tail gives no clear figure, so its gain has a small weight.
     """
     inside = pair[central(pair)]
     if len(inside) < _BINS or not np.ptp(inside, axis=0).all():
         return 0.0
     standard = (inside - inside.mean(0)) / inside.std(0)
-    turned = standard @ _TURN
-    left = min(_left_beside(way[:, ::step]) for way in (standard, turned) for step in (1, -1))
-    gain = 1 - abs(float(np.mean(standard[:, 0] * standard[:, 1]))) - left
-    clear = left < _MOST_LEFT and np.ptp(standard) < _LONGEST
+    turned = standard @ _ROTATION
+    unexplained = min(
+        _variance_within_bins(way[:, ::step]) for way in (standard, turned) for step in (1, -1)
+    )
+    gain = 1 - abs(float(np.mean(standard[:, 0] * standard[:, 1]))) - unexplained
+    clear = unexplained < _MAX_UNEXPLAINED and np.ptp(standard) < _LONGEST
     return max(gain, 0.0) * (1 if clear else _UNCLEAR)
 
 
-def _left_beside(pair: Float64) -> float:
-    """Return the second column's variance within parts of equal length of the first: (R, 2)."""
+def _variance_within_bins(pair: Float64) -> float:
+    """Return the variance of the second column within equal-width bins of the first: (R, 2)."""
     axis, beside = pair.T
-    length = max(float(np.ptp(axis)), 1e-9)  # columns that are the same leave an axis of nothing
+    length = max(float(np.ptp(axis)), 1e-9)  # equal columns have a rotated axis of length 0
     place = np.minimum(((axis - axis.min()) / length * _BINS).astype(int), _BINS - 1)
     count = np.maximum(np.bincount(place, minlength=_BINS), 1)
     curve = np.bincount(place, beside, minlength=_BINS) / count
@@ -128,13 +132,13 @@ def _left_beside(pair: Float64) -> float:
 
 
 def central(pair: npt.NDArray[np.floating]) -> Bool:
-    """Return which rows are not in the tails of either column: (R, 2) -> (R,)."""
+    """Return the mask of rows outside the tails of both columns: (R, 2) -> (R,)."""
     low, high = np.quantile(pair, [_TAIL, 1 - _TAIL], axis=0)
     return np.asarray(((pair >= low) & (pair <= high)).all(axis=1))
 
 
 def _central(pair: Float32) -> Float32:
-    """Leave out the tails, and measure in standard deviations: (R, 2) -> (N, 2)."""
+    """Omit the tails and standardise: (R, 2) -> (N, 2)."""
     inside = pair[central(pair)]
     inside = inside[:: max(1, len(inside) // ROWS)]
     return np.asarray((inside - inside.mean(0)) / inside.std(0), dtype=np.float32)

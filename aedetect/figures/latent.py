@@ -1,4 +1,4 @@
-"""The latent plane: codes of rows that were not learnt from, and how strange they are."""
+"""The latent plane: codes of held-out rows, coloured by their anomaly score."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Latent:
-    """Codes (N, 2) and mean squared residuals (N,) of rows held out."""
+    """Codes (N, 2) and mean squared residuals (N,) of held-out rows."""
 
     codes: Float32
     score: Float32
@@ -43,13 +43,13 @@ def latent(prepared: PreparedRows, seed: int) -> Latent:
 
 
 def draw_latent(prepared: PreparedRows, seed: int) -> Figure:
-    """Draw the codes, the strangest on top, coloured by the logarithm of the score."""
+    """Draw the codes coloured by the logarithm of the score, the highest scores on top."""
     from matplotlib.colors import LogNorm
 
     found = latent(prepared, seed)
     columns = prepared.windows[Part.LEARN].observed.shape[1]
     figure, (panel,) = new_figure(
-        f"{columns} columns in a code of two numbers: {len(found.codes):,} rows not learnt from",
+        f"{columns} columns in a code of two numbers: {len(found.codes):,} held-out rows",
         panels=1, height=5.4,
     )  # fmt: skip
     order = np.argsort(found.score)
@@ -63,7 +63,7 @@ def draw_latent(prepared: PreparedRows, seed: int) -> Figure:
     bar.set_label("score: mean squared residual (variances)")
     name_axes(
         panel,
-        "each dot is a row; the darker, the worse its reconstruction",
+        "each dot is a row; darker means a larger reconstruction error",
         across="first number of the code (no unit)",
         up="second number of the code (no unit)",
     )

@@ -1,4 +1,4 @@
-"""The data manifold: what one number can say of two, along a line and along a curve."""
+"""The data manifold: two columns encoded in one number, by a line and by a curve."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
     from aedetect.figures.feature_plane import Plane
     from aedetect.models.base import Autoencoder
 
-_LINKS = 60  # rows whose way to their reconstruction is drawn
-_STEPS = 300  # codes that the curve is drawn through
+_LINKS = 60  # rows that are connected to their reconstruction
+_STEPS = 300  # codes along the curve
 
 
 @dataclass(frozen=True)
 class Manifold:
-    """All that a network of one code can reconstruct: curve (S, 2), and rows led onto it (N, 2)."""
+    """The reconstructions of a one-dimensional code: curve (S, 2), and those of rows (N, 2)."""
 
     curve: Float32
     rebuilt: Float32
-    error: float  # mean squared, in variances, of rows held back
+    error: float  # mean squared error of held-back rows, as a share of the variance
 
 
 def manifolds(plane: Plane, seed: int) -> dict[str, Manifold]:
-    """Return the linear and the non-linear manifold of one number."""
+    """Return the linear and the non-linear manifold of a one-dimensional code."""
     learn, held = plane.learn, plane.held_back
     linear = train_small("linear", learn, held, seed=seed, latent=1)
-    bent = train_small(
+    nonlinear = train_small(
         "undercomplete", learn, held, seed=seed, latent=1, hidden=(32, 32), activation="tanh"
     )
-    return {"linear": _manifold(linear, plane), "non-linear": _manifold(bent, plane)}
+    return {"linear": _manifold(linear, plane), "non-linear": _manifold(nonlinear, plane)}
 
 
 def _manifold(model: Autoencoder, plane: Plane) -> Manifold:
@@ -54,7 +54,7 @@ def _manifold(model: Autoencoder, plane: Plane) -> Manifold:
 
 
 def draw_manifold(plane: Plane, seed: int) -> Figure:
-    """Draw rows, the two manifolds, and the way of some rows to their reconstruction."""
+    """Draw rows, the two manifolds, and lines from some rows to their reconstruction."""
     title = f"One number for two columns: {plane.where}"
     figure, panels = new_figure(title, panels=2, height=4.6)
     held = plane.held_back.matrix
@@ -65,7 +65,7 @@ def draw_manifold(plane: Plane, seed: int) -> Figure:
         for row, end in zip(held[shown], manifold.rebuilt[shown], strict=True):
             panel.plot(*np.stack([row, end]).T, color=DARK, lw=0.7)
         panel.plot([], [], color=DARK, lw=0.7, label="from a row to its reconstruction")
-        panel.plot(*manifold.curve.T, color=color, lw=2.5, label="all it can reconstruct")
+        panel.plot(*manifold.curve.T, color=color, lw=2.5, label="all possible reconstructions")
         low, high = plane.points.min(0) - 0.3, plane.points.max(0) + 0.3
         panel.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
         name_axes(panel, f"{name}: {manifold.error:.0%} of the variance lost", **plane.labels)

@@ -1,4 +1,4 @@
-"""The KL penalty of a sparse code, and where the units of a trained one stand on it."""
+"""The KL penalty of a sparse code, and the mean activations of trained units."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Penalty:
 
     mean: Float32
     value: Float32
-    free: Float32  # of a code that is not penalised
-    held: Float32  # of one that is
+    free: Float32  # of a code trained without the penalty
+    held: Float32  # of a code trained with it
 
 
 def penalty_at(mean: Float32) -> Float32:
-    """Return what the regulariser in training says of a unit's mean activation: (S,) -> (S,)."""
+    """Return the training penalty for mean activations of a unit: (S,) -> (S,)."""
     import torch
 
     from aedetect.models.regularisers import kl_sparsity
@@ -65,7 +65,7 @@ def draw_penalty(prepared: PreparedRows, seed: int) -> Figure:
     """Draw the curve with the units on it."""
     found = penalty(prepared, seed)
     figure, (panel,) = new_figure(
-        f"What a unit pays for its mean activation, target {RHO} = {TARGET}", panels=1
+        f"Penalty of the mean activation of a unit, target {RHO} = {TARGET}", panels=1
     )
     panel.axvline(TARGET, color=GREY, lw=1, ls="--")
     panel.plot(found.mean, found.value, color=DARK, lw=2, label=f"KL({RHO} ‖ {MEAN})")
@@ -75,11 +75,11 @@ def draw_penalty(prepared: PreparedRows, seed: int) -> Figure:
     ):
         panel.plot(means, penalty_at(means), "o", color=color, ms=6, alpha=0.7, label=name)
     panel.set_xlim(0, 1)
-    panel.text(TARGET + 0.01, found.value.max(), f"{RHO} = {TARGET}: nothing to pay", fontsize=9)
+    panel.text(TARGET + 0.01, found.value.max(), f"{RHO} = {TARGET}: no penalty", fontsize=9)
     name_axes(
         panel,
         f"{_UNITS} sigmoid units on {prepared.windows[Part.LEARN].observed.shape[1]} columns, "
-        "rows not learnt from",
+        "validation rows",
         across=f"{MEAN}: mean activation of a unit (0 to 1)",
         up="penalty (nats)",
     )

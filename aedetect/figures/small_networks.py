@@ -1,4 +1,4 @@
-"""Small networks for pictures: seconds to train, single rows, always on the CPU."""
+"""Small networks for figures: windows of one row, trained in seconds, always on the CPU."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aedetect.arrays import Float32
     from aedetect.models.base import Autoencoder
 
-ROWS = 4_000  # at most, evenly spread, that a picture's network learns from
+ROWS = 4_000  # training rows of a figure, at most, evenly spaced
 _TRAINING = TrainingSettings(
     epochs=80, batch_size=128, learning_rate=3e-3, patience=10, device="cpu"
 )
@@ -43,7 +43,7 @@ def train_small(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Networks so small train slower on several threads: ten times where these are busy."""
+    """Use one thread: networks this small train up to ten times slower on several busy threads."""
     import torch
 
     before = torch.get_num_threads()
@@ -55,7 +55,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def as_windows(points: Float32) -> Windows:
-    """Take points for windows of one row, all cells observed: (N, D)."""
+    """Convert points to windows of one row, all cells observed: (N, D)."""
     matrix = np.ascontiguousarray(points, dtype=np.float32)
     return Windows(matrix, np.ones(matrix.shape, dtype=bool), np.arange(len(matrix)), 1)
 
@@ -77,5 +77,5 @@ def decode_windows(model: Autoencoder, code: Float32) -> Float32:
 
 
 def reconstruct_windows(model: Autoencoder, points: Float32) -> Float32:
-    """Return what the network makes of points: (N, D + K) -> (N, D)."""
+    """Return the reconstructions of points: (N, D + K) -> (N, D)."""
     return decode_windows(model, encode_windows(model, points))

@@ -1,4 +1,4 @@
-"""The vector field of a denoising autoencoder: from each point to where it is reconstructed."""
+"""The vector field of a denoising autoencoder: from each point to its reconstruction."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from aedetect.arrays import Float32
     from aedetect.figures.feature_plane import Plane
 
-_SIDE = 18  # arrows along each axis
-_MARGIN = 0.4  # standard deviations around the data that the field is drawn in
-NOISE = 0.5  # standard deviations of the noise that is learnt away
+_SIDE = 18  # arrows per axis
+_MARGIN = 0.4  # standard deviations, margin of the field around the data
+NOISE = 0.5  # standard deviations of the training noise
 
 
 @dataclass(frozen=True)
 class Field:
-    """Points of a grid (G, 2), where each is reconstructed (G, 2), and their distances (G,)."""
+    """Grid points (G, 2), their reconstructions (G, 2), and distances to the data (G,)."""
 
     points: Float32
     rebuilt: Float32
-    before: Float64  # from the points to the nearest row
-    after: Float64  # from their reconstructions to the nearest row
+    before: Float64  # from each point to the nearest row
+    after: Float64  # from each reconstruction to the nearest row
 
 
 def field(plane: Plane, seed: int) -> Field:
@@ -54,10 +54,10 @@ def _nearest(points: Float32, plane: Plane) -> Float64:
 
 
 def draw_field(plane: Plane, seed: int) -> Figure:
-    """Draw the rows and an arrow from each point of the grid, half as long as its way."""
+    """Draw the rows, and from each grid point an arrow of half the way to its reconstruction."""
     found = field(plane, seed)
     figure, (panel,) = new_figure(
-        f"Where a denoising autoencoder leads to: {plane.where}", panels=1, height=5.4
+        f"Vector field of a denoising autoencoder: {plane.where}", panels=1, height=5.4
     )
     panel.plot(*plane.points.T, ".", color=GREY, ms=2, label="a row")
     way = found.rebuilt - found.points

@@ -20,8 +20,8 @@ from aedetect.errors import ConfigError
 from aedetect.evaluation import Comparison
 from aedetect.evaluation.comparison import LINEAR, Result, verdict
 from aedetect.evaluation.ranking import (
-    Found,
     Lead,
+    ModelScores,
     agreement,
     by_kind,
     by_strength,
@@ -51,7 +51,7 @@ CpuClock = Callable[[], float]  # s, of the calling thread's own work
 @dataclass(frozen=True)
 class _Tried:
     result: Result
-    found: Found
+    found: ModelScores
     record: RunRecord
 
 
@@ -101,7 +101,7 @@ def _try(
     ready = clock()
     normal = _score(trained.scorer, task.normal)
     seconds, scoring = ready - begin, max(clock() - ready, 1e-9)
-    found = Found(normal, _score(trained.scorer, task.altered))
+    found = ModelScores(normal, _score(trained.scorer, task.altered))
     result = Result(
         variant=variant,
         kinds=by_kind(found, task.planted),

@@ -15,14 +15,14 @@ import numpy as np
 from aedetect.arrays import Bool, Float32, Float64, Int32
 from aedetect.data import Query, Rows, find_files, open_engine, read_rows
 from aedetect.data.memmap import map_rows
-from aedetect.evaluation.ranking import Planted
+from aedetect.evaluation.ranking import InjectedRows
 from aedetect.evaluation.synthetic_anomalies import (
     HeldOutRows,
     SyntheticAnomaly,
-    changed,
+    altered_rows,
+    column_std,
     inject_anomalies,
     plan_anomalies,
-    spread_of,
 )
 from aedetect.jobs.dataset import DATASET_MEMORY_MB, apply_in_batches
 from aedetect.preprocessing import Part, Preparation, Prepared, Windows, positions, split_by_time
@@ -58,7 +58,7 @@ class ComparisonData:
 
     normal: ComparisonBatch
     altered: ComparisonBatch
-    planted: Planted  # of each altered window
+    planted: InjectedRows  # of each altered window
     labelled: Labelled | None
 
 
@@ -71,7 +71,7 @@ def prepare_comparison(
         values=rows.values,
         entity=rows.entity,
         ends=calibrate.ends,
-        spread=_spreads(config, ingested),
+        std=_spreads(config, ingested),
     )
     anomalies = plan_anomalies(held_out, seed=config.training.seed)
     entity = prepared.preparation.entity_codes(rows)
@@ -93,10 +93,10 @@ def planted_rows(
     anomalies: tuple[SyntheticAnomaly, ...],
     *,
     length: int,
-) -> tuple[ComparisonBatch, Planted]:
+) -> tuple[ComparisonBatch, InjectedRows]:
     """Prepare each anomaly in a copy of its own, behind the rows before it: (P,) windows."""
     copies = [_copy(preparation, rows, held_out, anomaly, length) for anomaly in anomalies]
-    marks = [changed(held_out, anomaly) for anomaly in anomalies]
+    marks = [altered_rows(held_out, anomaly) for anomaly in anomalies]
     firsts = np.cumsum([0, *(len(copy.matrix) for copy in copies[:-1])]) + length - 1
     ends = [first + np.flatnonzero(mark) for first, mark in zip(firsts, marks, strict=True)]
     matrix: Float32 = np.concatenate([copy.matrix for copy in copies])
@@ -106,7 +106,7 @@ def planted_rows(
     kinds = np.array([anomaly.kind for anomaly in anomalies])
     strengths = np.array([anomaly.strength for anomaly in anomalies])
     windows = Windows(matrix, observed, np.concatenate(ends), length)
-    return ComparisonBatch(windows, entity), Planted(owner, kinds[owner], strengths[owner])
+    return ComparisonBatch(windows, entity), InjectedRows(owner, kinds[owner], strengths[owner])
 
 
 def read_labelled(
@@ -179,5 +179,5 @@ def _spreads(config: Config, ingested: Ingested) -> Float64:
         learnt = begin + np.flatnonzero(parts[begin:end] == Part.LEARN)
         if len(learnt):
             step = max(1, len(learnt) // _SPREAD_ROWS)
-            spreads[rows.entity[begin]] = spread_of(rows.values[learnt[::step]])
+            spreads[rows.entity[begin]] = column_std(rows.values[learnt[::step]])
     return np.where(numbers, spreads, 0.0)

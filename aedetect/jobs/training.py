@@ -19,7 +19,7 @@ from aedetect import registry
 from aedetect.calibration import HeldOut
 from aedetect.calibration import fit_calibration as choose_threshold
 from aedetect.calibration.calibration import log_calibration
-from aedetect.calibration.feature_limits import learn_limits
+from aedetect.calibration.feature_limits import fit_limits
 from aedetect.calibration.forecast import Timing
 from aedetect.detector import Detector, Scorer, Series
 from aedetect.detector.residuals import Residuals
@@ -33,7 +33,7 @@ from aedetect.preprocessing import Part, Windows, split_by_time
 from aedetect.registry.records import TrainingRecord
 from aedetect.training import Fitted, Ingested, PreparedRows, fit_trimmed, train_network
 from aedetect.training.fit import build_network
-from aedetect.training.suspect_rows import SuspectRows, suspect_stretches
+from aedetect.training.suspect_rows import SuspectRows, find_suspect_rows
 
 if TYPE_CHECKING:
     from aedetect.config import Config
@@ -93,7 +93,7 @@ def _trimmed(
     rows, schema = ingested.rows, ingested.schema
     part = split_by_time(rows, holdout=config.calibration.holdout, gap=config.window.length)
     trimmed = fit_trimmed(model, prepared.windows, part, settings=config.training)
-    distrusted = suspect_stretches(
+    distrusted = find_suspect_rows(
         trimmed,
         prepared.windows,
         part,
@@ -133,7 +133,7 @@ def calibrate_detector(
         timing=Timing.of(config.events, schema=ingested.schema, length=config.window.length),
         per_entity=bool(preparation.entities),
     )
-    limits = learn_limits(
+    limits = fit_limits(
         series.matrix[ends, : evaluated.expected.shape[1]] - evaluated.expected,
         series.observed[ends],
         series.entity[ends],

@@ -1,8 +1,9 @@
-"""The networks: windows in, windows out, and nothing else.
+"""Autoencoder networks: windows -> reconstructed windows.
 
-No optimiser, threshold, device or file in here, and no network knows a loss. `VARIANTS` maps the
-names that `[model] variant` takes to what makes each of them; a new variant is one training step
-and one entry. Networks, regularisers and corruptions do not know each other: a step joins them.
+The package holds no optimiser, threshold, device or file, and a network does not know its loss.
+`VARIANTS` maps each value of `[model] variant` to its definition. To add a variant, write one
+training step and one entry. Networks, regularisers and corruptions are independent of each other;
+a training step combines them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ __all__ = ["VARIANTS"]
 
 
 def __getattr__(name: str) -> object:
-    """Import PyTorch when a variant is asked for, and not for reading a configuration."""
+    """Import PyTorch on first access to `VARIANTS`; reading a configuration does not need it."""
     if name == "VARIANTS":
         from aedetect.models.variants import VARIANTS
 

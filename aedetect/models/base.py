@@ -1,4 +1,4 @@
-"""What every autoencoder offers."""
+"""The interface of every autoencoder."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ ACTIVATIONS: dict[ActivationName, type[nn.Module]] = {
 
 
 class Autoencoder(nn.Module):
-    """Windows -> windows: (N, T, D + K) -> (N, T, D), by way of a code (N, C).
+    """Reconstruct windows through a code (N, C): (N, T, D + K) -> (N, T, D).
 
-    The K context columns are seen and not reconstructed. The settings are a record of what was
-    asked for, for those who train, save and rebuild; a network reads its activation there alone.
+    The K context columns are inputs only; they are not reconstructed. `settings` records the
+    configuration for training and serialization; the network itself reads only the activation.
     """
 
-    closed_form: ClassVar[bool] = False  # whether `solve` replaces training by gradient
+    closed_form: ClassVar[bool] = False  # whether `solve` replaces gradient training
 
     def __init__(self, settings: ModelSettings, sizes: Sizes) -> None:
-        """Build the network with the sizes given."""
+        """Build the network with the given sizes."""
         super().__init__()
         self.settings = settings
         self.sizes = sizes
 
     @abstractmethod
     def encode_all(self, windows: Tensor) -> Tensor:
-        """Return all that the encoder says: (N, T, D + K) -> (N, E).
+        """Return the encoder output: (N, T, D + K) -> (N, E).
 
-        That is the code (N, C), or where the code is Gaussian, its mean and log variance (N, 2 C).
+        This is the code (N, C), or for a Gaussian code its mean and log variance (N, 2 C).
         """
 
     @abstractmethod
@@ -46,10 +46,10 @@ class Autoencoder(nn.Module):
 
     @abstractmethod
     def decode_last(self, code: Tensor) -> Tensor:
-        """Reconstruct the last time step alone, as scoring needs no more: (N, C) -> (N, D)."""
+        """Reconstruct only the last time step, as scoring needs no more: (N, C) -> (N, D)."""
 
     def encode(self, windows: Tensor) -> Tensor:
-        """Return the code, or its mean where it is Gaussian: (N, T, D + K) -> (N, C)."""
+        """Return the code, or the mean of a Gaussian code: (N, T, D + K) -> (N, C)."""
         return self.encode_all(windows)[:, : self.sizes.latent]
 
     def forward(self, windows: Tensor) -> Tensor:
@@ -57,15 +57,15 @@ class Autoencoder(nn.Module):
         return self.decode(self.encode(windows))
 
     @property
-    def only_layer(self) -> Tensor | None:
-        """Weights (C, T (D + K)) of an encoder that is a single layer, else None."""
+    def single_layer_weight(self) -> Tensor | None:
+        """Weights (C, T (D + K)) of a single-layer encoder, else None."""
         return None
 
     def solve(self, mean: Tensor, covariance: Tensor) -> None:
-        """Set the weights from the windows' mean (T D,) and covariance (T D, T D)."""
+        """Set the weights from the mean (T D,) and covariance (T D, T D) of the windows."""
         raise NotImplementedError(f"{type(self).__name__} is trained by gradient")
 
 
-def bent(layer: nn.Module, bend: ActivationName | None) -> list[nn.Module]:
-    """Put an activation, if any, behind a layer."""
-    return [layer] if bend is None else [layer, ACTIVATIONS[bend]()]
+def with_activation(layer: nn.Module, activation: ActivationName | None) -> list[nn.Module]:
+    """Return a layer followed by its activation, if any."""
+    return [layer] if activation is None else [layer, ACTIVATIONS[activation]()]

@@ -1,4 +1,4 @@
-"""Corruptions of windows. A cell's noise does not depend on what the other columns hold."""
+"""Corruptions of windows. The noise of a cell does not depend on the other columns."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ if TYPE_CHECKING:
 def gaussian(cells: Tensor, *, level: float, generator: Generator) -> Tensor:
     """Add normal noise of standard deviation `level`: (B, T, D) -> (B, T, D).
 
-    Fails on columns of 0 and 1, whose values it makes impossible ones of.
+    Fails on binary columns, where it produces values that never occur.
     """
     return cells + level * torch.randn(cells.shape, generator=generator, device=cells.device)
 
 
 def masking(cells: Tensor, *, level: float, generator: Generator) -> Tensor:
-    """Set a share of the cells to 0, which is typical of a scaled column: (B, T, D) -> (B, T, D).
+    """Set a share of the cells to 0, a typical value of a scaled column: (B, T, D) -> (B, T, D).
 
-    Fails where the typical is no corruption: on columns that hardly move.
+    Fails on nearly constant columns, where the typical value is not a corruption.
     """
     return cells.masked_fill(_chosen(cells, level, generator), 0)
 
 
 def swap(cells: Tensor, *, level: float, generator: Generator) -> Tensor:
-    """Replace a share of the cells by another row's of the same column: (B, T, D) -> (B, T, D).
+    """Replace a share of the cells by values of other windows: (B, T, D) -> (B, T, D).
 
-    Every value stays one that the column takes. Fails in a batch of one, where there is no other.
+    The replacement comes from the same column and step, so every value is one that the column
+    takes. Fails in a batch of one, which has no other window.
     """
     rows = torch.randint(len(cells), cells.shape, generator=generator, device=cells.device)
     return torch.where(_chosen(cells, level, generator), cells.gather(0, rows), cells)

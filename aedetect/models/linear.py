@@ -1,4 +1,4 @@
-"""The linear autoencoder: the principal subspace."""
+"""The linear autoencoder: projection on the principal subspace."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 class Linear(Autoencoder):
-    """No non-linearity; the best one of squared error spans the principal subspace.
+    """A linear autoencoder; the optimum for squared error spans the principal subspace.
 
-    Set in closed form from the covariance of the windows; by gradient it reaches the same
-    subspace, as encoder and decoder share their weights. The backbone makes no difference: of all
-    linear maps of a window, convolutions among them, none has a smaller error. Context columns
-    are not used. Fails when the normal lies on a curved manifold.
+    The weights are set in closed form from the covariance of the windows. Gradient training
+    reaches the same subspace, because encoder and decoder share their weights. The backbone makes
+    no difference: no linear map of a window, convolutions included, has a smaller error. Context
+    columns are not used. Fails when normal data lie on a curved manifold.
 
     Baldi, Hornik: Neural networks and principal component analysis (1989), fact 4.
     """
@@ -53,7 +53,7 @@ class Linear(Autoencoder):
         """Take the leading eigenvectors of the covariance as the basis."""
         _, vectors = torch.linalg.eigh(covariance)
         leading = vectors[:, -len(self.basis) :].flip(1).T
-        # Eigenvectors come with an arbitrary sign: the largest entry is made positive.
+        # The sign of an eigenvector is arbitrary: make its largest entry positive.
         largest = leading.gather(1, leading.abs().argmax(1, keepdim=True))
         self.basis.copy_(leading * largest.sign())
         self.mean.copy_(mean)

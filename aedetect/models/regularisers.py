@@ -1,6 +1,6 @@
-"""What is added to the reconstruction error: functions of activations, codes and inputs.
+"""Penalties added to the reconstruction error: functions of activations, codes and inputs.
 
-They know no network, and each returns one number for a batch.
+They are independent of the network. Each returns one number for a batch.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-_SURE = 1e-6  # mean activations closer to 0 or 1 count as so far: a dead unit's penalty is finite
+_EPSILON = (
+    1e-6  # mean activations are clamped this far from 0 and 1: a finite penalty for dead units
+)
 
-# The derivative of an activation, from what came out of it.
+# The derivative of an activation, as a function of its output.
 SLOPES: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": lambda code: code * (1 - code),
     "tanh": lambda code: 1 - code.square(),
@@ -24,7 +26,7 @@ def l1(code: Tensor) -> Tensor:
     """Sum of the absolute activations, mean over the batch: (B, C) -> ().
 
     Goodfellow, Bengio, Courville: Deep Learning (2016), section 14.2.1. Fails when the decoder
-    is free to grow: small activations then cost nothing (the error must matter more).
+    is free to grow: small activations then cost nothing.
 
     >>> l1(torch.tensor([[1.0, -2.0], [0.0, 1.0]])).item()
     2.0
@@ -35,26 +37,26 @@ def l1(code: Tensor) -> Tensor:
 def kl_sparsity(code: Tensor, *, target: float) -> Tensor:
     """Divergence of each unit's mean activation from the target, summed: (B, C) in [0, 1] -> ().
 
-    Ng: Sparse autoencoder (CS294A lecture notes, 2011), page 15. Fails on small batches: the mean
-    over the batch is what it looks at, so a batch of one wants every unit at the target.
+    Ng: Sparse autoencoder (CS294A lecture notes, 2011), page 15. Fails on small batches: the
+    penalty uses the batch mean, so a batch of one pulls every unit to the target.
 
     >>> kl_sparsity(torch.tensor([[0.1], [0.3]]), target=0.2).item()
     0.0
     """
-    mean = code.mean(0).clamp(_SURE, 1 - _SURE)
+    mean = code.mean(0).clamp(_EPSILON, 1 - _EPSILON)
     on = target * (target / mean).log()
     off = (1 - target) * ((1 - target) / (1 - mean)).log()
     return (on + off).sum()
 
 
 def contraction_of_layer(code: Tensor, weight: Tensor, *, slope: Tensor) -> Tensor:
-    """Squared Frobenius norm of the Jacobian of one bent layer, mean over the batch: exact.
+    """Exact squared Frobenius norm of the Jacobian of one non-linear layer, mean over the batch.
 
     Shapes: code and its slope (B, C), weight (C, I) -> ().
 
     Rifai, Vincent, Muller, Glorot, Bengio: Contractive auto-encoders (ICML 2011), section 5.3.
     """
-    assert slope.shape == code.shape, "one slope for each activation"
+    assert slope.shape == code.shape, "one slope per activation"
     return (slope.square() @ weight.square().sum(1)).mean()
 
 
@@ -62,10 +64,10 @@ def contraction_by_probes(code: Tensor, windows: Tensor, probes: Tensor) -> Tens
     """Estimate the squared Frobenius norm of the Jacobian of a code, mean over the batch.
 
     Shapes: code (B, C) computed from windows (B, T, I) that require a gradient, probes (B, C) of
-    independent entries with mean 0 and variance 1 -> (). For v such a probe E |v J|^2 = |J|^2, at
+    independent entries with mean 0 and variance 1 -> (). For such a probe v, E |v J|^2 = |J|^2, at
     the cost of one gradient. Unbiased; with entries of +1 and -1 the variance of a row is
-    2 (|A|^2 - sum of A_ii^2), A = J J^T (C, C): none for a code of one number, and small beside
-    the scatter of a batch's rows. Needs rows that do not mix within a batch.
+    2 (|A|^2 - sum of A_ii^2), A = J J^T (C, C): zero for a code of one number, and small compared
+    with the variance between rows of a batch. Requires that rows of a batch are independent.
 
     Hutchinson: A stochastic estimator of the trace (1990), proposition 1.
     """

@@ -1,4 +1,4 @@
-"""What a model is built from: settings and sizes."""
+"""Settings and sizes that define a network."""
 
 from __future__ import annotations
 
@@ -25,58 +25,60 @@ NoiseName = Literal["gaussian", "masking", "swap"]
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSettings:
-    """Which autoencoder: `[model]`.
+    """Architecture and regularisation of the autoencoder: `[model]`.
 
-    Weights of regularisers count against the squared error summed over a window's cells, as in the
-    papers: the loss is that sum plus weight x regulariser.
+    Regulariser weights are relative to the squared error summed over the cells of a window, as in
+    the papers: the loss is that sum plus weight x regulariser.
     """
 
     variant: VariantName = "undercomplete"
-    backbone: BackboneName = "dense"  # dense: the window as one row; convolutional: along time
-    # widths (convolutional: channels) up to the code; () is shallow; None: derived
+    backbone: BackboneName = "dense"  # dense: on the flattened window; convolutional: along time
+    # layer widths (convolutional: channels) of the encoder; (): shallow; None: derived
     hidden: tuple[Annotated[int, Ge(1)], ...] | None = None
     latent: Annotated[int, Ge(1)] | None = None  # width of the code; None: derived
     activation: ActivationName = "relu"
     # weight, for sparse_l1 and sparse_kl; None: 0.1 and 1
     sparsity: Annotated[float, Ge(0)] | None = None
-    sparsity_target: Annotated[float, Gt(0), Lt(1)] = 0.05  # mean activation of sparse_kl's units
-    noise: NoiseName = "gaussian"  # of denoising
-    # of denoising: standard deviation in spreads (gaussian), share of cells (masking, swap)
+    sparsity_target: Annotated[float, Gt(0), Lt(1)] = (
+        0.05  # mean activation of the units, for sparse_kl
+    )
+    noise: NoiseName = "gaussian"  # for denoising
+    # for denoising: standard deviation in model units (gaussian), share of cells (masking, swap)
     noise_level: Annotated[float, Ge(0), Le(1)] = 0.2
     contraction: Annotated[float, Ge(0)] = 0.1  # weight, for contractive
     beta: Annotated[float, Ge(0)] = 0.1  # weight, for variational: twice the decoder's variance
-    draws: Annotated[int, Ge(1)] = 16  # codes a window that [calibration] score = "elbo" looks at
+    draws: Annotated[int, Ge(1)] = 16  # sampled codes per window, for [calibration] score = "elbo"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """Everything that fixes a network's shape."""
+    """Everything that determines the shape of a network."""
 
     length: int  # T, time steps of a window
-    inputs: int  # columns that go in: those of the features, then those of the context
-    outputs: int  # columns that come out: those of the features
+    inputs: int  # input columns: features, then context
+    outputs: int  # output columns: features
     hidden: tuple[int, ...]
     latent: int  # C, numbers of the code
-    encoded: int  # E, numbers that the encoder gives: C, or 2 C for mean and log variance
-    bend: ActivationName | None  # what the code goes through; None: it is linear
+    encoded: int  # E, encoder outputs: C, or 2 C for mean and log variance
+    bend: ActivationName | None  # activation of the code; None: linear
 
     @property
     def cells(self) -> int:
-        """Cells of a window that come out."""
+        """Output cells of a window."""
         return self.length * self.outputs
 
 
 def check_backbone(settings: ModelSettings, *, length: int) -> None:
-    """Raise ConfigError when the backbone cannot work on windows so short or without layers."""
+    """Raise ConfigError when the backbone does not support the window length or hidden layers."""
     if settings.backbone == "dense":
         return
-    if length < 2:  # noqa: PLR2004 - there is no time to go along
+    if length < 2:  # noqa: PLR2004 - no time axis to convolve along
         raise ConfigError(
             '[model] backbone = "convolutional" needs [window] length of at least 2 rows, got '
             f'{length}: raise it, or use backbone = "dense"'
         )
     if settings.hidden == ():
         raise ConfigError(
-            '[model] backbone = "convolutional" needs a hidden layer at least, got hidden = '
+            '[model] backbone = "convolutional" needs at least one hidden layer, got hidden = '
             "[]: leave it out, or give channels such as [32, 32]"
         )

@@ -1,22 +1,22 @@
-"""The sizes of a network, derived from its settings and the window. Imports PyTorch when asked."""
+"""The sizes of a network, derived from its settings and the window. Imports PyTorch lazily."""
 
 from __future__ import annotations
 
 from aedetect.models.settings import ModelSettings, Sizes, check_backbone
 
-_MOST_SPARSE_UNITS = 256  # wider codes cost speed
+_MAX_SPARSE_UNITS = 256  # wider codes cost speed
 
 
 def derive_sizes(settings: ModelSettings, *, length: int, inputs: int, outputs: int) -> Sizes:
-    """Fill in the sizes that the settings leave open. Raises ConfigError; see `check_backbone`.
+    """Derive the sizes that the settings leave open. Raises ConfigError; see `check_backbone`.
 
-    The code has one number a column for the whole window, but at least 2, and at most half as many
-    as the window has cells: narrower codes take a slow drift for an anomaly (on gecco2018 a
-    quarter of it flags 59 % of the normal rows, this 1 to 14 %). A sparse code is held by its
-    penalty instead, and is twice as wide as the window, up to 256. The hidden layer is a power of
-    two between 32 and 128 near a quarter of the window's cells: wider ones cost speed and gained
-    nothing on the development data. Convolutions have a quarter to all of that as channels: twice,
-    the second with half the steps in time, unless the window is too short to be halved again.
+    The code has one number per column for the whole window, at least 2 and at most half the number
+    of cells. Narrower codes flag slow drift as anomalous: on gecco2018, a quarter of this width
+    flags 59 % of the normal rows, this width 1 to 14 %. A sparse code is constrained by its penalty
+    instead, and is twice as wide as the window, up to 256. The hidden layer is a power of two
+    between 32 and 128, near a quarter of the cells: wider layers are slower and gained nothing on
+    the development data. Convolutions use a quarter to all of that as channels, in two layers, the
+    second with half the time steps, unless the window is too short to be halved again.
     """
     from aedetect.models.variants import VARIANTS
 
@@ -24,7 +24,7 @@ def derive_sizes(settings: ModelSettings, *, length: int, inputs: int, outputs: 
     variant = VARIANTS[settings.variant]
     cells = length * outputs
     narrow = max(1, min(max(2, outputs), cells // 2))
-    latent = settings.latent or (min(2 * cells, _MOST_SPARSE_UNITS) if variant.wide else narrow)
+    latent = settings.latent or (min(2 * cells, _MAX_SPARSE_UNITS) if variant.wide else narrow)
     hidden = _hidden(settings, length=length, cells=cells)
     shallow = settings.backbone == "dense" and not hidden
     return Sizes(

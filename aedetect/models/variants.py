@@ -1,6 +1,6 @@
-"""The variants by name: what a training step computes beside the error, and what the code is like.
+"""The variants by name: the training step and the kind of code of each.
 
-A new variant is one step and one entry here, and its name in settings.py.
+To add a variant, write one step and one entry here, and add its name to settings.py.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
         VariantName,
     )
 
-# Of the weights tried on the sample (0.02 to 1) those that lower activations and let a window of
-# four cells be learnt: with 0.5 all units of sparse_l1 die there.
+# Of the weights tried on the sample (0.02 to 1), these lower the activations and still fit a window
+# of four cells: with 0.5 all units of sparse_l1 die there.
 _SPARSITY_L1, _SPARSITY_KL = 0.1, 1.0
 
 # (B, T, D + K) -> reconstruction (B, T, D) and the weighted regulariser ().
@@ -45,33 +45,34 @@ Step = Callable[["Autoencoder", Tensor, Generator], tuple[Tensor, Tensor | float
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """What makes an autoencoder that variant."""
+    """The definition of a variant."""
 
-    step: Step  # what training computes; scoring is encode and decode for all
+    step: Step  # computed in training; scoring only encodes and decodes
     network: type[Autoencoder] | None = None  # None: the backbone
-    bend: ActivationName | None = None  # what the code goes through; None: the backbone's choice
+    bend: ActivationName | None = None  # activation of the code; None: the default of the backbone
     wide: bool = False  # whether its code may be wider than the window
-    gaussian: bool = False  # whether the encoder gives mean and log variance of the code
+    gaussian: bool = False  # whether the encoder returns mean and log variance
 
 
 def make_network(settings: ModelSettings, sizes: Sizes) -> Autoencoder:
-    """Build the network of a variant and backbone, its first weights from torch's generator."""
+    """Build the network; initial weights come from the global generator of torch."""
     return (VARIANTS[settings.variant].network or BACKBONES[settings.backbone])(settings, sizes)
 
 
 def plain_step(model: Autoencoder, windows: Tensor, generator: Generator) -> tuple[Tensor, float]:
-    """Reconstruct, and nothing else.
+    """Reconstruct without a penalty.
 
-    `undercomplete`: a code narrower than the window is the only constraint. Fails when the code is
-    as wide as the window: it copies; and when anomalies lie on the manifold of the normal: it
-    reconstructs them too. `linear` by gradient does the same.
+    `undercomplete`: the only constraint is a code narrower than the window. Fails when the code is
+    as wide as the window, because the network copies its input, and when anomalies lie on the
+    manifold of the normal data, because they are reconstructed too. `linear` uses the same step
+    when trained by gradient.
     """
     del generator
     return model(windows), 0.0
 
 
 def sparse_l1(model: Autoencoder, windows: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Sum of the activations: a few units explain each window, others another's.
+    """Penalise the sum of the activations, so that few units are active in each window.
 
     Fails when the weight is so large that units die, or so small that a wide code copies.
     """
@@ -82,10 +83,10 @@ def sparse_l1(model: Autoencoder, windows: Tensor, generator: Generator) -> tupl
 
 
 def sparse_kl(model: Autoencoder, windows: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Each unit is active, between 0 and 1, for a small share of the windows.
+    """Penalise units whose mean activation is far from a small target.
 
-    Fails when batches are small, and when all units are a little active in every window: their
-    means are then at the target too.
+    Fails when batches are small, and when all units are slightly active in every window: their
+    means then match the target too.
     """
     del generator
     settings = model.settings
@@ -96,10 +97,10 @@ def sparse_kl(model: Autoencoder, windows: Tensor, generator: Generator) -> tupl
 
 
 def denoising(model: Autoencoder, windows: Tensor, generator: Generator) -> tuple[Tensor, float]:
-    """Reconstruct the clean window from a corrupted one: noise is led back to the manifold.
+    """Reconstruct the clean window from a corrupted one, which maps noise back to the manifold.
 
-    The context columns stay clean. Fails when the noise is not of the size of the data's own
-    variation: too little teaches to copy, too much to return the mean.
+    The context columns are not corrupted. Fails when the noise level does not match the variation
+    of the data: with too little the network copies, with too much it returns the mean.
 
     Vincent, Larochelle, Bengio, Manzagol: Extracting and composing robust features (ICML 2008).
     """
@@ -110,18 +111,18 @@ def denoising(model: Autoencoder, windows: Tensor, generator: Generator) -> tupl
 
 
 def contractive(model: Autoencoder, windows: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Squared norm of the code's Jacobian: the code moves only where the data make it.
+    """Penalise the squared norm of the Jacobian of the code, so that the code is locally constant.
 
     Exact for a shallow dense encoder with sigmoid, tanh or relu, estimated for any other. Fails
-    in that a small code with a large decoder contracts nothing and has a small penalty: encoder
-    and decoder do not share their weights as those of the paper do.
+    when a small code with a large decoder avoids the penalty without contracting: unlike in the
+    paper, encoder and decoder do not share their weights.
     """
     settings = model.settings
     windows = windows.detach().requires_grad_()
     code = model.encode(windows)
-    if model.only_layer is not None and model.sizes.bend in SLOPES:
+    if model.single_layer_weight is not None and model.sizes.bend in SLOPES:
         slope = SLOPES[model.sizes.bend](code)
-        penalty = contraction_of_layer(code, model.only_layer, slope=slope)
+        penalty = contraction_of_layer(code, model.single_layer_weight, slope=slope)
     else:
         signs = torch.randint(2, code.shape, generator=generator, device=code.device)
         penalty = contraction_by_probes(code, windows, 2.0 * signs - 1)
@@ -129,10 +130,10 @@ def contractive(model: Autoencoder, windows: Tensor, generator: Generator) -> tu
 
 
 def variational(model: Autoencoder, windows: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-    """A Gaussian code, drawn in training and taken at its mean in scoring.
+    """Sample a Gaussian code in training; scoring uses its mean.
 
-    Fails by collapse: when beta is large beside the error, the code says nothing and every window
-    is reconstructed as the mean.
+    Fails by posterior collapse: when beta is large relative to the error, the code carries no
+    information and every window is reconstructed as the mean.
 
     Kingma, Welling: Auto-encoding variational Bayes (2014), equation 10; beta as in Higgins et
     al.: beta-VAE (ICLR 2017), equation 4.

@@ -1,4 +1,4 @@
-"""Learning what is normal: the training loop, its loss, and which rows are learnt from."""
+"""Training on normal data: the training loop, its loss, and the selection of training rows."""
 
 from aedetect.training.dataset import Ingested, PreparedRows
 from aedetect.training.fit import Fitted, train_network

@@ -1,4 +1,4 @@
-"""What a training run passes from stage to stage: rows read, and rows prepared."""
+"""Data passed between the stages of training: ingested rows and prepared rows."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Ingested:
-    """Normal rows in order, and what is known of their files."""
+    """Normal rows, sorted, and metadata of their files."""
 
     rows: Rows
     schema: Schema
     survey: Survey
     source: Source
     fingerprint: str
-    notes: tuple[str, ...]  # what a person should know, a sentence each
+    notes: tuple[str, ...]  # remarks for the user, a sentence each
 
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedRows:
-    """Windows of each part, as the model sees them.
+    """Windows of each part, in model units.
 
-    back (R,) counts the usable rows of its part directly before each row, -1 for unusable rows.
+    back (R,) is the number of consecutive usable rows of the same part before each row, -1 for
+    unusable rows.
     """
 
     preparation: Preparation

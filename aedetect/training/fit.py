@@ -1,4 +1,4 @@
-"""The training loop: seed, early stop, best weights, progress."""
+"""The training loop: seeding, early stopping, best weights, progress events."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ from aedetect.errors import TooFewRows
 from aedetect.logs import log_event
 from aedetect.models.settings import ModelSettings
 from aedetect.models.sizing import derive_sizes
-from aedetect.training.loss import batches, error_of, loss_of, moments, noise_for, objective_of
+from aedetect.training.loss import (
+    batches,
+    error_of,
+    loss_of,
+    moments,
+    noise_generator,
+    objective_of,
+)
 from aedetect.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -28,25 +35,25 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-EPOCH_WINDOWS = 100_000  # at most, drawn anew each epoch: neighbours hardly differ
-CHECK_WINDOWS = 50_000  # at most, evenly spread, that validation looks at
-MOMENT_WINDOWS = 200_000  # at most, evenly spread, that the closed form looks at
-_TURN = threading.Lock()  # torch's generator, which first weights are drawn from, is process-wide
-_HELD_BY_CODE = ("undercomplete", "linear")  # nothing but a narrow code keeps them from copying
+EPOCH_WINDOWS = 100_000  # at most, resampled each epoch: neighbours hardly differ
+CHECK_WINDOWS = 50_000  # at most, evenly spaced, used for validation
+MOMENT_WINDOWS = 200_000  # at most, evenly spaced, used for the closed form
+_GENERATOR_LOCK = threading.Lock()  # initial weights come from the process-wide torch generator
+_BOTTLENECK_ONLY = ("undercomplete", "linear")  # only a narrow code keeps these from copying
 
 
 @dataclass(frozen=True)
 class Epoch:
     """Losses of one epoch."""
 
-    loss: float  # what training lowers: mean squared error, and the regulariser per cell
-    validation: float  # mean squared error alone of clean windows, over the observed cells
-    objective: float  # as `loss`, on the windows to validate on; the lowest one stops training
+    loss: float  # training loss: mean squared error plus the regulariser per cell
+    validation: float  # mean squared error of uncorrupted validation windows, observed cells only
+    objective: float  # as `loss`, on the validation windows; early stopping monitors it
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """The network with its best weights, and how it got there."""
+    """The network with its best weights, and the losses of each epoch."""
 
     model: Autoencoder
     epochs: tuple[Epoch, ...]
@@ -55,23 +62,23 @@ class Fitted:
 def build_network(
     settings: ModelSettings, *, length: int, inputs: int, outputs: int, seed: int
 ) -> Autoencoder:
-    """Build an untrained network whose first weights depend on the seed alone.
+    """Build an untrained network; the initial weights depend only on the seed.
 
-    Raises ConfigError when the backbone cannot work on windows so short.
+    Raises ConfigError when the windows are too short for the backbone.
     """
     import torch
 
     from aedetect.models.variants import make_network
 
     sizes = derive_sizes(settings, length=length, inputs=inputs, outputs=outputs)
-    if settings.variant in _HELD_BY_CODE and sizes.latent >= sizes.cells:
+    if settings.variant in _BOTTLENECK_ONLY and sizes.latent >= sizes.cells:
         text = (
             f"a code of {sizes.latent} numbers is as wide as the window's {sizes.cells} cells: "
             f"{settings.variant} can copy anomalies too; lower [model] latent, raise [window] "
-            "length, or take a variant that a penalty or noise holds back"
+            "length, or use a variant with a penalty or noise"
         )
         log_event(logger, "note", text=text)
-    with _TURN, torch.random.fork_rng(devices=[]):
+    with _GENERATOR_LOCK, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make_network(settings, sizes)
 
@@ -81,9 +88,9 @@ def train_network(
 ) -> Fitted:
     """Train a network; return it with the weights of its best epoch, on the CPU.
 
-    Raises TooFewRows when there is no window to learn from or none to validate on.
+    Raises TooFewRows when there is no window to train or to validate on.
     """
-    for windows, purpose in ((learn, "learn from"), (validate, "validate on")):
+    for windows, purpose in ((learn, "train on"), (validate, "validate on")):
         if not len(windows):
             raise TooFewRows(
                 f"at least one window of {windows.length} rows is needed to {purpose}, got none: "
@@ -97,12 +104,12 @@ def train_network(
         _report(1, 1, epoch)
         return Fitted(model.eval(), (epoch,))
     device = choose_device(settings.device)
-    history = tuple(_descend(model.to(device), learn, check, settings))
+    history = tuple(_train_epochs(model.to(device), learn, check, settings))
     return Fitted(model.to("cpu").eval(), history)
 
 
 def choose_device(name: str) -> str:
-    """Return the device to train on; "auto" is the best there is."""
+    """Return the device to train on; "auto" selects the fastest available."""
     import torch
 
     if name != "auto":
@@ -116,10 +123,10 @@ def choose_device(name: str) -> str:
     )
 
 
-def most_epochs(settings: TrainingSettings, windows: int) -> int:
-    """Return the epochs to stop at: as set, else 20 and at least 4,000 steps, but at most 200.
+def max_epochs(settings: TrainingSettings, windows: int) -> int:
+    """Return the maximum number of epochs: as set, else for 4,000 steps, between 20 and 200.
 
-    >>> most_epochs(TrainingSettings(), 100_000), most_epochs(TrainingSettings(), 1_000)
+    >>> max_epochs(TrainingSettings(), 100_000), max_epochs(TrainingSettings(), 1_000)
     (20, 200)
     """
     if settings.epochs is not None:
@@ -128,23 +135,23 @@ def most_epochs(settings: TrainingSettings, windows: int) -> int:
     return min(200, max(20, 4_000 // steps))
 
 
-def _descend(
+def _train_epochs(
     model: Autoencoder, learn: Windows, check: Windows, settings: TrainingSettings
 ) -> Iterator[Epoch]:
-    """Yield each epoch's losses; leave the best weights in the model at the end."""
+    """Yield the losses of each epoch; at the end, restore the best weights."""
     import torch
 
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     order = np.random.default_rng(settings.seed)
-    noise = noise_for(model, settings.seed)
+    noise = noise_generator(model, settings.seed)
     best, best_weights, waited = math.inf, deepcopy(model.state_dict()), 0
-    most = most_epochs(settings, len(learn))
-    for number in range(1, most + 1):
+    limit = max_epochs(settings, len(learn))
+    for number in range(1, limit + 1):
         parts = batches(order.permutation(len(learn))[:EPOCH_WINDOWS], settings.batch_size)
         loss = _run_epoch(model, learn, parts, optimizer, noise)
         error = error_of(model, check)
         epoch = Epoch(loss, error, objective_of(model, check, error=error, seed=settings.seed))
-        _report(number, most, epoch)
+        _report(number, limit, epoch)
         yield epoch
         waited += 1
         if epoch.objective < best:
@@ -161,7 +168,7 @@ def _run_epoch(
     optimizer: torch.optim.Optimizer,
     noise: torch.Generator,
 ) -> float:
-    """Take one step a batch; return the mean loss."""
+    """Take one optimiser step per batch; return the mean loss."""
     import torch
 
     from aedetect.models import VARIANTS

@@ -1,4 +1,4 @@
-"""Labelled events -> which rows are learnt from: SQL added to the query that reads them."""
+"""Labelled events -> selection of training rows, as SQL added to the query that reads them."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from aedetect.training.settings import FalseAlarms
 if TYPE_CHECKING:
     from aedetect.data import Source, SourceFile
 
-_TICK = 1_000  # ns; what SQL can tell apart: the last row of an event belongs to it
+_TICK = 1_000  # ns; resolution of SQL timestamps: the last row of an event is included
 
 
 def apply_labels(
     query: Query, labels: Sequence[Label], *, arrived: Source | None, false_alarms: FalseAlarms
 ) -> Query:
-    """Leave the rows of confirmed events out, and treat those of false alarms as asked.
+    """Exclude the rows of confirmed events, and treat those of false alarms as configured.
 
-    With "exclude" they are left out too. With "normal" they join, with the rows that they are
-    judged from: those of the training files whatever the filter says, and those of files that
-    `arrived` to be scored.
+    With "exclude", rows of false alarms are excluded too. With "normal", they are added together
+    with the rows of their windows: from the training files regardless of `[data] normal`, and from
+    files that `arrived` for scoring.
     """
     if not labels:
         return query
     confirmed = [each for each in labels if each.opinion == CONFIRMED]
     false = [each for each in labels if each.opinion == FALSE_ALARM]
     if false_alarms == "exclude":
-        return replace(query, where=_where(query, [], [*confirmed, *false], joined=()))
-    joined = _meeting(query, arrived, false)
-    where = _where(query, false, confirmed, joined=joined)
-    return replace(query, files=(*query.files, *joined), where=where)
+        return replace(query, where=_where(query, [], [*confirmed, *false], added=()))
+    added = _overlapping_files(query, arrived, false)
+    where = _where(query, false, confirmed, added=added)
+    return replace(query, files=(*query.files, *added), where=where)
 
 
-def _meeting(
+def _overlapping_files(
     query: Query, arrived: Source | None, labels: Sequence[Label]
 ) -> tuple[SourceFile, ...]:
-    """Return the files that arrived, are not learnt from anyway, and can hold labelled rows."""
+    """Return the arrived files that are not training files and may contain labelled rows."""
     known = {file.path for file in query.files}
     needed = {query.timestamp, *query.categories} | ({query.entity} if query.entity else set())
     return tuple(
@@ -62,20 +62,20 @@ def _where(
     wanted: Sequence[Label],
     unwanted: Sequence[Label],
     *,
-    joined: Sequence[SourceFile],
+    added: Sequence[SourceFile],
 ) -> str:
-    """Write the SQL condition over the training files and those that join."""
+    """Return the SQL condition for the training files and the added files."""
     inside = _any(query, wanted)
     base = f"coalesce({query.where}, FALSE)" if query.where else "TRUE"
     condition = f"({base} OR {inside})"
-    if joined:
-        paths = ", ".join(sql_literal(file.path) for file in joined)
+    if added:
+        paths = ", ".join(sql_literal(file.path) for file in added)
         condition = f"(({condition} AND _file NOT IN ({paths})) OR {inside})"
     return f"{condition} AND NOT {_any(query, unwanted, context=False)}"
 
 
 def _any(query: Query, labels: Sequence[Label], *, context: bool = True) -> str:
-    """Write the SQL for rows of any of the events, with those that they are judged from."""
+    """Return the SQL condition for rows of any of the events, with the context of their windows."""
     entity = f"CAST({identifier(query.entity)} AS VARCHAR)" if query.entity else "NULL"
     conditions = []
     for each in labels:

@@ -1,4 +1,4 @@
-"""What training lowers: the squared error of a batch, and what a variant adds to it."""
+"""The training loss: the squared error of a batch plus the penalty of the variant."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from aedetect.models.variants import Step
     from aedetect.preprocessing import Windows
 
-_CHUNK = 4_096  # windows held at a time when nothing is learnt
+_CHUNK = 4_096  # windows per batch in evaluation
 
 
 def error_of(model: Autoencoder, windows: Windows) -> float:
-    """Return the mean squared error of clean windows, without learning from them."""
+    """Return the mean squared error of uncorrupted windows, without gradients."""
     import torch
 
     from aedetect.models.variants import plain_step
 
     model.eval()
-    total, noise = 0.0, noise_for(model, 0)
+    total, noise = 0.0, noise_generator(model, 0)
     with torch.inference_mode():
         for chosen in batches(np.arange(len(windows)), _CHUNK):
             total += loss_of(model, windows, chosen, plain_step, noise).item() * len(chosen)
@@ -33,14 +33,14 @@ def error_of(model: Autoencoder, windows: Windows) -> float:
 
 
 def objective_of(model: Autoencoder, windows: Windows, *, error: float, seed: int) -> float:
-    """Return the mean loss that training lowers, always with the same noise."""
+    """Return the mean training loss, with fixed noise."""
     from aedetect.models import VARIANTS
     from aedetect.models.variants import plain_step
 
     step = VARIANTS[model.settings.variant].step
     if step is plain_step:
         return error
-    total, noise = 0.0, noise_for(model, seed)
+    total, noise = 0.0, noise_generator(model, seed)
     for chosen in batches(np.arange(len(windows)), _CHUNK):  # penalties may need gradients
         total += loss_of(model, windows, chosen, step, noise).item() * len(chosen)
     return total / len(windows)
@@ -49,7 +49,7 @@ def objective_of(model: Autoencoder, windows: Windows, *, error: float, seed: in
 def loss_of(
     model: Autoencoder, windows: Windows, chosen: Int64, step: Step, noise: torch.Generator
 ) -> Tensor:
-    """Mean squared error over the cells that were observed, and the regulariser per cell."""
+    """Return the mean squared error over the observed cells plus the regulariser per cell."""
     import torch
 
     values, observed = (torch.from_numpy(part).to(noise.device) for part in windows.take(chosen))
@@ -60,12 +60,12 @@ def loss_of(
 
 
 def batches(order: Int64, size: int) -> list[Int64]:
-    """Cut into parts of at most so many."""
+    """Split indices into batches of at most `size`."""
     return [order[start : start + size] for start in range(0, len(order), size)]
 
 
-def noise_for(model: Autoencoder, seed: int) -> torch.Generator:
-    """Return a source of noise on the model's device."""
+def noise_generator(model: Autoencoder, seed: int) -> torch.Generator:
+    """Return a seeded generator on the device of the model."""
     import torch
 
     return torch.Generator(next(model.parameters()).device).manual_seed(seed)

@@ -1,10 +1,10 @@
-"""Training that distrusts the rows which fit worst: anomalies among those to learn from.
+"""Trimmed training: exclude the training rows with the largest error, which may be anomalies.
 
-Least trimmed squares: fit, set the worst share of rows aside, and fit anew on what is left, until
-the same rows stay aside. Rousseeuw: Least median of squares regression (1984); the steps are those
-of Rousseeuw, Van Driessen: Computing LTS regression for large data sets (2006), and with
-autoencoders of Beggel, Pfeiffer, Bischl: Robust anomaly detection in images (2019). It fails where
-a fault is so long and steady that the first fit has learnt it.
+Least trimmed squares: fit, trim the share of rows with the largest error, and fit again on the rest
+until the trimmed rows do not change. Rousseeuw: Least median of squares regression (1984). The
+steps follow Rousseeuw, Van Driessen: Computing LTS regression for large data sets (2006), and for
+autoencoders Beggel, Pfeiffer, Bischl: Robust anomaly detection in images (2019). It fails when a
+fault is so long and steady that the first fit reconstructs it.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-JUDGED = (Part.LEARN, Part.VALIDATE, Part.CALIBRATE)
-_CHUNK = 512  # windows held at a time
-_ROUNDS = 2  # of setting rows aside, at most, each with a training of its own
-_ROUNDS_CLOSED = 10  # where a training is but a solution in closed form
+EVALUATED_PARTS = (Part.LEARN, Part.VALIDATE, Part.CALIBRATE)
+_CHUNK = 512  # windows per batch
+_ROUNDS = 2  # of trimming, at most; each trains again
+_ROUNDS_CLOSED = 10  # where training has a closed form
 
 
 @dataclass(frozen=True)
 class Trimmed:
-    """The network that learnt from what was left, and which rows do not fit it.
+    """The network trained without the trimmed rows, and the rows that do not fit it.
 
-    Shapes: error (R,) mean squared error of each row, NaN where no window covers it; strange (R,)
-    the rows set aside, and those of the other parts whose error is above `cut` too.
+    Shapes: error (R,) mean squared error of each row, NaN where no window covers it; suspect (R,)
+    the trimmed rows, and those of the other parts whose error is above `cut`.
     """
 
     fitted: Fitted
-    windows: Mapping[Part, Windows]  # without those that hold rows set aside
+    windows: Mapping[Part, Windows]  # without those that contain trimmed rows
     error: Float64
     cut: float
-    strange: Bool
+    suspect: Bool
 
 
 def fit_trimmed(
@@ -62,43 +62,45 @@ def fit_trimmed(
     *,
     settings: TrainingSettings,
 ) -> Trimmed:
-    """Train without the share `settings.trim` of the rows to learn from that fit worst: (R,).
+    """Train without the share `settings.trim` of training rows with the largest error: (R,).
 
-    Of the rows to validate on, those that are as strange are set aside, and no larger share.
-    Calibration rows are judged and kept: the threshold's promise is made for all of them. Each
-    round starts from the same first weights. Raises TooFewRows when no window would be left.
+    Validation rows with an equally large error are trimmed too, up to the same share. Calibration
+    rows are evaluated but kept, because the promise of the threshold holds for all of them. Each
+    round starts from the same initial weights. Raises TooFewRows when no window would be left.
     """
-    aside = np.zeros(len(part), dtype=np.bool_)
+    trimmed = np.zeros(len(part), dtype=np.bool_)
     rounds = _ROUNDS_CLOSED if model.closed_form else _ROUNDS
-    trusted = (Part.LEARN, Part.VALIDATE)
+    trimmed_parts = (Part.LEARN, Part.VALIDATE)
     for number in range(rounds + 1):
-        kept = {**windows, **{each: without(windows[each], aside) for each in trusted}}
+        kept = {**windows, **{each: drop_windows(windows[each], trimmed) for each in trimmed_parts}}
         _check_left(windows, kept, settings.trim)
         fitted = train_network(
             deepcopy(model), kept[Part.LEARN], kept[Part.VALIDATE], settings=settings
         )
-        error = row_errors(fitted.model, [windows[each] for each in JUDGED], rows=len(part))
-        cut, worst = worst_rows(error, part, share=settings.trim)
-        if number == rounds or (worst == aside).all():
+        error = row_errors(
+            fitted.model, [windows[each] for each in EVALUATED_PARTS], rows=len(part)
+        )
+        cut, largest = rows_to_trim(error, part, share=settings.trim)
+        if number == rounds or (largest == trimmed).all():
             break
-        aside = worst
-        log_event(logger, "trimmed", round=number + 1, rows=int(aside.sum()), cut=cut)
+        trimmed = largest
+        log_event(logger, "trimmed", round=number + 1, rows=int(trimmed.sum()), cut=cut)
     others = np.isin(part, (Part.VALIDATE, Part.CALIBRATE))
-    return Trimmed(fitted, kept, error, cut, aside | (others & (error > cut)))
+    return Trimmed(fitted, kept, error, cut, trimmed | (others & (error > cut)))
 
 
-def without(windows: Windows, aside: Bool) -> Windows:
-    """Leave out the windows that hold a row set aside: (R,)."""
-    before = np.concatenate([[0], np.cumsum(aside)])
+def drop_windows(windows: Windows, trimmed: Bool) -> Windows:
+    """Drop the windows that contain a trimmed row: (R,)."""
+    before = np.concatenate([[0], np.cumsum(trimmed)])
     held = before[windows.ends + 1] - before[windows.ends + 1 - windows.length]
     return replace(windows, ends=windows.ends[held == 0])
 
 
-def worst_rows(error: Float64, part: Int8, *, share: float) -> tuple[float, Bool]:
-    """Return the largest error of a row that is kept, and which rows are not: (R,), (R,) -> (R,).
+def rows_to_trim(error: Float64, part: Int8, *, share: float) -> tuple[float, Bool]:
+    """Return the largest error kept, and the mask of rows to trim: (R,), (R,) -> (R,).
 
     >>> error, part = np.array([1.0, 9.0, 2.0, 8.0]), np.array([0, 0, 1, 1], np.int8)
-    >>> worst_rows(error, part, share=0.5)[1].tolist()
+    >>> rows_to_trim(error, part, share=0.5)[1].tolist()
     [False, True, False, True]
     """
     cut = _largest_kept(error[part == Part.LEARN], share)
@@ -114,9 +116,9 @@ def _largest_kept(error: Float64, share: float) -> float:
 
 
 def row_errors(model: Autoencoder, parts: list[Windows], *, rows: int) -> Float64:
-    """Return each row's mean squared error over its observed cells and its windows: (R,).
+    """Return the mean squared error of each row over its observed cells and windows: (R,).
 
-    NaN where no window covers a row, or nothing of it was observed.
+    NaN where no window covers a row, or no cell was observed.
     """
     total, count = np.zeros(rows), np.zeros(rows)
     for windows in parts:
@@ -129,7 +131,7 @@ def row_errors(model: Autoencoder, parts: list[Windows], *, rows: int) -> Float6
 
 
 def squared_errors(model: Autoencoder, windows: Windows) -> Iterator[tuple[Int64, Float32, Bool]]:
-    """Yield ends (B,), squared residuals (B, T, D), 0 where nothing was observed, and (B, T, D)."""
+    """Yield ends (B,), squared residuals (B, T, D), 0 where unobserved, and the mask (B, T, D)."""
     import torch
 
     for chosen in batches(np.arange(len(windows)), _CHUNK):
@@ -146,7 +148,7 @@ def _check_left(
     for each in (Part.LEARN, Part.VALIDATE):
         if len(windows[each]) and not len(kept[each]):
             raise TooFewRows(
-                f"at least one window without distrusted rows is needed to {each.name.lower()}, "
+                f"at least one window without suspect rows is needed to {each.name.lower()}, "
                 f"but [training] trim = {share:g} leaves none of {len(windows[each]):,}: "
                 "lower trim, or [window] length"
             )

@@ -43,21 +43,21 @@ def correlated(random, size, memory=0.8):
         ("12 per month", Budget(12 / (365.25 / 12), per_entity=False)),
     ],
 )
-def test_a_budget_is_read_as_people_write_it(text, budget):
+def test_a_budget_is_parsed_from_text(text, budget):
     """A number, a unit, and whether each entity has it."""
     assert parse_budget(text) == budget
 
 
 @pytest.mark.parametrize("text", ["", "two per day", "2", "0 per day", "2 per year", "-1 per day"])
 def test_what_is_no_budget_is_refused(text):
-    """With what would be one."""
+    """The message shows a valid budget."""
     with pytest.raises(ConfigError, match='write for example "2 per day"'):
         parse_budget(text)
 
 
 @pytest.mark.parametrize("days", [1, 2, 3, 5])
 def test_one_event_a_day_is_the_score_of_as_many_ranks_as_days(days):
-    """With d days the d-th largest: one rank lower promises an event too few, and doubles few.
+    """With d days, the d-th largest: one rank lower promises one event too few, which doubles few.
 
     A new row lies above the d-th largest of n as often as d of n + 1.
     """
@@ -83,7 +83,7 @@ def test_the_budget_is_kept_on_fresh_days():
 
 
 def test_no_higher_threshold_has_more_events():
-    """Events merge when the threshold falls, so that their number alone says too little."""
+    """Events merge when the threshold falls, so their number alone is not enough."""
     scores = np.random.default_rng(2).normal(size=DAY).astype(np.float32)
     rows = HeldOut.of(scores)
     found = fit_calibration(rows, settings=asked("10 per day"), timing=BRIDGED).threshold.value
@@ -95,7 +95,7 @@ def test_no_higher_threshold_has_more_events():
 
 
 def test_short_and_cooling_events_do_not_count():
-    """Only what is reported costs attention, so rules of [events] lower the threshold."""
+    """Only reported events count, so rules of [events] lower the threshold."""
     rows = HeldOut.of(correlated(np.random.default_rng(3), 2 * DAY))
     rates = []
     for rules in (
@@ -111,7 +111,7 @@ def test_short_and_cooling_events_do_not_count():
 
 
 def test_a_budget_below_one_event_needs_a_tail_or_more_days():
-    """The days and windows that it needs are named; with a tail that fits it is extrapolated."""
+    """The message states the days and windows needed; with a tail that fits it is extrapolated."""
     two_kinds = np.concatenate([np.zeros(DAY - 200), np.tile([5.0, 50.0], 100)])
     with pytest.raises(CalibrationRefused, match=r"needs 7 days, about 10080 held-out.*got 1440"):
         fit_calibration(HeldOut.of(two_kinds), settings=asked("1 per week"), timing=ALONE)
@@ -122,7 +122,7 @@ def test_a_budget_below_one_event_needs_a_tail_or_more_days():
     assert found.forecast.per_day == pytest.approx(1 / 7)
 
 
-def test_in_all_gives_each_entity_the_threshold_of_its_own_scores():
+def test_a_total_budget_gives_each_entity_the_threshold_of_its_own_scores():
     """One level: entities of another scale are flagged as often."""
     random = np.random.default_rng(4)
     scores = random.gamma(2, size=(2, 3 * DAY))
@@ -137,8 +137,8 @@ def test_in_all_gives_each_entity_the_threshold_of_its_own_scores():
     assert 9 <= found.forecast.per_day <= 10
 
 
-def test_per_entity_each_has_its_budget_and_thin_ones_share():
-    """An entity of a few rows takes the threshold of all together."""
+def test_per_entity_each_has_its_budget_and_small_ones_share():
+    """An entity with few rows gets the pooled threshold."""
     random = np.random.default_rng(5)
     sizes = [3 * DAY, 3 * DAY, 50]
     scores = random.gamma(2, size=sum(sizes))
@@ -153,15 +153,15 @@ def test_per_entity_each_has_its_budget_and_thin_ones_share():
 
 
 def test_time_without_rows_is_no_exposure():
-    """Gaps do not count, and what two entities cover at once counts once in all."""
+    """Gaps do not count, and time covered by two entities counts once in the total."""
     time = np.concatenate([np.arange(10), 1000 + np.arange(10)]) * MINUTE
     rows = HeldOut.of(np.zeros(40), entity=np.repeat([0, 1], 20), time=np.tile(time, 2))
     assert covered(rows, ALONE, together=False).sum() == 40 * MINUTE
     assert covered(rows, ALONE, together=True).sum() == 20 * MINUTE
 
 
-def test_the_interval_holds_the_rate_of_days_to_come():
-    """Of correlated scores with a fixed threshold, about nine times in ten."""
+def test_the_interval_covers_the_rate_of_later_days():
+    """For correlated scores with a fixed threshold, about nine times in ten."""
     from aedetect.calibration.forecast import forecast
 
     random = np.random.default_rng(6)

@@ -22,7 +22,7 @@ NINETEEN = np.random.default_rng(0).permutation(np.arange(1, 20)).astype(np.floa
 
 
 def calibrate(scores, *, settings, entity=0):
-    """Calibrate on scores, of one entity unless told otherwise."""
+    """Calibrate on scores, of one entity by default."""
     return calibrating.fit_calibration(HeldOut.of(scores, entity=entity), settings=settings)
 
 
@@ -38,7 +38,7 @@ def test_nineteen_scores_support_one_in_twenty_with_the_largest():
     assert threshold(NINETEEN, 0.05) == Threshold(19.0, "false_alarm_rate", 0.05)
 
 
-def test_nineteen_scores_support_no_less_and_say_what_would():
+def test_nineteen_scores_support_no_less_and_the_message_says_what_would():
     """One in twenty-five needs 24."""
     with pytest.raises(CalibrationRefused, match=r"0\.04 needs 24 held-out windows, got 19.*0\.05"):
         threshold(NINETEEN, 0.04)
@@ -73,13 +73,13 @@ def test_a_fresh_score_exceeds_the_threshold_of_nineteen_once_in_twenty():
     ("n", "rate", "rank"), [(9, 0.1 * 3, 7), (9, 1 - 0.9, 9), (19, 1 - 0.95, 19), (99, 0.07, 93)]
 )
 def test_the_last_bit_of_a_rate_moves_no_rank(n, rate, rank):
-    """0.1 * 3 is not 0.3 and 1 - 0.9 is not 0.1, but they were meant to be."""
+    """0.1 * 3 != 0.3 and 1 - 0.9 != 0.1 in floats; the rank is that of the exact numbers."""
     assert threshold(np.arange(1, n + 1), rate).value == rank
 
 
 @given(st.integers(1, 400), st.integers(1, 399))
 def test_decimal_rates_give_the_exact_rank(n, thousandths):
-    """As if counted with fractions, never one more or less for a float's sake."""
+    """As with exact fractions: rounding never changes the rank."""
     rate = thousandths / 1000
     rank = -((n + 1) * (thousandths - 1000) // 1000)
     if rank > n:
@@ -90,7 +90,7 @@ def test_decimal_rates_give_the_exact_rank(n, thousandths):
 
 
 def test_twenty_scores_support_the_quantile_of_nineteen_in_twenty():
-    """The 19th smallest; 19 scores support none, and say what would."""
+    """The 19th smallest; 19 scores support none, and the message says what would."""
     settings = CalibrationSettings(threshold="quantile", quantile=0.95)
     found = calibrate(np.arange(1, 21, dtype=np.float32), settings=settings).threshold
     assert found == Threshold(19.0, "quantile", 2 / 21)
@@ -125,7 +125,7 @@ def test_the_default_rate_is_what_the_sample_supports():
 
 
 def test_no_scores_at_all_are_refused():
-    """Nothing can be promised of nothing."""
+    """Without scores there is no promise."""
     with pytest.raises(CalibrationRefused, match="needs held-out windows, got none"):
         calibrate([], settings=CalibrationSettings())
 
@@ -162,7 +162,7 @@ def test_p_values_of_fresh_data_are_uniform():
 
 @given(st.lists(st.floats(0, 100, width=32), min_size=1), st.floats(0, 100, width=32))
 def test_p_values_fall_with_the_score_and_are_never_0(scores, fresh):
-    """The stranger, the smaller; only the tail says less than one in as many as were held out."""
+    """A higher score has a smaller p-value; only the tail goes below 1 / (n + 1)."""
     reference = Reference.of(np.array(scores, np.float32))
     low, high = reference.p_values(np.array([fresh, fresh + 1], np.float32))
     assert 0 < high <= low <= 1
@@ -170,7 +170,7 @@ def test_p_values_fall_with_the_score_and_are_never_0(scores, fresh):
 
 
 def test_held_out_scores_are_kept_in_order():
-    """They are what p-values are read from, and what is given stays as it was."""
+    """p-values are computed from them, and the input is not modified."""
     before = NINETEEN.copy()
     kept = calibrate(NINETEEN, settings=CalibrationSettings()).scores
     assert kept.tolist() == list(range(1, 20))
@@ -178,7 +178,7 @@ def test_held_out_scores_are_kept_in_order():
 
 
 def test_each_entity_with_enough_scores_has_its_own_threshold():
-    """The promise is kept for each, and an entity with few shares that of all."""
+    """The promise holds for each, and an entity with few scores shares the pooled threshold."""
     scores = np.concatenate([np.arange(1, 20), np.arange(101, 120), [50]]).astype(np.float32)
     entity = np.repeat(np.array([0, 1, 2], dtype=np.int32), [19, 19, 1])
     settings = CalibrationSettings(false_alarm_rate=0.05)
@@ -187,7 +187,7 @@ def test_each_entity_with_enough_scores_has_its_own_threshold():
 
 
 def test_p_values_are_among_the_scores_of_the_same_entity():
-    """What is strange here may be normal there; the pool answers for those without their own."""
+    """A score anomalous for one entity may be normal for another; small ones use the pool."""
     scores = np.concatenate([np.arange(1, 20), np.arange(101, 120)]).astype(np.float32)
     entity = np.repeat(np.array([0, 1], dtype=np.int32), 19)
     settings = CalibrationSettings(false_alarm_rate=0.05)

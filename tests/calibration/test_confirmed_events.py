@@ -1,4 +1,4 @@
-"""What people confirmed is known to be anomalous when a threshold is chosen."""
+"""Confirmed events count as anomalous when a threshold is chosen."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def scored(plant):
     return plant, max(events, key=lambda event: event["rows"])
 
 
-def say(plant, event, opinion):
-    """Say something of an event."""
+def label(plant, event, opinion):
+    """Label an event."""
     events = [event["event_id"]]
     label_events(plant.output, events, opinion=opinion, note=None, now="2026-02-01")
     return read_labels(plant.output)
@@ -33,7 +33,7 @@ def say(plant, event, opinion):
 def test_rows_of_confirmed_events_join_with_their_scores(scored):
     """Every scored row from start to end, once, labelled anomalous."""
     plant, event = scored
-    labels = say(plant, event, CONFIRMED)
+    labels = label(plant, event, CONFIRMED)
     none = HeldOut.of([])
     found = with_confirmed(none, labels, plant.output, entities=("east", "west"))
     assert len(found) >= event["rows"] > 1
@@ -47,19 +47,19 @@ def test_rows_of_confirmed_events_join_with_their_scores(scored):
 def test_false_alarms_do_not_join(scored):
     """They are not anomalous."""
     plant, event = scored
-    labels = say(plant, event, FALSE_ALARM)
+    labels = label(plant, event, FALSE_ALARM)
     none = HeldOut.of([])
     assert len(with_confirmed(none, labels, plant.output, entities=("east", "west"))) == 0
 
 
-def test_fbeta_heeds_them(scored):
-    """Without any label it is refused, with a confirmed event it has something to agree with."""
+def test_fbeta_uses_them(scored):
+    """It is refused without any label, and works with a confirmed event."""
     plant, event = scored
     given = plant.given() | {"calibration": {"threshold": "fbeta"}}
     config = make_config(given, folder=plant.folder)
     with pytest.raises(CalibrationRefused):
         run_backtest(config, span=Span(), days=None, anew=True)
-    say(plant, event, CONFIRMED)
+    label(plant, event, CONFIRMED)
     _, calibration = run_backtest(config, span=Span(), days=None, anew=True)
     assert calibration.threshold.method == "fbeta"
     assert calibration.elsewhere

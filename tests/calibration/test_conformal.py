@@ -12,13 +12,13 @@ from aedetect.calibration.thresholds import false_alarm_rate, pot
 
 
 def gamma(size, seed=0):
-    """Scores as a network gives them."""
+    """Scores distributed like those of a network."""
     return np.random.default_rng(seed).gamma(2, size=size).astype(np.float32)
 
 
 @pytest.mark.parametrize("size", [1, 5, 300, 5000])
 def test_p_values_fall_everywhere_and_strictly_far_beyond(size):
-    """At the junction of rank and tail, too, nothing goes up."""
+    """They never increase, including where rank and tail meet."""
     reference = Reference.of(gamma(size))
     largest = float(reference.scores[-1])
     near = np.nextafter(np.float32(largest), np.float32([-np.inf, np.inf]))
@@ -46,7 +46,7 @@ def test_p_values_of_fresh_scores_are_uniform_over_many_small_samples():
 
 @pytest.mark.parametrize(("size", "level"), [(19, 0.05), (99, 0.01), (999, 0.001)])
 def test_a_level_of_one_rank_is_the_largest_score(size, level):
-    """And anything below it takes the tail."""
+    """Anything below it uses the tail."""
     reference = Reference.of(gamma(size))
     assert reference.score_at(level) == reference.scores[-1]
     assert reference.score_at(level / 2) > reference.scores[-1] or not reference.tail.fits
@@ -54,7 +54,7 @@ def test_a_level_of_one_rank_is_the_largest_score(size, level):
 
 
 def test_a_rate_below_one_in_n_is_allowed_when_the_tail_fits():
-    """The share of normal rows above it is about the one that was asked for."""
+    """The share of normal rows above it is about the configured one."""
     shares = []
     for seed in range(20):
         reference = Reference.of(gamma(2000, seed))
@@ -65,7 +65,7 @@ def test_a_rate_below_one_in_n_is_allowed_when_the_tail_fits():
     assert 1e-4 / 3 < np.median(shares) < 3e-4
 
 
-def test_pot_agrees_with_rank_where_both_can_speak():
+def test_pot_agrees_with_rank_where_both_apply():
     """On average over samples; it is smoother than one rank."""
     ratios = []
     for seed in range(20):
@@ -96,7 +96,7 @@ def test_the_false_alarm_rate_is_kept_on_blocks_of_a_correlated_series():
 
 
 def test_held_out_rows_are_put_in_order():
-    """By entity and time, whatever order they came in."""
+    """By entity and time, from any order."""
     rows = HeldOut.of([1, 2, 3, 4], entity=[1, 0, 1, 0], time=[5, 9, 2, 1], anomaly=[1, 0, 0, 0])
     assert rows.score.tolist() == [4, 2, 3, 1]
     assert rows.normal.score.tolist() == [4, 2, 3]

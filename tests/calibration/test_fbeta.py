@@ -15,7 +15,7 @@ FBETA = CalibrationSettings(threshold="fbeta")
 
 
 def test_without_labels_it_is_refused_with_the_remedy():
-    """Which column to name, and what else to ask for."""
+    """The message names the setting of the column, and an alternative."""
     with pytest.raises(CalibrationRefused, match=r"\[data\] label, raise .*alert_budget"):
         fit_calibration(HeldOut.of(np.arange(100)), settings=FBETA)
 
@@ -34,10 +34,10 @@ def test_no_level_is_better(beta):
 
 
 def test_labelled_rows_move_no_p_value_and_recall_lowers_the_threshold():
-    """Only normal rows say what is normal; the thresholds at other betas are told."""
+    """p-values use normal rows only; the thresholds at other betas are reported."""
     random = np.random.default_rng(1)
-    normal, strange = random.gamma(2, size=1000), random.gamma(2, size=50) + 4
-    both = HeldOut.of(np.concatenate([normal, strange]), anomaly=np.arange(1050) >= 1000)
+    normal, anomalous = random.gamma(2, size=1000), random.gamma(2, size=50) + 4
+    both = HeldOut.of(np.concatenate([normal, anomalous]), anomaly=np.arange(1050) >= 1000)
     found = fit_calibration(both, settings=FBETA)
     alone = fit_calibration(HeldOut.of(normal), settings=CalibrationSettings())
     np.testing.assert_array_equal(found.scores, alone.scores)
@@ -47,7 +47,7 @@ def test_labelled_rows_move_no_p_value_and_recall_lowers_the_threshold():
 
 
 def test_labels_in_the_held_out_time_are_scored_and_found(make_frame, train_on):
-    """They are never learnt from; those before the held-out time are left out altogether."""
+    """They are not training rows; those before the held-out time are excluded altogether."""
     frame = make_frame().assign(bad=False)
     for start in (100, 450, 960):
         frame.loc[start : start + 9, ["a", "bad"]] = [30.0, True]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from aedetect.calibration.feature_limits import learn_limits
+from aedetect.calibration.feature_limits import fit_limits
 
 
 def test_a_limit_is_the_conformal_quantile_of_its_column():
@@ -12,14 +12,14 @@ def test_a_limit_is_the_conformal_quantile_of_its_column():
     ones = np.zeros(19, np.int32)
     residual = np.stack([np.arange(1, 20), -np.arange(101, 120)], axis=1).astype(np.float32)
     seen = np.ones_like(residual, dtype=bool)
-    found = learn_limits(residual, seen, ones, entities=1, rate=0.05)
+    found = fit_limits(residual, seen, ones, entities=1, rate=0.05)
     assert found.tolist() == [[19, 119]]
     more = np.arange(1, 40, dtype=np.float32)[:, None]
-    found = learn_limits(more, more > 0, np.zeros(39, np.int32), entities=0, rate=0.05)
+    found = fit_limits(more, more > 0, np.zeros(39, np.int32), entities=0, rate=0.05)
     assert found.tolist() == [[38]]
 
 
-def test_thin_entities_take_the_limits_of_all_and_missing_cells_do_not_count():
+def test_small_entities_take_the_limits_of_all_and_missing_cells_do_not_count():
     """A column that was never observed has none."""
     residual = np.ones((120, 2), np.float32)
     residual[100:] = 50
@@ -28,7 +28,7 @@ def test_thin_entities_take_the_limits_of_all_and_missing_cells_do_not_count():
     seen[:5, 0] = False
     seen[:, 1] = False
     entity = np.repeat(np.array([0, 1], np.int32), [115, 5])
-    found = learn_limits(residual, seen, entity, entities=3, rate=0.01)
+    found = fit_limits(residual, seen, entity, entities=3, rate=0.01)
     assert found.dtype == np.float32
     assert found[:, 0].tolist() == [50, 50, 50]
     assert np.isinf(found[:, 1]).all()

@@ -20,7 +20,7 @@ from aedetect.scoring import score_frame
 
 @pytest.fixture(params=["false_alarm_rate", "pot", "alert_budget", "fbeta"])
 def made(request):
-    """A calibration of two entities, one of them thin, with labelled rows."""
+    """A calibration of two entities, one with few rows, with labelled rows."""
     random = np.random.default_rng(0)
     sizes = [4000, 3000, 20]
     rows = HeldOut.of(
@@ -62,8 +62,8 @@ def test_held_out_rows_have_the_columns_that_a_new_threshold_needs(detector_fold
     pd.testing.assert_frame_equal(frame, ordered)
 
 
-def test_the_newest_whole_one_holds(detector, tmp_path):
-    """Ten is more than nine, and one whose description is not there yet is not looked at."""
+def test_the_newest_complete_one_applies(detector, tmp_path):
+    """Ten is newer than nine, and one without its description is ignored."""
     detector.save(tmp_path)
     for number in (9, 10):
         one = replace(detector.calibration, version=number)
@@ -75,7 +75,7 @@ def test_the_newest_whole_one_holds(detector, tmp_path):
 
 
 def test_a_damaged_calibration_is_refused(detector, tmp_path):
-    """Rather than falling back to a threshold that no one asked for."""
+    """There is no silent fallback to another threshold."""
     detector.save(tmp_path)
     write_calibration(replace(detector.calibration, version=2), tmp_path / "calibrations" / "2")
     (tmp_path / "calibrations" / "2" / "calibration.json").write_text("{")
@@ -85,7 +85,9 @@ def test_a_damaged_calibration_is_refused(detector, tmp_path):
 
 @pytest.mark.parametrize("score", ["mse", "standardized"])
 @pytest.mark.parametrize("scaler", ["standard", "quantile"])
-def test_unseen_entities_are_scored_as_all_together_when_asked(make_frame, train_on, score, scaler):
+def test_unseen_entities_are_scored_with_the_pool_when_configured(
+    make_frame, train_on, score, scaler
+):
     """With the pooled scaling and threshold; refused otherwise."""
     detector = train_on(
         make_frame(),

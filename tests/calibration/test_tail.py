@@ -19,7 +19,7 @@ from aedetect.calibration.tail import (
 
 
 def drawn(name, size, seed=0):
-    """Scores of a distribution, and the share of it above a score."""
+    """Scores from a distribution, and its survival function."""
     random = np.random.default_rng(seed)
     if name == "exponential":
         return random.exponential(size=size), lambda x: np.exp(-x)
@@ -45,8 +45,8 @@ def test_the_tail_is_about_right_a_hundred_times_beyond_the_sample(name):
     assert 5e-6 / 8 < np.median(levels) < 5e-6 * 8
 
 
-def test_the_tail_of_bounded_scores_says_too_much_rather_than_too_little():
-    """Beyond the largest possible score it still gives a chance."""
+def test_the_tail_of_bounded_scores_overestimates_p_values():
+    """Beyond the largest possible score the p-value is still positive."""
     for seed in range(10):
         scores, _ = drawn("beta", 2000, seed)
         tail = fit_tail(np.sort(scores).astype(np.float32))
@@ -58,8 +58,8 @@ def test_the_tail_of_bounded_scores_says_too_much_rather_than_too_little():
     st.lists(st.floats(0, 1e6, width=32), min_size=1, max_size=200),
     st.floats(0, 3, allow_nan=False),
 )
-def test_p_values_fall_and_never_reach_nothing(scores, power):
-    """Whatever the scores: also when all are the same."""
+def test_p_values_fall_and_never_reach_zero(scores, power):
+    """For any scores, including equal ones."""
     tail = fit_tail(np.sort(np.array(scores, np.float32)))
     far = tail.start + tail.scale * 10.0 ** np.array([power, power + 1, 30, 38])
     p_value = tail.p_values(far)
@@ -79,7 +79,7 @@ def test_score_and_p_value_are_each_others_inverse(shape):
 
 @pytest.mark.parametrize("shape", [0.0, 0.3, 0.8])
 def test_the_fit_is_that_of_scipy(shape):
-    """Which searches for both parameters; ours is as likely, and no shape is below 0."""
+    """SciPy searches both parameters; this fit is as likely, and its shape is at least 0."""
     from scipy.stats import genpareto
 
     excess = genpareto.rvs(shape, scale=2, size=500, random_state=3)
@@ -92,8 +92,8 @@ def test_the_fit_is_that_of_scipy(shape):
         assert likelihood >= genpareto.logpdf(excess, *theirs).sum() - 1e-3
 
 
-def test_anderson_darling_is_what_its_definition_says():
-    """For the exponential distribution with a known scale, by its definition."""
+def test_anderson_darling_equals_its_definition():
+    """For the exponential distribution with a known scale."""
     excess = np.sort(np.random.default_rng(0).exponential(size=40))
     below = -np.expm1(-excess)
     count = len(excess)
@@ -134,7 +134,7 @@ def test_a_tail_of_two_kinds_does_not_pass():
 
 
 def test_the_start_is_the_lowest_that_passes():
-    """A tenth of an exponential sample, and no tail at all is trusted below thirty excesses."""
+    """A tenth of an exponential sample; no tail fits with fewer than thirty excesses."""
     scores = np.sort(drawn("exponential", 1000)[0]).astype(np.float32)
     assert fit_tail(scores).excesses == int(1000 * SHARES[0])
     few = int(MIN_EXCESSES / SHARES[0]) - 1

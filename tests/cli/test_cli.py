@@ -39,7 +39,7 @@ def run(*words, folder):
 
 
 def test_help_names_every_command(aedetect):
-    """What there is can be read without reading the documentation."""
+    """The commands are listed in the help."""
     code, out, _ = aedetect("--help")
     assert code == 0
     assert all(command in out for command in COMMANDS)
@@ -48,7 +48,7 @@ def test_help_names_every_command(aedetect):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(aedetect, command):
-    """Each says what it does, and so does each of its options."""
+    """Each has a description, and so has each of its options."""
     code, out, _ = aedetect(command, "--help")
     assert code == 0
     assert "Usage: " in out
@@ -75,7 +75,7 @@ def test_version(aedetect):
     ],
 )
 def test_wrong_usage_is_exit_code_2(aedetect, words):
-    """Unknown commands and options and missing arguments are the caller's mistake."""
+    """Unknown commands and options, and missing arguments, are usage errors."""
     code, out, err = aedetect(*words)
     assert (code, out) == (2, "")
     assert "Usage: " in err
@@ -105,7 +105,7 @@ def test_help_loads_nothing_heavy():
 )
 @pytest.mark.parametrize("command", ["check", "train", "score", "models", "flags", "schedule"])
 def test_wrong_configuration_is_one_message(aedetect, tmp_path, command, text, message):
-    """Every command refuses it in the same words, on stderr, without a traceback."""
+    """Every command reports the same error on stderr, without a traceback."""
     path = tmp_path / "x.toml"
     path.write_text(text)
     code, out, err = aedetect(command, path)
@@ -184,15 +184,15 @@ def test_models_lists_versions(aedetect, plant):
 
 
 def test_models_without_a_registry_says_to_train(aedetect, plant):
-    """Asking is not an error, and creates nothing."""
+    """The command succeeds, and creates nothing."""
     uri = f"registry.tracking_uri=sqlite:///{plant.folder}/none/mlflow.db"
     code, out, _ = aedetect("models", plant.written(), "--set", uri)
     assert (code, "aedetect train" in out) == (0, True)
     assert not (plant.folder / "none").exists()
 
 
-def test_flags_shows_the_strangest_events(aedetect, plant):
-    """The fault that was put in comes first, with its cause; spans and counts limit the list."""
+def test_flags_shows_the_most_anomalous_events(aedetect, plant):
+    """The injected fault comes first, with its cause; spans and counts limit the list."""
     plant.score()
     path = plant.written()
     code, out, _ = aedetect("flags", path, "--json")
@@ -208,25 +208,25 @@ def test_flags_shows_the_strangest_events(aedetect, plant):
     assert code == 0
     assert worst["event_id"] in out.splitlines()[0]
     assert worst["text"] in out
-    assert "the 1 strangest are shown" in out
+    assert "the 1 most anomalous are shown" in out
     assert aedetect("flags", path, *span) == (0, "no event\n", "")
 
 
-def test_flags_tells_what_is_kept_quiet(aedetect, plant):
-    """How many, and why; with an option which."""
+def test_flags_reports_suppressed_events(aedetect, plant):
+    """It shows their number and reason, and with an option the events."""
     plant.score(events={"min_duration": "5min"})
     path = plant.written(events={"min_duration": "5min"})
     code, out, _ = aedetect("flags", path)
-    assert (code, "more are kept quiet: shorter than 5min" in out) == (0, True)
+    assert (code, "more are suppressed: shorter than 5min" in out) == (0, True)
     assert len(json.loads(aedetect("flags", path, "--json")[1])) == 1
     code, out, _ = aedetect("flags", path, "--suppressed")
-    assert "  kept quiet: shorter than 5min" in out
+    assert "  suppressed: shorter than 5min" in out
     found = json.loads(aedetect("flags", path, "--suppressed", "--json")[1])
     assert {each["suppressed"] for each in found} == {None, "shorter than 5min"}
 
 
 def test_flags_shows_withdrawn_events(aedetect, plant):
-    """What somebody may have been told of does not vanish without a trace."""
+    """Events that may have been notified remain visible."""
     plant.score()
     path = plant.written()
     assert aedetect("flags", path, "--withdrawn") == (0, "no event was withdrawn\n", "")
@@ -235,18 +235,18 @@ def test_flags_shows_withdrawn_events(aedetect, plant):
     plant.score()
     code, out, _ = aedetect("flags", path, "--withdrawn")
     assert (code, "cpu 500, expected" in out) == (0, True)
-    assert "written once and are no more" in out
+    assert "written earlier and are withdrawn" in out
     gone = json.loads(aedetect("flags", path, "--withdrawn", "--json", "--since", DAYS[1])[1])
     assert gone[0]["causes"][0]["feature"] == "cpu"
 
 
 def test_flags_before_scoring_says_to_score(aedetect, plant):
-    """There is nothing to show yet, and the message says how to get it."""
+    """There is nothing to show yet, and the message names the command to run."""
     code, out, err = aedetect("flags", plant.written())
     assert (code, out, "run aedetect score first" in err) == (1, "", True)
 
 
-def test_flags_refuses_what_is_no_moment(aedetect, plant):
+def test_flags_refuses_an_invalid_time(aedetect, plant):
     """A wrong date is a message, not a traceback."""
     plant.score()
     code, _, err = aedetect("flags", plant.written(), "--since", "yesterday")
@@ -309,7 +309,7 @@ def test_score_says_what_is_wrong_and_ends_well(prefect, aedetect, plant):
 
 
 def test_runs_before_scoring_says_to_score(aedetect, plant):
-    """Asking is not an error."""
+    """The command succeeds."""
     code, out, _ = aedetect("runs", plant.written())
     assert (code, "aedetect score CONFIG" in out) == (0, True)
 
@@ -343,13 +343,13 @@ def test_the_command_itself(plant):
 
 
 def test_unexpected_errors_are_one_message_too(aedetect, plant):
-    """A mistake of ours does not spill a traceback on users."""
+    """An internal error shows no traceback to users."""
     code, _, err = aedetect("check", plant.folder)
     assert (code, len(err.splitlines())) == (1, 1)
 
 
 def test_trigger_and_deploy(aedetect, client, plant):
-    """What is deployed by a file is triggered by name; the moment is checked before anything."""
+    """A deployment is triggered by name; the time is validated first."""
     path = plant.written(schedule="15 6 * * *")
     code, out, _ = aedetect("deploy", path, "--pool", "big", "--to", plant.folder / "made.yaml")
     assert code == 0

@@ -1,4 +1,4 @@
-"""Past scores and a threshold give the events that there would have been."""
+"""A backtest forms the events of past scores with another threshold."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ START = pd.Timestamp("2026-03-01")
 
 
 def ns(text):
-    """Nanoseconds of a moment."""
+    """Nanoseconds of a timestamp."""
     return pd.Timestamp(text).value
 
 
 @pytest.fixture
 def scored(tmp_path):
-    """Scores of two entities over two days: 1, and what a test sets by (entity, minute)."""
+    """Scores of two entities over two days: 1, except where a test sets (entity, minute)."""
 
     def scored(scores, verdicts=None):
         rows = [
@@ -75,22 +75,22 @@ def test_a_score_at_the_threshold_is_no_event(scored):
 
 
 def test_suppressed_and_unscored_rows_make_no_event(scored):
-    """What was suppressed stays so."""
+    """Suppressed rows stay suppressed."""
     high = {("a", 7): 9.0, ("a", 700): 9.0, ("b", 7): 9.0}
     output = scored(high, {("a", 7): "suppressed", ("b", 7): "not_scored"})
     assert [alarm.start for alarm in run(output).alarms] == [ns("2026-03-01 11:40")]
 
 
-def test_short_events_are_counted_apart(scored):
-    """They would have been kept quiet."""
+def test_short_events_are_counted_separately(scored):
+    """They are suppressed."""
     output = scored({("a", 7): 9.0, ("b", 30): 9.0, ("b", 34): 9.0})
     found = run(output, rules=EventRules(5 * MINUTE, min_duration=3 * MINUTE))
     assert [alarm.entity for alarm in found.alarms] == ["b"]
-    assert found.quiet == 1
+    assert found.suppressed == 1
 
 
-def test_known_stretches_are_found_missed_and_met_late(scored):
-    """Delay counts from the start of what is known; an event that meets nothing is false."""
+def test_known_anomalies_are_found_missed_and_detected_late(scored):
+    """Delay counts from the start of the known anomaly; an event without overlap is false."""
     output = scored({("a", 65): 9.0, ("b", 65): 9.0, ("a", 2000): 9.0})
     known = (
         KnownAnomalies("a", ns("2026-03-01 01:00"), ns("2026-03-01 02:00")),
@@ -103,8 +103,8 @@ def test_known_stretches_are_found_missed_and_met_late(scored):
     assert found.false == 2
 
 
-def test_only_the_time_asked_for_counts(scored):
-    """The moment `until` is not among it."""
+def test_only_the_given_span_counts(scored):
+    """The end `until` is exclusive."""
     output = scored({("a", 10): 9.0, ("a", 1440): 9.0, ("a", 1500): 9.0})
     span = Span(ns("2026-03-02"), ns("2026-03-02 01:00"))
     found = run(output, span=span)
@@ -113,13 +113,13 @@ def test_only_the_time_asked_for_counts(scored):
 
 
 def test_nothing_scored_is_refused(tmp_path):
-    """The message says what to do."""
+    """The message names the command to run."""
     with pytest.raises(NoData, match="run aedetect score first"):
         run(tmp_path)
 
 
-def test_the_picture_shows_events_and_what_is_known(scored, tmp_path):
-    """With and without labels it is drawn, on as many lines as entities."""
+def test_the_figure_shows_events_and_known_anomalies(scored, tmp_path):
+    """It is drawn with and without labels, on one line per entity."""
     output = scored({("a", 65): 9.0, ("b", 1465): 9.0})
     known = (KnownAnomalies("a", ns("2026-03-01 01:00"), ns("2026-03-01 02:00")),)
     for number, truth in enumerate((known, None)):

@@ -1,4 +1,4 @@
-"""Known anomalous stretches come from the label column and from what people said."""
+"""Known anomalies come from the label column and from confirmed events."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ def labelled(tmp_path, write):
     time = pd.date_range("2026-03-01", periods=10, freq="min")
     frames = [
         pd.DataFrame(
-            {"time": time, "unit": unit, "strange": [unit == "u1" and m in hot for m in range(10)]}
+            {
+                "time": time,
+                "unit": unit,
+                "anomaly": [unit == "u1" and m in hot for m in range(10)],
+            }
         )
         for unit, hot in (("u2", ()), ("u1", (2, 3, 8)))
     ]
@@ -28,7 +32,7 @@ def labelled(tmp_path, write):
     return find_files([str(tmp_path)], timestamp="time")
 
 
-def settings(label="strange"):
+def settings(label="anomaly"):
     """Names of the columns."""
     return DataSettings(train="-", timestamp="time", entity="unit", label=label)
 
@@ -38,7 +42,7 @@ def at(minute):
     return pd.Timestamp("2026-03-01").value + minute * MINUTE
 
 
-def said(opinion, unit="u2"):
+def event_label(opinion, unit="u2"):
     """A label from the fifth to the sixth minute."""
     return Label(
         event_id="x", entity=unit, start=at(5), end=at(6), context=0, opinion=opinion,
@@ -46,8 +50,8 @@ def said(opinion, unit="u2"):
     )  # fmt: skip
 
 
-def test_labelled_rows_close_to_each_other_are_one_stretch(labelled):
-    """As close as the bridge."""
+def test_labelled_rows_close_to_each_other_are_one_interval(labelled):
+    """Up to a distance of `bridge`."""
     found = known_anomalies(labelled, settings(), (), bridge=MINUTE)
     assert found == (KnownAnomalies("u1", at(2), at(3)), KnownAnomalies("u1", at(8), at(8)))
     assert known_anomalies(labelled, settings(), (), bridge=5 * MINUTE) == (
@@ -56,20 +60,26 @@ def test_labelled_rows_close_to_each_other_are_one_stretch(labelled):
 
 
 def test_confirmed_events_count_and_false_alarms_do_not(labelled):
-    """What people confirmed stands beside the label column."""
-    found = known_anomalies(labelled, settings(), (said(CONFIRMED),), bridge=5 * MINUTE)
+    """Confirmed events are added to the label column."""
+    found = known_anomalies(labelled, settings(), (event_label(CONFIRMED),), bridge=5 * MINUTE)
     assert found == (KnownAnomalies("u1", at(2), at(8)), KnownAnomalies("u2", at(5), at(6)))
-    assert len(known_anomalies(labelled, settings(), (said(FALSE_ALARM),), bridge=5 * MINUTE)) == 1
+    assert (
+        len(known_anomalies(labelled, settings(), (event_label(FALSE_ALARM),), bridge=5 * MINUTE))
+        == 1
+    )
 
 
 def test_confirmed_events_are_enough(labelled):
-    """Without a label column they are all that is known."""
-    found = known_anomalies(labelled, settings(label=None), (said(CONFIRMED),), bridge=MINUTE)
+    """Without a label column they are the only known anomalies."""
+    found = known_anomalies(
+        labelled, settings(label=None), (event_label(CONFIRMED),), bridge=MINUTE
+    )
     assert found == (KnownAnomalies("u2", at(5), at(6)),)
 
 
-def test_nobody_says_what_is_anomalous(labelled):
-    """That is not the same as nothing being anomalous."""
+def test_without_labels_nothing_is_known(labelled):
+    """This differs from nothing being anomalous."""
     assert (
-        known_anomalies(labelled, settings(label=None), (said(FALSE_ALARM),), bridge=MINUTE) is None
+        known_anomalies(labelled, settings(label=None), (event_label(FALSE_ALARM),), bridge=MINUTE)
+        is None
     )

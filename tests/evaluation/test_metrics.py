@@ -1,4 +1,4 @@
-"""Verdicts against labels."""
+"""Agreement of verdicts with labels."""
 
 from __future__ import annotations
 
@@ -61,15 +61,15 @@ def test_agreement_is_counted_row_by_row(evaluated, unit):
 
 
 def test_a_suppressed_row_counts_as_scored_and_not_flagged(evaluated):
-    """As for the people who are told of flags, with its score among the others."""
-    quiet = [(truth, score, "suppressed") for truth, score, _ in ROWS[:2]]
-    found = evaluated([*quiet, *ROWS[2:], (True, 7.0, "anomaly")])
+    """As for the receivers of notifications; its score counts like the others."""
+    suppressed = [(truth, score, "suppressed") for truth, score, _ in ROWS[:2]]
+    found = evaluated([*suppressed, *ROWS[2:], (True, 7.0, "anomaly")])
     assert (found.rows, found.not_scored) == (6, 1)
     assert (found.precision, found.recall, found.false_alarm_rate) == (1, 1 / 3, 0)
 
 
 def test_nothing_flagged_has_no_precision(evaluated):
-    """It is unknown, and not 0 or 1."""
+    """It is undefined, not 0 or 1."""
     found = evaluated([(truth, score, "normal") for truth, score, _ in ROWS[:5]])
     assert found.precision != found.precision
     assert found.recall == 0
@@ -83,6 +83,6 @@ def test_no_labelled_row_is_refused(evaluated):
 
 @pytest.mark.parametrize("label", [None, "worse"])
 def test_no_label_column_is_refused(evaluated, label):
-    """By what the setting says."""
+    """The message states the setting."""
     with pytest.raises(ConfigError, match=rf"\[data\] label must name a column .*: {label}"):
         evaluated(label=label)

@@ -1,4 +1,4 @@
-"""Planted anomalies: each does what its name says, and nothing else."""
+"""Synthetic anomalies: each has the effect of its name, and no other."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from aedetect.evaluation.synthetic_anomalies import (
     KINDS,
     HeldOutRows,
     SyntheticAnomaly,
-    changed,
+    altered_rows,
+    column_std,
     inject_anomalies,
     length_of,
     plan_anomalies,
-    spread_of,
 )
 
 ROWS, START, DONOR = 200, 40, 120
@@ -28,10 +28,10 @@ def held_out():
     random = np.random.default_rng(1)
     values = np.cumsum(random.normal(size=(2 * ROWS, 3)), axis=0)
     values[:, 2] = 5.0
-    spread = np.stack([spread_of(values[:ROWS]), spread_of(values[ROWS:])])
+    std = np.stack([column_std(values[:ROWS]), column_std(values[ROWS:])])
     starts = np.concatenate([np.arange(7, ROWS), np.arange(ROWS + 7, 2 * ROWS)])
     entity = np.repeat(np.array([0, 1], np.int32), ROWS)
-    return HeldOutRows(values=values, entity=entity, ends=starts, spread=spread)
+    return HeldOutRows(values=values, entity=entity, ends=starts, std=std)
 
 
 def anomaly(kind, strength=2.0, columns=(0,), seed=3):
@@ -41,11 +41,11 @@ def anomaly(kind, strength=2.0, columns=(0,), seed=3):
     )
 
 
-def moved(held_out, planted):
-    """By how many spreads the altered sensors are off: (T, C)."""
-    columns = list(planted.columns)
-    before = held_out.values[START : START + planted.length]
-    return (inject_anomalies(held_out, planted) - before)[:, columns] / held_out.spread[0, columns]
+def moved(held_out, injected):
+    """Shift of the altered sensors in standard deviations: (T, C)."""
+    columns = list(injected.columns)
+    before = held_out.values[START : START + injected.length]
+    return (inject_anomalies(held_out, injected) - before)[:, columns] / held_out.std[0, columns]
 
 
 def columns_of(kind):
@@ -55,7 +55,7 @@ def columns_of(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_other_cells_are_untouched(held_out, kind):
-    """To the bit, and what was held out is not written to."""
+    """To the last bit, and the held-out rows are not modified."""
     before = held_out.values.copy()
     chosen = anomaly(kind, columns=columns_of(kind))
     after = inject_anomalies(held_out, chosen)
@@ -68,16 +68,16 @@ def test_all_other_cells_are_untouched(held_out, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_strength_zero_changes_nothing(held_out, kind):
-    """Not a bit."""
+    """To the last bit."""
     chosen = anomaly(kind, strength=0.0, columns=columns_of(kind))
     after = inject_anomalies(held_out, chosen)
     assert after.tobytes() == held_out.values[START : START + chosen.length].tobytes()
-    assert not changed(held_out, chosen).any()
+    assert not altered_rows(held_out, chosen).any()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_missing_cell_stays_missing(held_out, kind):
-    """A sensor that says nothing says nothing strange."""
+    """A missing reading cannot be altered."""
     held_out.values[START, :2] = np.nan
     after = inject_anomalies(held_out, anomaly(kind, columns=columns_of(kind)))
     assert np.isnan(after[0, :2]).all()
@@ -152,14 +152,14 @@ def test_the_same_seed_gives_the_same_plan(held_out):
 
 
 def test_a_plan_has_every_kind_at_every_strength(held_out):
-    """As often as was asked for."""
+    """As often as configured."""
     planned = plan_anomalies(held_out, seed=0, strengths=(1.0, 4.0), repeats=5)
     found = [(each.kind, each.strength) for each in planned]
     assert found == [(kind, size) for kind in KINDS for size in (1.0, 4.0) for _ in range(5)]
 
 
 def test_strengths_come_in_the_same_places(held_out):
-    """Nothing but the strength tells them apart."""
+    """They differ only in strength."""
     planned = plan_anomalies(held_out, seed=0, strengths=(1.0, 8.0), repeats=5)
     drifts = [replace(each, strength=0.0) for each in planned if each.kind == "drift"]
     assert drifts[:5] == drifts[5:]
@@ -174,19 +174,19 @@ def test_a_plan_stays_in_whole_windows_of_one_entity(held_out):
         assert np.isin(donor, held_out.ends).all()
         assert len(set(held_out.entity[np.concatenate([rows, donor])])) == 1
         assert set(each.columns) <= {0, 1}
-        assert changed(held_out, each).any()
+        assert altered_rows(held_out, each).any()
         assert each.length == length_of(each.kind, each.strength)
 
 
 def test_one_sensor_alone_is_neither_swapped_nor_correlated(held_out):
-    """Kinds that take two are left out."""
-    held_out.spread[:, 1] = 0.0
+    """Kinds that need two are omitted."""
+    held_out.std[:, 1] = 0.0
     kinds = {each.kind for each in plan_anomalies(held_out, seed=0)}
     assert kinds == set(KINDS) - {"swapped_sensors", "broken_correlation"}
 
 
-def test_nothing_to_plant_in_is_refused(held_out):
-    """With what would help."""
-    held_out.spread[:] = 0.0
-    with pytest.raises(TooFewRows, match="none of the 386 windows"):
+def test_nothing_to_alter_is_refused(held_out):
+    """The message states the remedy."""
+    held_out.std[:] = 0.0
+    with pytest.raises(TooFewRows, match="got 386 windows of which none fits"):
         plan_anomalies(held_out, seed=0)

@@ -1,4 +1,4 @@
-"""Why a row is strange."""
+"""The causes of an anomalous row."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aedetect.timestamps import NANOSECONDS
 
 
 @pytest.fixture(scope="module")
-def spoilt(make_frame):
+def with_fault(make_frame):
     """Twenty rows of one unit, the last of which has a wrong b."""
     frame = make_frame(units=("east",), start="2026-02-01", rows=20, features=("a", "b"))
     values = np.ascontiguousarray(frame[["a", "b"]].to_numpy())
@@ -39,51 +39,51 @@ def explained(detector, rows):
     return scored, found.to_pylist()
 
 
-def test_the_wrong_feature_comes_first_with_what_was_seen_and_expected(detector, spoilt):
-    """In its own unit: some 10 was expected, 25 more was seen."""
-    first = explained(detector, spoilt)[1][-1][0]
+def test_the_wrong_feature_comes_first_with_what_was_seen_and_expected(detector, with_fault):
+    """In its own unit: about 10 was expected, 25 more was observed."""
+    first = explained(detector, with_fault)[1][-1][0]
     assert first["feature"] == "b"
     assert first["share"] > 0.5
-    assert first["observed"] == spoilt.values[-1, 1]
+    assert first["observed"] == with_fault.values[-1, 1]
     assert first["observed"] - first["expected"] > 10
 
 
-def test_shares_sum_to_one_and_come_largest_first(detector, spoilt):
+def test_shares_sum_to_one_and_come_largest_first(detector, with_fault):
     """Over all features of each row."""
-    for row in explained(detector, spoilt)[1]:
+    for row in explained(detector, with_fault)[1]:
         shares = [cause["share"] for cause in row]
         assert len(shares) == 2
         assert sum(shares) == pytest.approx(1)
         assert shares == sorted(shares, reverse=True)
 
 
-def test_expected_is_the_models_own_reconstruction(detector, spoilt):
+def test_expected_is_the_models_own_reconstruction(detector, with_fault):
     """Not a mean of the input: it follows from the network, step by step."""
     scorer = detector.scorer
-    prepared = scorer.preparation.transform(spoilt)
-    ends = np.arange(scorer.length - 1, len(spoilt) - 1)  # all but the spoilt row
+    prepared = scorer.preparation.transform(with_fault)
+    ends = np.arange(scorer.length - 1, len(with_fault) - 1)  # all but the faulty row
     rebuilt = last_rows(scorer.model, prepared.matrix, ends)
     units = rebuilt * scorer.preparation.scaling.scale[0] + scorer.preparation.scaling.center[0]
-    for row, found in enumerate(explained(detector, spoilt)[1][:-1]):
+    for row, found in enumerate(explained(detector, with_fault)[1][:-1]):
         expected = {cause["feature"]: cause["expected"] for cause in found}
         assert [expected["a"], expected["b"]] == pytest.approx(units[row].tolist(), rel=1e-5)
 
 
 def test_another_model_gives_other_causes_of_the_same_rows(
-    detector, spoilt, learn, training_folder
+    detector, with_fault, learn, training_folder
 ):
     """The explanation is the model's, so it changes with the model."""
     other = learn(training_folder, model={"variant": "linear"}, window={"length": 2}).detector
     shares = [
-        {cause["feature"]: cause["share"] for cause in explained(each, spoilt)[1][-1]}["b"]
+        {cause["feature"]: cause["share"] for cause in explained(each, with_fault)[1][-1]}["b"]
         for each in (detector, other)
     ]
     assert shares[0] != shares[1]
 
 
-def test_a_missing_feature_is_not_observed_and_has_no_share(detector, spoilt):
-    """What was expected is said all the same."""
-    rows = replace(spoilt, values=spoilt.values.copy())
+def test_a_missing_feature_is_not_observed_and_has_no_share(detector, with_fault):
+    """The expected value is still reported."""
+    rows = replace(with_fault, values=with_fault.values.copy())
     rows.values[-1, 0] = np.nan
     last = explained(detector, rows)[1][-1][-1]
     assert (last["feature"], last["share"], last["observed"]) == ("a", 0, None)

@@ -1,4 +1,4 @@
-"""Which features are outside their own limits."""
+"""Features outside their own limits."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pytest
 from aedetect.calibration.calibration import Threshold
 from aedetect.data import Feature, Rows
 from aedetect.explain import outside_limits
-from aedetect.explain.expected_range import clip_to_seen
+from aedetect.explain.expected_range import clip_to_training_range
 from aedetect.scoring import score_rows
 from aedetect.timestamps import NANOSECONDS
 
 
 def found(detector, rows, size):
-    """What is outside in each row that can be scored, with the same limit for all columns."""
+    """The outside features of each scorable row, with the same limit for all columns."""
     low = replace(detector.calibration, threshold=Threshold(-1.0, "quantile", 1.0), own={})
     scored = score_rows(
         replace(detector, calibration=low), rows, np.ones(len(rows), dtype=np.bool_)
@@ -43,8 +43,8 @@ def rows(make_frame):
     )
 
 
-def test_limits_are_told_in_units(detector, rows):
-    """What is expected, less and plus the limit, as far as it was seen; no value is not outside."""
+def test_limits_are_reported_in_original_units(detector, rows):
+    """Expected -/+ limit, clipped to the training range; a missing value is not outside."""
     scored, listed = found(detector, rows, 3.0)
     (last,) = listed[-1]
     preparation = detector.scorer.preparation
@@ -58,14 +58,14 @@ def test_limits_are_told_in_units(detector, rows):
 
 
 def test_wide_limits_hold_everything_and_narrow_ones_nothing(detector, rows):
-    """All that was observed."""
+    """Of all observed cells."""
     assert found(detector, rows, np.inf)[1] == [[]] * 7
     narrow = found(detector, rows, 0.0)[1]
     assert [len(each) for each in narrow] == [2] * 5 + [1, 2]
 
 
 def test_a_category_is_outside_when_another_is_expected(make_frame, train_on):
-    """It names the one expected most, and has no range."""
+    """The entry names the likeliest category, and has no range."""
     frame = make_frame(rows=300)
     frame["mode"] = np.where(frame["a"] > 0, "fast", "eco")
     detector = train_on(frame, model={"variant": "linear"}).detector
@@ -82,15 +82,17 @@ def test_a_category_is_outside_when_another_is_expected(make_frame, train_on):
     sure = replace(scored, expected=scored.expected.copy())
     sure.expected[:, 2:] = [-1.0, 2.0]  # eco, fast
     preparation, limits = detector.scorer.preparation, np.full(sure.expected.shape, 1e9)
-    told = outside_limits(preparation, sure, values[scored.flagged], limits.astype(np.float32))
-    assert told.to_pylist() == [[], [], [fast], [fast], []]
+    outside = outside_limits(preparation, sure, values[scored.flagged], limits.astype(np.float32))
+    assert outside.to_pylist() == [[], [], [fast], [fast], []]
 
 
 def test_features_without_a_range_are_left_as_they_are():
-    """Text has none, nor has a detector without it."""
+    """Text has no range, nor do the features of a detector without it."""
     features = [Feature("a", "number"), Feature("b", "number", low=-1.0, high=1.0)]
     expected = np.array([[1e9, 5.0], [np.nan, -5.0]])
-    np.testing.assert_array_equal(clip_to_seen(features, expected), [[1e9, 1.0], [np.nan, -1.0]])
+    np.testing.assert_array_equal(
+        clip_to_training_range(features, expected), [[1e9, 1.0], [np.nan, -1.0]]
+    )
 
 
 def test_the_range_is_that_of_the_normal_rows(train_on, make_frame):
@@ -98,8 +100,8 @@ def test_the_range_is_that_of_the_normal_rows(train_on, make_frame):
     frame = make_frame(rows=300).assign(odd=False)
     frame.loc[10, ["a", "odd"]] = 1e6, True
     frame.loc[20, "b"] = np.inf
-    learnt = train_on(frame, data={"normal": "not odd", "exclude": ["odd"]})
-    features = {each.name: each for each in learnt.ingested.schema.features}
+    trained = train_on(frame, data={"normal": "not odd", "exclude": ["odd"]})
+    features = {each.name: each for each in trained.ingested.schema.features}
     normal = frame[~frame["odd"].astype(bool)].replace(np.inf, np.nan)
     for name in ("a", "b"):
         assert (features[name].low, features[name].high) == (
@@ -108,8 +110,8 @@ def test_the_range_is_that_of_the_normal_rows(train_on, make_frame):
         )
 
 
-def test_nothing_unseen_is_expected_of_flagged_rows(plant):
-    """In causes and ranges that are written, not even for a sensor far out."""
+def test_expected_values_of_flagged_rows_lie_in_the_training_range(plant):
+    """In the written causes and ranges, even for a sensor far out of range."""
     plant.score()
     files = sorted((plant.output / "flagged").rglob("*.parquet"))
     flagged = pd.concat([pq.ParquetFile(path).read().to_pandas() for path in files])

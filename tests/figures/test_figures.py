@@ -1,4 +1,4 @@
-"""The pictures show what they say."""
+"""The figures show the stated properties."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def folder(tmp_path_factory, write):
 
 @pytest.fixture(scope="module")
 def rows(folder, tmp_path_factory):
-    """The prepared rows, and the plane chosen of them."""
+    """The prepared rows, and the plane chosen from them."""
     config, scratch = settings_in(folder), tmp_path_factory.mktemp("scratch")
     ingested = ingest_rows(config, scratch)
     prepared = prepare_rows(config, ingested, scratch)
@@ -73,20 +73,20 @@ def plane(rows):
 
 
 def test_plane_is_the_one_with_a_curve(plane):
-    """Of all pairs a parabola's is drawn, and no straight one."""
+    """Of all pairs, that of the parabola is chosen, not a straight one."""
     assert "b" in plane.names
     assert plane.where == f"{plane.names[0]} and {plane.names[1]}"
 
 
 def test_plane_is_in_standard_deviations(plane):
-    """What the axes are labelled with."""
+    """As on the axis labels."""
     np.testing.assert_allclose(plane.points.mean(0), 0, atol=1e-5)
     np.testing.assert_allclose(plane.points.std(0), 1, atol=1e-5)
     assert all("standard deviations" in label for label in plane.labels.values())
 
 
-def test_held_back_rows_are_not_learnt_from():
-    """The two share out the rows."""
+def test_held_back_rows_are_not_used_for_training():
+    """The two sets partition the rows."""
     points = np.arange(40, dtype=np.float32).reshape(20, 2)
     plane = Plane(points, ("a", "b"), "east")
     both = np.concatenate([plane.learn.matrix, plane.held_back.matrix])
@@ -96,14 +96,14 @@ def test_held_back_rows_are_not_learnt_from():
 
 
 def test_a_line_gains_nothing_by_a_curve():
-    """And a parabola gains what the line leaves."""
+    """A parabola gains the variance that the line leaves unexplained."""
     place = np.random.default_rng(0).uniform(-1.5, 1.5, 3000)
     assert curve_gain(np.stack([place, 2 * place + 1], axis=1)) < 1e-3
     assert curve_gain(np.stack([place, np.square(place)], axis=1)) > 0.2
 
 
 def test_columns_that_are_the_same_gain_nothing():
-    """Nothing is beside their line, and nothing is divided by it."""
+    """They have no variance beside their line, and nothing is divided by zero."""
     place = np.linspace(0, 1, 100)
     assert curve_gain(np.stack([place, place], axis=1)) < 1e-3
     assert curve_gain(np.stack([place, -place], axis=1)) < 1e-3
@@ -153,8 +153,8 @@ def test_directions_along_and_across_are_orthonormal(plane):
     np.testing.assert_allclose((along * across).sum(1), 0, atol=1e-6)
 
 
-def test_penalty_equals_the_formula_and_is_nothing_at_the_target():
-    """KL of two coins, in nats."""
+def test_penalty_equals_the_formula_and_is_zero_at_the_target():
+    """KL divergence of two Bernoulli distributions, in nats."""
     mean = np.linspace(0.05, 0.95, 19, dtype=np.float32)
     wanted = TARGET * np.log(TARGET / mean) + (1 - TARGET) * np.log((1 - TARGET) / (1 - mean))
     np.testing.assert_allclose(penalty_at(mean), wanted, atol=1e-6)
@@ -163,7 +163,7 @@ def test_penalty_equals_the_formula_and_is_nothing_at_the_target():
 
 
 def test_penalty_gathers_the_units_at_the_target(rows):
-    """The trained units stand nearer to it than those that pay nothing."""
+    """Units trained with the penalty are nearer to it than those without."""
     found = penalty(rows[0], 0)
     assert np.abs(found.held - TARGET).mean() < 0.5 * np.abs(found.free - TARGET).mean()
 
@@ -183,8 +183,8 @@ def test_latent_scores_are_the_residuals_of_held_out_rows(rows):
     assert found.score.mean() < 0.5  # of variances of about 1
 
 
-def test_pictures_are_written_small_and_legible(folder, tmp_path):
-    """All six, as PNG, as wide as a README, below 150 kB; Matplotlib's settings stay."""
+def test_figures_are_written_small_and_legible(folder, tmp_path):
+    """All six, as PNG, as wide as a README, below 150 kB; Matplotlib settings are unchanged."""
     before = get_backend(auto_select=False), rcParams.copy()
     result = CliRunner().invoke(
         app, ["figures", str(config_file(folder)), "--to", str(tmp_path / "new")]
@@ -210,6 +210,6 @@ def config_file(folder):
 
 
 def test_one_column_is_refused(folder, tmp_path):
-    """A plane needs two, and the message says so."""
-    with pytest.raises(NoData, match="need two columns"):
+    """A plane needs two, as the message states."""
+    with pytest.raises(NoData, match="need two numeric columns"):
         draw_figures(settings_in(folder, features=["a"]), to=tmp_path)

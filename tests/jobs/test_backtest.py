@@ -90,14 +90,14 @@ def test_people_look_back_and_say_what_events_were(plant, command):
     """Table, picture, JSON; then a label, and the list of labels."""
     plant.score()
     shown = command("backtest", "--threshold", "alert_budget", "--set", "events.cool_down=1h")
-    assert "with this threshold (alert_budget) you would have had" in shown
+    assert "this threshold (alert_budget) would have given" in shown
     assert DAYS[1] in shown
     assert "to keep it: aedetect calibrate" in " ".join(shown.split())
     assert (plant.folder / "figures" / "backtest.png").stat().st_size > 5_000
-    told = json.loads(command("backtest", "--json"))
-    assert told["events"] == sum(sum(day.values()) for day in told["by_day"].values())
+    found = json.loads(command("backtest", "--json"))
+    assert found["events"] == sum(sum(day.values()) for day in found["by_day"].values())
     event = read_events(plant.output)["event_id"].to_pylist()[0]
     assert event in command("label", event, "--confirmed", "--note", "pump seized")
     listed = json.loads(command("label", "--json"))
     assert [(each["event_id"], each["note"]) for each in listed] == [(event, "pump seized")]
-    assert "nothing was said" in command("label", event, "--undo")
+    assert "no event is labelled" in command("label", event, "--undo")

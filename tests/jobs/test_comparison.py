@@ -15,8 +15,8 @@ from aedetect.errors import ConfigError
 from aedetect.evaluation.comparison import Result, verdict
 from aedetect.evaluation.ranking import (
     SHARE,
-    Found,
-    Planted,
+    InjectedRows,
+    ModelScores,
     agreement,
     by_kind,
     by_strength,
@@ -86,7 +86,7 @@ def test_results_do_not_depend_on_how_many_train_at_a_time(config, compared):
 
 
 def test_the_best_comes_first_and_the_verdict_is_about_it(compared):
-    """The order is that of the planted anomalies."""
+    """The order is that of the injected anomalies."""
     scores = [each.planted for each in compared.results]
     assert scores == sorted(scores, reverse=True)
     said = verdict(compared)
@@ -133,7 +133,7 @@ def test_labels_are_shown_beside_with_the_agreement(compared):
 
 
 def test_without_labels_there_is_no_agreement(folder, configured):
-    """Planted anomalies are all there is; one variant leads nobody."""
+    """Only injected anomalies rank; a single variant has no lead."""
     alone = compare_variants(configured(folder), ("linear",), clock=time.thread_time)
     assert (alone.results[0].labelled, alone.agreement, alone.lead) == (None, None, None)
     assert "nothing else" in verdict(alone)
@@ -162,7 +162,7 @@ def test_an_unaltered_copy_scores_as_the_rows_themselves(learnt):
     """Planting nothing is scoring the held-out rows, to the bit."""
     rows, held = learnt.ingested.rows, learnt.prepared.windows[Part.CALIBRATE]
     held_out = HeldOutRows(
-        values=rows.values, entity=rows.entity, ends=held.ends, spread=np.ones((2, 2))
+        values=rows.values, entity=rows.entity, ends=held.ends, std=np.ones((2, 2))
     )
     start = int(held.ends[5])
     nothing = SyntheticAnomaly(
@@ -170,7 +170,7 @@ def test_an_unaltered_copy_scores_as_the_rows_themselves(learnt):
     )
     scorer = learnt.detector.scorer
     for size in (0.0, 1e-300):  # the latter counts as a change of no consequence
-        held_out.spread[:] = size
+        held_out.std[:] = size
         batch, _ = comparison_data.planted_rows(
             learnt.prepared.preparation, rows, held_out, (nothing,), length=held.length
         )
@@ -184,30 +184,32 @@ def test_an_unaltered_copy_scores_as_the_rows_themselves(learnt):
 def test_the_resampled_precision_is_scikit_learns():
     """Where nothing is drawn twice; and a model leads itself by nothing."""
     random = np.random.default_rng(0)
-    found = Found(
+    found = ModelScores(
         random.normal(size=500).astype(np.float32), random.normal(1, size=60).astype(np.float32)
     )
-    worse = Found(found.normal, found.planted - 1)
-    planted = Planted(np.arange(60) // 3, np.repeat(["spike", "drift"], 30), np.ones(60))
+    worse = ModelScores(found.normal, found.injected - 1)
+    injected = InjectedRows(np.arange(60) // 3, np.repeat(["spike", "drift"], 30), np.ones(60))
     truth = np.repeat([False, True], [500, 60])
-    expected = average_precision_score(truth, np.concatenate([found.normal, found.planted]))
-    assert precision(found.normal, found.planted) == expected
-    assert precision(found.normal, found.planted, np.ones(60)) == pytest.approx(expected)
-    means = [np.mean(list(by_kind(each, planted).values())) for each in (found, worse)]
-    ahead = lead(found, worse, planted, seed=0)
+    expected = average_precision_score(truth, np.concatenate([found.normal, found.injected]))
+    assert precision(found.normal, found.injected) == expected
+    assert precision(found.normal, found.injected, np.ones(60)) == pytest.approx(expected)
+    means = [np.mean(list(by_kind(each, injected).values())) for each in (found, worse)]
+    ahead = lead(found, worse, injected, seed=0)
     assert ahead.difference == pytest.approx(means[0] - means[1], abs=1e-12)
     assert ahead.low < ahead.difference < ahead.high
     assert not ahead.is_noise
-    assert lead(found, found, planted, seed=0).is_noise
+    assert lead(found, found, injected, seed=0).is_noise
 
 
 def test_a_random_score_has_the_same_precision_for_every_kind_and_strength():
     """However many rows of it there are, and however few normal ones."""
     random = np.random.default_rng(0)
     anomaly = np.repeat(np.arange(400), np.tile([1, 20], 200))
-    planted = Planted(anomaly, np.array(["spike", "drift"])[anomaly % 2], anomaly % 2 + 1.0)
-    found = Found(*(random.normal(size=size).astype(np.float32) for size in (300, len(anomaly))))
-    for each in (*by_kind(found, planted).values(), *by_strength(found, planted).values()):
+    injected = InjectedRows(anomaly, np.array(["spike", "drift"])[anomaly % 2], anomaly % 2 + 1.0)
+    found = ModelScores(
+        *(random.normal(size=size).astype(np.float32) for size in (300, len(anomaly)))
+    )
+    for each in (*by_kind(found, injected).values(), *by_strength(found, injected).values()):
         assert each == pytest.approx(SHARE, abs=0.02)
 
 

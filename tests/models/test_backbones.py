@@ -1,4 +1,4 @@
-"""Every variant on every backbone keeps what every model promises."""
+"""Every variant on every backbone passes the checks that hold for every model."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def case(request):
 
 
 def check_shapes(settings, model, windows):
-    """Windows of features and context come out as windows of the features."""
+    """Windows of features and context are reconstructed as windows of the features."""
     rebuilt = model(values_of(windows))
     assert rebuilt.shape == (len(windows), LENGTH, windows.observed.shape[1])
     assert torch.isfinite(rebuilt).all()
@@ -109,17 +109,17 @@ def check_is_deterministic_under_a_seed(settings, model, windows):
 
 
 def check_does_not_mix_a_batch(settings, model, windows):
-    """A chunk's row comes out the same to the bit, wherever it stands and whatever is beside it."""
+    """A row of a chunk is the same to the last bit at any position, with any other rows."""
     values = values_of(windows).repeat(2, 1, 1)[:CHUNK]
-    strangers = torch.cat([values[:1], values[1:] * 100])
+    others = torch.cat([values[:1], values[1:] * 100])
     torch.set_num_threads(1)
     with torch.inference_mode():
         score = model.decode_last(model.encode(values))
-        among_strangers = model.decode_last(model.encode(strangers))
+        among_others = model.decode_last(model.encode(others))
         for places in (1, 17, 250, 511):
             turned = model.decode_last(model.encode(values.roll(places, 0))).roll(-places, 0)
             assert torch.equal(turned, score)
-    assert torch.equal(among_strangers[0], score[0])
+    assert torch.equal(among_others[0], score[0])
 
 
 def check_survives_saving(settings, model, windows):
@@ -158,7 +158,7 @@ def check_masked_cells_do_not_leak(settings, model, windows):
 
 
 def check_leaves_its_input_alone(settings, model, windows):
-    """Neither scoring nor a training step writes to it."""
+    """Neither scoring nor a training step modifies it."""
     values = values_of(windows)
     before = values.clone()
     model(values)
@@ -177,30 +177,30 @@ def test_every_variant_on_every_backbone(check, case):
 
 
 def test_names_are_those_of_the_configuration():
-    """A name that can be written can be built."""
+    """Every configurable name can be built."""
     assert tuple(VARIANTS) == typing.get_args(VariantName)
     assert tuple(BACKBONES) == typing.get_args(BackboneName)
 
 
 @pytest.mark.parametrize("variant", [name for name in VARIANTS if name != "linear"])
 def test_a_window_of_one_row_is_refused(variant):
-    """There is no time to go along."""
+    """There is no time axis to convolve along."""
     settings = ModelSettings(variant=variant, backbone="convolutional")
     with pytest.raises(ConfigError, match="at least 2 rows, got 1"):
         derive_sizes(settings, length=1, inputs=3, outputs=3)
 
 
 def test_convolutions_need_a_layer():
-    """No hidden layer, nothing convolutional."""
+    """Without a hidden layer nothing is convolutional."""
     settings = ModelSettings(backbone="convolutional", hidden=())
-    with pytest.raises(ConfigError, match="a hidden layer at least"):
+    with pytest.raises(ConfigError, match="at least one hidden layer"):
         derive_sizes(settings, length=8, inputs=3, outputs=3)
 
 
 @pytest.mark.parametrize("length", [2, 3, 4, 5, 7, 16, 61])
 @pytest.mark.parametrize("hidden", [None, (4,), (8, 4), (8, 4, 6, 5)])
 def test_convolutions_take_any_length(length, hidden):
-    """However often it can be halved, the last step alone is the last step of all."""
+    """For any number of halvings, `decode_last` is the last step of `decode`."""
     windows = table(features=3, length=length)
     model = make(ModelSettings(backbone="convolutional", hidden=hidden), windows)
     values = values_of(windows)
@@ -222,7 +222,7 @@ def test_convolutions_see_every_step_and_column():
 
 
 def test_convolutions_share_what_they_learn_along_time():
-    """A step's weights serve all: the number of them hardly grows with the window."""
+    """Weights are shared: their number hardly grows with the window."""
     short, long = (
         sum(weights.numel() for weights in model.down.parameters())
         for model in (
@@ -236,7 +236,7 @@ def test_convolutions_share_what_they_learn_along_time():
 
 
 def test_a_code_as_wide_as_the_window_is_noted(caplog):
-    """Where nothing but the code's width keeps a model from copying."""
+    """A note is logged where only the width of the code keeps a model from copying."""
     windows = table(features=2)
     cells = 2 * LENGTH
     for variant in VARIANTS:
@@ -253,7 +253,7 @@ def test_a_code_as_wide_as_the_window_is_noted(caplog):
 @pytest.mark.parametrize("outputs", [1, 2, 7, 100])
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_derived_sizes_are_sensible(length, outputs, backbone):
-    """Held by the code: narrower than the window. Held by sparsity: wider, but not without end."""
+    """A plain code is narrower than the window; a sparse one is wider, within a limit."""
     for variant in VARIANTS:
         settings = ModelSettings(variant=variant, backbone="dense" if length == 1 else backbone)
         sizes = derive_sizes(settings, length=length, inputs=outputs, outputs=outputs)
@@ -265,7 +265,7 @@ def test_derived_sizes_are_sensible(length, outputs, backbone):
 
 
 def test_training_goes_on_from_a_copy_as_from_the_original():
-    """A model holds all its state, so a copy of it is one."""
+    """A model holds all its state, so a copy trains like the original."""
     windows = table(features=2)
     model = make(ModelSettings(variant="variational", backbone="convolutional"), windows)
     twin = deepcopy(model)

@@ -1,4 +1,4 @@
-"""Scoring a variational model by the negative evidence lower bound, and what options exclude."""
+"""Scoring a variational model by the negative ELBO, and options that exclude each other."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MODEL = {"variant": "variational", "latent": 2}
 
 @pytest.fixture
 def trained(make_frame, train_on):
-    """A table with a category, and a detector that scores it by the bound."""
+    """A table with a category, and a detector that scores it by the ELBO."""
     frame = make_frame(rows=300)
     frame["mode"] = np.where(frame["a"] > 0, "fast", "eco")
     return frame, train_on(frame, model=MODEL, calibration={"score": "elbo"}).detector
@@ -53,7 +53,7 @@ def test_the_bound_is_error_and_divergence():
 
 
 def test_the_draws_are_always_the_same():
-    """Whatever the global generator holds, and whatever else is in the batch."""
+    """They depend neither on the global generator nor on the rest of the batch."""
     model = variational()
     windows = torch.randn(512, 4, 2, generator=torch.Generator().manual_seed(0))
     torch.set_num_threads(1)
@@ -78,7 +78,7 @@ def test_the_bound_counts_what_the_error_does_not(trained):
 
 
 def test_a_loaded_detector_scores_by_the_bound_alike(trained, tmp_path):
-    """Bit by bit, and again."""
+    """Scores are equal to the last bit, also when repeated."""
     frame, detector = trained
     detector.save(tmp_path / "saved")
     loaded = Detector.load(tmp_path / "saved")
@@ -91,7 +91,7 @@ def test_a_loaded_detector_scores_by_the_bound_alike(trained, tmp_path):
 
 @pytest.mark.parametrize("backbone", ["dense", "convolutional"])
 def test_all_options_of_the_model_are_saved(make_frame, train_on, tmp_path, backbone):
-    """What is loaded was asked for alike, and scores alike to the bit."""
+    """A loaded model has the same settings and the same scores to the last bit."""
     frame = make_frame(rows=300)
     options = {"backbone": backbone, "hidden": [5, 6], "activation": "tanh", "noise": "swap"}
     model = {"variant": "denoising", "noise_level": 0.4, **options}
@@ -104,7 +104,7 @@ def test_all_options_of_the_model_are_saved(make_frame, train_on, tmp_path, back
 
 
 def test_a_saved_bound_of_another_variant_is_refused(make_frame, train_on, tmp_path):
-    """There is nothing to draw from."""
+    """Other variants have no distribution to sample from."""
     train_on(make_frame(rows=300)).detector.save(tmp_path / "saved")
     described = json.loads((tmp_path / "saved" / DETECTOR).read_text())
     described["score"] = "elbo"
@@ -114,12 +114,12 @@ def test_a_saved_bound_of_another_variant_is_refused(make_frame, train_on, tmp_p
 
 
 def test_the_bound_needs_a_variational_model(configured, tmp_path):
-    """Said before anything is read or trained."""
+    """The error is raised before anything is read or trained."""
     with pytest.raises(ConfigError, match=r'needs .model. variant = "variational", got "line'):
         configured(tmp_path, model={"variant": "linear"}, calibration={"score": "elbo"})
 
 
 def test_convolutions_need_a_window(configured, tmp_path):
-    """Of more than one row, said before anything is read or trained."""
+    """One row is too short; the error is raised before anything is read or trained."""
     with pytest.raises(ConfigError, match="length of at least 2 rows, got 1"):
         configured(tmp_path, model={"backbone": "convolutional"}, window={"length": 1})

@@ -1,4 +1,4 @@
-"""A row comes out the same to the bit wherever it stands in a batch."""
+"""The output of a row is the same to the last bit at every position in a batch."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def turned(compute, rows, by):
 
 
 @pytest.mark.parametrize(("inputs", "outputs"), WIDTHS)
-def test_place_in_the_batch_does_not_count(inputs, outputs):
-    """Of weights as a layer has them, and of the transposed ones of the linear variant."""
+def test_output_does_not_depend_on_the_position_in_the_batch(inputs, outputs):
+    """Both for the weights of a layer and for the transposed ones of the linear variant."""
     generator = torch.Generator().manual_seed(0)
     rows = torch.randn(CHUNK, inputs, generator=generator)
     weight = torch.randn(outputs, inputs, generator=generator)
@@ -43,8 +43,8 @@ def test_place_in_the_batch_does_not_count(inputs, outputs):
             assert all(torch.equal(turned(compute, rows, by), straight) for by in (1, 17, 250))
 
 
-def test_narrow_products_are_what_torch_makes_them():
-    """The outputs beside them leave no trace."""
+def test_narrow_products_equal_those_of_torch():
+    """The padded outputs have no effect."""
     generator = torch.Generator().manual_seed(0)
     rows, layer = torch.randn(40, 7, generator=generator), RowwiseLinear(7, 3)
     expected = torch.nn.functional.linear(rows, layer.weight, layer.bias)

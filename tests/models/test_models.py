@@ -1,4 +1,4 @@
-"""Every variant keeps what every model promises."""
+"""Every variant passes the checks that hold for every model."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def error(model, windows):
 
 
 def check_rebuilds_the_features(variant, model, windows):
-    """Windows of features and context come out as windows of the features, in float32."""
+    """Windows of features and context are reconstructed as windows of the features, in float32."""
     values = torch.from_numpy(windows.take(slice(None))[0])
     rebuilt = model(values)
     assert rebuilt.shape == (len(windows), LENGTH, windows.observed.shape[1])
@@ -73,7 +73,7 @@ def check_rebuilds_the_features(variant, model, windows):
 
 
 def check_code_is_narrower_than_the_window(variant, model, windows):
-    """It could copy otherwise, unless it is made sparse instead."""
+    """Otherwise it could copy; sparse variants are exempt."""
     code = model.encode(torch.from_numpy(windows.take(slice(3))[0]))
     assert code.shape == (3, model.sizes.latent)
     assert VARIANTS[variant].wide or model.sizes.latent < LENGTH * model.sizes.outputs
@@ -88,19 +88,19 @@ def check_decodes_the_last_step_alone(variant, model, windows):
 def check_does_not_mix_a_batch(variant, model, windows):
     """A window's reconstruction does not depend on its neighbours in the batch."""
     values = torch.from_numpy(windows.take(slice(64))[0])
-    strangers = torch.cat([values[:1], values[1:] * 100])
-    torch.testing.assert_close(model(values)[:1], model(strangers)[:1], rtol=0, atol=0)
+    others = torch.cat([values[:1], values[1:] * 100])
+    torch.testing.assert_close(model(values)[:1], model(others)[:1], rtol=0, atol=0)
 
 
 def check_does_not_depend_on_the_place_in_a_batch(variant, model, windows):
-    """Nor on where among them it stands."""
+    """Nor on its position among them."""
     values = torch.from_numpy(windows.take(slice(64))[0])
     turned = model(values.roll(17, 0)).roll(-17, 0)
     torch.testing.assert_close(model(values), turned, rtol=0, atol=0)
 
 
 def check_leaves_its_input_alone(variant, model, windows):
-    """What goes in is not written to."""
+    """The input is not modified."""
     values = torch.from_numpy(windows.take(slice(8))[0])
     before = values.clone()
     model(values)
@@ -127,7 +127,7 @@ def check_survives_saving(variant, model, windows):
 
 
 def check_training_lowers_the_loss(variant, model, windows):
-    """On the windows that it learns from."""
+    """On the training windows."""
     before = error(model, windows)
     assert (
         error(train_network(model, windows, windows, settings=SETTINGS).model, windows)
@@ -147,7 +147,7 @@ def check_training_repeats_itself(variant, model, windows):
 
 
 def check_gradient_reaches_every_parameter(variant, model, windows):
-    """What no gradient reaches never learns; a closed form needs none."""
+    """A parameter without gradient is never trained; a closed form needs none."""
     model(torch.from_numpy(windows.take(slice(None))[0])).square().sum().backward()
     if not model.closed_form:
         for name, weights in model.named_parameters():
@@ -174,7 +174,7 @@ def test_every_variant(check, case):
 
 
 def test_variants_are_those_of_the_configuration():
-    """A name that can be written can be built."""
+    """Every configurable name can be built."""
     assert tuple(VARIANTS) == typing.get_args(VariantName)
     assert set(ACTIVATIONS) == set(typing.get_args(ActivationName))
 
@@ -206,14 +206,14 @@ def test_linear_is_principal_component_analysis():
 
 
 def test_linear_code_is_as_wide_as_the_window_at_most():
-    """More directions than there are cells do not exist."""
+    """There are no more directions than cells."""
     windows = table(features=1, context=0)
     model = make("linear", windows, latent=50)
     assert error(train_network(model, windows, windows, settings=SETTINGS).model, windows) < 1e-8
 
 
-def test_bending_beats_the_straight_on_a_circle():
-    """On a curved manifold the undercomplete one is better than the principal subspace."""
+def test_undercomplete_beats_linear_on_a_circle():
+    """On a curved manifold it is better than the principal subspace."""
     random = np.random.default_rng(0)
     angle = random.uniform(0, 2 * np.pi, 1500)
     circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
@@ -237,7 +237,7 @@ def test_derived_sizes_leave_the_code_narrower_than_the_window():
 
 
 def test_an_unknown_name_is_no_part_of_models():
-    """Only the variants are imported late."""
+    """Only the variants are imported lazily."""
     from aedetect import models
 
     with pytest.raises(AttributeError, match="nothing"):

@@ -1,4 +1,4 @@
-"""Regularisers are what their formulas say, and corruptions do what their names say."""
+"""Regularisers equal their formulas, and corruptions behave as named."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def test_kl_sparsity_is_the_divergence_of_two_coins(target):
     assert kl_sparsity(code, target=target).item() == pytest.approx(closed.sum(), rel=1e-5)
 
 
-def test_kl_sparsity_is_nothing_at_the_target():
-    """However the activations scatter about it, and more on either side."""
+def test_kl_sparsity_is_zero_at_the_target():
+    """It is zero for any spread around the target, and larger on either side."""
     code = torch.tensor([[0.1, 0.2], [0.3, 0.2]])
     assert kl_sparsity(code, target=0.2).item() == pytest.approx(0, abs=1e-7)
     for off in (0.19, 0.21):
@@ -70,7 +70,7 @@ def test_kl_sparsity_is_nothing_at_the_target():
 
 
 def test_kl_sparsity_of_dead_units_is_finite():
-    """Units that are always off or on have a gradient that is a number."""
+    """Units that are always off or on have a finite gradient."""
     code = torch.tensor([[0.0, 1.0], [0.0, 1.0]], requires_grad=True)
     loss = kl_sparsity(code, target=0.1)
     loss.backward()
@@ -92,7 +92,7 @@ def test_contraction_of_a_layer_is_exact(activation):
     model = network(hidden=(), latent=4, activation=activation)
     windows = torch.randn(8, 3, 2, generator=seeded())
     code = model.encode(windows)
-    norm = contraction_of_layer(code, model.only_layer, slope=SLOPES[activation](code))
+    norm = contraction_of_layer(code, model.single_layer_weight, slope=SLOPES[activation](code))
     torch.testing.assert_close(norm, jacobian_norms(model, windows).mean())
 
 
@@ -106,7 +106,7 @@ def test_contraction_of_a_layer_is_exact(activation):
     ],
 )
 def test_contraction_by_probes_is_unbiased(settings):
-    """All probes of signs, which there are 2^C of, give the exact norm and the stated variance."""
+    """Over all 2^C sign probes, mean and variance are the exact ones."""
     model = network(latent=4, **settings)
     windows = torch.randn(5, 3, 2, generator=seeded(), requires_grad=True)
     code = model.encode(windows)
@@ -125,7 +125,7 @@ def test_contraction_by_probes_is_unbiased(settings):
 
 
 def test_contraction_by_probes_of_one_number_is_exact():
-    """There is no other direction to miss."""
+    """There is no other direction."""
     model = network(hidden=(6,), latent=1)
     windows = torch.randn(5, 3, 2, generator=seeded(), requires_grad=True)
     code = model.encode(windows)
@@ -161,7 +161,7 @@ def test_noise_is_of_the_level_asked_for(name):
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_no_noise_changes_nothing(name):
-    """And noise leaves what it is given as it was."""
+    """And noise does not modify its input."""
     before = CELLS.clone()
     assert torch.equal(CORRUPTIONS[name](CELLS, level=0.0, generator=seeded()), CELLS)
     CORRUPTIONS[name](CELLS, level=0.5, generator=seeded())
@@ -175,7 +175,7 @@ def test_masking_sets_cells_to_the_typical():
 
 
 def test_swap_takes_another_row_of_the_same_column():
-    """At the same step: a column never takes a value that it does not have."""
+    """At the same step: a column only takes values that it has."""
     changed = CORRUPTIONS["swap"](CELLS, level=0.5, generator=seeded())
     for step in range(CELLS.shape[1]):
         for column in range(CELLS.shape[2]):
@@ -184,7 +184,7 @@ def test_swap_takes_another_row_of_the_same_column():
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_context_is_not_corrupted(name):
-    """The denoising step hands the network clean context columns."""
+    """The denoising step passes clean context columns to the network."""
     settings = ModelSettings(variant="denoising", noise=name, noise_level=0.9)
     model = build_network(settings, length=3, inputs=5, outputs=2, seed=0)
     seen = []
@@ -195,7 +195,7 @@ def test_context_is_not_corrupted(name):
 
 
 def test_penalties_are_weighted_as_set():
-    """Twice the weight is twice the penalty, and none is none."""
+    """Twice the weight is twice the penalty; zero weight is no penalty."""
     weights = {
         "sparse_l1": "sparsity",
         "sparse_kl": "sparsity",

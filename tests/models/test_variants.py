@@ -1,4 +1,4 @@
-"""Each variant does what makes it that variant."""
+"""Each variant has its defining property."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ PLANE = np.linalg.qr(np.random.default_rng(9).normal(size=(3, 2)))[0].T
 
 
 def swiss_roll(*, count=1000, seed=0):
-    """Rows on a rolled-up sheet, each column of spread 1."""
+    """Rows on a rolled-up sheet, each column of standard deviation 1."""
     random = np.random.default_rng(seed)
     angle = 1.5 * np.pi * (1 + 2 * random.uniform(size=count))
     roll = np.stack(
@@ -56,7 +56,7 @@ def swiss_roll(*, count=1000, seed=0):
 
 
 def sources(*, count=1000, kinds=8, seed=0):
-    """Rows of twelve columns that are each made of two of eight directions."""
+    """Rows of twelve columns, each a mixture of two of eight directions."""
     random = np.random.default_rng(seed)
     directions = random.normal(size=(kinds, 12)) / 2
     chosen = np.argsort(random.random((count, kinds)), axis=1)[:, :2]
@@ -135,7 +135,7 @@ def test_linear_by_gradient_reaches_the_same_subspace():
 
 @pytest.mark.parametrize(("data", "latent"), [(circle, 1), (swiss_roll, 2)])
 def test_undercomplete_beats_linear_on_a_curved_manifold(data, latent):
-    """Of the same rank, on rows that neither has seen."""
+    """With the same rank, on unseen rows."""
     windows, later = rows(data()), rows(data(seed=1))
     bent = train("undercomplete", windows, latent=latent, hidden=(32, 32))
     straight = train("linear", windows, latent=latent)
@@ -143,20 +143,20 @@ def test_undercomplete_beats_linear_on_a_curved_manifold(data, latent):
 
 
 def test_a_wide_bottleneck_copies():
-    """Also what is far from the manifold: nothing is left to tell it by."""
+    """Rows far from the manifold are reconstructed too, so they cannot be detected."""
     windows = rows(circle())
-    strange = rows(circle(count=300, seed=1) * np.array([2.0]))
+    anomalous = rows(circle(count=300, seed=1) * np.array([2.0]))
     narrow, wide = (
         train("undercomplete", windows, latent=latent, hidden=(16,)) for latent in (1, 3)
     )
-    assert error(wide, strange) < 0.2 * error(narrow, strange)
+    assert error(wide, anomalous) < 0.2 * error(narrow, anomalous)
 
 
 # sparse
 
 
 def test_more_sparsity_lowers_the_activations():
-    """Their mean, and the share of units that are on."""
+    """Both their mean and the share of active units fall."""
     windows = rows(sources())
     means, shares = [], []
     for sparsity in (0.0, 0.02, 0.2):
@@ -168,7 +168,7 @@ def test_more_sparsity_lowers_the_activations():
 
 
 def test_different_rows_activate_different_units():
-    """A few units each, and yet hardly a unit that none uses."""
+    """Each row activates few units, and hardly any unit is unused."""
     windows = rows(sources())
     model = train("sparse_l1", windows, latent=24, hidden=(), sparsity=0.05)
     active = activations(model, windows) > 1e-2
@@ -198,8 +198,8 @@ def test_activations_approach_the_target():
 
 @pytest.mark.parametrize("variant", WEIGHTS)
 @pytest.mark.parametrize("backbone", ["dense", "convolutional"])
-def test_no_weight_is_plain_training(monkeypatch, variant, backbone):
-    """To the bit, of the same network; a variational code is drawn all the same."""
+def test_a_weight_of_zero_is_plain_training(monkeypatch, variant, backbone):
+    """Weights are equal to the last bit; a variational code is still sampled."""
     matrix = rows(sources(count=300))
     windows = replace(matrix, length=4, ends=matrix.ends[3:])
     training = replace(SETTINGS, epochs=2)
@@ -216,8 +216,8 @@ def test_no_weight_is_plain_training(monkeypatch, variant, backbone):
     assert weights_equal(penalised, train(variant, windows, training=training, **options))
 
 
-def test_no_weight_is_the_undercomplete_one():
-    """To the bit, where the networks are the same: shallow, and bent alike."""
+def test_a_weight_of_zero_is_the_undercomplete_variant():
+    """Weights are equal to the last bit for equal networks: shallow, with the same activation."""
     windows = rows(sources(count=300))
     training = replace(SETTINGS, epochs=3)
     for variant, activation in (("sparse_l1", "relu"), ("sparse_kl", "sigmoid")):
@@ -235,7 +235,7 @@ def test_no_weight_is_the_undercomplete_one():
 
 @pytest.mark.parametrize("noise", ["gaussian", "masking", "swap"])
 def test_denoising_leads_noised_rows_to_the_manifold(noise):
-    """Nearer to the circle than they were."""
+    """Reconstructions are nearer to the circle than their inputs."""
     windows = rows(circle(noise=0.01))
     model = train("denoising", windows, noise=noise, noise_level=0.2, latent=3, hidden=(64,))
     random = np.random.default_rng(5)
@@ -260,7 +260,7 @@ def test_scoring_does_not_corrupt():
 
 
 def test_noise_makes_another_model():
-    """And each kind of it another one."""
+    """Each kind of noise gives different weights."""
     windows = rows(circle(count=300))
     training = replace(SETTINGS, epochs=2)
     models = [train("undercomplete", windows, training=training)] + [
@@ -276,7 +276,7 @@ def test_noise_makes_another_model():
 
 @pytest.mark.parametrize("hidden", [(), (16,)])
 def test_contraction_brings_codes_of_near_inputs_nearer(hidden):
-    """Beside how far the codes of any two inputs are apart: not by shrinking them all."""
+    """Relative to the distance between the codes of any two inputs: not by shrinking all codes."""
     windows = rows(circle(noise=0.1))
     shape = {"latent": 3, "hidden": hidden, "activation": "tanh"}
     found = []
@@ -294,7 +294,7 @@ def test_contraction_brings_codes_of_near_inputs_nearer(hidden):
 
 @pytest.mark.parametrize("hidden", [(), (128,)])
 def test_contraction_costs_at_most_three_times_plain_training(hidden):
-    """Multiplications of a step, counted; benchmarks/contraction.py has the seconds."""
+    """Counts the multiplications of a step; benchmarks/contraction.py measures seconds."""
     matrix = np.random.default_rng(0).normal(size=(2_000, 20)).astype(np.float32)
     windows = Windows(matrix, np.ones((2_000, 20), dtype=bool), np.arange(15, 2_000), 16)
     model = make("contractive", windows, hidden=hidden, activation="tanh")
@@ -313,7 +313,7 @@ def test_contraction_costs_at_most_three_times_plain_training(hidden):
 
 
 def test_variational_codes_are_near_the_standard_normal():
-    """The more so, the more the divergence weighs."""
+    """The larger beta, the nearer."""
     windows = rows(circle())
     divergences = []
     for beta in (0.01, 1.0):
@@ -324,13 +324,13 @@ def test_variational_codes_are_near_the_standard_normal():
 
 
 def test_variational_scores_by_the_mean_code():
-    """Nothing is drawn: twice the same."""
+    """Nothing is sampled: the output repeats."""
     windows = rows(circle(count=300))
     model = train("variational", windows, training=replace(SETTINGS, epochs=2), latent=2)
-    said = model.encode_all(tensor(windows))
-    assert said.shape == (300, 4)
-    assert torch.equal(model.encode(tensor(windows)), said[:, :2])
-    assert torch.equal(model(tensor(windows)), model.decode(said[:, :2]))
+    encoded = model.encode_all(tensor(windows))
+    assert encoded.shape == (300, 4)
+    assert torch.equal(model.encode(tensor(windows)), encoded[:, :2])
+    assert torch.equal(model(tensor(windows)), model.decode(encoded[:, :2]))
 
 
 def test_variational_training_draws_codes():
@@ -349,7 +349,7 @@ def test_variational_training_draws_codes():
 
 
 def test_a_new_variant_is_a_step_and_an_entry(monkeypatch):
-    """What a step adds is lowered by training, and nothing else need know of it."""
+    """Training lowers the penalty of a new step; no other module changes."""
 
     def small_output(model, windows, generator):
         rebuilt = model(windows)
@@ -374,7 +374,7 @@ def test_the_best_epoch_is_that_of_the_whole_objective():
 
 
 def test_plain_objective_is_the_error():
-    """Nothing to add."""
+    """Without a penalty the two are equal."""
     windows = rows(circle(count=300))
     epochs = train_network(
         make("undercomplete", windows), windows, windows, settings=SETTINGS

@@ -44,7 +44,7 @@ def test_a_tiny_training_set_trains():
     assert fitted.epochs[-1].loss < fitted.epochs[0].loss
 
 
-def test_every_window_is_learnt_from():
+def test_every_window_is_trained_on():
     """Without the windows of the last partial batch the weights would be the same."""
     learn = windows(rows=34)
     spoilt = Windows(learn.matrix.copy(), learn.observed, learn.ends, 2)
@@ -59,7 +59,7 @@ def test_every_window_is_learnt_from():
 
 
 def test_the_seed_decides():
-    """The same one repeats the training, another one does not."""
+    """The same seed repeats the training, another one does not."""
     first, again, other = (
         train_network(model(), windows(), windows(seed=1), settings=replace(SETTINGS, seed=seed))
         for seed in (0, 0, 1)
@@ -70,7 +70,7 @@ def test_the_seed_decides():
 
 
 def test_global_generators_are_left_alone():
-    """Library code draws from its own."""
+    """Library code uses its own generators."""
     torch_state, numpy_state = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     train_network(model(), windows(), windows(), settings=SETTINGS)
     assert torch.equal(torch_state, torch.random.get_rng_state())
@@ -78,7 +78,7 @@ def test_global_generators_are_left_alone():
 
 
 def test_the_best_weights_are_kept():
-    """A learning rate that throws the weights about ends with the best that there were."""
+    """With an unstable learning rate, the result is still the best epoch."""
     check = windows(seed=1)
     wild = replace(SETTINGS, learning_rate=0.5, epochs=12, patience=12)
     fitted = train_network(model(), windows(), check, settings=wild)
@@ -90,7 +90,7 @@ def test_the_best_weights_are_kept():
 
 
 def test_training_stops_when_patience_ends():
-    """So many epochs without a better one, and no more."""
+    """After `patience` epochs without improvement, and no more."""
     wild = replace(SETTINGS, learning_rate=0.5, epochs=100, patience=3)
     losses = [
         epoch.validation
@@ -107,7 +107,7 @@ def test_the_network_is_ready_to_score():
 
 
 def test_progress_is_logged(caplog):
-    """An event an epoch, with its losses as fields."""
+    """One event per epoch, with its losses as fields."""
     with caplog.at_level(logging.INFO, logger="aedetect.training.fit"):
         fitted = train_network(model(), windows(), windows(), settings=SETTINGS)
     events = [record.fields for record in caplog.records if record.event == "epoch"]
@@ -115,16 +115,16 @@ def test_progress_is_logged(caplog):
     assert [event["loss"] for event in events] == [epoch.loss for epoch in fitted.epochs]
 
 
-@pytest.mark.parametrize("purpose", ["learn from", "validate on"])
+@pytest.mark.parametrize("purpose", ["train on", "validate on"])
 def test_no_window_is_refused(purpose):
-    """What it is needed for is said, and what to do."""
+    """The message states the purpose and the remedy."""
     none = replace(windows(), ends=np.array([], dtype=np.int64))
-    given = (none, windows()) if purpose == "learn from" else (windows(), none)
+    given = (none, windows()) if purpose == "train on" else (windows(), none)
     with pytest.raises(TooFewRows, match=rf"window of 2 rows is needed to {purpose}.*lower"):
         train_network(model(), *given, settings=SETTINGS)
 
 
 def test_a_device_can_be_named():
-    """And found when it is not."""
+    """And is detected by default."""
     assert choose_device("cpu") == "cpu"
     assert choose_device("auto") in {"cpu", "cuda", "mps"}

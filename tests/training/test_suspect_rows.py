@@ -1,4 +1,4 @@
-"""Stretches that training distrusts: how they are told, kept and excluded."""
+"""Suspect segments of the training data: how they are reported, saved and excluded."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def faulty(make_frame, **options):
     return frame
 
 
-def minutes(stretch):
-    """Rows from start to end, of a row a minute; one between two strange ones may be none."""
-    return (parse_instant(stretch.end) - parse_instant(stretch.start)) // MINUTE + 1
+def minutes(segment):
+    """Rows from start to end, a minute apart; rows between suspect ones are included."""
+    return (parse_instant(segment.end) - parse_instant(segment.start)) // MINUTE + 1
 
 
 @pytest.mark.parametrize("zone", [None, "UTC", "Asia/Kolkata"])
-def test_the_line_to_paste_excludes_what_was_distrusted(make_frame, train_on, zone):
-    """Those rows and no others are then left out, in whatever zone the table is."""
+def test_the_printed_filter_excludes_the_suspect_rows(make_frame, train_on, zone):
+    """Those rows and no others are excluded, in any time zone of the table."""
     frame = faulty(make_frame)
     frame["time"] = frame["time"].dt.tz_localize(zone) if zone else frame["time"]
     run = train_on(frame, model=LINEAR, training={"trim": 0.02})
@@ -50,8 +50,8 @@ def test_the_line_to_paste_excludes_what_was_distrusted(make_frame, train_on, zo
     assert not np.isin(left, first + MINUTE * np.arange(100, 110)).any()
 
 
-def test_the_line_keeps_the_filter_that_was_there(make_frame, train_on):
-    """Whatever its quotes and its precedence."""
+def test_the_printed_filter_keeps_the_existing_one(make_frame, train_on):
+    """With any quotes and operator precedence."""
     frame = faulty(make_frame)
     normal = "a > -50 or b > 100"
     run = train_on(frame, model=LINEAR, training={"trim": 0.02}, data={**DATA, "normal": normal})
@@ -65,8 +65,8 @@ def test_the_line_keeps_the_filter_that_was_there(make_frame, train_on):
     assert tomllib.loads(line)["normal"] == normal_filter(found, normal=odd + " or x = '''a'")
 
 
-def test_shares_of_a_stretch_come_largest_first(make_frame, train_on):
-    """And are shares of all features."""
+def test_shares_of_a_segment_are_sorted(make_frame, train_on):
+    """Largest first, relative to all features."""
     run = train_on(faulty(make_frame), model=LINEAR, training={"trim": 0.02})
     for each in run.trained.distrusted:
         shares = list(each.causes.values())
@@ -74,10 +74,10 @@ def test_shares_of_a_stretch_come_largest_first(make_frame, train_on):
         assert 0 < sum(shares) <= 1 + 1e-9
 
 
-def test_what_is_distrusted_is_kept_with_the_run_and_shown(
+def test_suspect_rows_are_saved_with_the_run_and_shown(
     make_frame, write, configured, trained, tmp_path, capsys
 ):
-    """The table shows ten at most, counts the rest, and says how to exclude them."""
+    """The table shows at most ten, counts the rest, and prints the filter that excludes them."""
     write(faulty(make_frame), tmp_path / "train.parquet")
     place = {"tracking_uri": trained.uri}
     config = configured(tmp_path, model=LINEAR, training={"trim": 0.2}, registry=place)
@@ -89,14 +89,14 @@ def test_what_is_distrusted_is_kept_with_the_run_and_shown(
     assert kept[0]["entity"] == "o'ne"
     print_suspect_rows(config, registered)
     out = capsys.readouterr().out
-    assert f"in {len(kept)} stretches" in " ".join(out.split())
+    assert f"in {len(kept)} segments" in " ".join(out.split())
     assert "; 10 are shown" in " ".join(out.split())
     assert kept[0]["start"].removesuffix(":00") in out
     assert len(tomllib.loads(out.splitlines()[-1])["normal"].split("not (")) == 11
 
 
-def test_without_trim_nothing_is_kept_or_shown(configured, trained, tmp_path, capsys):
-    """A training that distrusts nothing says nothing of it."""
+def test_without_trim_nothing_is_saved_or_shown(configured, trained, tmp_path, capsys):
+    """Without suspect rows there is no report."""
     plain = registry.find_version("plant/1", tracking_uri=trained.uri)
     assert registry.read_run_text(plain, SUSPECT_ROWS_FILE, tracking_uri=trained.uri) is None
     print_suspect_rows(configured(tmp_path, registry={"tracking_uri": trained.uri}), plain)
