@@ -84,5 +84,5 @@ def test_no_labelled_row_is_refused(evaluated):
 @pytest.mark.parametrize("label", [None, "worse"])
 def test_no_label_column_is_refused(evaluated, label):
     """The message states the setting."""
-    with pytest.raises(ConfigError, match=rf"\[data\] label must name a column .*: {label}"):
+    with pytest.raises(ConfigError, match=rf"\[data\] label must name a column .*, got {label}"):
         evaluated(label=label)
