@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from aedetect.applications import Embeddings
     from aedetect.config import Config
     from aedetect.data import SourceFile
-    from aedetect.detector import Detector, Scorer
+    from aedetect.detector import CalibratedScorer, Scorer
     from aedetect.scoring import Model
 
 _ENGINE_MB = 1_000  # memory of DuckDB while rows are ordered
@@ -133,7 +133,7 @@ def locate_window(history: Embeddings, *, entity: str, moment: int) -> int:
 
 
 @contextmanager
-def _history(config: Config, detector: Detector, folder: Path) -> Iterator[Embeddings]:
+def _history(config: Config, detector: CalibratedScorer, folder: Path) -> Iterator[Embeddings]:
     """Give the codes of all windows, made anew when they are not those of these files."""
     schema = detector.scorer.schema
     inputs = config.input if config.scoring.input else ()

@@ -19,12 +19,12 @@ from aedetect.scoring.tables import scores_batch
 if TYPE_CHECKING:
     import pandas as pd
 
-    from aedetect.detector import Detector
+    from aedetect.detector import CalibratedScorer
 
 _NO_TIME = "timestamp is missing"
 
 
-def score_frame(detector: Detector, frame: pd.DataFrame) -> pd.DataFrame:
+def score_frame(detector: CalibratedScorer, frame: pd.DataFrame) -> pd.DataFrame:
     """Return timestamp, entity, score, p_value, verdict and reason for each row, in its order.
 
     The rows need no order. The context of a row is what the frame holds of its entity before it.
