@@ -1,7 +1,7 @@
 """CalibratedScorer = Scorer + calibration: what is saved, registered and scores.
 
 A higher score is always stranger. A detector without a threshold cannot exist.
-`aedetect.api.CalibratedScorer` is the same, for data frames.
+`aedetect.api.Detector` is the same, for data frames.
 """
 
 from __future__ import annotations

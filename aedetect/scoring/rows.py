@@ -1,4 +1,4 @@
-"""CalibratedScorer + rows -> verdicts and causes. Pure: no file, no clock, no state."""
+"""Detector + rows -> verdicts and causes. Pure: no file, no clock, no state."""
 
 from __future__ import annotations
 
