@@ -35,7 +35,7 @@ from aedetect.jobs.scoring import resolve_model
 from aedetect.output import aside, publish, written
 from aedetect.output.atomic import updating, withdraw
 from aedetect.output.filesystem import forget_listings, is_remote
-from aedetect.scoring import load_detector
+from aedetect.scoring import cached_detector
 from aedetect.timestamps import format_instant
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Similar:
 def find_similar(config: Config, *, entity: str, moment: int, most: int) -> Similar:
     """Return the past windows most like the one that ends at a moment (ns) of an entity."""
     model = resolve_model(config)
-    detector = load_detector(model.folder)
+    detector = cached_detector(model.folder)
     with _history(config, detector, Path(model.folder)) as history:
         return _found(model, history, entity=entity, moment=moment, most=most)
 

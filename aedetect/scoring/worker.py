@@ -50,7 +50,7 @@ class ComputedPartition:
     suppressed: dict[str, int]  # by reason
 
 
-def load_detector(folder: str) -> CalibratedScorer:
+def cached_detector(folder: str) -> CalibratedScorer:
     """Load a detector once a process, and again when it has a new calibration."""
     return _loaded(folder, newest_version(Path(folder)))
 
@@ -89,7 +89,7 @@ def compute_partition(unit: Unit, *, model: Model, output: Path) -> ComputedPart
     leaves the old footer, and the next run computes the partition again. Raises UnreadableFile, and
     leaves the partition as it is, when a file cannot be read to its end or was replaced meanwhile.
     """
-    detector = load_detector(model.folder)
+    detector = cached_detector(model.folder)
     origin = origin_of(model, detector, unit.inputs)
     unit = replace(unit, files=touched(unit.files, unit.inputs))
     with written(output), aside(output) as folder:

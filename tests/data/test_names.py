@@ -21,7 +21,7 @@ from aedetect.jobs import rewriting, scoring, similarity
 from aedetect.jobs.dataset import ingest_rows
 from aedetect.jobs.quality import assess_input
 from aedetect.output.partitions import Span
-from aedetect.scoring import load_detector
+from aedetect.scoring import cached_detector
 
 NAMES = (
     "d2",
@@ -212,7 +212,7 @@ def test_every_row_is_scored_once(plant):
 def test_check_and_evaluation_read_what_was_scored(plant):
     """No problem, and a label for every row."""
     config, _ = plant
-    schema = load_detector(scoring.resolve_model(config).folder).scorer.schema
+    schema = cached_detector(scoring.resolve_model(config).folder).scorer.schema
     assert assess_input(config, schema).problems == ()
     source = find_files(config.input, timestamp="time")
     evaluation = evaluate(source, config.output, config.data)
