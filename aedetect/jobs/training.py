@@ -180,11 +180,16 @@ def _texts(trained: Trained) -> dict[str, str]:
 def run_training(config: Config) -> tuple[CalibratedScorer, registry.Registered]:
     """Train, calibrate and register in this process."""
     with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
-        ingested = ingest_rows(config, Path(folder))
-        prepared = prepare_rows(config, ingested, Path(folder))
-        trained = train_scorer(config, ingested, prepared)
-        detector = calibrate_detector(config, ingested, prepared, trained)
+        ingested, trained, detector = train_detector(config, Path(folder))
         return detector, register_detector(config, ingested, trained, detector)
+
+
+def train_detector(config: Config, scratch: Path) -> tuple[Ingested, Trained, CalibratedScorer]:
+    """Train and calibrate with a scratch folder, and register nothing."""
+    ingested = ingest_rows(config, scratch)
+    prepared = prepare_rows(config, ingested, scratch)
+    trained = train_scorer(config, ingested, prepared)
+    return ingested, trained, calibrate_detector(config, ingested, prepared, trained)
 
 
 def series_of(ingested: Ingested, prepared: PreparedRows) -> Series:
