@@ -74,11 +74,11 @@ def fit(
     table = _checked_table(frame, timestamp=timestamp, entity=entity)
     given = {
         "detector": {"name": _FITTED},
-        "data": {**(data or {}), "train": _FILE, "timestamp": timestamp, "entity": entity},
+        "data": _joined(data, {"train": _FILE, "timestamp": timestamp, "entity": entity}),
         "prepare": prepare or {},
         "window": window or {},
         "model": model or {},
-        "training": {"seed": seed, **(training or {})},
+        "training": _joined({"seed": seed}, training or {}),
         "calibration": calibration or {},
         "events": events or {},
     }
@@ -86,6 +86,13 @@ def fit(
         config = make_config(given, folder=Path(folder))
         _write(table, Path(folder, _FILE))
         return as_detector(train_detector(config, Path(folder))[-1])
+
+
+def _joined(first: Section | None, second: Section) -> Section:
+    """Return the keys of both; what is no section is refused with the configuration."""
+    parts = [part for part in (first, second) if part is not None]
+    wrong = [part for part in parts if not isinstance(part, Mapping)]
+    return wrong[0] if wrong else {key: each[key] for each in parts for key in each}
 
 
 def _checked_table(frame: pd.DataFrame, *, timestamp: str, entity: str | None) -> pa.Table:
