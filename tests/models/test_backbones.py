@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import typing
 from copy import deepcopy
-from itertools import product
 
-import numpy as np
 import pytest
 import torch
-from safetensors.torch import load, save
 
-from aedetect.detector.reconstruction import CHUNK
 from aedetect.errors import ConfigError
 from aedetect.models import VARIANTS
 from aedetect.models.settings import BackboneName, ModelSettings, VariantName
 from aedetect.models.sizing import derive_sizes
 from aedetect.models.variants import BACKBONES
 from aedetect.testing.cases import make_network_for, make_windows, window_values
-from aedetect.preprocessing import Windows
 from aedetect.training import train_network
-from aedetect.training.fit import build_network
 from aedetect.training.settings import TrainingSettings
 
 LENGTH = 6

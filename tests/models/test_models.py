@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import typing
-from copy import deepcopy
 from itertools import product
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load, save
 from sklearn.decomposition import PCA
 
 from aedetect.models import VARIANTS
@@ -19,7 +17,6 @@ from aedetect.models.sizing import derive_sizes
 from aedetect.preprocessing import Windows
 from aedetect.testing.cases import make_network_for, make_windows, mean_squared_error
 from aedetect.training import train_network
-from aedetect.training.fit import build_network
 from aedetect.training.settings import TrainingSettings
 
 LENGTH = 4
