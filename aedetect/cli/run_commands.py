@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 SHOWN = 5  # events after scoring; `flags` shows more
 
 
-def train(config: ConfigPath, overrides: Overrides = None) -> None:
+def train_command(config: ConfigPath, overrides: Overrides = None) -> None:
     """Learn normal, calibrate the threshold, register the detector as the next version."""
     run_training_flow(config, overrides or [])
 
 
-def score(
+def score_command(
     config: ConfigPath,
     overrides: Overrides = None,
     since: Since = None,
