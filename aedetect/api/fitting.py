@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aedetect.api.detector import as_detector
 from aedetect.api.process_state import kept_threads
@@ -90,9 +90,10 @@ def fit(
 
 def _joined(first: Section | None, second: Section) -> Section:
     """Return the keys of both; what is no section is refused with the configuration."""
-    parts = [part for part in (first, second) if part is not None]
+    parts: list[Any] = [part for part in (first, second) if part is not None]
     wrong = [part for part in parts if not isinstance(part, Mapping)]
-    return wrong[0] if wrong else {key: each[key] for each in parts for key in each}
+    joined = {key: each[key] for each in parts for key in each} if not wrong else wrong[0]
+    return cast("Section", joined)
 
 
 def _checked_table(frame: pd.DataFrame, *, timestamp: str, entity: str | None) -> pa.Table:
