@@ -35,7 +35,7 @@ import torch
 from tasks import Task, read_task
 
 from aedetect.arrays import Float32, Float64, Int64
-from aedetect.detector import Detector
+from aedetect.detector import CalibratedScorer
 from aedetect.detector.reconstruction import last_rows
 from aedetect.explain import blame_features, find_counterfactual
 from aedetect.jobs import training
@@ -61,7 +61,7 @@ class Segment:
     truth: Int64
 
 
-def train(task: Task) -> tuple[Detector, Float32]:
+def train(task: Task) -> tuple[CalibratedScorer, Float32]:
     """Train with the defaults; return the detector and the scores of the later windows."""
     trained = training.train_scorer(task.config, task.ingested, task.prepared)
     detector = training.calibrate_detector(task.config, task.ingested, task.prepared, trained)
@@ -72,7 +72,9 @@ def train(task: Task) -> tuple[Detector, Float32]:
     return detector, evaluated.score
 
 
-def segments(folder: Path, task: Task, detector: Detector, score: Float32) -> Iterator[Segment]:
+def segments(
+    folder: Path, task: Task, detector: CalibratedScorer, score: Float32
+) -> Iterator[Segment]:
     """Read the features that experts blamed; segments without a scored row are omitted."""
     preparation, ends = detector.scorer.preparation, task.later.windows.ends
     names = [feature.name for feature in preparation.features]
@@ -87,7 +89,7 @@ def segments(folder: Path, task: Task, detector: Detector, score: Float32) -> It
             yield Segment(own, own[flags[own]], int(own[score[own].argmax()]), truth)
 
 
-def explainers(task: Task, detector: Detector) -> dict[str, Blame]:
+def explainers(task: Task, detector: CalibratedScorer) -> dict[str, Blame]:
     """Return the explainers by name; the first is the baseline."""
     scorer, later = detector.scorer, task.later
     matrix, seen, entity = later.windows.matrix, later.windows.observed, later.entity
@@ -116,7 +118,7 @@ def explainers(task: Task, detector: Detector) -> dict[str, Blame]:
     }
 
 
-def arcana(task: Task, detector: Detector, alpha: float, chosen: Int64) -> Float32:
+def arcana(task: Task, detector: CalibratedScorer, alpha: float, chosen: Int64) -> Float32:
     """Return the size of the bias in the last row: (N,) -> (N, F)."""
     model, windows = detector.scorer.model, task.later.windows
     model.requires_grad_(requires_grad=False)

@@ -15,7 +15,7 @@ from pathlib import Path
 from aedetect import registry
 from aedetect.config import Config, read_config
 from aedetect.evaluation import Backtest
-from aedetect.events import label_events, read_events
+from aedetect.events import label_events, read_event_table
 from aedetect.events.labels import FALSE_ALARM
 from aedetect.jobs import scoring, training
 from aedetect.jobs.backtest import run_backtest
@@ -49,7 +49,7 @@ def label_false_alarms(config: Config) -> int:
     """Label the events of the first half that overlap no known anomaly; return their number."""
     result, _ = run_backtest(config, span=Span(None, parse_instant(HALF)), days=None, anew=False)
     false = {(each.entity, each.start) for each in result.alarms if not result.overlaps_known(each)}
-    events = read_events(config.output, until=parse_instant(HALF), suppressed=True).to_pylist()
+    events = read_event_table(config.output, until=parse_instant(HALF), suppressed=True).to_pylist()
     chosen = [
         event["event_id"]
         for event in events

@@ -34,7 +34,7 @@ from volume import vus_pr
 
 from aedetect.arrays import Bool
 from aedetect.cli.show_suspect_rows import _MAX_SHOWN
-from aedetect.detector import Detector
+from aedetect.detector import CalibratedScorer
 from aedetect.jobs import training
 from aedetect.models.settings import VariantName
 from aedetect.training.suspect_rows import SuspectRows, normal_filter
@@ -90,7 +90,7 @@ def read(folder: Path, scratch: Path, *, where: str = "true") -> Data:
 
 def train(
     task: Task, *, variant: VariantName, seed: int, trim: float
-) -> tuple[Detector, tuple[SuspectRows, ...]]:
+) -> tuple[CalibratedScorer, tuple[SuspectRows, ...]]:
     """Train and calibrate; return the detector and the suspect segments."""
     model = replace(task.config.model, variant=variant)
     settings = replace(task.config.training, seed=seed, trim=trim)
@@ -119,7 +119,7 @@ def suspect_cells(data: Data, found: tuple[SuspectRows, ...]) -> str:
     return f"{overlapping}/{count} | {shown}/{count} | {sum(each.rows for each in found)}"
 
 
-def later(task: Task, detector: Detector) -> str:
+def later(task: Task, detector: CalibratedScorer) -> str:
     """Return table cells about the detection on later rows."""
     windows, label = task.later.windows, task.later.label
     entity = task.later.entity

@@ -24,7 +24,7 @@ from aedetect.scoring.tables import scores_batch
 from aedetect.training import Ingested, PreparedRows
 
 if TYPE_CHECKING:
-    from aedetect.detector import Detector
+    from aedetect.detector import CalibratedScorer
 
 pytest_plugins = ["plant", "postgres", "receiver", "runs"]
 
@@ -48,7 +48,7 @@ class Learnt:
     ingested: Ingested
     prepared: PreparedRows
     trained: training.Trained
-    detector: Detector
+    detector: CalibratedScorer
 
 
 def sensors(
@@ -174,7 +174,7 @@ def detector_folder(detector, tmp_path_factory):
 def score_files():
     """Scores the files of a folder with a detector: a pandas table ordered by unit and time."""
 
-    def score_files(detector: Detector, folder) -> pd.DataFrame:
+    def score_files(detector: CalibratedScorer, folder) -> pd.DataFrame:
         schema = detector.scorer.schema
         files = find_files([str(folder)], timestamp=schema.timestamp).files
         query = Query.of(schema, files)

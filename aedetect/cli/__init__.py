@@ -48,9 +48,9 @@ app = typer.Typer(
 )
 for command in (
     read_commands.check,
-    run_commands.train,
+    run_commands.train_command,
     calibrate.calibrate,
-    run_commands.score,
+    run_commands.score_command,
     compare.compare,
     read_commands.models,
     read_commands.flags,
@@ -67,7 +67,8 @@ for command in (
     serve.trigger,
     demo.demo,
 ):
-    app.command()(command)
+    # `aedetect.train` and `aedetect.score` are other functions than the commands of that name.
+    app.command(command.__name__.removesuffix("_command"))(command)
 
 
 def _print_version(wanted: bool) -> None:

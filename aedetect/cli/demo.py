@@ -26,7 +26,7 @@ def demo() -> None:
     from aedetect.cli.show_runs import print_summary
     from aedetect.data import find_files
     from aedetect.evaluation import evaluate
-    from aedetect.events import read_events
+    from aedetect.events import read_event_table
 
     _place_sample(Path())
     settings = load_config(CONFIG)
@@ -44,7 +44,7 @@ def demo() -> None:
     out.print("\n2. Score the days that arrived since (data/smd/incoming)", style="bold")
     print_summary(run_scoring_flow(CONFIG, []))
     out.print("\n3. The most anomalous events", style="bold")
-    print_events(read_events(settings.output, suppressed=True), limit=_SHOWN)
+    print_events(read_event_table(settings.output, suppressed=True), limit=_SHOWN)
     out.print("\n4. Evaluation against the labels", style="bold")
     source = find_files(settings.input, timestamp=settings.data.timestamp)
     print_evaluation(evaluate(source, settings.output, settings.data))

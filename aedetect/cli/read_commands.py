@@ -59,7 +59,7 @@ def flags(
     from aedetect.cli.options import load_config
     from aedetect.cli.show import print_json
     from aedetect.cli.show_events import print_events, print_withdrawn
-    from aedetect.events import read_events
+    from aedetect.events import read_event_table
     from aedetect.events.table import as_events, read_withdrawn
     from aedetect.timestamps import parse_instant
 
@@ -75,7 +75,7 @@ def flags(
         else:
             print_withdrawn(gone, limit=most)
         return
-    events = read_events(settings.output, **span, suppressed=suppressed or not as_json)
+    events = read_event_table(settings.output, **span, suppressed=suppressed or not as_json)
     if as_json:
         print_json(list(as_events(events.slice(0, most))))
     else:

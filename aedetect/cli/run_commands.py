@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 SHOWN = 5  # events after scoring; `flags` shows more
 
 
-def train(config: ConfigPath, overrides: Overrides = None) -> None:
+def train_command(config: ConfigPath, overrides: Overrides = None) -> None:
     """Learn normal, calibrate the threshold, register the detector as the next version."""
     run_training_flow(config, overrides or [])
 
 
-def score(
+def score_command(
     config: ConfigPath,
     overrides: Overrides = None,
     since: Since = None,
@@ -49,7 +49,7 @@ def score(
     from aedetect.cli.show import print_json
     from aedetect.cli.show_events import print_events
     from aedetect.cli.show_runs import print_summary
-    from aedetect.events import read_events
+    from aedetect.events import read_event_table
     from aedetect.timestamps import parse_instant
 
     if reflag:
@@ -73,7 +73,7 @@ def score(
     print_summary(summary)
     if summary.flagged and summary.since is not None:
         output = load_config(config, changed).output
-        found = read_events(output, since=parse_instant(summary.since), suppressed=True)
+        found = read_event_table(output, since=parse_instant(summary.since), suppressed=True)
         print_events(found, limit=SHOWN)
 
 

@@ -1,12 +1,12 @@
 """Preparation, windows, model, scores and calibration as one thing that is saved and loaded."""
 
-from aedetect.detector.detector import Detector
+from aedetect.detector.calibrated_scorer import CalibratedScorer
 from aedetect.detector.results import Evaluated, Scored, Series
 from aedetect.detector.scorer import Scorer
 from aedetect.detector.serialization import Outline, read_outline
 
 __all__ = [
-    "Detector",
+    "CalibratedScorer",
     "Evaluated",
     "Outline",
     "Scored",

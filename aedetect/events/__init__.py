@@ -4,7 +4,7 @@ from aedetect.events.formation import form_events
 from aedetect.events.formation_state import Formation
 from aedetect.events.grouping import EventRules
 from aedetect.events.labels import Label, label_events, read_labels
-from aedetect.events.table import Event, read_events
+from aedetect.events.table import Event, read_event_table
 
 __all__ = [
     "Event",
@@ -13,6 +13,6 @@ __all__ = [
     "Label",
     "form_events",
     "label_events",
-    "read_events",
+    "read_event_table",
     "read_labels",
 ]

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aedetect.errors import OutputError
-from aedetect.events.table import read_events
+from aedetect.events.table import read_event_table
 from aedetect.output import aside, list_files, publish, written
 from aedetect.output.atomic import PART, updating
 from aedetect.output.partitions import FLAGGED
@@ -77,7 +77,7 @@ def label_events(
 
     Raises OutputError when there is no such event.
     """
-    table = read_events(output, suppressed=True)
+    table = read_event_table(output, suppressed=True)
     wanted = table.filter(pc.is_in(table["event_id"], pa.array(events, pa.string())))
     if missing := sorted(set(events) - set(wanted["event_id"].to_pylist())):
         raise OutputError(

@@ -114,7 +114,7 @@ def compare_events(
     return EventChanges(**{kind: tuple(events) for kind, events in found.items()}), vanished
 
 
-def read_events(
+def read_event_table(
     output: Path, *, since: int | None = None, until: int | None = None, suppressed: bool = False
 ) -> pa.Table:
     """Read the events that reach into [since, until) ns, the strangest first.

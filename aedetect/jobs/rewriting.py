@@ -19,7 +19,7 @@ from aedetect.data import find_files
 from aedetect.data.sources import fingerprint_files
 from aedetect.errors import SchemaMismatch
 from aedetect.jobs.scoring import resolve_model
-from aedetect.scoring import load_detector
+from aedetect.scoring import cached_detector
 from aedetect.scoring.schema_drift import schema_mismatches
 from aedetect.scoring.worker import origin_of
 
@@ -79,7 +79,7 @@ def impute_table(config: Config, *, to: Path, columns: Sequence[str], span: Span
 
 def _apply(use: _Use, config: Config, *, to: Path, columns: Sequence[str], span: Span) -> Rewritten:
     model = resolve_model(config)
-    detector = load_detector(model.folder)
+    detector = cached_detector(model.folder)
     scorer, schema = detector.scorer, detector.scorer.schema
     asked = RewriteRequest(
         features=choose_columns(schema, columns, default=use.default(schema)),

@@ -14,7 +14,7 @@ from aedetect.timestamps import format_duration
 if TYPE_CHECKING:
     from aedetect.config import Config
     from aedetect.data import Schema
-    from aedetect.detector import Detector, Scorer
+    from aedetect.detector import CalibratedScorer, Scorer
     from aedetect.training import Ingested
 
 
@@ -36,7 +36,7 @@ def run_parameters(
     return flat
 
 
-def run_metrics(ingested: Ingested, detector: Detector) -> dict[str, float]:
+def run_metrics(ingested: Ingested, detector: CalibratedScorer) -> dict[str, float]:
     """Return what the calibration came to, in numbers."""
     scores, threshold = detector.calibration.scores, detector.calibration.threshold
     return {

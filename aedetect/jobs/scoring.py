@@ -24,7 +24,7 @@ from aedetect.output.atomic import sweep
 from aedetect.output.catalog import check_owner, withdraw_files
 from aedetect.output.filesystem import is_remote
 from aedetect.output.partitions import EVENTS, FLAGGED, SCORES, Span
-from aedetect.scoring import Model, Plan, Summary, Unit, load_detector, make_plan
+from aedetect.scoring import Model, Plan, Summary, Unit, cached_detector, make_plan
 from aedetect.scoring.input_cache import read_input_cache, write_input_cache
 from aedetect.scoring.input_changes import find_input_changes
 from aedetect.scoring.plan import time_extent
@@ -94,7 +94,7 @@ def plan_run(
     when forced, all. The scratch folder must stay until they are computed.
     """
     output, by = config.output, config.scoring.partition
-    detector = load_detector(model.folder)
+    detector = cached_detector(model.folder)
     scorer = detector.scorer
     cache = read_input_cache(output, timestamp=scorer.schema.timestamp)
     found = find_files(config.input, timestamp=scorer.schema.timestamp, known=cache.files)

@@ -35,14 +35,14 @@ from aedetect.jobs.scoring import resolve_model
 from aedetect.output import aside, publish, written
 from aedetect.output.atomic import updating, withdraw
 from aedetect.output.filesystem import forget_listings, is_remote
-from aedetect.scoring import load_detector
+from aedetect.scoring import cached_detector
 from aedetect.timestamps import format_instant
 
 if TYPE_CHECKING:
     from aedetect.applications import Embeddings
     from aedetect.config import Config
     from aedetect.data import SourceFile
-    from aedetect.detector import Detector, Scorer
+    from aedetect.detector import CalibratedScorer, Scorer
     from aedetect.scoring import Model
 
 _ENGINE_MB = 1_000  # memory of DuckDB while rows are ordered
@@ -76,7 +76,7 @@ class Similar:
 def find_similar(config: Config, *, entity: str, moment: int, most: int) -> Similar:
     """Return the past windows most like the one that ends at a moment (ns) of an entity."""
     model = resolve_model(config)
-    detector = load_detector(model.folder)
+    detector = cached_detector(model.folder)
     with _history(config, detector, Path(model.folder)) as history:
         return _found(model, history, entity=entity, moment=moment, most=most)
 
@@ -133,7 +133,7 @@ def locate_window(history: Embeddings, *, entity: str, moment: int) -> int:
 
 
 @contextmanager
-def _history(config: Config, detector: Detector, folder: Path) -> Iterator[Embeddings]:
+def _history(config: Config, detector: CalibratedScorer, folder: Path) -> Iterator[Embeddings]:
     """Give the codes of all windows, made anew when they are not those of these files."""
     schema = detector.scorer.schema
     inputs = config.input if config.scoring.input else ()

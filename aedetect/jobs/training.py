@@ -21,7 +21,7 @@ from aedetect.calibration import fit_calibration as choose_threshold
 from aedetect.calibration.calibration import log_calibration
 from aedetect.calibration.feature_limits import fit_limits
 from aedetect.calibration.forecast import Timing
-from aedetect.detector import Detector, Scorer, Series
+from aedetect.detector import CalibratedScorer, Scorer, Series
 from aedetect.detector.residuals import Residuals
 from aedetect.detector.score_functions import learn_residuals
 from aedetect.events import EventRules
@@ -118,7 +118,7 @@ def _trimmed(
 
 def calibrate_detector(
     config: Config, ingested: Ingested, prepared: PreparedRows, trained: Trained
-) -> Detector:
+) -> CalibratedScorer:
     """Score the held-out windows and choose the threshold that they support."""
     scorer, series = trained.scorer, series_of(ingested, prepared)
     asked = np.zeros(len(series.back), dtype=np.bool_)
@@ -141,13 +141,13 @@ def calibrate_detector(
         rate=calibration.threshold.rate,
     )
     log_calibration(calibration)
-    return Detector(
+    return CalibratedScorer(
         scorer=scorer, calibration=replace(calibration, limits=limits), config_hash=config.hash
     )
 
 
 def register_detector(
-    config: Config, ingested: Ingested, trained: Trained, detector: Detector
+    config: Config, ingested: Ingested, trained: Trained, detector: CalibratedScorer
 ) -> registry.Registered:
     """Register the detector with everything that one needs to know about how it came to be."""
     record = TrainingRecord(
@@ -177,14 +177,19 @@ def _texts(trained: Trained) -> dict[str, str]:
     return {SUSPECT_ROWS_FILE: json.dumps([asdict(each) for each in trained.distrusted], indent=1)}
 
 
-def run_training(config: Config) -> tuple[Detector, registry.Registered]:
+def run_training(config: Config) -> tuple[CalibratedScorer, registry.Registered]:
     """Train, calibrate and register in this process."""
     with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
-        ingested = ingest_rows(config, Path(folder))
-        prepared = prepare_rows(config, ingested, Path(folder))
-        trained = train_scorer(config, ingested, prepared)
-        detector = calibrate_detector(config, ingested, prepared, trained)
+        ingested, trained, detector = train_detector(config, Path(folder))
         return detector, register_detector(config, ingested, trained, detector)
+
+
+def train_detector(config: Config, scratch: Path) -> tuple[Ingested, Trained, CalibratedScorer]:
+    """Train and calibrate with a scratch folder, and register nothing."""
+    ingested = ingest_rows(config, scratch)
+    prepared = prepare_rows(config, ingested, scratch)
+    trained = train_scorer(config, ingested, prepared)
+    return ingested, trained, calibrate_detector(config, ingested, prepared, trained)
 
 
 def series_of(ingested: Ingested, prepared: PreparedRows) -> Series:

@@ -11,7 +11,7 @@ import pandas as pd
 from pandas.api.types import is_object_dtype
 
 from aedetect.data import Schema
-from aedetect.detector import Detector
+from aedetect.detector import CalibratedScorer
 from aedetect.scoring import score_frame
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def served_detector() -> "PythonModel":
 
         def load_context(self, context: "PythonModelContext") -> None:
             """Load the detector that was logged with the model."""
-            self._detector = Detector.load(Path(context.artifacts["detector"]))
+            self._detector = CalibratedScorer.load(Path(context.artifacts["detector"]))
 
         def predict(
             self, context: object, model_input: pd.DataFrame, params: object = None

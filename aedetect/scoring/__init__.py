@@ -4,14 +4,14 @@ from aedetect.scoring.frames import score_frame
 from aedetect.scoring.plan import Plan, Unit, make_plan
 from aedetect.scoring.rows import score_rows
 from aedetect.scoring.summary import Summary
-from aedetect.scoring.worker import Model, load_detector
+from aedetect.scoring.worker import Model, cached_detector
 
 __all__ = [
     "Model",
     "Plan",
     "Summary",
     "Unit",
-    "load_detector",
+    "cached_detector",
     "make_plan",
     "score_frame",
     "score_rows",

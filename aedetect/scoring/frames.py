@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -10,28 +10,42 @@ import pyarrow.compute as pc
 
 from aedetect.arrays import Float64, Int64
 from aedetect.data import Feature, Rows, Schema
+from aedetect.data.pandas_columns import (
+    arrow_column,
+    missing_columns,
+    object_column,
+    with_index_columns,
+)
 from aedetect.data.reader import text_codes
 from aedetect.data.schema import kind_of
 from aedetect.errors import SchemaMismatch
+from aedetect.explain import rank_causes
 from aedetect.scoring.rows import score_rows
 from aedetect.scoring.tables import scores_batch
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from aedetect.detector import Detector
+    from aedetect.detector import CalibratedScorer, Scored
 
+_VERDICTS = ["timestamp", "entity", "score", "p_value", "verdict", "reason"]
 _NO_TIME = "timestamp is missing"
 
 
-def score_frame(detector: Detector, frame: pd.DataFrame) -> pd.DataFrame:
+def score_frame(
+    detector: CalibratedScorer, frame: pd.DataFrame, *, causes: bool = False
+) -> pd.DataFrame:
     """Return timestamp, entity, score, p_value, verdict and reason for each row, in its order.
+
+    With `causes` also what each anomalous row is blamed on, as in `flagged/`: a list of
+    `{"feature", "share", "observed", "expected"}`, the largest share first; None for other rows.
 
     The rows need no order. The context of a row is what the frame holds of its entity before it.
     Raises SchemaMismatch when a column is missing or of another type than was learnt.
     """
     schema = detector.scorer.schema
-    table = pa.table({name: _column(frame[name], name) for name in _present(schema, frame)})
+    frame = with_index_columns(frame, (schema.timestamp, schema.entity or ""))
+    table = pa.table({name: arrow_column(frame[name], name) for name in _present(schema, frame)})
     _check(schema, table)
     moments = table[schema.timestamp]
     time = moments.cast(pa.timestamp("ns", tz=getattr(moments.type, "tz", None)))
@@ -39,40 +53,37 @@ def score_frame(detector: Detector, frame: pd.DataFrame) -> pd.DataFrame:
     known = table.take(pa.array(dated))
     rows, order = _ordered(schema, known, time.take(pa.array(dated)))
     scored = score_rows(detector, rows, np.ones(len(rows), dtype=np.bool_))
-    verdicts = scores_batch(rows, scored, moments.type)
+    verdicts = pa.Table.from_batches([scores_batch(rows, scored, moments.type)])
+    if causes:
+        verdicts = verdicts.append_column("causes", _causes(detector, rows, scored))
     place = dated[order]
     back = np.full(len(frame), -1)
     back[place] = np.arange(len(place))
-    result = pa.Table.from_batches([verdicts]).take(pa.array(back, mask=back < 0))
-    answered: pd.DataFrame = _with_undated(result, schema, table).to_pandas()
+    result = verdicts.take(pa.array(back, mask=back < 0))
+    answered: pd.DataFrame = _with_undated(result.select(_VERDICTS), schema, table).to_pandas()
+    if causes:
+        answered["causes"] = object_column(result["causes"].to_pylist())
     return answered
+
+
+def _causes(detector: CalibratedScorer, rows: Rows, scored: Scored) -> pa.ListArray:
+    """Return what the anomalous rows are blamed on, null for the others: (R,)."""
+    values = rows.take(scored.flagged).values  # noqa: PD011 - not those of a DataFrame
+    ranked = rank_causes(detector.scorer.preparation, scored, values)
+    place = np.full(len(rows), -1)
+    place[scored.flagged] = np.arange(len(scored.flagged))
+    return ranked.take(pa.array(place, mask=place < 0))
 
 
 def _present(schema: Schema, frame: pd.DataFrame) -> list[str]:
     """Return the columns that are needed; raise SchemaMismatch when one is missing."""
     needed = [schema.timestamp, *([schema.entity] if schema.entity else []), *schema.names]
-    if missing := [name for name in needed if name not in frame.columns]:
+    if missing := missing_columns(frame, needed):
         raise SchemaMismatch(
             f"the table must have the columns {', '.join(needed)}, but it lacks "
             f"{', '.join(missing)}: add them"
         )
     return needed
-
-
-def _column(column: pd.Series[Any], name: str) -> pa.Array:
-    """Return a column as Arrow has it; raise SchemaMismatch when its values are of many types."""
-    zone = getattr(column.dtype, "tz", None)
-    try:
-        if zone is None:
-            return pa.array(column, from_pandas=True)
-        # With the zone still on it, pandas 3.1 warns of what pyarrow does to get at the values.
-        moments = pa.array(column.dt.tz_convert(None), from_pandas=True)
-        zoned = pa.timestamp(moments.type.unit, tz=pa.lib.tzinfo_to_string(zone))
-        return moments.cast(pa.int64()).cast(zoned)
-    except pa.ArrowException as error:
-        raise SchemaMismatch(
-            f'column "{name}" must hold values of one type ({error}): cast it'
-        ) from error
 
 
 def _check(schema: Schema, table: pa.Table) -> None:

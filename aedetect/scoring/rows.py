@@ -16,13 +16,16 @@ from aedetect.timestamps import format_duration
 if TYPE_CHECKING:
     from aedetect.arrays import Bool, Int64
     from aedetect.data import Rows
-    from aedetect.detector import Detector, Evaluated, Scorer
+    from aedetect.detector import CalibratedScorer, Evaluated, Scorer
 
 _QUIET_BY_DEFAULT = Suppression()
 
 
 def score_rows(
-    detector: Detector, rows: Rows, wanted: Bool, suppression: Suppression = _QUIET_BY_DEFAULT
+    detector: CalibratedScorer,
+    rows: Rows,
+    wanted: Bool,
+    suppression: Suppression = _QUIET_BY_DEFAULT,
 ) -> Scored:
     """Score the wanted rows (R,); the others are context. What comes out covers wanted rows only.
 
@@ -88,7 +91,7 @@ def _explained(
     return expected, blame_features(scorer, *cells, ends[strange])
 
 
-def _rows_back(detector: Detector, rows: Rows, prepared: Prepared) -> Int64:
+def _rows_back(detector: CalibratedScorer, rows: Rows, prepared: Prepared) -> Int64:
     return positions(
         rows.time,
         starts=rows.starts,
@@ -98,7 +101,7 @@ def _rows_back(detector: Detector, rows: Rows, prepared: Prepared) -> Int64:
 
 
 def _reasons(
-    detector: Detector, rows: Rows, prepared: Prepared, back: Int64
+    detector: CalibratedScorer, rows: Rows, prepared: Prepared, back: Int64
 ) -> tuple[tuple[str, ...], Int32]:
     """Return every reason there can be, and the index of each row's, should it not be scored.
 
@@ -134,7 +137,7 @@ def _reasons(
     return (*fixed, *stale, *infinite, "duplicate timestamp"), reason
 
 
-def _nameless(detector: Detector, rows: Rows) -> Bool:
+def _nameless(detector: CalibratedScorer, rows: Rows) -> Bool:
     """Return which rows lack the entity that they should have: they may be of many: (R,)."""
     needed = detector.scorer.schema.entity is not None
     nameless = np.array([needed and name is None for name in rows.names], dtype=np.bool_)

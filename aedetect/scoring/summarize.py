@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aedetect.scoring.schema_drift import column_changes, undated
 from aedetect.scoring.summary import Summary, alerts_of, format_moment, warnings_of
-from aedetect.scoring.worker import ComputedPartition, Deferred, Model, load_detector, total
+from aedetect.scoring.worker import ComputedPartition, Deferred, Model, cached_detector, total
 
 if TYPE_CHECKING:
     from aedetect.data import Source
@@ -33,7 +33,7 @@ def summarize_input(
     Of all files found the source holds those that can be scored; `unfit` says of files why the
     model cannot score them, and the others that are missing were not readable.
     """
-    detector = load_detector(model.folder)
+    detector = cached_detector(model.folder)
     scorer = detector.scorer
     changed = {*arrived.new, *arrived.changed}
     looked_at = [file for file in source.files if file.name in changed]

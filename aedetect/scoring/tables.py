@@ -17,7 +17,7 @@ from aedetect.output.schemas import (
 
 if TYPE_CHECKING:
     from aedetect.data import Rows
-    from aedetect.detector import Detector, Scored
+    from aedetect.detector import CalibratedScorer, Scored
     from aedetect.output import Origin
 
 # How many times rarer than a row at the threshold: from there on a warning, and critical.
@@ -39,7 +39,7 @@ def scores_batch(rows: Rows, scored: Scored, time: pa.DataType) -> pa.RecordBatc
 
 
 def flagged_batch(
-    table: pa.RecordBatch, *, rows: Rows, scored: Scored, detector: Detector, origin: Origin
+    table: pa.RecordBatch, *, rows: Rows, scored: Scored, detector: CalibratedScorer, origin: Origin
 ) -> pa.RecordBatch:
     """Take the flagged rows and add what explains them. Events are not formed yet: no event_id."""
     chosen = pa.array(scored.flagged)

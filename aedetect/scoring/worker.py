@@ -13,7 +13,7 @@ import numpy as np
 from aedetect.calibration.serialization import newest_version
 from aedetect.data import Query, Rows, open_engine, read_rows
 from aedetect.data.sources import SetAside, rewritten, touched
-from aedetect.detector import Detector, Scored
+from aedetect.detector import CalibratedScorer, Scored
 from aedetect.errors import UnreadableFile
 from aedetect.output import Origin, aside, locked, publish, written
 from aedetect.output.atomic import TableWriter, withdraw
@@ -50,7 +50,7 @@ class ComputedPartition:
     suppressed: dict[str, int]  # by reason
 
 
-def load_detector(folder: str) -> Detector:
+def cached_detector(folder: str) -> CalibratedScorer:
     """Load a detector once a process, and again when it has a new calibration."""
     return _loaded(folder, newest_version(Path(folder)))
 
@@ -64,11 +64,11 @@ class Deferred:
 
 
 @lru_cache(maxsize=4)
-def _loaded(folder: str, _calibration: int | None) -> Detector:
-    return Detector.load(Path(folder))
+def _loaded(folder: str, _calibration: int | None) -> CalibratedScorer:
+    return CalibratedScorer.load(Path(folder))
 
 
-def origin_of(model: Model, detector: Detector, inputs: Mapping[str, str]) -> Origin:
+def origin_of(model: Model, detector: CalibratedScorer, inputs: Mapping[str, str]) -> Origin:
     """Say what an output is made from: the model, and input files by name and fingerprint."""
     return Origin(
         model_name=model.name,
@@ -89,7 +89,7 @@ def compute_partition(unit: Unit, *, model: Model, output: Path) -> ComputedPart
     leaves the old footer, and the next run computes the partition again. Raises UnreadableFile, and
     leaves the partition as it is, when a file cannot be read to its end or was replaced meanwhile.
     """
-    detector = load_detector(model.folder)
+    detector = cached_detector(model.folder)
     origin = origin_of(model, detector, unit.inputs)
     unit = replace(unit, files=touched(unit.files, unit.inputs))
     with written(output), aside(output) as folder:
@@ -115,7 +115,9 @@ def _check_unchanged(unit: Unit) -> None:
         )
 
 
-def _write(unit: Unit, detector: Detector, origin: Origin, folder: Path) -> ComputedPartition:
+def _write(
+    unit: Unit, detector: CalibratedScorer, origin: Origin, folder: Path
+) -> ComputedPartition:
     """Score the partition's rows into two files of a folder."""
     time = time_type(unit.files)
     schemas = {SCORES: scores_schema(time), FLAGGED: flagged_schema(time)}
@@ -146,7 +148,7 @@ def _write(unit: Unit, detector: Detector, origin: Origin, folder: Path) -> Comp
     )
 
 
-def _batches(unit: Unit, detector: Detector, folder: Path) -> Iterator[tuple[Rows, Bool]]:
+def _batches(unit: Unit, detector: CalibratedScorer, folder: Path) -> Iterator[tuple[Rows, Bool]]:
     """Yield rows with those around them that count, and which are the partition's own turn."""
     scorer, own = detector.scorer, unit.partition
     schema, lookback, lookahead = scorer.schema, scorer.lookback, scorer.lookahead

@@ -9,7 +9,7 @@ from aedetect.calibration import HeldOut
 from aedetect.calibration.confirmed_events import with_confirmed
 from aedetect.config import make_config
 from aedetect.errors import CalibrationRefused
-from aedetect.events import label_events, read_events, read_labels
+from aedetect.events import label_events, read_event_table, read_labels
 from aedetect.events.labels import CONFIRMED, FALSE_ALARM
 from aedetect.jobs.backtest import run_backtest
 from aedetect.output.partitions import Span
@@ -19,7 +19,7 @@ from aedetect.output.partitions import Span
 def scored(plant):
     """A plant with scores, and its largest event."""
     plant.score()
-    events = read_events(plant.output, suppressed=True).to_pylist()
+    events = read_event_table(plant.output, suppressed=True).to_pylist()
     return plant, max(events, key=lambda event: event["rows"])
 
 

@@ -13,7 +13,7 @@ import pytest
 from aedetect.calibration import HeldOut, fit_calibration
 from aedetect.calibration.serialization import newest_version, read_later, write_calibration
 from aedetect.calibration.settings import CalibrationSettings
-from aedetect.detector import Detector
+from aedetect.detector import CalibratedScorer
 from aedetect.errors import BrokenDetector
 from aedetect.scoring import score_frame
 
@@ -71,7 +71,7 @@ def test_the_newest_complete_one_applies(detector, tmp_path):
     write_calibration(detector.calibration, tmp_path / "calibrations" / "11")
     (tmp_path / "calibrations" / "11" / "calibration.json").unlink()
     assert newest_version(tmp_path) == 10
-    assert Detector.load(tmp_path).calibration.version == 10
+    assert CalibratedScorer.load(tmp_path).calibration.version == 10
 
 
 def test_a_damaged_calibration_is_refused(detector, tmp_path):
@@ -80,7 +80,7 @@ def test_a_damaged_calibration_is_refused(detector, tmp_path):
     write_calibration(replace(detector.calibration, version=2), tmp_path / "calibrations" / "2")
     (tmp_path / "calibrations" / "2" / "calibration.json").write_text("{")
     with pytest.raises(BrokenDetector, match="cannot be read"):
-        Detector.load(tmp_path)
+        CalibratedScorer.load(tmp_path)
 
 
 @pytest.mark.parametrize("score", ["mse", "standardized"])

@@ -16,12 +16,12 @@ from aedetect.config import make_config
 from aedetect.data import Query, find_files, open_engine, read_rows
 from aedetect.errors import NoData
 from aedetect.evaluation.metrics import evaluate
-from aedetect.events import read_events
+from aedetect.events import read_event_table
 from aedetect.jobs import rewriting, scoring, similarity
 from aedetect.jobs.dataset import ingest_rows
 from aedetect.jobs.quality import assess_input
 from aedetect.output.partitions import Span
-from aedetect.scoring import load_detector
+from aedetect.scoring import cached_detector
 
 NAMES = (
     "d2",
@@ -206,13 +206,13 @@ def test_every_row_is_scored_once(plant):
     days = {path.parent.name for path in (config.output / "scores").rglob("*.parquet")}
     assert days == {f"date=2026-01-0{day}" for day in range(3, 7)}
     assert scoring.run_scoring(config).rows == 0
-    assert read_events(config.output)["severity"].to_pylist().count("critical") == 4
+    assert read_event_table(config.output)["severity"].to_pylist().count("critical") == 4
 
 
 def test_check_and_evaluation_read_what_was_scored(plant):
     """No problem, and a label for every row."""
     config, _ = plant
-    schema = load_detector(scoring.resolve_model(config).folder).scorer.schema
+    schema = cached_detector(scoring.resolve_model(config).folder).scorer.schema
     assert assess_input(config, schema).problems == ()
     source = find_files(config.input, timestamp="time")
     evaluation = evaluate(source, config.output, config.data)

@@ -20,7 +20,7 @@ from plant import DAYS, contents, settings, table, verdicts, write
 import aedetect
 from aedetect import registry
 from aedetect.config import make_config
-from aedetect.detector import Detector
+from aedetect.detector import CalibratedScorer
 from aedetect.detector.file_checks import check_weights
 from aedetect.detector.serialization import CALIBRATION, DETECTOR, WEIGHTS
 from aedetect.errors import AedetectError, BrokenDetector, ConfigError, UnknownModel
@@ -63,7 +63,7 @@ def test_a_pickle_in_place_of_weights_is_refused(folder, tmp_path):
     ):
         plant(folder / WEIGHTS)
         with pytest.raises(BrokenDetector, match="cannot be read"):
-            Detector.load(folder)
+            CalibratedScorer.load(folder)
         assert not mark.exists()
 
 
@@ -72,7 +72,7 @@ def test_a_pickle_in_place_of_the_other_files_is_refused(folder, tmp_path, name)
     """They are JSON and Parquet, or nothing."""
     (folder / name).write_bytes(pickle.dumps(Payload(tmp_path / "ran")))
     with pytest.raises(BrokenDetector):
-        Detector.load(folder)
+        CalibratedScorer.load(folder)
     assert not (tmp_path / "ran").exists()
 
 
@@ -87,7 +87,7 @@ def test_a_pickle_inside_the_parquet_file_is_left_alone(folder, tmp_path):
     fields = [field.with_metadata(payload) for field in held_out.schema]
     pq.write_table(held_out.cast(pa.schema(fields)), path)
     with suppress(BrokenDetector):  # refused is as good
-        Detector.load(folder)
+        CalibratedScorer.load(folder)
     assert not (tmp_path / "ran").exists()
 
 
@@ -98,14 +98,14 @@ def test_links_out_of_the_folder_are_refused(folder, tmp_path, name):
     (folder / name).rename(outside)
     (folder / name).symlink_to(outside)
     with pytest.raises(BrokenDetector, match=rf"{name} is a link that leads out"):
-        Detector.load(folder)
+        CalibratedScorer.load(folder)
 
 
 def test_links_inside_the_folder_are_files_like_others(folder):
     """As in stores that keep files by their hash."""
     (folder / WEIGHTS).rename(folder / "blob")
     (folder / WEIGHTS).symlink_to("blob")
-    Detector.load(folder)
+    CalibratedScorer.load(folder)
 
 
 def test_pipes_are_refused(folder):
@@ -113,7 +113,7 @@ def test_pipes_are_refused(folder):
     (folder / CALIBRATION).unlink()
     os.mkfifo(folder / CALIBRATION)
     with pytest.raises(BrokenDetector, match="neither a file nor a folder"):
-        Detector.load(folder)
+        CalibratedScorer.load(folder)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_made_up_sizes_cost_no_memory(folder, sizes):
     described["model"]["sizes"] |= sizes
     (folder / DETECTOR).write_text(json.dumps(described))
     with pytest.raises(BrokenDetector, match="cannot be read"):
-        Detector.load(folder)
+        CalibratedScorer.load(folder)
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
@@ -175,7 +175,7 @@ def test_any_tampering_with_the_description_is_refused_or_harmless(folder, tmp_p
             inner[path[-1]] = junk
             (folder / DETECTOR).write_text(json.dumps(described))
             with suppress(AedetectError):
-                Detector.load(folder)
+                CalibratedScorer.load(folder)
     assert contents(tmp_path).keys() == before
 
 
@@ -187,7 +187,7 @@ def test_names_in_a_detector_are_no_paths(folder, tmp_path, make_frame):
     before = contents(tmp_path).keys()
     frame = make_frame(rows=50)
     frame["unit"] = frame["unit"].replace("east", UP)
-    scored = score_frame(Detector.load(folder), frame)
+    scored = score_frame(CalibratedScorer.load(folder), frame)
     assert scored.loc[scored["entity"] == UP, "score"].notna().sum() > 40
     assert contents(tmp_path).keys() == before
 
@@ -235,7 +235,7 @@ def test_a_pickle_beside_the_registered_detector_is_not_read(plant, tmp_path):
     (tmp_path / "elsewhere" / WEIGHTS).unlink()
     (tmp_path / "elsewhere" / WEIGHTS).symlink_to("/etc/hostname")
     with pytest.raises(BrokenDetector, match="leads out of the folder"):
-        Detector.load(saved)
+        CalibratedScorer.load(saved)
 
 
 NAMES = ["../../escaped", "/etc/escaped", "a/b/../../..", "..", "", "C:\\x", "x'\"; --", "é\n\t"]

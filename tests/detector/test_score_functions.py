@@ -8,57 +8,31 @@ import numpy as np
 import pytest
 
 from aedetect.calibration.settings import ScoreName
-from aedetect.detector.reconstruction import CHUNK
 from aedetect.detector.residuals import NATS
 from aedetect.detector.score_functions import PARTS, combined, learn_residuals
+from aedetect.testing import SCORE_CHECKS, score_case
 
 OWNER = np.array([0, 1, 1, 2, 3])  # the second of four features is a category
 FIRST = np.array([0, 1, 3, 4])
 WORST = 2
 
 
-@pytest.fixture(scope="module")
-def history():
-    """Residuals of two entities: correlated, of different size, some not observed."""
-    random = np.random.default_rng(0)
-    mixing = random.normal(size=(5, 5))
-    residual = (random.normal(size=(6000, 5)) @ mixing).astype(np.float32)
-    entity = np.repeat(np.array([0, 1], dtype=np.int32), 3000)
-    residual[entity == 1] *= 3
-    return residual, seen_of(random.random((6000, 4)) > 0.1), entity
-
-
-def seen_of(features):
-    """Spread what is observed of features over their columns: (N, 4) -> (N, 5)."""
-    return features[:, OWNER]
-
-
 @pytest.fixture(scope="module", params=PARTS)
-def name(request):
+def case(request):
     """One score after the other."""
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def learnt(name, history):
-    """What the score needs."""
-    return learn_residuals(name, *history, entities=2, owner=OWNER)
-
-
-@pytest.fixture
-def fresh():
-    """Residuals to score, more than a chunk of them."""
-    random = np.random.default_rng(1)
-    count = CHUNK + 100
-    residual = random.normal(scale=3, size=(count, 5)).astype(np.float32)
-    entity = (np.arange(count) % 2).astype(np.int32)
-    return residual, seen_of(random.random((count, 4)) > 0.2), entity
+    return score_case(request.param)
 
 
 def score(name, residual, seen, entity, learnt):
     """Parts and score."""
     parts = PARTS[name](residual.copy(), seen, entity, learnt, OWNER)
     return parts, combined(name, parts, seen[:, FIRST].sum(axis=1), worst=WORST)
+
+
+@pytest.mark.parametrize("check", SCORE_CHECKS, ids=lambda check: check.__name__)
+def test_every_score(check, case):
+    """Every check holds for every score."""
+    check(case)
 
 
 def test_every_score_has_its_parts():
@@ -93,10 +67,11 @@ def reference(name, row, seen, code, learnt):
     return np.array(parts) * seen[FIRST]
 
 
-def test_parts_are_those_of_a_slow_reference(name, learnt, fresh):
+def test_parts_are_those_of_a_slow_reference(case):
     """Row by row, cell by cell."""
-    residual, seen, entity = fresh
-    parts, scores = score(name, *fresh, learnt)
+    name, learnt = case.name, case.learnt
+    residual, seen, entity = case.fresh.residual, case.fresh.seen, case.fresh.entity
+    parts, scores = case.score(case.fresh)
     for row in range(0, len(residual), 7):
         expected = reference(name, residual[row].astype(float), seen[row], entity[row], learnt)
         np.testing.assert_allclose(parts[row], expected, rtol=1e-4, atol=1e-5)
@@ -106,57 +81,11 @@ def test_parts_are_those_of_a_slow_reference(name, learnt, fresh):
         assert scores[row] == pytest.approx(sum(largest) / most, rel=1e-4, abs=1e-5)
 
 
-def test_parts_are_never_negative(name, learnt, fresh):
-    """So that shares of a cause add up."""
-    parts, scores = score(name, *fresh, learnt)
-    assert (parts >= 0).all()
-    assert (scores >= 0).all()
-    assert parts.dtype == scores.dtype == np.float32
-
-
-def test_what_was_not_observed_does_not_count(name, learnt, fresh):
-    """Whatever stands there, and its part is 0."""
-    residual, seen, entity = fresh
-    other = np.where(seen, residual, np.float32(1e6))
-    parts, scores = score(name, *fresh, learnt)
-    parts_other, scores_other = score(name, other, seen, entity, learnt)
-    assert parts_other.tobytes() == parts.tobytes()
-    assert scores_other.tobytes() == scores.tobytes()
-    assert not parts[~seen[:, FIRST]].any()
-
-
-def test_a_score_grows_with_the_residual_without_limit(name, learnt, history):
-    """Far beyond the largest that was learnt from, and for each feature alone."""
-    for column in range(len(OWNER)):
-        sizes = np.append(np.linspace(0, 100, 60), [1e3, 1e6]) * np.abs(history[0]).max()
-        residual = np.zeros((len(sizes), 5), dtype=np.float32)
-        residual[:, column] = sizes
-        seen, entity = np.ones(residual.shape, dtype=bool), np.ones(len(sizes), dtype=np.int32)
-        scores = score(name, residual, seen, entity, learnt)[1]
-        assert (np.diff(scores) > 0).all()
-        assert scores[-1] > 900 * scores[-2]
-
-
-def test_a_score_does_not_depend_on_the_rows_beside_it(name, learnt, fresh):
-    """Bitwise, in any order and number."""
-    parts, scores = score(name, *fresh, learnt)
-    for chosen in ([5], np.arange(CHUNK + 100)[::-1], np.arange(3, CHUNK + 4), np.arange(37)):
-        few_parts, few = score(name, *(each[chosen] for each in fresh), learnt)
-        assert few.tobytes() == scores[chosen].tobytes()
-        assert few_parts.tobytes() == parts[chosen].tobytes()
-
-
-def test_no_rows_have_no_scores(name, learnt, fresh):
-    """An empty batch is one too."""
-    parts, scores = score(name, *(each[:0] for each in fresh), learnt)
-    assert parts.shape == (0, 4)
-    assert scores.shape == (0,)
-
-
-def test_standardized_takes_the_size_of_the_entity(history):
+def test_standardized_takes_the_size_of_the_entity():
     """A residual that is three times as large in an entity that always is scores the same."""
-    learnt = learn_residuals("standardized", *history, entities=2, owner=OWNER)
-    residual = np.repeat(history[0][:1], 2, axis=0)
+    case = score_case("standardized")
+    learnt = case.learnt
+    residual = np.repeat(case.history.residual[:1], 2, axis=0)
     residual[1] *= learnt.size[1] / learnt.size[0]
     seen, entity = np.ones(residual.shape, dtype=bool), np.array([0, 1], dtype=np.int32)
     scores = score("standardized", residual, seen, entity, learnt)[1]

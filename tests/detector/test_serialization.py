@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aedetect.detector import Detector
+from aedetect.detector import CalibratedScorer
 from aedetect.detector.score_functions import PARTS
 from aedetect.detector.serialization import CALIBRATION, DETECTOR, WEIGHTS
 from aedetect.errors import BrokenDetector
@@ -50,7 +50,7 @@ def test_what_is_loaded_scores_as_what_was_saved(make_frame, train_on, tmp_path,
         calibration={"score": "standardized"},
     ).detector
     detector.save(tmp_path / "saved")
-    loaded = Detector.load(tmp_path / "saved")
+    loaded = CalibratedScorer.load(tmp_path / "saved")
     pd.testing.assert_frame_equal(score_frame(loaded, frame), score_frame(detector, frame))
     assert loaded.calibration.threshold == detector.calibration.threshold
     assert loaded.scorer.schema == detector.scorer.schema
@@ -65,7 +65,7 @@ def test_a_loaded_score_is_the_saved_one(make_frame, train_on, tmp_path, score):
     options = {"score": score, "worst": 2, "alignment": "centered", "smooth": 3}
     detector = train_on(frame, calibration=options, prepare={"min_observed": 0.9}).detector
     detector.save(tmp_path / "saved")
-    loaded = Detector.load(tmp_path / "saved")
+    loaded = CalibratedScorer.load(tmp_path / "saved")
     pd.testing.assert_frame_equal(score_frame(loaded, frame), score_frame(detector, frame))
     assert {name: getattr(loaded.scorer, name) for name in options} == options
     assert loaded.scorer.preparation.min_observed == 3
@@ -76,7 +76,7 @@ def test_an_absent_file_is_refused(folder, name):
     """The folder is named, and the remedy."""
     (folder / name).unlink()
     with pytest.raises(BrokenDetector, match=r"saved cannot be read.*train and register it again"):
-        Detector.load(folder)
+        CalibratedScorer.load(folder)
 
 
 @pytest.mark.parametrize("name", [DETECTOR, WEIGHTS, CALIBRATION])
@@ -87,7 +87,7 @@ def test_a_truncated_file_is_refused(folder, name, keep):
     cut = content[:keep] if name != DETECTOR else content[: keep - 1 if keep < 0 else keep]
     (folder / name).write_bytes(cut)
     with pytest.raises(BrokenDetector, match="cannot be read"):
-        Detector.load(folder)
+        CalibratedScorer.load(folder)
 
 
 @pytest.mark.parametrize("text", ["[]", "null", "{}", '{"format": 99}'])
@@ -95,7 +95,7 @@ def test_a_description_of_another_format_is_refused(folder, text):
     """Whatever JSON it is."""
     (folder / DETECTOR).write_text(text)
     with pytest.raises(BrokenDetector, match="must be of format 2"):
-        Detector.load(folder)
+        CalibratedScorer.load(folder)
 
 
 @pytest.mark.parametrize(
@@ -131,4 +131,4 @@ def test_a_description_that_does_not_fit_is_refused(folder, path, value):
     place[path[-1]] = value
     (folder / DETECTOR).write_text(json.dumps(described))
     with pytest.raises(BrokenDetector, match="cannot be read"):
-        Detector.load(folder)
+        CalibratedScorer.load(folder)

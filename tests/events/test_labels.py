@@ -11,7 +11,7 @@ import pytest
 from plant import table, write
 
 from aedetect.errors import OutputError
-from aedetect.events import Label, label_events, read_events, read_labels
+from aedetect.events import Label, label_events, read_event_table, read_labels
 from aedetect.events.labels import CONFIRMED, FALSE_ALARM, forget_labels, write_labels
 from aedetect.events.table import as_events
 
@@ -50,7 +50,7 @@ def test_a_label_knows_where_its_event_lies(plant):
     """Entity and both ends, and how much before it the rows are judged from."""
     summary = plant.score()
     assert summary.flagged
-    event = next(as_events(read_events(plant.output)))
+    event = next(as_events(read_event_table(plant.output)))
     said = label(plant, [event.event_id])[event.event_id]
     assert said.entity == event.entity
     assert pd.Timestamp(said.start) == pd.Timestamp(event.start)
@@ -61,7 +61,7 @@ def test_a_label_knows_where_its_event_lies(plant):
 def test_a_second_opinion_replaces_the_first(plant):
     """One event has one label, the last, and others keep theirs."""
     plant.score()
-    first, second = read_events(plant.output, suppressed=True)["event_id"].to_pylist()[:2]
+    first, second = read_event_table(plant.output, suppressed=True)["event_id"].to_pylist()[:2]
     label(plant, [first, second])
     said = label(plant, [first], CONFIRMED)
     assert {each: said[each].opinion for each in said} == {first: CONFIRMED, second: FALSE_ALARM}
@@ -72,7 +72,7 @@ def test_a_second_opinion_replaces_the_first(plant):
 def test_unknown_events_are_refused(plant):
     """Nothing is kept then, not even of known ones."""
     plant.score()
-    known = read_events(plant.output, suppressed=True)["event_id"].to_pylist()[0]
+    known = read_event_table(plant.output, suppressed=True)["event_id"].to_pylist()[0]
     with pytest.raises(OutputError, match=r"there is no nowhere: aedetect flags shows the ids"):
         label(plant, [known, "nowhere"])
     assert read_labels(plant.output) == ()
@@ -109,7 +109,7 @@ def test_labels_by_several_at_once_are_all_kept(plant):
     )
     write(rows, flags)
     plant.score()
-    ids = [each.event_id for each in as_events(read_events(plant.output))][:40]
+    ids = [each.event_id for each in as_events(read_event_table(plant.output))][:40]
     assert len(ids) == 40
     writers = [
         subprocess.Popen([sys.executable, "-c", _LABELS, plant.output, *ids[part::2]])

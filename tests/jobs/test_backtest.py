@@ -10,7 +10,7 @@ import pytest
 from plant import DAYS, stamps
 
 from aedetect.config import make_config
-from aedetect.events import label_events, read_events
+from aedetect.events import label_events, read_event_table
 from aedetect.events.labels import CONFIRMED
 from aedetect.jobs.backtest import run_backtest
 from aedetect.output.partitions import Span
@@ -27,7 +27,7 @@ def test_the_saved_threshold_gives_the_events_that_are_written(plant):
     """What was scored with it would have been the same."""
     plant.score()
     result, _ = looked(plant)
-    written = read_events(plant.output, suppressed=True)
+    written = read_event_table(plant.output, suppressed=True)
     assert len(result.alarms) == written.num_rows > 0
     assert sum(alarm.rows for alarm in result.alarms) == sum(written["rows"].to_pylist())
     assert result.known is None
@@ -60,7 +60,7 @@ def test_days_count_back_from_the_newest_score(plant):
 def test_what_people_confirmed_is_known(plant):
     """It counts as found by the threshold that found it."""
     plant.score()
-    event = read_events(plant.output)["event_id"].to_pylist()[0]
+    event = read_event_table(plant.output)["event_id"].to_pylist()[0]
     label_events(plant.output, [event], opinion=CONFIRMED, note=None, now="2026-02-01")
     result, _ = looked(plant)
     assert [each.delay for each in result.detections] == [0]
@@ -96,7 +96,7 @@ def test_people_look_back_and_say_what_events_were(plant, command):
     assert (plant.folder / "figures" / "backtest.png").stat().st_size > 5_000
     found = json.loads(command("backtest", "--json"))
     assert found["events"] == sum(sum(day.values()) for day in found["by_day"].values())
-    event = read_events(plant.output)["event_id"].to_pylist()[0]
+    event = read_event_table(plant.output)["event_id"].to_pylist()[0]
     assert event in command("label", event, "--confirmed", "--note", "pump seized")
     listed = json.loads(command("label", "--json"))
     assert [(each["event_id"], each["note"]) for each in listed] == [(event, "pump seized")]

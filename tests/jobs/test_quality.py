@@ -11,7 +11,7 @@ from plant import write as write_rows
 from aedetect.jobs import dataset
 from aedetect.jobs.quality import assess, assess_input
 from aedetect.jobs.scoring import resolve_model
-from aedetect.scoring import load_detector
+from aedetect.scoring import cached_detector
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_check_names_what_scoring_sets_aside_in_its_words(plant):
     rows.loc[:9, "time"] = pd.NaT
     write_rows(rows, plant.incoming / "d.parquet")
     config = plant.config()
-    schema = load_detector(resolve_model(config).folder).scorer.schema
+    schema = cached_detector(resolve_model(config).folder).scorer.schema
     problems = assess_input(config, schema).problems
     summary = plant.score()
     told = {*summary.unreadable, *summary.unfit, *summary.undated}

@@ -17,7 +17,7 @@ from aedetect import registry
 from aedetect.calibration.serialization import newest_version
 from aedetect.cli import app
 from aedetect.config import make_config
-from aedetect.detector import Detector, read_outline
+from aedetect.detector import CalibratedScorer, read_outline
 from aedetect.errors import CalibrationRefused
 from aedetect.jobs import training
 from aedetect.jobs.recalibration import recalibrate
@@ -54,10 +54,10 @@ def fetched(config):
 def test_a_new_threshold_is_the_next_calibration_and_holds(config):
     """Weights and held-out scores stay; whoever loads the detector gets the newest threshold."""
     asked = config(threshold="quantile", quantile=0.9)
-    before = Detector.load(fetched(asked))
+    before = CalibratedScorer.load(fetched(asked))
     made = recalibrate(asked)
     assert (made.model, made.version) == ("plant/1", 2)
-    after = Detector.load(fetched(asked))
+    after = CalibratedScorer.load(fetched(asked))
     assert (before.calibration.version, after.calibration.version) == (1, 2)
     assert after.calibration.threshold.method == "quantile"
     assert after.calibration.threshold.value < before.calibration.threshold.value
@@ -71,9 +71,9 @@ def test_the_same_settings_give_the_same_thresholds_as_training_did(config):
     """What was saved is all that the choice depends on."""
     asked = config()
     recalibrate(asked)
-    again = Detector.load(fetched(asked)).calibration
+    again = CalibratedScorer.load(fetched(asked)).calibration
     shutil.rmtree(fetched(asked) / "calibrations")
-    original = Detector.load(fetched(asked)).calibration
+    original = CalibratedScorer.load(fetched(asked)).calibration
     assert (original.version, again.version) == (1, 2)
     assert (again.threshold, again.forecast) == (original.threshold, original.forecast)
     assert {code: own.threshold for code, own in again.own.items()} == {

@@ -15,7 +15,7 @@ from aedetect.applications import Embeddings
 from aedetect.applications.embeddings import distances, nearest_windows
 from aedetect.calibration.serialization import write_calibration
 from aedetect.config import make_config
-from aedetect.detector import Detector
+from aedetect.detector import CalibratedScorer
 from aedetect.errors import NoData
 from aedetect.jobs import dataset, similarity, training
 from aedetect.jobs.scoring import Model
@@ -130,7 +130,7 @@ def test_a_calibration_changes_no_code(ask, learnt):
     before = ask("a", "2026-01-02T03:27")
     (kept,) = (learnt.output / CODES).iterdir()
     detector = learnt.folder / "detector"
-    later = replace(Detector.load(detector).calibration, version=2)
+    later = replace(CalibratedScorer.load(detector).calibration, version=2)
     write_calibration(later, detector / "calibrations" / "2")
     try:
         assert ask("a", "2026-01-02T03:27") == before

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from aedetect.detector import Detector
+from aedetect.detector import CalibratedScorer
 from aedetect.detector.serialization import DETECTOR
 from aedetect.errors import BrokenDetector, ConfigError
 from aedetect.models.elbo import draw_last
@@ -81,7 +81,7 @@ def test_a_loaded_detector_scores_by_the_bound_alike(trained, tmp_path):
     """Scores are equal to the last bit, also when repeated."""
     frame, detector = trained
     detector.save(tmp_path / "saved")
-    loaded = Detector.load(tmp_path / "saved")
+    loaded = CalibratedScorer.load(tmp_path / "saved")
     assert loaded.scorer.model.settings == detector.scorer.model.settings
     first = score_frame(detector, frame)
     pd.testing.assert_frame_equal(score_frame(loaded, frame), first)
@@ -97,7 +97,7 @@ def test_all_options_of_the_model_are_saved(make_frame, train_on, tmp_path, back
     model = {"variant": "denoising", "noise_level": 0.4, **options}
     detector = train_on(frame, model=model).detector
     detector.save(tmp_path / "saved")
-    loaded = Detector.load(tmp_path / "saved")
+    loaded = CalibratedScorer.load(tmp_path / "saved")
     assert loaded.scorer.model.settings == detector.scorer.model.settings
     assert loaded.scorer.model.settings.noise_level == 0.4
     pd.testing.assert_frame_equal(score_frame(loaded, frame), score_frame(detector, frame))
@@ -110,7 +110,7 @@ def test_a_saved_bound_of_another_variant_is_refused(make_frame, train_on, tmp_p
     described["score"] = "elbo"
     (tmp_path / "saved" / DETECTOR).write_text(json.dumps(described))
     with pytest.raises(BrokenDetector, match="score of the variant does not fit"):
-        Detector.load(tmp_path / "saved")
+        CalibratedScorer.load(tmp_path / "saved")
 
 
 def test_the_bound_needs_a_variational_model(configured, tmp_path):

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aedetect.errors import OutputError
-from aedetect.events import read_events
+from aedetect.events import read_event_table
 from aedetect.output import list_files
 from aedetect.output.catalog import REACH_KEY, list_event_files
 from aedetect.output.partitions import EVENTS, FLAGGED, SCORES, Span, partition_at
@@ -83,7 +83,7 @@ def test_the_last_day_is_read_from_one_file(month):
     """Of thirty."""
     since = day(29).start
     with opened(month) as files:
-        found = read_events(month, since=since, suppressed=True)
+        found = read_event_table(month, since=since, suppressed=True)
     assert files == {f"events/{day(29).folder}/part-0.parquet"}
     assert found["event_id"].to_pylist() == read_all(month, since, None)
 
@@ -92,7 +92,7 @@ def test_a_range_in_the_middle_is_read_from_its_files(month):
     """A day at each end that is only touched counts, the others do not."""
     since, until = day(9).end - 1, day(12).start + 1
     with opened(month) as files:
-        found = read_events(month, since=since, until=until)
+        found = read_event_table(month, since=since, until=until)
     assert files == {f"events/{day(n).folder}/part-0.parquet" for n in range(9, 13)}
     assert sorted(found["event_id"].to_pylist()) == read_all(month, since, until)
 
@@ -101,9 +101,9 @@ def test_a_range_without_files_opens_no_more_than_what_tells_the_columns(month):
     """Before all data and after it."""
     for since, until in ((day(40).start, None), (None, day(-3).start)):
         with opened(month) as files:
-            found = read_events(month, since=since, until=until)
+            found = read_event_table(month, since=since, until=until)
         assert (found.num_rows, len(files)) == (0, 1)
-        assert found.schema.names == read_events(month).schema.names
+        assert found.schema.names == read_event_table(month).schema.names
 
 
 def test_an_event_that_began_days_before_is_read(tmp_path):
@@ -116,7 +116,7 @@ def test_an_event_that_began_days_before_is_read(tmp_path):
         flag(tmp_path, day(number), *(each for each in hours if _is_in(each, start)))
     formed(tmp_path, bridge="2h")
     with opened(tmp_path) as files:
-        found = read_events(tmp_path, since=day(7).start)
+        found = read_event_table(tmp_path, since=day(7).start)
     assert found.num_rows == 1
     assert found["start"][0].as_py() == (MIDNIGHT + timedelta(days=4)).replace(tzinfo=None)
     assert files == {f"events/{day(n).folder}/part-0.parquet" for n in range(5, 10)}
@@ -132,7 +132,7 @@ def test_an_event_over_a_gap_of_days_is_read_in_the_gap(tmp_path):
     flag(tmp_path, day(4), row(3 * 24 * 60 + 10))
     formed(tmp_path, bridge="10d")
     since, until = day(2).start, day(3).start
-    assert read_events(tmp_path, since=since, until=until).num_rows == 1
+    assert read_event_table(tmp_path, since=since, until=until).num_rows == 1
     assert read_all(tmp_path, since, until) != []
 
 
@@ -143,7 +143,7 @@ def test_files_of_earlier_versions_are_all_read(month):
         metadata = {k: v for k, v in table.schema.metadata.items() if k != REACH_KEY}
         pq.write_table(table.replace_schema_metadata(metadata), file.path)
     with opened(month) as files:
-        assert read_events(month, since=day(29).start).num_rows == 1
+        assert read_event_table(month, since=day(29).start).num_rows == 1
     assert len(files) == 30
 
 
@@ -165,7 +165,7 @@ def test_reading_a_range_is_as_exact_as_reading_everything(
     formed(output, bridge=bridge)
     until = None if length is None or since is None else _at(since + length)
     since = None if since is None else _at(since)
-    found = read_events(output, since=since, until=until, suppressed=True)
+    found = read_event_table(output, since=since, until=until, suppressed=True)
     assert sorted(found["event_id"].to_pylist()) == read_all(output, since, until)
     span = Span(since, until)
     assert set(list_event_files(output, span)) <= set(list_files(output, EVENTS))

@@ -20,7 +20,7 @@ from aedetect.calibration.serialization import write_calibration
 from aedetect.errors import RegistryError
 from aedetect.registry import downloads
 from aedetect.registry.records import TrainingRecord
-from aedetect.scoring import load_detector
+from aedetect.scoring import cached_detector
 
 PUMP = TrainingRecord(
     name="pump",
@@ -88,10 +88,10 @@ def asked(server):
 def test_a_version_is_brought_once(server, registered, cached):
     """It is fetched again by this process and by others; the loaded detector stays loaded."""
     folder = fetched(server, registered)
-    detector, before = load_detector(str(folder)), asked(server)
+    detector, before = cached_detector(str(folder)), asked(server)
     assert before
     assert fetched(server, registered) == folder
-    assert load_detector(str(folder)) is detector
+    assert cached_detector(str(folder)) is detector
     code = "import sys; from aedetect import registry as r; u = sys.argv[1]\n"
     code += "print(r.fetch_version(r.find_version('pump/1', tracking_uri=u), tracking_uri=u))"
     command = [sys.executable, "-c", code, server[0]]
@@ -104,9 +104,9 @@ def test_a_version_is_brought_once(server, registered, cached):
 def test_two_processes_that_bring_it_at_once_do_no_harm(server, registered, cached):
     """One of the copies stays, whole."""
     code = "import sys; from aedetect import registry as r; u = sys.argv[1]\n"
-    code += "from aedetect.scoring import load_detector\n"
+    code += "from aedetect.scoring import cached_detector\n"
     code += "found = r.find_version('pump/1', tracking_uri=u)\n"
-    code += "load_detector(str(r.fetch_version(found, tracking_uri=u)))"
+    code += "cached_detector(str(r.fetch_version(found, tracking_uri=u)))"
     started = [subprocess.Popen([sys.executable, "-c", code, server[0]]) for _ in range(3)]
     assert [process.wait() for process in started] == [0, 0, 0]
     assert len(list(cached.iterdir())) == 1
@@ -121,8 +121,8 @@ def test_a_new_calibration_is_seen(server, registered, tmp_path, detector):
         registered, tmp_path / "later", version=2, tracking_uri=server[0], tags={}
     )
     after = fetched(server, registered)
-    assert (load_detector(str(before)).calibration.version, before) != (2, after)
-    assert load_detector(str(after)).calibration.version == 2
+    assert (cached_detector(str(before)).calibration.version, before) != (2, after)
+    assert cached_detector(str(after)).calibration.version == 2
 
 
 def test_what_lost_files_is_brought_again(server, registered):
@@ -130,7 +130,7 @@ def test_what_lost_files_is_brought_again(server, registered):
     folder = fetched(server, registered)
     (folder / "detector.json").unlink()
     assert fetched(server, registered) == folder
-    load_detector(str(folder))
+    cached_detector(str(folder))
 
 
 def test_a_full_disk_is_not_blamed_on_the_registry(server, registered, tmp_path):
@@ -145,7 +145,7 @@ def test_a_full_disk_is_not_blamed_on_the_registry(server, registered, tmp_path)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "cannot be written (File too large): free space" in done.stdout
     assert "registry is not to blame" in done.stdout
-    load_detector(str(fetched(server, registered)))
+    cached_detector(str(fetched(server, registered)))
 
 
 def test_missing_artifacts_are_the_registrys(server, registered):
@@ -164,7 +164,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(server, registered, monk
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
     folder = fetched(server, registered)
     assert fetched(server, registered) == folder
-    load_detector(str(folder))
+    cached_detector(str(folder))
 
 
 def test_downloads_are_pruned(cached):

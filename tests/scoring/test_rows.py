@@ -1,4 +1,4 @@
-"""Detector + rows -> verdicts."""
+"""CalibratedScorer + rows -> verdicts."""
 
 from __future__ import annotations
 

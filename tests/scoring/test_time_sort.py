@@ -9,7 +9,7 @@ from plant import write as deliver
 
 from aedetect.jobs import scoring
 from aedetect.output.partitions import Span
-from aedetect.scoring import load_detector
+from aedetect.scoring import cached_detector
 from aedetect.scoring import time_sort as clustering
 from aedetect.scoring.time_sort import sort_by_time
 
@@ -26,7 +26,7 @@ def planned(plant, tmp_path):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     job = scoring.plan_run(config, model, span=Span(), scratch=scratch)
-    return job, load_detector(model.folder).scorer, scratch
+    return job, cached_detector(model.folder).scorer, scratch
 
 
 def test_units_read_one_file_ordered_by_time(planned):

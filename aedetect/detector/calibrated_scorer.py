@@ -1,13 +1,14 @@
-"""Detector = Scorer + calibration.
+"""CalibratedScorer = Scorer + calibration: what is saved, registered and scores.
 
-A higher score is always stranger. A Detector without a threshold cannot exist.
+A higher score is always stranger. A detector without a threshold cannot exist.
+`aedetect.api.Detector` is the same, for data frames.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from aedetect.detector.scorer import Scorer
 from aedetect.detector.serialization import read_detector, write_detector
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Detector:
+class CalibratedScorer:
     """A Scorer with the threshold that its held-out scores support."""
 
     scorer: Scorer
@@ -34,7 +35,7 @@ class Detector:
         )
 
     @classmethod
-    def load(cls, folder: Path) -> Detector:
+    def load(cls, folder: Path) -> Self:
         """Read a detector from a folder. Raises BrokenDetector when that holds none."""
         scorer, calibration, config_hash = read_detector(folder)
         return cls(scorer=scorer, calibration=calibration, config_hash=config_hash)

@@ -1,0 +1,139 @@
+"""A detector from a data frame, without a configuration file, a registry or Prefect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, cast
+
+from aedetect.api.detector import as_detector
+from aedetect.api.process_state import kept_threads
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from aedetect.api.detector import Detector
+
+_FILE = "frame.parquet"
+_FITTED = "frame"  # the name of a detector that no registry has
+
+Section = Mapping[str, Any]
+
+
+def fit(
+    frame: pd.DataFrame,
+    *,
+    timestamp: str,
+    entity: str | None = None,
+    seed: int = 0,
+    data: Section | None = None,
+    prepare: Section | None = None,
+    window: Section | None = None,
+    model: Section | None = None,
+    training: Section | None = None,
+    calibration: Section | None = None,
+    events: Section | None = None,
+) -> Detector:
+    """Train a detector on a data frame and calibrate its threshold.
+
+    The result is that of `aedetect.train` on a file with the same rows: the same weights and
+    thresholds. The newest rows are held out to calibrate the threshold. Nothing is registered, no
+    file is left, and the process is as before.
+
+    Args:
+        frame: Rows of normal operation, in any order. All columns but the timestamp and the entity
+            are features, unless `data` chooses some. `timestamp` and `entity` may name levels of
+            the index.
+        timestamp: Name of the column with the timestamps.
+        entity: Name of the column that tells series apart: a machine, sensor or service. None: all
+            rows are one series.
+        seed: What first weights and the order of the windows are drawn from.
+        data: Other settings of the section `[data]` of a configuration file, by key, such as
+            `{"label": "is_anomaly"}` or `{"exclude": ["note"]}`.
+        prepare: Settings of `[prepare]`, such as `{"scaler": "robust"}`.
+        window: Settings of `[window]`, such as `{"length": 32}`.
+        model: Settings of `[model]`, such as `{"variant": "linear"}`.
+        training: Settings of `[training]`, such as `{"epochs": 20}`.
+        calibration: Settings of `[calibration]`, such as `{"alert_budget": "2 per day"}`.
+        events: Settings of `[events]`; an alert budget counts events.
+
+    Returns:
+        The detector. Its method `score` scores other data frames.
+
+    Raises:
+        ConfigError: A setting is unknown or impossible.
+        SchemaMismatch: The timestamp or entity column is missing, or a column cannot be used.
+        TooFewRows: There are not enough rows to train on.
+        CalibrationRefused: The held-out rows cannot support the threshold that was asked for.
+    """
+    from aedetect.config import make_config
+    from aedetect.jobs.training import train_detector
+
+    table = _checked_table(frame, timestamp=timestamp, entity=entity)
+    given = {
+        "detector": {"name": _FITTED},
+        "data": _joined(data, {"train": _FILE, "timestamp": timestamp, "entity": entity}),
+        "prepare": prepare or {},
+        "window": window or {},
+        "model": model or {},
+        "training": _joined({"seed": seed}, training or {}),
+        "calibration": calibration or {},
+        "events": events or {},
+    }
+    with TemporaryDirectory(prefix="aedetect-") as folder, kept_threads():
+        config = make_config(given, folder=Path(folder))
+        _write(table, Path(folder, _FILE))
+        return as_detector(train_detector(config, Path(folder))[-1])
+
+
+def _joined(first: Section | None, second: Section) -> Section:
+    """Return the keys of both; what is no section is refused with the configuration."""
+    parts: list[Any] = [part for part in (first, second) if part is not None]
+    wrong = [part for part in parts if not isinstance(part, Mapping)]
+    joined = {key: each[key] for each in parts for key in each} if not wrong else wrong[0]
+    return cast("Section", joined)
+
+
+def _checked_table(frame: pd.DataFrame, *, timestamp: str, entity: str | None) -> pa.Table:
+    """Return a frame as Arrow has it; raise what is wrong with it."""
+    import pandas as pd
+    import pyarrow as pa
+
+    from aedetect.data.pandas_columns import arrow_column, missing_columns, with_index_columns
+    from aedetect.errors import SchemaMismatch, TooFewRows
+
+    if not isinstance(frame, pd.DataFrame):
+        kind = f"{type(frame).__module__.partition('.')[0]}.{type(frame).__name__}"
+        raise TypeError(f"frame must be a pandas.DataFrame, got {kind}: convert it")
+    needed = [timestamp] if entity is None else [timestamp, entity]
+    frame = with_index_columns(frame, needed)
+    columns: list[Any] = list(frame.columns)
+    if others := [name for name in columns if not isinstance(name, str)]:
+        raise SchemaMismatch(
+            f"column names must be text, got {others[0]!r}: rename them, such as by "
+            "frame.columns = frame.columns.map(str)"
+        )
+    if missing := missing_columns(frame, dict.fromkeys([*needed, *columns])):
+        raise SchemaMismatch(_missing_message(frame, missing, timestamp=timestamp))
+    if frame.empty:
+        raise TooFewRows("the frame must have rows to train on, got none")
+    return pa.table({name: arrow_column(frame[name], name) for name in columns})
+
+
+def _missing_message(frame: pd.DataFrame, missing: list[str], *, timestamp: str) -> str:
+    """Say what is missing, what is there, and where an index holds it what to do."""
+    import pandas as pd
+
+    there = ", ".join(map(str, frame.columns)) or "no column"
+    message = f"the frame must have the columns {', '.join(missing)}, got {there}"
+    if timestamp in missing and isinstance(frame.index, pd.DatetimeIndex):
+        return f"{message}: the index holds timestamps, name it: frame.rename_axis({timestamp!r})"
+    return f"{message}: give the names of the columns that are there"
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    pq.write_table(table, path)

@@ -1,0 +1,68 @@
+"""A detector from wherever it is kept: a registry, a configuration, a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aedetect.api.detector import Detector
+
+if TYPE_CHECKING:
+    from aedetect.config import Config
+
+_SCHEME = "models:/"
+
+
+def load_detector(source: str | Path | Config, *, tracking_uri: str | None = None) -> Detector:
+    """Load a trained detector, with its newest calibration.
+
+    Args:
+        source: One of
+
+            - a registered model, as MLflow or as a configuration names it:
+              "models:/pump@champion", "models:/pump/3", "pump@champion", "pump/3" or "pump", which
+              is its champion
+            - a configuration, or the path of its file (`*.toml`): what `[scoring]` scores with
+            - a folder that `Detector.save` wrote. A text that names an existing folder is that
+              folder.
+        tracking_uri: Where the registry of a registered model is. None:
+            `sqlite:///mlruns/mlflow.db` below the working folder, where a configuration that lies
+            there keeps it too.
+
+    Raises:
+        UnknownModel: There is no such model, version or alias.
+        RegistryError: The registry does not answer, or its model is not a detector.
+        BrokenDetector: The folder holds no detector, or a damaged one.
+        ConfigError: The configuration cannot be read.
+    """
+    from aedetect.config import Config, read_config
+    from aedetect.errors import ConfigError
+
+    if not isinstance(source, Config):
+        if _is_folder(source):
+            return Detector.load(Path(source))
+        if isinstance(source, str) and not source.endswith(".toml"):
+            return _registered(source.removeprefix(_SCHEME), tracking_uri=tracking_uri)
+        source = read_config(Path(source))
+    if tracking_uri is not None:
+        raise ConfigError(
+            f"tracking_uri is that of the configuration, got {tracking_uri!r} as well: set "
+            "[registry] tracking_uri instead"
+        )
+    return _registered(source.model_reference, tracking_uri=source.tracking_uri)
+
+
+def _is_folder(source: str | Path) -> bool:
+    """Whether it can only be a folder, or is one."""
+    if isinstance(source, str):
+        return not source.startswith(_SCHEME) and Path(source).is_dir()
+    return source.suffix != ".toml" or source.is_dir()
+
+
+def _registered(reference: str, *, tracking_uri: str | None) -> Detector:
+    """Fetch a detector from a registry."""
+    from aedetect.registry import fetch_version, find_version
+    from aedetect.registry.settings import RegistrySettings
+
+    uri = tracking_uri or RegistrySettings().tracking_uri
+    return Detector.load(fetch_version(find_version(reference, tracking_uri=uri), tracking_uri=uri))
