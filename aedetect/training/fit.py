@@ -79,7 +79,7 @@ def build_network(
         )
         log_event(logger, "note", text=text)
     with _GENERATOR_LOCK, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # not those of the accelerators
         return make_network(settings, sizes)
 
 
