@@ -47,7 +47,7 @@ def state() -> dict[str, object]:
     generator = np.random.get_state()  # noqa: NPY002 - the global one, as the caller has it
     return {
         "threads": torch.get_num_threads(),
-        "environment": dict(os.environ),
+        "environment": {name: os.environ[name] for name in sorted(os.environ)},
         "folder": Path.cwd(),
         "warnings": list(warnings.filters),
         "numpy": (generator[0], generator[1].tolist(), *generator[2:]),
@@ -112,7 +112,8 @@ def own_temporary(tmp_path_factory, monkeypatch):
 @pytest.mark.parametrize("job", [train, score, frame, clean, similar, compare, figures])
 def test_process_is_as_before(plant, own_temporary, monkeypatch, job):
     """Threads, environment, folder, loggers, warnings and generators; no temporary file is left."""
-    import mlflow.pyfunc  # noqa: F401 - what these change when they are imported is their own
+    import mlflow.pyfunc
+    import sklearn.metrics  # noqa: F401 - what these change when they are imported is their own
 
     monkeypatch.delenv("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", raising=False)
     own = torch.get_num_threads()
@@ -121,7 +122,9 @@ def test_process_is_as_before(plant, own_temporary, monkeypatch, job):
         before, logged = state(), levels()
         job(plant)
         after = state()
-        assert {key: value for key, value in after.items() if before[key] != value} == {}
+        assert {key: value for key, value in after.items() if before[key] != value} == {}, set(
+            after["environment"].items()
+        ) ^ set(before["environment"].items())
         assert {name: value for name, value in levels().items() if name in logged} == logged
     finally:
         torch.set_num_threads(own)
