@@ -112,8 +112,8 @@ def own_temporary(tmp_path_factory, monkeypatch):
 @pytest.mark.parametrize("job", [train, score, frame, clean, similar, compare, figures])
 def test_process_is_as_before(plant, own_temporary, monkeypatch, job):
     """Threads, environment, folder, loggers, warnings and generators; no temporary file is left."""
-    import mlflow.pyfunc
-    import sklearn.metrics  # noqa: F401 - what these change when they are imported is their own
+    import mlflow.pyfunc  # noqa: F401
+    import sklearn.metrics  # noqa: F401 - what imports change is not the doing of the jobs
 
     monkeypatch.delenv("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", raising=False)
     own = torch.get_num_threads()
