@@ -37,10 +37,10 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 @dataclass(frozen=True)
 class Server:
-    """A Prefect server of this machine: where it answers, and its process if it is ours."""
+    """A Prefect server of this machine: its process if it is ours, and where it answers."""
 
-    api: str
     process: subprocess.Popen[bytes] | None
+    api: str
 
     def wait(self) -> None:
         """Wait until it answers; raise ServerError when it does not."""
@@ -84,7 +84,7 @@ def start_server(*, port: int | None = None, services: bool = False) -> Server |
     chosen = port or _free_port()
     api = f"http://{HOST}:{chosen}/api"
     if port is not None and answers(api):
-        return Server(api, process=None)
+        return Server(None, api)
     return _spawn(chosen, api, services=services)
 
 
@@ -102,7 +102,7 @@ def _spawn(port: int, api: str, *, services: bool) -> Server:
         # A session of its own: Ctrl+C stops the runs first, then us, and then the server.
         start_new_session=True,
     )
-    server = Server(api, process)
+    server = Server(process, api)
     atexit.register(server.stop)  # after Prefect, at its own exit, has sent what it still holds
     return server
 
