@@ -12,7 +12,7 @@ from aedetect.errors import OutputError, ServerError
 from pipelines.children import SAFE_PATH, command
 from pipelines.deployments import Deployment, deployments
 from pipelines.lost_runs import HEARTBEAT, TAG
-from pipelines.server import find_server
+from pipelines.server import await_api, found_server
 
 _MARK = "# Written by `aedetect deploy`"
 _HEAD = f"""{_MARK}, which replaces the entries of the detectors it is given.
@@ -50,10 +50,11 @@ def write_manifest(
 
 def apply_manifest(path: Path) -> None:
     """Deploy what a manifest names, by Prefect's own command. Raises ServerError."""
-    find_server()
+    with found_server() as api:
+        await_api()
     done = subprocess.run(  # noqa: S603 - the command is written here
         command("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(path)),
-        env=os.environ | SAFE_PATH | {"PREFECT_LOGGING_LEVEL": "ERROR"},
+        env=os.environ | SAFE_PATH | {"PREFECT_LOGGING_LEVEL": "ERROR", "PREFECT_API_URL": api},
         capture_output=True,
         text=True,
         check=False,

@@ -17,7 +17,8 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.error import HTTPError, URLError
@@ -36,19 +37,19 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 @dataclass(frozen=True)
 class Server:
-    """A Prefect server under way: the process, and where it will answer."""
+    """A Prefect server of this machine: its process if it is ours, and where it answers."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | None
     api: str
 
     def wait(self) -> None:
         """Wait until it answers; raise ServerError when it does not."""
         deadline = time.monotonic() + _START_SECONDS
-        while time.monotonic() < deadline and self.process.poll() is None:
+        while time.monotonic() < deadline and not self._has_ended():
             if answers(self.api):
                 return
             time.sleep(0.05)
-        ended = self.process.poll() is not None
+        ended = self._has_ended()
         why = "its process ended" if ended else f"no answer within {_START_SECONDS} s"
         raise ServerError(
             f"no Prefect server came up on {self.api} ({why}; its database may be in use): start "
@@ -57,7 +58,9 @@ class Server:
         )
 
     def stop(self) -> None:
-        """End it and wait until it has ended."""
+        """End it, if it is ours, and wait until it has ended."""
+        if self.process is None:
+            return
         self.process.terminate()
         try:
             self.process.wait(timeout=15)
@@ -65,11 +68,14 @@ class Server:
             self.process.kill()
             self.process.wait()
 
+    def _has_ended(self) -> bool:
+        return self.process is not None and self.process.poll() is not None
+
 
 def start_server(*, port: int | None = None, services: bool = False) -> Server | None:
-    """Start a server, unless Prefect's settings name one or one answers on the port.
+    """Start a server, unless one answers on the port; None when Prefect's settings name one.
 
-    Sets PREFECT_API_URL for this process and its children. With `services` it also schedules runs.
+    Who calls it has Prefect use its address. With `services` it also schedules runs.
     """
     from prefect.settings import get_current_settings
 
@@ -77,9 +83,9 @@ def start_server(*, port: int | None = None, services: bool = False) -> Server |
         return None
     chosen = port or _free_port()
     api = f"http://{HOST}:{chosen}/api"
-    server = None if port is not None and answers(api) else _spawn(chosen, api, services=services)
-    _point_to(api)
-    return server
+    if port is not None and answers(api):
+        return Server(None, api)
+    return _spawn(chosen, api, services=services)
 
 
 def _spawn(port: int, api: str, *, services: bool) -> Server:
@@ -97,7 +103,7 @@ def _spawn(port: int, api: str, *, services: bool) -> Server:
         start_new_session=True,
     )
     server = Server(process, api)
-    atexit.register(server.stop)
+    atexit.register(server.stop)  # after Prefect, at its own exit, has sent what it still holds
     return server
 
 
@@ -106,30 +112,32 @@ def _is_quiet() -> bool:
     return os.environ.get("PREFECT_LOGGING_LEVEL") == "CRITICAL"
 
 
-def _point_to(api: str) -> None:
-    """Make Prefect, which is imported by now, use a server."""
-    from prefect.context import refresh_global_settings_context
-
-    os.environ["PREFECT_API_URL"] = api
-    refresh_global_settings_context()
-
-
-def find_server() -> None:
+@contextmanager
+def found_server() -> Iterator[str]:
     """Use the server that Prefect's settings name, or the one that `aedetect schedule` started.
 
-    Raises ServerError when there is none.
+    Gives its address; Prefect's settings are those of before afterwards. Raises ServerError when
+    there is none.
     """
-    from prefect.settings import PREFECT_SERVER_API_PORT, get_current_settings
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_SERVER_API_PORT,
+        get_current_settings,
+        temporary_settings,
+    )
 
-    if get_current_settings().api.url is None:
-        api = f"http://{HOST}:{PREFECT_SERVER_API_PORT.value()}/api"
-        if not answers(api):
-            raise ServerError(
-                f"a Prefect server is needed, but PREFECT_API_URL names none and {api} does "
-                "not answer: start `aedetect schedule` or `prefect server start` first"
-            )
-        _point_to(api)
-    await_api()
+    named = get_current_settings().api.url
+    if named is not None:
+        yield named
+        return
+    api = f"http://{HOST}:{PREFECT_SERVER_API_PORT.value()}/api"
+    if not answers(api):
+        raise ServerError(
+            f"a Prefect server is needed, but PREFECT_API_URL names none and {api} does "
+            "not answer: start `aedetect schedule` or `prefect server start` first"
+        )
+    with temporary_settings(updates={PREFECT_API_URL: api}):
+        yield api
 
 
 def await_api(*, seconds: float = _AWAY_SECONDS) -> None:

@@ -6,8 +6,8 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,10 +26,13 @@ _AWAY_SECONDS = 3600  # that who serves waits for the API, before a service mana
 _AT_ONCE_SECONDS = 60  # what fails sooner than that, fails the same when tried again
 
 
-def serve(paths: Sequence[Path], *, tell: Callable[[str], object]) -> None:
+def serve(
+    paths: Sequence[Path], *, tell: Callable[[str], object], use: Callable[[str], object]
+) -> None:
     """Serve each configuration until SIGTERM or SIGINT; runs under way are finished.
 
-    Without a Prefect server in PREFECT_API_URL one is started on this machine, and stopped again.
+    Without a Prefect server in PREFECT_API_URL one is started on this machine, and stopped again;
+    `use` has Prefect use the address that it is called with, here and in child processes.
     Raises ConfigError when a configuration has no schedule, or none that is cron, and ServerError
     when Prefect's API is away for longer than it is waited for.
     """
@@ -39,15 +42,27 @@ def serve(paths: Sequence[Path], *, tell: Callable[[str], object]) -> None:
     port = PREFECT_SERVER_API_PORT.value()  # 4200, unless told otherwise
     server = start_server(port=port, services=True)
     if server is not None:
+        use(server.api)
+    if server is not None and server.process is not None:
         tell(f"starting a Prefect server, to be seen on http://{HOST}:{port}")
         server.wait()
     for each in wanted:
         if each.cron:
             tell(f'{each.flow} {each.detector} on "{each.cron}" (UTC), stop with Ctrl+C')
-    # A reader that Prefect cancels when it is stopped.
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    with suppress(KeyboardInterrupt):
+    with _quiet_asyncio(), suppress(KeyboardInterrupt):
         _serve_on(wanted, tell=tell)
+
+
+@contextmanager
+def _quiet_asyncio() -> Iterator[None]:
+    """Hide what asyncio logs of a reader that Prefect cancels when it is stopped."""
+    log = logging.getLogger("asyncio")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _serve_on(wanted: Sequence[Deployment], *, tell: Callable[[str], object]) -> None:

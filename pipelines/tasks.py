@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from prefect import Task
+from prefect import Task, unmapped
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
 from aedetect.errors import AedetectError, DeliveryError
 from aedetect.jobs import dataset, delivery, scoring, training
+from aedetect.scoring import Model, Unit
+from aedetect.scoring.worker import ComputedPartition, Deferred, compute_or_defer
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -56,9 +60,33 @@ register = _task(training.register_detector, "register")
 
 resolve_model = _task(scoring.resolve_model, "resolve model")
 make_plan = _task(scoring.plan_run, "plan")
-score_partition = _task(scoring.compute_or_defer, "score partition")
+score_partition = _task(compute_or_defer, "score partition")
 form_events = _task(scoring.form_run_events, "form events")
 finish = _task(scoring.finish_run, "finish")
 # A second try would wait once more for receivers that hang; the next run tries them again.
 notify = _task(delivery.notify, "notify", retried=False)
 fill_database = _task(delivery.fill_database, "fill database")
+
+
+def compute_units(
+    units: Sequence[Unit], *, model: Model, output: Path
+) -> list[ComputedPartition | Deferred]:
+    """Compute each partition in a task of its own, on the flow's task runner."""
+    mapped = score_partition.map(list(units), model=unmapped(model), output=unmapped(output))
+    return mapped.result()
+
+
+TRAINING = training.TrainingStages(
+    ingest=ingest, prepare=prepare, train=train, calibrate=calibrate, register=register
+)
+# The report of a run is the flow's own: it knows the flow run that the report stands beside.
+SCORING = replace(
+    scoring.PLAIN,
+    resolve_model=resolve_model,
+    plan=make_plan,
+    compute=compute_units,
+    form_events=form_events,
+    finish=finish,
+    notify=notify,
+    fill_database=fill_database,
+)

@@ -14,7 +14,7 @@ from aedetect.data.schema import suggest_nearest
 from aedetect.errors import RunFailed, ServerError, UnknownDeployment
 from pipelines.lost_runs import TAG, UNSTARTED_IN_POOL, end_lost_runs, under_way
 from pipelines.paging import all_pages
-from pipelines.server import find_server
+from pipelines.server import await_api, found_server
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -41,8 +41,8 @@ def start_run(detector: str, *, flow: str, parameters: Mapping[str, object]) -> 
     """
     from prefect.exceptions import ObjectNotFound
 
-    find_server()
     with _client() as client:
+        await_api()
         try:
             deployment = client.read_deployment_by_name(f"{flow}/{detector}")
         except ObjectNotFound as error:
@@ -102,7 +102,7 @@ def _client() -> Iterator[SyncPrefectClient]:
     from prefect import get_client
 
     try:
-        with get_client(sync_client=True) as client:
+        with found_server(), get_client(sync_client=True) as client:
             yield client
     except httpx.HTTPError as error:
         raise ServerError(

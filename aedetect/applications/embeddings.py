@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from aedetect.arrays import Float32, Int32
 from aedetect.detector.reconstruction import CHUNK
+from aedetect.models.threads import one_thread
 from aedetect.preprocessing import positions
 from aedetect.preprocessing.windows import gather, with_context
 
@@ -145,12 +146,12 @@ def _encode(scorer: Scorer, matrix: Float32, ends: Int64) -> Iterator[Float32]:
     """Yield the codes of the windows, some at a time: (R, D + K), (N,) -> (B, C)."""
     import torch
 
-    torch.set_num_threads(1)  # as in `Scorer.reconstruct`
-    with torch.inference_mode():
-        for start in range(0, len(ends), CHUNK):
-            part = ends[start : start + CHUNK]
-            windows = gather(matrix, np.resize(part, CHUNK), length=scorer.length)
-            yield scorer.model.encode(torch.from_numpy(windows)).numpy()[: len(part)]
+    for start in range(0, len(ends), CHUNK):
+        part = ends[start : start + CHUNK]
+        windows = gather(matrix, np.resize(part, CHUNK), length=scorer.length)
+        with one_thread(), torch.inference_mode():  # as in `aedetect.detector.reconstruction`
+            codes = scorer.model.encode(torch.from_numpy(windows)).numpy()
+        yield codes[: len(part)]
 
 
 def _named(rows: Rows, names: list[str | None]) -> Int32:

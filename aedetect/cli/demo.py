@@ -40,9 +40,9 @@ def demo() -> None:
             f"{settings.name} is already trained on these data; retrain: aedetect train {CONFIG}"
         )
     else:
-        run_training_flow(CONFIG, [])
+        run_training_flow(CONFIG, [], settings=settings)
     out.print("\n2. Score the days that arrived since (data/smd/incoming)", style="bold")
-    print_summary(run_scoring_flow(CONFIG, []))
+    print_summary(run_scoring_flow(CONFIG, [], settings=settings))
     out.print("\n3. The most anomalous events", style="bold")
     print_events(read_event_table(settings.output, suppressed=True), limit=_SHOWN)
     out.print("\n4. Evaluation against the labels", style="bold")

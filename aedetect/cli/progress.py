@@ -117,7 +117,6 @@ def progress(title: str) -> Iterator[None]:
     """Show progress on stderr while the body runs."""
     console = Console(stderr=True)
     logger = logging.getLogger("aedetect")
-    logger.setLevel(logging.INFO)
     if not console.is_terminal:
         with _handling(logger, _Lines()):
             yield
@@ -139,10 +138,13 @@ def progress(title: str) -> Iterator[None]:
 
 @contextmanager
 def _handling(logger: logging.Logger, handler: logging.Handler) -> Iterator[None]:
+    level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
     logger.propagate = False  # Prefect would print each event a second time
     try:
         yield
     finally:
         logger.removeHandler(handler)
-        logger.propagate = True
+        logger.setLevel(level)
+        logger.propagate = propagate

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,15 +14,17 @@ import typer
 from aedetect.cli.options import AsJson, ConfigPath, Overrides, Since, Until
 
 if TYPE_CHECKING:
-    from aedetect.scoring import Summary
-
+    from aedetect.config import Config
+    from aedetect.scoring import Model, Summary
 
 SHOWN = 5  # events after scoring; `flags` shows more
 
 
 def train_command(config: ConfigPath, overrides: Overrides = None) -> None:
     """Learn normal, calibrate the threshold, register the detector as the next version."""
-    run_training_flow(config, overrides or [])
+    from aedetect.cli.options import load_config
+
+    run_training_flow(config, overrides or [], settings=load_config(config, overrides or []))
 
 
 def score_command(
@@ -57,23 +60,26 @@ def score_command(
             raise typer.BadParameter("--reflag takes none of --all, --force, --model and --to")
         reflag_with_progress(config, overrides or [], since=since, until=until, as_json=as_json)
         return
-    changed = elsewhere(config, overrides or [], model=model, to=to)
+    settings = load_config(config, overrides or [])
+    asked = elsewhere(settings, model=model, to=to)
     summary = run_scoring_flow(
         config,
-        changed,
+        [*(overrides or []), *asked.overrides],
+        settings=asked.settings,
+        model=asked.model,
         since=since,
         until=until,
         rescore=everything or since is not None or until is not None,
         force=force,
-        what_if=_is_elsewhere(config, overrides or [], changed),
+        what_if=bool(asked.overrides) and asked.settings.output != settings.output,
     )
     if as_json:
         print_json(summary)
         return
     print_summary(summary)
     if summary.flagged and summary.since is not None:
-        output = load_config(config, changed).output
-        found = read_event_table(output, since=parse_instant(summary.since), suppressed=True)
+        since_then = parse_instant(summary.since)
+        found = read_event_table(asked.settings.output, since=since_then, suppressed=True)
         print_events(found, limit=SHOWN)
 
 
@@ -98,70 +104,76 @@ def promote(
     )
 
 
-def elsewhere(
-    config: Path, overrides: list[str], *, model: str | None, to: Path | None
-) -> list[str]:
-    """Return the overrides with another model and another output.
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a run is asked for: settings, what they add to the overrides, and the model if known."""
+
+    settings: Config
+    overrides: tuple[str, ...] = ()
+    model: Model | None = None
+
+
+def elsewhere(settings: Config, *, model: str | None, to: Path | None) -> Asked:
+    """Return the settings with another model and another output.
 
     Raises ConfigError when the configured output would get the verdicts of another version.
     """
-    from aedetect.cli.options import load_config
     from aedetect.errors import ConfigError
-
-    changed = list(overrides)
-    if to is not None:
-        changed.append(f"scoring.output={json.dumps(str(to.resolve()))}")
-    if model is None:
-        return changed
     from aedetect.jobs.scoring import resolve_model
 
-    changed.append(f"scoring.model={json.dumps(model)}")
-    configured, asked = load_config(config, overrides), load_config(config, changed)
-    usual, other = resolve_model(configured), resolve_model(asked)
+    scoring = settings.scoring
+    overrides: tuple[str, ...] = ()
+    if to is not None:
+        scoring = replace(scoring, output=str(to.resolve()))
+        overrides += (f"scoring.output={json.dumps(scoring.output)}",)
+    if model is not None:
+        scoring = replace(scoring, model=model)
+        overrides += (f"scoring.model={json.dumps(model)}",)
+    changed = replace(settings, scoring=scoring)
+    if model is None:
+        return Asked(settings=changed, overrides=overrides)
+    usual, other = resolve_model(settings), resolve_model(changed)
     names = [f"{each.name}/{each.version}" for each in (usual, other)]
-    if configured.output == asked.output and names[0] != names[1]:
+    if settings.output == changed.output and names[0] != names[1]:
         raise ConfigError(
             f"{names[1]} needs a folder of its own, but the output is that of {names[0]}: "
             "give --to FOLDER"
         )
-    return changed
-
-
-def _is_elsewhere(config: Path, overrides: list[str], changed: list[str]) -> bool:
-    """Whether the output is another than the configured one."""
-    from aedetect.cli.options import load_config
-
-    if changed == overrides:
-        return False
-    return load_config(config, overrides).output != load_config(config, changed).output
+    return Asked(settings=changed, overrides=overrides, model=other)
 
 
 @contextmanager
 def prefect_server() -> Iterator[Callable[[], None]]:
     """Start a Prefect server where nobody runs one; give what waits until it answers."""
+    from aedetect.cli.prefect_api import use_api
     from pipelines.server import await_api, start_server
 
     server = start_server()
-    yield server.wait if server is not None else await_api
+    if server is None:
+        yield await_api
+        return
+    use_api(server.api)
+    yield server.wait
 
 
-def run_training_flow(config: Path, overrides: list[str]) -> None:
-    """Run the training flow and say what came of it."""
+def run_training_flow(config: Path, overrides: list[str], *, settings: Config) -> None:
+    """Run the training flow, with settings read from file and overrides, and show the result."""
     from aedetect.cli.calibrate import print_promise
-    from aedetect.cli.options import load_config
     from aedetect.cli.progress import progress
     from aedetect.cli.show import print_trained
     from aedetect.cli.show_suspect_rows import print_suspect_rows
 
-    settings = load_config(config, overrides)  # refuse it before anything starts
     with progress(f"training {settings.name}"), prefect_server() as ready:
         from aedetect.registry import list_versions
+        from pipelines.handoff import Prepared, handing_on
         from pipelines.training import training
 
         # Refuse a registry that does not answer now, and not when the training is done.
         list_versions(name=settings.name, tracking_uri=settings.tracking_uri)
         ready()
-        trained = training(str(config), overrides)
+        given = Prepared(config_path=str(config), overrides=tuple(overrides), config=settings)
+        with handing_on(given):
+            trained = training(str(config), overrides)
     print_trained(settings, trained)
     print_promise(settings, trained)
     print_suspect_rows(settings, trained)
@@ -196,34 +208,43 @@ def run_scoring_flow(
     config: Path,
     overrides: list[str],
     *,
+    settings: Config,
+    model: Model | None = None,
     since: str | None = None,
     until: str | None = None,
     rescore: bool = False,
     force: bool = False,
     what_if: bool = False,
 ) -> Summary:
-    """Run the scoring flow and return its summary; nobody is told of what would be."""
-    from aedetect.cli.options import load_config
+    """Run the scoring flow, with settings read from the file and overrides; return its summary.
+
+    A model that is resolved by now is the one that scores. Nobody is told of what would be.
+    """
     from aedetect.cli.progress import progress
 
-    settings = load_config(config, overrides)
     with progress(f"scoring with {settings.model_reference}"), prefect_server() as ready:
         from aedetect.jobs.scoring import resolve_model
         from aedetect.secrets import is_block
+        from pipelines.handoff import Prepared, handing_on
         from pipelines.scoring import scoring
 
         if is_block(settings.registry.tracking_uri):  # kept by the server that is starting
             ready()
-        resolve_model(
-            settings
-        )  # refuse an unknown model now; it takes the time in which Prefect starts
-        ready()
-        return scoring(
-            str(config),
-            overrides,
-            since=since,
-            until=until,
-            rescore=rescore,
-            force=force,
-            what_if=what_if,
+        given = Prepared(
+            config_path=str(config),
+            overrides=tuple(overrides),
+            config=settings,
+            # Refuse an unknown model now; it takes the time in which Prefect starts.
+            model=model or resolve_model(settings),
         )
+        ready()
+        with handing_on(given):
+            return scoring(
+                str(config),
+                overrides,
+                since=since,
+                until=until,
+                rescore=rescore,
+                force=force,
+                what_if=what_if,
+            )

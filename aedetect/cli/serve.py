@@ -14,9 +14,10 @@ Configs = Annotated[list[Path], typer.Argument(metavar="CONFIG...", help="TOML f
 
 def schedule(configs: Configs) -> None:
     """Serve scoring and training on the cron schedules of each configuration, until stopped."""
+    from aedetect.cli.prefect_api import use_api
     from pipelines.serving import serve
 
-    serve(configs, tell=typer.echo)
+    serve(configs, tell=typer.echo, use=use_api)
 
 
 def deploy(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from aedetect.arrays import Float32
+from aedetect.models.threads import one_thread
 from aedetect.preprocessing.windows import gather
 
 if TYPE_CHECKING:
@@ -41,9 +43,10 @@ def from_windows(
 ) -> Float32:
     """Compute so many numbers from each window: (R, D + K), (N,) -> (N, width)."""
     computed = np.empty((len(ends), width), dtype=np.float32)
-    for part, windows in _windows(model, matrix, ends):
-        count = min(CHUNK, len(ends) - part)
-        computed[part : part + count] = compute(windows).numpy()[:count]
+    with _inference():
+        for part, windows in _windows(model, matrix, ends):
+            count = min(CHUNK, len(ends) - part)
+            computed[part : part + count] = compute(windows).numpy()[:count]
     return computed
 
 
@@ -58,13 +61,14 @@ def covering(model: Autoencoder, matrix: Float32, rows: Int64, ends: Int64) -> t
     place[rows] = np.arange(len(rows))
     total = np.zeros((len(rows) + 1, model.sizes.outputs))
     count = np.zeros(len(rows) + 1, dtype=np.int64)
-    for start, windows in _windows(model, matrix, ends):
-        part = ends[start : start + CHUNK]
-        rebuilt = model(windows).numpy()
-        for step in reversed(range(length)):  # the earliest window of a row comes first
-            at = place[part - (length - 1) + step]
-            total[at] += rebuilt[: len(part), step]
-            count[at] += 1
+    with _inference():
+        for start, windows in _windows(model, matrix, ends):
+            part = ends[start : start + CHUNK]
+            rebuilt = model(windows).numpy()
+            for step in reversed(range(length)):  # the earliest window of a row comes first
+                at = place[part - (length - 1) + step]
+                total[at] += rebuilt[: len(part), step]
+                count[at] += 1
     mean = total[:-1] / np.maximum(count[:-1], 1)[:, None]
     return mean.astype(np.float32), count[:-1] > 0
 
@@ -75,16 +79,15 @@ def product(values: Float32, weights: Float32) -> Float32:
 
     from aedetect.models.layers import linear
 
-    _one_thread()
     result = np.empty((len(values), weights.shape[1]), dtype=np.float32)
     filled = np.zeros((CHUNK, values.shape[1]), dtype=np.float32)
     turned = torch.from_numpy(np.ascontiguousarray(weights.T))
-    for start in range(0, len(values), CHUNK):
-        part = values[start : start + CHUNK]
-        filled[: len(part)] = part
-        result[start : start + CHUNK] = linear(torch.from_numpy(filled), turned).numpy()[
-            : len(part)
-        ]
+    with one_thread():
+        for start in range(0, len(values), CHUNK):
+            part = values[start : start + CHUNK]
+            filled[: len(part)] = part
+            multiplied = linear(torch.from_numpy(filled), turned).numpy()
+            result[start : start + CHUNK] = multiplied[: len(part)]
     return result
 
 
@@ -92,17 +95,16 @@ def _windows(model: Autoencoder, matrix: Float32, ends: Int64) -> Iterator[tuple
     """Yield the windows that end there by the chunk, with the place of the first of them."""
     import torch
 
-    _one_thread()
-    with torch.inference_mode():
-        for start in range(0, len(ends), CHUNK):
-            part = ends[start : start + CHUNK]
-            full = part if len(part) == CHUNK else np.resize(part, CHUNK)
-            yield start, torch.from_numpy(gather(matrix, full, length=model.sizes.length))
+    for start in range(0, len(ends), CHUNK):
+        part = ends[start : start + CHUNK]
+        full = part if len(part) == CHUNK else np.resize(part, CHUNK)
+        yield start, torch.from_numpy(gather(matrix, full, length=model.sizes.length))
 
 
-def _one_thread() -> None:
-    """Keep to one thread: several round differently, and gain nothing here."""
+@contextmanager
+def _inference() -> Iterator[None]:
+    """Compute without gradients, and on one thread: several gain nothing here."""
     import torch
 
-    if torch.get_num_threads() != 1:
-        torch.set_num_threads(1)
+    with one_thread(), torch.inference_mode():
+        yield

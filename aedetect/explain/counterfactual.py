@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.arrays import Float32
+from aedetect.models.threads import one_thread
 from aedetect.preprocessing.windows import gather
 
 if TYPE_CHECKING:
@@ -38,9 +39,8 @@ def find_counterfactual(scorer: Scorer, matrix: Float32, entity: Int32, ends: In
     """
     import torch
 
-    torch.set_num_threads(1)  # as in `aedetect.detector.reconstruction`
     expected = np.empty((len(ends), scorer.model.sizes.outputs), dtype=np.float32)
-    with torch.inference_mode():
+    with one_thread(), torch.inference_mode():  # as in `aedetect.detector.reconstruction`
         for start in range(0, len(ends), _CHUNK):
             part = ends[start : start + _CHUNK]
             full = part if len(part) == _CHUNK else np.resize(part, _CHUNK)

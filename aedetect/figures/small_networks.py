@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from aedetect.models.settings import ModelSettings, VariantName
+from aedetect.models.threads import one_thread
 from aedetect.preprocessing import Windows
 from aedetect.training import train_network
 from aedetect.training.fit import build_network
@@ -37,21 +36,8 @@ def train_small(
         seed=seed,
     )
     training = replace(_TRAINING, seed=seed)
-    with _one_thread():
+    with one_thread():  # networks so small train ten times slower on several that are busy
         return train_network(model, learn.thin(ROWS), validate.thin(ROWS), settings=training).model
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Use one thread: networks this small train up to ten times slower on several busy threads."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def as_windows(points: Float32) -> Windows:

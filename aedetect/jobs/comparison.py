@@ -33,6 +33,7 @@ from aedetect.jobs.dataset import ingest_rows, prepare_rows
 from aedetect.jobs.run_record import run_parameters
 from aedetect.logs import log_event
 from aedetect.models.settings import VariantName
+from aedetect.models.threads import one_thread
 from aedetect.registry import log_nested
 from aedetect.registry.records import RunRecord
 from aedetect.training import Ingested, PreparedRows
@@ -92,21 +93,20 @@ def _try(
     variant: VariantName,
 ) -> _Tried:
     """Train one variant and score what it is tried on, in one thread whatever the others do."""
-    import torch
-
-    torch.set_num_threads(1)  # several round differently
     own = _settings(config, variant)
-    begin = clock()
-    trained = training.train_scorer(own, ingested, prepared)
-    ready = clock()
-    normal = _score(trained.scorer, task.normal)
-    seconds, scoring = ready - begin, max(clock() - ready, 1e-9)
-    found = ModelScores(normal, _score(trained.scorer, task.altered))
+    with one_thread():  # several round differently
+        begin = clock()
+        trained = training.train_scorer(own, ingested, prepared)
+        ready = clock()
+        normal = _score(trained.scorer, task.normal)
+        seconds, scoring = ready - begin, max(clock() - ready, 1e-9)
+        found = ModelScores(normal, _score(trained.scorer, task.altered))
+        labelled = _on_labels(trained.scorer, task)
     result = Result(
         variant=variant,
         kinds=by_kind(found, task.planted),
         strengths=by_strength(found, task.planted),
-        labelled=_on_labels(trained.scorer, task),
+        labelled=labelled,
         seconds=seconds,
         rows_per_second=len(normal) / scoring,
     )

@@ -1,6 +1,6 @@
-"""The stages of a scoring run as plain functions.
+"""A scoring run: its stages as plain functions, and the one order in which they are called.
 
-The flow in `pipelines/scoring.py` is made of these; `run` is the same without Prefect.
+The flow in `pipelines/scoring.py` is `run_scoring` with the same stages as Prefect tasks.
 """
 
 from __future__ import annotations
@@ -8,23 +8,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect import registry
 from aedetect.data import find_files
-from aedetect.data.sources import SetAside, fingerprint_files
-from aedetect.errors import UnreadableFile
+from aedetect.data.sources import fingerprint_files
 from aedetect.events import Formation, form_events
 from aedetect.jobs import delivery
+from aedetect.jobs.scoring_stages import ScoringJob, ScoringStages
 from aedetect.logs import log_event
 from aedetect.output import aside, read_origins, written
 from aedetect.output.atomic import sweep
 from aedetect.output.catalog import check_owner, withdraw_files
 from aedetect.output.filesystem import is_remote
 from aedetect.output.partitions import EVENTS, FLAGGED, SCORES, Span
-from aedetect.scoring import Model, Plan, Summary, Unit, cached_detector, make_plan
+from aedetect.scoring import Model, Summary, Unit, cached_detector, make_plan
 from aedetect.scoring.input_cache import read_input_cache, write_input_cache
 from aedetect.scoring.input_changes import find_input_changes
 from aedetect.scoring.plan import time_extent
@@ -34,7 +34,7 @@ from aedetect.scoring.summarize import summarize_input, summarize_run
 from aedetect.scoring.summary import check_strict
 from aedetect.scoring.suppression import Suppression, check_features, read_suppression
 from aedetect.scoring.time_sort import sort_by_time
-from aedetect.scoring.worker import ComputedPartition, Deferred, compute_partition, origin_of
+from aedetect.scoring.worker import ComputedPartition, Deferred, compute_or_defer, origin_of
 from aedetect.timestamps import format_duration
 
 if TYPE_CHECKING:
@@ -47,18 +47,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _PROVISIONAL = "the newest rows are judged from fewer windows until later rows arrive"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoringJob:
-    """What a scoring run will do, and with which model."""
-
-    model: Model
-    plan: Plan
-    output: Path
-    formation: Formation
-    summary: Summary  # what is known before anything is computed
-    asked: bool  # whether moments were asked for
 
 
 def resolve_model(config: Config) -> Model:
@@ -138,23 +126,11 @@ def plan_run(
     )
 
 
-def compute_or_defer(unit: Unit, *, model: Model, output: Path) -> ComputedPartition | Deferred:
-    """Compute one partition; leave it as it is when a file of it cannot be read."""
-    try:
-        computed = compute_partition(unit, model=model, output=output)
-    except UnreadableFile as error:
-        log_event(logger, "held", partition=unit.partition, because=error)
-        return Deferred(
-            str(unit.partition), tuple(SetAside(*each) for each in error.reasons.items())
-        )
-    log_event(
-        logger,
-        "partition",
-        partition=computed.partition,
-        rows=computed.rows,
-        flagged=computed.flagged,
-    )
-    return computed
+def compute_units(
+    units: Sequence[Unit], *, model: Model, output: Path
+) -> list[ComputedPartition | Deferred]:
+    """Compute one partition after the other, in this process."""
+    return [compute_or_defer(unit, model=model, output=output) for unit in units]
 
 
 def form_run_events(job: ScoringJob) -> EventChanges:
@@ -192,6 +168,23 @@ def record_run(
     )
 
 
+def _no_report(_config: Config, _summary: Summary) -> None:
+    """The summary is returned, and its log events are written by now."""
+
+
+PLAIN = ScoringStages(
+    check_delivery=delivery.check_delivery,
+    resolve_model=resolve_model,
+    plan=plan_run,
+    compute=compute_units,
+    form_events=form_run_events,
+    finish=finish_run,
+    report=_no_report,
+    notify=delivery.notify,
+    fill_database=delivery.fill_database,
+)
+
+
 def run_scoring(
     config: Config,
     *,
@@ -200,24 +193,32 @@ def run_scoring(
     force: bool = False,
     clock: Clock | None = None,
     what_if: bool = False,
+    model: Model | None = None,
+    run_id: str | None = None,
+    config_path: str | None = None,
+    stages: ScoringStages = PLAIN,
 ) -> Summary:
-    """Score what is new or changed, one partition after the other, in this process.
+    """Score what is new or changed: the one order of a scoring run's stages.
 
     Without a clock there is no row in `runs/`, and nothing is said of the age of the data. Of a
-    `what_if`, as of another model into another output, nobody is told, nor is a database.
+    `what_if`, as of another model into another output, nobody is told, nor is a database. A model
+    that is resolved by now is not looked up again.
     """
-    with record_run(config, clock=clock) as tell:
+    with record_run(config, clock=clock, run_id=run_id) as record:
         if not what_if:
-            delivery.check_delivery(config)
-        model, asked = resolve_model(config), span or Span()
+            stages.check_delivery(config)
+        model, asked = model or stages.resolve_model(config), span or Span()
         with workspace(config) as scratch:
-            job = plan_run(config, model, span=asked, rescore=rescore, force=force, scratch=scratch)
-            units, output = job.plan.compute, job.output
-            done = [compute_or_defer(unit, model=model, output=output) for unit in units]
-            summary = tell(finish_run(job, done, form_run_events(job)))
-    if not what_if:
-        delivery.notify(config, alerts=summary.alerts)
-        delivery.fill_database(config)
+            job = stages.plan(
+                config, model, span=asked, rescore=rescore, force=force, scratch=scratch
+            )
+            done = stages.compute(job.plan.compute, model=model, output=job.output)
+            summary = record(stages.finish(job, done, stages.form_events(job)))
+    stages.report(config, summary)
+    if config.notify.listed and not what_if:
+        stages.notify(config, config_path=config_path, alerts=summary.alerts)
+    if config.database.url is not None and not what_if:
+        stages.fill_database(config)
     if config.scoring.strict:
         check_strict(summary)
     return summary

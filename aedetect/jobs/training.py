@@ -1,6 +1,7 @@
-"""The stages of a training run as plain functions; the first two are in `aedetect.jobs.dataset`.
+"""A training run: its stages as plain functions, and the one order in which they are called.
 
-The flow in `pipelines/training.py` is made of these; `run` is the same without Prefect.
+The first two stages are in `aedetect.jobs.dataset`. The flow in `pipelines/training.py` is
+`run_training` with the same stages as Prefect tasks.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -177,19 +178,41 @@ def _texts(trained: Trained) -> dict[str, str]:
     return {SUSPECT_ROWS_FILE: json.dumps([asdict(each) for each in trained.distrusted], indent=1)}
 
 
-def run_training(config: Config) -> tuple[CalibratedScorer, registry.Registered]:
-    """Train, calibrate and register in this process."""
+@dataclass(frozen=True, kw_only=True)
+class TrainingStages:
+    """What a training run calls, in this order. By default plain functions in this process."""
+
+    ingest: Callable[[Config, Path], Ingested] = ingest_rows
+    prepare: Callable[[Config, Ingested, Path], PreparedRows] = prepare_rows
+    train: Callable[[Config, Ingested, PreparedRows], Trained] = train_scorer
+    calibrate: Callable[[Config, Ingested, PreparedRows, Trained], CalibratedScorer] = (
+        calibrate_detector
+    )
+    register: Callable[[Config, Ingested, Trained, CalibratedScorer], registry.Registered] = (
+        register_detector
+    )
+
+
+PLAIN = TrainingStages()
+
+
+def run_training(
+    config: Config, *, stages: TrainingStages = PLAIN
+) -> tuple[CalibratedScorer, registry.Registered]:
+    """Train, calibrate and register: the one order of a training run's stages."""
     with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
-        ingested, trained, detector = train_detector(config, Path(folder))
-        return detector, register_detector(config, ingested, trained, detector)
+        ingested, trained, detector = train_detector(config, Path(folder), stages=stages)
+        return detector, stages.register(config, ingested, trained, detector)
 
 
-def train_detector(config: Config, scratch: Path) -> tuple[Ingested, Trained, CalibratedScorer]:
+def train_detector(
+    config: Config, scratch: Path, *, stages: TrainingStages = PLAIN
+) -> tuple[Ingested, Trained, CalibratedScorer]:
     """Train and calibrate with a scratch folder, and register nothing."""
-    ingested = ingest_rows(config, scratch)
-    prepared = prepare_rows(config, ingested, scratch)
-    trained = train_scorer(config, ingested, prepared)
-    return ingested, trained, calibrate_detector(config, ingested, prepared, trained)
+    ingested = stages.ingest(config, scratch)
+    prepared = stages.prepare(config, ingested, scratch)
+    trained = stages.train(config, ingested, prepared)
+    return ingested, trained, stages.calibrate(config, ingested, prepared, trained)
 
 
 def series_of(ingested: Ingested, prepared: PreparedRows) -> Series:

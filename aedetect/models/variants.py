@@ -5,6 +5,7 @@ To add a variant, write one step and one entry here, and add its name to setting
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         VariantName,
     )
 
+_GENERATOR_LOCK = threading.Lock()  # initial weights come from the process-wide torch generator
 # Of the weights tried on the sample (0.02 to 1), these lower the activations and still fit a window
 # of four cells: with 0.5 all units of sparse_l1 die there.
 _SPARSITY_L1, _SPARSITY_KL = 0.1, 1.0
@@ -54,9 +56,14 @@ class Variant:
     gaussian: bool = False  # whether the encoder returns mean and log variance
 
 
-def make_network(settings: ModelSettings, sizes: Sizes) -> Autoencoder:
-    """Build the network; initial weights come from the global generator of torch."""
-    return (VARIANTS[settings.variant].network or BACKBONES[settings.backbone])(settings, sizes)
+def make_network(settings: ModelSettings, sizes: Sizes, *, seed: int = 0) -> Autoencoder:
+    """Build the network; its initial weights depend only on the seed.
+
+    They come from the global generator of torch, whose state is restored afterwards.
+    """
+    with _GENERATOR_LOCK, torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)  # not those of the accelerators
+        return (VARIANTS[settings.variant].network or BACKBONES[settings.backbone])(settings, sizes)
 
 
 def plain_step(model: Autoencoder, windows: Tensor, generator: Generator) -> tuple[Tensor, float]:

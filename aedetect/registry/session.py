@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aedetect.errors import OutputError, RegistryError
 from aedetect.registry.availability import await_registry, database
@@ -56,11 +56,21 @@ def speaking(tracking_uri: str, *, create: bool = False) -> Iterator[MlflowClien
             if create and is_absent(tracking_uri):
                 _create(tracking_uri)
             await_registry(tracking_uri)
-            yield MlflowClient(tracking_uri, registry_uri=tracking_uri)
+            yield silent(MlflowClient(tracking_uri, registry_uri=tracking_uri))
     except (MlflowException, SQLAlchemyError, CommandError, sqlite3.Error, OSError) as error:
         if (here := _on_this_machine(error)) is not None:
             raise OutputError(here) from error
         raise RegistryError(_refusal(tracking_uri, error)) from error
+
+
+def silent(client: MlflowClient) -> MlflowClient:
+    """Keep a client from printing the address of each run that ends, password and all.
+
+    MLflow's own way to say so is a variable in the environment, which is the caller's.
+    """
+    tracking: Any = client._tracking_client  # noqa: SLF001 - see above
+    tracking._log_url = lambda _run_id: None  # noqa: SLF001
+    return client
 
 
 @contextmanager
@@ -131,8 +141,7 @@ def _create(tracking_uri: str) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep MLflow's chatter off stderr, and off stdout the address of a run, password and all."""
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    """Keep MLflow's chatter off stderr."""
     before = {name: logging.getLogger(name).level for name in _LEVELS}
     for name, level in _LEVELS.items():
         logging.getLogger(name).setLevel(level)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,6 +16,7 @@ from aedetect.data import Query, Rows, open_engine, read_rows
 from aedetect.data.sources import SetAside, rewritten, touched
 from aedetect.detector import CalibratedScorer, Scored
 from aedetect.errors import UnreadableFile
+from aedetect.logs import log_event
 from aedetect.output import Origin, aside, locked, publish, written
 from aedetect.output.atomic import TableWriter, withdraw
 from aedetect.output.partitions import FLAGGED, SCORES
@@ -26,6 +28,8 @@ from aedetect.scoring.tables import flagged_batch, scores_batch
 if TYPE_CHECKING:
     from aedetect.arrays import Bool
     from aedetect.scoring.plan import Unit
+
+logger = logging.getLogger(__name__)
 
 _ENGINE_MB = 128  # memory of DuckDB for each partition in work; it sorts on disk beyond it
 
@@ -80,6 +84,25 @@ def origin_of(model: Model, detector: CalibratedScorer, inputs: Mapping[str, str
         max_gap=detector.scorer.schema.max_gap,
         inputs=inputs,
     )
+
+
+def compute_or_defer(unit: Unit, *, model: Model, output: Path) -> ComputedPartition | Deferred:
+    """Compute one partition; leave it as it is when a file of it cannot be read."""
+    try:
+        computed = compute_partition(unit, model=model, output=output)
+    except UnreadableFile as error:
+        log_event(logger, "held", partition=unit.partition, because=error)
+        return Deferred(
+            str(unit.partition), tuple(SetAside(*each) for each in error.reasons.items())
+        )
+    log_event(
+        logger,
+        "partition",
+        partition=computed.partition,
+        rows=computed.rows,
+        flagged=computed.flagged,
+    )
+    return computed
 
 
 def compute_partition(unit: Unit, *, model: Model, output: Path) -> ComputedPartition:

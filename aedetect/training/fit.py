@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
@@ -38,7 +37,6 @@ logger = logging.getLogger(__name__)
 EPOCH_WINDOWS = 100_000  # at most, resampled each epoch: neighbours hardly differ
 CHECK_WINDOWS = 50_000  # at most, evenly spaced, used for validation
 MOMENT_WINDOWS = 200_000  # at most, evenly spaced, used for the closed form
-_GENERATOR_LOCK = threading.Lock()  # initial weights come from the process-wide torch generator
 _BOTTLENECK_ONLY = ("undercomplete", "linear")  # only a narrow code keeps these from copying
 
 
@@ -66,8 +64,6 @@ def build_network(
 
     Raises ConfigError when the windows are too short for the backbone.
     """
-    import torch
-
     from aedetect.models.variants import make_network
 
     sizes = derive_sizes(settings, length=length, inputs=inputs, outputs=outputs)
@@ -78,9 +74,7 @@ def build_network(
             "length, or use a variant with a penalty or noise"
         )
         log_event(logger, "note", text=text)
-    with _GENERATOR_LOCK, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return make_network(settings, sizes)
+    return make_network(settings, sizes, seed=seed)
 
 
 def train_network(

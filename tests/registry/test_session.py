@@ -11,6 +11,7 @@ import pytest
 
 from aedetect.errors import RegistryError, UnknownModel
 from aedetect.registry import find_version, list_versions
+from aedetect.registry.session import silent
 
 
 @pytest.fixture
@@ -71,3 +72,16 @@ def test_importing_the_registry_leaves_mlflow_alone():
     """The settings can be imported without the seconds that MLflow takes."""
     code = "import sys, aedetect.registry; sys.exit('mlflow' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_address_of_a_run_is_not_printed(capsys, monkeypatch):
+    """It may hold a password; the environment, by which MLflow can be told, stays as it is."""
+    from mlflow import MlflowClient
+
+    monkeypatch.delenv("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", raising=False)
+    client = silent(MlflowClient("http://user:secret@127.0.0.1:1"))
+    store = client._tracking_client.store  # noqa: SLF001 - no server answers here
+    monkeypatch.setattr(store, "shut_down_async_logging", lambda: None)
+    monkeypatch.setattr(store, "update_run_info", lambda *_args, **_kwargs: None)
+    client.set_terminated("1", "FINISHED")  # asks the store for the run only to print its address
+    assert capsys.readouterr().out == ""

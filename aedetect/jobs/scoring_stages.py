@@ -1,0 +1,79 @@
+"""The stages of a scoring run, by kind: who runs them elsewhere gives others of the same kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from aedetect.events import Formation
+from aedetect.scoring import Model, Plan, Summary
+
+if TYPE_CHECKING:
+    from aedetect.config import Config
+    from aedetect.events.table import EventChanges
+    from aedetect.output.partitions import Span
+    from aedetect.scoring import Unit
+    from aedetect.scoring.worker import ComputedPartition, Deferred
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringJob:
+    """What a scoring run will do, and with which model."""
+
+    model: Model
+    plan: Plan
+    output: Path
+    formation: Formation
+    summary: Summary  # what is known before anything is computed
+    asked: bool  # whether moments were asked for
+
+
+class PlanStage(Protocol):
+    """Lists the partitions to compute."""
+
+    def __call__(
+        self,
+        config: Config,
+        model: Model,
+        *,
+        span: Span,
+        rescore: bool,
+        force: bool,
+        scratch: Path,
+    ) -> ScoringJob:
+        """Return what the run will do. The scratch folder stays until it is done."""
+
+
+class ComputeStage(Protocol):
+    """Computes partitions, in any order and wherever the files are seen."""
+
+    def __call__(
+        self, units: Sequence[Unit], *, model: Model, output: Path
+    ) -> Sequence[ComputedPartition | Deferred]:
+        """Return what became of each partition."""
+
+
+class NotifyStage(Protocol):
+    """Notifies people of alerts and events."""
+
+    def __call__(
+        self, config: Config, *, config_path: str | None, alerts: Mapping[str, str]
+    ) -> object:
+        """Send what is due; no receiver makes it fail."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringStages:
+    """What a scoring run calls, in this order."""
+
+    check_delivery: Callable[[Config], object]
+    resolve_model: Callable[[Config], Model]
+    plan: PlanStage
+    compute: ComputeStage
+    form_events: Callable[[ScoringJob], EventChanges]
+    finish: Callable[[ScoringJob, Sequence[ComputedPartition | Deferred], EventChanges], Summary]
+    report: Callable[[Config, Summary], object]
+    notify: NotifyStage
+    fill_database: Callable[[Config], object]
