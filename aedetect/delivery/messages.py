@@ -75,6 +75,15 @@ def recent(output: Path, settings: NotifySettings) -> list[PendingEvents]:
     return sorted(found, key=lambda news: (news.start, news.event_id))
 
 
+def recent_ids(output: Path, *, since: str) -> set[str]:
+    """Return the events that ended since so long before the newest data, or may have."""
+    newest = _newest(output)
+    if newest is None:
+        return set()
+    files = list_event_files(output, Span(newest - parse_duration(since), None))
+    return {name for file in files for name in file.read(["event_id"])["event_id"].to_pylist()}
+
+
 def one_by_one(news: Sequence[PendingEvents], *, detector: str, label: str) -> list[Message]:
     """Write one message an event; `label` is the command by which people answer."""
     return [

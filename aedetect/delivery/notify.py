@@ -6,16 +6,25 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from aedetect.delivery.messages import Message, PendingEvents, digest, one_by_one, recent
+from aedetect.delivery.messages import (
+    Message,
+    PendingEvents,
+    digest,
+    one_by_one,
+    recent,
+    recent_ids,
+)
 from aedetect.delivery.senders import PATIENCE, Outcome, Receiver, send
 from aedetect.delivery.sent_log import NOTIFIED, SentEntry, SentLog, read_sent, write_sent
 from aedetect.delivery.settings import NotifySettings
 from aedetect.logs import log_event
 from aedetect.output.atomic import updating
 from aedetect.output.schemas import SEVERITIES
+from aedetect.timestamps import parse_duration
 
 EVENT, ALERT = "event", "alert"
 REFUSED = "refused"  # in how many runs a message was not taken, though others were
+_LONG = 1_000  # entries of the log, beyond which old ones are forgotten
 _REFUSALS = 3  # runs, after which it is not tried again
 logger = logging.getLogger(__name__)
 
@@ -29,11 +38,13 @@ def send_events(
     *,
     detector: str,
     label: str,
+    keep: str = "90d",
     patience: float = PATIENCE,
 ) -> int:
     """Tell each receiver of the recent events that it has not heard of; return the messages sent.
 
-    What a receiver did not take is tried again by the next run.
+    What a receiver did not take is tried again by the next run. What was sent of events that ended
+    longer before the newest data than it is kept is forgotten, once the log is long.
     """
     news = recent(output, settings)
     write = digest if settings.digest else one_by_one
@@ -44,7 +55,13 @@ def send_events(
             for receiver in receivers
         }
 
-    return _deliver(output, due, kind=EVENT, patience=patience)
+    def over(told: SentLog) -> list[SentEntry]:
+        if len(told) < _LONG or not any(due(told).values()):
+            return []
+        known = recent_ids(output, since=max(keep, settings.max_age, key=parse_duration))
+        return [each for each in told if each.kind != ALERT and each.key not in known]
+
+    return _deliver(output, due, kind=EVENT, patience=patience, over=over)
 
 
 def send_alerts(

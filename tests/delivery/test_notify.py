@@ -394,3 +394,30 @@ def test_several_runs_at_once_tell_once(output, receiver):
     runs = [subprocess.Popen([sys.executable, "-c", _TELL, output, receiver.url]) for _ in range(4)]
     assert [run.wait() for run in runs] == [0, 0, 0, 0]
     assert sorted(receiver.titles) == ["pump: stale", "pump: warning at east"]
+
+
+def test_what_was_sent_long_ago_is_forgotten(tell, output, receiver):
+    """Once the log is long, and something is sent; never what may still be sent again."""
+    path = output / "notified" / "part-0.parquet"
+    tell()
+    names = pq.read_schema(path).names
+    old = [
+        {"receiver": "r", "kind": "event", "key": f"old{n}", "severity": "info"}
+        for n in range(1200)
+    ]
+    kept = [
+        {"receiver": "r", "kind": "event", "key": "e0", "severity": "info"},
+        {"receiver": "r", "kind": "alert", "key": "stale", "severity": ""},
+    ]
+    rows = pq.read_table(path).to_pylist()
+    pq.write_table(pa.Table.from_pylist([*old, *kept, *rows], pq.read_schema(path)), path)
+    assert tell() == 0
+    assert len(pq.read_table(path)) == 1203
+    events = [event("e0", "2025-12-01T00:00:00"), event("older", "2025-09-01T00:00:00")]
+    write_events(output, "date=2025-12-01", events[:1])
+    write_events(output, "date=2025-09-01", events[1:])
+    write_events(output, SECOND, [event("e2", "2026-01-04T05:00:00")])
+    assert tell() == 1
+    found = pq.read_table(path).to_pylist()
+    assert {row["key"] for row in found} == {"e0", "stale", "e1", "e2"}
+    assert set(names) == set(found[0])
