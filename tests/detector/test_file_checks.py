@@ -189,7 +189,7 @@ def test_numbers_that_are_none_are_refused(folder, change):
     """A threshold that is not a number flags nothing, and nobody would know."""
     described(folder, change)
     with pytest.raises(BrokenDetector, match="cannot be read"):
-        Detector.load(folder)
+        CalibratedScorer.load(folder)
 
 
 def test_numbers_too_large_to_be_finite_are_refused(folder):
@@ -198,7 +198,7 @@ def test_numbers_too_large_to_be_finite_are_refused(folder):
     text = (folder / DETECTOR).read_text().replace("123456.5", "1e999")
     (folder / DETECTOR).write_text(text)
     with pytest.raises(BrokenDetector, match="numbers must be finite, got 1e999"):
-        Detector.load(folder)
+        CalibratedScorer.load(folder)
 
 
 def test_weights_that_are_no_numbers_are_refused(folder):
@@ -209,7 +209,7 @@ def test_weights_that_are_no_numbers_are_refused(folder):
     next(iter(weights.values())).view(-1)[0] = float("nan")
     save_file(weights, folder / WEIGHTS)
     with pytest.raises(BrokenDetector, match="must be finite"):
-        Detector.load(folder)
+        CalibratedScorer.load(folder)
 
 
 def held_out(rows, **given):
@@ -235,7 +235,7 @@ def test_held_out_rows_that_are_none_are_refused(folder, rows, fault):
     """Missing values, other columns, scores that order nothing."""
     pq.write_table(rows, folder / CALIBRATION)
     with pytest.raises(BrokenDetector, match=fault):
-        Detector.load(folder)
+        CalibratedScorer.load(folder)
 
 
 def test_a_small_file_of_many_rows_costs_no_memory(folder, tmp_path):
@@ -250,9 +250,9 @@ def test_a_small_file_of_many_rows_costs_no_memory(folder, tmp_path):
     assert (folder / CALIBRATION).stat().st_size < 2_000_000
     code = (
         "import resource, sys\n"
-        "from aedetect.detector import Detector\n"
+        "from aedetect.detector import CalibratedScorer\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "try:\n    Detector.load(__import__('pathlib').Path(sys.argv[1]))\n"
+        "try:\n    CalibratedScorer.load(__import__('pathlib').Path(sys.argv[1]))\n"
         "except Exception as error:\n    print(error)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
     )
@@ -271,7 +271,7 @@ def test_calibrations_of_other_names_are_no_calibrations(folder, name):
     place.mkdir(parents=True)
     (place / "calibration.json").write_text("{}")
     assert newest_version(folder) is None
-    Detector.load(folder)
+    CalibratedScorer.load(folder)
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
