@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from aedetect.config import Config, read_config
 from aedetect.errors import ConfigError
+from aedetect.timestamps import parse_duration
 
 SECTIONS = ("scoring", "training")  # what has a schedule; each is the name of a flow, too
 
@@ -21,6 +23,7 @@ class Deployment:
     detector: str
     config: Path  # absolute: who runs it may stand elsewhere
     cron: str | None  # UTC; None: only when it is triggered
+    keep: timedelta = timedelta(days=90)  # how long its runs are kept where we decide
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -53,9 +56,10 @@ def deployments(paths: Sequence[Path], *, scheduled: bool) -> list[Deployment]:
             _check_cron(path, section, cron)
         if crons["scoring"] or not crons["training"]:
             _ = config.input  # refuse now what every run would refuse
+        keep = timedelta(microseconds=parse_duration(config.scoring.keep_records) // 1_000)
         for section, cron in crons.items():
             if section == "training" or config.scoring.input:
-                found.append(Deployment(section, config.name, path, cron))
+                found.append(Deployment(section, config.name, path, cron, keep))
         _ = config.output
     return sorted(found, key=lambda each: SECTIONS.index(each.flow))
 

@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from uuid import UUID
 from pipelines.deployments import SECTIONS, Deployment, deployments
 from pipelines.lost_runs import HEARTBEAT, TAG, end_lost_runs
 from pipelines.missed_runs import skip_all_but_newest
+from pipelines.old_runs import delete_old_runs
 from pipelines.server import HOST, await_api, start_server
 
 if TYPE_CHECKING:
@@ -49,8 +50,10 @@ def serve(
     for each in wanted:
         if each.cron:
             tell(f'{each.flow} {each.detector} on "{each.cron}" (UTC), stop with Ctrl+C')
+    # Of a server that others run, they decide how long it keeps its runs.
+    keep = max(each.keep for each in wanted) if server is not None else None
     with _quiet_asyncio(), suppress(KeyboardInterrupt):
-        _serve_on(wanted, tell=tell)
+        _serve_on(wanted, keep=keep, tell=tell)
 
 
 @contextmanager
@@ -65,13 +68,15 @@ def _quiet_asyncio() -> Iterator[None]:
         log.setLevel(before)
 
 
-def _serve_on(wanted: Sequence[Deployment], *, tell: Callable[[str], object]) -> None:
+def _serve_on(
+    wanted: Sequence[Deployment], *, keep: timedelta | None, tell: Callable[[str], object]
+) -> None:
     """Serve, and serve on when the API was away: Prefect's runner gives up after some minutes."""
     await_api()
     while True:
         begin = time.monotonic()
         try:
-            asyncio.run(_serve(wanted, tell=tell))
+            asyncio.run(_serve(wanted, keep=keep, tell=tell))
         except Exception as error:
             if time.monotonic() - begin < _AT_ONCE_SECONDS:
                 raise
@@ -81,13 +86,15 @@ def _serve_on(wanted: Sequence[Deployment], *, tell: Callable[[str], object]) ->
             return
 
 
-async def _serve(wanted: Sequence[Deployment], *, tell: Callable[[str], object]) -> None:
+async def _serve(
+    wanted: Sequence[Deployment], *, keep: timedelta | None, tell: Callable[[str], object]
+) -> None:
     """Serve until SIGTERM, and then until the runs under way have ended."""
     runners, served = await _runners(wanted)
     await asyncio.to_thread(_tidy, served, tell=tell)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(runner.start()) for runner in runners]
-        tasks.append(group.create_task(_look_for_lost_runs(tell)))
+        tasks.append(group.create_task(_look_after_runs(keep, tell)))
         await asyncio.sleep(0)  # until they have set their own handlers, which ours replaces
         # Prefect's handler leaves by SystemExit past a coroutine that nobody awaits.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _cancel, tasks)
@@ -148,14 +155,22 @@ async def _add(runner: Runner, each: Deployment) -> UUID:
     )
 
 
-async def _look_for_lost_runs(tell: Callable[[str], object]) -> None:
+async def _look_after_runs(keep: timedelta | None, tell: Callable[[str], object]) -> None:
     while True:
         await asyncio.sleep(_LOOK_SECONDS)
-        await asyncio.to_thread(_tidy, tell=tell)
+        await asyncio.to_thread(_tidy, keep=keep, tell=tell)
 
 
-def _tidy(served: Sequence[UUID] = (), *, tell: Callable[[str], object]) -> None:
-    """End lost runs, and of the missed runs of what is served all but the newest."""
+def _tidy(
+    served: Sequence[UUID] = (),
+    *,
+    keep: timedelta | None = None,
+    tell: Callable[[str], object],
+) -> None:
+    """End lost runs, and of the missed runs of what is served all but the newest; delete old ones.
+
+    Without a length of time for which they are kept, none is deleted.
+    """
     from prefect import get_client
 
     now = datetime.now(UTC)
@@ -166,5 +181,7 @@ def _tidy(served: Sequence[UUID] = (), *, tell: Callable[[str], object]) -> None
             for deployment in served:
                 if skipped := skip_all_but_newest(client, deployment, now=now):
                     tell(f"{skipped} missed runs are skipped: the newest does their work")
+            if keep is not None:
+                delete_old_runs(client, now=now, keep=keep)
     except Exception as error:  # serving goes on; what stays behind is found the next time
         tell(f"could not look after earlier runs ({type(error).__name__}: {error})")

@@ -20,6 +20,7 @@ class Receiver(ThreadingHTTPServer):
         self.messages = []
         self.answer = 200
         self.delay = 0.0  # seconds it takes
+        self.refuses = {}  # text in a title -> answer
         self.most = None  # messages taken before it refuses
         self.hangs = threading.Event()
         self.released = threading.Event()
@@ -46,6 +47,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         full = self.server.most is not None and len(self.server.messages) >= self.server.most
         answer = 500 if full else self.server.answer
+        answer = next((n for t, n in self.server.refuses.items() if t in body["title"]), answer)
         if answer == 200:
             self.server.messages.append(body)
             time.sleep(self.server.delay)

@@ -54,8 +54,10 @@ def event(number: str, at: str, entity: str | None = "east", minutes: int = 10, 
 
 
 def _write(rows, schema, path):
+    """Write rows; what the footer of a file says of itself is said of the one in its place."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows, schema), path)
+    metadata = pq.read_schema(path).metadata if path.exists() else None
+    pq.write_table(pa.Table.from_pylist(rows, schema).replace_schema_metadata(metadata), path)
     return path
 
 

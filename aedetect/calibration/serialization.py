@@ -7,18 +7,27 @@ calibrations/2, calibrations/3, ...; the newest one applies.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from annotated_types import Ge, Lt
 from pydantic import TypeAdapter, ValidationError
 
 from aedetect.arrays import Float32
 from aedetect.calibration.calibration import Calibration, Group
 from aedetect.calibration.conformal import Reference
+from aedetect.calibration.file_checks import (
+    HELD_OUT_SCHEMA,
+    as_finite,
+    check_finite,
+    parse_json,
+    read_held_out_rows,
+)
 from aedetect.calibration.forecast import Forecast
 from aedetect.calibration.held_out import HeldOut
 from aedetect.calibration.settings import UnseenName
@@ -26,6 +35,8 @@ from aedetect.calibration.tail import Tail
 from aedetect.calibration.thresholds import Threshold
 
 CALIBRATIONS = "calibrations"  # folder of the later ones
+Version = Annotated[int, Ge(1), Lt(2**31)]  # a column of 32 bits holds it
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 DESCRIPTION, HELD_OUT = "calibration.json", "calibration.parquet"
 
 
@@ -47,27 +58,20 @@ def read_later(folder: Path) -> Calibration | None:
         return None
     place = folder / CALIBRATIONS / str(newest)
     text = (place / DESCRIPTION).read_text(encoding="utf-8")
-    return restored(json.loads(text), place / HELD_OUT)
+    return restored(parse_json(text), place / HELD_OUT)
 
 
 def newest_version(folder: Path) -> int | None:
     """Return the number of the newest complete later calibration of a saved detector, if any."""
     found = (folder / CALIBRATIONS).glob(f"*/{DESCRIPTION}")
-    return max(
-        (int(path.parent.name) for path in found if path.parent.name.isdigit()), default=None
-    )
+    names = (path.parent.name for path in found)
+    return max((int(name) for name in names if _NUMBER.fullmatch(name)), default=None)
 
 
 def write_held_out(held_out: HeldOut, path: Path) -> None:
     """Write held-out rows as Parquet."""
-    table = pa.table(
-        {
-            "entity": pa.array(held_out.entity, pa.int32()),
-            "time": pa.array(held_out.time, pa.int64()),
-            "score": pa.array(held_out.score, pa.float32()),
-            "anomaly": pa.array(held_out.anomaly, pa.bool_()),
-        }
-    )
+    columns = [pa.array(getattr(held_out, each.name), each.type) for each in HELD_OUT_SCHEMA]
+    table = pa.table(columns, schema=HELD_OUT_SCHEMA)
     pq.write_table(table, path, compression="zstd")
 
 
@@ -89,7 +93,7 @@ def describe(calibration: Calibration) -> dict[str, Any]:
 
 def restored(described: dict[str, Any], held_out: Path) -> Calibration:
     """Build a calibration from plain data and the file of held-out rows."""
-    table = pq.read_table(held_out)
+    table = read_held_out_rows(held_out)
     rows = HeldOut(*(table[name].to_numpy() for name in ("entity", "time", "score", "anomaly")))
     normal = rows.normal
     if not len(normal):
@@ -98,17 +102,22 @@ def restored(described: dict[str, Any], held_out: Path) -> Calibration:
         int(code): _restored_group(group, normal.score[normal.entity == int(code)])
         for code, group in described["own"].items()
     }
-    limits = [[np.inf if each is None else each for each in row] for row in described["limits"]]
+    known = as_finite(
+        [[0.0 if each is None else each for each in row] for row in described["limits"]],
+        np.float32,
+        "limits",
+    )
+    unknown = [[each is None for each in row] for row in described["limits"]]
     pooled = _restored_group(described["pooled"], normal.score)
     return Calibration(
         reference=pooled.reference,
         threshold=pooled.threshold,
         forecast=pooled.forecast,
         own=own,
-        version=int(described["version"]),
+        version=checked(Version, described["version"]),
         unseen=checked(UnseenName, described["unseen"]),
         held_out=rows,
-        limits=np.array(limits, dtype=np.float32),
+        limits=np.where(np.array(unknown, dtype=np.bool_), np.float32(np.inf), known),
         elsewhere=checked(dict[str, float], described["elsewhere"]),
     )
 
@@ -123,6 +132,8 @@ def _group(group: Group) -> dict[str, Any]:
 
 def _restored_group(described: dict[str, Any], scores: Float32) -> Group:
     tail = checked(Tail, described["tail"])
+    if tail.scale <= 0:
+        raise ValueError(f"the scale of a tail must be above 0, got {tail.scale}")
     return Group(
         Reference(np.sort(scores), tail),
         checked(Threshold, described["threshold"]),
@@ -133,6 +144,8 @@ def _restored_group(described: dict[str, Any], scores: Float32) -> Group:
 def checked(kind: Any, value: object) -> Any:
     """Build a dataclass from plain data, checking every field. Raises ValueError."""
     try:
-        return TypeAdapter(kind).validate_python(value)
+        built = TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
         raise ValueError(str(error.errors()[0]["msg"])) from error
+    check_finite(built, getattr(kind, "__name__", "a number").lower())
+    return built

@@ -22,6 +22,7 @@ _DURATIONS = (
     ("events", "min_duration"),
     ("events", "cool_down"),
     ("scoring", "stale_after"),
+    ("scoring", "keep_records"),
     ("notify", "max_age"),
 )
 

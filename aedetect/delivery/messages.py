@@ -20,6 +20,7 @@ from aedetect.output.schemas import SEVERITIES
 from aedetect.timestamps import parse_duration, to_nanoseconds
 
 _CAUSES = 3  # that a message names
+_LONGEST_TITLE = 200  # characters
 _LISTED = 40  # events in a digest; more are counted
 _COLUMNS = [
     "event_id",
@@ -74,11 +75,20 @@ def recent(output: Path, settings: NotifySettings) -> list[PendingEvents]:
     return sorted(found, key=lambda news: (news.start, news.event_id))
 
 
+def recent_ids(output: Path, *, since: str) -> set[str]:
+    """Return the events that ended since so long before the newest data, or may have."""
+    newest = _newest(output)
+    if newest is None:
+        return set()
+    files = list_event_files(output, Span(newest - parse_duration(since), None))
+    return {name for file in files for name in file.read(["event_id"])["event_id"].to_pylist()}
+
+
 def one_by_one(news: Sequence[PendingEvents], *, detector: str, label: str) -> list[Message]:
     """Write one message an event; `label` is the command by which people answer."""
     return [
         Message(
-            title=f"{detector}: {each.severity} at {each.entity or 'the only series'}",
+            title=_title(f"{detector}: {each.severity} at {each.entity or 'the only series'}"),
             body="\n".join([*_lines(each), f"Right or not? {label} {each.event_id}"]),
             severity=each.severity,
             tells=((each.event_id, each.severity),),
@@ -110,6 +120,12 @@ def digest(news: Sequence[PendingEvents], *, detector: str, label: str) -> list[
             tells=tuple((each.event_id, each.severity) for each in ordered),
         )
     ]
+
+
+def _title(text: str) -> str:
+    """Write a title that receivers take: one line, of a length that mail and services allow."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_TITLE else f"{line[: _LONGEST_TITLE - 3]}..."
 
 
 def _lines(news: PendingEvents) -> list[str]:

@@ -1,18 +1,33 @@
-"""Tell people of events and alerts: each once, again only when it became more severe."""
+"""Tell people of events and alerts: once unless killed, again when one became more severe."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from aedetect.delivery.messages import Message, PendingEvents, digest, one_by_one, recent
-from aedetect.delivery.senders import PATIENCE, Receiver, send
+from aedetect.delivery.messages import (
+    Message,
+    PendingEvents,
+    digest,
+    one_by_one,
+    recent,
+    recent_ids,
+)
+from aedetect.delivery.senders import PATIENCE, Outcome, Receiver, send
 from aedetect.delivery.sent_log import NOTIFIED, SentEntry, SentLog, read_sent, write_sent
 from aedetect.delivery.settings import NotifySettings
+from aedetect.logs import log_event
 from aedetect.output.atomic import updating
 from aedetect.output.schemas import SEVERITIES
+from aedetect.timestamps import parse_duration
 
 EVENT, ALERT = "event", "alert"
+REFUSED = "refused"  # in how many runs a message was not taken, though others were
+_LONG = 1_000  # entries of the log, beyond which old ones are forgotten
+_REFUSALS = 3  # runs, after which it is not tried again
+logger = logging.getLogger(__name__)
+
 Due = Mapping[Receiver, Sequence[Message]]
 
 
@@ -23,11 +38,13 @@ def send_events(
     *,
     detector: str,
     label: str,
+    keep: str = "90d",
     patience: float = PATIENCE,
 ) -> int:
     """Tell each receiver of the recent events that it has not heard of; return the messages sent.
 
-    What a receiver did not take is tried again by the next run.
+    What a receiver did not take is tried again by the next run. What was sent of events that ended
+    longer before the newest data than it is kept is forgotten, once the log is long.
     """
     news = recent(output, settings)
     write = digest if settings.digest else one_by_one
@@ -38,7 +55,13 @@ def send_events(
             for receiver in receivers
         }
 
-    return _deliver(output, due, kind=EVENT, patience=patience)
+    def over(told: SentLog) -> list[SentEntry]:
+        if len(told) < _LONG or not any(due(told).values()):
+            return []
+        known = recent_ids(output, since=max(keep, settings.max_age, key=parse_duration))
+        return [each for each in told if each.kind != ALERT and each.key not in known]
+
+    return _deliver(output, due, kind=EVENT, patience=patience, over=over)
 
 
 def send_alerts(
@@ -108,12 +131,35 @@ def _deliver(
     with updating(output / NOTIFIED):
         told = read_sent(output)
         messages = {receiver: each for receiver, each in due(told).items() if each}
-        taken = send(messages, patience=patience) if messages else {}
-        news = {
-            SentEntry(receiver.id, kind, key): severity
-            for receiver, sent in taken.items()
-            for message in sent
-            for key, severity in message.tells
-        }
-        write_sent(output, news, over=over(told))
-    return sum(len(sent) for sent in taken.values())
+        sent = send(messages, patience=patience) if messages else {}
+        news, gone = _noted(told, sent, kind=kind, over=over(told))
+        write_sent(output, news, over=gone)
+    return sum(len(outcome.taken) for outcome in sent.values())
+
+
+def _noted(
+    told: SentLog, sent: Mapping[Receiver, Outcome], *, kind: str, over: Sequence[SentEntry]
+) -> tuple[dict[SentEntry, str], list[SentEntry]]:
+    """Return what to add to the log of what was sent, and what to drop from it.
+
+    A message that was refused for what it is counts as told, so that it is not tried again. So does
+    one that was not taken in several runs in which others were.
+    """
+    news: dict[SentEntry, str] = {}
+    gone = list(over)
+    for receiver, outcome in sent.items():
+        refused = list(outcome.refused)
+        for message in outcome.suspected:
+            entries = [SentEntry(receiver.id, REFUSED, key) for key, _ in message.tells]
+            times = 1 + max(int(told.get(each, "0")) for each in entries)
+            if times < _REFUSALS:
+                news |= dict.fromkeys(entries, str(times))
+            else:
+                refused.append(message)
+        for message in refused:
+            text = f"refused, and not sent again: {message.title}"
+            log_event(logger, "note", receiver=receiver.name, text=text)
+        for message in (*outcome.taken, *refused):
+            news |= {SentEntry(receiver.id, kind, key): severity for key, severity in message.tells}
+            gone += [SentEntry(receiver.id, REFUSED, key) for key, _ in message.tells]
+    return news, gone

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aedetect.errors import OutputError
@@ -16,7 +18,10 @@ from aedetect.errors import OutputError
 BATCH_SIZE = 5_000  # rows at a time
 _CHUNK = 1 << 20  # bytes hashed at a time
 _UTC = pa.timestamp("us", tz="UTC")
-_NO_TEXT = {0: "\ufffd"}  # PostgreSQL takes no NUL
+# PostgreSQL takes no NUL: it is written as its picture and "0", the picture itself twice.
+_NUL = "\u2400"
+_ESCAPES = {0: f"{_NUL}0", ord(_NUL): _NUL * 2}
+_FRACTION = {"timestamp": "nanosecond"}  # moments that are part of a key, and what is left of them
 
 
 def output_fingerprint(stream: IO[bytes]) -> str:
@@ -34,7 +39,9 @@ def read_batches(
     """Yield the rows of an open file as plain values, some thousand at a time.
 
     Moments are in UTC, to the microsecond; those without a zone count as UTC, as everywhere here.
-    No entity is ''. Raises OutputError when a column is missing or the file cannot be read.
+    Of a timestamp the nanoseconds beyond it are a column of their own. No entity is '', and one
+    without a letter is U+2400, which stands for NUL too (`stored_text`). Raises OutputError when a
+    column is missing or the file cannot be read.
     """
     try:
         parquet = pq.ParquetFile(stream)
@@ -53,21 +60,43 @@ def read_batches(
 def _in_utc(batch: pa.RecordBatch, times: Sequence[str]) -> pa.RecordBatch:
     for name in times:
         index = batch.schema.get_field_index(name)
-        moments = batch.column(index)
-        micro = moments.cast(pa.timestamp("us", tz=moments.type.tz), safe=False)
-        batch = batch.set_column(index, name, micro.cast(_UTC))
+        micro, left = _split(batch.column(index))
+        batch = batch.set_column(index, name, micro)
+        if name in _FRACTION:
+            batch = batch.append_column(_FRACTION[name], left)
     return batch
+
+
+def _split(moments: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Return moments in whole microseconds of UTC, rounded down, and the nanoseconds left over."""
+    if moments.type.unit != "ns":
+        micro = moments.cast(pa.timestamp("us", tz=moments.type.tz))
+        return micro.cast(_UTC), pa.array(np.zeros(len(moments), dtype=np.int64))
+    exact = moments.cast(pa.int64())
+    values = pc.fill_null(exact, 0).to_numpy(zero_copy_only=False)
+    left = pa.array(values % 1_000)  # never negative, before 1970 either
+    return pc.divide(pc.subtract(exact, left), 1_000).cast(pa.timestamp("us")).cast(_UTC), left
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
     plain = {name: _storable(value) for name, value in row.items()}
-    return plain | {"entity": plain["entity"] or ""}
+    entity = row["entity"]
+    return plain | {"entity": "" if entity is None else plain["entity"] or _NUL}
+
+
+def stored_text(text: str) -> str:
+    r"""Write a text as a database takes it; no two texts become one.
+
+    >>> stored_text("a\0b")
+    'a␀0b'
+    """
+    return text.translate(_ESCAPES)
 
 
 def _storable(value: Any) -> Any:
     """Replace what JSON or a text column of PostgreSQL would refuse."""
     if isinstance(value, str):
-        return value.translate(_NO_TEXT)
+        return stored_text(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, list):

@@ -24,6 +24,9 @@ from aedetect.secrets import HIDDEN, is_reference, literal_secret_message
 logger = logging.getLogger(__name__)
 
 PATIENCE = 30.0  # seconds in which a receiver takes all messages of a run, or some
+_IN_A_ROW = 3  # messages not taken, after which the last one is tried
+# How Apprise writes the answers of HTTP that speak of the message and not of the receiver.
+_REFUSAL = re.compile(r"error=(400|413|414|415|422)\b")
 _SHORTEST = 3  # characters of a URL's parts that are hidden
 
 
@@ -69,68 +72,106 @@ def _receiver(where: str, given: str, url: str) -> Receiver:
     return Receiver(f"{where} ({url.partition(':')[0]})", url, receiver_id(url))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of the messages to one receiver; what is in none of them is tried again."""
+
+    taken: tuple[Message, ...] = ()
+    refused: tuple[Message, ...] = ()  # for what they are: it would be of no use to try again
+    suspected: tuple[Message, ...] = ()  # not taken, but a later one was
+
+
 def send(
     receiver_messages: Mapping[Receiver, Sequence[Message]], *, patience: float = PATIENCE
-) -> dict[Receiver, list[Message]]:
-    """Send messages to all receivers at once; return those that each of them took.
+) -> dict[Receiver, Outcome]:
+    """Send messages to all receivers at once; return what each of them took and refused.
 
-    A receiver that fails or hangs gets nothing more in this run, and a warning in the log; it
-    neither raises nor keeps the others waiting.
+    One that is not taken keeps no other from being sent. A receiver that fails or hangs gets
+    nothing more in this run, and a warning in the log; it neither raises nor keeps the others
+    waiting.
     """
     with _listening() as heard:
         couriers = [
-            _Courier(receiver, messages) for receiver, messages in receiver_messages.items()
+            _Courier(receiver, messages, heard) for receiver, messages in receiver_messages.items()
         ]
         deadline = time.monotonic() + patience
         for courier in couriers:
             courier.start()
+        outcomes = {}
         for courier in couriers:
             courier.join(max(0.0, deadline - time.monotonic()))
             courier.is_late = True
-            taken = list(courier.taken)
-            if missed := len(courier.messages) - len(taken):
+            outcomes[courier.receiver] = outcome = courier.outcome
+            if missed := len(courier.messages) - len(outcome.taken):
                 hangs = f"no answer within {patience:g} s" if courier.is_alive() else None
-                reason = hangs or heard.of(courier) or "it refused"
+                reason = hangs or courier.reason or "it refused"
                 log_event(
                     logger, "note", receiver=courier.receiver.name, missed=missed, reason=reason
                 )
-            courier.confirmed = taken
-    return {courier.receiver: courier.confirmed for courier in couriers}
+    return outcomes
 
 
 class _Courier(threading.Thread):
-    """Brings messages to one receiver, one after the other, until one is not taken."""
+    """Brings messages to one receiver, one after the other.
 
-    def __init__(self, receiver: Receiver, messages: Sequence[Message]) -> None:
+    When several in a row are not taken, the last message is tried: a receiver that takes it is up,
+    and those before were refused for what they are. When it takes none, it is down.
+    """
+
+    def __init__(self, receiver: Receiver, messages: Sequence[Message], heard: _Heard) -> None:
         super().__init__(daemon=True, name=f"aedetect-notify-{receiver.id}")
         self.receiver, self.messages = receiver, messages
-        self.taken: list[Message] = []
-        self.confirmed: list[Message] = []
+        self.reason: str | None = None  # why the first was not taken
         self.is_late = False
+        self._heard = heard
+        self._taken: list[Message] = []
+        self._refused: list[Message] = []
+        self._suspected: list[Message] = []
+
+    @property
+    def outcome(self) -> Outcome:
+        """What became of them by now."""
+        return Outcome(
+            taken=tuple(self._taken),
+            refused=tuple(self._refused),
+            suspected=tuple(self._suspected),
+        )
 
     def run(self) -> None:
         """Bring them."""
-        from apprise import NotifyFormat, NotifyType
-
-        kinds = {"info": NotifyType.INFO, "warning": NotifyType.WARNING}
         service = _service(self.receiver.url)
-        for message in self.messages:
-            if self.is_late or service is None:
-                return
-            kind = kinds.get(message.severity, NotifyType.FAILURE)
-            try:
-                is_taken = service.notify(
-                    body=message.body,
-                    title=message.title,
-                    notify_type=kind,
-                    body_format=NotifyFormat.TEXT,
-                )
-            except Exception as error:  # whatever a service does wrong, the others go on
-                logging.getLogger("apprise").warning("%s", type(error).__name__)
-                return
-            if not is_taken:
-                return
-            self.taken.append(message)
+        waiting, failed = list(self.messages), list[Message]()
+        while waiting and len(failed) <= _IN_A_ROW and service is not None and not self.is_late:
+            message = waiting.pop(-1 if len(failed) == _IN_A_ROW else 0)
+            if _is_taken(service, message):
+                self._taken.append(message)
+                self._suspected += failed
+                failed = []
+                continue
+            reason = self._heard.take(self)
+            self.reason = self.reason or reason
+            if _REFUSAL.search(reason):
+                self._refused.append(message)
+            else:
+                failed.append(message)
+
+
+def _is_taken(service: Any, message: Message) -> bool:
+    from apprise import NotifyFormat, NotifyType
+
+    kinds = {"info": NotifyType.INFO, "warning": NotifyType.WARNING}
+    try:
+        return bool(
+            service.notify(
+                body=message.body,
+                title=message.title,
+                notify_type=kinds.get(message.severity, NotifyType.FAILURE),
+                body_format=NotifyFormat.TEXT,
+            )
+        )
+    except Exception as error:  # whatever a service does wrong, the others go on
+        logging.getLogger("apprise").warning("%s", type(error).__name__)
+        return False
 
 
 def _service(url: str) -> Any:
@@ -152,10 +193,10 @@ class _Heard(logging.Handler):
         """Keep the first that a thread said."""
         self._said.setdefault(record.thread, record.getMessage())
 
-    def of(self, courier: _Courier) -> str:
-        """Return why a courier came back, with nothing of the URL but its scheme."""
+    def take(self, courier: _Courier) -> str:
+        """Return why a message was not taken, once, with nothing of the URL but its scheme."""
         _, _, rest = courier.receiver.url.partition("://")
-        text = self._said.get(courier.ident, "")
+        text = self._said.pop(courier.ident, "")
         for part in sorted(re.split(r"[/:@?&=#,\s]+", rest), key=len, reverse=True):
             if len(part) >= _SHORTEST:
                 text = text.replace(part, HIDDEN)

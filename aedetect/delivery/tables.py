@@ -16,17 +16,19 @@ if TYPE_CHECKING:
 
 EVENTS, PARTITIONS = "events", "partitions"
 _KEYS = {
-    FLAGGED: ("detector", "entity", "timestamp"),
+    FLAGGED: ("detector", "entity", "timestamp", "nanosecond"),
     EVENTS: ("detector", "event_id"),
     PARTITIONS: ("detector", "kind", "partition"),
 }
-# What each column holds. `synced` is the fingerprint of the file that the row was taken from.
+# What each column holds. `synced` is the fingerprint of the file that the row was taken from;
+# `nanosecond` is what a timestamp has beyond its microsecond.
 _MODEL = {"model_name": "text", "model_version": "integer", "calibration_version": "integer"}
 _COLUMNS: Mapping[str, Mapping[str, str]] = {
     FLAGGED: {
         "detector": "text",
         "entity": "text",
         "timestamp": "time",
+        "nanosecond": "integer",
         "score": "number",
         "p_value": "number",
         "threshold": "number",
@@ -56,12 +58,13 @@ _COLUMNS: Mapping[str, Mapping[str, str]] = {
     },
     PARTITIONS: {"detector": "text", "kind": "text", "partition": "text", "fingerprint": "text"},
 }
+_ADDED = {"detector", "synced", "nanosecond"}  # to the columns of the files
 TIME = {FLAGGED: "timestamp", EVENTS: "start"}  # decides which partition a row is in
 
 
 def table_columns(kind: str) -> tuple[str, ...]:
     """Return the columns of a table that come from the file."""
-    return tuple(name for name in _COLUMNS[kind] if name not in {"detector", "synced"})
+    return tuple(name for name in _COLUMNS[kind] if name not in _ADDED)
 
 
 def times_of(kind: str) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ from aedetect.calibration.settings import AlignmentName, ScoreName
 from aedetect.detector.residuals import NATS
 from aedetect.preprocessing.settings import MissingName
 
+_LONGEST = 2**60  # ns, about 36 years: moments and what lies around them fit into 64 bits
+
 if TYPE_CHECKING:
     from aedetect.calibration import Calibration
     from aedetect.detector.scorer import Scorer
@@ -54,4 +56,5 @@ def _scoring_pairs(scorer: Scorer) -> dict[str, tuple[object, object]]:
         "alignment": (scorer.alignment in get_args(AlignmentName), True),
         "worst": (scorer.worst > 0, True),
         "smooth": (scorer.smooth > 0, True),
+        "lookback": (0 <= scorer.lookback + scorer.lookahead < _LONGEST, True),
     }

@@ -14,11 +14,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pyarrow as pa
+from annotated_types import Ge, Le, Lt
 
+from aedetect.calibration.file_checks import as_finite, parse_json
 from aedetect.calibration.serialization import (
     HELD_OUT,
     checked,
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
     from aedetect.models.base import Autoencoder
 
 FORMAT = 2
+RowCount = Annotated[int, Ge(1), Le(1_000_000)]  # nobody smooths over more
+Nanoseconds = Annotated[int, Ge(0), Lt(2**60)]  # 36 years
 DETECTOR, WEIGHTS, CALIBRATION = "detector.json", "weights.safetensors", HELD_OUT
 # What reading files that were tampered with may end in.
 _BROKEN = (
@@ -121,7 +125,7 @@ def _readable(folder: Path) -> Iterator[None]:
 
 
 def _description(folder: Path) -> dict[str, Any]:
-    described: Any = json.loads((folder / DETECTOR).read_text(encoding="utf-8"))
+    described: Any = parse_json((folder / DETECTOR).read_text(encoding="utf-8"))
     found = described.get("format") if isinstance(described, dict) else None
     if found != FORMAT:
         raise BrokenDetector(
@@ -167,11 +171,14 @@ def _scorer(described: dict[str, Any], folder: Path) -> Scorer:
         model=_model(described["model"], folder / WEIGHTS),
         score=described["score"],
         residuals=Residuals(
-            **{name: np.array(each, np.float32) for name, each in described["residuals"].items()}
+            **{
+                name: as_finite(each, np.float32, f"residuals {name}")
+                for name, each in described["residuals"].items()
+            }
         ),
-        worst=checked(int, described["worst"]),
+        worst=checked(RowCount, described["worst"]),
         alignment=described["alignment"],
-        smooth=checked(int, described["smooth"]),
+        smooth=checked(RowCount, described["smooth"]),
     )
     check_parts(scorer)
     return scorer
@@ -191,14 +198,14 @@ def _preparation(described: dict[str, Any], schema: Schema) -> Preparation:
         context=schema.context,
         entities=tuple(described["entities"]),
         scaling=Scaling(
-            np.array(learnt["center"], dtype=np.float64),
-            np.array(learnt["scale"], dtype=np.float64),
-            None if quantiles is None else np.array(quantiles, dtype=np.float64),
+            as_finite(learnt["center"], np.float64, "center"),
+            as_finite(learnt["scale"], np.float64, "scale"),
+            None if quantiles is None else as_finite(quantiles, np.float64, "quantiles"),
         ),
-        clip=float(described["clip"]),
+        clip=checked(float, described["clip"]),
         missing=described["missing"],
-        missing_limit=int(described["missing_limit"]),
-        min_observed=int(described["min_observed"]),
+        missing_limit=checked(Nanoseconds, described["missing_limit"]),
+        min_observed=checked(RowCount, described["min_observed"]),
     )
 
 
@@ -214,5 +221,9 @@ def _model(described: dict[str, Any], weights: Path) -> Autoencoder:
     with torch.device("meta"):
         check_weights(weights, make_network(settings, sizes))
     model = make_network(settings, sizes)
-    model.load_state_dict(load_file(weights))
+    state = load_file(weights)
+    for name, tensor in state.items():
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"{weights.name}: {name} must be finite")
+    model.load_state_dict(state)
     return model.eval()

@@ -33,7 +33,14 @@ def notify(
     output, detector = config.output, config.name
     told = 0 if alerts is None else send_alerts(output, people, alerts, detector=detector)
     label = f"aedetect label {config_path or f'{config.name}.toml'}"
-    return told + send_events(output, people, config.notify, detector=detector, label=label)
+    return told + send_events(
+        output,
+        people,
+        config.notify,
+        detector=detector,
+        label=label,
+        keep=config.scoring.keep_records,
+    )
 
 
 def fill_database(config: Config) -> Synced | None:

@@ -47,7 +47,7 @@ class ReflagPlan:
     formation: Formation
     partitions: tuple[tuple[Partition, Origin], ...]
     current: int  # are so already
-    other: int  # were scored by another version of the model
+    other: int  # were scored by another version of the model, or are left to a scoring run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,12 +83,13 @@ def plan_reflagging(config: Config, *, span: Span) -> ReflagPlan:
     saved = read_outline(registry.fetch_version(model, tracking_uri=uri))
     existing = read_origins(output, by=config.scoring.partition)
     check_owner(existing, model_name=model.name)
-    asked = [
+    asked = {each: existing[each] for each in sorted(existing) if span.covers(each)}
+    asked = {at: made for at, made in asked.items() if {SCORES, FLAGGED} <= made.kinds.keys()}
+    same = [
         (partition, origin)
-        for partition, made in sorted(existing.items(), key=lambda pair: pair[0])
-        if (origin := made.agreed_scores) is not None and span.covers(partition)
+        for partition, made in asked.items()
+        if (origin := made.agreed_scores) is not None and origin.model_version == model.version
     ]
-    same = [pair for pair in asked if pair[1].model_version == model.version]
     current = {saved.calibration.version}
     due = [pair for pair in same if existing[pair[0]].calibrations != current]
     log_event(logger, "plan", partitions=len(due))

@@ -165,6 +165,7 @@ def record_run(
         clock=clock,
         stale_after=config.scoring.stale_after,
         run_id=run_id,
+        keep=config.scoring.keep_records,
     )
 
 

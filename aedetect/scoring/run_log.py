@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,10 @@ from aedetect.logs import log_event
 from aedetect.output import aside, publish, written
 from aedetect.output.files import read_parquet
 from aedetect.output.filesystem import is_remote
+from aedetect.scoring.run_pruning import DAY_FILE, RUNS, prune_runs
 from aedetect.scoring.summary import Summary, failed_summary, summary_fields, with_age
+from aedetect.timestamps import parse_duration
 
-RUNS = "runs"
 Clock = Callable[[], datetime]  # aware
 logger = logging.getLogger(__name__)
 
@@ -100,9 +101,17 @@ class Record:
 
 @contextmanager
 def recording_run(
-    output: Path, *, model: str, clock: Clock | None, stale_after: str | None, run_id: str | None
+    output: Path,
+    *,
+    model: str,
+    clock: Clock | None,
+    stale_after: str | None,
+    run_id: str | None,
+    keep: str = "90d",
 ) -> Iterator[Record]:
     """Give what takes the summary of a run, and write its row at the end, whatever the end.
+
+    Then rows that are older than they are kept are removed.
 
     Without a clock no row is written. A run that fails gets a row with the error in one line; when
     that cannot be written either, the error matters more.
@@ -122,9 +131,22 @@ def recording_run(
             )
             with suppress(AedetectError, OSError):
                 write_run(output, failed_summary(summary, error), run_id=name)
+                _prune(output, started, keep)
         raise
     if record.summary is not None and clock is not None:
         write_run(output, record.summary, run_id=name)
+        _prune(output, started, keep)
+
+
+def _prune(output: Path, now: datetime | None, keep: str) -> None:
+    """Keep the record small; that it cannot be is no fault of the run."""
+    if now is None:
+        return
+    try:
+        length = timedelta(microseconds=parse_duration(keep) // 1_000)
+        prune_runs(output, now=now.astimezone(UTC), keep=length)
+    except (AedetectError, OSError) as error:
+        log_event(logger, "note", text=f"old runs are not removed: {error}")
 
 
 def write_run(output: Path, summary: Summary, *, run_id: str) -> Path:
@@ -147,14 +169,24 @@ def read_runs(output: Path, *, most: int) -> list[dict[str, Any]]:
 
     Raises OutputError when a file among them is none of ours.
     """
+    try:
+        return _newest_rows(output, most)
+    except FileNotFoundError:  # joined with others of its day, or removed, while it was looked at
+        return _newest_rows(output, most)
+
+
+def _newest_rows(output: Path, most: int) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for day in _newest_first(output / RUNS):
-        newest = [path for path in _newest_first(day) if path.suffix == ".parquet"]
-        newest = newest[: most - len(rows)]
-        rows += [row for path in newest for row in _read(path)]
+        paths = [path for path in _newest_first(day) if path.suffix == ".parquet"]
+        joined = [path for path in paths if path.name == DAY_FILE]
+        single = [path for path in paths if path.name != DAY_FILE][: most - len(rows)]
+        found = {row["run_id"]: row for path in (*joined, *single) for row in _read(path)}
+        order = [(row["started"], name) for name, row in found.items()]
+        rows += [found[name] for _, name in sorted(order, reverse=True)]
         if len(rows) >= most:
             break
-    return rows
+    return rows[:most]
 
 
 def _newest_first(folder: Path) -> list[Path]:
@@ -167,6 +199,8 @@ def _newest_first(folder: Path) -> list[Path]:
 def _read(path: Path) -> list[dict[str, Any]]:
     try:
         rows: list[dict[str, Any]] = read_parquet(path).to_pylist()
+    except FileNotFoundError:
+        raise
     except (OSError, pa.ArrowException) as error:
         raise OutputError(
             f"{path} is damaged or was not written by aedetect: remove it; nothing depends on it"

@@ -17,6 +17,7 @@ from aedetect.delivery import check_url, sync
 from aedetect.delivery.database import Synced
 from aedetect.delivery.settings import DatabaseSettings
 from aedetect.errors import ConfigError, DeliveryError, OutputError
+from aedetect.timestamps import parse_instant
 
 FIRST, SECOND = "date=2026-01-03", "date=2026-01-04"
 NUMBER = itertools.count()
@@ -206,12 +207,48 @@ def test_values_that_databases_refuse_are_taken(deliver, output, ask):
         "",
         "../../etc",
         "x'; DROP TABLE aedetect_events; --",
-        "nul\ufffd",
+        "nul\u24000",
         "日本 %s :x",
     }
     (causes,) = ask("SELECT causes FROM aedetect_flagged")[0]
     found = json.loads(causes) if isinstance(causes, str) else causes
     assert (found[0]["observed"], found[0]["expected"]) == (None, None)
+
+
+def test_moments_within_a_microsecond_are_rows_of_their_own(deliver, output, ask):
+    """Before 1970 too; the nanoseconds beyond the microsecond are a column."""
+    moments = [1, 0, 999, 1000, 1001]
+    day = "date=1969-12-31"
+    for partition, since in ((FIRST, parse_instant("2026-01-03T05:00:00")), (day, -1_500)):
+        rows = [flag("2026-01-03T05:00:00", "east", event_id=str(n)) for n in moments]
+        path = write_flagged(output, partition, rows, pa.timestamp("ns"))
+        table = pa.parquet.read_table(path)
+        times = pa.array([since + n for n in moments], pa.timestamp("ns"))
+        pa.parquet.write_table(table.set_column(0, "timestamp", times), path)
+    deliver()
+    found = ask("SELECT timestamp, nanosecond, event_id FROM aedetect_flagged ORDER BY 1, 2")
+    assert [(row[1], row[2]) for row in found] == [
+        *((500, "0"), (501, "1"), (499, "999"), (500, "1000"), (501, "1001")),
+        *((0, "0"), (1, "1"), (999, "999"), (0, "1000"), (1, "1001")),
+    ]
+    assert ":59.999998" in str(found[0][0])
+    assert deliver().rows == 0
+    (output / "flagged" / day / "part-0.parquet").unlink()
+    assert deliver().withdrawn == 1
+    assert len(ask("SELECT * FROM aedetect_flagged")) == 5
+
+
+def test_names_that_databases_would_take_for_one_are_rows_of_their_own(deliver, output, ask):
+    """NUL, what is written for it, no name and an empty one."""
+    names = ["a\0", "a\u2400", "a\u24000", "a\ufffd", "a", "\u2400", "", None]
+    write_flagged(output, FIRST, [flag("2026-01-03T05:00:00", name) for name in names])
+    deliver()
+    found = [row[0] for row in ask("SELECT entity FROM aedetect_flagged")]
+    assert set(found) == {
+        *("a\u24000", "a\u2400\u2400", "a\u2400\u24000", "a\ufffd", "a"),
+        *("\u2400\u2400", "\u2400", ""),
+    }
+    assert len(found) == len(names)
 
 
 def test_a_failed_partition_leaves_what_was_there(deliver, output, ask):

@@ -190,6 +190,69 @@ def test_a_receiver_that_fails_midway_gets_the_rest_later(tell, receiver, output
     assert told == ["e0", "e1", "e2", "e3", "e4"]
 
 
+def several(output, *entities):
+    """Write an event of each entity, one a minute."""
+    events = [
+        event(f"e-{name}", f"2026-01-03T05:{n:02}:00", name) for n, name in enumerate(entities)
+    ]
+    write_events(output, FIRST, events)
+
+
+def test_a_message_that_is_refused_keeps_no_other(tell, receiver, output, caplog):
+    """Refused as what it is, it is reported and not sent again; the others are sent at once."""
+    several(output, "first", "poison", "third", "fourth")
+    receiver.refuses = {"poison": 400}
+    with caplog.at_level(logging.WARNING):
+        assert tell() == 3
+    assert receiver.titles == [f"pump: warning at {name}" for name in ("first", "third", "fourth")]
+    assert "refused, and not sent again: pump: warning at poison" in caplog.text
+    receiver.refuses = {}
+    assert tell() == 0
+    several(output, "poison")
+    write_events(
+        output, FIRST, [event("e-poison", "2026-01-03T05:01:00", "poison", severity="critical")]
+    )
+    assert tell() == 1
+
+
+def test_a_message_that_fails_beside_others_is_given_up_after_three_runs(tell, receiver, output):
+    """It may be the receiver's fault; who takes it meanwhile is not asked again."""
+    receiver.refuses = {"poison": 500}
+    for number in range(4):
+        names = ["poison", *(f"n{n}" for n in range(number + 1))]
+        several(output, *names)
+        assert tell() == 1
+    receiver.refuses = {}
+    assert tell() == 0
+
+
+def test_a_message_that_failed_is_sent_when_it_is_taken(tell, receiver, output):
+    """And what is known of its failures is forgotten."""
+    receiver.refuses = {"poison": 500}
+    several(output, "poison", "other")
+    assert tell() == 1
+    receiver.refuses = {}
+    assert tell() == 1
+    path = output / "notified" / "part-0.parquet"
+    assert {row["kind"] for row in pq.read_table(path).to_pylist()} == {"event"}
+
+
+def test_many_refusals_in_a_row_do_not_hide_that_a_receiver_is_up(tell, receiver, output):
+    """The newest message is tried before it is taken for down."""
+    several(output, *(f"poison{n}" for n in range(8)), "last", "newest")
+    receiver.refuses = {"poison": 500}
+    assert tell() == 2
+    assert sorted(receiver.titles) == ["pump: warning at last", "pump: warning at newest"]
+
+
+def test_titles_are_lines_that_mail_takes(tell, receiver, output):
+    """Whatever entities are called."""
+    several(output, "a\nb\r\nBcc: all", "x" * 300)
+    assert tell() == 2
+    assert receiver.titles[0] == "pump: warning at a b Bcc: all"
+    assert (len(receiver.titles[1]), receiver.titles[1][-5:]) == (200, "xx...")
+
+
 def test_a_hanging_receiver_does_not_keep_the_run(tell, receiver, make_receiver, caplog):
     """It is left behind after a while, and the others have their messages by then."""
     hanging = make_receiver()
@@ -331,3 +394,30 @@ def test_several_runs_at_once_tell_once(output, receiver):
     runs = [subprocess.Popen([sys.executable, "-c", _TELL, output, receiver.url]) for _ in range(4)]
     assert [run.wait() for run in runs] == [0, 0, 0, 0]
     assert sorted(receiver.titles) == ["pump: stale", "pump: warning at east"]
+
+
+def test_what_was_sent_long_ago_is_forgotten(tell, output, receiver):
+    """Once the log is long, and something is sent; never what may still be sent again."""
+    path = output / "notified" / "part-0.parquet"
+    tell()
+    names = pq.read_schema(path).names
+    old = [
+        {"receiver": "r", "kind": "event", "key": f"old{n}", "severity": "info"}
+        for n in range(1200)
+    ]
+    kept = [
+        {"receiver": "r", "kind": "event", "key": "e0", "severity": "info"},
+        {"receiver": "r", "kind": "alert", "key": "stale", "severity": ""},
+    ]
+    rows = pq.read_table(path).to_pylist()
+    pq.write_table(pa.Table.from_pylist([*old, *kept, *rows], pq.read_schema(path)), path)
+    assert tell() == 0
+    assert len(pq.read_table(path)) == 1203
+    events = [event("e0", "2025-12-01T00:00:00"), event("older", "2025-09-01T00:00:00")]
+    write_events(output, "date=2025-12-01", events[:1])
+    write_events(output, "date=2025-09-01", events[1:])
+    write_events(output, SECOND, [event("e2", "2026-01-04T05:00:00")])
+    assert tell() == 1
+    found = pq.read_table(path).to_pylist()
+    assert {row["key"] for row in found} == {"e0", "stale", "e1", "e2"}
+    assert set(names) == set(found[0])

@@ -19,6 +19,7 @@ from plant import DAYS, contents, settings, table, verdicts, write
 
 import aedetect
 from aedetect import registry
+from aedetect.calibration.serialization import newest_version
 from aedetect.config import make_config
 from aedetect.detector import CalibratedScorer
 from aedetect.detector.file_checks import check_weights
@@ -133,6 +134,144 @@ def test_made_up_sizes_cost_no_memory(folder, sizes):
     (folder / DETECTOR).write_text(json.dumps(described))
     with pytest.raises(BrokenDetector, match="cannot be read"):
         CalibratedScorer.load(folder)
+
+
+def described(folder, change):
+    """Write the description of a detector as somebody changed it."""
+    found = json.loads((folder / DETECTOR).read_text())
+    change(found)
+    (folder / DETECTOR).write_text(json.dumps(found))
+
+
+def each_threshold(value):
+    """Replace every threshold."""
+
+    def change(found):
+        for group in (found["calibration"]["pooled"], *found["calibration"]["own"].values()):
+            group["threshold"]["value"] = value
+
+    return change
+
+
+def put(value, *path):
+    """Replace one value."""
+
+    def change(found):
+        inner = found
+        for key in path[:-1]:
+            inner = inner[key]
+        inner[path[-1]] = value
+
+    return change
+
+
+NO_NUMBERS = [
+    each_threshold(float("nan")),
+    each_threshold(float("inf")),
+    each_threshold("nan"),
+    put("NaN", "calibration", "pooled", "tail", "scale"),
+    put(0.0, "calibration", "pooled", "tail", "scale"),
+    put(float("nan"), "preparation", "scaling", "center", 0, 0),
+    put("nan", "preparation", "scaling", "scale", 0, 0),
+    put(float("-inf"), "preparation", "clip"),
+    put("inf", "preparation", "clip"),
+    put(float("nan"), "calibration", "limits", 0, 0),
+    put("nan", "residuals", "size", 0, 0),
+    put(2**31, "calibration", "version"),
+    put(10**9, "smooth"),
+    put(2**61, "preparation", "missing_limit"),
+    put(2**61, "schema", "max_gap"),
+]
+
+
+@pytest.mark.parametrize("change", NO_NUMBERS)
+def test_numbers_that_are_none_are_refused(folder, change):
+    """A threshold that is not a number flags nothing, and nobody would know."""
+    described(folder, change)
+    with pytest.raises(BrokenDetector, match="cannot be read"):
+        CalibratedScorer.load(folder)
+
+
+def test_numbers_too_large_to_be_finite_are_refused(folder):
+    """JSON may write what becomes infinite as it is read."""
+    described(folder, each_threshold(123456.5))
+    text = (folder / DETECTOR).read_text().replace("123456.5", "1e999")
+    (folder / DETECTOR).write_text(text)
+    with pytest.raises(BrokenDetector, match="numbers must be finite, got 1e999"):
+        CalibratedScorer.load(folder)
+
+
+def test_weights_that_are_no_numbers_are_refused(folder):
+    """No score would come of them."""
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / WEIGHTS)
+    next(iter(weights.values())).view(-1)[0] = float("nan")
+    save_file(weights, folder / WEIGHTS)
+    with pytest.raises(BrokenDetector, match="must be finite"):
+        CalibratedScorer.load(folder)
+
+
+def held_out(rows, **given):
+    """Make rows like those of a calibration."""
+    kinds = {"entity": pa.int32(), "time": pa.int64(), "score": pa.float32(), "anomaly": pa.bool_()}
+    values = {"anomaly": [False] * rows} | given
+    return pa.table(
+        {name: pa.array(values.get(name, [0] * rows), kind) for name, kind in kinds.items()}
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "fault"),
+    [
+        (held_out(3, score=[1.0, float("nan"), 2.0]), "must be finite"),
+        (held_out(3, score=[1.0, None, 2.0]), "no missing values"),
+        (held_out(3).append_column("more", pa.array([1, 2, 3])), "must have the columns"),
+        (held_out(3).rename_columns(["entity", "time", "score", "flag"]), "must have the columns"),
+        (pa.table({"score": pa.array(["x"])}), "must have the columns"),
+    ],
+)
+def test_held_out_rows_that_are_none_are_refused(folder, rows, fault):
+    """Missing values, other columns, scores that order nothing."""
+    pq.write_table(rows, folder / CALIBRATION)
+    with pytest.raises(BrokenDetector, match=fault):
+        CalibratedScorer.load(folder)
+
+
+def test_a_small_file_of_many_rows_costs_no_memory(folder, tmp_path):
+    """Equal values take no bytes in the file; it is refused by what its footer says."""
+    import subprocess
+    import sys
+
+    rows = held_out(1).take(pa.array([0] * 2_000_000))
+    with pq.ParquetWriter(folder / CALIBRATION, rows.schema, compression="zstd") as writer:
+        for _ in range(20):
+            writer.write_table(rows)
+    assert (folder / CALIBRATION).stat().st_size < 2_000_000
+    code = (
+        "import resource, sys\n"
+        "from aedetect.detector import CalibratedScorer\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "try:\n    CalibratedScorer.load(__import__('pathlib').Path(sys.argv[1]))\n"
+        "except Exception as error:\n    print(error)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True
+    )
+    message, grown = done.stdout.rstrip().rsplit("\n", 1)
+    assert "says to hold 40,000,000 rows in" in message
+    assert int(grown) < 300_000  # kB; the rows alone would take 680 MB
+
+
+@pytest.mark.parametrize("name", ["²", "٣", "02", "1" * 200, "-3", "2\n"])
+def test_calibrations_of_other_names_are_no_calibrations(folder, name):
+    """Only numbers as they are written here count."""
+    place = folder / "calibrations" / name
+    place.mkdir(parents=True)
+    (place / "calibration.json").write_text("{}")
+    assert newest_version(folder) is None
+    CalibratedScorer.load(folder)
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)

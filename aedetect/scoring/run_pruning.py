@@ -1,0 +1,69 @@
+"""The record of runs kept small: one file for each day that is over, none for days long ago."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from aedetect.output import aside, publish, written
+from aedetect.output.atomic import updating, withdraw
+from aedetect.output.files import read_parquet
+from aedetect.output.filesystem import forget_listings, parquet_files
+
+RUNS = "runs"  # folder below the output
+DAY_FILE = "day.parquet"  # of a day that is over: all its runs
+_DAY = re.compile(r"date=\d{4}-\d{2}-\d{2}")
+
+
+def prune_runs(output: Path, *, now: datetime, keep: timedelta) -> None:
+    """Remove what is older than it is kept, and join the files of each day that is over.
+
+    Killed in between, a row may stand in two files until the next run; readers see it once.
+    Raises OutputError when it cannot be written.
+    """
+    oldest, today = (f"date={moment:%Y-%m-%d}" for moment in (now - keep, now))
+    forget_listings(output)
+    if not any(_is_due(day, paths, oldest, today) for day, paths in _by_day(output).items()):
+        return
+    with updating(output / RUNS), written(output):
+        for day, paths in _by_day(output).items():
+            if not _is_due(day, paths, oldest, today):
+                continue
+            if day >= oldest and not _join(output, paths):
+                continue
+            for path in paths:
+                if day < oldest or path.name != DAY_FILE:
+                    withdraw(path, root=output / RUNS)
+
+
+def _by_day(output: Path) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for path in parquet_files(output / RUNS):
+        if _DAY.fullmatch(path.parent.name):
+            found.setdefault(path.parent.name, []).append(path)
+    return found
+
+
+def _is_due(day: str, paths: Sequence[Path], oldest: str, today: str) -> bool:
+    return day < oldest or (day < today and len(paths) > 1)
+
+
+def _join(output: Path, paths: Sequence[Path]) -> bool:
+    """Write one file with the rows of all, each once; False when one of them cannot be read."""
+    try:
+        tables = [read_parquet(path) for path in paths]
+        joined = pa.concat_tables(tables, promote_options="permissive")
+    except (OSError, pa.ArrowException):  # stays, for who reads it to be told
+        return False
+    rows = joined.append_column("row", pa.array(range(len(joined))))
+    first = rows.group_by("run_id").aggregate([("row", "min")])["row_min"]
+    ordered = joined.take(first).sort_by([("started", "ascending"), ("run_id", "ascending")])
+    with aside(output) as folder:
+        pq.write_table(ordered, folder / DAY_FILE, compression="zstd")
+        publish(folder / DAY_FILE, paths[0].parent / DAY_FILE)
+    return True
