@@ -27,7 +27,9 @@ def describe_event(
     outside = outside or ()
     ranges = {each["feature"]: each for each in outside if each["low"] is not None}
     wanted = dict(each["feature"].split("=", 1) for each in outside if each["low"] is None)
-    shown = [each for each in causes[:MAX_FEATURES] if each["share"] >= _MIN_SHARE] or list(causes[:1])
+    shown = [each for each in causes[:MAX_FEATURES] if each["share"] >= _MIN_SHARE] or list(
+        causes[:1]
+    )
     parts = []
     for cause in shown:
         name, _, seen = cause["feature"].partition("=")
@@ -83,7 +85,9 @@ def _digits(observed: float, low: float, high: float) -> int:
     if not (math.isfinite(width) and width > 0):
         return _MAX_DIGITS
     digits = _decimals_for_two_digits(width)
-    while digits < _MAX_DIGITS and round(low, digits) <= round(observed, digits) <= round(high, digits):
+    while digits < _MAX_DIGITS and round(low, digits) <= round(observed, digits) <= round(
+        high, digits
+    ):
         digits += 1
     return min(digits, _MAX_DIGITS)
 

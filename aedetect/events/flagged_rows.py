@@ -31,7 +31,14 @@ _DTYPES = {
     "file": np.int32,
     "row": np.int64,
 }
-_PEAK_COLUMNS = ("threshold", "causes", "outside", "model_name", "model_version", "calibration_version")
+_PEAK_COLUMNS = (
+    "threshold",
+    "causes",
+    "outside",
+    "model_name",
+    "model_version",
+    "calibration_version",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +78,9 @@ def read_flagged_columns(files: Sequence[OutputFile]) -> FlaggedColumns:
     )
 
 
-def _read_columns(file: OutputFile, number: int, names: dict[str | None, int]) -> dict[str, np.ndarray]:
+def _read_columns(
+    file: OutputFile, number: int, names: dict[str | None, int]
+) -> dict[str, np.ndarray]:
     table = file.read(_SMALL_COLUMNS).combine_chunks()
     time = table["timestamp"]
     entity = table["entity"].combine_chunks().dictionary_encode(null_encoding="encode")

@@ -60,9 +60,7 @@ def group_rows(time: Int64, entity: Int32, *, bridge: int) -> EventGroups:
     return EventGroups(first, np.append(first[1:], len(time)) - 1)
 
 
-def suppressed_groups(
-    time: Int64, entity: Int32, groups: EventGroups, rules: EventRules
-) -> Int8:
+def suppressed_groups(time: Int64, entity: Int32, groups: EventGroups, rules: EventRules) -> Int8:
     """Return REPORTED, or why a group is suppressed: (S,).
 
     A group shorter than `min_duration` is SHORT. A group that begins within `cool_down` of the end

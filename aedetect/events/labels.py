@@ -118,8 +118,8 @@ def forget_labels(output: Path, events: Sequence[str]) -> None:
 def _check_labelled(events: Sequence[str], labels: Sequence[Label]) -> None:
     if missing := sorted(set(events) - {each.event_id for each in labels}):
         raise OutputError(
-            f"an event must have a label to be removed, but {', '.join(missing)} has none: aedetect "
-            "label CONFIG lists the labels"
+            f"an event must have a label to be removed, but {', '.join(missing)} has none: "
+            "aedetect label CONFIG lists the labels"
         )
 
 
