@@ -18,9 +18,9 @@ def describe_event(
 ) -> str:
     """Describe the largest causes and the expected values, from two columns of flagged/.
 
-    A feature outside its limits is given with its expected range. A feature inside its limits, which
-    is anomalous only in combination with others, is given with its expected value. A row that only
-    a later threshold flagged has no causes.
+    A feature outside its limits is given with its expected range. A feature inside its limits is
+    anomalous only in combination with others, and given with its expected value. A row that only a
+    later threshold flagged has no causes.
     """
     if causes is None:
         return "strange by its score; its causes were not computed"

@@ -10,7 +10,7 @@ import pytest
 from plant import DAYS, ROWS, table, write, write_config
 from runs import deployed
 
-from aedetect.cli import QUIET, app, main
+from aedetect.cli import SILENT, app, main
 
 FUNCTIONS = [command.callback for command in app.registered_commands]
 COMMANDS = [function.__name__ for function in FUNCTIONS]
@@ -19,7 +19,7 @@ COMMANDS = [function.__name__ for function in FUNCTIONS]
 @pytest.fixture
 def aedetect(monkeypatch, capsys):
     """Run the command line in this process: exit code, stdout and stderr."""
-    for name, value in QUIET.items():
+    for name, value in SILENT.items():
         monkeypatch.setenv(name, value)
 
     def aedetect(*words):

@@ -10,7 +10,7 @@ import pytest
 from plant import DAYS
 
 from aedetect import registry
-from aedetect.cli import QUIET, main
+from aedetect.cli import SILENT, main
 from aedetect.cli.run_commands import elsewhere
 from aedetect.config import config as reading
 from aedetect.config import read_config
@@ -19,7 +19,7 @@ from aedetect.config import read_config
 @pytest.fixture
 def count(monkeypatch, capsys):
     """Runs a command in this process, and counts what it reads and asks for."""
-    for name, value in QUIET.items():
+    for name, value in SILENT.items():
         monkeypatch.setenv(name, value)
     calls: Counter[str] = Counter()
 

@@ -138,7 +138,7 @@ def test_errors_that_may_pass(error, again):
     from prefect.client.schemas.objects import State, StateType
 
     state = State(type=StateType.FAILED, data=error)
-    assert tasks.may_pass(None, None, state) == again
+    assert tasks.should_retry(None, None, state) == again
 
 
 def test_stages_that_touch_the_world_are_retried():
