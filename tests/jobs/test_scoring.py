@@ -18,8 +18,8 @@ import pytest
 from plant import (
     ARRIVED,
     DAYS,
+    FAULTY_ROWS,
     ROWS,
-    STRANGE_ROWS,
     Plant,
     contents,
     rewritten,
@@ -156,7 +156,7 @@ def test_late_rows_at_noon_touch_their_day_only(plant):
     rows = table(DAYS[1])
     noon = rows[rows["time"].dt.hour == 12].assign(unit="south")
     deliver(noon, plant.incoming / "late" / "noon.parquet")
-    assert plant.score().rows == STRANGE_ROWS + len(noon)
+    assert plant.score().rows == FAULTY_ROWS + len(noon)
     assert rewritten(plant.output, times) == {f"date={DAYS[1]}"}
 
 
