@@ -47,7 +47,9 @@ def main() -> None:
 
 def label_false_alarms(config: Config) -> int:
     """Label the events of the first half that overlap no known anomaly; return their number."""
-    result, _ = run_backtest(config, span=Span(None, parse_instant(HALF)), days=None, anew=False)
+    result, _ = run_backtest(
+        config, span=Span(None, parse_instant(HALF)), days=None, recalibrate=False
+    )
     false = {(each.entity, each.start) for each in result.alarms if not result.overlaps_known(each)}
     events = read_event_table(config.output, until=parse_instant(HALF), suppressed=True).to_pylist()
     chosen = [
@@ -63,7 +65,7 @@ def label_false_alarms(config: Config) -> int:
 def report(name: str, config: Config) -> None:
     """Print the events of the second half, and how many are false."""
     result: Backtest = run_backtest(
-        config, span=Span(parse_instant(HALF), None), days=None, anew=False
+        config, span=Span(parse_instant(HALF), None), days=None, recalibrate=False
     )[0]
     found = sum(each.delay is not None for each in result.detections)
     print(

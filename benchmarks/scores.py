@@ -63,7 +63,7 @@ def scored_by(task: Task, scorer: Scorer, way: ScoreConfig) -> Scorer:
     score, alignment, smooth = way
     other = replace(scorer, score=score, alignment=alignment, smooth=smooth)
     series = training.series_of(task.ingested, task.prepared)
-    residuals = training.measure(other, series, task.prepared.windows)
+    residuals = training.estimate_residuals(other, series, task.prepared.windows)
     return replace(other, residuals=residuals)
 
 

@@ -97,7 +97,7 @@ def train(
     config = replace(task.config, model=model, training=settings)
     trained = training.train_scorer(config, task.ingested, task.prepared)
     detector = training.calibrate_detector(config, task.ingested, task.prepared, trained)
-    return detector, trained.distrusted
+    return detector, trained.suspect
 
 
 def count_overlapping(

@@ -1,4 +1,4 @@
-"""What every run does first: say who it is, and put in order what others left behind."""
+"""What every run does first: record its process, and clean up after earlier runs."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ _R = TypeVar("_R")
 
 
 def guarded(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Make a flow's function put things in order before it does its work."""
+    """Wrap the function of a flow, to clean up after earlier runs first."""
 
     @wraps(function)
     def begin(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-        _put_in_order()
+        _clean_up()
         return function(*args, **kwargs)
 
     return begin
 
 
-def _put_in_order() -> None:
-    """Label this run, take over what it does for others, end what is lost.
+def _clean_up() -> None:
+    """Label this run with its process, skip runs that it replaces, and end lost runs.
 
-    That it cannot is no reason not to score: what stays behind, the next run finds.
+    A failure here does not stop the run: the next run repeats the cleanup.
     """
     from prefect import get_client, get_run_logger
     from prefect.context import FlowRunContext
 
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
-        return  # the function itself, without Prefect
+        return  # called as a plain function, without Prefect
     logger = get_run_logger()
     try:
         run = context.flow_run

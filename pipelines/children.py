@@ -1,9 +1,9 @@
 """Child processes that import nothing from the working folder.
 
-`python -m` looks for modules in the working folder first, where a user's `pipelines/` or `json.py`
-would take the place of the module that is meant. `python -P` does not, but Prefect puts the folder
-on sys.path again: to migrate its database (`prepend_sys_path` in its alembic.ini), and to load a
-flow by the name of its module. So the folder is closed to imports as well.
+`python -m` searches for modules in the working folder first, where a user's `pipelines/` or
+`json.py` would shadow the intended module. `python -P` does not, but Prefect adds the folder to
+sys.path again: to migrate its database (`prepend_sys_path` in its alembic.ini), and to load a flow
+by the name of its module. So imports from the folder are blocked as well.
 
 Run by `command`: python -P -m pipelines.children MODULE [ARGUMENT...]
 """
@@ -21,21 +21,21 @@ SAFE_PATH = {"PYTHONSAFEPATH": "1"}
 
 
 class _ClosedFolder:
-    """What sys.path_hooks gives for a folder that has no modules."""
+    """A path entry finder for a folder without modules."""
 
     def find_spec(self, fullname: str, target: ModuleType | None = None, /) -> ModuleSpec | None:
         """Find nothing."""
 
 
 def command(module: str, *arguments: str) -> list[str]:
-    """Return the command that runs a module as `python -m` does, less the working folder."""
+    """Return the command that runs a module like `python -m`, without the working folder."""
     return [sys.executable, "-P", "-m", __name__, module, *arguments]
 
 
 def close_working_folder() -> None:
-    """Refuse modules of the working folder, unless it is on sys.path by now.
+    """Block imports from the working folder, unless it is already on sys.path.
 
-    Then it is by the user's wish: in PYTHONPATH, or as the source of an editable installation.
+    In that case the user wants it: by PYTHONPATH, or by an editable installation.
     """
     wanted = {os.path.realpath(folder) for folder in sys.path}
 
@@ -49,7 +49,7 @@ def close_working_folder() -> None:
 
 
 def main() -> None:
-    """Run the module that the first argument names, with the arguments after it."""
+    """Run the module named by the first argument, with the remaining arguments."""
     close_working_folder()
     del sys.argv[0]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

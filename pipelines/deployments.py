@@ -1,4 +1,4 @@
-"""What is served or deployed: for each detector scoring, and training, by the detector's name."""
+"""The flows to serve or deploy: scoring and training of each detector, by its name."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from aedetect.config import Config, read_config
 from aedetect.errors import ConfigError
 from aedetect.timestamps import parse_duration
 
-SECTIONS = ("scoring", "training")  # what has a schedule; each is the name of a flow, too
+SECTIONS = ("scoring", "training")  # sections with a schedule; also the names of the flows
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """One flow for one detector."""
+    """One flow of one detector."""
 
     flow: str  # scoring or training
     detector: str
-    config: Path  # absolute: who runs it may stand elsewhere
-    cron: str | None  # UTC; None: only when it is triggered
-    keep: timedelta = timedelta(days=90)  # how long its runs are kept where we decide
+    config: Path  # absolute: the worker may have another working folder
+    cron: str | None  # UTC; None: only when triggered
+    keep: timedelta = timedelta(days=90)  # how long its runs are kept on a server of our own
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What the flow is called with."""
+        """The parameters of the flow."""
         return {"config_path": str(self.config)}
 
     @property
     def entrypoint(self) -> str:
-        """Where a worker finds the flow, in the installed package."""
+        """The entrypoint of the flow, in the installed package."""
         return f"pipelines.{self.flow}.{self.flow}"
 
 
 def deployments(paths: Sequence[Path], *, scheduled: bool) -> list[Deployment]:
-    """Read configurations, and return what they ask for; scoring first.
+    """Return the deployments of configurations, scoring first.
 
-    Raises ConfigError for what every run would refuse, for a schedule that is not cron, for two
-    detectors of one name, and, if `scheduled`, for a configuration without any schedule.
+    Raises ConfigError for errors that every run would raise, for a schedule that is not cron, for
+    two detectors of the same name, and, if `scheduled`, for a configuration without a schedule.
     """
     configs = {path.resolve(): read_config(path) for path in paths}
     _check_names(configs.values())
@@ -55,7 +55,7 @@ def deployments(paths: Sequence[Path], *, scheduled: bool) -> list[Deployment]:
         for section, cron in crons.items():
             _check_cron(path, section, cron)
         if crons["scoring"] or not crons["training"]:
-            _ = config.input  # refuse now what every run would refuse
+            _ = config.input  # raise now what every run would raise
         keep = timedelta(microseconds=parse_duration(config.scoring.keep_records) // 1_000)
         for section, cron in crons.items():
             if section == "training" or config.scoring.input:

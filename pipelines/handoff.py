@@ -1,7 +1,7 @@
-"""What a command has read and resolved by now, for the flow that it calls in the same process.
+"""Pass the configuration and model that a command has resolved to a flow in the same process.
 
-A flow's parameters are texts, since runs are also started through Prefect's API; a flow that is
-called here would read the configuration and ask the registry a second time.
+The parameters of a flow are strings, because runs are also started through Prefect's API. Without
+this module, a flow that is called here would read the configuration and resolve the model again.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A configuration as read, the parameters that it was read from, and the model it means."""
+    """A configuration, the parameters that it was read from, and the resolved model."""
 
     config_path: str
     overrides: tuple[str, ...]
     config: Config
-    model: Model | None = None  # None: to be looked up when the flow needs it
+    model: Model | None = None  # None: resolved by the flow
 
 
 _prepared: ContextVar[Prepared | None] = ContextVar("prepared", default=None)
 
 
 @contextmanager
-def handing_on(prepared: Prepared) -> Iterator[None]:
-    """Let flows that are called in the body, with these parameters, use what is there."""
+def passing_on(prepared: Prepared) -> Iterator[None]:
+    """Let flows that are called in the body with the same parameters reuse these values."""
     token = _prepared.set(prepared)
     try:
         yield
@@ -44,7 +44,7 @@ def handing_on(prepared: Prepared) -> Iterator[None]:
 
 
 def prepare_run(config_path: str, overrides: Sequence[str] | None) -> Prepared:
-    """Return what was handed on for these parameters; read the configuration when nothing was."""
+    """Return the values passed on for these parameters, or else read the configuration."""
     given = _prepared.get()
     chosen = tuple(overrides or ())
     if given is not None and (given.config_path, given.overrides) == (config_path, chosen):

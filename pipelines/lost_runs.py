@@ -1,10 +1,10 @@
-"""Runs whose process is gone, told to Prefect, which would believe them RUNNING for ever.
+"""End runs whose process is gone; Prefect would show them as RUNNING for ever.
 
-Prefect notices the end of a run's process only while the runner that started it lives: a killed
-`aedetect score`, a runner killed with its runs or a lost machine leave RUNNING, and with it the
-one slot of the deployment's concurrency limit taken. So each run says which process does it, in its
-labels, and whoever comes next looks whether that process is still there. Of other machines the
-heartbeats tell, which Prefect emits for every run.
+Prefect notices the end of a process only while the runner that started it is alive. A killed
+`aedetect score`, a runner killed with its runs or a lost machine leave the run RUNNING, and the
+only slot of the deployment's concurrency limit occupied. So each run records its process in its
+labels, and the next run checks whether that process still exists. For other machines it checks the
+heartbeats, which Prefect emits for every run.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
 FLOWS = ("scoring", "training")
-TAG = "aedetect"  # of our deployments, and so of their runs: others may call a flow "training" too
-HEARTBEAT = 30  # seconds between two, the shortest that Prefect allows; its own default is 180
+TAG = "aedetect"  # of aedetect's runs: other projects may have a flow "training" too
+HEARTBEAT = 30  # interval in s, the minimum of Prefect; its default is 180
 SILENT = timedelta(minutes=10)  # three heartbeats of Prefect's default, and one for the network
-UNHEARD = timedelta(days=1)  # without any heartbeat: not every server keeps events
-UNSTARTED = timedelta(minutes=5)  # to start a process on this machine takes seconds
-UNSTARTED_IN_POOL = timedelta(hours=1)  # a pool may have to find a machine, and fetch an image
+UNHEARD = timedelta(days=1)  # without any heartbeat: not every server stores events
+UNSTARTED = timedelta(minutes=5)  # starting a process on this machine takes seconds
+UNSTARTED_IN_POOL = timedelta(hours=1)  # a pool may have to allocate a machine and pull an image
 
 
 def end_lost_runs(
     client: SyncPrefectClient, *, now: datetime, except_for: UUID | None = None
 ) -> list[FlowRun]:
-    """Set runs of ours to Crashed whose process is gone, and return them.
+    """Set aedetect's runs without a process to Crashed, and return them.
 
-    Runs that were to be cancelled become Cancelled. Their work is not lost: the next run does it.
+    Cancelling runs become Cancelled. Their work is not lost: the next run does it.
     """
     from prefect.states import Cancelled, Crashed
 
@@ -51,7 +51,7 @@ def end_lost_runs(
 
 
 def under_way(client: SyncPrefectClient) -> Sequence[FlowRun]:
-    """Return what Prefect believes to be under way, and is ours."""
+    """Return aedetect's runs that are active according to Prefect."""
     from prefect.client.schemas.filters import (
         FlowFilter,
         FlowFilterName,
@@ -75,7 +75,7 @@ def under_way(client: SyncPrefectClient) -> Sequence[FlowRun]:
 
 
 def _why_lost(client: SyncPrefectClient, run: FlowRun, *, now: datetime) -> str | None:
-    """Say why a run can have no process any more; None: it may have one."""
+    """Return why the process of a run must be gone; None if it may exist."""
     process = from_labels(run.labels)
     if process is not None and process.is_gone:
         return f"its process, {process.pid}, has ended without a word: the next run does its work"
@@ -93,7 +93,7 @@ def _why_lost(client: SyncPrefectClient, run: FlowRun, *, now: datetime) -> str 
 
 
 def last_heartbeat(client: SyncPrefectClient, run: UUID) -> datetime | None:
-    """Return when a run was last heard of; None: never, or the server keeps no events."""
+    """Return the time of the last heartbeat of a run; None without one, or without events."""
     reply = client.request(
         "POST",
         "/events/filter",

@@ -1,10 +1,10 @@
-"""Scheduled runs that fell due while nothing ran: one does the work of all.
+"""Scheduled runs that were due while nothing ran: one run does the work of all.
 
 When serving resumes, Prefect starts every run that it missed (305 after 70 minutes, once).
-Scoring and training see all that is there, so one run is enough. It is the first to start that does
-it, and that ends the others, rather than each looking whether it is the newest: nothing can wait
-for one that never comes, however short the schedule and slow the machine, and no process is
-started to find out that it has nothing to do. When serving starts, that is the newest.
+Scoring and training process all existing data, so one run is enough. The first run to start does
+the work and skips the others, instead of each checking whether it is the newest: so no run waits
+for one that never starts, however short the schedule and slow the machine, and no process is
+started without work to do. When serving starts, the first run is the newest.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ SKIPPED = "Skipped"  # name of their state, whose type is CANCELLED
 
 
 def skip_others(client: SyncPrefectClient, run: FlowRun, *, now: datetime) -> int:
-    """End the runs that are due and ask for what this one does; return how many.
+    """Skip the due runs with the same parameters as this one; return their number.
 
-    Only what a schedule made: a run that somebody asked for is never skipped.
+    Only scheduled runs are skipped: a triggered run never is.
     """
     if run.deployment_id is None:
         return 0
@@ -39,7 +39,7 @@ def skip_others(client: SyncPrefectClient, run: FlowRun, *, now: datetime) -> in
 
 
 def skip_all_but_newest(client: SyncPrefectClient, deployment: UUID, *, now: datetime) -> int:
-    """End the missed runs of a deployment before any is started, but for one; return how many."""
+    """Skip all missed runs of a deployment but the newest; return their number."""
     runs = due(client, deployment, now=now)
     if not runs:
         return 0
@@ -47,12 +47,12 @@ def skip_all_but_newest(client: SyncPrefectClient, deployment: UUID, *, now: dat
 
 
 def due(client: SyncPrefectClient, deployment: UUID, *, now: datetime) -> Sequence[FlowRun]:
-    """Return runs that a schedule made and that should have started, the newest first."""
+    """Return the scheduled runs that should have started, the newest first."""
     from prefect.client.schemas import filters
     from prefect.client.schemas.objects import StateType
     from prefect.client.schemas.sorting import FlowRunSort
 
-    before: Any = now  # Prefect's own type is another name for it
+    before: Any = now  # Prefect annotates its own datetime type
     wanted = filters.FlowRunFilter(
         deployment_id=filters.FlowRunFilterDeploymentId(any_=[deployment]),
         state=filters.FlowRunFilterState(
@@ -70,7 +70,7 @@ def due(client: SyncPrefectClient, deployment: UUID, *, now: datetime) -> Sequen
 
 
 def _skip(client: SyncPrefectClient, run: FlowRun, *, instead: FlowRun) -> bool:
-    """End a run, and say whether the server took it; what stays behind, the next run finds."""
+    """Skip a run; return whether the server accepted it. The next run retries rejected ones."""
     from prefect.client.schemas.objects import State, StateType
     from prefect.client.schemas.responses import SetStateStatus
     from prefect.exceptions import ObjectNotFound
@@ -79,6 +79,6 @@ def _skip(client: SyncPrefectClient, run: FlowRun, *, instead: FlowRun) -> bool:
     state = State[None](type=StateType.CANCELLED, name=SKIPPED, message=message)
     try:
         answer = client.set_flow_run_state(run.id, state, force=True)
-    except ObjectNotFound:  # somebody deleted it meanwhile
+    except ObjectNotFound:  # deleted meanwhile
         return False
     return answer.status is SetStateStatus.ACCEPT

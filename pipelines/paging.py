@@ -1,4 +1,4 @@
-"""Lists that Prefect's API gives page by page."""
+"""Read all pages of lists of Prefect's API."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from uuid import UUID
 
 
 class Identified(Protocol):
-    """What the API lists."""
+    """An item of the API with an id."""
 
     @property
     def id(self) -> UUID:
-        """What tells it from all others."""
+        """The unique id."""
 
 
 T = TypeVar("T", bound=Identified)
 
 
 def all_pages(read: Callable[[int], Sequence[T]]) -> Iterator[T]:
-    """Yield what every page holds, each once; `read` gives the page that begins at an offset.
+    """Yield the items of all pages, each once; `read` returns the page that begins at an offset.
 
-    How long a page is, the server says. A page that brings nothing new is the last, whatever the
-    server does.
+    The server chooses the page size. A page without new items is the last, whatever the server
+    returns.
     """
     seen: set[UUID] = set()
     while page := [each for each in read(len(seen)) if each.id not in seen]:

@@ -1,4 +1,4 @@
-"""The prefect.yaml that deploys detectors to a work pool, for those who run workers."""
+"""Write the prefect.yaml that deploys detectors to a work pool."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def write_manifest(
 ) -> list[str]:
     """Write scoring and training of each configuration as deployments; return their names.
 
-    Entries of other detectors in a file that this function wrote stay. Raises ConfigError for what
-    every run would refuse, and OutputError for a file of somebody else's, unless `force`.
+    Entries of other detectors in a file written by this function are kept. Raises ConfigError for
+    errors that every run would raise, and OutputError for a foreign file, unless `force`.
     """
     import yaml
 
@@ -49,7 +49,7 @@ def write_manifest(
 
 
 def apply_manifest(path: Path) -> None:
-    """Deploy what a manifest names, by Prefect's own command. Raises ServerError."""
+    """Deploy a manifest with the command of Prefect. Raises ServerError."""
     with found_server() as api:
         await_api()
     done = subprocess.run(  # noqa: S603 - the command is written here
@@ -60,15 +60,15 @@ def apply_manifest(path: Path) -> None:
         check=False,
     )
     if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
         raise ServerError(
-            f"`prefect deploy --all` did not take {path}: {said[-1] if said else 'no word'}; "
-            "make the work pool first: prefect work-pool create NAME --type process"
+            f"`prefect deploy --all` did not take {path}: {lines[-1] if lines else 'no message'}; "
+            "create the work pool first: prefect work-pool create NAME --type process"
         )
 
 
 def _entry(each: Deployment, *, pool: str) -> dict[str, Any]:
-    """Return a deployment as prefect.yaml writes it."""
+    """Return the entry of a deployment in prefect.yaml."""
     return {
         "name": each.detector,
         "entrypoint": each.entrypoint,
@@ -76,7 +76,7 @@ def _entry(each: Deployment, *, pool: str) -> dict[str, Any]:
         "tags": [TAG],
         "parameters": each.parameters,
         "schedules": [{"cron": each.cron, "timezone": "UTC"}] if each.cron else [],
-        # As served: one run at a time, and what comes meanwhile waits.
+        # As when served: one run at a time, further runs wait.
         "concurrency_limit": {"limit": 1, "collision_strategy": "ENQUEUE"},
         "work_pool": {
             "name": pool,
@@ -88,13 +88,13 @@ def _entry(each: Deployment, *, pool: str) -> dict[str, Any]:
 
 
 def _name(entry: Mapping[str, Any]) -> str:
-    """Return the name by which Prefect knows a deployment."""
+    """Return the name of a deployment in Prefect."""
     flow = str(entry.get("entrypoint", "")).rpartition(".")[2]
     return f"{flow}/{entry.get('name')}"
 
 
 def _others(path: Path, replaced: Sequence[str]) -> list[dict[str, Any]]:
-    """Return what a file of ours deploys besides; refuse a file of somebody else's."""
+    """Return the other entries of a file written here; raise OutputError for a foreign file."""
     import yaml
 
     if not path.exists():

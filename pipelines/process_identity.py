@@ -1,4 +1,4 @@
-"""Which process does something, said so that another one can tell whether it is gone."""
+"""The identity of a process, by which other processes check whether it is gone."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class Process:
-    """A process of this or of another machine."""
+    """A process of this or another machine."""
 
-    place: str  # this boot of the machine, and the numbering that the process number is from
+    place: str  # boot id of the machine, and PID namespace
     pid: int
-    started: str  # clock ticks after the boot: numbers are used again; empty when unknown
+    started: str  # clock ticks after boot, because PIDs are reused; empty when unknown
 
     @property
     def labels(self) -> dict[str, str | int]:
-        """What a flow run carries to say who does it."""
+        """The labels of a flow run that identify its process."""
         return {
             f"{_PREFIX}place": self.place,
             f"{_PREFIX}pid": self.pid,
@@ -32,7 +32,7 @@ class Process:
 
     @property
     def is_gone(self) -> bool:
-        """Whether it has certainly ended; of another place nothing is certain."""
+        """Whether it has certainly ended; False for processes of other machines."""
         if self.place != _place():
             return False
         started = _started(self.pid)
@@ -40,13 +40,13 @@ class Process:
 
 
 def this_process() -> Process:
-    """Return the process that asks."""
+    """Return the current process."""
     pid = os.getpid()
     return Process(place=_place(), pid=pid, started=_started(pid) or "")
 
 
 def from_labels(labels: Mapping[str, object]) -> Process | None:
-    """Return the process that a flow run's labels name; None when they name none."""
+    """Return the process in the labels of a flow run; None if there is none."""
     place, pid, started = (labels.get(f"{_PREFIX}{key}") for key in ("place", "pid", "started"))
     if place is None or not isinstance(pid, int):
         return None
@@ -54,7 +54,7 @@ def from_labels(labels: Mapping[str, object]) -> Process | None:
 
 
 def _place() -> str:
-    """Name the boot and the numbering of processes: containers of one machine share the first."""
+    """Return the boot id, which containers of a machine share, and the PID namespace."""
     with suppress(OSError):
         boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {(_PROC / 'self/ns/pid').readlink()}"
@@ -62,7 +62,7 @@ def _place() -> str:
 
 
 def _started(pid: int) -> str | None:
-    """Return when a process started, empty when the system does not say; None: there is none."""
+    """Return the start time of a process, empty if unknown; None if it does not exist."""
     try:
         fields = (_PROC / str(pid) / "stat").read_text().rsplit(")", 1)[1].split()
     except OSError:

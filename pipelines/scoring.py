@@ -23,7 +23,7 @@ from pipelines import tasks
 from pipelines.bookkeeping import guarded
 from pipelines.handoff import prepare_run
 
-# One partition a core at a time: each is computed by one thread.
+# One partition per core at a time: each is computed by one thread.
 RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=os.cpu_count() or 1)
 
 
@@ -42,10 +42,10 @@ def scoring(
     force: bool = False,  # noqa: FBT001, FBT002
     what_if: bool = False,  # noqa: FBT001, FBT002
 ) -> Summary:
-    """Score what is new or changed, each partition in a task of its own.
+    """Score new and changed input, with one task per partition.
 
-    With `rescore` also what another model made, with `force` what is current too. Of a
-    `what_if`, as of another model into another output, nobody is told, nor is a database.
+    With `rescore` also partitions of another model, with `force` also those up to date. A `what_if`
+    run, such as one with another model and output, notifies no one and fills no database.
     """
     given = prepare_run(config_path, overrides)
     span = Span(
@@ -71,7 +71,7 @@ def _now() -> datetime:
 
 
 def _show(config: Config, summary: Summary) -> None:
-    """Tell the run in Prefect: a line, what is wrong, and a page kept with the flow run."""
+    """Report the run in Prefect: a summary line, warnings, and an artifact of the flow run."""
     logger = get_run_logger()
     logger.info(summary_line(summary))
     for text in summary.warnings:

@@ -1,4 +1,4 @@
-"""Secrets that are kept in Prefect's Secret blocks."""
+"""Secrets in Prefect's Secret blocks."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from aedetect.secrets import Secrets
 
 
 def read_block(name: str) -> str:
-    """Return what a Secret block holds; raise KeyError when there is none of that name."""
+    """Return the value of a Secret block; raise KeyError when it does not exist."""
     from prefect.blocks.system import Secret
 
     try:
         block = Secret.load(name)
-    except ValueError as error:  # so Prefect says that there is none
+    except ValueError as error:  # Prefect's error for an absent block
         raise KeyError(name) from error
-    assert isinstance(block, Secret), "in code that is not async, loading does not wait"
+    assert isinstance(block, Secret), "in synchronous code, load() returns the block"
     return str(block.get())
 
 
 def secrets() -> Secrets:
-    """Give access to the environment and to the blocks."""
+    """Return secrets from the environment and from the blocks."""
     return Secrets(blocks=read_block)

@@ -1,10 +1,10 @@
-"""A Prefect server for one command, when nobody runs one: started early, gone with its parent.
+"""A temporary Prefect server for one command, when none is running; it ends with its parent.
 
 Prefect's own ephemeral server does the same, later and slower: the process that runs the flow
-imports the whole server first (2.2 s), waits for the child (2.6 s), and leaves it behind when it
-is killed. This one starts while PyTorch and MLflow are imported, and dies with its parent.
+imports the whole server first (2.2 s), waits for the child (2.6 s), and leaves it behind when
+killed. This one starts while PyTorch and MLflow are imported, and ends with its parent.
 
-Run by `start`, as a module: pipelines.server PORT
+Run by `start_server`, as a module: pipelines.server PORT
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from aedetect.errors import ServerError
 from pipelines.children import SAFE_PATH, command
 
 HOST = "127.0.0.1"
-_START_SECONDS = 120  # the first start sets the database of Prefect up
-_AWAY_SECONDS = 120  # that a server may be away when a run starts: it restarts, or is updated
-_SLOWEST = 8.0  # seconds between two looks at most
+_START_SECONDS = 120  # the first start creates the database of Prefect
+_AWAY_SECONDS = 120  # to wait for a server that is being restarted or updated
+_MAX_PAUSE = 8.0  # seconds between two attempts
 _LEASES = "prefect.server.concurrency.lease_storage.filesystem"
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @dataclass(frozen=True)
 class Server:
-    """A Prefect server of this machine: its process if it is ours, and where it answers."""
+    """A Prefect server of this machine: its process, if started here, and its address."""
 
     process: subprocess.Popen[bytes] | None
     api: str
 
     def wait(self) -> None:
-        """Wait until it answers; raise ServerError when it does not."""
+        """Wait until the server answers; raise ServerError if it does not."""
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline and not self._has_ended():
             if answers(self.api):
@@ -53,12 +53,12 @@ class Server:
         why = "its process ended" if ended else f"no answer within {_START_SECONDS} s"
         raise ServerError(
             f"no Prefect server came up on {self.api} ({why}; its database may be in use): start "
-            "one with `prefect server start` and set PREFECT_API_URL, or look at its log with "
+            "one with `prefect server start` and set PREFECT_API_URL, or read its log with "
             "--debug"
         )
 
     def stop(self) -> None:
-        """End it, if it is ours, and wait until it has ended."""
+        """Stop the server if it was started here, and wait until it has ended."""
         if self.process is None:
             return
         self.process.terminate()
@@ -73,9 +73,9 @@ class Server:
 
 
 def start_server(*, port: int | None = None, services: bool = False) -> Server | None:
-    """Start a server, unless one answers on the port; None when Prefect's settings name one.
+    """Start a server, unless one answers on the port; None if Prefect's settings name one.
 
-    Who calls it has Prefect use its address. With `services` it also schedules runs.
+    The caller makes Prefect use its address. With `services` it also schedules runs.
     """
     from prefect.settings import get_current_settings
 
@@ -89,26 +89,26 @@ def start_server(*, port: int | None = None, services: bool = False) -> Server |
 
 
 def _spawn(port: int, api: str, *, services: bool) -> Server:
-    """Start the process below; it ends when this one does."""
-    quiet = {"PREFECT_UI_ENABLED": "true" if services else "false"}
-    if services:  # who holds the slot of a concurrency limit must outlast the server's memory
-        quiet["PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE"] = _LEASES
+    """Start the server process; it ends with this process."""
+    variables = {"PREFECT_UI_ENABLED": "true" if services else "false"}
+    if services:  # concurrency slots must survive a restart of the server
+        variables["PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE"] = _LEASES
     if not services:
-        quiet["PREFECT__SERVER_EPHEMERAL"] = "1"  # as Prefect does for its own: no services
+        variables["PREFECT__SERVER_EPHEMERAL"] = "1"  # no services
     process = subprocess.Popen(  # noqa: S603 - the command is written here
         command("pipelines.server", str(port)),
-        env=os.environ | quiet | SAFE_PATH | {"PREFECT__SERVER_FINAL": "1"},
-        stderr=subprocess.DEVNULL if _is_quiet() else None,
-        # A session of its own: Ctrl+C stops the runs first, then us, and then the server.
+        env=os.environ | variables | SAFE_PATH | {"PREFECT__SERVER_FINAL": "1"},
+        stderr=subprocess.DEVNULL if _is_silenced() else None,
+        # Its own session: Ctrl+C stops the runs, then this process, and then the server.
         start_new_session=True,
     )
     server = Server(process, api)
-    atexit.register(server.stop)  # after Prefect, at its own exit, has sent what it still holds
+    atexit.register(server.stop)  # after Prefect has sent its pending data at exit
     return server
 
 
-def _is_quiet() -> bool:
-    """Whether Prefect is told to log next to nothing: the server's warnings are no concern then."""
+def _is_silenced() -> bool:
+    """Whether Prefect's logging is silenced: then the server's stderr is discarded too."""
     return os.environ.get("PREFECT_LOGGING_LEVEL") == "CRITICAL"
 
 
@@ -116,8 +116,8 @@ def _is_quiet() -> bool:
 def found_server() -> Iterator[str]:
     """Use the server that Prefect's settings name, or the one that `aedetect schedule` started.
 
-    Gives its address; Prefect's settings are those of before afterwards. Raises ServerError when
-    there is none.
+    Yields its address, and restores Prefect's settings afterwards. Raises ServerError if there is
+    none.
     """
     from prefect.settings import (
         PREFECT_API_URL,
@@ -141,9 +141,9 @@ def found_server() -> Iterator[str]:
 
 
 def await_api(*, seconds: float = _AWAY_SECONDS) -> None:
-    """Wait until the server that Prefect's settings name answers, looking ever less often.
+    """Wait, with increasing pauses, until the server in Prefect's settings answers.
 
-    Raises ServerError when it does not within so many seconds.
+    Raises ServerError if it does not within `seconds`.
     """
     from prefect.settings import get_current_settings
 
@@ -158,11 +158,11 @@ def await_api(*, seconds: float = _AWAY_SECONDS) -> None:
                 f"{seconds:.0f} s: start it, or unset PREFECT_API_URL to do without"
             )
         time.sleep(pause)
-        pause = min(2 * pause, _SLOWEST)
+        pause = min(2 * pause, _MAX_PAUSE)
 
 
 def answers(api: str) -> bool:
-    """Whether a Prefect server is there; one that wants to know who asks is there, too."""
+    """Whether a Prefect server answers, including one that requires authentication."""
     try:
         with urlopen(f"{api}/health", timeout=5) as reply:  # noqa: S310
             return bool(reply.status == HTTPStatus.OK)
@@ -179,7 +179,7 @@ def _free_port() -> int:
 
 
 def run_server() -> None:
-    """Serve on a port, until told to stop or until the parent is gone."""
+    """Run the server on a port, until SIGTERM or the end of the parent."""
     parent = os.getppid()
     with suppress(OSError, AttributeError):  # Linux only; elsewhere a killed parent leaves it
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

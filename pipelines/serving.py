@@ -22,43 +22,43 @@ from pipelines.server import HOST, await_api, start_server
 if TYPE_CHECKING:
     from prefect.runner import Runner
 
-_LOOK_SECONDS = 60  # between two looks for runs that lost their process
-_AWAY_SECONDS = 3600  # that who serves waits for the API, before a service manager has its turn
-_AT_ONCE_SECONDS = 60  # what fails sooner than that, fails the same when tried again
+_CHECK_SECONDS = 60  # between two checks for lost runs
+_AWAY_SECONDS = 3600  # to wait for the API before exiting; then a service manager takes over
+_IMMEDIATE_SECONDS = 60  # an earlier failure is not retried: it would recur
 
 
 def serve(
-    paths: Sequence[Path], *, tell: Callable[[str], object], use: Callable[[str], object]
+    paths: Sequence[Path], *, report: Callable[[str], object], use: Callable[[str], object]
 ) -> None:
-    """Serve each configuration until SIGTERM or SIGINT; runs under way are finished.
+    """Serve each configuration until SIGTERM or SIGINT; active runs are finished.
 
-    Without a Prefect server in PREFECT_API_URL one is started on this machine, and stopped again;
-    `use` has Prefect use the address that it is called with, here and in child processes.
+    Without a Prefect server in PREFECT_API_URL, one is started on this machine and stopped again;
+    `use` makes Prefect use a given address, in this process and in child processes.
     Raises ConfigError when a configuration has no schedule, or none that is cron, and ServerError
     when Prefect's API is away for longer than it is waited for.
     """
     wanted = deployments(paths, scheduled=True)
     from prefect.settings import PREFECT_SERVER_API_PORT
 
-    port = PREFECT_SERVER_API_PORT.value()  # 4200, unless told otherwise
+    port = PREFECT_SERVER_API_PORT.value()  # 4200 by default
     server = start_server(port=port, services=True)
     if server is not None:
         use(server.api)
     if server is not None and server.process is not None:
-        tell(f"starting a Prefect server, to be seen on http://{HOST}:{port}")
+        report(f"starting a Prefect server on http://{HOST}:{port}")
         server.wait()
     for each in wanted:
         if each.cron:
-            tell(f'{each.flow} {each.detector} on "{each.cron}" (UTC), stop with Ctrl+C')
-    # Of a server that others run, they decide how long it keeps its runs.
+            report(f'{each.flow} {each.detector} on "{each.cron}" (UTC), stop with Ctrl+C')
+    # The owner of another server decides how long it keeps its runs.
     keep = max(each.keep for each in wanted) if server is not None else None
-    with _quiet_asyncio(), suppress(KeyboardInterrupt):
-        _serve_on(wanted, keep=keep, tell=tell)
+    with _silenced_asyncio(), suppress(KeyboardInterrupt):
+        _serve_on(wanted, keep=keep, report=report)
 
 
 @contextmanager
-def _quiet_asyncio() -> Iterator[None]:
-    """Hide what asyncio logs of a reader that Prefect cancels when it is stopped."""
+def _silenced_asyncio() -> Iterator[None]:
+    """Silence asyncio about a reader that Prefect cancels when it is stopped."""
     log = logging.getLogger("asyncio")
     before = log.level
     log.setLevel(logging.CRITICAL)
@@ -69,52 +69,52 @@ def _quiet_asyncio() -> Iterator[None]:
 
 
 def _serve_on(
-    wanted: Sequence[Deployment], *, keep: timedelta | None, tell: Callable[[str], object]
+    wanted: Sequence[Deployment], *, keep: timedelta | None, report: Callable[[str], object]
 ) -> None:
-    """Serve, and serve on when the API was away: Prefect's runner gives up after some minutes."""
+    """Serve, and resume after an outage of the API: Prefect's runner gives up after minutes."""
     await_api()
     while True:
         begin = time.monotonic()
         try:
-            asyncio.run(_serve(wanted, keep=keep, tell=tell))
+            asyncio.run(_serve(wanted, keep=keep, report=report))
         except Exception as error:
-            if time.monotonic() - begin < _AT_ONCE_SECONDS:
+            if time.monotonic() - begin < _IMMEDIATE_SECONDS:
                 raise
-            tell(f"serving was interrupted ({error}), and is taken up again with Prefect's API")
+            report(f"serving was interrupted ({error}) and resumes when Prefect's API answers")
             await_api(seconds=_AWAY_SECONDS)
         else:
             return
 
 
 async def _serve(
-    wanted: Sequence[Deployment], *, keep: timedelta | None, tell: Callable[[str], object]
+    wanted: Sequence[Deployment], *, keep: timedelta | None, report: Callable[[str], object]
 ) -> None:
-    """Serve until SIGTERM, and then until the runs under way have ended."""
+    """Serve until SIGTERM, then wait until active runs have ended."""
     runners, served = await _runners(wanted)
-    await asyncio.to_thread(_tidy, served, tell=tell)
+    await asyncio.to_thread(_clean_up, served, report=report)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(runner.start()) for runner in runners]
-        tasks.append(group.create_task(_look_after_runs(keep, tell)))
-        await asyncio.sleep(0)  # until they have set their own handlers, which ours replaces
-        # Prefect's handler leaves by SystemExit past a coroutine that nobody awaits.
+        tasks.append(group.create_task(_check_runs(keep, report)))
+        await asyncio.sleep(0)  # let them set their own handlers, which are replaced here
+        # Prefect's handler raises SystemExit and leaves a coroutine that is never awaited.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _cancel, tasks)
-    await asyncio.to_thread(_tidy, tell=tell)
+    await asyncio.to_thread(_clean_up, report=report)
 
 
 def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    """Stop looking for work, once: a second time would disturb those who wait for their runs."""
+    """Stop polling for runs, once: a second cancel would interrupt the wait for active runs."""
     for task in tasks:
         if not task.cancelling():
             task.cancel()
 
 
 async def _runners(wanted: Sequence[Deployment]) -> tuple[list[Runner], list[UUID]]:
-    """Make one runner for scoring and one for training, and register what they serve.
+    """Create one runner for scoring and one for training, and register their deployments.
 
-    Runner.add_flow keeps the flow in memory and runs it in a child that the runner waits for, also
-    when it is stopped; prefect.serve, given deployments, runs a command that it kills. Two runners
-    in one loop, each with one run at a time: scoring does not wait for training, which may take
-    hours, and twenty detectors due at six o'clock do not load twenty models at once.
+    Runner.add_flow keeps the flow in memory and runs it in a child process that the runner waits
+    for, also when it is stopped; prefect.serve with deployments runs a command that it kills. Two
+    runners in one loop, each with one run at a time: scoring does not wait for training, which may
+    take hours, and twenty detectors due at six o'clock do not load twenty models at once.
     """
     from prefect.runner import Runner
 
@@ -123,7 +123,7 @@ async def _runners(wanted: Sequence[Deployment]) -> tuple[list[Runner], list[UUI
         here = [each for each in wanted if each.flow == section]
         if not here:
             continue
-        # What falls due while nobody serves stays, to be caught up: schedules are not paused.
+        # Schedules are not paused on shutdown, so that missed runs are caught up.
         name = f"aedetect-{section}"
         runner = Runner(name=name, limit=1, pause_on_shutdown=False, heartbeat_seconds=HEARTBEAT)
         served += [await _add(runner, each) for each in here]
@@ -132,7 +132,7 @@ async def _runners(wanted: Sequence[Deployment]) -> tuple[list[Runner], list[UUI
 
 
 async def _add(runner: Runner, each: Deployment) -> UUID:
-    """Register one deployment, of which one run at a time may be under way, here or anywhere."""
+    """Register one deployment, limited to one active run, here or elsewhere."""
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
     from prefect.schedules import Cron
     from prefect.types.entrypoint import EntrypointType
@@ -147,7 +147,7 @@ async def _add(runner: Runner, each: Deployment) -> UUID:
         schedules=[Cron(each.cron)] if each.cron else [],
         parameters=each.parameters,
         tags=[TAG],
-        # Enqueued, and not cancelled: a run that somebody triggered has work of its own.
+        # Enqueued, not cancelled: a triggered run has its own work.
         concurrency_limit=ConcurrencyLimitConfig(
             limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE
         ),
@@ -155,21 +155,21 @@ async def _add(runner: Runner, each: Deployment) -> UUID:
     )
 
 
-async def _look_after_runs(keep: timedelta | None, tell: Callable[[str], object]) -> None:
+async def _check_runs(keep: timedelta | None, report: Callable[[str], object]) -> None:
     while True:
-        await asyncio.sleep(_LOOK_SECONDS)
-        await asyncio.to_thread(_tidy, keep=keep, tell=tell)
+        await asyncio.sleep(_CHECK_SECONDS)
+        await asyncio.to_thread(_clean_up, keep=keep, report=report)
 
 
-def _tidy(
+def _clean_up(
     served: Sequence[UUID] = (),
     *,
     keep: timedelta | None = None,
-    tell: Callable[[str], object],
+    report: Callable[[str], object],
 ) -> None:
-    """End lost runs, and of the missed runs of what is served all but the newest; delete old ones.
+    """End lost runs, skip all but the newest missed run of each deployment, delete old runs.
 
-    Without a length of time for which they are kept, none is deleted.
+    Without a length of time for which they are kept, no run is deleted.
     """
     from prefect import get_client
 
@@ -177,11 +177,11 @@ def _tidy(
     try:
         with get_client(sync_client=True) as client:
             for run in end_lost_runs(client, now=now):
-                tell(f"{run.name} had lost its process and is ended; the next run does its work")
+                report(f"{run.name} had lost its process and is ended; the next run does its work")
             for deployment in served:
                 if skipped := skip_all_but_newest(client, deployment, now=now):
-                    tell(f"{skipped} missed runs are skipped: the newest does their work")
+                    report(f"{skipped} missed runs are skipped: the newest does their work")
             if keep is not None:
                 delete_old_runs(client, now=now, keep=keep)
-    except Exception as error:  # serving goes on; what stays behind is found the next time
-        tell(f"could not look after earlier runs ({type(error).__name__}: {error})")
+    except Exception as error:  # serving continues; the next check retries
+        report(f"could not look after earlier runs ({type(error).__name__}: {error})")

@@ -1,4 +1,4 @@
-"""The stages as Prefect tasks. Retries stand here, around plain functions."""
+"""The stages as Prefect tasks. Retries are declared here, around plain functions."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _R = TypeVar("_R")
 RETRY_DELAYS = [2.0, 10.0]  # seconds
 
 
-def may_pass(_task: Any, _run: TaskRun, state: State[Any]) -> bool:
-    """Whether to try again: what aedetect refuses with a reason, it refuses again.
+def should_retry(_task: Any, _run: TaskRun, state: State[Any]) -> bool:
+    """Whether to retry: an error raised by aedetect would recur.
 
-    A database that is away may be back.
+    The exception is a database that is unavailable, which may be back.
     """
     try:
         state.result()
@@ -38,20 +38,20 @@ def may_pass(_task: Any, _run: TaskRun, state: State[Any]) -> bool:
 
 
 def _task(function: Callable[_P, _R], name: str, *, retried: bool = True) -> Task[_P, _R]:
-    """Wrap a stage; arguments are not hashed, results not stored: files are the state."""
+    """Wrap a stage, without hashing arguments or storing results: files are the state."""
     return Task(
         function,
         name=name,
         retries=len(RETRY_DELAYS) if retried else 0,
         retry_delay_seconds=RETRY_DELAYS,
-        retry_condition_fn=may_pass,
+        retry_condition_fn=should_retry,
         cache_policy=NO_CACHE,
         persist_result=False,
     )
 
 
 ingest = _task(dataset.ingest_rows, "ingest")
-# Pure computation: a second try would end the same.
+# Pure computation: a retry would give the same result.
 prepare = _task(dataset.prepare_rows, "prepare", retried=False)
 train = _task(training.train_scorer, "train", retried=False)
 calibrate = _task(training.calibrate_detector, "calibrate", retried=False)
@@ -63,7 +63,7 @@ make_plan = _task(scoring.plan_run, "plan")
 score_partition = _task(compute_or_defer, "score partition")
 form_events = _task(scoring.form_run_events, "form events")
 finish = _task(scoring.finish_run, "finish")
-# A second try would wait once more for receivers that hang; the next run tries them again.
+# A retry would wait again for receivers that hang; the next run retries them.
 notify = _task(delivery.notify, "notify", retried=False)
 fill_database = _task(delivery.fill_database, "fill database")
 
@@ -71,7 +71,7 @@ fill_database = _task(delivery.fill_database, "fill database")
 def compute_units(
     units: Sequence[Unit], *, model: Model, output: Path
 ) -> list[ComputedPartition | Deferred]:
-    """Compute each partition in a task of its own, on the flow's task runner."""
+    """Compute each partition in its own task, on the task runner of the flow."""
     mapped = score_partition.map(list(units), model=unmapped(model), output=unmapped(output))
     return mapped.result()
 
@@ -79,7 +79,7 @@ def compute_units(
 TRAINING = training.TrainingStages(
     ingest=ingest, prepare=prepare, train=train, calibrate=calibrate, register=register
 )
-# The report of a run is the flow's own: it knows the flow run that the report stands beside.
+# The flow supplies the report, because it belongs to the flow run.
 SCORING = replace(
     scoring.PLAIN,
     resolve_model=resolve_model,

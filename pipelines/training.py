@@ -14,7 +14,7 @@ from pipelines.handoff import prepare_run
 @flow(name="training", persist_result=False)
 @guarded
 def training(config_path: str, overrides: list[str] | None = None) -> Registered:
-    """Learn normal, choose the threshold that keeps the promise, register both as one."""
+    """Train on normal data, choose the threshold that keeps the promise, register both."""
     config = prepare_run(config_path, overrides).config
     _, registered = run_training(config, stages=tasks.TRAINING)
     return registered

@@ -1,4 +1,4 @@
-"""Start a run of what is served or deployed, and wait for its end."""
+"""Start a run of a served or deployed detector, and wait for its end."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import State
 
-_LOOK_SECONDS = 1.0  # between two looks at the run
-_LOOK_AROUND_SECONDS = 30.0  # between two looks at the others
+_POLL_SECONDS = 1.0  # between two checks of the run
+_POLL_OTHERS_SECONDS = 30.0  # between two checks of other runs
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run that was started."""
+    """A started run."""
 
     id: UUID
     name: str
-    url: str  # where people see it
+    url: str  # in the user interface
 
 
 def start_run(detector: str, *, flow: str, parameters: Mapping[str, object]) -> Run:
     """Start a run of a detector's flow, with some parameters set.
 
-    Raises ServerError without a Prefect server, and UnknownDeployment when nothing of that name is
-    served or deployed.
+    Raises ServerError without a Prefect server, and UnknownDeployment when no deployment has that
+    name.
     """
     from prefect.exceptions import ObjectNotFound
 
@@ -52,10 +52,10 @@ def start_run(detector: str, *, flow: str, parameters: Mapping[str, object]) -> 
 
 
 def await_end(run: Run, *, most_idle: float = UNSTARTED_IN_POOL.total_seconds()) -> str:
-    """Wait for a run's end and say how it ended; raise RunFailed unless it completed.
+    """Wait for the end of a run and return its state; raise RunFailed unless it completed.
 
-    A run may take hours, or wait hours for others. It has failed when somebody deletes it, when its
-    process is gone, and when for `most_idle` seconds no run at all is under way: nobody starts it.
+    A run may take hours, or wait hours for others. It has failed if it is deleted, if its process
+    is gone, or if no run at all is active for `most_idle` seconds: then there is no runner.
     """
     state, busy = _state(run), time.monotonic()
     looked = busy
@@ -65,16 +65,16 @@ def await_end(run: Run, *, most_idle: float = UNSTARTED_IN_POOL.total_seconds())
                 f"{run.name} must be started by a runner or a worker, got none for "
                 f"{most_idle:.0f} s: start `aedetect schedule` or a worker; the run: {run.url}"
             )
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_POLL_SECONDS)
         now = time.monotonic()
-        if now - looked >= min(_LOOK_AROUND_SECONDS, most_idle):
+        if now - looked >= min(_POLL_OTHERS_SECONDS, most_idle):
             looked = now
             busy = busy if _is_idle() else now
         state = _state(run)
-    said = f"{run.name}: {state.name}" + (f" ({state.message})" if state.message else "")
+    outcome = f"{run.name}: {state.name}" + (f" ({state.message})" if state.message else "")
     if not state.is_completed():
-        raise RunFailed(f"the run did not complete: {said}; its log: {run.url}")
-    return said
+        raise RunFailed(f"the run did not complete: {outcome}; its log: {run.url}")
+    return outcome
 
 
 def _state(run: Run) -> State[Any] | None:
@@ -89,7 +89,7 @@ def _state(run: Run) -> State[Any] | None:
 
 
 def _is_idle() -> bool:
-    """Whether no run of ours is under way, once those are ended whose process is gone."""
+    """Whether none of aedetect's runs is active, after ending lost ones."""
     with _client() as client:
         end_lost_runs(client, now=datetime.now(UTC))
         return not under_way(client)
@@ -97,7 +97,7 @@ def _is_idle() -> bool:
 
 @contextmanager
 def _client() -> Iterator[SyncPrefectClient]:
-    """Give a client; what Prefect's server refuses or does not answer becomes a ServerError."""
+    """Yield a client; HTTP errors become ServerError."""
     import httpx
     from prefect import get_client
 
@@ -106,12 +106,12 @@ def _client() -> Iterator[SyncPrefectClient]:
             yield client
     except httpx.HTTPError as error:
         raise ServerError(
-            f"the Prefect server did not take the run: {error}; look at the server's log"
+            f"the Prefect server did not take the run: {error}; read the server's log"
         ) from error
 
 
 def _unknown(client: SyncPrefectClient, detector: str, flow: str) -> str:
-    """Say which detectors there are."""
+    """Return the message for an unknown detector; it lists the known ones."""
     from prefect.client.schemas import filters
 
     of_flow = filters.FlowFilter(name=filters.FlowFilterName(any_=[flow]))

@@ -1,4 +1,4 @@
-"""What the tests share: synthetic sensors, and detectors that learnt from them."""
+"""Shared fixtures: synthetic sensors, and detectors trained on them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ TINY = {
 
 @dataclass(frozen=True, kw_only=True)
 class Learnt:
-    """What each stage of a training run made, short of registering it."""
+    """The results of the stages of a training run, without registering."""
 
     config: Config
     ingested: Ingested
@@ -59,7 +59,7 @@ def sensors(
     start: str = "2026-01-01",
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Units whose features follow one load, a row a minute, ordered by unit and time."""
+    """Units whose features follow one load, one row per minute, ordered by unit and time."""
     random = np.random.default_rng(seed)
     tables = []
     for _ in units:
@@ -75,7 +75,7 @@ def sensors(
 
 
 def configure(folder, **sections: dict[str, Any]) -> Config:
-    """A configuration of a tiny training run, with some keys of some sections changed."""
+    """A configuration of a tiny training run, with changed keys."""
     names = {**TINY, **sections}
     return make_config(
         {name: {**TINY.get(name, {}), **sections.get(name, {})} for name in names}, folder=folder
@@ -83,9 +83,9 @@ def configure(folder, **sections: dict[str, Any]) -> Config:
 
 
 def learn_from(folder, **sections: dict[str, Any]) -> Learnt:
-    """Go through the stages of training with `train.parquet` of a folder."""
+    """Run the stages of training with `train.parquet` of a folder."""
     config = configure(folder, **sections)
-    # A place of its own: the rows stay mapped, and another run must not write over them.
+    # A separate folder: the rows stay mapped, and another run must not overwrite them.
     scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=folder))
     ingested = dataset.ingest_rows(config, scratch)
     prepared = dataset.prepare_rows(config, ingested, scratch)
@@ -101,7 +101,7 @@ def write_table(frame: pd.DataFrame, path, **options: Any):
     path.parent.mkdir(parents=True, exist_ok=True)
     zones = {name: getattr(frame[name].dtype, "tz", None) for name in frame}
     for name, zone in zones.items():
-        if zone is not None:  # pandas 3.1 warns of what pyarrow does to get at the values
+        if zone is not None:  # pandas 3.1 warns about the conversion in pyarrow
             frame = frame.astype({name: pd.ArrowDtype(pa.timestamp("us", tz=str(zone)))})
     pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), path, **options)
     return path
@@ -109,31 +109,31 @@ def write_table(frame: pd.DataFrame, path, **options: Any):
 
 @pytest.fixture(scope="session")
 def make_frame():
-    """Makes tables of synthetic sensors: `time`, `unit` and the features."""
+    """Make tables of synthetic sensors: `time`, `unit` and the features."""
     return sensors
 
 
 @pytest.fixture(scope="session")
 def write():
-    """Writes a table as Parquet."""
+    """Write a table as Parquet."""
     return write_table
 
 
 @pytest.fixture(scope="session")
 def learn():
-    """Goes through the stages of training in a folder that holds `train.parquet`."""
+    """Run the stages of training in a folder that contains `train.parquet`."""
     return learn_from
 
 
 @pytest.fixture(scope="session")
 def configured():
-    """Makes the configuration of a tiny training run in a folder."""
+    """Make the configuration of a tiny training run in a folder."""
     return configure
 
 
 @pytest.fixture
 def train_on(tmp_path):
-    """Trains on a table: the stages up to calibration, with some settings changed."""
+    """Train on a table: the stages up to calibration, with changed settings."""
 
     def train_on(frame: pd.DataFrame, **sections: dict[str, Any]) -> Learnt:
         write_table(frame, tmp_path / "train.parquet")
@@ -172,7 +172,7 @@ def detector_folder(detector, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def score_files():
-    """Scores the files of a folder with a detector: a pandas table ordered by unit and time."""
+    """Score the files of a folder with a detector: a pandas table ordered by unit and time."""
 
     def score_files(detector: CalibratedScorer, folder) -> pd.DataFrame:
         schema = detector.scorer.schema

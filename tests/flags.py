@@ -1,4 +1,4 @@
-"""Flagged files made by hand, as the first stage of a scoring run leaves them."""
+"""Write flagged files, as the first stage of a scoring run does."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ORIGIN = Origin(
 
 
 def row(minute, entity="east", score=3.0, **other):
-    """A flagged row, so many minutes after midnight."""
+    """A flagged row, a number of minutes after midnight."""
     return {
         "timestamp": MIDNIGHT + timedelta(minutes=minute),
         "entity": entity,

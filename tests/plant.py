@@ -1,4 +1,4 @@
-"""A small plant: two units, three sensors, a row a minute, and the detector that knows them.
+"""A small plant: two units, three sensors, one row per minute, and a trained detector.
 
 A pytest plugin: trained and registered once, input folders made anew for each test.
 """
@@ -23,15 +23,15 @@ from aedetect.output.partitions import Span
 from aedetect.scoring import Summary
 from aedetect.scoring.run_log import Clock
 
-DAYS = ("2026-01-03", "2026-01-04", "2026-01-05")  # that arrive, a file each
-ROWS = 2 * 1440  # of a day
-STRANGE_ROWS = ROWS - 60 + 1 + 10  # of the strange day: a gap, a repeat, an unseen unit
-ARRIVED = 2 * ROWS + STRANGE_ROWS
-LENGTH = 4  # rows of a window
+DAYS = ("2026-01-03", "2026-01-04", "2026-01-05")  # of the input, one file each
+ROWS = 2 * 1440  # per day
+FAULTY_ROWS = ROWS - 60 + 1 + 10  # of the faulty day: a gap, a repeat, an unseen unit
+ARRIVED = 2 * ROWS + FAULTY_ROWS
+LENGTH = 4  # rows per window
 
 
 def table(day: str, *, days: int = 1) -> pd.DataFrame:
-    """Make the rows of some days, the same whenever they are asked for; east before west."""
+    """Make the rows of some days, the same on every call; east before west."""
     random = np.random.default_rng(date.fromisoformat(day).toordinal())
     time = pd.date_range(day, periods=1440 * days, freq="min").astype("datetime64[us]")
     parts = []
@@ -51,8 +51,8 @@ def table(day: str, *, days: int = 1) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def strange_table(day: str) -> pd.DataFrame:
-    """Make a day with what real days have: faults, gaps, repeats, and a unit nobody knows."""
+def faulty_table(day: str) -> pd.DataFrame:
+    """Make a day with faults, gaps, repeats, and an unknown unit."""
     rows = table(day)
     rows.loc[300:310, "cpu"] = 500.0
     rows.loc[600:620, "load"] = np.nan
@@ -64,14 +64,14 @@ def strange_table(day: str) -> pd.DataFrame:
 
 
 def write(rows: pd.DataFrame, path: Path) -> Path:
-    """Write a table where a job would deliver it."""
+    """Write a table to a Parquet file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rows.to_parquet(path, index=False)
     return path
 
 
 def settings(**sections: dict[str, object]) -> dict[str, dict[str, object]]:
-    """Return a whole configuration, with some keys set otherwise."""
+    """Return a complete configuration, with changed keys."""
     default: dict[str, dict[str, object]] = {
         "detector": {"name": "plant"},
         "data": {"train": "train.parquet", "timestamp": "time", "entity": "unit"},
@@ -85,7 +85,7 @@ def settings(**sections: dict[str, object]) -> dict[str, dict[str, object]]:
 
 
 def write_config(path: Path, given: dict[str, dict[str, object]]) -> Path:
-    """Write a configuration as TOML; JSON's texts, numbers and lists are TOML's too."""
+    """Write a configuration as TOML; strings, numbers and lists of JSON are valid TOML."""
     lines = []
     for section, keys in given.items():
         lines += [f"[{section}]", *(f"{key} = {json.dumps(keys[key])}" for key in keys)]
@@ -95,7 +95,7 @@ def write_config(path: Path, given: dict[str, dict[str, object]]) -> Path:
 
 @dataclass(frozen=True)
 class Trained:
-    """The registry that holds plant/1, the champion, and plant/2, trained otherwise."""
+    """The registry with plant/1, the champion, and plant/2, with other settings."""
 
     folder: Path
     uri: str
@@ -103,19 +103,19 @@ class Trained:
 
 @dataclass(frozen=True)
 class Plant:
-    """A folder with input that a test may change, and an output of its own."""
+    """A folder with input that a test may change, and its own output."""
 
     folder: Path
     uri: str
 
     @property
     def incoming(self) -> Path:
-        """Where files arrive."""
+        """The input folder."""
         return self.folder / "incoming"
 
     @property
     def output(self) -> Path:
-        """Where verdicts go, unless told otherwise."""
+        """The default output folder."""
         return self.folder / "output"
 
     def given(
@@ -165,10 +165,10 @@ def trained(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def arrived(tmp_path_factory):
-    """Make the files of three days, once for all tests; the second day is strange."""
+    """Make the files of three days, once for all tests; the second day is faulty."""
     folder = tmp_path_factory.mktemp("arrived")
     for day in DAYS:
-        rows = strange_table(day) if day == DAYS[1] else table(day)
+        rows = faulty_table(day) if day == DAYS[1] else table(day)
         write(rows, folder / f"{day}.parquet")
     return folder
 
@@ -181,29 +181,29 @@ def plant(tmp_path, trained, arrived):
     return Plant(folder=tmp_path, uri=trained.uri)
 
 
-RECORDS = {"runs", ".cache"}  # of the output: what runs did and saw, not what they made
+RECORDS = {"runs", ".cache"}  # of the output: records of runs, not results
 
 
 def made(folder: Path) -> list[Path]:
-    """Return every file below a folder but the records of runs, in order."""
+    """Return every file below a folder except the records of runs, in order."""
     found = sorted(path for path in folder.rglob("*") if path.is_file())
     return [path for path in found if path.relative_to(folder).parts[0] not in RECORDS]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return every file that runs made below a folder with its bytes."""
+    """Return every result file below a folder with its bytes."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in made(folder)}
 
 
 def pure(output: Path) -> dict[str, bytes]:
-    """Return the files of an output that depend on nothing but input and model."""
+    """Return the files of an output that depend only on input and model."""
     return {
         name: data for name, data in contents(output).items() if not name.startswith("withdrawn/")
     }
 
 
 def stamps(folder: Path) -> dict[str, int]:
-    """Return when every file that runs made below a folder was written, in ns."""
+    """Return the modification time of every result file below a folder, in ns."""
     return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in made(folder)}
 
 
@@ -215,7 +215,7 @@ def rewritten(folder: Path, before: dict[str, int]) -> set[str]:
 
 
 def verdicts(output: Path) -> pd.DataFrame:
-    """Return all scores in an order of their own."""
+    """Return all scores in a fixed order."""
     files = sorted((output / "scores").rglob("*.parquet"))
     frames = [pq.ParquetFile(path).read().to_pandas() for path in files]
     joined = pd.concat(frames, ignore_index=True)

@@ -23,7 +23,7 @@ def _programs():
 
 
 def _user():
-    """Who runs the server: PostgreSQL refuses to be run by root."""
+    """The user that runs the server: PostgreSQL refuses to run as root."""
     if os.getuid() != 0:
         return {}
     for name in ("postgres", "nobody"):
@@ -37,13 +37,13 @@ def _user():
 
 @pytest.fixture(scope="session")
 def postgres():
-    """The URL of a fresh server, which is gone with the tests; with a user and a password."""
+    """The URL of a new server with user and password, which is stopped after the tests."""
     programs, user = _programs(), _user()
     if programs is None:
         pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
     if user is None:
         pytest.skip("PostgreSQL refuses root, and there is no user postgres or nobody")
-    # Not pytest's folder: only root may look into that one.
+    # Not the folder of pytest, which only root can read.
     folder = Path(tempfile.mkdtemp(prefix="aedetect-postgres-"))
     if user:
         os.chown(folder, user["user"], user["group"])

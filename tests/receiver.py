@@ -11,7 +11,7 @@ import pytest
 
 
 class Receiver(ThreadingHTTPServer):
-    """Keeps the messages it got; refuses or hangs when told to."""
+    """Stores received messages; refuses or hangs on request."""
 
     daemon_threads = True
 
@@ -19,20 +19,20 @@ class Receiver(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.messages = []
         self.answer = 200
-        self.delay = 0.0  # seconds it takes
+        self.delay = 0.0  # seconds per message
         self.refuses = {}  # text in a title -> answer
-        self.most = None  # messages taken before it refuses
+        self.most = None  # messages accepted before it refuses
         self.hangs = threading.Event()
         self.released = threading.Event()
 
     @property
     def url(self):
-        """Its address for Apprise."""
+        """The address for Apprise."""
         return f"json://127.0.0.1:{self.server_port}/secret-token"
 
     @property
     def titles(self):
-        """Of the messages it took."""
+        """The titles of the accepted messages."""
         return [message["title"] for message in self.messages]
 
 
@@ -40,7 +40,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: Receiver
 
     def do_POST(self):
-        """Take a message."""
+        """Accept a message."""
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.server.hangs.is_set():
             self.server.released.wait(30)
@@ -55,12 +55,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_):
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def make_receiver():
-    """Starts receivers that stop with the test."""
+    """Start receivers that stop with the test."""
     started = []
 
     def make():

@@ -1,4 +1,4 @@
-"""Deployments and runs on the Prefect server of the tests, made without running anything."""
+"""Create deployments and runs on the Prefect server of the tests, without running them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import pytest
 from pipelines.lost_runs import TAG
 from pipelines.process_identity import Process, this_process
 
-GONE = Process(place=this_process().place, pid=2**22 + 1, started="1")  # above any number
+GONE = Process(place=this_process().place, pid=2**22 + 1, started="1")  # above any PID
 AWAY = Process(place="another machine", pid=1, started="1")
 DAILY = "0 6 * * *"
 EAGER = {"PREFECT_RUNNER_POLL_FREQUENCY": "1"}  # seconds; 10 by default
-SECONDS = 120  # for the server to come up, and the first moment of the schedule
+SECONDS = 120  # for the start of the server and the first scheduled run
 
 
 @pytest.fixture
 def client(prefect, monkeypatch):
-    """Give a client of the server, which processes that a test starts use as well."""
+    """A client of the server; processes started by a test use the same server."""
     from prefect import get_client
     from prefect.settings import PREFECT_API_URL
 
@@ -34,7 +34,7 @@ def client(prefect, monkeypatch):
 
 
 def deployed(client, name, *, flow="scoring", cron=DAILY, limit=None, tags=(TAG,)):
-    """Deploy a flow of a name without running it, and return the deployment's id."""
+    """Create a deployment of a named flow; return its id."""
     flow_id = client.create_flow_from_name(flow)
     return client.create_deployment(
         flow_id,
@@ -48,7 +48,7 @@ def deployed(client, name, *, flow="scoring", cron=DAILY, limit=None, tags=(TAG,
 
 
 def missed(client, deployment, *, days):
-    """Let the schedule of a deployment make the runs of some days ago."""
+    """Create the scheduled runs of a deployment of some past days."""
     now = datetime.now(UTC)
     client.request(
         "POST",
@@ -63,7 +63,7 @@ def missed(client, deployment, *, days):
 
 
 def run_of(client, deployment, **parameters):
-    """Ask for a run of a deployment, as somebody does."""
+    """Trigger a run of a deployment."""
     return client.create_flow_run_from_deployment(deployment, parameters=parameters)
 
 
@@ -82,7 +82,7 @@ def states(client, deployment):
 
 
 def begin(client, run):
-    """Make Prefect believe that a run is under way."""
+    """Set a run to RUNNING."""
     from prefect.states import Pending, Running
 
     assert client.set_flow_run_state(run.id, Pending()).state.is_pending()
@@ -90,7 +90,7 @@ def begin(client, run):
 
 
 def under_way(client, *, process, limit=None, tags=("aedetect",), flow="scoring"):
-    """Begin a run that carries a process in its labels."""
+    """Begin a run with a process in its labels."""
     deployment = deployed(client, f"run-{uuid4()}", limit=limit, tags=tags, flow=flow)
     run = run_of(client, deployment)
     begin(client, run)
@@ -100,14 +100,14 @@ def under_way(client, *, process, limit=None, tags=("aedetect",), flow="scoring"
 
 
 def free_port():
-    """Return a port that nobody listens on."""
+    """Return a port that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 def wait_for(found, process, *, seconds=SECONDS):
-    """Wait until something is so, or a process has ended."""
+    """Wait until a condition holds or a process has ended."""
     deadline = time.monotonic() + seconds
     while not found() and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""What the README and the pages under docs/ say is so."""
+"""The README and the pages under docs/ are correct."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LEAST = {"detector": {"name": "pump"}, "data": {"train": "history/", "timestamp"
 
 @pytest.fixture(scope="module")
 def reference():
-    """The page of the commands, as the site shows it."""
+    """The page of the commands, as in the site."""
     spec = spec_from_file_location("hooks", DOCS / "hooks.py")
     hooks = module_from_spec(spec)
     spec.loader.exec_module(hooks)
@@ -49,7 +49,7 @@ def reference():
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """The built site; a link that leads nowhere fails the build."""
+    """The built site; a broken link fails the build."""
     to = tmp_path_factory.mktemp("site")
     built = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", to],
@@ -65,7 +65,7 @@ def site(tmp_path_factory):
 
 @pytest.mark.parametrize("block", TOML)
 def test_configurations_are_valid(block):
-    """Each block can be copied as it stands, with what is commented out too."""
+    """Each block is valid as it is, and with its commented keys."""
     make_config(tomllib.loads(TOML[block]), folder=ROOT)
     make_config(tomllib.loads(uncommented(TOML[block])), folder=ROOT)
 
@@ -82,13 +82,13 @@ def keys():
 
 
 def test_configuration_shows_every_key():
-    """What can be set is shown, and nothing else."""
+    """All keys are shown, and nothing else."""
     shown = {name: set(found) for name, found in tomllib.loads(uncommented(EVERYTHING)).items()}
     assert shown == keys()
 
 
 def test_configuration_explains_every_key():
-    """Each key has its line in the table of its section, and no other has."""
+    """Each key has a row in the table of its section, and nothing else has."""
     explained = {}
     for section, text in re.findall(r"^## `\[(\w+)\]`\n(.*?)(?=^## |\Z)", CONFIGURATION, FLAGS):
         cells = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
@@ -101,7 +101,7 @@ FLAGS = re.MULTILINE | re.DOTALL
 
 
 def test_configuration_shows_the_defaults():
-    """Leaving every key out that has a default gives the same configuration."""
+    """Omitting all keys with a default gives the same configuration."""
     shown = tomllib.loads(EVERYTHING)
     needed = {"detector": shown["detector"]}
     needed["data"] = {key: shown["data"][key] for key in ("train", "timestamp")}
@@ -145,7 +145,7 @@ def modules(package):
 
 
 def test_map_of_the_code_is_complete():
-    """Each module has its line under its package, and no line is about another."""
+    """Each module has a line under its package, and there are no other lines."""
     listed = {}
     text = TEXTS["docs/internals/map.md"]
     for package, part in re.findall(r"^## `([\w/]+/)`\n(.*?)(?=^## |\Z)", text, FLAGS):
@@ -158,7 +158,7 @@ def test_map_of_the_code_is_complete():
 
 @pytest.mark.parametrize("page", [name for name in TEXTS if "internals" in name])
 def test_paths_exist(page):
-    """Files and folders of the repository that a page names are there."""
+    """Files and folders of the repository that a page names exist."""
     pattern = r"`((?:aedetect|pipelines|tests|benchmarks|docs|data)/[\w/.]*)`"
     named = re.findall(pattern, TEXTS[page])
     assert named
@@ -170,7 +170,7 @@ def test_paths_exist(page):
     [("scores", scores_schema), ("flagged", flagged_schema), ("events", events_schema)],
 )
 def test_columns_are_shown(folder, schema):
-    """Each column of the output has its place in the table of its folder, and no other has."""
+    """Each output column has a row in the table of its folder, and nothing else has."""
     text = TEXTS["docs/reference/output.md"]
     part = re.search(rf"^## `{folder}/`\n(.*?)^## ", text, FLAGS)[1]
     cells = re.findall(r"^\| (`.*?) \|", part, re.MULTILINE)
@@ -183,7 +183,7 @@ def test_columns_are_shown(folder, schema):
     assert len(shown) == len(set(shown))
 
 
-def test_links_lead_somewhere():
+def test_links_are_not_broken():
     """Files that the README and the pages link to exist."""
     broken = []
     for name, text in TEXTS.items():
@@ -195,8 +195,8 @@ def test_links_lead_somewhere():
     assert [each for each in broken if each[1] not in made] == []
 
 
-@pytest.mark.timeout(300)  # half a minute when nothing else runs
-def test_tutorial_finds_what_it_says(tmp_path):
+@pytest.mark.timeout(300)  # half a minute on an idle machine
+def test_tutorial_finds_the_fault(tmp_path):
     """Its script, configuration and commands lead to the fault, and to `flow` as its cause."""
     text = TEXTS["docs/tutorial.md"]
     script = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
@@ -225,26 +225,26 @@ def test_tutorial_finds_what_it_says(tmp_path):
 
 
 def test_readme_is_short():
-    """Two screens; everything else is a page."""
+    """It has two screens; everything else is a page."""
     assert len(TEXTS["README.md"].splitlines()) <= 100
 
 
-def test_site_is_whole(site):
-    """Every page is built, those that are made from the code too."""
+def test_site_is_complete(site):
+    """Every page is built, including those generated from the code."""
     pages = {Path(name).relative_to("docs") for name in TEXTS if name != "README.md"}
     pages.add(Path("reference/commands.md"))
     assert {page for page in pages if not (site / page.with_suffix(".html")).exists()} == set()
 
 
-def test_site_renders_what_is_written(site):
-    """No fence, table or note is left as it was typed."""
+def test_site_renders_all_markup(site):
+    """No fence, table or note remains as source text."""
     typed = re.compile(r"<p>(?:[^<]*\n)?(?:```|\|.*\||!!! |\?\?\? |:::)")
     pages = {path.name: path.read_text(encoding="utf-8") for path in site.rglob("*.html")}
     assert {name: typed.findall(text) for name, text in pages.items() if typed.search(text)} == {}
 
 
 def test_site_shows_the_python_api(site):
-    """Each public name has its place on the page, and nothing private has."""
+    """Each public name is on the page, and no private one is."""
     text = (site / "reference/python.html").read_text(encoding="utf-8")
     shown = set(re.findall(r'id="aedetect\.(\w+)"', text))
     assert set(getattr(aedetect, "__all__", ())) <= shown
@@ -253,16 +253,16 @@ def test_site_shows_the_python_api(site):
     assert {name for name in shown if name.startswith("_")} == set()
 
 
-def test_site_asks_the_network_for_nothing(site):
-    """No page loads a script, style, font or picture from elsewhere."""
+def test_site_loads_nothing_from_the_network(site):
+    """No page loads a script, style, font or image from another host."""
     asked = r"<(?:script|link|img|iframe|source)\b[^>]*?(?:src|href)=\"?(?:https?:)?//"
     pages = list(site.rglob("*.html"))
     assert pages
     assert [page for page in pages if re.search(asked, page.read_text(encoding="utf-8"))] == []
 
 
-def test_site_is_searched_offline(site):
-    """The index is a script, which a page may load from file://, and knows what pages say."""
+def test_site_search_works_offline(site):
+    """The index is a script, which a page can load from file://, and contains the pages."""
     script = (site / "search/search_index.js").read_text(encoding="utf-8")
     index = json.loads(script.removeprefix("var __index = "))
     found = {entry["location"].partition("#")[0] for entry in index["docs"]}

@@ -1,4 +1,4 @@
-"""What holds for every module of the library."""
+"""Rules for every module of the library."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_LINES, MOST_BODY, MOST_OFFERED = 250, 50, 9
 
 
 def parsed(path, *, nested=True):
-    """The functions and classes of a module, with or without those inside of functions."""
+    """The functions and classes of a module, with or without nested ones."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     tree = ast.parse(path.read_text(encoding="utf-8"))
     if nested:
@@ -32,17 +32,17 @@ def parsed(path, *, nested=True):
 
 @pytest.fixture(params=MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def module(request):
-    """One module after the other."""
+    """Each module."""
     return request.param
 
 
 def test_no_module_is_long(module):
-    """Past that, two things live in it."""
+    """A longer module should be split."""
     assert len(module.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
 
 
 def test_no_body_is_long(module):
-    """Past that, a stage is hiding."""
+    """A longer function should be split."""
     for node in parsed(module):
         if not isinstance(node, ast.ClassDef):
             body = node.body[1:] if ast.get_docstring(node) else node.body
@@ -50,7 +50,7 @@ def test_no_body_is_long(module):
             assert lines <= MOST_BODY, node.name
 
 
-def test_every_public_name_says_what_it_is(module):
+def test_every_public_name_has_a_docstring(module):
     """Functions and classes have a docstring, and so has the module."""
     assert ast.get_docstring(ast.parse(module.read_text(encoding="utf-8")))
     for node in parsed(module, nested=False):
@@ -62,16 +62,16 @@ FACES = [path for path in sorted(ROOT.glob("*/__init__.py")) if path in MODULES]
 
 @pytest.fixture(params=FACES, ids=lambda path: path.parent.name)
 def package(request):
-    """One package after the other."""
+    """Each package."""
     return request.param.parent.name
 
 
 def offered(name):
-    """The names that a package hands on."""
+    """The public names of a package."""
     return getattr(importlib.import_module(f"aedetect.{name}"), "__all__", ())
 
 
-def test_packages_hand_on_few_names(package):
+def test_packages_have_few_public_names(package):
     """Each resolves, and none hides a module of the package."""
     module = importlib.import_module(f"aedetect.{package}")
     assert len(offered(package)) <= MOST_OFFERED
@@ -79,8 +79,8 @@ def test_packages_hand_on_few_names(package):
     assert not set(offered(package)) & {path.stem for path in (ROOT / package).glob("*.py")}
 
 
-def test_what_a_package_hands_on_is_imported_from_it(module):
-    """Another package does not reach into its modules for that."""
+def test_public_names_are_imported_from_their_package(module):
+    """Other packages do not import them from its modules."""
     own = module.relative_to(ROOT).parts[0]
     for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
         parts = (node.module or "").split(".") if isinstance(node, ast.ImportFrom) else []
@@ -99,8 +99,8 @@ def test_a_public_name_is_defined_once():
     assert {name: paths for name, paths in defined.items() if len(paths) > 1} == {}
 
 
-def test_every_error_stands_in_the_tree_below_its_parent():
-    """With the sentence that its docstring has, where it has one."""
+def test_every_error_is_in_the_tree_below_its_parent():
+    """With the sentence of its docstring, if it has one."""
     above, drawn = {}, set()
     for line in errors.__doc__.splitlines():
         match = re.fullmatch(r"( {4}[ │├└─]*)(\w+)(?: {2,}(.+))?", line)

@@ -1,4 +1,4 @@
-"""Files of flagged/ and events/, written by hand as a scoring run writes them."""
+"""Write files of flagged/ and events/, as a scoring run does."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def write_events(output, partition, rows, time=TIME):
 
 
 def write_scores(output, partition, newest: str, time=TIME):
-    """Write one partition of scores/ that ends with a moment."""
+    """Write one partition of scores/ that ends at a time."""
     schema = pa.schema([("timestamp", time), ("entity", pa.string())])
     rows = [{"timestamp": datetime.fromisoformat(newest), "entity": "east"}]
     return _write(rows, schema, output / "scores" / partition / "part-0.parquet")

@@ -1,4 +1,4 @@
-"""The command line. Heavy imports wait inside the commands: `--help` answers at once."""
+"""The command line. Heavy imports are inside the commands, so that `--help` is fast."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from aedetect.cli import (
 from aedetect.errors import AedetectError
 from pipelines.children import SAFE_PATH
 
-# What the libraries below would otherwise do on their own: call home, ...
+# Defaults of libraries to turn off: telemetry, ...
 PRIVATE = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
-# ... log tracebacks that the one message on stderr replaces, and draw their own progress.
-QUIET = {
+# ... tracebacks, which one message on stderr replaces, and progress bars.
+SILENT = {
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a dead server is reported in seconds, not minutes
 }
 
-# Who serves wants a log of what runs and how it ends.
+# `schedule` logs the start and end of runs.
 LOGGED = {"PREFECT_LOGGING_LEVEL": "INFO"}
 
 app = typer.Typer(
@@ -67,7 +67,7 @@ for command in (
     serve.trigger,
     demo.demo,
 ):
-    # `aedetect.train` and `aedetect.score` are other functions than the commands of that name.
+    # The commands train and score differ from `aedetect.train` and `aedetect.score`.
     app.command(command.__name__.removesuffix("_command"))(command)
 
 
@@ -88,7 +88,7 @@ def options(
 ) -> None:
     """Anomaly detection for tabular time series."""
     served = context.invoked_subcommand == serve.schedule.__name__
-    for name, value in (LOGGED if served else {} if debug else QUIET).items():
+    for name, value in (LOGGED if served else {} if debug else SILENT).items():
         os.environ.setdefault(name, value)
     for name, value in (PRIVATE | SAFE_PATH).items():
         os.environ.setdefault(name, value)
@@ -97,7 +97,7 @@ def options(
 def main() -> None:
     """Run the command line; turn an error into one message and exit code 1."""
     words = sys.argv[1:]
-    debug = ["--debug"] if "--debug" in words else []  # wherever it stands
+    debug = ["--debug"] if "--debug" in words else []  # in any position
     try:
         app(args=debug + [word for word in words if word != "--debug"])
     except AedetectError as error:

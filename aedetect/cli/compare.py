@@ -45,7 +45,7 @@ def compare(
 
 def print_comparison(compared: Comparison, *, tracking_uri: str) -> None:
     """Show the ranking and its uncertainty."""
-    from aedetect.cli.show import console, near
+    from aedetect.cli.show import console, relative_location
     from aedetect.evaluation.comparison import verdict
     from aedetect.evaluation.ranking import SHARE
 
@@ -62,7 +62,7 @@ def print_comparison(compared: Comparison, *, tracking_uri: str) -> None:
             f"{compared.agreement:.2f}"
         )
     out.print(verdict(compared))
-    out.print(f"runs below {compared.run_id} in {near(tracking_uri)}")
+    out.print(f"runs below {compared.run_id} in {relative_location(tracking_uri)}")
 
 
 def _ranking(compared: Comparison) -> Table:

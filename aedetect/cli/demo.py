@@ -73,9 +73,9 @@ def _is_trained(settings: Config) -> bool:
 
 
 def _print_next_steps(settings: Config) -> None:
-    from aedetect.cli.show import console, near
+    from aedetect.cli.show import console, relative_location
 
-    output, uri = near(str(settings.output)), near(settings.tracking_uri)
+    output, uri = relative_location(str(settings.output)), relative_location(settings.tracking_uri)
     console().print(
         "\nWhere to look next\n"
         f"  every row's verdict      {output}/scores\n"

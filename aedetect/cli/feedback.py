@@ -78,7 +78,7 @@ def backtest(
 ) -> None:
     """Show the events that a threshold would have given, by day and entity, and against labels."""
     from aedetect.cli.options import load_config
-    from aedetect.cli.show import console, near, print_json
+    from aedetect.cli.show import console, print_json, relative_location
     from aedetect.cli.show_feedback import backtest_as_json, print_backtest
     from aedetect.jobs.backtest import run_backtest, save_backtest_figure
     from aedetect.output.partitions import Span
@@ -87,14 +87,14 @@ def backtest(
     asked = [*(overrides or []), *([f"calibration.threshold={threshold}"] if threshold else [])]
     settings = load_config(config, asked)
     span = Span(*(parse_instant(each) if each else None for each in (since, until)))
-    anew = any(each.strip().startswith("calibration.") for each in asked)
-    result, calibration = run_backtest(settings, span=span, days=days, anew=anew)
+    recalibrate = any(each.strip().startswith("calibration.") for each in asked)
+    result, calibration = run_backtest(settings, span=span, days=days, recalibrate=recalibrate)
     drawn = save_backtest_figure(result, to or settings.folder / "figures" / "backtest.png")
     if as_json:
         print_json(backtest_as_json(result))
         return
     print_backtest(result, threshold=calibration.threshold)
-    console().print(f"figure in {near(str(drawn))}", soft_wrap=True)
-    if anew:
+    console().print(f"figure in {relative_location(str(drawn))}", soft_wrap=True)
+    if recalibrate:
         wanted = " ".join(f"--set {quote(each)}" for each in asked)
         console().print(f"to keep it: aedetect calibrate {config} {wanted}", soft_wrap=True)

@@ -20,11 +20,11 @@ def figures(
     """Draw figures about autoencoders, from small networks trained on the training data."""
     from aedetect.cli.options import load_config
     from aedetect.cli.progress import progress
-    from aedetect.cli.show import console, near
+    from aedetect.cli.show import console, relative_location
     from aedetect.jobs.figures import draw_figures
 
     settings = load_config(config, overrides or [])
     with progress(f"figures of {settings.name}"):
         written = draw_figures(settings, to=to or settings.folder / "figures")
     for path in written:
-        console().print(near(str(path)), highlight=False, soft_wrap=True)
+        console().print(relative_location(str(path)), highlight=False, soft_wrap=True)

@@ -22,9 +22,9 @@ Until = Annotated[str | None, typer.Option(help="ISO date or time, UTC, exclusiv
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
-    """Read a configuration whose secrets may be in the environment or in Prefect's blocks.
+    """Read a configuration with secrets from the environment or from Prefect's blocks.
 
-    Secrets in it are refused here, before Prefect notes the overrides as parameters of a run.
+    Literal secrets are refused here, before Prefect stores the overrides as parameters of a run.
     """
     from aedetect.config import read_config
     from aedetect.delivery.senders import check_written

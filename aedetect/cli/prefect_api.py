@@ -1,4 +1,4 @@
-"""Which Prefect server a command uses: set here, at the edge, in the environment of the process."""
+"""Choose the Prefect server of a command, in the environment of the process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 def use_api(api: str) -> None:
-    """Make Prefect, which is imported by now, use a server; child processes use it too."""
+    """Make Prefect, already imported, use a server; child processes use it too."""
     from prefect.context import refresh_global_settings_context
 
     os.environ["PREFECT_API_URL"] = api

@@ -1,4 +1,4 @@
-"""Commands that read: check, models, flags, runs."""
+"""The commands check, models, flags and runs."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def flags(
     since: Since = None,
     until: Until = None,
     most: Annotated[int, typer.Option(help="How many events to show.", min=1)] = 20,
-    suppressed: Annotated[bool, typer.Option(help="Also show those kept quiet.")] = False,
+    suppressed: Annotated[bool, typer.Option(help="Also show suppressed events.")] = False,
     withdrawn: Annotated[
-        bool, typer.Option("--withdrawn", help="Show those that were written once and are gone.")
+        bool, typer.Option("--withdrawn", help="Show events that were written and no longer exist.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the events that flagged rows form, the strangest first."""
+    """Show the events that flagged rows form, the most anomalous first."""
     from aedetect.cli.options import load_config
     from aedetect.cli.show import print_json
     from aedetect.cli.show_events import print_events, print_withdrawn
@@ -88,7 +88,7 @@ def runs(
     most: Annotated[int, typer.Option(help="How many runs to show.", min=1)] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List the last scoring runs, the newest first, with what was wrong."""
+    """List the last scoring runs with their problems, the newest first."""
     from aedetect.cli.options import load_config
     from aedetect.cli.show import print_json
     from aedetect.cli.show_runs import print_runs

@@ -1,4 +1,4 @@
-"""Commands for what a detector is also for: clean, impute, similar."""
+"""The commands clean, impute and similar."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ To = Annotated[
     Path, typer.Option("--to", metavar="PATH", help="File *.parquet or folder to write.")
 ]
 Columns = Annotated[
-    str, typer.Option(metavar="A,B,...", help="Only these features; else all it can be done for.")
+    str, typer.Option(metavar="A,B,...", help="Only these features; default: all supported.")
 ]
 
 
@@ -30,13 +30,13 @@ def clean(
     until: Until = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the scored table without noise: what the model makes of each cell asked for."""
+    """Write the scored table without noise: selected cells as reconstructed by the model."""
     from aedetect.cli.options import load_config
     from aedetect.jobs import rewriting
 
     settings = load_config(config, overrides or [])
     done = rewriting.clean_table(settings, to=to, columns=_names(columns), span=_span(since, until))
-    _tell(done, verb="cleaned", as_json=as_json)
+    _print_summary(done, verb="cleaned", as_json=as_json)
 
 
 def impute(
@@ -48,7 +48,7 @@ def impute(
     until: Until = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the scored table with missing cells filled; observed cells stay as they are."""
+    """Write the scored table with missing cells filled; observed cells do not change."""
     from aedetect.cli.options import load_config
     from aedetect.jobs import rewriting
 
@@ -56,7 +56,7 @@ def impute(
     done = rewriting.impute_table(
         settings, to=to, columns=_names(columns), span=_span(since, until)
     )
-    _tell(done, verb="filled", as_json=as_json)
+    _print_summary(done, verb="filled", as_json=as_json)
 
 
 def similar(
@@ -65,14 +65,14 @@ def similar(
         tuple[str, str],
         typer.Option(
             metavar="ENTITY TIMESTAMP",
-            help="The last row of the window to compare; - when there are no entities.",
+            help="The last row of the window to compare; ENTITY is - without entities.",
         ),
     ],
     overrides: Overrides = None,
     most: Annotated[int, typer.Option(help="How many windows to show.", min=1)] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Show the past windows that the model finds most like the one that ends at a row."""
+    """Show the past windows that are most similar to the one that ends at a row."""
     from aedetect.cli.options import load_config
     from aedetect.cli.show import print_json
     from aedetect.cli.show_rewrites import print_similar
@@ -80,16 +80,16 @@ def similar(
     from aedetect.timestamps import parse_instant
 
     settings = load_config(config, overrides or [])
-    entity, moment = at
-    found = find_similar(settings, entity=entity, moment=parse_instant(moment), most=most)
+    entity, time = at
+    found = find_similar(settings, entity=entity, time=parse_instant(time), most=most)
     if as_json:
         print_json(found)
     else:
         print_similar(found)
 
 
-def _tell(done: Rewritten, *, verb: str, as_json: bool) -> None:
-    """Print what became of a table."""
+def _print_summary(done: Rewritten, *, verb: str, as_json: bool) -> None:
+    """Print the summary of a rewritten table."""
     from aedetect.cli.show import print_json
     from aedetect.cli.show_rewrites import print_rewritten
 

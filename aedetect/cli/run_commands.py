@@ -1,4 +1,4 @@
-"""Commands that do the work: train, score, promote."""
+"""The commands train, score and promote."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHOWN = 5  # events after scoring; `flags` shows more
 
 
 def train_command(config: ConfigPath, overrides: Overrides = None) -> None:
-    """Learn normal, calibrate the threshold, register the detector as the next version."""
+    """Train on normal data, calibrate the threshold, register the next version of the detector."""
     from aedetect.cli.options import load_config
 
     run_training_flow(config, overrides or [], settings=load_config(config, overrides or []))
@@ -33,21 +33,19 @@ def score_command(
     since: Since = None,
     until: Until = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Bring all that is written to the current model.")
+        bool, typer.Option("--all", help="Also score what another model scored.")
     ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Compute again what is current, too.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also score what is up to date.")] = False,
     reflag: Annotated[
-        bool, typer.Option("--reflag", help="Apply the newest threshold to what is scored.")
+        bool, typer.Option("--reflag", help="Apply the newest threshold to existing scores.")
     ] = False,
     model: Annotated[
-        str | None, typer.Option(help="NAME/VERSION that scores instead; needs --to.")
+        str | None, typer.Option(help="Score with NAME/VERSION instead; needs --to.")
     ] = None,
-    to: Annotated[Path | None, typer.Option(help="Folder for the output instead.")] = None,
+    to: Annotated[Path | None, typer.Option(help="Write to this folder instead.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score what is new or changed; --since, --until, --all also what another model scored."""
+    """Score new and changed input; with --since, --until, --all also what another model scored."""
     from aedetect.cli.options import load_config
     from aedetect.cli.show import print_json
     from aedetect.cli.show_events import print_events
@@ -85,10 +83,10 @@ def score_command(
 
 def promote(
     config: ConfigPath,
-    version: Annotated[int, typer.Argument(help="Version that shall score from now on.", min=1)],
+    version: Annotated[int, typer.Argument(help="Number of the version.", min=1)],
     overrides: Overrides = None,
 ) -> None:
-    """Make a version the champion: what scores. An older one takes the scoring back."""
+    """Make a version the champion, which scores. Promoting an older version is a rollback."""
     from aedetect import registry
     from aedetect.cli.options import load_config
     from aedetect.cli.show import console
@@ -99,14 +97,14 @@ def promote(
         registry.find_version(f"{settings.name}/{version}", tracking_uri=uri), tracking_uri=uri
     )
     console().print(
-        f"{champion.reference} scores from now on; what is written stays: "
-        f"aedetect score {config} --all scores it anew"
+        f"{champion.reference} scores from now on; existing output does not change: "
+        f"aedetect score {config} --all scores it again"
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What a run is asked for: settings, what they add to the overrides, and the model if known."""
+    """The settings of a run, the overrides that they add, and the model if resolved."""
 
     settings: Config
     overrides: tuple[str, ...] = ()
@@ -116,7 +114,7 @@ class Asked:
 def elsewhere(settings: Config, *, model: str | None, to: Path | None) -> Asked:
     """Return the settings with another model and another output.
 
-    Raises ConfigError when the configured output would get the verdicts of another version.
+    Raises ConfigError when the configured output would contain verdicts of another version.
     """
     from aedetect.errors import ConfigError
     from aedetect.jobs.scoring import resolve_model
@@ -144,7 +142,7 @@ def elsewhere(settings: Config, *, model: str | None, to: Path | None) -> Asked:
 
 @contextmanager
 def prefect_server() -> Iterator[Callable[[], None]]:
-    """Start a Prefect server where nobody runs one; give what waits until it answers."""
+    """Start a Prefect server if none is running; yield a function that waits until it answers."""
     from aedetect.cli.prefect_api import use_api
     from pipelines.server import await_api, start_server
 
@@ -165,14 +163,14 @@ def run_training_flow(config: Path, overrides: list[str], *, settings: Config) -
 
     with progress(f"training {settings.name}"), prefect_server() as ready:
         from aedetect.registry import list_versions
-        from pipelines.handoff import Prepared, handing_on
+        from pipelines.handoff import Prepared, passing_on
         from pipelines.training import training
 
-        # Refuse a registry that does not answer now, and not when the training is done.
+        # Fail now, not after training, if the registry does not answer.
         list_versions(name=settings.name, tracking_uri=settings.tracking_uri)
         ready()
         given = Prepared(config_path=str(config), overrides=tuple(overrides), config=settings)
-        with handing_on(given):
+        with passing_on(given):
             trained = training(str(config), overrides)
     print_trained(settings, trained)
     print_promise(settings, trained)
@@ -182,7 +180,7 @@ def run_training_flow(config: Path, overrides: list[str], *, settings: Config) -
 def reflag_with_progress(
     config: Path, overrides: list[str], *, since: str | None, until: str | None, as_json: bool
 ) -> None:
-    """Apply the newest threshold to history, from the scores alone, and say what changed."""
+    """Apply the newest threshold to history, from the scores alone, and show the changes."""
     from aedetect.cli.calibrate import print_reflagged
     from aedetect.cli.options import load_config
     from aedetect.cli.progress import progress
@@ -196,7 +194,7 @@ def reflag_with_progress(
         parse_instant(since) if since else None,
         parse_instant(until) if until else None,
     )
-    with progress(f"flagging anew with {settings.model_reference}"):
+    with progress(f"re-evaluating with {settings.model_reference}"):
         done = reflagging.run_reflagging(settings, span=span, config_path=str(config))
     if as_json:
         print_json(done)
@@ -216,29 +214,29 @@ def run_scoring_flow(
     force: bool = False,
     what_if: bool = False,
 ) -> Summary:
-    """Run the scoring flow, with settings read from the file and overrides; return its summary.
+    """Run the scoring flow, with settings read from file and overrides; return its summary.
 
-    A model that is resolved by now is the one that scores. Nobody is told of what would be.
+    A given model is not resolved again. With `what_if`, no one is notified.
     """
     from aedetect.cli.progress import progress
 
     with progress(f"scoring with {settings.model_reference}"), prefect_server() as ready:
         from aedetect.jobs.scoring import resolve_model
         from aedetect.secrets import is_block
-        from pipelines.handoff import Prepared, handing_on
+        from pipelines.handoff import Prepared, passing_on
         from pipelines.scoring import scoring
 
-        if is_block(settings.registry.tracking_uri):  # kept by the server that is starting
+        if is_block(settings.registry.tracking_uri):  # stored by the server that is starting
             ready()
         given = Prepared(
             config_path=str(config),
             overrides=tuple(overrides),
             config=settings,
-            # Refuse an unknown model now; it takes the time in which Prefect starts.
+            # Fail now if the model is unknown; meanwhile the Prefect server starts.
             model=model or resolve_model(settings),
         )
         ready()
-        with handing_on(given):
+        with passing_on(given):
             return scoring(
                 str(config),
                 overrides,

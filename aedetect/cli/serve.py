@@ -1,4 +1,4 @@
-"""Commands for runs that nobody waits for: schedule, deploy, trigger."""
+"""The commands schedule, deploy and trigger."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def schedule(configs: Configs) -> None:
     from aedetect.cli.prefect_api import use_api
     from pipelines.serving import serve
 
-    serve(configs, tell=typer.echo, use=use_api)
+    serve(configs, report=typer.echo, use=use_api)
 
 
 def deploy(
     configs: Configs,
-    pool: Annotated[str, typer.Option(metavar="NAME", help="Work pool whose workers run it.")],
+    pool: Annotated[str, typer.Option(metavar="NAME", help="Work pool to deploy to.")],
     to: Annotated[
         Path | None, typer.Option(help="File to write; default: prefect.yaml beside CONFIG.")
     ] = None,
@@ -41,22 +41,22 @@ def deploy(
         apply_manifest(path)
         typer.echo("deployed")
     else:
-        typer.echo(f"to do so: prefect --no-prompt deploy --all --prefect-file {path}")
+        typer.echo(f"to deploy: prefect --no-prompt deploy --all --prefect-file {path}")
 
 
 def trigger(
-    name: Annotated[str, typer.Argument(help="Name of the detector that is served or deployed.")],
+    name: Annotated[str, typer.Argument(help="Name of a served or deployed detector.")],
     since: Since = None,
     until: Until = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Bring all that is written to the current model.")
+        bool, typer.Option("--all", help="Also score what another model scored.")
     ] = False,
-    training: Annotated[bool, typer.Option("--training", help="Train, not score.")] = False,
+    training: Annotated[bool, typer.Option("--training", help="Train instead of scoring.")] = False,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Wait until it has ended; 1 unless completed.")
+        bool, typer.Option("--wait", help="Wait for the end; exit code 1 unless completed.")
     ] = False,
 ) -> None:
-    """Start a run of a detector that is served or deployed."""
+    """Start a run of a served or deployed detector."""
     from aedetect.timestamps import parse_instant
     from pipelines.triggering import await_end, start_run
 
@@ -69,6 +69,6 @@ def trigger(
     if training and parameters:
         raise typer.BadParameter("--training takes none of --since, --until and --all")
     run = start_run(name, flow="training" if training else "scoring", parameters=parameters)
-    typer.echo(f"{run.name} of {name} is started: {run.url}")
+    typer.echo(f"started {run.name} of {name}: {run.url}")
     if wait:
         typer.echo(await_end(run))

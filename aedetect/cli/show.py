@@ -32,7 +32,7 @@ def console() -> Console:
     )
 
 
-def near(location: str) -> str:
+def relative_location(location: str) -> str:
     """Return a path or URI relative to the working folder, with secrets masked."""
     return mask(location).replace(f"{Path.cwd()}/", "")
 
@@ -85,7 +85,9 @@ def print_trained(config: Config, trained: Registered) -> None:
     """Show the registered version."""
     out = console()
     aliases = ", ".join(trained.aliases) or "no alias"
-    out.print(f"registered {trained.reference} ({aliases}) in {near(config.tracking_uri)}")
+    out.print(
+        f"registered {trained.reference} ({aliases}) in {relative_location(config.tracking_uri)}"
+    )
 
 
 def print_models(name: str, versions: Sequence[Registered]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from aedetect.cli.show import console, near
+from aedetect.cli.show import console, relative_location
 
 if TYPE_CHECKING:
     from aedetect.scoring import Summary
@@ -50,7 +50,7 @@ def print_summary(summary: Summary) -> None:
         out.print(f"  ALERT: {text}")
     if summary.withdrawn:
         out.print(f"  withdrawn, input gone: {', '.join(summary.withdrawn)}")
-    output = near(summary.output)
+    output = relative_location(summary.output)
     out.print(
         f"verdicts in {output}/scores, flagged rows with causes in {output}/flagged, "
         f"events in {output}/events"

@@ -1,4 +1,4 @@
-"""One TOML file a detector, read into frozen settings. An unknown key is refused."""
+"""Read one TOML file per detector into frozen settings. Unknown keys are refused."""
 
 from aedetect.config.config import Config, make_config, read_config
 

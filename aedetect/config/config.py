@@ -1,4 +1,4 @@
-"""One TOML file a detector, read into frozen settings. An unknown key is refused."""
+"""Read one TOML file per detector into frozen settings. Unknown keys are refused."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from aedetect.scoring.settings import ScoringSettings
 from aedetect.secrets import Secrets, check_literals, mask
 from aedetect.training.settings import TrainingSettings
 
-_LEARNT_FROM = ("data", "prepare", "window", "model", "training", "calibration")
+_TRAINING_SECTIONS = ("data", "prepare", "window", "model", "training", "calibration")
 _SQLITE = "sqlite:///"
-_NO_SECTIONS = ("folder", "secrets")
-_SECRET = ("registry", "database", "notify")  # what stands there is not repeated in messages
+_NOT_SECTIONS = ("folder", "secrets")
+_SECRET_SECTIONS = ("registry", "database", "notify")  # their values are not repeated in messages
 
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorSettings:
-    """Who it is: `[detector]`."""
+    """The identity of the detector: `[detector]`."""
 
     name: str  # of the registered model
 
@@ -68,23 +68,23 @@ class Config:
 
     @property
     def hash(self) -> str:
-        """Hash of the settings that a detector is learnt from, not of where and when."""
-        learnt_from = {section: asdict(getattr(self, section)) for section in _LEARNT_FROM}
-        # not where things lie, what they are called and when it runs
+        """Hash of the settings that training depends on, without locations and schedules."""
+        settings = {section: asdict(getattr(self, section)) for section in _TRAINING_SECTIONS}
+        # Locations, units and schedules do not change what is trained.
         for section, key in (("data", "train"), ("data", "units"), ("training", "schedule")):
-            learnt_from[section].pop(key)
+            settings[section].pop(key)
         for key in THRESHOLD_KEYS:  # a new threshold needs no new training
-            learnt_from["calibration"].pop(key)
-        return hashlib.sha256(json.dumps(learnt_from, sort_keys=True).encode()).hexdigest()[:16]
+            settings["calibration"].pop(key)
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def train(self) -> tuple[str, ...]:
         """Locations of the training data."""
-        return tuple(self._pattern(source) for source in self.data.sources)
+        return tuple(self._resolve_pattern(source) for source in self.data.sources)
 
     @property
     def input(self) -> tuple[str, ...]:
-        """Locations of the data to score; raise ConfigError when there is none."""
+        """Locations of the data to score; raise ConfigError when there are none."""
         given = self.scoring.input
         if not given:
             raise ConfigError(
@@ -92,56 +92,56 @@ class Config:
                 'file, folder, glob or URL of the data to score, such as input = "incoming/"'
             )
         return tuple(
-            self._pattern(each) for each in ((given,) if isinstance(given, str) else given)
+            self._resolve_pattern(each) for each in ((given,) if isinstance(given, str) else given)
         )
 
     @property
     def maintenance(self) -> tuple[str, ...]:
-        """Files with the intervals of planned work."""
-        return tuple(self._located(each) for each in self.events.maintenance)
+        """Files with the intervals of planned maintenance."""
+        return tuple(self._resolve(each) for each in self.events.maintenance)
 
     @property
     def output(self) -> Path:
-        """Folder that the verdicts are written to, local or on object storage.
+        """Output folder, local or on object storage.
 
-        Raises ConfigError when nothing here speaks the protocol of a URL.
+        Raises ConfigError when the protocol of a URL is not supported.
         """
-        return output_path(self._located(self.scoring.output))
+        return output_path(self._resolve(self.scoring.output))
 
     @property
     def model_reference(self) -> str:
-        """What scores: NAME@alias or NAME/version."""
+        """The model that scores: NAME@alias or NAME/version."""
         return self.scoring.model or f"{self.name}@champion"
 
     @property
     def tracking_uri(self) -> str:
-        """Where MLflow keeps its records, a relative SQLite path made absolute."""
-        return self._database(self.registry.tracking_uri, where="[registry] tracking_uri")
+        """Tracking URI of MLflow, with a relative SQLite path made absolute."""
+        return self._resolve_database(self.registry.tracking_uri, where="[registry] tracking_uri")
 
     @property
     def database_url(self) -> str | None:
-        """Which database gets verdicts too, a relative SQLite path made absolute."""
+        """URL of the database, with a relative SQLite path made absolute; None: no database."""
         given = self.database.url
-        return None if given is None else self._database(given, where="[database] url")
+        return None if given is None else self._resolve_database(given, where="[database] url")
 
     @property
     def notify_urls(self) -> tuple[str, ...]:
-        """Who is told, as Apprise takes it. Raises ConfigError when a secret is missing."""
+        """URLs of the receivers for Apprise. Raises ConfigError when a secret is missing."""
         return tuple(self.secrets.resolve(u, where="[notify] urls") for u in self.notify.listed)
 
-    def _database(self, given: str, *, where: str) -> str:
+    def _resolve_database(self, given: str, *, where: str) -> str:
         uri = self.secrets.resolve(given, where=where)
         if not uri.startswith(_SQLITE):
             return uri
         return _SQLITE + str((self.folder / uri.removeprefix(_SQLITE)).resolve())
 
-    def _located(self, location: str) -> str:
-        """Make a path relative to the configuration's folder; leave URLs as they are."""
+    def _resolve(self, location: str) -> str:
+        """Resolve a path relative to the configuration's folder; URLs are unchanged."""
         return location if "://" in location else str((self.folder / location).resolve())
 
-    def _pattern(self, location: str) -> str:
-        """Do so where a pattern may be given: nothing in this folder's own name is a wildcard."""
-        located = self._located(location)
+    def _resolve_pattern(self, location: str) -> str:
+        """Resolve a pattern; wildcard characters in the folder's own name are escaped."""
+        located = self._resolve(location)
         if "://" in located:
             return located
         own = os.path.commonpath([self.folder.resolve(), located])
@@ -153,8 +153,8 @@ def read_config(
 ) -> Config:
     """Read a TOML file and `section.key=value` overrides. Raises ConfigError.
 
-    Secrets are looked up when they are needed, where `secrets` says; by default that is the
-    environment of the process.
+    Secrets are looked up in `secrets` when they are needed; by default in the environment of the
+    process.
     """
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -170,8 +170,8 @@ def read_config(
 def make_config(
     given: Mapping[str, Any], *, folder: Path, secrets: Secrets | None = None
 ) -> Config:
-    """Check plain data, as read from TOML, and build the settings. Raises ConfigError."""
-    sections = {entry.name: entry for entry in fields(Config) if entry.name not in _NO_SECTIONS}
+    """Validate plain data, as read from TOML, and build the settings. Raises ConfigError."""
+    sections = {entry.name: entry for entry in fields(Config) if entry.name not in _NOT_SECTIONS}
     kinds = get_type_hints(Config)
     check_literals(given)
     _refuse_unknown(given, sections, where="a section")
@@ -187,7 +187,7 @@ def make_config(
 
 
 def _section(name: str, kind: type[Any], given: Any) -> Any:
-    """Build one section's settings."""
+    """Build the settings of one section."""
     if not isinstance(given, Mapping):
         raise ConfigError(f"[{name}] must be a section, got {mask(repr(given))}")
     _refuse_unknown(given, [entry.name for entry in fields(kind)], where=f"a key of [{name}]")
@@ -196,7 +196,7 @@ def _section(name: str, kind: type[Any], given: Any) -> Any:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"][:1])
-        silent = first["type"] == "missing" or name in _SECRET
+        silent = first["type"] == "missing" or name in _SECRET_SECTIONS
         came = "" if silent else f", got {first['input']!r}"
         raise ConfigError(f"[{name}] {place}: {first['msg'].lower()}{came}") from error
 
@@ -211,7 +211,7 @@ def _refuse_unknown(given: Iterable[str], known: Iterable[str], *, where: str) -
 
 
 def _override(given: dict[str, Any], override: str) -> None:
-    """Apply one section.key=value, where the value is TOML, or text when it is not."""
+    """Apply one section.key=value; the value is parsed as TOML, else taken as text."""
     target, separator, text = override.partition("=")
     section, dot, key = target.strip().partition(".")
     if not (separator and dot and key):

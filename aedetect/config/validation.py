@@ -1,4 +1,4 @@
-"""What must hold of a configuration beyond the type of each key."""
+"""Validation of a configuration beyond the types of its keys."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _DURATIONS = (
 
 
 def check_sections(built: Mapping[str, Any]) -> None:
-    """Raise ConfigError for what one key's type cannot say, given the sections by name."""
+    """Check the sections, given by name, beyond the types of their keys. Raises ConfigError."""
     name = built["detector"].name
     if not _NAME.fullmatch(name):
         raise ConfigError(
@@ -37,7 +37,7 @@ def check_sections(built: Mapping[str, Any]) -> None:
     for section, key in _DURATIONS:
         text = getattr(built.get(section), key, None)
         if text is not None and parse_duration(text) <= 0:
-            raise ConfigError(f"[{section}] {key} must be longer than nothing, got {text}")
+            raise ConfigError(f"[{section}] {key} must be longer than 0, got {text}")
     model = built.get("model", ModelSettings())
     check_backbone(model, length=built.get("window", WindowSettings()).length)
     calibration = built.get("calibration", CalibrationSettings())
@@ -46,14 +46,14 @@ def check_sections(built: Mapping[str, Any]) -> None:
 
 
 def _check_score(settings: CalibrationSettings, model: ModelSettings) -> None:
-    """Check that the model and the alignment can give the score."""
+    """Check that the model and the alignment support the score."""
     if settings.score == "elbo" and model.variant != "variational":
         raise ConfigError(
             '[calibration] score = "elbo" needs [model] variant = "variational", got '
-            f'"{model.variant}": take score = "mse" or "standardized"'
+            f'"{model.variant}": use score = "mse" or "standardized"'
         )
     if settings.score == "elbo" and settings.alignment != "causal":
         raise ConfigError(
-            '[calibration] score = "elbo" needs alignment = "causal", because the bound is that of '
-            f'one window, got "{settings.alignment}": take another score, or that alignment'
+            '[calibration] score = "elbo" needs alignment = "causal", because the bound holds for '
+            f'one window, got "{settings.alignment}": use another score or that alignment'
         )

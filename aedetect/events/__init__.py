@@ -1,4 +1,4 @@
-"""Flagged rows -> events, their sentences, and what people say of them."""
+"""Flagged rows -> events, their descriptions, and the labels that users give them."""
 
 from aedetect.events.formation import form_events
 from aedetect.events.formation_state import Formation

@@ -1,4 +1,4 @@
-"""What a person is told of an event, in one line: "disk_w 3.1 MB/s, expected 0.2 to 0.6"."""
+"""The one-line description of an event: "disk_w 3.1 MB/s, expected 0.2 to 0.6"."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 MAX_FEATURES = 3  # features
-_SHARE = 0.05  # of the score, from which on a feature is worth a word
-_DIGITS = 6  # at most, after the point
+_MIN_SHARE = 0.05  # of the score, for a feature to be mentioned
+_MAX_DIGITS = 6  # after the decimal point
 
 
 def describe_event(
@@ -16,18 +16,20 @@ def describe_event(
     outside: Sequence[Mapping[str, Any]] | None,
     units: Mapping[str, str],
 ) -> str:
-    """Say what the largest causes were and what was expected, from two columns of flagged/.
+    """Describe the largest causes and the expected values, from two columns of flagged/.
 
-    A feature outside of its limits has the range that it was expected in; for one that is not,
-    and is strange only together with others, the one value. A row that only a later threshold
-    flagged has no causes.
+    A feature outside its limits is given with its expected range. A feature inside its limits is
+    anomalous only in combination with others, and given with its expected value. A row that only a
+    later threshold flagged has no causes.
     """
     if causes is None:
         return "strange by its score; its causes were not computed"
     outside = outside or ()
     ranges = {each["feature"]: each for each in outside if each["low"] is not None}
     wanted = dict(each["feature"].split("=", 1) for each in outside if each["low"] is None)
-    shown = [each for each in causes[:MAX_FEATURES] if each["share"] >= _SHARE] or list(causes[:1])
+    shown = [each for each in causes[:MAX_FEATURES] if each["share"] >= _MIN_SHARE] or list(
+        causes[:1]
+    )
     parts = []
     for cause in shown:
         name, _, seen = cause["feature"].partition("=")
@@ -57,39 +59,41 @@ def _number(cause: Mapping[str, Any], expected: Mapping[str, Any] | None, unit: 
     if low == high:
         return f"{name} {plain_number(observed)}{tail}, expected {plain_number(low)}"
     digits = _digits(observed, low, high)
-    seen = _fixed(observed, max(digits, _two(observed)))
+    seen = _fixed(observed, max(digits, _decimals_for_two_digits(observed)))
     return f"{name} {seen}{tail}, expected {_fixed(low, digits)} to {_fixed(high, digits)}"
 
 
 def plain_number(value: float) -> str:
-    """Write a number as people do: three digits, no exponent unless it is far from 1.
+    """Format a number with three significant digits, without an exponent unless far from 1.
 
     >>> plain_number(0.43219), plain_number(12345.6), plain_number(2e-9)
     ('0.432', '12,346', '2e-09')
     """
-    if value and not 1e-4 <= abs(value) < 1e15:  # noqa: PLR2004 - beyond, zeros are not read
+    if value and not 1e-4 <= abs(value) < 1e15:  # noqa: PLR2004 - more zeros are unreadable
         return f"{value:.3g}"
     return _fixed(value, 2 - math.floor(math.log10(abs(value)))) if value else "0"
 
 
-def _two(value: float) -> int:
-    """Return how many digits after the point show two of a number's own."""
+def _decimals_for_two_digits(value: float) -> int:
+    """Return the number of decimals that show two significant digits."""
     return 1 - math.floor(math.log10(abs(value))) if value and math.isfinite(value) else 0
 
 
 def _digits(observed: float, low: float, high: float) -> int:
-    """Return how many digits after the point show the range, and the value outside of it."""
+    """Return the number of decimals that show the range, and that the value is outside it."""
     width = high - low
     if not (math.isfinite(width) and width > 0):
-        return _DIGITS
-    digits = _two(width)
-    while digits < _DIGITS and round(low, digits) <= round(observed, digits) <= round(high, digits):
+        return _MAX_DIGITS
+    digits = _decimals_for_two_digits(width)
+    while digits < _MAX_DIGITS and round(low, digits) <= round(observed, digits) <= round(
+        high, digits
+    ):
         digits += 1
-    return min(digits, _DIGITS)
+    return min(digits, _MAX_DIGITS)
 
 
 def _fixed(value: float, digits: int) -> str:
-    """Write a number with so many digits after the point, and no noughts at its end."""
+    """Format a number with a number of decimals, without trailing zeros."""
     if not math.isfinite(value) or (value and not 1e-6 <= abs(value) < 1e15):  # noqa: PLR2004
         return f"{value:.3g}"
     text = f"{value:,.{max(digits, 0)}f}"

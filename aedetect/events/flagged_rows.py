@@ -1,4 +1,4 @@
-"""What events are formed from: the light columns of flagged/, and its rows at the peaks."""
+"""Read what events are formed from: small columns of flagged/, and full rows at the peaks."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from aedetect.arrays import Int32, Int64
     from aedetect.output import Origin, OutputFile
 
-_LIGHT = ("timestamp", "entity", "score", "p_value", "severity")
-_KINDS = {
+_SMALL_COLUMNS = ("timestamp", "entity", "score", "p_value", "severity")
+_DTYPES = {
     "time": np.int64,
     "entity": np.int32,
     "score": np.float32,
@@ -31,15 +31,22 @@ _KINDS = {
     "file": np.int32,
     "row": np.int64,
 }
-_AT_PEAK = ("threshold", "causes", "outside", "model_name", "model_version", "calibration_version")
+_PEAK_COLUMNS = (
+    "threshold",
+    "causes",
+    "outside",
+    "model_name",
+    "model_version",
+    "calibration_version",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FlaggedColumns:
-    """Flagged rows of all files, ordered by entity and time, without what explains them.
+    """Flagged rows of all files, ordered by entity and time, without their causes.
 
     Shapes: time (M,) ns; entity (M,) index into `names`; score, p_value, severity (M,); file (M,)
-    the number of the file that each row is in, row (M,) its place there.
+    number of the file of each row; row (M,) position in that file.
     """
 
     time: Int64
@@ -53,12 +60,12 @@ class FlaggedColumns:
 
 
 def read_flagged_columns(files: Sequence[OutputFile]) -> FlaggedColumns:
-    """Read the light columns of flagged files."""
+    """Read the columns that events are formed from."""
     names: dict[str | None, int] = {}
-    parts = [_light(file, number, names) for number, file in enumerate(files)]
+    parts = [_read_columns(file, number, names) for number, file in enumerate(files)]
     columns = {
         key: np.concatenate([np.zeros(0, kind), *(part[key] for part in parts)])
-        for key, kind in _KINDS.items()
+        for key, kind in _DTYPES.items()
     }
     ordered = sorted(names, key=lambda name: (name is not None, name))
     rank = np.empty(max(len(names), 1), dtype=np.int32)
@@ -71,8 +78,10 @@ def read_flagged_columns(files: Sequence[OutputFile]) -> FlaggedColumns:
     )
 
 
-def _light(file: OutputFile, number: int, names: dict[str | None, int]) -> dict[str, np.ndarray]:
-    table = file.read(_LIGHT).combine_chunks()
+def _read_columns(
+    file: OutputFile, number: int, names: dict[str | None, int]
+) -> dict[str, np.ndarray]:
+    table = file.read(_SMALL_COLUMNS).combine_chunks()
     time = table["timestamp"]
     entity = table["entity"].combine_chunks().dictionary_encode(null_encoding="encode")
     codes = [names.setdefault(name, len(names)) for name in entity.dictionary.to_pylist()]
@@ -89,24 +98,24 @@ def _light(file: OutputFile, number: int, names: dict[str | None, int]) -> dict[
 
 
 def read_peaks(files: Sequence[OutputFile], file: Int32, row: Int64) -> pa.Table:
-    """Read what explains some rows, each by its file and its place there: (S,), (S,) -> S rows.
+    """Read the causes of rows, given by file and position in it: (S,), (S,) -> S rows.
 
-    There is at least one. Columns: threshold, causes, outside and the versions of the model.
+    At least one row must be given. Columns: threshold, causes, outside and the model versions.
     """
-    pieces, places = [], []
+    pieces, positions = [], []
     for number in np.unique(file).tolist():
         chosen = np.flatnonzero(file == number)
         chosen = chosen[np.argsort(row[chosen], kind="stable")]
-        pieces += _rows(files[number], row[chosen])
-        places.append(chosen)
+        pieces += _take_rows(files[number], row[chosen])
+        positions.append(chosen)
     joined = pa.concat_tables(pieces, promote_options="permissive")
-    return joined.take(pa.array(np.argsort(np.concatenate(places))))
+    return joined.take(pa.array(np.argsort(np.concatenate(positions))))
 
 
-def _rows(file: OutputFile, wanted: Int64) -> list[pa.Table]:
-    """Read rows at ascending places of one file, batch by batch."""
+def _take_rows(file: OutputFile, wanted: Int64) -> list[pa.Table]:
+    """Read rows at ascending positions of one file, batch by batch."""
     pieces, before = [], 0
-    for batch in file.batches(_AT_PEAK):
+    for batch in file.batches(_PEAK_COLUMNS):
         inside = wanted[(wanted >= before) & (wanted < before + batch.num_rows)]
         if len(inside):
             pieces.append(pa.Table.from_batches([batch.take(pa.array(inside - before))]))
@@ -115,14 +124,14 @@ def _rows(file: OutputFile, wanted: Int64) -> list[pa.Table]:
 
 
 def read_ids(file: OutputFile) -> pa.ChunkedArray:
-    """Read the event that each row of a flagged file belongs to."""
+    """Read the event id of each row of a flagged file."""
     return file.read(["event_id"])["event_id"]
 
 
 def write_ids(
     file: OutputFile, target: Path, ids: pa.Array, *, origin: Origin, marks: Mapping[bytes, bytes]
 ) -> None:
-    """Copy a flagged file with the event that each row belongs to."""
+    """Copy a flagged file, and set the event of each row."""
     schema = file.schema()
     column, before = schema.get_field_index("event_id"), 0
     writer = TableWriter(target, schema, origin, marks)

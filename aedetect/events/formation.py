@@ -1,9 +1,9 @@
 """The second stage of a scoring run: flagged/ -> events/, and the event of each flagged row.
 
-The first stage leaves flagged files without a mark in their footer. Events are formed from all
-flagged rows, written, and the files that they change marked last: killed anywhere in between, the
-next run finds a file without the mark and forms them again. What comes out depends on flagged/ and
-the settings alone.
+The first stage writes flagged files without a mark in their footer. This stage forms events from
+all flagged rows, writes them, and marks the flagged files last. If a run is killed in between, the
+next run finds a file without the mark and forms the events again. The result depends only on
+flagged/ and the settings.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ if TYPE_CHECKING:
 def form_events(
     output: Path, formation: Formation, *, leaving: Collection[Partition] = ()
 ) -> EventChanges:
-    """Form events from the flagged rows of all partitions but those about to be withdrawn.
+    """Form events from the flagged rows of all partitions except those about to be withdrawn.
 
-    Returns what changed. Reads footers only when nothing did.
-    Raises OutputError when the output cannot be written or holds files of others.
+    Returns the changes. If nothing changed, only footers are read.
+    Raises OutputError when the output cannot be written or contains foreign files.
     """
     with written(output), locked(output, alone=True):
         state = read_formation_state(output, formation, leaving)
@@ -55,7 +55,7 @@ def form_events(
 
 
 def _form(output: Path, formation: Formation, state: FormationState, folder: Path) -> EventChanges:
-    """Form events, write what differs, and mark the flagged files last."""
+    """Form events, write the files that differ, and mark the flagged files last."""
     formed = assemble_events(
         read_flagged_columns(state.files), state.rules, detector=formation.detector
     )
@@ -79,9 +79,9 @@ def _form(output: Path, formation: Formation, state: FormationState, folder: Pat
 
 
 def _is_settled(state: FormationState, formed: EventArrays, number: int) -> bool:
-    """Whether the events that begin in a partition are written as they are formed now.
+    """Whether the written events that begin in a partition are up to date.
 
-    So it is when no flagged file that they touch is new, and they have the rows they had.
+    They are when none of their flagged files is new, and their rows are the same.
     """
     mine, file = formed.starting_in(number), state.events.get(state.files[number].partition)
     last = int(formed.last_file[mine].max(initial=number))
@@ -94,25 +94,25 @@ def _is_settled(state: FormationState, formed: EventArrays, number: int) -> bool
     names = ["event_id", "end", "rows", "peak_timestamp", "suppressed"]
     table = file.read(names)
     return bool(
-        table.equals(_light_columns(formed, mine, table.schema.field("end").type).select(names))
+        table.equals(_event_columns(formed, mine, table.schema.field("end").type).select(names))
     )
 
 
 def _tables(
     formation: Formation, state: FormationState, formed: EventArrays, numbers: Sequence[int]
 ) -> dict[Partition, pa.Table]:
-    """Describe the events that begin in some partitions; only the peaks are read in full."""
+    """Return the events that begin in some partitions; only peak rows are read in full."""
     chosen = [formed.starting_in(number) for number in numbers]
     peaks = formed.peak[np.concatenate([*chosen, np.zeros(0, np.int64)])]
     if not len(peaks):
         return {state.partitions[n]: _schema_of(state, n).empty_table() for n in numbers}
-    light = formed.light
-    details = read_peaks(state.files, light.file[peaks], light.row[peaks])
+    flagged = formed.flagged
+    details = read_peaks(state.files, flagged.file[peaks], flagged.row[peaks])
     tables = {}
     for number, events in zip(numbers, chosen, strict=True):
         mine, details = details.slice(0, len(events)), details.slice(len(events))
         schema = _schema_of(state, number)
-        table = _light_columns(formed, events, schema.field("end").type)
+        table = _event_columns(formed, events, schema.field("end").type)
         for name in ("threshold", "causes", "model_name", "model_version", "calibration_version"):
             table = table.append_column(name, mine[name])
         table = table.append_column("text", _texts(mine, formation.units))
@@ -120,26 +120,26 @@ def _tables(
     return tables
 
 
-def _light_columns(formed: EventArrays, events: Int64, time: pa.DataType) -> pa.Table:
-    """Return what the light columns say of some events."""
-    light = formed.light
-    moments = {
+def _event_columns(formed: EventArrays, events: Int64, time: pa.DataType) -> pa.Table:
+    """Return the columns of events that follow from the small columns of flagged rows."""
+    flagged = formed.flagged
+    times = {
         "start": formed.start[events],
         "end": formed.end[events],
-        "peak_timestamp": light.time[formed.peak[events]],
+        "peak_timestamp": flagged.time[formed.peak[events]],
     }
     exact = pa.timestamp("ns", tz=time.tz)
     reasons = pa.array(formed.reasons, pa.string())
     return pa.table(
         {
             "event_id": pa.array(formed.ids[events], pa.string()),
-            "entity": pa.array(light.names, pa.string()).take(pa.array(formed.entity[events])),
-            **{n: pa.array(each, exact).cast(time, safe=False) for n, each in moments.items()},
+            "entity": pa.array(flagged.names, pa.string()).take(pa.array(formed.entity[events])),
+            **{n: pa.array(each, exact).cast(time, safe=False) for n, each in times.items()},
             "rows": pa.array(formed.rows[events]),
-            "peak_score": pa.array(light.score[formed.peak[events]]),
+            "peak_score": pa.array(flagged.score[formed.peak[events]]),
             "p_value": pa.array(formed.p_value[events]),
             "severity": pa.array(SEVERITIES).take(pa.array(formed.severity[events])),
-            "suppressed": reasons.take(pa.array(formed.quiet[events])),
+            "suppressed": reasons.take(pa.array(formed.suppression[events])),
         }
     )
 
@@ -152,19 +152,19 @@ def _texts(peaks: pa.Table, units: Mapping[str, str]) -> pa.Array:
 
 
 def _schema_of(state: FormationState, number: int) -> pa.Schema:
-    """Columns of the events of a partition, with the timestamps of its flagged file."""
+    """Return the schema of the events of a partition, with the time type of its flagged file."""
     return events_schema(state.files[number].schema().field("timestamp").type)
 
 
 def _marks(state: FormationState, formed: EventArrays, number: int) -> dict[bytes, bytes]:
-    """Return what the footer of the events of a partition says beside their origin."""
+    """Return the footer of the events of a partition, without their origin."""
     return {**state.marks, **reach_mark(formed.reach(number))}
 
 
 def _events_file(
     folder: Path, table: pa.Table, origin: Origin, marks: Mapping[bytes, bytes]
 ) -> Path:
-    """Write events aside; return the file."""
+    """Write events to a temporary file; return its path."""
     path = folder / "events.parquet"
     writer = TableWriter(path, table.schema, origin, marks)
     for batch in table.to_batches():
@@ -174,13 +174,13 @@ def _events_file(
 
 
 def _publish_changed(path: Path, target: Path) -> None:
-    """Put a file in its place, unless it is there to the last byte."""
+    """Publish a file, unless the target has the same bytes."""
     if not target.exists() or target.read_bytes() != path.read_bytes():
         publish(path, target)
 
 
 def _write_flagged(folder: Path, state: FormationState, formed: EventArrays, number: int) -> None:
-    """Write which event each flagged row of a partition belongs to, unless it is there."""
+    """Write the event of each flagged row of a partition, unless it is up to date."""
     file = state.files[number]
     ids = pa.array(formed.ids[formed.of_rows(number)], pa.string())
     if state.marked[number] and read_ids(file).combine_chunks().equals(ids):

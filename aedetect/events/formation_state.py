@@ -1,6 +1,6 @@
-"""What an output has of flagged rows and events when they are formed, and whether that agrees.
+"""The flagged rows and events of an output, and whether the events are up to date.
 
-The footers say it: what each file was made from, and the rules by which its events were formed.
+Footers record the origin of each file and the rules by which its events were formed.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from aedetect.output import Origin, OutputFile, Partition, list_files
 from aedetect.output.catalog import read_footers
 from aedetect.output.partitions import EVENTS, FLAGGED, PartitionBy
 
-MARK = b"aedetect.events"  # in the footers of events/ and of flagged/ once events are formed
+MARK = b"aedetect.events"  # footer key of events/, and of flagged/ once events are formed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Formation:
-    """How events are formed."""
+    """The settings by which events are formed."""
 
-    detector: str  # part of every event's name
+    detector: str  # part of every event id
     by: PartitionBy
     settings: EventSettings
-    units: Mapping[str, str] = field(default_factory=dict)  # of features, for the sentences
+    units: Mapping[str, str] = field(default_factory=dict)  # of features, for the descriptions
 
 
 @dataclass(frozen=True, kw_only=True)
 class FormationState:
-    """The files that are there: flagged ones in order of time, and those of events."""
+    """The existing files of flagged rows, in order of time, and of events."""
 
-    files: tuple[OutputFile, ...]  # of flagged rows that stay
+    files: tuple[OutputFile, ...]  # of flagged rows, except leaving partitions
     origins: tuple[Origin, ...]
-    marked: tuple[bool, ...]  # whether their events are formed, by the present rules
+    marked: tuple[bool, ...]  # whether their events were formed by the current rules
     events: Mapping[Partition, OutputFile]
     rules: EventRules
     marks: Mapping[bytes, bytes]
@@ -44,21 +44,21 @@ class FormationState:
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
-        """Those with flagged rows that stay."""
+        """The partitions of the flagged files."""
         return tuple(file.partition for file in self.files)
 
 
 def read_formation_state(
     output: Path, formation: Formation, leaving: Collection[Partition]
 ) -> FormationState:
-    """List the files that stay, and read what their footers say."""
+    """List the files except those of leaving partitions, and read their footers."""
     flagged = list_files(output, FLAGGED, by=formation.by)
     files = tuple(file for file in flagged if file.partition not in leaving)
     footers = read_footers(files)
-    # The last partition's: so a new model that has written nothing yet changes nothing.
+    # max_gap of the last partition: a new model that has written nothing yet changes nothing.
     rules = EventRules.of(formation.settings, max_gap=footers[-1][0].max_gap if footers else 0)
-    words = {"rules": asdict(rules), "units": dict(formation.units)}
-    mark = json.dumps(words, sort_keys=True).encode()
+    formed_by = {"rules": asdict(rules), "units": dict(formation.units)}
+    mark = json.dumps(formed_by, sort_keys=True).encode()
     marked = tuple(found.get(MARK) == mark for _, found in footers)
     origins = tuple(origin for origin, _ in footers)
     events = {file.partition: file for file in list_files(output, EVENTS, by=formation.by)}
@@ -77,10 +77,9 @@ def read_formation_state(
 def _are_formed(
     output: Path, events: Sequence[OutputFile], origins: Sequence[Origin], mark: bytes
 ) -> bool:
-    """Whether events, and those withdrawn, were formed by the present rules.
+    """Whether events and withdrawn events were formed by the current rules.
 
-    A run that was killed while it formed them by other rules may have left flagged files as they
-    were.
+    A run that was killed while it applied other rules may have left the flagged files unchanged.
     """
     footers = read_footers(events)
     withdrawn = read_withdrawn_marks(output)

@@ -1,7 +1,6 @@
-"""Flagged rows -> stretches that follow closely on each other, and which of them are reported.
+"""Flagged rows -> groups with short gaps, and which of them are reported.
 
-What an event is, for everything that forms or counts events: the output, the alert budget, the
-backtest.
+This is the definition of an event for the output, the alert budget and the backtest.
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ from aedetect.arrays import Int8, Int32, Int64
 from aedetect.events.settings import EventSettings
 from aedetect.timestamps import parse_duration
 
-REPORTED, SHORT, COOLING = 0, 1, 2  # why an event is kept quiet
+REPORTED, SHORT, COOLING = 0, 1, 2  # whether an event is reported, or why it is suppressed
 
 
 @dataclass(frozen=True)
 class EventRules:
-    """The lengths of time among the settings, in ns; 0: no such rule."""
+    """The durations of `[events]` in ns; 0: no such rule."""
 
     bridge: int
     min_duration: int = 0
@@ -27,27 +26,27 @@ class EventRules:
 
     @classmethod
     def of(cls, settings: EventSettings, *, max_gap: int) -> EventRules:
-        """Take them from the settings, given the longest step (ns) inside a window."""
+        """Return the rules of the settings; `max_gap` (ns) is the default of the bridge."""
         texts = settings.min_duration, settings.cool_down
-        shortest, pause = (parse_duration(text) if text else 0 for text in texts)
+        min_duration, cool_down = (parse_duration(text) if text else 0 for text in texts)
         bridge = parse_duration(settings.bridge) if settings.bridge else max_gap
-        return cls(bridge, shortest, pause)
+        return cls(bridge, min_duration, cool_down)
 
 
 @dataclass(frozen=True)
 class EventGroups:
-    """First and last row of each stretch, as positions: (S,), (S,)."""
+    """Positions of the first and last row of each group: (S,), (S,)."""
 
     first: Int64
     last: Int64
 
     def __len__(self) -> int:
-        """Return the number of stretches."""
+        """Return the number of groups."""
         return len(self.first)
 
 
 def group_rows(time: Int64, entity: Int32, *, bridge: int) -> EventGroups:
-    """Group rows ordered by entity and time (ns): (M,), (M,) -> stretches of positions.
+    """Group rows that are ordered by entity and time (ns): (M,), (M,) -> groups.
 
     >>> found = group_rows(np.array([0, 1, 9, 9]), np.array([0, 0, 0, 1], np.int32), bridge=2)
     >>> found.first.tolist(), found.last.tolist()
@@ -61,21 +60,19 @@ def group_rows(time: Int64, entity: Int32, *, bridge: int) -> EventGroups:
     return EventGroups(first, np.append(first[1:], len(time)) - 1)
 
 
-def suppressed_groups(
-    time: Int64, entity: Int32, stretches: EventGroups, rules: EventRules
-) -> Int8:
-    """Say which stretches are reported, and why the others are not: (S,).
+def suppressed_groups(time: Int64, entity: Int32, groups: EventGroups, rules: EventRules) -> Int8:
+    """Return REPORTED, or why a group is suppressed: (S,).
 
-    A stretch shorter than `min_duration` is SHORT. One that begins within `cool_down` of the end of
-    the last reported one of its entity is COOLING.
+    A group shorter than `min_duration` is SHORT. A group that begins within `cool_down` of the end
+    of the last reported group of its entity is COOLING.
     """
-    begin, end = time[stretches.first], time[stretches.last]
+    begin, end = time[groups.first], time[groups.last]
     verdict = np.where(end - begin < rules.min_duration, SHORT, REPORTED).astype(np.int8)
     if not rules.cool_down:
         return verdict
-    owner = entity[stretches.first]
+    owner = entity[groups.first]
     ended: dict[int, int] = {}
-    for index in np.flatnonzero(verdict == REPORTED).tolist():  # stretches, not rows
+    for index in np.flatnonzero(verdict == REPORTED).tolist():  # groups, not rows
         code = int(owner[index])
         if code in ended and begin[index] - ended[code] <= rules.cool_down:
             verdict[index] = COOLING

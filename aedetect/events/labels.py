@@ -1,4 +1,4 @@
-"""What people said of events: false alarm or confirmed. A small table beside the output."""
+"""Labels of events by users: false alarm or confirmed. A small table beside the output."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True, kw_only=True)
 class Label:
-    """What a person said of one event."""
+    """The label of one event."""
 
     event_id: str
     entity: str | None
     start: int  # ns since 1970, of the first flagged row
-    end: int  # ns, of the last flagged row: the interval holds both
-    context: int  # ns before the start that the rows of the event are judged from
+    end: int  # ns, of the last flagged row, inclusive
+    context: int  # ns before the start that contribute to the scores of the event
     opinion: LabelName
     note: str | None
-    labelled: str  # ISO moment
+    labelled: str  # ISO time
 
 
 def read_labels(output: Path) -> tuple[Label, ...]:
-    """Read what people said, in the order of time; empty when nobody said anything.
+    """Read all labels, ordered by time; empty when there are none.
 
     Raises OutputError when the table cannot be read.
     """
@@ -73,9 +73,9 @@ def read_labels(output: Path) -> tuple[Label, ...]:
 def label_events(
     output: Path, events: Sequence[str], *, opinion: LabelName, note: str | None, now: str
 ) -> None:
-    """Keep what a person says of events; an earlier opinion gives way. `now` is an ISO moment.
+    """Store a label for events, which replaces an earlier one. `now` is an ISO time.
 
-    Raises OutputError when there is no such event.
+    Raises OutputError when an event does not exist.
     """
     table = read_event_table(output, suppressed=True)
     wanted = table.filter(pc.is_in(table["event_id"], pa.array(events, pa.string())))
@@ -85,8 +85,8 @@ def label_events(
             f"{', '.join(missing)}: aedetect flags shows the ids"
         )
     context = list_files(output, FLAGGED)[-1].origin().lookback
-    moments = [to_nanoseconds(wanted[name]).to_pylist() for name in ("start", "end")]
-    said = [
+    times = [to_nanoseconds(wanted[name]).to_pylist() for name in ("start", "end")]
+    new = [
         Label(
             event_id=event_id,
             entity=entity,
@@ -98,16 +98,16 @@ def label_events(
             labelled=now,
         )
         for event_id, entity, start, end in zip(
-            wanted["event_id"].to_pylist(), wanted["entity"].to_pylist(), *moments, strict=True
+            wanted["event_id"].to_pylist(), wanted["entity"].to_pylist(), *times, strict=True
         )
     ]
     with updating(output / LABELS):
         kept = [each for each in read_labels(output) if each.event_id not in events]
-        write_labels(output, [*kept, *said])
+        write_labels(output, [*kept, *new])
 
 
 def forget_labels(output: Path, events: Sequence[str]) -> None:
-    """Take back what was said of events; raise OutputError when nothing was said of one."""
+    """Remove the labels of events; raise OutputError when an event has no label."""
     _check_labelled(events, read_labels(output))
     with updating(output / LABELS):
         labels = read_labels(output)
@@ -118,13 +118,13 @@ def forget_labels(output: Path, events: Sequence[str]) -> None:
 def _check_labelled(events: Sequence[str], labels: Sequence[Label]) -> None:
     if missing := sorted(set(events) - {each.event_id for each in labels}):
         raise OutputError(
-            f"nothing was said of {', '.join(missing)}, so nothing can be forgotten: aedetect "
-            "label CONFIG lists what was said"
+            f"an event must have a label to be removed, but {', '.join(missing)} has none: "
+            "aedetect label CONFIG lists the labels"
         )
 
 
 def write_labels(output: Path, labels: Iterable[Label]) -> None:
-    """Write the table anew, in the order of time; who read it before holds `updating`."""
+    """Replace the table, ordered by time; callers that read it before hold `updating`."""
     ordered = sorted(labels, key=lambda label: (label.start, label.entity or "", label.event_id))
     table = pa.Table.from_pylist([asdict(label) for label in ordered], schema=_SCHEMA)
     with written(output), aside(output) as folder:

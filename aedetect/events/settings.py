@@ -1,4 +1,4 @@
-"""What one event is, and which events are suppressed: `[events]`."""
+"""Settings of events: grouping and suppression."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class EventSettings:
-    """What makes one event, and what is kept quiet: `[events]`."""
+    """How flagged rows form events, and what is suppressed: `[events]`."""
 
-    # longest step between two flagged rows of one event; None: [data] max_gap
+    # longest gap between two flagged rows of one event; None: [data] max_gap
     bridge: str | None = None
-    min_duration: str | None = None  # from first to last flagged row; shorter events are kept quiet
-    cool_down: str | None = None  # after a reported event, in which others of its entity are quiet
-    ignore: tuple[str, ...] = ()  # features, or patterns, that alone make no anomaly
-    only_above: tuple[str, ...] = ()  # features that matter only when above what is expected
-    only_below: tuple[str, ...] = ()  # features that matter only when below
+    min_duration: str | None = None  # from first to last flagged row; shorter events are suppressed
+    cool_down: str | None = (
+        None  # after a reported event; later events of its entity are suppressed
+    )
+    ignore: tuple[str, ...] = ()  # features or patterns that do not flag a row on their own
+    only_above: tuple[str, ...] = ()  # features that count only when above the expected value
+    only_below: tuple[str, ...] = ()  # features that count only when below it
     maintenance: tuple[str, ...] = ()  # .ics, .csv or .parquet with intervals of planned work

@@ -1,4 +1,4 @@
-"""The columns of events/, and events as people and programs see them."""
+"""Read, compare and order events."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from aedetect.output.catalog import list_event_files
 from aedetect.output.files import read_parquet
 from aedetect.output.partitions import EVENTS, FLAGGED, Span
 
-MAX_CAUSES = 3  # that a person is shown
-WITHDRAWN = "withdrawn"  # folder of the events that were written once and are no more
+MAX_CAUSES = 3  # shown per event
+WITHDRAWN = "withdrawn"  # folder of events that were written and no longer exist
 _ID_BYTES = 6
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cause:
-    """One feature's part in an event, as observed and expected at its peak."""
+    """The share of one feature in an event, with its observed and expected value at the peak."""
 
     feature: str
     share: float
@@ -35,13 +35,13 @@ class Cause:
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Flags of one entity that follow closely on each other."""
+    """Consecutive flagged rows of one entity."""
 
     event_id: str
     entity: str | None
     start: str
     end: str
-    rows: int  # flagged
+    rows: int  # number of flagged rows
     peak_timestamp: str
     peak_score: float
     threshold: float  # at the peak
@@ -49,7 +49,7 @@ class Event:
     severity: str  # the highest
     causes: tuple[Cause, ...]  # of the peak, the largest first
     text: str
-    suppressed: str | None  # why it is kept quiet
+    suppressed: str | None  # the reason; None: reported
     model_name: str
     model_version: int
     calibration_version: int
@@ -57,7 +57,7 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class EventChanges:
-    """What became of events in a run: new ones, others than they were, and gone ones."""
+    """The events that a run added, changed and withdrew."""
 
     new: tuple[Event, ...] = ()
     changed: tuple[Event, ...] = ()
@@ -65,12 +65,12 @@ class EventChanges:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many of each there are."""
+        """The number of events of each kind."""
         return {each.name: len(getattr(self, each.name)) for each in fields(self)}
 
 
 def event_id(detector: str, entity: str | None, start: int) -> str:
-    """Name an event by its detector, its entity and its first moment (ns).
+    """Return the id of an event, from its detector, entity and start (ns).
 
     >>> event_id("pump", "east", 0)
     '9d4c75182b21'
@@ -80,25 +80,25 @@ def event_id(detector: str, entity: str | None, start: int) -> str:
 
 
 def as_events(table: pa.Table) -> Iterator[Event]:
-    """Turn rows of events/ into events, in their order."""
+    """Convert rows of events/ to events, in the same order."""
     for row in table.to_pylist():
         causes = tuple(Cause(**cause) for cause in (row["causes"] or ())[:MAX_CAUSES])
-        moments = {name: _text(row[name]) for name in ("start", "end", "peak_timestamp")}
-        yield Event(**{**row, **moments, "causes": causes})
+        times = {name: _text(row[name]) for name in ("start", "end", "peak_timestamp")}
+        yield Event(**{**row, **times, "causes": causes})
 
 
 def compare_events(
     old: Mapping[Partition, pa.Table], new: Mapping[Partition, pa.Table]
 ) -> tuple[EventChanges, list[pa.Table]]:
-    """Say how events of some partitions differ from those before; also return the gone ones.
+    """Return how the events of some partitions changed, and the rows of the withdrawn events.
 
-    An event stays in its partition: its name and its place both follow from its start.
+    An event stays in its partition: both its id and its partition follow from its start.
     """
     found: dict[str, list[Event]] = {"new": [], "changed": [], "withdrawn": []}
-    vanished = []
+    withdrawn = []
     for partition in sorted(old.keys() | new.keys()):
         before, after = old.get(partition), new.get(partition)
-        # By what they print as: NaN is not equal to itself.
+        # Compared by repr, because NaN is not equal to itself.
         was = {} if before is None else {row["event_id"]: repr(row) for row in before.to_pylist()}
         names = [] if after is None else after["event_id"].to_pylist()
         if after is not None:
@@ -109,17 +109,17 @@ def compare_events(
             gone = before.filter(
                 pc.invert(pc.is_in(before["event_id"], pa.array(names, pa.string())))
             )
-            vanished.append(gone)
+            withdrawn.append(gone)
             found["withdrawn"] += as_events(gone)
-    return EventChanges(**{kind: tuple(events) for kind, events in found.items()}), vanished
+    return EventChanges(**{kind: tuple(events) for kind, events in found.items()}), withdrawn
 
 
 def read_event_table(
     output: Path, *, since: int | None = None, until: int | None = None, suppressed: bool = False
 ) -> pa.Table:
-    """Read the events that reach into [since, until) ns, the strangest first.
+    """Read the events that overlap [since, until) ns, the most anomalous first.
 
-    What is kept quiet is left out unless asked for. Raises NoData when nothing was scored yet.
+    Suppressed events are omitted unless requested. Raises NoData when nothing was scored yet.
     """
     files = list_event_files(output, Span(since, until))
     tables = [_chosen(file.read(), since, until, suppressed=suppressed) for file in files]
@@ -129,7 +129,7 @@ def read_event_table(
 def read_withdrawn(
     output: Path, *, since: int | None = None, until: int | None = None
 ) -> pa.Table | None:
-    """Read the events that were written once and are no more; None when there never were any."""
+    """Read the events that were written and no longer exist; None when there never were any."""
     path = output / WITHDRAWN / PART
     if not path.exists():
         return None
@@ -137,7 +137,7 @@ def read_withdrawn(
 
 
 def _no_events(output: Path) -> pa.Table:
-    """Return the columns of events/ without a row; raise NoData where nothing was scored yet."""
+    """Return an empty table of events; raise NoData when nothing was scored yet."""
     files = list_files(output, EVENTS)
     if not files:
         missing = "events" if list_files(output, FLAGGED) else "scores"
@@ -146,29 +146,29 @@ def _no_events(output: Path) -> pa.Table:
 
 
 def _chosen(table: pa.Table, since: int | None, until: int | None, *, suppressed: bool) -> pa.Table:
-    """Take the events that reach into [since, until) ns."""
+    """Select the events that overlap [since, until) ns."""
     kind = table.schema.field("start").type
     if since is not None:
-        table = table.filter(pc.greater_equal(table["end"], _moment(since, kind)))
+        table = table.filter(pc.greater_equal(table["end"], _timestamp(since, kind)))
     if until is not None:
-        table = table.filter(pc.less(table["start"], _moment(until, kind)))
+        table = table.filter(pc.less(table["start"], _timestamp(until, kind)))
     return table if suppressed else table.filter(pc.is_null(table["suppressed"]))
 
 
 def _ordered(tables: Sequence[pa.Table]) -> pa.Table:
-    """Join events, the strangest first."""
+    """Concatenate events, the most anomalous first."""
     joined = pa.concat_tables(tables, promote_options="permissive")
     times = pc.divide(pc.cast(joined["peak_score"], pa.float64()), joined["threshold"])
     names = ("p_value", "start", "event_id")
     keys = pa.table({"times": times, **{name: joined[name] for name in names}})
-    # Rarer is stranger, and comparable between entities, which scores are not.
+    # A smaller p-value is more anomalous; unlike scores, p-values compare between entities.
     order = [("p_value", "ascending"), ("times", "descending")]
     order += [("start", "ascending"), ("event_id", "ascending")]
     return joined.take(pc.sort_indices(keys, order))
 
 
-def _moment(nanoseconds: int, kind: pa.DataType) -> pa.Scalar:
-    """Return a moment as a type of timestamps, cut to its unit."""
+def _timestamp(nanoseconds: int, kind: pa.DataType) -> pa.Scalar:
+    """Return a time as a scalar of a timestamp type, truncated to its unit."""
     return (
         pa.scalar(nanoseconds, pa.int64())
         .cast(pa.timestamp("ns", tz=kind.tz))
@@ -176,5 +176,5 @@ def _moment(nanoseconds: int, kind: pa.DataType) -> pa.Scalar:
     )
 
 
-def _text(moment: object) -> str:
-    return str(moment).removesuffix(".000000")
+def _text(time: object) -> str:
+    return str(time).removesuffix(".000000")

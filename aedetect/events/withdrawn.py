@@ -1,7 +1,7 @@
-"""The record of events that were written once and are no more.
+"""The record of withdrawn events: those that were written and no longer exist.
 
-It says what a person may have seen before the data were corrected. Unlike the rest of the output
-it depends on what runs there were.
+It keeps what users may have seen before the data were corrected. Unlike the rest of the output, it
+depends on the history of runs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from aedetect.output.atomic import PART
 from aedetect.output.files import open_parquet, read_parquet
 from aedetect.output.schemas import events_schema
 
-_ARROW = b"ARROW:schema"  # what Arrow adds to footers
+_ARROW = b"ARROW:schema"  # footer key that Arrow adds
 
 
 def record_withdrawn(
@@ -30,14 +30,14 @@ def record_withdrawn(
     marks: Mapping[bytes, bytes],
     folder: Path,
 ) -> None:
-    """Add the events that are gone now, and remove those that are there (again).
+    """Add the events that are gone, and remove those that are present (again).
 
-    The marks, which go into the footer, say by which rules events were formed. Written aside in the
-    folder, then put in place.
+    The marks, which go into the footer, state the rules by which events were formed. The file is
+    written to the folder, then published.
     """
     target = output / WITHDRAWN / PART
     old = [read_parquet(target)] if target.exists() else []
-    fresh = [_alike(table) for table in gone if table.num_rows]
+    fresh = [_uniform(table) for table in gone if table.num_rows]
     if not old and not fresh:
         return
     now = pa.concat_tables(fresh) if fresh else None
@@ -55,7 +55,7 @@ def record_withdrawn(
 
 
 def read_withdrawn_marks(output: Path) -> Mapping[bytes, bytes] | None:
-    """Return by which rules events were formed when some were recorded; None without a record."""
+    """Return the marks of the record; None when there is no record."""
     target = output / WITHDRAWN / PART
     if not target.exists():
         return None
@@ -64,8 +64,8 @@ def read_withdrawn_marks(output: Path) -> Mapping[bytes, bytes] | None:
     return {key: value for key, value in found.items() if key != _ARROW}
 
 
-def _alike(table: pa.Table) -> pa.Table:
-    """Write moments in one type, whatever the files they come from have."""
+def _uniform(table: pa.Table) -> pa.Table:
+    """Cast timestamps to one type, whatever the type of the source file."""
     aware = table.schema.field("start").type.tz is not None
     schema = events_schema(pa.timestamp("ns", tz="UTC" if aware else None))
     return table.replace_schema_metadata(None).cast(schema)

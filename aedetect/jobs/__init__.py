@@ -1,1 +1,1 @@
-"""A job from a configuration, end to end, as plain stages; the flows are made of the same ones."""
+"""Complete jobs from a configuration, as plain stages; the Prefect flows use the same stages."""

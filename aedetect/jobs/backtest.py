@@ -1,4 +1,4 @@
-"""A backtest from a configuration: which threshold, which scores, and what is known of them."""
+"""A backtest from a configuration: threshold, past scores, and known anomalies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aedetect.detector import Outline, read_outline
 from aedetect.evaluation import Backtest, backtest_threshold, known_anomalies
 from aedetect.evaluation.backtest import newest_timestamp
 from aedetect.events import EventRules, read_labels
-from aedetect.jobs.recalibration import recalibrated
+from aedetect.jobs.recalibration import make_calibration
 from aedetect.output.partitions import Span
 from aedetect.timestamps import NANOSECONDS
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 
 def run_backtest(
-    config: Config, *, span: Span, days: float | None, anew: bool
+    config: Config, *, span: Span, days: float | None, recalibrate: bool
 ) -> tuple[Backtest, Calibration]:
-    """Apply a threshold to past scores: the saved one, or one chosen `anew` as configured.
+    """Apply a threshold to past scores: the saved one, or with `recalibrate` one as configured.
 
-    Without a span these are the last so many days of the scores. Nothing is stored.
+    Without the start of a span, `days` selects the last days of the scores. Nothing is stored.
     Raises NoData, CalibrationRefused, UnknownModel or BrokenDetector.
     """
     uri = config.tracking_uri
     registered = registry.find_version(config.model_reference, tracking_uri=uri)
     saved = read_outline(registry.fetch_version(registered, tracking_uri=uri))
-    calibration = recalibrated(config, saved) if anew else saved.calibration
+    calibration = make_calibration(config, saved) if recalibrate else saved.calibration
     rules = EventRules.of(config.events, max_gap=saved.schema.max_gap)
     if days is not None and span.since is None:
         newest = newest_timestamp(config.output, until=span.until)
@@ -51,7 +51,7 @@ def run_backtest(
 
 
 def _by_name(calibration: Calibration, saved: Outline) -> Callable[[str | None], float]:
-    """Return what gives the threshold of an entity, the pooled one for those without their own."""
+    """Return a function entity -> threshold; entities without their own have the pooled one."""
     codes = np.arange(len(saved.entities), dtype=np.int32)
     values = calibration.thresholds(codes).tolist()
     own: Mapping[str | None, float] = dict(zip(saved.entities, values, strict=True))
@@ -59,7 +59,7 @@ def _by_name(calibration: Calibration, saved: Outline) -> Callable[[str | None],
 
 
 def _known(config: Config, rules: EventRules) -> tuple[KnownAnomalies, ...] | None:
-    """Return the stretches that are known to be anomalous; None when nobody says."""
+    """Return the intervals known to be anomalous; None when there is no labelled input."""
     labels = read_labels(config.output)
     if not config.scoring.input:
         return None
@@ -68,7 +68,7 @@ def _known(config: Config, rules: EventRules) -> tuple[KnownAnomalies, ...] | No
 
 
 def save_backtest_figure(result: Backtest, path: Path) -> Path:
-    """Draw a backtest into a file; return its path."""
+    """Save the figure of a backtest; return its path."""
     from aedetect.figures.backtest_timeline import draw_backtest_timeline
     from aedetect.figures.canvas import save_figure
 

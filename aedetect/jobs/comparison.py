@@ -1,7 +1,7 @@
-"""Train several variants on the same rows, rank them, and say whether any beats the linear one.
+"""Train several variants on the same rows, rank them, and report whether any beats linear.
 
-Without labels they are ranked by anomalies planted in copies of held-out rows; with labels both
-rankings are shown, and how far they agree. Results do not depend on how many train at a time.
+Variants are ranked by anomalies injected into copies of held-out rows. With labels, a second
+ranking and the agreement of both are reported. The results do not depend on the number of jobs.
 """
 
 from __future__ import annotations
@@ -46,18 +46,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CpuClock = Callable[[], float]  # s, of the calling thread's own work
+CpuClock = Callable[[], float]  # CPU time of the calling thread, in s
 
 
 @dataclass(frozen=True)
-class _Tried:
+class _VariantRun:
     result: Result
     found: ModelScores
     record: RunRecord
 
 
 def choose_variants(names: Sequence[str]) -> tuple[VariantName, ...]:
-    """Return the variants to compare, all when none is named, always with linear among them."""
+    """Return the variants to compare: those named, or all; always including linear."""
     known: tuple[VariantName, ...] = get_args(VariantName)
     for name in names:
         if name not in known:
@@ -71,30 +71,30 @@ def choose_variants(names: Sequence[str]) -> tuple[VariantName, ...]:
 def compare_variants(
     config: Config, variants: Sequence[VariantName], *, clock: CpuClock, jobs: int = 1
 ) -> Comparison:
-    """Ingest and prepare once, try each variant, rank them, and keep them as nested runs."""
+    """Ingest and prepare once, train and score each variant, and log a ranking as nested runs."""
     with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
         folder = Path(scratch, "later")
         folder.mkdir()
         ingested = ingest_rows(config, Path(scratch))
         prepared = prepare_rows(config, ingested, Path(scratch))
         task = comparison_data.prepare_comparison(config, ingested, prepared, folder)
-        one = partial(_try, config, ingested, prepared, task, clock)
+        one = partial(_run_variant, config, ingested, prepared, task, clock)
         with ThreadPoolExecutor(max(1, min(jobs, len(variants)))) as pool:
-            tried = list(pool.map(one, variants))
-        return _ranked(config, task, tried, ingested.fingerprint)
+            done = list(pool.map(one, variants))
+        return _ranked(config, task, done, ingested.fingerprint)
 
 
-def _try(
+def _run_variant(
     config: Config,
     ingested: Ingested,
     prepared: PreparedRows,
     task: ComparisonData,
     clock: CpuClock,
     variant: VariantName,
-) -> _Tried:
-    """Train one variant and score what it is tried on, in one thread whatever the others do."""
+) -> _VariantRun:
+    """Train one variant and score the comparison data, in one thread."""
     own = _settings(config, variant)
-    with one_thread():  # several round differently
+    with one_thread():  # the rounding depends on the number of threads
         begin = clock()
         trained = training.train_scorer(own, ingested, prepared)
         ready = clock()
@@ -104,18 +104,18 @@ def _try(
         labelled = _on_labels(trained.scorer, task)
     result = Result(
         variant=variant,
-        kinds=by_kind(found, task.planted),
-        strengths=by_strength(found, task.planted),
+        kinds=by_kind(found, task.injected),
+        strengths=by_strength(found, task.injected),
         labelled=labelled,
         seconds=seconds,
         rows_per_second=len(normal) / scoring,
     )
     log_event(logger, "compared", variant=variant, precision=result.planted, seconds=seconds)
-    return _Tried(result, found, _record(own, ingested, trained, result))
+    return _VariantRun(result, found, _record(own, ingested, trained, result))
 
 
 def _settings(config: Config, variant: VariantName) -> Config:
-    """Return the configuration of one variant; a bound that only one has a score for is none."""
+    """Return the configuration of one variant; the elbo score, of one variant only, becomes mse."""
     score = "mse" if config.calibration.score == "elbo" else config.calibration.score
     return replace(
         config,
@@ -137,14 +137,14 @@ def _on_labels(scorer: Scorer, task: ComparisonData) -> float | None:
 
 
 def _ranked(
-    config: Config, task: ComparisonData, tried: Sequence[_Tried], fingerprint: str
+    config: Config, task: ComparisonData, done: Sequence[_VariantRun], fingerprint: str
 ) -> Comparison:
-    """Order what was tried, compare the winner with the linear one, and keep it all."""
-    order = sorted(tried, key=lambda each: -each.result.planted)
+    """Rank the results, compare the best with linear, and log them."""
+    order = sorted(done, key=lambda each: -each.result.planted)
     best, others = order[0], order[1:]
     rivals = [each for each in others if LINEAR in {best.result.variant, each.result.variant}]
     ahead = (
-        lead(best.found, rivals[0].found, task.planted, seed=config.training.seed)
+        lead(best.found, rivals[0].found, task.injected, seed=config.training.seed)
         if rivals
         else None
     )
@@ -154,19 +154,21 @@ def _ranked(
         results=tuple(each.result for each in order),
         lead=ahead,
         rival=rivals[0].result.variant if rivals else LINEAR,
-        anomalies=len(set(task.planted.anomaly.tolist())),
-        planted_rows=len(task.planted.anomaly),
+        anomalies=len(set(task.injected.anomaly.tolist())),
+        planted_rows=len(task.injected.anomaly),
         normal_rows=len(best.found.normal),
         labelled_rows=len(task.labelled.truth) if task.labelled else 0,
         agreement=agreement([each.result.planted for each in order], known) if known else None,
         seed=config.training.seed,
         run_id="",
     )
-    return replace(comparison, run_id=_keep(config, comparison, order, fingerprint))
+    return replace(comparison, run_id=_log_runs(config, comparison, order, fingerprint))
 
 
-def _keep(config: Config, comparison: Comparison, order: Sequence[_Tried], fingerprint: str) -> str:
-    """Log the comparison as a run, each variant as one below it."""
+def _log_runs(
+    config: Config, comparison: Comparison, order: Sequence[_VariantRun], fingerprint: str
+) -> str:
+    """Log the comparison as a run, with one child run per variant."""
     names = [result.variant for result in comparison.results]
     metrics = {"agreement": comparison.agreement, **_lead_metrics(comparison.lead)}
     parent = RunRecord(
@@ -186,7 +188,7 @@ def _lead_metrics(ahead: Lead | None) -> dict[str, float]:
 def _record(
     config: Config, ingested: Ingested, trained: training.Trained, result: Result
 ) -> RunRecord:
-    """Return what is kept of one variant."""
+    """Return the run record of one variant."""
     metrics = {
         "planted": result.planted,
         "labelled": result.labelled,

@@ -1,6 +1,6 @@
-"""What compared variants are tried on: held-out rows, copies with anomalies, and labelled rows.
+"""The data of a comparison: held-out rows, copies with injected anomalies, and labelled rows.
 
-Prepared once, so that all variants see the same.
+Prepared once, so that all variants are compared on the same data.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from aedetect.training import Ingested, PreparedRows
 if TYPE_CHECKING:
     from aedetect.config import Config
 
-NORMAL_WINDOWS = 200_000  # at most, evenly spread, that planted rows are compared with
-_SPREAD_ROWS = 100_000  # of an entity, at most, that spreads are taken from
+NORMAL_WINDOWS = 200_000  # at most, evenly spaced, compared with the injected rows
+_MAX_STD_ROWS = 100_000  # rows per entity for the standard deviations
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class ComparisonBatch:
 
 @dataclass(frozen=True)
 class Labelled:
-    """Rows of the scoring input that have a whole window, and which are anomalous: (N,)."""
+    """Rows of the scoring input with a complete window, and which are anomalous: (N,)."""
 
     batch: ComparisonBatch
     truth: Bool
@@ -54,39 +54,39 @@ class Labelled:
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonData:
-    """All that variants are compared on."""
+    """All data that variants are compared on."""
 
     normal: ComparisonBatch
     altered: ComparisonBatch
-    planted: InjectedRows  # of each altered window
+    injected: InjectedRows  # of each altered window
     labelled: Labelled | None
 
 
 def prepare_comparison(
     config: Config, ingested: Ingested, prepared: PreparedRows, scratch: Path
 ) -> ComparisonData:
-    """Plant anomalies in copies of the rows that calibrate, and read what is labelled."""
+    """Inject anomalies into copies of the calibration rows, and read the labelled rows."""
     rows, calibrate = ingested.rows, prepared.windows[Part.CALIBRATE]
     held_out = HeldOutRows(
         values=rows.values,
         entity=rows.entity,
         ends=calibrate.ends,
-        std=_spreads(config, ingested),
+        std=_column_stds(config, ingested),
     )
     anomalies = plan_anomalies(held_out, seed=config.training.seed)
     entity = prepared.preparation.entity_codes(rows)
-    altered, planted = planted_rows(
+    altered, injected = prepare_injected(
         prepared.preparation, rows, held_out, anomalies, length=config.window.length
     )
     return ComparisonData(
         normal=ComparisonBatch(calibrate.thin(NORMAL_WINDOWS), entity),
         altered=altered,
-        planted=planted,
+        injected=injected,
         labelled=read_labelled(config, ingested, prepared.preparation, scratch),
     )
 
 
-def planted_rows(
+def prepare_injected(
     preparation: Preparation,
     rows: Rows,
     held_out: HeldOutRows,
@@ -94,7 +94,7 @@ def planted_rows(
     *,
     length: int,
 ) -> tuple[ComparisonBatch, InjectedRows]:
-    """Prepare each anomaly in a copy of its own, behind the rows before it: (P,) windows."""
+    """Prepare each anomaly in its own copy, after the rows before it: (P,) windows."""
     copies = [_copy(preparation, rows, held_out, anomaly, length) for anomaly in anomalies]
     marks = [altered_rows(held_out, anomaly) for anomaly in anomalies]
     firsts = np.cumsum([0, *(len(copy.matrix) for copy in copies[:-1])]) + length - 1
@@ -112,7 +112,7 @@ def planted_rows(
 def read_labelled(
     config: Config, ingested: Ingested, preparation: Preparation, scratch: Path
 ) -> Labelled | None:
-    """Read the scoring input as far as it has labels; None when no row is labelled anomalous."""
+    """Read the labelled files of the scoring input; None when no row is labelled anomalous."""
     collected = _collect_labelled(config, ingested, scratch)
     if collected is None or not len(collected):
         return None
@@ -127,7 +127,7 @@ def read_labelled(
 
 
 def _collect_labelled(config: Config, ingested: Ingested, scratch: Path) -> Rows | None:
-    """Return the ordered rows of the files with labels, the label as last column."""
+    """Return the ordered rows of the files with labels; the label is the last column."""
     label, schema = config.data.label, ingested.schema
     if label is None or not config.scoring.input:
         return None
@@ -150,7 +150,7 @@ def _copy(
     anomaly: SyntheticAnomaly,
     length: int,
 ) -> Prepared:
-    """Prepare an anomaly and the length - 1 rows before it, filled from further back."""
+    """Prepare an anomaly and the length - 1 rows before it, filled from earlier rows."""
     first, stop = anomaly.start - length + 1, anomaly.start + anomaly.length
     own = int(np.searchsorted(rows.entity, rows.entity[first]))
     oldest = rows.time[first] - preparation.missing_limit
@@ -168,16 +168,16 @@ def _copy(
     )
 
 
-def _spreads(config: Config, ingested: Ingested) -> Float64:
-    """Return the spread of numbers in the rows learnt from, 0 for text and booleans: (E, F)."""
+def _column_stds(config: Config, ingested: Ingested) -> Float64:
+    """Return the standard deviations of the training rows, 0 for text and booleans: (E, F)."""
     rows = ingested.rows
     parts = split_by_time(rows, holdout=config.calibration.holdout, gap=config.window.length)
     numbers = np.array([feature.kind == "number" for feature in ingested.schema.features])
-    spreads = np.zeros((len(rows.names), len(numbers)))
+    stds = np.zeros((len(rows.names), len(numbers)))
     first = np.append(np.flatnonzero(rows.starts), len(rows))
     for begin, end in pairwise(first.tolist()):
-        learnt = begin + np.flatnonzero(parts[begin:end] == Part.LEARN)
-        if len(learnt):
-            step = max(1, len(learnt) // _SPREAD_ROWS)
-            spreads[rows.entity[begin]] = column_std(rows.values[learnt[::step]])
-    return np.where(numbers, spreads, 0.0)
+        learn = begin + np.flatnonzero(parts[begin:end] == Part.LEARN)
+        if len(learn):
+            step = max(1, len(learn) // _MAX_STD_ROWS)
+            stds[rows.entity[begin]] = column_std(rows.values[learn[::step]])
+    return np.where(numbers, stds, 0.0)

@@ -38,13 +38,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 _T = TypeVar("_T", bound=np.generic)
 
-DATASET_MEMORY_MB = 1_000  # memory of DuckDB while training data are ordered
+DATASET_MEMORY_MB = 1_000  # memory of DuckDB while it orders the training data
 MAX_GAP_PERIODS = 5
 MISSING_LIMIT_PERIODS = 10
 
 
 def ingest_rows(config: Config, scratch: Path) -> Ingested:
-    """Read, check, filter and order the training data into a scratch folder."""
+    """Read, check, filter and order the training data, in a scratch folder."""
     settings = config.data
     source = find_files(config.train, timestamp=settings.timestamp)
     with open_engine(memory_mb=DATASET_MEMORY_MB, threads=2, scratch=scratch) as connection:
@@ -85,7 +85,7 @@ def ingest_rows(config: Config, scratch: Path) -> Ingested:
 
 
 def prepare_rows(config: Config, ingested: Ingested, scratch: Path) -> PreparedRows:
-    """Split by time, learn what is typical from the learning part, and form windows."""
+    """Split by time, fit the preparation on the learning part, and form windows."""
     rows, schema, length = ingested.rows, ingested.schema, config.window.length
     parts = split_by_time(rows, holdout=config.calibration.holdout, gap=length)
     limit = config.prepare.missing_limit
@@ -141,7 +141,7 @@ def _row_notes(seen: Survey, duplicates: int) -> list[str]:
 
 
 def _arrived(config: Config) -> Source | None:
-    """Return the files to score, whose false alarms may join; None when there are none."""
+    """Return the files to score, which may contain labelled false alarms; None without input."""
     if not config.scoring.input:
         return None
     with suppress(NoData):
@@ -150,7 +150,7 @@ def _arrived(config: Config) -> Source | None:
 
 
 def _label_notes(labels: Sequence[Label], false_alarms: FalseAlarms) -> list[str]:
-    """Say what people's labels change."""
+    """Describe how labels change the training data."""
     counts = {each: sum(label.opinion == each for label in labels) for each in LABEL_NAMES}
     done = {"normal": "join as normal", "exclude": "are left out"}[false_alarms]
     notes = {CONFIRMED: "are left out", FALSE_ALARM: done}
@@ -164,7 +164,7 @@ def _label_notes(labels: Sequence[Label], false_alarms: FalseAlarms) -> list[str
 def apply_in_batches(
     preparation: Preparation, rows: Rows, scratch: Path
 ) -> tuple[Float32, Bool, Bool]:
-    """Prepare all rows into mapped files: matrix (R, D + K), observed (R, D), usable (R,)."""
+    """Prepare all rows in memory-mapped files: matrix (R, D + K), observed (R, D), usable (R,)."""
     width, columns, count = preparation.width, len(preparation.owner), len(rows)
     matrix = _mapped(scratch / "matrix.npy", np.dtype(np.float32), (count, width))
     observed = _mapped(scratch / "observed.npy", np.dtype(np.bool_), (count, columns))
@@ -180,9 +180,9 @@ def apply_in_batches(
 
 
 def _mapped(path: Path, dtype: np.dtype[_T], shape: tuple[int, ...]) -> npt.NDArray[_T]:
-    """Map a new file for which the disk has room: writing to a mapped one that has not kills us.
+    """Create a memory-mapped file and reserve its space: writing without space kills the process.
 
-    Raises OutputError when it has no room.
+    Raises OutputError when the disk is full.
     """
     with written(path.parent):
         array: npt.NDArray[_T] = np.lib.format.open_memmap(path, "w+", dtype, shape)
@@ -199,13 +199,13 @@ def _check_enough(config: Config, schema: Schema, windows: Mapping[Part, Windows
             length = config.window.length
             raise TooFewRows(
                 f"no window of {length} rows without a step over {format_duration(schema.max_gap)} "
-                f"fits the rows to {part.name.lower()}: give more rows, lower [window] length, or "
-                "raise [data] max_gap"
+                f"fits the rows of the {part.name.lower()} part: give more rows, lower [window] "
+                "length, or raise [data] max_gap"
             )
 
 
 def data_fingerprint(config: Config) -> str:
-    """Return the fingerprint of the training data as they are now."""
+    """Return the current fingerprint of the training data."""
     return _fingerprint(find_files(config.train, timestamp=config.data.timestamp))
 
 

@@ -1,4 +1,4 @@
-"""The stages of a scoring run that come after its files: people are told, a database is filled."""
+"""The last stages of a scoring run: notifications and the database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def check_delivery(config: Config) -> None:
-    """Raise ConfigError when a secret or a URL is missing or wrong, before anything is scored."""
+    """Check URLs and secrets before anything is scored. Raises ConfigError."""
     if config.database_url is not None:
         check_url(config.database_url)
     receivers(config.notify.listed, config.notify_urls)
@@ -22,20 +22,20 @@ def check_delivery(config: Config) -> None:
 def notify(
     config: Config, *, config_path: str | None = None, alerts: Mapping[str, str] | None = None
 ) -> int:
-    """Tell people of alerts, given as name -> text, and of events; return the messages sent.
+    """Notify receivers of alerts (name -> text) and events; return the number of messages sent.
 
-    An alert that is not given is over; without a mapping nothing is said or known of alerts.
-    No receiver makes it fail. Messages name the configuration's file, so that people can answer.
+    An alert that is absent from the mapping is over; without a mapping, alerts are left unchanged.
+    A failing receiver is not an error. Messages name the configuration file in the label command.
     """
-    people = receivers(config.notify.listed, config.notify_urls)
-    if not people:
+    to = receivers(config.notify.listed, config.notify_urls)
+    if not to:
         return 0
     output, detector = config.output, config.name
-    told = 0 if alerts is None else send_alerts(output, people, alerts, detector=detector)
+    sent = 0 if alerts is None else send_alerts(output, to, alerts, detector=detector)
     label = f"aedetect label {config_path or f'{config.name}.toml'}"
-    return told + send_events(
+    return sent + send_events(
         output,
-        people,
+        to,
         config.notify,
         detector=detector,
         label=label,
@@ -44,9 +44,9 @@ def notify(
 
 
 def fill_database(config: Config) -> Synced | None:
-    """Bring the database up to the files; None when there is none.
+    """Synchronize the database with the files; return None without a database.
 
-    Raises DeliveryError when it is away: the task tries again, and so does the next run.
+    Raises DeliveryError when it is unavailable: the task retries, and so does the next run.
     """
     url = config.database_url
     if url is None:

@@ -1,7 +1,4 @@
-"""The pictures of the standard account of autoencoders, drawn from networks trained on real rows.
-
-Each module holds the numbers behind a picture or two, and draws them.
-"""
+"""The standard figures about autoencoders, drawn from networks that are trained on real rows."""
 
 from __future__ import annotations
 
@@ -43,9 +40,9 @@ ON_ROWS: dict[str, Callable[[PreparedRows, int], Figure]] = {
 
 
 def draw_figures(config: Config, *, to: Path) -> list[Path]:
-    """Train small networks on single rows of the training data; write and return the pictures.
+    """Train small networks on single rows of the training data; write the figures.
 
-    Raises NoData when there are no two columns to draw a plane of.
+    Returns their paths. Raises NoData when there are fewer than two columns for a plane.
     """
     single = replace(config, window=WindowSettings(length=1))
     seed = config.training.seed

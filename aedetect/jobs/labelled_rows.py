@@ -1,4 +1,4 @@
-"""Rows labelled anomalous in the held-out time: never learnt from, scored for `fbeta` alone."""
+"""Labelled anomalies in the held-out time: never trained on, scored only for `fbeta`."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def labelled_rows(
     normal: HeldOut,
     judge: Judge,
 ) -> HeldOut:
-    """Return the labelled rows of the training files from where each entity's held-out rows begin.
+    """Return the labelled rows of the training files, since the first held-out row of each entity.
 
-    Their windows hold all rows, labelled or not, as when new rows are scored. `judge` is the
-    scorer's. Rows that cannot be scored are left out.
+    Their windows contain all rows, labelled or not, as when new rows are scored. `judge` is that of
+    the scorer. Rows that cannot be scored are omitted.
     """
     label, files = config.data.label, ingested.source.files
     known = label is not None and all(label in file.columns for file in files)
@@ -63,7 +63,7 @@ def labelled_rows(
 
 
 def _read(config: Config, ingested: Ingested, folder: Path, *, since: int) -> Rows:
-    """Read rows with the label as last column, and those that the first of them need before."""
+    """Read rows with the label as last column, and the context before the first of them."""
     schema, label = ingested.schema, str(config.data.label)
     conditions = [f"({config.data.normal})"] if config.data.normal else []
     conditions += [f"{identifier(schema.entity)} IS NOT NULL"] if schema.entity else []
@@ -82,7 +82,7 @@ def _read(config: Config, ingested: Ingested, folder: Path, *, since: int) -> Ro
 
 
 def _owners(ingested: Ingested, rows: Rows) -> Int32:
-    """Return each row's entity as among the normal rows: (R,), -1 when it has none of those."""
+    """Return the entity code of each row among the normal rows: (R,), -1 when it has none."""
     known = {name: code for code, name in enumerate(ingested.rows.names)}
     lookup = np.array([known.get(name, -1) for name in rows.names], dtype=np.int32)
     return np.asarray(lookup[rows.entity])

@@ -1,4 +1,4 @@
-"""What is to be known of the data before training: by column and by entity."""
+"""Data quality before training, by column and by entity."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from aedetect.training import Ingested
 
 OK = "ok"
-_MANY_MISSING = 0.05  # share of missing cells from which a column is remarked on
+_MANY_MISSING = 0.05  # share of missing cells that is reported
 
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnQuality:
-    """One feature over the normal rows."""
+    """The quality of one feature over the normal rows."""
 
     name: str
     kind: str
@@ -32,26 +32,26 @@ class ColumnQuality:
     low: float | None
     mean: float | None
     high: float | None
-    constant_in: int  # entities
+    constant_in: int  # number of entities
     verdict: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class EntityQuality:
-    """One entity over the normal rows."""
+    """The quality of one entity over the normal rows."""
 
     name: str | None
     rows: int
     first: str
     last: str
-    gaps: int  # steps longer than a window may contain
+    gaps: int  # steps longer than max_gap
     longest_gap: str
     verdict: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quality:
-    """A report on the training data."""
+    """The quality report of the training data."""
 
     rows: int
     period: str
@@ -73,7 +73,7 @@ class _Statistics:
 
 
 def assess(ingested: Ingested, *, length: int) -> Quality:
-    """Report on ingested rows; windows will have `length` rows."""
+    """Assess ingested rows for windows of `length` rows."""
     rows, schema = ingested.rows, ingested.schema
     first = np.flatnonzero(rows.starts)
     slices = [slice(a, b) for a, b in zip(first, np.append(first[1:], len(rows)), strict=True)]
@@ -91,7 +91,7 @@ def assess(ingested: Ingested, *, length: int) -> Quality:
 
 
 def _statistics(rows: Rows, slices: list[slice]) -> _Statistics:
-    """Go through the entities, one in memory at a time."""
+    """Compute statistics with one entity in memory at a time."""
     present, infinite, low, high, total = [], [], [], [], []
     for piece in slices:
         values = np.asarray(rows.values[piece])
@@ -113,13 +113,13 @@ def _column(ingested: Ingested, statistics: _Statistics, index: int) -> ColumnQu
     low, high = float(statistics.low[:, index].min()), float(statistics.high[:, index].max())
     remarks = []
     if low == high:
-        remarks.append("constant: any change will count")
+        remarks.append("constant: any change is anomalous")
     elif constant:
         remarks.append(f"constant in {constant} of {entities} entities")
     if missing > _MANY_MISSING:
         remarks.append(f"{missing:.0%} missing")
     if infinite:
-        remarks.append(f"{infinite} infinite values: such rows are not learnt from nor scored")
+        remarks.append(f"{infinite} infinite values: such rows are neither trained on nor scored")
     numeric = not feature.is_text
     return ColumnQuality(
         name=feature.name,
@@ -141,7 +141,7 @@ def _entity(rows: Rows, piece: slice, max_gap: int, length: int) -> EntityQualit
     runs = np.diff(np.concatenate([[0], gaps + 1, [len(time)]]))
     verdict = OK
     if len(time) < length:
-        verdict = f"fewer rows than a window of {length}: cannot be learnt from"
+        verdict = f"fewer rows than a window of {length}: not used in training"
     elif runs.max() < length:
         verdict = f"no {length} rows without a gap: raise [data] max_gap"
     elif len(gaps):
@@ -159,7 +159,7 @@ def _entity(rows: Rows, piece: slice, max_gap: int, length: int) -> EntityQualit
 
 @dataclass(frozen=True, kw_only=True)
 class InputQuality:
-    """Whether the data to score fit what training would learn."""
+    """The quality report of the data to score."""
 
     files: int
     rows: int
@@ -169,7 +169,7 @@ class InputQuality:
 
 
 def assess_input(config: Config, schema: Schema) -> InputQuality:
-    """Look at the files to score by the rules of scoring: what it would set aside is a problem."""
+    """Assess the files to score by the rules of scoring: files it would set aside are problems."""
     source = find_files(config.input, timestamp=schema.timestamp)
     scored, _ = admitted(source, schema, by=config.scoring.partition)
     ranges = [file.times for file in source.files if file.times is not None]

@@ -21,24 +21,24 @@ from aedetect.output import locked
 if TYPE_CHECKING:
     from aedetect.config import Config
 
-SHARED = "(all others)"  # how the entities without a threshold of their own are shown
+SHARED = "(all others)"  # the name shown for entities without their own threshold
 
 
 @dataclass(frozen=True)
 class EntityThreshold:
-    """What holds for one entity."""
+    """The threshold and the forecast of one entity."""
 
     entity: str | None
     threshold: float
-    rate: float  # at most this share of its normal rows is flagged
-    rows: int  # held out
+    rate: float  # upper bound of the share of normal rows flagged
+    rows: int  # held-out rows
     tail_fits: bool
     forecast: Forecast
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recalibrated:
-    """A new calibration of a registered model, as people are told of it."""
+    """The report of a new calibration of a registered model."""
 
     model: str
     version: int
@@ -56,10 +56,10 @@ def recalibrate(config: Config, reference: str | None = None) -> Recalibrated:
     uri = config.tracking_uri
     registered = registry.find_version(reference or config.model_reference, tracking_uri=uri)
     place = registry.fetch_version(registered, tracking_uri=uri)
-    # Another process may be at it too, and each takes the number after the last.
+    # Under a lock: concurrent processes must take consecutive numbers.
     with tempfile.TemporaryDirectory(prefix="aedetect-") as folder, locked(place, alone=True):
         saved = read_outline(registry.fetch_version(registered, tracking_uri=uri))
-        made = recalibrated(config, saved)
+        made = make_calibration(config, saved)
         log_calibration(made)
         write_calibration(made, Path(folder))
         registry.add_calibration(
@@ -68,11 +68,11 @@ def recalibrate(config: Config, reference: str | None = None) -> Recalibrated:
     return describe_recalibration(made, saved, model=registered.reference, asked=_asked(config))
 
 
-def recalibrated(config: Config, saved: Outline) -> Calibration:
-    """Calibrate on the held-out scores of a saved detector, as its next version.
+def make_calibration(config: Config, saved: Outline) -> Calibration:
+    """Calibrate on the held-out scores of a saved detector, as its next calibration.
 
-    What people confirmed is heeded by fbeta. The limits of single columns stay: they rest on
-    residuals, which are not kept.
+    The method fbeta also uses confirmed events. Limits of single columns do not change: they depend
+    on residuals, which are not stored.
     """
     before = saved.calibration
     held_out = before.held_out
@@ -92,7 +92,7 @@ def recalibrated(config: Config, saved: Outline) -> Calibration:
 def describe_recalibration(
     calibration: Calibration, saved: Outline, *, model: str, asked: dict[str, object]
 ) -> Recalibrated:
-    """Put a calibration in words."""
+    """Return the report of a calibration."""
     groups = {SHARED if calibration.own else None: calibration} | {
         saved.entities[code]: group for code, group in calibration.own.items()
     }
@@ -117,7 +117,7 @@ def describe_recalibration(
 
 
 def _asked(config: Config) -> dict[str, object]:
-    """Return the method, its own setting where it has one, and what becomes of unseen entities."""
+    """Return the method, its setting if it has one, and the policy for unseen entities."""
     given = asdict(config.calibration)
     method = config.calibration.threshold
     option = {"fbeta": "beta"}.get(method, method)

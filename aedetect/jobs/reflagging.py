@@ -1,4 +1,4 @@
-"""The newest calibration applied to history: from scores/ alone, no network loaded.
+"""Apply the newest calibration to history, from scores/ alone, without loading the network.
 
 Stages as in `aedetect.jobs.scoring`: plan, one partition after the other, finish.
 """
@@ -39,20 +39,20 @@ _BATCH_ROWS = 32_768
 
 @dataclass(frozen=True, kw_only=True)
 class ReflagPlan:
-    """What is to be flagged anew, and by which calibration."""
+    """The partitions to re-evaluate, and the calibration to apply."""
 
     model: registry.Registered
     saved: Outline
     output: Path
     formation: Formation
     partitions: tuple[tuple[Partition, Origin], ...]
-    current: int  # are so already
-    other: int  # were scored by another version of the model, or are left to a scoring run
+    current: int  # partitions that are up to date
+    other: int  # scored by another version of the model, or left to a scoring run
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReflaggedPartition:
-    """What became of one partition."""
+    """The result for one partition."""
 
     partition: str
     rows: int
@@ -62,7 +62,7 @@ class ReflaggedPartition:
 
 @dataclass(frozen=True, kw_only=True)
 class Reflagged:
-    """What a run did."""
+    """The summary of a run."""
 
     model: str
     calibration: int
@@ -77,7 +77,7 @@ class Reflagged:
 
 
 def plan_reflagging(config: Config, *, span: Span) -> ReflagPlan:
-    """List the partitions that another calibration of the same model version flagged."""
+    """List the partitions flagged by another calibration of the same model version."""
     uri, output = config.tracking_uri, config.output
     model = registry.find_version(config.model_reference, tracking_uri=uri)
     saved = read_outline(registry.fetch_version(model, tracking_uri=uri))
@@ -110,9 +110,9 @@ def plan_reflagging(config: Config, *, span: Span) -> ReflagPlan:
 
 
 def reflag_partition(work: ReflagPlan, partition: Partition, origin: Origin) -> ReflaggedPartition:
-    """Flag one partition anew and put its two files in place, the scores last.
+    """Re-evaluate one partition and publish its two files, the scores last.
 
-    The scores' footer is what later runs go by, as in `aedetect.scoring.worker`.
+    Later runs depend on the footer of the scores, as in `aedetect.scoring.worker`.
     """
     now = replace(origin, calibration_version=work.saved.calibration.version)
     with written(work.output), aside(work.output) as folder:
@@ -125,7 +125,7 @@ def reflag_partition(work: ReflagPlan, partition: Partition, origin: Origin) -> 
 
 
 def finish_reflagging(work: ReflagPlan, computed: Iterable[ReflaggedPartition]) -> Reflagged:
-    """Form the events anew, and sum up."""
+    """Update the events, and return the summary."""
     done = list(computed)
     changes = form_events(work.output, work.formation)
     return Reflagged(
@@ -145,7 +145,7 @@ def finish_reflagging(work: ReflagPlan, computed: Iterable[ReflaggedPartition]) 
 def run_reflagging(
     config: Config, *, span: Span | None = None, config_path: str | None = None
 ) -> Reflagged:
-    """Flag anew what is written, one partition after the other, in this process; deliver that."""
+    """Re-evaluate the output, one partition after the other, in this process; then deliver."""
     delivery.check_delivery(config)
     with written(config.output):
         sweep(config.output)
@@ -159,7 +159,7 @@ def run_reflagging(
 def _write(
     work: ReflagPlan, partition: Partition, origin: Origin, folder: Path
 ) -> ReflaggedPartition:
-    """Judge the rows of a partition anew, into two files of a folder."""
+    """Re-evaluate the rows of a partition, into two files of a folder."""
     paths = {kind: partition.path(work.output, kind) for kind in (SCORES, FLAGGED)}
     unexplained = 0
     with open_parquet(paths[SCORES]) as scores, open_parquet(paths[FLAGGED]) as flagged:
@@ -171,11 +171,11 @@ def _write(
         kept = ExplainedRows(readers[FLAGGED])
         for batch in readers[SCORES].iter_batches(_BATCH_ROWS):
             judged, threshold, promised = _judged(work, _plain_batch(batch))
-            strange = pc.equal(judged["verdict"], ANOMALY)
-            chosen = strange.to_numpy(zero_copy_only=False)
+            anomalous = pc.equal(judged["verdict"], ANOMALY)
+            chosen = anomalous.to_numpy(zero_copy_only=False)
             writers[SCORES].write(judged)
             found, new = reflag_batch(
-                judged.filter(strange),
+                judged.filter(anomalous),
                 threshold=threshold[chosen],
                 promised=promised[chosen],
                 kept=kept,
@@ -194,11 +194,10 @@ def _write(
 
 
 def _judged(work: ReflagPlan, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Float64, Float64]:
-    """Give scored rows the verdict and p-value of the calibration.
+    """Return scored rows with the verdicts and p-values of the calibration.
 
-    Also returns the thresholds, and the p-values of rows at them.
-
-    Rows that are not scored or kept quiet keep their verdict.
+    Also returns the thresholds, and the p-values at them. Rows that are suppressed or not scored
+    keep their verdict.
     """
     calibration = work.saved.calibration
     score = batch["score"].to_numpy(zero_copy_only=False)
@@ -219,7 +218,7 @@ def _judged(work: ReflagPlan, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Fl
 
 
 def _codes(saved: Outline, entity: pa.Array) -> Int32:
-    """Return each row's entity as learnt: (N,), 0 when all are scaled together, -1 when unseen."""
+    """Return entity codes of the detector: (N,), 0 without entities, -1 for unseen ones."""
     if not saved.entities:
         return np.zeros(len(entity), dtype=np.int32)
     known = pa.array(saved.entities, pa.string())

@@ -1,4 +1,4 @@
-"""What a trained detector is also for: the scored table cleaned or imputed, end to end."""
+"""Write the scored table cleaned or imputed by a trained detector."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Rewritten:
-    """What a command wrote."""
+    """The summary of a rewritten table."""
 
     model: str
     to: str
     rows: int  # in the table
     rows_changed: int
     cells_changed: int
-    left: dict[str, int]  # rows that had to stay as they were, by reason
-    unreadable: tuple[str, ...]  # files, not in the table
+    left: dict[str, int]  # rows that could not be changed, by reason
+    unreadable: tuple[str, ...]  # files missing from the table
 
 
 @dataclass(frozen=True)
-class _Use:
-    """How rows change, which rows around them count, and which features by default."""
+class _Application:
+    """How rows change, the context they need, and the default features."""
 
     change: Callable[[Scorer, Rows], CellChange]
     reach: Callable[[Scorer], Context]
@@ -63,21 +63,23 @@ def _all(schema: Schema) -> Bool:
     return np.ones(len(schema.features), dtype=np.bool_)
 
 
-_CLEAN = _Use(clean_rows, clean_reach, _numbers)  # of a state, noise is not a matter of degree
-_IMPUTE = _Use(impute_rows, impute_reach, _all)
+_CLEAN = _Application(clean_rows, clean_reach, _numbers)  # numbers only: categories have no noise
+_IMPUTE = _Application(impute_rows, impute_reach, _all)
 
 
 def clean_table(config: Config, *, to: Path, columns: Sequence[str], span: Span) -> Rewritten:
-    """Write the scored table without noise in the columns and span asked for."""
+    """Write the scored table with the noise removed in the selected columns and span."""
     return _apply(_CLEAN, config, to=to, columns=columns, span=span)
 
 
 def impute_table(config: Config, *, to: Path, columns: Sequence[str], span: Span) -> Rewritten:
-    """Write the scored table with the missing cells of the columns and span asked for filled."""
+    """Write the scored table with missing cells filled in the selected columns and span."""
     return _apply(_IMPUTE, config, to=to, columns=columns, span=span)
 
 
-def _apply(use: _Use, config: Config, *, to: Path, columns: Sequence[str], span: Span) -> Rewritten:
+def _apply(
+    use: _Application, config: Config, *, to: Path, columns: Sequence[str], span: Span
+) -> Rewritten:
     model = resolve_model(config)
     detector = cached_detector(model.folder)
     scorer, schema = detector.scorer, detector.scorer.schema
@@ -89,7 +91,7 @@ def _apply(use: _Use, config: Config, *, to: Path, columns: Sequence[str], span:
     source = find_files(config.input, timestamp=schema.timestamp)
     check_fit(schema, source.files)
     check_target(to, source.files)
-    tally = rewrite_table(
+    counts = rewrite_table(
         source.files,
         partial(use.change, scorer),
         schema=schema,
@@ -98,22 +100,22 @@ def _apply(use: _Use, config: Config, *, to: Path, columns: Sequence[str], span:
         target=to,
         origin=origin_of(model, detector, fingerprint_files(source.files)),
     )
-    return _summary(model, to, tally, source)
+    return _summary(model, to, counts, source)
 
 
 def check_fit(schema: Schema, files: Sequence[SourceFile]) -> None:
-    """Raise SchemaMismatch when a file lacks what the detector needs."""
+    """Raise SchemaMismatch when a file lacks a column that the detector needs."""
     for name, lack in schema_mismatches(schema, files).items():
-        raise SchemaMismatch(f"{name} {lack}: mend it, or take it out of [scoring] input")
+        raise SchemaMismatch(f"{name} {lack}: correct it, or remove it from [scoring] input")
 
 
-def _summary(model: Model, to: Path, tally: RewriteCounts, source: Source) -> Rewritten:
+def _summary(model: Model, to: Path, counts: RewriteCounts, source: Source) -> Rewritten:
     return Rewritten(
         model=f"{model.name}/{model.version}",
         to=str(to),
-        rows=tally.rows,
-        rows_changed=tally.changed,
-        cells_changed=tally.cells,
-        left=tally.left,
+        rows=counts.rows,
+        rows_changed=counts.changed,
+        cells_changed=counts.cells,
+        left=counts.left,
         unreadable=tuple(map(str, source.aside)),
     )

@@ -1,4 +1,4 @@
-"""What the registry is told of a training run: parameters, figures, columns."""
+"""What the registry stores about a training run: parameters, metrics, columns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def run_parameters(
     config: Config, ingested: Ingested, scorer: Scorer
 ) -> dict[str, str | int | float | bool | None]:
-    """Flatten the settings, and what was derived where they are silent."""
+    """Return the flat settings, with derived values where they are unset."""
     flat: dict[str, str | int | float | bool | None] = {}
     for section in ("data", "prepare", "window", "model", "training", "calibration"):
         for key, value in asdict(getattr(config, section)).items():
@@ -37,7 +37,7 @@ def run_parameters(
 
 
 def run_metrics(ingested: Ingested, detector: CalibratedScorer) -> dict[str, float]:
-    """Return what the calibration came to, in numbers."""
+    """Return the metrics of the calibration."""
     scores, threshold = detector.calibration.scores, detector.calibration.threshold
     return {
         "rows": len(ingested.rows),
@@ -50,7 +50,7 @@ def run_metrics(ingested: Ingested, detector: CalibratedScorer) -> dict[str, flo
 
 
 def signature_columns(schema: Schema) -> dict[str, ColumnKind]:
-    """Return the columns that the detector reads, and what they hold."""
+    """Return the columns that the detector reads, and their kinds."""
     kinds: dict[str, ColumnKind] = {"category": "text", "boolean": "boolean"}
     columns: dict[str, ColumnKind] = {schema.timestamp: "timestamp"}
     if schema.entity is not None:

@@ -1,4 +1,4 @@
-"""A scoring run: its stages as plain functions, and the one order in which they are called.
+"""A scoring run: its stages as plain functions, and the order in which they are called.
 
 The flow in `pipelines/scoring.py` is `run_scoring` with the same stages as Prefect tasks.
 """
@@ -50,7 +50,7 @@ _PROVISIONAL = "the newest rows are judged from fewer windows until later rows a
 
 
 def resolve_model(config: Config) -> Model:
-    """Ask the registry for the model that scores."""
+    """Return the model that scores, from the registry."""
     registered = registry.find_version(config.model_reference, tracking_uri=config.tracking_uri)
     folder = registry.fetch_version(registered, tracking_uri=config.tracking_uri)
     return Model(folder=str(folder), name=registered.name, version=registered.version)
@@ -58,7 +58,7 @@ def resolve_model(config: Config) -> Model:
 
 @contextmanager
 def workspace(config: Config) -> Iterator[Path]:
-    """Give a folder for a run's scratch files; the next run removes what a killed one left."""
+    """Yield a scratch folder for a run; the next run removes remains of killed ones."""
     with written(config.output):
         if not is_remote(config.output):
             config.output.mkdir(parents=True, exist_ok=True)
@@ -76,10 +76,10 @@ def plan_run(
     force: bool = False,
     scratch: Path,
 ) -> ScoringJob:
-    """Look at the input and at the output, and list the partitions to compute.
+    """Inspect input and output, and list the partitions to compute.
 
-    Within the span those are what is new or changed; to `rescore` also what another model made;
-    when forced, all. The scratch folder must stay until they are computed.
+    Within the span these are the new and changed ones; with `rescore` also those of another model;
+    with `force` all. The scratch folder must exist until they are computed.
     """
     output, by = config.output, config.scoring.partition
     detector = cached_detector(model.folder)
@@ -101,14 +101,14 @@ def plan_run(
         lookback=scorer.lookback,
         lookahead=scorer.lookahead,
         span=span,
-        anew=origin_of(model, detector, {}) if rescore else None,
+        rescore_as=origin_of(model, detector, {}) if rescore else None,
         force=force,
         suppression=suppression,
     )
     log_event(logger, "plan", files=len(source.files), partitions=len(made.compute))
     return ScoringJob(
         model=model,
-        plan=replace(made, compute=_gathered(made.compute, scorer, scratch)),
+        plan=replace(made, compute=_sort_units(made.compute, scorer, scratch)),
         output=output,
         formation=Formation(
             detector=model.name, by=by, settings=config.events, units=config.data.units
@@ -136,8 +136,8 @@ def compute_units(
 def form_run_events(job: ScoringJob) -> EventChanges:
     """Form events from all flagged rows, once every partition is computed.
 
-    The flagged rows of partitions whose input is gone go first: should the run end before the rest
-    of them does and the input come back, the next run finds them missing and computes them again.
+    The flagged rows of partitions without input are withdrawn first: if the run is killed before
+    the rest is withdrawn and the input comes back, the next run computes these partitions again.
     """
     withdraw_files(job.output, FLAGGED, job.plan.withdraw)
     changes = form_events(job.output, job.formation, leaving=job.plan.withdraw)
@@ -148,8 +148,8 @@ def form_run_events(job: ScoringJob) -> EventChanges:
 def finish_run(
     job: ScoringJob, results: Iterable[ComputedPartition | Deferred], changes: EventChanges
 ) -> Summary:
-    """Remove the partitions whose input is gone, and sum up."""
-    # The scores last: they say what is still to be done.
+    """Withdraw the partitions without input, and return the summary."""
+    # The scores last: they record what remains to be done.
     for kind in (EVENTS, FLAGGED, SCORES):
         withdraw_files(job.output, kind, job.plan.withdraw)
     return summarize_run(job.summary, job.plan, results, changes, asked=job.asked)
@@ -158,7 +158,7 @@ def finish_run(
 def record_run(
     config: Config, *, clock: Clock | None, run_id: str | None = None
 ) -> AbstractContextManager[Record]:
-    """Give what takes the summary of a run and writes its row in `runs/`; see `run_log`."""
+    """Return a context that writes the summary of a run to `runs/`; see `run_log`."""
     return recording_run(
         config.output,
         model=config.model_reference,
@@ -170,7 +170,7 @@ def record_run(
 
 
 def _no_report(_config: Config, _summary: Summary) -> None:
-    """The summary is returned, and its log events are written by now."""
+    """Report nothing: the summary is returned, and its log events are already written."""
 
 
 PLAIN = ScoringStages(
@@ -199,11 +199,11 @@ def run_scoring(
     config_path: str | None = None,
     stages: ScoringStages = PLAIN,
 ) -> Summary:
-    """Score what is new or changed: the one order of a scoring run's stages.
+    """Score new and changed input: the order of the stages of a scoring run.
 
-    Without a clock there is no row in `runs/`, and nothing is said of the age of the data. Of a
-    `what_if`, as of another model into another output, nobody is told, nor is a database. A model
-    that is resolved by now is not looked up again.
+    Without a clock, no row is written to `runs/` and the age of the data is not checked. A
+    `what_if` run, such as one with another model and output, notifies no one and fills no database.
+    A given model is not resolved again.
     """
     with record_run(config, clock=clock, run_id=run_id) as record:
         if not what_if:
@@ -225,8 +225,8 @@ def run_scoring(
     return summary
 
 
-def _gathered(units: Sequence[Unit], scorer: Scorer, scratch: Path) -> tuple[Unit, ...]:
-    """Order the input by time where that saves work; remark on rows that are judged too early."""
+def _sort_units(units: Sequence[Unit], scorer: Scorer, scratch: Path) -> tuple[Unit, ...]:
+    """Sort the input by time where that saves work; log that the newest rows are provisional."""
     if units and scorer.lookahead:
         newest = format_duration(scorer.lookahead)
         log_event(logger, "provisional", newest=newest, text=_PROVISIONAL)
@@ -242,7 +242,7 @@ def _gathered(units: Sequence[Unit], scorer: Scorer, scratch: Path) -> tuple[Uni
 def _suppression(
     config: Config, schema: Schema, source: Source, existing: Collection[Partition]
 ) -> Suppression:
-    """Gather what keeps rows quiet in any partition, present or due."""
+    """Read what suppresses rows in any existing or due partition."""
     start, end = time_extent(source.files, existing)
     suppression = read_suppression(config.events, config.maintenance, start=start, end=end)
     check_features(suppression, schema)

@@ -1,4 +1,4 @@
-"""The stages of a scoring run, by kind: who runs them elsewhere gives others of the same kind."""
+"""The interface of the stages of a scoring run, such as plain functions or Prefect tasks."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoringJob:
-    """What a scoring run will do, and with which model."""
+    """The plan of a scoring run, and its model."""
 
     model: Model
     plan: Plan
     output: Path
     formation: Formation
     summary: Summary  # what is known before anything is computed
-    asked: bool  # whether moments were asked for
+    asked: bool  # whether a span was given
 
 
 class PlanStage(Protocol):
@@ -43,30 +43,30 @@ class PlanStage(Protocol):
         force: bool,
         scratch: Path,
     ) -> ScoringJob:
-        """Return what the run will do. The scratch folder stays until it is done."""
+        """Return the job. The scratch folder exists until it is done."""
 
 
 class ComputeStage(Protocol):
-    """Computes partitions, in any order and wherever the files are seen."""
+    """Computes partitions, in any order and on any machine with access to the files."""
 
     def __call__(
         self, units: Sequence[Unit], *, model: Model, output: Path
     ) -> Sequence[ComputedPartition | Deferred]:
-        """Return what became of each partition."""
+        """Return the result of each partition."""
 
 
 class NotifyStage(Protocol):
-    """Notifies people of alerts and events."""
+    """Notifies receivers of alerts and events."""
 
     def __call__(
         self, config: Config, *, config_path: str | None, alerts: Mapping[str, str]
     ) -> object:
-        """Send what is due; no receiver makes it fail."""
+        """Send what is due; a failing receiver is not an error."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoringStages:
-    """What a scoring run calls, in this order."""
+    """The stages of a scoring run, in order."""
 
     check_delivery: Callable[[Config], object]
     resolve_model: Callable[[Config], Model]

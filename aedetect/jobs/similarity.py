@@ -1,8 +1,8 @@
-"""The past windows most like one: what a flagged stretch can be compared with.
+"""Find the past windows most similar to a given one, such as one of a flagged interval.
 
-Codes are computed from the training data and the scored data when they are asked for, and kept in
-`codes` below [scoring] output. They are named by the detector and the content of the files they
-were made from: when either changes they are made anew, and what is left of others is removed.
+Codes of the training data and the scored data are computed on demand, and cached in `codes` below
+[scoring] output. The cache key contains the detector and the content of the files: when either
+changes, the codes are computed again and the old ones are removed.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ NO_ENTITY = "-"
 
 @dataclass(frozen=True, kw_only=True)
 class Match:
-    """A window of the past."""
+    """A past window."""
 
     entity: str | None
     start: str
@@ -62,41 +62,41 @@ class Match:
 
 @dataclass(frozen=True, kw_only=True)
 class Similar:
-    """The window asked about, and those like it, the nearest first."""
+    """The given window and those similar to it, the nearest first."""
 
     model: str
     entity: str | None
     start: str
     end: str
-    searched: int  # windows before it
-    typical: float  # median distance of all of them, to compare with
+    searched: int  # number of windows before it
+    typical: float  # median distance of all of them, for comparison
     matches: tuple[Match, ...]
 
 
-def find_similar(config: Config, *, entity: str, moment: int, most: int) -> Similar:
-    """Return the past windows most like the one that ends at a moment (ns) of an entity."""
+def find_similar(config: Config, *, entity: str, time: int, most: int) -> Similar:
+    """Return the past windows most similar to the one of an entity that ends at a time (ns)."""
     model = resolve_model(config)
     detector = cached_detector(model.folder)
     with _history(config, detector, Path(model.folder)) as history:
-        return _found(model, history, entity=entity, moment=moment, most=most)
+        return _found(model, history, entity=entity, time=time, most=most)
 
 
-def _found(model: Model, history: Embeddings, *, entity: str, moment: int, most: int) -> Similar:
-    query = locate_window(history, entity=entity, moment=moment)
+def _found(model: Model, history: Embeddings, *, entity: str, time: int, most: int) -> Similar:
+    query = locate_window(history, entity=entity, time=time)
     found = nearest_windows(history, query, most=most)
     places = history.places
     return Similar(
         model=f"{model.name}/{model.version}",
         entity=history.names[places["entity"][query]],
-        start=_exactly(int(places["start"][query])),
-        end=_exactly(int(places["end"][query])),
+        start=_format_exact(int(places["start"][query])),
+        end=_format_exact(int(places["end"][query])),
         searched=found.searched,
         typical=found.typical,
         matches=tuple(
             Match(
                 entity=history.names[places["entity"][window]],
-                start=_exactly(int(places["start"][window])),
-                end=_exactly(int(places["end"][window])),
+                start=_format_exact(int(places["start"][window])),
+                end=_format_exact(int(places["end"][window])),
                 distance=float(distance),
             )
             for window, distance in zip(found.windows, found.distance, strict=True)
@@ -104,10 +104,10 @@ def _found(model: Model, history: Embeddings, *, entity: str, moment: int, most:
     )
 
 
-def locate_window(history: Embeddings, *, entity: str, moment: int) -> int:
-    """Return the window that ends at a moment (ns) of an entity; raise NoData, naming the nearest.
+def locate_window(history: Embeddings, *, entity: str, time: int) -> int:
+    """Return the window of an entity that ends at a time (ns); raise NoData if there is none.
 
-    An entity without a name is written as "-".
+    The error names the nearest window. An entity without a name is written as "-".
     """
     names = [NO_ENTITY if name is None else name for name in history.names]
     if entity not in names:
@@ -122,19 +122,19 @@ def locate_window(history: Embeddings, *, entity: str, moment: int) -> int:
             f"--at needs a full window of {history.length} rows, but {entity} has none: choose "
             "another entity"
         )
-    closest = own[np.abs(history.places["end"][own] - moment).argmin()]
-    if history.places["end"][closest] != moment:
+    closest = own[np.abs(history.places["end"][own] - time).argmin()]
+    if history.places["end"][closest] != time:
         raise NoData(
             f"--at needs a row that ends a full window of {history.length} rows, but none of "
-            f"{entity} does at {format_instant(moment)}: the nearest that does is at "
-            f"{_exactly(int(history.places['end'][closest]))}"
+            f"{entity} does at {format_instant(time)}: the nearest that does is at "
+            f"{_format_exact(int(history.places['end'][closest]))}"
         )
     return int(closest)
 
 
 @contextmanager
 def _history(config: Config, detector: CalibratedScorer, folder: Path) -> Iterator[Embeddings]:
-    """Give the codes of all windows, made anew when they are not those of these files."""
+    """Yield the codes of all windows; compute them when the cached ones are outdated."""
     schema = detector.scorer.schema
     inputs = config.input if config.scoring.input else ()
     locations = tuple(dict.fromkeys((*config.train, *inputs)))
@@ -148,7 +148,7 @@ def _history(config: Config, detector: CalibratedScorer, folder: Path) -> Iterat
             _compute(detector.scorer, files, scratch)
             for old in _all_files(root):
                 withdraw(old, root=root)
-            # The names last: a folder that has them is whole.
+            # The names last: they mark the folder as complete.
             for path in sorted(
                 (scratch / CODES).iterdir(), key=lambda path: path.name == NAMES_FILE
             ):
@@ -157,7 +157,7 @@ def _history(config: Config, detector: CalibratedScorer, folder: Path) -> Iterat
 
 
 def _all_files(root: Path) -> list[Path]:
-    """List the files of all codes, the names first: without them the others count for nothing."""
+    """List the files of all codes, the names first: without them a folder is incomplete."""
     listed = root.iterdir() if root.is_dir() else ()
     folders = [each for each in listed if not each.name.startswith(".")]
     files = [path for folder in folders for path in folder.iterdir()]
@@ -165,7 +165,7 @@ def _all_files(root: Path) -> list[Path]:
 
 
 def _mappable(place: Path, scratch: Path) -> Path:
-    """Return a local folder with the files of a place, which may be on object storage."""
+    """Return a local folder with the files of a folder that may be on object storage."""
     if not is_remote(place):
         return place
     target = scratch / place.name
@@ -189,9 +189,9 @@ def _compute(scorer: Scorer, files: tuple[SourceFile, ...], scratch: Path) -> No
 
 
 def _key(folder: Path, files: tuple[SourceFile, ...]) -> str:
-    """Name the codes by the detector's files and the content of the rows' files.
+    """Return the cache key: a hash of the files of the detector and of the data.
 
-    Not by its later calibrations: they lie in a folder of their own and change no code.
+    Later calibrations are in a subfolder and not part of the key, because they change no code.
     """
     digest = hashlib.blake2b(digest_size=16)
     for path in sorted(path for path in folder.iterdir() if path.is_file()):
@@ -202,7 +202,7 @@ def _key(folder: Path, files: tuple[SourceFile, ...]) -> str:
     return digest.hexdigest()
 
 
-def _exactly(nanoseconds: int) -> str:
-    """Write a moment so that it is found again: with its fraction of a second, if it has one."""
+def _format_exact(nanoseconds: int) -> str:
+    """Format a time exactly, with its fraction of a second if there is one."""
     fraction = nanoseconds % 1_000_000_000
     return format_instant(nanoseconds) + (f".{fraction:09d}".rstrip("0") if fraction else "")

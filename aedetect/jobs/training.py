@@ -1,4 +1,4 @@
-"""A training run: its stages as plain functions, and the one order in which they are called.
+"""A training run: its stages as plain functions, and the order in which they are called.
 
 The first two stages are in `aedetect.jobs.dataset`. The flow in `pipelines/training.py` is
 `run_training` with the same stages as Prefect tasks.
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SUSPECT_ROWS_FILE = "distrusted.json"  # of the run in MLflow: what [training] trim set aside
-_LOGGED = 10  # distrusted stretches at most
-RESIDUAL_WINDOWS = 200_000  # of each part, evenly spread, that residuals are measured on
+SUSPECT_ROWS_FILE = "distrusted.json"  # artifact of the run: the rows that [training] trim left out
+_MAX_LOGGED = 10  # suspect intervals
+RESIDUAL_WINDOWS = 200_000  # of each part, evenly spaced, to estimate the residuals
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,11 @@ class Trained:
 
     scorer: Scorer
     fitted: Fitted
-    distrusted: tuple[SuspectRows, ...] = ()  # see [training] trim; the most error first
+    suspect: tuple[SuspectRows, ...] = ()  # see [training] trim; the largest error first
 
 
 def train_scorer(config: Config, ingested: Ingested, prepared: PreparedRows) -> Trained:
-    """Train the network, and measure its residuals; the calibration rows stay unseen."""
+    """Train the network and estimate its residuals, without the calibration rows."""
     preparation, windows = prepared.preparation, prepared.windows
     model = build_network(
         config.model,
@@ -67,9 +67,9 @@ def train_scorer(config: Config, ingested: Ingested, prepared: PreparedRows) -> 
         seed=config.training.seed,
     )
     if config.training.trim:
-        fitted, windows, distrusted = _trimmed(config, ingested, prepared, model)
+        fitted, windows, suspect = _trimmed(config, ingested, prepared, model)
     else:
-        distrusted = ()
+        suspect = ()
         fitted = train_network(
             model, windows[Part.LEARN], windows[Part.VALIDATE], settings=config.training
         )
@@ -83,18 +83,18 @@ def train_scorer(config: Config, ingested: Ingested, prepared: PreparedRows) -> 
         alignment=config.calibration.alignment,
         smooth=config.calibration.smooth,
     )
-    residuals = measure(scorer, series_of(ingested, prepared), windows)
-    return Trained(replace(scorer, residuals=residuals), fitted, distrusted)
+    residuals = estimate_residuals(scorer, series_of(ingested, prepared), windows)
+    return Trained(replace(scorer, residuals=residuals), fitted, suspect)
 
 
 def _trimmed(
     config: Config, ingested: Ingested, prepared: PreparedRows, model: Autoencoder
 ) -> tuple[Fitted, Mapping[Part, Windows], tuple[SuspectRows, ...]]:
-    """Train without the rows that fit worst; return the windows left, and what is distrusted."""
+    """Train without the rows of largest error; return the remaining windows and suspect rows."""
     rows, schema = ingested.rows, ingested.schema
     part = split_by_time(rows, holdout=config.calibration.holdout, gap=config.window.length)
     trimmed = fit_trimmed(model, prepared.windows, part, settings=config.training)
-    distrusted = find_suspect_rows(
+    suspect = find_suspect_rows(
         trimmed,
         prepared.windows,
         part,
@@ -103,7 +103,7 @@ def _trimmed(
         preparation=prepared.preparation,
         bridge=EventRules.of(config.events, max_gap=schema.max_gap).bridge,
     )
-    for each in distrusted[:_LOGGED]:
+    for each in suspect[:_MAX_LOGGED]:
         log_event(
             logger,
             "distrusted",
@@ -114,13 +114,13 @@ def _trimmed(
             part=each.part,
             causes=", ".join(each.causes),
         )
-    return trimmed.fitted, trimmed.windows, distrusted
+    return trimmed.fitted, trimmed.windows, suspect
 
 
 def calibrate_detector(
     config: Config, ingested: Ingested, prepared: PreparedRows, trained: Trained
 ) -> CalibratedScorer:
-    """Score the held-out windows and choose the threshold that they support."""
+    """Score the held-out windows and choose the threshold."""
     scorer, series = trained.scorer, series_of(ingested, prepared)
     asked = np.zeros(len(series.back), dtype=np.bool_)
     asked[prepared.windows[Part.CALIBRATE].ends] = True
@@ -150,7 +150,7 @@ def calibrate_detector(
 def register_detector(
     config: Config, ingested: Ingested, trained: Trained, detector: CalibratedScorer
 ) -> registry.Registered:
-    """Register the detector with everything that one needs to know about how it came to be."""
+    """Register the detector, with a record of its training."""
     record = TrainingRecord(
         name=config.name,
         variant=config.model.variant,
@@ -172,15 +172,15 @@ def register_detector(
 
 
 def _texts(trained: Trained) -> dict[str, str]:
-    """Return the files that the run keeps, by name."""
-    if not trained.distrusted:
+    """Return the text artifacts of the run, by name."""
+    if not trained.suspect:
         return {}
-    return {SUSPECT_ROWS_FILE: json.dumps([asdict(each) for each in trained.distrusted], indent=1)}
+    return {SUSPECT_ROWS_FILE: json.dumps([asdict(each) for each in trained.suspect], indent=1)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingStages:
-    """What a training run calls, in this order. By default plain functions in this process."""
+    """The stages of a training run, in order. The defaults are plain functions."""
 
     ingest: Callable[[Config, Path], Ingested] = ingest_rows
     prepare: Callable[[Config, Ingested, Path], PreparedRows] = prepare_rows
@@ -199,7 +199,7 @@ PLAIN = TrainingStages()
 def run_training(
     config: Config, *, stages: TrainingStages = PLAIN
 ) -> tuple[CalibratedScorer, registry.Registered]:
-    """Train, calibrate and register: the one order of a training run's stages."""
+    """Train, calibrate and register: the order of the stages of a training run."""
     with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
         ingested, trained, detector = train_detector(config, Path(folder), stages=stages)
         return detector, stages.register(config, ingested, trained, detector)
@@ -208,7 +208,7 @@ def run_training(
 def train_detector(
     config: Config, scratch: Path, *, stages: TrainingStages = PLAIN
 ) -> tuple[Ingested, Trained, CalibratedScorer]:
-    """Train and calibrate with a scratch folder, and register nothing."""
+    """Train and calibrate with a scratch folder, without registering."""
     ingested = stages.ingest(config, scratch)
     prepared = stages.prepare(config, ingested, scratch)
     trained = stages.train(config, ingested, prepared)
@@ -216,8 +216,8 @@ def train_detector(
 
 
 def series_of(ingested: Ingested, prepared: PreparedRows) -> Series:
-    """Return the rows of all parts as they are scored; no run of rows goes from part to part."""
-    windows = prepared.windows[Part.LEARN]  # those of the other parts are cut from the same rows
+    """Return the rows of all parts for scoring; no window spans two parts."""
+    windows = prepared.windows[Part.LEARN]  # all parts share the same rows
     return Series(
         matrix=windows.matrix,
         observed=windows.observed,
@@ -227,11 +227,13 @@ def series_of(ingested: Ingested, prepared: PreparedRows) -> Series:
     )
 
 
-def measure(scorer: Scorer, series: Series, windows: Mapping[Part, Windows]) -> Residuals:
-    """Learn what residuals are typically like from the rows to learn from and to validate on.
+def estimate_residuals(
+    scorer: Scorer, series: Series, windows: Mapping[Part, Windows]
+) -> Residuals:
+    """Estimate typical residuals from the learning and the validation rows.
 
-    On the former they are somewhat too small, alike for all columns; what counts is how the
-    columns compare.
+    On the learning rows residuals are somewhat too small, but equally for all columns; only the
+    ratios between columns matter.
     """
     most = RESIDUAL_WINDOWS // (scorer.length if scorer.lookahead else 1)
     ends = np.concatenate([windows[part].thin(most).ends for part in (Part.LEARN, Part.VALIDATE)])

@@ -1,4 +1,4 @@
-"""The only place that speaks MLflow: runs, versions of a model, and what they keep."""
+"""The only package that uses MLflow: runs, model versions and their artifacts."""
 
 from aedetect.registry.calibrations import add_calibration
 from aedetect.registry.lookup import fetch_version, find_version, list_versions, read_run_text

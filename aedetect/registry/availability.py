@@ -1,4 +1,4 @@
-"""Wait for a registry that is locked or away for a while, and look for it ever less often."""
+"""Wait, with increasing pauses, for a registry that is locked or unavailable."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from aedetect.logs import log_event
 
 logger = logging.getLogger(__name__)
 
-# Seconds between looks, 32 in all: an MLflow server that is restarted is back by then.
+# Seconds between attempts, 32 in total: enough for an MLflow server to restart.
 PAUSES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0)
-_ASKING = 1.0  # seconds that one look at a SQLite file waits for who holds it
-_CONNECTING = 3.0  # seconds that one look waits for a server
+_LOCK_SECONDS = 1.0  # seconds that one attempt waits for the lock of a SQLite file
+_CONNECT_SECONDS = 3.0  # seconds that one attempt waits for a server
 
 
-def database(tracking_uri: str) -> Path | None:
+def sqlite_file(tracking_uri: str) -> Path | None:
     """Return the SQLite file of a tracking URI, None where it is another kind of address.
 
-    >>> database("sqlite:////srv/mlflow.db"), database("http://mlflow:5000")
+    >>> sqlite_file("sqlite:////srv/mlflow.db"), sqlite_file("http://mlflow:5000")
     (PosixPath('/srv/mlflow.db'), None)
     """
     scheme, _, path = tracking_uri.partition(":///")
@@ -34,14 +34,14 @@ def database(tracking_uri: str) -> Path | None:
 
 
 def await_registry(tracking_uri: str) -> None:
-    """Return when a SQLite file or a server answers; other databases are left to MLflow.
+    """Wait until a SQLite file or a server answers; for other databases MLflow itself waits.
 
-    Raises what the last look met, sqlite3.Error or OSError, when it still does not after all
-    pauses, and at once when the file is no database.
+    Raises the error of the last attempt, sqlite3.Error or OSError, after all pauses; at once when
+    the file is not a database.
     """
     for pause in PAUSES:
         try:
-            _ask(tracking_uri)
+            _try_once(tracking_uri)
         except (sqlite3.OperationalError, OSError) as error:
             if isinstance(error, sqlite3.Error) and not _is_busy(error):
                 raise
@@ -51,11 +51,11 @@ def await_registry(tracking_uri: str) -> None:
             time.sleep(pause)
         else:
             return
-    _ask(tracking_uri)
+    _try_once(tracking_uri)
 
 
-def _ask(tracking_uri: str) -> None:
-    file = database(tracking_uri)
+def _try_once(tracking_uri: str) -> None:
+    file = sqlite_file(tracking_uri)
     if file is not None:
         _open(file)
     elif tracking_uri.startswith(("http://", "https://")):
@@ -63,9 +63,9 @@ def _ask(tracking_uri: str) -> None:
 
 
 def _open(file: Path) -> None:
-    """Open a SQLite file; MLflow would try for 100 s where it is no database."""
+    """Open a SQLite file; MLflow would retry for 100 s if it is not a database."""
     uri = f"{file.as_uri()}?mode=rw"
-    with closing(sqlite3.connect(uri, uri=True, timeout=_ASKING)) as connection:
+    with closing(sqlite3.connect(uri, uri=True, timeout=_LOCK_SECONDS)) as connection:
         connection.execute("PRAGMA schema_version")
 
 
@@ -74,17 +74,17 @@ def _is_busy(error: sqlite3.Error) -> bool:
 
 
 def _connect(address: str) -> None:
-    """Ask a server whether it is up, and tell it no password."""
+    """Check the health of a server, without sending a password."""
     parts = urlsplit(address)
     host = parts.netloc.rpartition("@")[2]
     health = urlunsplit((parts.scheme, host, parts.path.rstrip("/") + "/health", "", ""))
     try:
-        with urlopen(health, timeout=_CONNECTING):  # noqa: S310 - http and https only
+        with urlopen(health, timeout=_CONNECT_SECONDS):  # noqa: S310 - http and https only
             pass
     except HTTPError as error:
         error.close()
         if error.code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise
     except URLError as error:
-        if not isinstance(error.reason, ssl.SSLError):  # MLflow may be told to trust it
+        if not isinstance(error.reason, ssl.SSLError):  # MLflow may be configured to trust it
             raise

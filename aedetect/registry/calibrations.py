@@ -1,4 +1,4 @@
-"""A new calibration of a registered model, beside the weights that it is about."""
+"""Add a calibration to a registered model, beside its weights."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect.errors import RegistryError
-from aedetect.registry.publish import current
+from aedetect.registry.publish import read_version
 from aedetect.registry.pyfunc import DETECTOR
 from aedetect.registry.records import CALIBRATION, Registered
-from aedetect.registry.session import speaking
+from aedetect.registry.session import open_client
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-FOLDER = "calibrations"  # below the detector's, as `aedetect.calibration.serialization` has it
-LAST = "calibration.json"  # says that the others are there
+FOLDER = "calibrations"  # below the detector's folder, as in `aedetect.calibration.serialization`
+COMPLETE = "calibration.json"  # its presence marks the others as complete
 
 
 def add_calibration(
@@ -28,27 +28,27 @@ def add_calibration(
     tracking_uri: str,
     tags: Mapping[str, object],
 ) -> Registered:
-    """Store the files of a folder as a version's next calibration, which holds from then on.
+    """Store the files of a folder as the next calibration of a version, effective immediately.
 
-    They become part of the logged model, so that whoever loads it gets them too. What a calibration
-    is recognised by is stored last.
+    They become part of the logged model, so that every way of loading it includes them. The file
+    that marks a calibration as complete is stored last.
     """
-    with speaking(tracking_uri) as client:
-        place = f"artifacts/{DETECTOR}/{FOLDER}/{version}"
-        files = sorted(folder.iterdir(), key=lambda path: (path.name == LAST, path.name))
+    with open_client(tracking_uri) as client:
+        path_in_model = f"artifacts/{DETECTOR}/{FOLDER}/{version}"
+        files = sorted(folder.iterdir(), key=lambda path: (path.name == COMPLETE, path.name))
         model = _model_id(client, registered)
         for path in files:
-            client.log_model_artifact(model, str(path), place)
-        said = {CALIBRATION: str(version), "calibrated_for": json.dumps(tags, sort_keys=True)}
-        for key, value in said.items():
+            client.log_model_artifact(model, str(path), path_in_model)
+        changed = {CALIBRATION: str(version), "calibrated_for": json.dumps(tags, sort_keys=True)}
+        for key, value in changed.items():
             client.set_model_version_tag(registered.name, str(registered.version), key, value)
-        return current(client, name=registered.name, version=str(registered.version))
+        return read_version(client, name=registered.name, version=str(registered.version))
 
 
 def _model_id(client: MlflowClient, registered: Registered) -> str:
-    """Return the logged model of a version; raise RegistryError when it has none.
+    """Return the id of the logged model of a version; raise RegistryError when it has none.
 
-    The run that made it says which: MLflow 3.17 on SQL does not keep it with the version.
+    It comes from the run: MLflow 3.17 on SQL does not store it with the version.
     """
     outputs = client.get_run(registered.run_id).outputs if registered.run_id else None
     models = outputs.model_outputs if outputs is not None else []

@@ -1,8 +1,8 @@
-"""Detectors of a remote registry on this machine: each is brought once, and kept for later runs.
+"""A local cache of detectors from a remote registry.
 
-What a version holds changes with its calibrations alone, so a download is named by both. They lie
-in the user's cache ($XDG_CACHE_HOME, else ~/.cache); only the last ones used stay there. Where that
-folder cannot be written they last as long as the process.
+The content of a version changes only with its calibrations, so the cache key contains both. The
+downloads are in the user's cache folder ($XDG_CACHE_HOME, else ~/.cache); the most recently used
+ones are kept. If that folder is not writable, downloads last as long as the process.
 """
 
 from __future__ import annotations
@@ -17,32 +17,35 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-KEPT = 16  # downloads
-UNTOUCHED = 86_400.0  # seconds without use after which one beyond those is removed: no run holds it
+MAX_DOWNLOADS = 16  # downloads
+MAX_UNUSED_SECONDS = (
+    86_400.0  # a download beyond those is removed if unused for longer: no run uses it
+)
 
 
-def kept(key: Sequence[str], *, bring: Callable[[Path], Path], whole: str) -> Path:
-    """Return the folder of a download; when it is not there, `bring` it.
+def cached_download(key: Sequence[str], *, download: Callable[[Path], Path], marker: str) -> Path:
+    """Return the folder of a download; call `download` if it is not cached.
 
-    That is given an empty folder and returns the place in it where the download is. It counts when
-    it holds the file `whole`. Several processes may bring the same: one is kept.
+    `download` gets an empty folder and returns the path of the download inside it. A download is
+    complete when it contains the file `marker`. If several processes download the same, one copy is
+    kept.
     """
-    root = _root()
+    root = _cache_root()
     folder = root / hashlib.blake2b("\0".join(key).encode(), digest_size=16).hexdigest()
-    if not (folder / whole).is_file():
+    if not (folder / marker).is_file():
         with tempfile.TemporaryDirectory(prefix=".", dir=root) as scratch:
-            new = bring(Path(scratch))
+            new = download(Path(scratch))
             _sync(new)
-            _put(new, folder, whole=whole)
+            _move_into_cache(new, folder, marker=marker)
         _prune(root)
     with suppress(OSError):
         os.utime(folder)
     return folder
 
 
-def _put(new: Path, folder: Path, *, whole: str) -> None:
-    """Put a folder in its place, unless another process was faster; what lost files gives way."""
-    if folder.exists() and not (folder / whole).is_file():
+def _move_into_cache(new: Path, folder: Path, *, marker: str) -> None:
+    """Move a download into the cache, unless another process was faster."""
+    if folder.exists() and not (folder / marker).is_file():
         shutil.rmtree(folder, ignore_errors=True)
     try:
         new.rename(folder)
@@ -51,25 +54,25 @@ def _put(new: Path, folder: Path, *, whole: str) -> None:
             raise
 
 
-def _root() -> Path:
-    """Return the folder of all downloads, made if absent: nobody else may write there."""
+def _cache_root() -> Path:
+    """Return the cache folder, created if absent; only the user may write to it."""
     with suppress(OSError, RuntimeError):
         base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         root = Path(base, "aedetect", "detectors").absolute()
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         if os.access(root, os.W_OK | os.X_OK) and root.stat().st_uid == os.getuid():
             return root
-    return Path(_temporary().name)
+    return Path(_temporary_cache().name)
 
 
 @cache
-def _temporary() -> tempfile.TemporaryDirectory[str]:
-    """Return a folder that goes with the process."""
+def _temporary_cache() -> tempfile.TemporaryDirectory[str]:
+    """Return a folder that is removed with the process."""
     return tempfile.TemporaryDirectory(prefix="aedetect-")
 
 
 def _sync(folder: Path) -> None:
-    """See that the files are on the disk: a name that holds a half would be believed for good."""
+    """Flush the files to disk: an incomplete file in the cache would never be replaced."""
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb") as stream:
@@ -77,11 +80,11 @@ def _sync(folder: Path) -> None:
 
 
 def _prune(root: Path) -> None:
-    """Remove downloads that were not used for long, but the last ones, and what a kill left."""
+    """Remove downloads that are long unused, except the last ones, and remains of killed runs."""
     with suppress(OSError):
         used = {path: path.stat().st_mtime for path in root.iterdir()}
-        whole = sorted((path for path in used if path.name[0] != "."), key=used.__getitem__)
-        torn = [path for path in used if path.name[0] == "."]
-        for path in (*whole[:-KEPT], *torn):
-            if used[path] < time.time() - UNTOUCHED:
+        complete = sorted((path for path in used if path.name[0] != "."), key=used.__getitem__)
+        partial = [path for path in used if path.name[0] == "."]
+        for path in (*complete[:-MAX_DOWNLOADS], *partial):
+            if used[path] < time.time() - MAX_UNUSED_SECONDS:
                 shutil.rmtree(path, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Find versions, and bring the detector behind one to this machine."""
+"""Find model versions, and fetch the detector of a version."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from aedetect.errors import RegistryError, UnknownModel
-from aedetect.registry.downloads import kept
+from aedetect.registry.downloads import cached_download
 from aedetect.registry.pyfunc import DETECTOR
 from aedetect.registry.records import CHAMPION, FINGERPRINT, Registered, as_registered
-from aedetect.registry.session import is_absent, speaking
+from aedetect.registry.session import is_absent, open_client
 from aedetect.secrets import mask
 
 if TYPE_CHECKING:
@@ -26,28 +26,30 @@ _SHOWN = 10  # versions or names in a message
 
 
 def find_version(reference: str, *, tracking_uri: str) -> Registered:
-    """Return the version that "NAME@alias", "NAME/3" or "NAME" (its champion) stands for."""
+    """Return the version that "NAME@alias", "NAME/3" or "NAME" (its champion) refers to."""
     parts = _REFERENCE.fullmatch(reference)
     if parts is None:
         raise UnknownModel(
             f'a model must be given as NAME, NAME@alias or NAME/3, got "{reference}"'
         )
     if is_absent(tracking_uri):
-        raise UnknownModel(_missing(reference, known=[]))
-    version = _looked_up(tracking_uri, **parts.groupdict())
+        raise UnknownModel(_unknown_message(reference, known=[]))
+    version = _look_up(tracking_uri, **parts.groupdict())
     if version is None:
-        raise UnknownModel(_missing(reference, known=list_versions(tracking_uri=tracking_uri)))
+        raise UnknownModel(
+            _unknown_message(reference, known=list_versions(tracking_uri=tracking_uri))
+        )
     return version
 
 
 def fetch_version(registered: Registered, *, tracking_uri: str) -> Path:
     """Return a local folder with the saved detector and all its calibrations.
 
-    Of a remote registry it is a copy that is kept; see `aedetect.registry.downloads`. Raises
-    OutputError when there is no room for it.
+    For a remote registry it is a cached copy; see `aedetect.registry.downloads`. Raises OutputError
+    when the disk is full.
     """
     version = str(registered.version)
-    with speaking(tracking_uri) as client:
+    with open_client(tracking_uri) as client:
         location = client.get_model_version_download_uri(registered.name, version)
         now = as_registered(client.get_model_version(registered.name, version), aliases=())
         folder = _local(location, now, tracking_uri=tracking_uri)
@@ -61,8 +63,8 @@ def fetch_version(registered: Registered, *, tracking_uri: str) -> Path:
 
 
 def read_run_text(registered: Registered, name: str, *, tracking_uri: str) -> str | None:
-    """Return a file that the run of a version keeps; None when it keeps none of that name."""
-    with speaking(tracking_uri) as client, tempfile.TemporaryDirectory() as folder:
+    """Return the text of an artifact of the run of a version; None if there is none."""
+    with open_client(tracking_uri) as client, tempfile.TemporaryDirectory() as folder:
         if name not in {each.path for each in client.list_artifacts(registered.run_id)}:
             return None
         path = client.download_artifacts(registered.run_id, name, folder)
@@ -70,22 +72,22 @@ def read_run_text(registered: Registered, name: str, *, tracking_uri: str) -> st
 
 
 def list_versions(*, tracking_uri: str, name: str | None = None) -> list[Registered]:
-    """Return the versions of one detector, or of all, newest first."""
+    """Return the versions of one detector, or of all detectors, newest first."""
     if is_absent(tracking_uri):
         return []
-    with speaking(tracking_uri) as client:
-        found = [version for version in _searched(client, name) if FINGERPRINT in version.tags]
+    with open_client(tracking_uri) as client:
+        found = [version for version in _search_all(client, name) if FINGERPRINT in version.tags]
         named = _aliases(client, names={version.name for version in found})
     listed = [as_registered(v, aliases=named.get((v.name, str(v.version)), [])) for v in found]
     return sorted(listed, key=lambda version: (version.created, version.version), reverse=True)
 
 
-def _looked_up(
+def _look_up(
     tracking_uri: str, *, name: str, version: str | None, alias: str | None
 ) -> Registered | None:
     from mlflow.exceptions import MlflowException
 
-    with speaking(tracking_uri) as client:
+    with open_client(tracking_uri) as client:
         try:
             if version:
                 found = client.get_model_version(name, version)
@@ -98,8 +100,8 @@ def _looked_up(
         return as_registered(found, aliases=found.aliases)
 
 
-def _missing(reference: str, *, known: list[Registered]) -> str:
-    """Say what does exist: the versions of that name, else the names."""
+def _unknown_message(reference: str, *, known: list[Registered]) -> str:
+    """Return the message for an unknown reference; it lists the versions, or else the names."""
     name = re.split("[/@]", reference)[0]
     same = [v for v in known if v.name == name]
     names = sorted({v.name for v in known})
@@ -111,8 +113,8 @@ def _missing(reference: str, *, known: list[Registered]) -> str:
     )
 
 
-def _searched(client: MlflowClient, name: str | None) -> Iterator[ModelVersion]:
-    """Give the versions of all pages. They come without aliases."""
+def _search_all(client: MlflowClient, name: str | None) -> Iterator[ModelVersion]:
+    """Yield the versions of all pages; MLflow omits their aliases."""
     token: str | None = None
     while token != "":
         page = client.search_model_versions(f"name = '{name}'" if name else None, page_token=token)
@@ -121,7 +123,7 @@ def _searched(client: MlflowClient, name: str | None) -> Iterator[ModelVersion]:
 
 
 def _aliases(client: MlflowClient, *, names: set[str]) -> dict[tuple[str, str], list[str]]:
-    """Return the aliases by name and version, one request a name."""
+    """Return the aliases by name and version, with one request per name."""
     found: dict[tuple[str, str], list[str]] = {}
     for name in names:
         for alias, version in client.get_registered_model(name).aliases.items():
@@ -130,7 +132,7 @@ def _aliases(client: MlflowClient, *, names: set[str]) -> dict[tuple[str, str], 
 
 
 def _local(location: str, registered: Registered, *, tracking_uri: str) -> Path:
-    """Return an artifact location as a folder, downloaded if it is not local."""
+    """Return an artifact location as a local folder, downloaded if necessary."""
     from urllib.request import url2pathname
 
     from mlflow.artifacts import download_artifacts
@@ -139,10 +141,10 @@ def _local(location: str, registered: Registered, *, tracking_uri: str) -> Path:
     if parts.scheme in {"", "file"}:
         return Path(url2pathname(parts.path))
 
-    def bring(folder: Path) -> Path:
+    def download(folder: Path) -> Path:
         return Path(download_artifacts(location, dst_path=str(folder), tracking_uri=tracking_uri))
 
     registry = urlsplit(tracking_uri)
     server = f"{registry.netloc.rpartition('@')[2]}{registry.path}"  # without a password
     key = (server, location, registered.reference, str(registered.calibration))
-    return kept(key, bring=bring, whole=f"artifacts/{DETECTOR}/detector.json")
+    return cached_download(key, download=download, marker=f"artifacts/{DETECTOR}/detector.json")

@@ -1,4 +1,4 @@
-"""Several runs below one parent: what was tried together. No model comes of them."""
+"""Log several runs below one parent, without registering a model."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from aedetect.registry.publish import experiment, log_metrics, log_parameters
+from aedetect.registry.publish import ensure_experiment, log_metrics, log_parameters
 from aedetect.registry.records import RunRecord
-from aedetect.registry.session import speaking
+from aedetect.registry.session import open_client
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -19,9 +19,9 @@ _PARENT = "mlflow.parentRunId"  # the tag by which MLflow nests runs
 def log_nested(
     parent: RunRecord, children: Sequence[RunRecord], *, name: str, tracking_uri: str
 ) -> str:
-    """Log a run and those below it in the experiment of a detector; return the parent's id."""
-    with speaking(tracking_uri, create=True) as client:
-        number = experiment(client, name=name, tracking_uri=tracking_uri)
+    """Log a run and its child runs in the experiment of a detector; return the parent's id."""
+    with open_client(tracking_uri, create=True) as client:
+        number = ensure_experiment(client, name=name, tracking_uri=tracking_uri)
         with _logged(client, number, parent) as run_id:
             for child in children:
                 with _logged(client, number, child, {_PARENT: run_id}):
@@ -33,7 +33,7 @@ def log_nested(
 def _logged(
     client: MlflowClient, number: str, record: RunRecord, tags: Mapping[str, str] | None = None
 ) -> Iterator[str]:
-    """Open a run for the body, log it and end it; it ends as failed when anything fails."""
+    """Start a run, log it after the body, and end it; on any error it ends as FAILED."""
     run = client.create_run(number, run_name=record.name, tags={**record.tags, **(tags or {})})
     run_id = str(run.info.run_id)
     try:
@@ -45,7 +45,7 @@ def _logged(
 
 
 def _log(client: MlflowClient, run_id: str, record: RunRecord, *, now: int) -> None:
-    """Log what one run is about, and end it."""
+    """Log parameters and metrics of a run, and end it."""
     from mlflow.entities import Metric
 
     epochs = [

@@ -1,4 +1,4 @@
-"""Register what was trained, and say which version scores."""
+"""Register trained detectors, and choose the version that scores."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aedetect.registry.availability import database
+from aedetect.registry.availability import sqlite_file
 from aedetect.registry.pyfunc import pyfunc
 from aedetect.registry.records import (
     CHALLENGER,
@@ -16,56 +16,56 @@ from aedetect.registry.records import (
     TrainingRecord,
     as_registered,
 )
-from aedetect.registry.session import speaking, tolerating_existing
+from aedetect.registry.session import open_client, tolerating_existing
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput, LoggedModel, Metric, Run
 
-_PARAMETERS, _METRICS = 100, 1000  # most that MLflow takes in one request
-_DIGEST = 36  # characters, MLflow's limit
+_MAX_PARAMETERS, _MAX_METRICS = 100, 1000  # MLflow's limits per request
+_DIGEST_LENGTH = 36  # characters, MLflow's limit
 _TYPES = {"timestamp": "datetime", "text": "string", "number": "double", "boolean": "boolean"}
 
 
 def register_version(folder: Path, *, record: TrainingRecord, tracking_uri: str) -> Registered:
-    """Log a training and make its saved detector the next version; the first one is champion."""
-    with speaking(tracking_uri, create=True) as client:
-        run = _started(client, record=record, tracking_uri=tracking_uri)
+    """Log a training run and register its detector; the first version becomes champion."""
+    with open_client(tracking_uri, create=True) as client:
+        run = _start_run(client, record=record, tracking_uri=tracking_uri)
         try:
-            model = _uploaded(client, folder=folder, record=record, run=run)
+            model = _upload_model(client, folder=folder, record=record, run=run)
             _log(client, record=record, run=run, model=model)
             version = _next_version(client, record=record, model=model)
         except BaseException:
             client.set_terminated(run.info.run_id, "FAILED")
             raise
         client.set_terminated(run.info.run_id, "FINISHED")
-        return current(client, name=record.name, version=version)
+        return read_version(client, name=record.name, version=version)
 
 
 def promote_version(registered: Registered, *, tracking_uri: str) -> Registered:
-    """Make a version the champion, whichever was it before."""
+    """Make a version the champion."""
     version = str(registered.version)
-    with speaking(tracking_uri) as client:
+    with open_client(tracking_uri) as client:
         client.set_registered_model_alias(registered.name, CHAMPION, version)
-        return current(client, name=registered.name, version=version)
+        return read_version(client, name=registered.name, version=version)
 
 
-def current(client: MlflowClient, *, name: str, version: str) -> Registered:
-    """Return a version as it is now."""
+def read_version(client: MlflowClient, *, name: str, version: str) -> Registered:
+    """Return the current state of a version."""
     found = client.get_model_version(name, version)
     return as_registered(found, aliases=found.aliases)
 
 
-def _started(client: MlflowClient, *, record: TrainingRecord, tracking_uri: str) -> Run:
+def _start_run(client: MlflowClient, *, record: TrainingRecord, tracking_uri: str) -> Run:
     """Start a run in the experiment of the same name."""
-    number = experiment(client, name=record.name, tracking_uri=tracking_uri)
+    number = ensure_experiment(client, name=record.name, tracking_uri=tracking_uri)
     return client.create_run(number, run_name=record.variant, tags=record.all_tags)
 
 
-def experiment(client: MlflowClient, *, name: str, tracking_uri: str) -> str:
-    """Return the id of an experiment, made if absent; artifacts go beside a local database."""
+def ensure_experiment(client: MlflowClient, *, name: str, tracking_uri: str) -> str:
+    """Return the id of an experiment, created if absent; artifacts go beside a local database."""
     if client.get_experiment_by_name(name) is None:
-        file = database(tracking_uri)
+        file = sqlite_file(tracking_uri)
         location = (file.parent / "artifacts" / name).as_uri() if file else None
         with tolerating_existing():
             client.create_experiment(name, location)
@@ -74,10 +74,10 @@ def experiment(client: MlflowClient, *, name: str, tracking_uri: str) -> str:
     return str(found.experiment_id)
 
 
-def _uploaded(
+def _upload_model(
     client: MlflowClient, *, folder: Path, record: TrainingRecord, run: Run
 ) -> LoggedModel:
-    """Store the detector folder as the pyfunc that this run made."""
+    """Upload the detector folder as the pyfunc model of the run."""
     number, run_id = run.info.experiment_id, run.info.run_id
     model = client.create_logged_model(number, record.name, run_id, tags=record.all_tags)
     with pyfunc(folder, columns=record.data_columns, model=model) as saved:
@@ -86,7 +86,7 @@ def _uploaded(
 
 
 def _log(client: MlflowClient, *, record: TrainingRecord, run: Run, model: LoggedModel) -> None:
-    """Log parameters, metrics and the data set in few requests, not one each."""
+    """Log parameters, metrics and the data set in few requests."""
     from mlflow.entities import LoggedModelOutput
 
     run_id = run.info.run_id
@@ -100,22 +100,22 @@ def _log(client: MlflowClient, *, record: TrainingRecord, run: Run, model: Logge
 
 
 def log_parameters(client: MlflowClient, run_id: str, parameters: Parameters) -> None:
-    """Log parameters in as few requests as MLflow takes."""
+    """Log parameters in as few requests as MLflow allows."""
     from mlflow.entities import Param
 
     listed = [Param(key, str(value)) for key, value in parameters.items()]
-    for start in range(0, len(listed), _PARAMETERS):
-        client.log_batch(run_id, params=listed[start : start + _PARAMETERS])
+    for start in range(0, len(listed), _MAX_PARAMETERS):
+        client.log_batch(run_id, params=listed[start : start + _MAX_PARAMETERS])
 
 
 def log_metrics(client: MlflowClient, run_id: str, metrics: list[Metric]) -> None:
-    """Log metrics in as few requests as MLflow takes."""
-    for start in range(0, len(metrics), _METRICS):
-        client.log_batch(run_id, metrics=metrics[start : start + _METRICS])
+    """Log metrics in as few requests as MLflow allows."""
+    for start in range(0, len(metrics), _MAX_METRICS):
+        client.log_batch(run_id, metrics=metrics[start : start + _MAX_METRICS])
 
 
 def _metrics(record: TrainingRecord, *, now: int, model_id: str) -> list[Metric]:
-    """List the metrics of all epochs, then those of the finished model as one step more."""
+    """Return the metrics of all epochs, and those of the finished model as one more step."""
     from mlflow.entities import Metric
 
     epochs = [
@@ -128,7 +128,7 @@ def _metrics(record: TrainingRecord, *, now: int, model_id: str) -> list[Metric]
 
 
 def _data_set(record: TrainingRecord) -> DatasetInput:
-    """Describe the training data: where they are, which they were, what columns they had."""
+    """Describe the training data: location, fingerprint and columns."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     columns = [
@@ -137,7 +137,7 @@ def _data_set(record: TrainingRecord) -> DatasetInput:
     ]
     data = Dataset(
         name=record.name,
-        digest=record.data_fingerprint[:_DIGEST],
+        digest=record.data_fingerprint[:_DIGEST_LENGTH],
         source_type="local",
         source=json.dumps({"uri": record.data_source}),
         schema=json.dumps({"mlflow_colspec": columns}),
@@ -146,7 +146,7 @@ def _data_set(record: TrainingRecord) -> DatasetInput:
 
 
 def _next_version(client: MlflowClient, *, record: TrainingRecord, model: LoggedModel) -> str:
-    """Create the next version: challenger in any case, champion if there is none."""
+    """Create the next version, the new challenger; also champion if there is none."""
     with tolerating_existing():
         client.create_registered_model(record.name)
     created = client.create_model_version(

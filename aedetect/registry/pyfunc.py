@@ -1,4 +1,4 @@
-"""The detector folder as an MLflow pyfunc, made from code, so that no file of it is a pickle."""
+"""Save the detector folder as an MLflow pyfunc model from code, so that no file is a pickle."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ _STRAYS = ("uv.lock", "pyproject.toml", ".python-version")
 def pyfunc(
     folder: Path, *, columns: Mapping[str, ColumnKind], model: LoggedModel
 ) -> Iterator[Path]:
-    """Give a temporary folder that holds the detector folder as a pyfunc."""
+    """Yield a temporary folder that contains the detector as a pyfunc model."""
     with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
         saved = Path(scratch, "model")
         shutil.copytree(folder, Path(scratch, DETECTOR))  # MLflow keeps the folder's name
         _save(saved, detector=Path(scratch, DETECTOR), columns=columns, model=model)
-        for stray in _STRAYS:  # MLflow copies a uv project from wherever we happen to run
+        for stray in _STRAYS:  # MLflow copies a uv project from the working folder
             (saved / stray).unlink(missing_ok=True)
         yield saved
 
@@ -55,7 +55,7 @@ def pyfunc(
 def _save(
     target: Path, *, detector: Path, columns: Mapping[str, ColumnKind], model: LoggedModel
 ) -> None:
-    """Write what MLflow needs around the detector folder."""
+    """Save the detector folder in the format of MLflow."""
     code = target.with_name("served.py")
     code.write_text(_CODE, encoding="utf-8")
     with _without_advice():
@@ -77,8 +77,8 @@ def signature(columns: Mapping[str, ColumnKind]) -> ModelSignature:
     """Declare inputs and outputs by hand: inference fails on nullable integers (mlflow#25593)."""
     from mlflow.models import ModelSignature
 
-    # Names are required, types left open: to MLflow an int64 is no double, and a time zone, a
-    # category and a missing boolean are errors. The detector itself says what it cannot use.
+    # Names are required, types are open: MLflow rejects an int64 for a double, a time zone, a
+    # category and a missing boolean. The detector itself rejects what it cannot use.
     inputs = [{"name": name, "type": "any", "required": True} for name in columns]
     outputs = [
         {"name": name, "type": kind, "required": name not in _OPTIONAL}
@@ -92,7 +92,7 @@ def signature(columns: Mapping[str, ColumnKind]) -> ModelSignature:
 
 @contextmanager
 def _without_advice() -> Iterator[None]:
-    """Hide the advice to add an input example: one that fails costs the model its signature."""
+    """Hide the advice to add an input example: a failing one would remove the signature."""
     with warnings.catch_warnings():
         advice = ".*(input example|[Tt]ype hint)"
         warnings.filterwarnings("ignore", message=advice, category=UserWarning)

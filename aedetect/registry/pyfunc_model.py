@@ -1,7 +1,7 @@
-"""What runs inside MLflow when a registered detector is loaded as a pyfunc.
+"""The MLflow pyfunc model of a registered detector.
 
-No module imports this one: the code file of a saved model does. MLflow reads the annotations of
-`predict` when the class is made, so pandas is imported here and annotations are not postponed.
+Only the code file of a saved model imports this module. MLflow reads the annotations of `predict`
+when the class is created, so pandas is imported here and annotations are not postponed.
 """
 
 from pathlib import Path
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 def served_detector() -> "PythonModel":
-    """Return a saved detector behind MLflow's interface: rows in, verdicts out, as frames."""
+    """Return a saved detector with MLflow's interface: a frame of rows -> a frame of verdicts."""
     from mlflow.pyfunc.model import PythonModel
 
     class ServedDetector(PythonModel):
-        """Built in a function, because its base takes MLflow to import."""
+        """Defined in a function, because its base class requires importing MLflow."""
 
         def load_context(self, context: "PythonModelContext") -> None:
             """Load the detector that was logged with the model."""
@@ -32,28 +32,28 @@ def served_detector() -> "PythonModel":
         def predict(
             self, context: object, model_input: pd.DataFrame, params: object = None
         ) -> pd.DataFrame:
-            """Score a frame: one row out for each row in, in the same order."""
+            """Score a frame; the output has one row per input row, in the same order."""
             del context, params
             schema = self._detector.scorer.schema
-            return score_frame(self._detector, typed(model_input, schema=schema))
+            return score_frame(self._detector, restore_types(model_input, schema=schema))
 
     return ServedDetector()
 
 
-def typed(frame: pd.DataFrame, *, schema: Schema) -> pd.DataFrame:
-    """Give columns that arrive as Python objects, or as JSON text, the type they stand for.
+def restore_types(frame: pd.DataFrame, *, schema: Schema) -> pd.DataFrame:
+    """Convert columns of Python objects or JSON text to the types of the schema.
 
-    MLflow takes a column whose type is left open apart, value by value, and puts it together
-    again: missing integers and booleans and empty columns lose their type on the way.
+    MLflow converts a column of open type value by value; columns with missing integers or booleans,
+    and empty columns, lose their type.
     """
-    typed = frame.copy(deep=False)
+    restored = frame.copy(deep=False)
     time = frame[schema.timestamp]
     if is_object_dtype(time) or isinstance(time.dtype, pd.StringDtype):
-        typed[schema.timestamp] = pd.to_datetime(time, utc=schema.aware)
+        restored[schema.timestamp] = pd.to_datetime(time, utc=schema.aware)
     for feature in schema.features:
         column = frame[feature.name]
         if is_object_dtype(column) and feature.kind == "number":
-            typed[feature.name] = pd.to_numeric(column).astype(float)
+            restored[feature.name] = pd.to_numeric(column).astype(float)
         elif is_object_dtype(column) and feature.kind == "boolean":
-            typed[feature.name] = column.astype("boolean")
-    return typed
+            restored[feature.name] = column.astype("boolean")
+    return restored

@@ -1,4 +1,4 @@
-"""What goes into the registry and what comes out of it."""
+"""The records that are written to the registry and read from it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ ColumnKind = Literal["timestamp", "text", "number", "boolean"]
 
 CHAMPION = "champion"  # the version that scores
 CHALLENGER = "challenger"  # the version trained last
-CALIBRATION = "calibration"  # the tag with the number of a version's newest calibration
-FINGERPRINT = "data_fingerprint"  # every version of ours has this tag; a registry may hold others
+CALIBRATION = "calibration"  # tag: number of the newest calibration of a version
+FINGERPRINT = "data_fingerprint"  # tag of all detectors; a registry may contain other models
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRecord:
-    """What should be known later about one training."""
+    """The record of a training run."""
 
     name: str  # of the detector: names the experiment and the registered model
     variant: str
@@ -30,21 +30,21 @@ class TrainingRecord:
     metrics: Mapping[str, float]  # of the finished detector
     data_source: str
     data_fingerprint: str
-    data_columns: Mapping[str, ColumnKind]  # what scoring needs, in order
+    data_columns: Mapping[str, ColumnKind]  # that scoring needs, in order
     config_hash: str
     tags: Mapping[str, str]
-    texts: Mapping[str, str] = field(default_factory=dict)  # files that the run keeps, by name
+    texts: Mapping[str, str] = field(default_factory=dict)  # artifacts of the run, by name
 
     @property
     def all_tags(self) -> dict[str, str]:
-        """The tags of the run and of the version: where they come from, and what the user adds."""
+        """The tags of the run and of the version: their origin, and the tags of the user."""
         own = {"variant": self.variant, "config_hash": self.config_hash}
         return {**self.tags, **own, FINGERPRINT: self.data_fingerprint}
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """What should be known later about one run that registers no model."""
+    """The record of a run that registers no model."""
 
     name: str
     parameters: Parameters
@@ -55,7 +55,7 @@ class RunRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Registered:
-    """One version of a detector."""
+    """A registered version of a detector."""
 
     name: str
     version: int
@@ -66,17 +66,17 @@ class Registered:
 
     @property
     def reference(self) -> str:
-        """What asks for exactly this version: "NAME/3"."""
+        """The reference of exactly this version: "NAME/3"."""
         return f"{self.name}/{self.version}"
 
     @property
     def calibration(self) -> int:
-        """Number of the newest calibration; 1 is that of the training."""
+        """Number of the newest calibration; 1 is that of training."""
         return int(self.tags.get(CALIBRATION, 1))
 
 
 def as_registered(version: ModelVersion, *, aliases: Sequence[str]) -> Registered:
-    """Translate a version of MLflow's into one of ours."""
+    """Convert an MLflow model version."""
     return Registered(
         name=version.name,
         version=int(version.version),

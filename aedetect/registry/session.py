@@ -1,4 +1,4 @@
-"""One registry: where it is, whether it exists, and a quiet client that raises our errors."""
+"""Access to one registry: whether it exists, and a client that raises aedetect's errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aedetect.errors import OutputError, RegistryError
-from aedetect.registry.availability import await_registry, database
+from aedetect.registry.availability import await_registry, sqlite_file
 from aedetect.secrets import mask
 
 if TYPE_CHECKING:
@@ -24,27 +24,27 @@ if TYPE_CHECKING:
 _LEVELS = {
     "mlflow": logging.WARNING,
     "alembic": logging.WARNING,  # a line for each of 68 migrations
-    "mlflow.store.db.utils": logging.CRITICAL,  # tracebacks of errors that we report
+    "mlflow.store.db.utils": logging.CRITICAL,  # tracebacks of errors that aedetect reports
 }
-# What a disk of this machine answers, and no network.
-_LOCAL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EMFILE}
+# Errors of a local disk, not of a network.
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EMFILE}
 _NUMBER = re.compile(r"\[Errno (\d+)\]")
-_TURN = threading.RLock()  # loggers, warning filters, alembic and set_model are process-wide
+_LOCK = threading.RLock()  # loggers, warning filters, alembic and set_model are process-wide
 
 
 def is_absent(tracking_uri: str) -> bool:
-    """Whether nothing was ever registered here. Asking MLflow itself would create the database."""
-    file = database(tracking_uri)
+    """Whether the local database does not exist. MLflow itself would create it."""
+    file = sqlite_file(tracking_uri)
     return file is not None and not file.exists()
 
 
 @contextmanager
-def speaking(tracking_uri: str, *, create: bool = False) -> Iterator[MlflowClient]:
-    """Give a client for one registry, to one thread at a time, and keep MLflow off stderr.
+def open_client(tracking_uri: str, *, create: bool = False) -> Iterator[MlflowClient]:
+    """Yield a client for one registry, to one thread at a time; MLflow does not log to stderr.
 
-    It neither needs nor changes the tracking URI and the active run of the process. A registry that
-    is locked or away is waited for; raises RegistryError when it stays so, and OutputError when it
-    is this machine that has no room or grants no access.
+    The client neither needs nor changes the tracking URI and the active run of the process. Waits
+    for a registry that is locked or unavailable. Raises RegistryError when it remains so, and
+    OutputError when the disk of this machine is full or not writable.
     """
     from alembic.util import CommandError
     from mlflow import MlflowClient
@@ -52,21 +52,21 @@ def speaking(tracking_uri: str, *, create: bool = False) -> Iterator[MlflowClien
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        with _TURN, _quiet():
+        with _LOCK, _silenced():
             if create and is_absent(tracking_uri):
                 _create(tracking_uri)
             await_registry(tracking_uri)
             yield silent(MlflowClient(tracking_uri, registry_uri=tracking_uri))
     except (MlflowException, SQLAlchemyError, CommandError, sqlite3.Error, OSError) as error:
-        if (here := _on_this_machine(error)) is not None:
+        if (here := _disk_error_message(error)) is not None:
             raise OutputError(here) from error
-        raise RegistryError(_refusal(tracking_uri, error)) from error
+        raise RegistryError(_error_message(tracking_uri, error)) from error
 
 
 def silent(client: MlflowClient) -> MlflowClient:
-    """Keep a client from printing the address of each run that ends, password and all.
+    """Keep a client from printing the address of each run, which may contain a password.
 
-    MLflow's own way to say so is a variable in the environment, which is the caller's.
+    MLflow's own switch is an environment variable, and the environment belongs to the caller.
     """
     tracking: Any = client._tracking_client  # noqa: SLF001 - see above
     tracking._log_url = lambda _run_id: None  # noqa: SLF001
@@ -75,7 +75,7 @@ def silent(client: MlflowClient) -> MlflowClient:
 
 @contextmanager
 def tolerating_existing() -> Iterator[None]:
-    """Let the creation of something pass that is there already."""
+    """Ignore the error that something to create already exists."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -85,14 +85,14 @@ def tolerating_existing() -> Iterator[None]:
             raise
 
 
-def _on_this_machine(error: Exception) -> str | None:
-    """Say what a file or folder of this machine refused; None when it was none of them.
+def _disk_error_message(error: Exception) -> str | None:
+    """Return the message for an error of a local file or folder; None for other errors.
 
-    Of downloads that failed MLflow gives the text alone.
+    For failed downloads MLflow gives only the text of the error.
     """
     found = _NUMBER.search(str(error)) if _is_about_files(error) else None
     number = getattr(error, "errno", None) or (int(found[1]) if found else None)
-    if number not in _LOCAL:
+    if number not in _DISK_ERRORS:
         return None
     place = getattr(error, "filename", None) or f"{tempfile.gettempdir()} or the cache of detectors"
     return (
@@ -105,8 +105,8 @@ def _is_about_files(error: Exception) -> bool:
     return isinstance(error, OSError) or "while downloading one or more artifacts" in str(error)
 
 
-def _refusal(tracking_uri: str, error: BaseException) -> str:
-    """Say in one line what was wrong first, without the password that an address may hold."""
+def _error_message(tracking_uri: str, error: BaseException) -> str:
+    """Return the first cause in one line, without the password that an address may contain."""
     while error.__cause__ is not None:
         error = error.__cause__
     first, _, rest = str(error).strip().partition("\n")
@@ -119,14 +119,14 @@ def _refusal(tracking_uri: str, error: BaseException) -> str:
 
 
 def _create(tracking_uri: str) -> None:
-    """Create a local database aside, then put it in place: whole, or not at all.
+    """Create a local database atomically: in a temporary folder, then moved into place.
 
-    MLflow 3.17 makes the tables one by one in the file itself, and processes that begin to do so
-    at the same time break each other and the database.
+    MLflow 3.17 creates the tables one by one in the file itself; processes that do so at the same
+    time break each other and the database.
     """
     from mlflow import MlflowClient
 
-    file = database(tracking_uri)
+    file = sqlite_file(tracking_uri)
     assert file is not None
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".mlflow-", dir=file.parent) as aside:
@@ -134,14 +134,14 @@ def _create(tracking_uri: str) -> None:
         MlflowClient(f"sqlite:///{new}").search_experiments(max_results=1)
         try:
             os.link(new, file)
-        except OSError:  # another was faster, or there are no hard links here
+        except OSError:  # another process was faster, or hard links are not supported
             if not file.exists():
                 new.replace(file)
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep MLflow's chatter off stderr."""
+def _silenced() -> Iterator[None]:
+    """Silence MLflow on stderr."""
     before = {name: logging.getLogger(name).level for name in _LEVELS}
     for name, level in _LEVELS.items():
         logging.getLogger(name).setLevel(level)

@@ -1,4 +1,4 @@
-"""Where models are registered: `[registry]`."""
+"""Settings of the registry."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class RegistrySettings:
-    """Where runs and versions are kept: `[registry]`."""
+    """The location of runs and model versions: `[registry]`."""
 
     tracking_uri: str = "sqlite:///mlruns/mlflow.db"  # artifacts go beside the file

@@ -80,9 +80,9 @@ class _Index:
         suppression = self.suppression.within(partition.start, partition.end)
         return Unit(partition, chosen, inputs | suppression.inputs, suppression)
 
-    def agrees(self, partition: Partition, origin: Origin, anew: Origin | None) -> bool:
+    def agrees(self, partition: Partition, origin: Origin, rescore_as: Origin | None) -> bool:
         """Whether a partition made now would be what it is."""
-        by = origin if anew is None else anew
+        by = origin if rescore_as is None else rescore_as
         inputs = self.unit(partition, by.lookback, by.lookahead).inputs
         return replace(by, inputs=inputs) == origin
 
@@ -96,7 +96,7 @@ def make_plan(
     lookback: int,
     lookahead: int = 0,
     span: Span,
-    anew: Origin | None = None,
+    rescore_as: Origin | None = None,
     force: bool = False,
     suppression: Suppression = _NOTHING_QUIET,
 ) -> Plan:
@@ -104,9 +104,9 @@ def make_plan(
 
     Partitions outside the span are left alone. A partition that exists is judged by the lookback
     and lookahead it was written with, so that a new model changes nothing that is already written;
-    given what it would be made from `anew` (whatever its inputs), it is judged by all of that; when
-    forced, it is computed whatever it was made from. So it is when its files disagree, as a killed
-    run leaves them.
+    with `rescore_as` (an origin whose inputs are ignored), it is compared with that origin too;
+    with `force`, it is always computed. It is also computed when its files disagree, as after a
+    killed run.
     """
     due = {partition for file in source.files for partition in occupied_partitions(file, by)}
     index = _Index.of(source.files, fingerprints, suppression)
@@ -121,7 +121,7 @@ def make_plan(
             held.append(partition)
         elif partition not in due:
             withdrawn.append(partition)
-        elif force or origin is None or not index.agrees(partition, origin, anew):
+        elif force or origin is None or not index.agrees(partition, origin, rescore_as):
             compute.append(index.unit(partition, lookback, lookahead))
         else:
             current += 1

@@ -10,7 +10,7 @@ import pytest
 from plant import DAYS, ROWS, table, write, write_config
 from runs import deployed
 
-from aedetect.cli import QUIET, app, main
+from aedetect.cli import SILENT, app, main
 
 FUNCTIONS = [command.callback for command in app.registered_commands]
 COMMANDS = [function.__name__ for function in FUNCTIONS]
@@ -19,7 +19,7 @@ COMMANDS = [function.__name__ for function in FUNCTIONS]
 @pytest.fixture
 def aedetect(monkeypatch, capsys):
     """Run the command line in this process: exit code, stdout and stderr."""
-    for name, value in QUIET.items():
+    for name, value in SILENT.items():
         monkeypatch.setenv(name, value)
 
     def aedetect(*words):
@@ -358,7 +358,7 @@ def test_trigger_and_deploy(aedetect, client, plant):
     deployed(client, "by-name")
     code, out, _ = aedetect("trigger", "by-name", "--until", "2026-01-04")
     assert code == 0
-    assert " of by-name is started: http://127.0.0.1:" in out
+    assert " of by-name: http://127.0.0.1:" in out
     code, out, err = aedetect("trigger", "by-name", "--since", "yesterday")
     assert (code, out) == (1, "")
     assert "yesterday" in err

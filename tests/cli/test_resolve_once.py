@@ -10,7 +10,7 @@ import pytest
 from plant import DAYS
 
 from aedetect import registry
-from aedetect.cli import QUIET, main
+from aedetect.cli import SILENT, main
 from aedetect.cli.run_commands import elsewhere
 from aedetect.config import config as reading
 from aedetect.config import read_config
@@ -18,8 +18,8 @@ from aedetect.config import read_config
 
 @pytest.fixture
 def count(monkeypatch, capsys):
-    """Runs a command in this process, and counts what it reads and asks for."""
-    for name, value in QUIET.items():
+    """Run a command in this process, and count reads and registry requests."""
+    for name, value in SILENT.items():
         monkeypatch.setenv(name, value)
     calls: Counter[str] = Counter()
 
@@ -33,7 +33,7 @@ def count(monkeypatch, capsys):
 
         monkeypatch.setattr(module, name, counted)
 
-    counting(reading, "make_config")  # every reading of a file ends there
+    counting(reading, "make_config")  # every read of a configuration file calls it
     counting(registry, "find_version")
     counting(registry, "fetch_version")
 
@@ -50,20 +50,20 @@ def count(monkeypatch, capsys):
 
 
 def test_commands_read_and_resolve_once(prefect, count, plant):
-    """Scoring, a second time too, applying a threshold, and training with its one look at it."""
+    """Scoring, scoring again, applying a threshold, and training."""
     path = plant.written()
     assert count("score", path, "--json") == (1, 1, 1)
     assert count("score", path) == (1, 1, 1)
     assert count("score", path, "--since", DAYS[1], "--force") == (1, 1, 1)
     assert count("score", path, "--reflag") == (1, 1, 1)
-    # Both versions are compared, and the one that was asked for scores.
+    # Both versions are resolved, and the requested one scores.
     assert count("score", path, "--model", "plant/2", "--to", plant.folder / "two") == (1, 2, 2)
     own = ("--set", f"registry.tracking_uri=sqlite:///{plant.folder}/own/mlflow.db")
     assert count("train", path, "--set", "training.epochs=1", *own) == (1, 0, 1)
 
 
-def test_settings_elsewhere_are_those_that_their_overrides_give(plant):
-    """A run in Prefect that is started with the overrides means the same."""
+def test_changed_settings_equal_their_overrides(plant):
+    """A run in Prefect that is started with the overrides has the same settings."""
     path = plant.written()
     asked = elsewhere(read_config(path), model="plant/2", to=plant.folder / "it's")
     assert asked.settings == read_config(path, asked.overrides)

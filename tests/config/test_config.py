@@ -14,7 +14,7 @@ LEAST = '[detector]\nname = "pump"\n[data]\ntrain = "in/*.parquet"\ntimestamp = 
 
 @pytest.fixture
 def read(tmp_path):
-    """Reads a configuration from its text."""
+    """Read a configuration from text."""
 
     def read(text, *overrides):
         path = tmp_path / "pump.toml"
@@ -47,12 +47,12 @@ def test_three_keys_are_enough(read, tmp_path):
         ('[model]\nvariant = "lstm"', r"\[model\] variant: .*undercomplete.*got 'lstm'"),
         ("[calibration]\nfalse_alarm_rate = 1.5", r"\[calibration\] false_alarm_rate: .*1\.5"),
         ('[prepare]\nmissing_limit = "soon"', r'duration must be .* got "soon"'),
-        ('[prepare]\nmissing_limit = "0s"', r"missing_limit must be longer than nothing"),
+        ('[prepare]\nmissing_limit = "0s"', r"missing_limit must be longer than 0"),
         ("window = 3", None),
     ],
 )
-def test_what_is_wrong_is_named_with_what_came(read, text, message):
-    """Section, key, value, and the nearest known name."""
+def test_errors_name_the_key_and_the_value(read, text, message):
+    """With section, key, value and the nearest known name."""
     if message is None:
         with pytest.raises(ConfigError, match=r"\[window\] must be a section, got 3"):
             read(text + "\n" + LEAST)
@@ -69,14 +69,14 @@ def test_what_is_wrong_is_named_with_what_came(read, text, message):
         ('[detector]\nname = "pump"\n', r"needs a section \[detector\]"),
     ],
 )
-def test_what_is_needed_is_named(read, gone, message):
-    """The three keys that have no default."""
+def test_required_keys_are_named(read, gone, message):
+    """The three keys without a default."""
     with pytest.raises(ConfigError, match=message):
         read(LEAST.replace(gone, ""))
 
 
-def test_every_section_has_keys_of_its_own(read):
-    """An unknown key is refused in each of them."""
+def test_unknown_keys_are_refused_in_every_section(read):
+    """The error names the section."""
     for section in (
         entry.name for entry in fields(Config) if entry.name not in {"folder", "secrets"}
     ):
@@ -86,7 +86,7 @@ def test_every_section_has_keys_of_its_own(read):
 
 
 def test_a_key_is_overridden_with_toml_or_text(read):
-    """A number is a number, a list a list, and what is neither is text."""
+    """Values that are not TOML are text."""
     config = read(
         LEAST, "window.length=8", "model.hidden=[8, 4]", "data.entity=unit", 'data.label="bad"'
     )
@@ -96,19 +96,19 @@ def test_a_key_is_overridden_with_toml_or_text(read):
 
 @pytest.mark.parametrize("override", ["length=3", "window.length", "=3"])
 def test_an_override_without_section_key_and_value_is_refused(read, override):
-    """With how it is written."""
+    """The error shows the syntax."""
     with pytest.raises(ConfigError, match=r"--set takes section\.key=value"):
         read(LEAST, override)
 
 
-def test_an_override_of_what_is_no_section_is_refused(read):
-    """As the file itself would be."""
+def test_an_override_of_a_section_that_is_no_table_is_refused(read):
+    """As in the file itself."""
     with pytest.raises(ConfigError, match=r"\[window\] must be a section"):
         read("window = 3\n" + LEAST, "window.length=3")
 
 
-def test_what_is_not_toml_is_refused(read, tmp_path):
-    """With the place; so is a file that is not there."""
+def test_a_file_that_is_not_toml_is_refused(read, tmp_path):
+    """With the position; so is an absent file."""
     with pytest.raises(ConfigError, match=r"pump\.toml is not TOML: Expected"):
         read("[detector")
     with pytest.raises(ConfigError, match=r"absent\.toml cannot be read \(No such file"):
@@ -119,13 +119,13 @@ def test_what_is_not_toml_is_refused(read, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "a b", "@x", "-x"])
-def test_a_name_that_a_registry_could_not_keep_is_refused(read, name):
-    """It is part of references and of folders."""
+def test_a_name_that_a_registry_does_not_support_is_refused(read, name):
+    """It is part of references and of paths."""
     with pytest.raises(ConfigError, match=r"\[detector\] name must be letters"):
         read(LEAST.replace("pump", name))
 
 
-def test_the_hash_follows_what_is_learnt_from_and_not_where_it_lies(read):
+def test_the_hash_depends_on_training_settings_and_not_on_locations(read):
     """Moving the data or the output changes nothing."""
     first = read(LEAST).hash
     assert read(LEAST.replace("in/", "elsewhere/")).hash == first
@@ -134,7 +134,7 @@ def test_the_hash_follows_what_is_learnt_from_and_not_where_it_lies(read):
     assert read(LEAST, "window.length=3").hash != first
 
 
-def test_urls_are_left_as_they_are(read):
+def test_urls_are_unchanged(read):
     """Only paths are relative to the file."""
     config = read(LEAST.replace("in/", "s3://bucket/"), "scoring.output=s3://bucket/out")
     assert config.train == ("s3://bucket/*.parquet",)
@@ -142,13 +142,13 @@ def test_urls_are_left_as_they_are(read):
 
 
 def test_scoring_without_an_input_is_refused_with_an_example(read):
-    """Only the commands that need it say so."""
+    """Only by the commands that need it."""
     with pytest.raises(ConfigError, match=r'input is needed .* such as input = "incoming/"'):
         _ = read(LEAST).input
     assert len(read(LEAST, 'scoring.input=["a", "b"]').input) == 2
 
 
-def test_a_configuration_can_be_made_of_plain_data(tmp_path):
-    """As read from anywhere."""
+def test_a_configuration_can_be_built_from_plain_data(tmp_path):
+    """From any source."""
     given = {"detector": {"name": "x"}, "data": {"train": "t", "timestamp": "time"}}
     assert make_config(given, folder=tmp_path).train == (str(tmp_path / "t"),)

@@ -243,5 +243,5 @@ def test_tables_are_cleaned_and_windows_compared(plant, tmp_path):
     assert done.rows == 4 * ROWS
     assert pq.read_table(tmp_path / "to[1]'" / "part-0.parquet").num_rows == 4 * ROWS
     moment = pd.Timestamp("2026-01-04 12:00").value
-    found = similarity.find_similar(config, entity="east", moment=moment, most=3)
+    found = similarity.find_similar(config, entity="east", time=moment, most=3)
     assert len(found.matches) == 3

@@ -1,4 +1,4 @@
-"""What a person is told of an event."""
+"""The description of an event."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from aedetect.events.description import describe_event, plain_number
 
 
 def cause(feature, observed, expected, share=0.3):
-    """One feature's part."""
+    """The cause of one feature."""
     return {"feature": feature, "share": share, "observed": observed, "expected": expected}
 
 
 def limits(feature, low, high):
-    """The range of a feature outside of it."""
+    """The expected range of a feature outside it."""
     return {"feature": feature, "low": low, "high": high}
 
 
@@ -31,24 +31,24 @@ def limits(feature, low, high):
         (3e-9, 1e-9, 2e-9, "w 3e-09, expected 1e-09 to 2e-09"),
     ],
 )
-def test_a_number_is_told_with_its_range(observed, low, high, text):
-    """In digits that show both, and no more."""
+def test_a_number_is_given_with_its_range(observed, low, high, text):
+    """With as many digits as show both, and no more."""
     assert describe_event([cause("w", observed, 1.0)], [limits("w", low, high)], {}) == text
 
 
-def test_a_unit_stands_behind_what_was_observed():
+def test_a_unit_follows_the_observed_value():
     """Once is enough."""
     told = describe_event([cause("w", 3.1, 0.4)], [limits("w", 0.2, 0.6)], {"w": "MB/s"})
     assert told == "w 3.1 MB/s, expected 0.2 to 0.6"
 
 
-def test_a_feature_inside_its_range_is_told_with_one_value():
-    """It is strange only together with others, so a range would mislead."""
+def test_a_feature_inside_its_range_is_given_with_one_value():
+    """It is anomalous only in combination with others, so a range would mislead."""
     assert describe_event([cause("w", 0.43219, 0.51234)], [], {}) == "w 0.432, expected about 0.512"
 
 
-def test_a_category_is_told_with_the_one_expected():
-    """Its limits name it; without any the model was not sure."""
+def test_a_category_is_given_with_the_expected_one():
+    """Its limits name it; without limits the model was not certain."""
     seen = [cause("state=off", 1.0, 0.1)]
     assert (
         describe_event(seen, [limits("state=on", None, None)], {}) == "state was off, expected on"
@@ -59,8 +59,8 @@ def test_a_category_is_told_with_the_one_expected():
     assert told == "state was a value never seen in training, expected on"
 
 
-def test_the_largest_three_are_told():
-    """Unless one is next to nothing; a missing value is called that."""
+def test_the_three_largest_causes_are_described():
+    """Except negligible ones; a missing value is described as missing."""
     causes = [cause(name, 2.0, 1.0, share) for name, share in zip("abcd", (0.5, 0.2, 0.2, 0.1),
                                                                   strict=True)]  # fmt: skip
     assert describe_event(causes, [], {}).split("; ")[2] == "c 2, expected about 1"
@@ -70,7 +70,7 @@ def test_the_largest_three_are_told():
 
 
 def test_plain_numbers():
-    """Three digits, and no exponent where people would not write one."""
+    """Three digits, and an exponent only far from 1."""
     assert [plain_number(x) for x in (0.0, -3.14159, 1013.2, 1e20)] == [
         "0",
         "-3.14",

@@ -1,4 +1,4 @@
-"""Light columns of flagged rows -> events as arrays."""
+"""Columns of flagged rows -> events as arrays."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ RULES = EventRules(10 * NANOSECONDS["min"])
 
 
 def made(tmp_path, first, second=(), rules=RULES):
-    """Events of two days' rows."""
+    """Events of the rows of two days."""
     flag(tmp_path, FIRST, *first)
     flag(tmp_path, SECOND, *second)
     files = list_files(tmp_path, FLAGGED)
     return files, assemble_events(read_flagged_columns(files), rules, detector="pump")
 
 
-def test_events_are_what_is_close(tmp_path):
-    """Ten minutes are, eleven are not; of two entities none is, whatever the order of the rows."""
+def test_close_rows_form_one_event(tmp_path):
+    """A gap of ten minutes joins, eleven do not; rows of two entities never join."""
     rows = [row(0), row(0, "west"), row(10), row(10, "west"), row(21)]
     _, events = made(tmp_path, (), rows)
     assert events.rows.tolist() == [2, 1, 2]
-    assert [events.light.names[code] for code in events.entity] == ["east", "east", "west"]
+    assert [events.flagged.names[code] for code in events.entity] == ["east", "east", "west"]
     assert len(set(events.ids)) == 3
 
 
 def test_the_order_of_rows_in_files_does_not_matter(tmp_path):
-    """Nor the file that they are in."""
+    """Nor does their distribution over files."""
     rows = [row(-5, score=4.0), row(-1), row(0, "west"), row(3, score=9.0)]
     _, whole = made(tmp_path / "a", rows)
     _, parts = made(tmp_path / "b", rows[1::-1], rows[:1:-1])
@@ -50,13 +50,13 @@ def test_an_event_is_as_severe_as_its_worst_row(tmp_path):
     ]
     files, events = made(tmp_path, (), rows)
     assert (events.p_value.tolist(), events.severity.tolist()) == ([0.01], [2])
-    assert events.light.row[events.peak].tolist() == [1]
-    peaks = read_peaks(files, events.light.file[events.peak], events.light.row[events.peak])
+    assert events.flagged.row[events.peak].tolist() == [1]
+    peaks = read_peaks(files, events.flagged.file[events.peak], events.flagged.row[events.peak])
     assert peaks["causes"].to_pylist()[0][0]["observed"] == 5
 
 
-def test_rows_of_a_file_know_their_events(tmp_path):
-    """In the order of the file, with events that began in another one."""
+def test_each_row_of_a_file_has_its_event(tmp_path):
+    """In file order, including events that began in another file."""
     _, events = made(tmp_path, [row(-1, "west")], [row(1, "west"), row(0), row(60)])
     assert events.rows.tolist() == [1, 1, 2]
     assert events.of_rows(1).tolist() == [2, 0, 1]
@@ -64,8 +64,8 @@ def test_rows_of_a_file_know_their_events(tmp_path):
     assert (events.starting_in(0).tolist(), events.starting_in(1).tolist()) == ([2], [0, 1])
 
 
-def test_many_peaks_are_read_by_their_places(tmp_path):
-    """Whatever the order in which they are asked for."""
+def test_many_peaks_are_read_by_position(tmp_path):
+    """In any requested order."""
     rows = [row(20 * number, score=3.0 + number) for number in range(40)]
     files, _ = made(tmp_path, rows[:10], rows[10:])
     file, place = np.array([1, 0, 1, 0], np.int32), np.array([29, 9, 0, 0])
@@ -74,6 +74,6 @@ def test_many_peaks_are_read_by_their_places(tmp_path):
 
 
 def test_no_rows_are_no_events(tmp_path):
-    """Of files without rows, and without files."""
+    """Files without rows, and no files at all."""
     assert len(made(tmp_path, ())[1].ids) == 0
     assert len(assemble_events(read_flagged_columns([]), RULES, detector="pump").ids) == 0

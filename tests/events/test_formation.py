@@ -1,4 +1,4 @@
-"""The second stage: events from flagged files, whatever runs there were before."""
+"""The second stage: events from flagged files, whatever runs came before."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aedetect.output.partitions import EVENTS, FLAGGED
 
 @pytest.fixture
 def output(tmp_path):
-    """Flags around midnight of two units, and a day without any."""
+    """Flags of two units around midnight, and a day without flags."""
     flag(tmp_path, FIRST, row(-100), row(-2), row(-1), row(-3, "west"))
     flag(tmp_path, SECOND, row(0), row(2, score=9.0), row(60))
     flag(tmp_path, THIRD)
@@ -31,7 +31,7 @@ def ids(output, partition):
 
 
 def test_an_event_that_crosses_midnight_is_one(output):
-    """It is written where it starts, and the flagged rows of both days have its name."""
+    """It is written where it starts, and the flagged rows of both days have its id."""
     changes = formed(output)
     assert changes.counts == {"new": 4, "changed": 0, "withdrawn": 0}
     first, second = events(output, FIRST), events(output, SECOND)
@@ -44,7 +44,7 @@ def test_an_event_that_crosses_midnight_is_one(output):
 
 
 def test_nothing_to_do_writes_nothing(output):
-    """Not even the times of files change."""
+    """Not even the modification times of files change."""
     formed(output)
     before = stamps(output)
     assert formed(output).counts == {"new": 0, "changed": 0, "withdrawn": 0}
@@ -66,8 +66,8 @@ def test_days_that_come_one_by_one_give_the_same_files(output, tmp_path):
         assert contents(other / kind) == contents(output / kind)
 
 
-def test_rows_that_come_late_leave_other_events_as_they_are(output):
-    """Names stay, and files whose content is the same are not written."""
+def test_late_rows_leave_other_events_unchanged(output):
+    """Ids stay, and files with the same content are not written."""
     formed(output)
     before, old = stamps(output / EVENTS), events(output, FIRST)
     flag(output, SECOND, row(0), row(2, score=9.0), row(4), row(60))
@@ -82,15 +82,15 @@ def test_rows_that_come_late_leave_other_events_as_they_are(output):
 
 
 def test_a_changed_peak_is_a_changed_event(output):
-    """Even when no moment and no number of rows differs."""
+    """Even when its times and its number of rows are the same."""
     formed(output)
     flag(output, SECOND, row(0), row(2, score=8.0), row(60))
     (changed,) = formed(output).changed
     assert changed.text == "a 8, expected 0.5 to 1.5"
 
 
-def test_a_day_that_leaves_takes_its_events_along(output):
-    """What is left of an event that reached into it stays, under its name."""
+def test_the_events_of_a_withdrawn_day_are_withdrawn(output):
+    """The rest of an event that reached into it keeps its id."""
     formed(output)
     before = {each["event_id"]: each["rows"] for each in events(output, FIRST)}
     changes = formed(output, leaving=[SECOND])
@@ -102,7 +102,7 @@ def test_a_day_that_leaves_takes_its_events_along(output):
 
 
 def test_other_settings_form_other_events(output):
-    """And the first ones again give the first files."""
+    """Restoring the first settings restores the first files."""
     formed(output)
     before = {kind: contents(output / kind) for kind in (EVENTS, FLAGGED)}
     changes = formed(output, bridge="2h")
@@ -111,8 +111,8 @@ def test_other_settings_form_other_events(output):
     assert {kind: contents(output / kind) for kind in (EVENTS, FLAGGED)} == before
 
 
-def test_quiet_events_are_written_with_the_reason(output):
-    """None is lost, and who reads them sees why they were not reported."""
+def test_suppressed_events_are_written_with_the_reason(output):
+    """None is lost, and readers see why it was not reported."""
     formed(output, min_duration="3min", cool_down="1h")
     found = events(output, FIRST) + events(output, SECOND)
     reasons = {each["rows"]: each["suppressed"] for each in found}
@@ -121,8 +121,8 @@ def test_quiet_events_are_written_with_the_reason(output):
     assert events(output, SECOND)[0]["suppressed"] == "within 1h of an event before"
 
 
-def test_units_are_part_of_the_sentence(output):
-    """And a new one is written into those that exist."""
+def test_units_are_part_of_the_description(output):
+    """A new unit is also written into existing events."""
     formed(output)
     assert formed(output, units={"a": "bar"}).counts["changed"] == 4
     assert events(output, FIRST)[1]["text"] == "a 3 bar, expected 0.5 to 1.5"
@@ -130,7 +130,7 @@ def test_units_are_part_of_the_sentence(output):
 
 @pytest.mark.parametrize("lost", [FIRST, SECOND, THIRD])
 def test_events_that_were_deleted_come_back(output, lost):
-    """Without anything being scored."""
+    """Without scoring."""
     formed(output)
     before = contents(output)
     lost.path(output, EVENTS).unlink()
@@ -139,8 +139,8 @@ def test_events_that_were_deleted_come_back(output, lost):
 
 
 @pytest.mark.parametrize("done", range(5))
-def test_a_run_that_was_cut_short_is_completed(output, tmp_path, monkeypatch, done):
-    """After any of the files it puts in place."""
+def test_an_interrupted_run_is_completed(output, tmp_path, monkeypatch, done):
+    """After any of the files that it publishes."""
     from aedetect.events import formation
 
     whole = tmp_path / "whole"
@@ -166,8 +166,8 @@ def test_a_run_that_was_cut_short_is_completed(output, tmp_path, monkeypatch, do
         assert contents(output / kind) == contents(whole / kind)
 
 
-def test_moments_with_a_zone_keep_it(tmp_path):
-    """The name of an event is that of the moment, wherever its clock hangs."""
+def test_timestamps_keep_their_zone(tmp_path):
+    """The id of an event does not depend on the time zone."""
     flag(tmp_path, FIRST, row(-2), zone="Europe/Berlin")
     formed(tmp_path)
     (event,) = events(tmp_path, FIRST)
@@ -178,14 +178,14 @@ def test_moments_with_a_zone_keep_it(tmp_path):
 
 
 def test_flags_without_an_entity_are_one_series(tmp_path):
-    """As rows are."""
+    """Rows without an entity are one series too."""
     flag(tmp_path, FIRST, row(-3, None), row(-2, None))
     formed(tmp_path)
     assert [(each["entity"], each["rows"]) for each in events(tmp_path, FIRST)] == [(None, 2)]
 
 
 def test_a_foreign_file_is_refused(output):
-    """What was not written by aedetect is not replaced."""
+    """A file that aedetect did not write is not replaced."""
     THIRD.path(output, FLAGGED).write_bytes(b"a,b")
     with pytest.raises(OutputError, match="was not written by aedetect"):
         formed(output)

@@ -1,4 +1,4 @@
-"""What people said of events is kept, and changes what is learnt from."""
+"""Labels of events are stored, and change the training data."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ LABEL = Label(
 )
 
 
-def test_nobody_said_anything(tmp_path):
+def test_no_labels(tmp_path):
     """Without a table there are no labels."""
     assert read_labels(tmp_path) == ()
 
 
 def test_labels_are_kept_in_the_order_of_time(tmp_path):
-    """What is written is read, the earliest event first."""
+    """They are read as written, the earliest event first."""
     earlier = dataclasses.replace(LABEL, event_id="b2", entity=None, start=1, note=None)
     write_labels(tmp_path, [LABEL, earlier])
     assert read_labels(tmp_path) == (earlier, LABEL)
@@ -41,13 +41,13 @@ def test_labels_are_kept_in_the_order_of_time(tmp_path):
 
 
 def label(plant, events, opinion=FALSE_ALARM):
-    """Say something of events."""
+    """Label events."""
     label_events(plant.output, events, opinion=opinion, note=None, now="2026-02-01")
     return {each.event_id: each for each in read_labels(plant.output)}
 
 
-def test_a_label_knows_where_its_event_lies(plant):
-    """Entity and both ends, and how much before it the rows are judged from."""
+def test_a_label_records_the_interval_of_its_event(plant):
+    """Entity, start, end, and how much context before the start contributes to its scores."""
     summary = plant.score()
     assert summary.flagged
     event = next(as_events(read_event_table(plant.output)))
@@ -58,8 +58,8 @@ def test_a_label_knows_where_its_event_lies(plant):
     assert said.context > 0
 
 
-def test_a_second_opinion_replaces_the_first(plant):
-    """One event has one label, the last, and others keep theirs."""
+def test_a_second_label_replaces_the_first(plant):
+    """An event has one label, the last; other events keep theirs."""
     plant.score()
     first, second = read_event_table(plant.output, suppressed=True)["event_id"].to_pylist()[:2]
     label(plant, [first, second])
@@ -70,13 +70,13 @@ def test_a_second_opinion_replaces_the_first(plant):
 
 
 def test_unknown_events_are_refused(plant):
-    """Nothing is kept then, not even of known ones."""
+    """Then nothing is stored, not even for known events."""
     plant.score()
     known = read_event_table(plant.output, suppressed=True)["event_id"].to_pylist()[0]
     with pytest.raises(OutputError, match=r"there is no nowhere: aedetect flags shows the ids"):
         label(plant, [known, "nowhere"])
     assert read_labels(plant.output) == ()
-    with pytest.raises(OutputError, match="nothing was said of nowhere"):
+    with pytest.raises(OutputError, match="must have a label to be removed, but nowhere has none"):
         forget_labels(plant.output, ["nowhere"])
 
 
@@ -100,8 +100,8 @@ for event in events[1::2]:
 """
 
 
-def test_labels_by_several_at_once_are_all_kept(plant):
-    """Each reads, changes and writes the table while no other does."""
+def test_concurrent_labels_are_all_kept(plant):
+    """Each process reads, changes and writes the table under a lock."""
     flags = plant.incoming / "flags.parquet"
     rows = pd.concat(
         table(f"2026-02-{day:02}").assign(cpu=lambda r: r["cpu"].where(r.index % 60 > 3, 500.0))

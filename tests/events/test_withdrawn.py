@@ -1,4 +1,4 @@
-"""The record of events that are no more."""
+"""The record of withdrawn events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aedetect.timestamps import parse_instant
 
 @pytest.fixture
 def output(tmp_path):
-    """An event that was, and one that is."""
+    """One withdrawn event, and one that exists."""
     flag(tmp_path, FIRST, row(-60), row(-1))
     flag(tmp_path, SECOND, row(30))
     formed(tmp_path)
@@ -21,16 +21,16 @@ def output(tmp_path):
     return tmp_path
 
 
-def test_an_event_that_vanished_stays_visible(output):
-    """As it was; spans limit what is read."""
+def test_a_withdrawn_event_stays_in_the_record(output):
+    """Unchanged; a span limits what is read."""
     gone = read_withdrawn(output)
     assert gone["start"].to_pylist()[0].isoformat().startswith("2026-02-01T23:00")
     assert gone["text"].to_pylist() == ["a 3, expected 0.5 to 1.5"]
     assert read_withdrawn(output, since=parse_instant("2026-02-02")).num_rows == 0
 
 
-def test_one_that_reappears_is_not_gone(output):
-    """Under its old name; others stay in the record."""
+def test_an_event_that_reappears_leaves_the_record(output):
+    """With its old id; others stay in the record."""
     flag(output, SECOND)
     formed(output)
     assert read_withdrawn(output).num_rows == 2
@@ -39,8 +39,8 @@ def test_one_that_reappears_is_not_gone(output):
     assert read_withdrawn(output)["start"].to_pylist()[0].isoformat().startswith("2026-02-02T00:30")
 
 
-def test_nothing_new_leaves_the_record_alone(output):
-    """It is not written again."""
+def test_an_unchanged_record_is_not_written(output):
+    """The file is not replaced."""
     (path,) = (output / "withdrawn").iterdir()
     before = path.stat().st_mtime_ns
     flag(output, SECOND, row(30), row(31))

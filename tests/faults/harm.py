@@ -1,4 +1,4 @@
-"""What is done to runs here: kills, locks, full disks; and how to see what is left."""
+"""Faults for the tests: kills, locks, full disks; and functions to inspect the output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from plant import contents
 
-OWN = ("withdrawn", "runs", ".cache")  # of the output: what tells of runs, and may be lost
+OWN = ("withdrawn", "runs", ".cache")  # of the output: records of runs, which may be lost
 
 # Forked from a process that has imported everything, so that a run starts at once.
 FORKS = multiprocessing.get_context("forkserver")
@@ -31,7 +31,7 @@ def pure(output: Path) -> dict[str, bytes]:
 
 
 def start(target: Callable[..., None], *arguments: object) -> multiprocessing.Process:
-    """Start a function of this module in a process of its own."""
+    """Start a function of this module in its own process."""
     process = FORKS.Process(target=target, args=arguments, daemon=True)
     process.start()
     return process
@@ -45,11 +45,11 @@ def kill_after(process: multiprocessing.Process, seconds: float) -> None:
 
 
 def load() -> None:
-    """Do nothing: all is loaded by now."""
+    """Do nothing: everything is loaded on import."""
 
 
 def score(config: Path, output: str) -> None:
-    """Score what is new into an output."""
+    """Score new input into an output."""
     from aedetect.config import read_config
     from aedetect.jobs import scoring
 
@@ -57,7 +57,7 @@ def score(config: Path, output: str) -> None:
 
 
 def score_all(config: Path, output: str) -> None:
-    """Score everything anew into an output."""
+    """Score everything again into an output."""
     from aedetect.config import read_config
     from aedetect.jobs import scoring
 
@@ -65,7 +65,7 @@ def score_all(config: Path, output: str) -> None:
 
 
 def score_with_few_handles(config: Path, output: str) -> None:
-    """Score where no more than 128 files may be open."""
+    """Score with at most 128 open files."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
     score(config, output)
 
@@ -79,8 +79,8 @@ def train(config: Path) -> None:
 
 
 def keep_replacing(place: Path, others: list[Path]) -> None:
-    """Put one content after the other in the place of a file, until killed."""
-    new = place.with_name("new")  # no Parquet file to who lists them
+    """Replace a file by one content after the other, until killed."""
+    new = place.with_name("new")  # not listed as a Parquet file
     while True:
         for other in others:
             new.write_bytes(other.read_bytes())
@@ -89,7 +89,7 @@ def keep_replacing(place: Path, others: list[Path]) -> None:
 
 
 def hold(database: Path, seconds: float, mark: Path) -> None:
-    """Keep a SQLite database to oneself; the mark appears when it is."""
+    """Hold an exclusive lock on a SQLite database; the mark appears when it is held."""
     with closing(sqlite3.connect(database, timeout=30)) as connection:
         connection.execute("BEGIN EXCLUSIVE")
         mark.touch()
@@ -98,7 +98,7 @@ def hold(database: Path, seconds: float, mark: Path) -> None:
 
 @contextmanager
 def held(database: Path, *, seconds: float) -> Iterator[None]:
-    """Let another process hold a SQLite database for so long, or until the body is through."""
+    """Let another process lock a SQLite database for some seconds, or until the body ends."""
     mark = database.with_suffix(".held")
     other = start(hold, database, seconds, mark)
     while not mark.exists():
@@ -112,7 +112,7 @@ def held(database: Path, *, seconds: float) -> Iterator[None]:
 
 @contextmanager
 def disk(folder: Path, *, size: str) -> Iterator[None]:
-    """Mount a small file system; raises PermissionError when this user may not."""
+    """Mount a small file system; raises PermissionError if not permitted."""
     folder.mkdir(exist_ok=True)
     _mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder))
     try:
@@ -123,7 +123,7 @@ def disk(folder: Path, *, size: str) -> Iterator[None]:
 
 @contextmanager
 def full(folder: Path, *, leaving: int = 0) -> Iterator[None]:
-    """Fill the disk that a folder is on, but for so many bytes."""
+    """Fill the disk of a folder, except for some bytes."""
     filler = folder / "filler.bin"
     with filler.open("wb", buffering=0) as stream:
         try:
@@ -139,7 +139,7 @@ def full(folder: Path, *, leaving: int = 0) -> Iterator[None]:
 
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
-    """Let nothing below a folder be written; for root, whom no permission bits bind, by a mount."""
+    """Make a folder read-only; for root, who ignores permission bits, by a mount."""
     if os.geteuid():
         paths = [folder, *(path for path in folder.rglob("*") if path.is_dir())]
         for path in paths:

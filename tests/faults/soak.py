@@ -20,7 +20,7 @@ from pathlib import Path
 import duckdb
 import harm
 import pyarrow.parquet as pq
-from plant import DAYS, Plant, settings, strange_table, table, write, write_config
+from plant import DAYS, Plant, faulty_table, settings, table, write, write_config
 
 from aedetect import registry
 from aedetect.config import make_config
@@ -28,27 +28,27 @@ from aedetect.jobs import training
 
 SEED = 20260103
 MEGABYTES = 1500  # of all processes of `aedetect score`, its Prefect server included
-PATIENCE = 60  # seconds after which a registry that is away is given up
+PATIENCE = 60  # seconds after which waiting for a registry ends
 BIG_FEATURES = 8
 
 
 @dataclass(frozen=True)
 class Done:
-    """What a command took, and what it said last on stderr."""
+    """The cost of a command, and its last line on stderr."""
 
     code: int
     seconds: float
-    megabytes: float  # most at once, of the process and its children
+    megabytes: float  # peak of the process and its children
     said: str
 
 
 def command(folder: Path, *words: str) -> list[str]:
-    """Write a command of aedetect about the configuration of a folder."""
+    """Return a command line of aedetect for the configuration of a folder."""
     return [sys.executable, "-m", "aedetect", words[0], str(folder / "plant.toml"), *words[1:]]
 
 
 def run(words: Sequence[str]) -> Done:
-    """Run a command, and look at its memory ten times a second."""
+    """Run a command, and sample its memory ten times a second."""
     begin, most = time.monotonic(), 0.0
     with tempfile.TemporaryFile("w+") as said:
         with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=said) as process:
@@ -69,7 +69,7 @@ def lines_of(words: Sequence[str]) -> list[str]:
 
 
 def killed(words: Sequence[str], *, lines: int, seconds: float) -> None:
-    """Run a command, and kill it so many seconds after it has logged so many lines."""
+    """Run a command, and kill it some seconds after it has logged some lines."""
     with subprocess.Popen(
         words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -81,7 +81,7 @@ def killed(words: Sequence[str], *, lines: int, seconds: float) -> None:
 
 
 def family(pid: int) -> list[int]:
-    """Return a process and all below it."""
+    """Return a process and its descendants."""
     found = [pid]
     for each in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
@@ -108,17 +108,17 @@ def check(kept: bool, promise: str) -> None:  # noqa: FBT001 - reads as a senten
         raise SystemExit(f"BROKEN: {promise}")
 
 
-def tell(text: str) -> None:
+def report(text: str) -> None:
     """Print a line at once."""
     print(text, flush=True)  # noqa: T201 - the report
 
 
 def prepared(folder: Path) -> Plant:
-    """Train a detector and let three days arrive."""
+    """Train a detector and write three days of input."""
     write(table("2026-01-01", days=2), folder / "train.parquet")
     training.run_training(make_config(settings(), folder=folder))
     for day in DAYS:
-        rows = strange_table(day) if day == DAYS[1] else table(day)
+        rows = faulty_table(day) if day == DAYS[1] else table(day)
         write(rows, folder / "incoming" / f"{day}.parquet")
     plant = Plant(folder=folder, uri=f"sqlite:///{folder}/mlruns/mlflow.db")
     plant.written(partition="hour")
@@ -126,14 +126,14 @@ def prepared(folder: Path) -> Plant:
 
 
 def kills(plant: Plant, *, count: int) -> None:
-    """Kill `aedetect score` at random moments; the next run must give what an undisturbed one does.
+    """Kill `aedetect score` at random times; the next run must equal an undisturbed one.
 
     Every other run scores anew, over what is there, and begins from a day that was corrected.
     """
     output, corrected = plant.output, plant.incoming / "2026-01-03.parquet"
     most = len(lines_of(command(plant.folder, "score")))
     wanted, kept = harm.pure(output), Path(shutil.copy(corrected, plant.folder / "kept"))
-    moments = random.Random(SEED)  # noqa: S311 - not a secret
+    times = random.Random(SEED)  # noqa: S311 - not a secret
     cut, begin = 0, time.monotonic()
     for number in range(count):
         if number % 2:
@@ -143,7 +143,7 @@ def kills(plant: Plant, *, count: int) -> None:
         else:
             shutil.rmtree(output)
         everything = ["--all"] if number % 4 == 1 else []
-        lines, seconds = moments.randint(0, most), moments.uniform(0, 0.1)
+        lines, seconds = times.randint(0, most), times.uniform(0, 0.1)
         seconds = seconds if lines else 100 * seconds  # before the first line much is loaded
         killed(command(plant.folder, "score", *everything), lines=lines, seconds=seconds)
         for path in output.glob("[!.]*/**/*.parquet"):
@@ -153,21 +153,21 @@ def kills(plant: Plant, *, count: int) -> None:
         check(harm.pure(output) == wanted, f"kill {number} after {lines} lines: equal bytes")
         check(not (output / ".aside").exists(), f"kill {number}: nothing is left behind")
         if number % 10 == 9:
-            tell(f"  {number + 1} kills, {cut} before the end")
+            report(f"  {number + 1} kills, {cut} before the end")
     took = time.monotonic() - begin
-    tell(f"kills of aedetect score: {count}, {cut} before the end; equal bytes; {took:.0f} s")
+    report(f"kills of aedetect score: {count}, {cut} before the end; equal bytes; {took:.0f} s")
 
 
 def training_kills(plant: Plant, *, count: int) -> None:
-    """Kill `aedetect train` as it registers; the champion is whole, and the next training works."""
+    """Kill `aedetect train` as it registers; the champion is intact, the next training works."""
     config = make_config(plant.given(), folder=plant.folder)
     words = command(plant.folder, "train", "--set", "training.epochs=1")
     most = len(lines_of(words))
     before = len(registry.list_versions(tracking_uri=config.tracking_uri))
-    moments = random.Random(SEED)  # noqa: S311 - not a secret
+    times = random.Random(SEED)  # noqa: S311 - not a secret
     for _ in range(count):
         # The registration comes after the last line but one, and takes about a second.
-        killed(words, lines=most - moments.randint(1, 2), seconds=moments.uniform(0, 2))
+        killed(words, lines=most - times.randint(1, 2), seconds=times.uniform(0, 2))
         champion = registry.find_version("plant", tracking_uri=config.tracking_uri)
         check(champion.version == 1, "the champion stays")
         for version in registry.list_versions(tracking_uri=config.tracking_uri):
@@ -175,11 +175,11 @@ def training_kills(plant: Plant, *, count: int) -> None:
     after = len(registry.list_versions(tracking_uri=config.tracking_uri))
     done = run(words)
     check(done.code == 0, f"a training after kills succeeds: {done.said}")
-    tell(f"kills of aedetect train: {count}, {after - before} of them after the registration")
+    report(f"kills of aedetect train: {count}, {after - before} of them after the registration")
 
 
 def many_files(plant: Plant, *, count: int) -> None:
-    """Score so many small files, and then look at them again."""
+    """Score many small files, then score again without changes."""
     rows = table("2026-03-01", days=10).sort_values(["time", "unit"])
     each = -(-len(rows) // count)
     folder = plant.folder / "many"
@@ -191,14 +191,14 @@ def many_files(plant: Plant, *, count: int) -> None:
     words += ["--set", "scoring.output=many-out", "--set", "scoring.partition=day"]
     first, second = run(words), run(words)
     check(first.code == second.code == 0, f"{count} files are scored: {first.said}")
-    tell(
+    report(
         f"files: {count}; scored in {first.seconds:.0f} s and {first.megabytes:.0f} MB, "
         f"looked at again in {second.seconds:.0f} s"
     )
 
 
 def big_file(folder: Path, *, rows: int, entities: int, by_time: bool) -> None:
-    """Write a file of so many rows, a minute apart, in bounded memory."""
+    """Write a file of many rows, one minute apart, in bounded memory."""
     minutes = rows // entities
     entity, minute = (
         (f"i % {entities}", f"i // {entities}")
@@ -219,7 +219,7 @@ def big_file(folder: Path, *, rows: int, entities: int, by_time: bool) -> None:
 
 
 def big_files(folder: Path, *, rows: int) -> None:
-    """Score one file of so many rows in several shapes, each in less than 1.5 GB."""
+    """Score one file of many rows in several layouts, each in less than 1.5 GB."""
     folder.mkdir()
     big_file(folder / "train", rows=200_000, entities=40, by_time=False)
     given = settings(
@@ -243,14 +243,14 @@ def big_files(folder: Path, *, rows: int) -> None:
         written = sum(pq.read_metadata(p).num_rows for p in (output / "scores").rglob("*.parquet"))
         check(done.code == 0, f"{name} is scored: {done.said}")
         check(written == rows, f"every row of {name} has its verdict")
-        tell(f"{rows:,} rows, {name}: {done.megabytes:.0f} MB, {done.seconds:.0f} s")
+        report(f"{rows:,} rows, {name}: {done.megabytes:.0f} MB, {done.seconds:.0f} s")
         check(done.megabytes < MEGABYTES, f"{name} takes less than {MEGABYTES} MB")
         shutil.rmtree(source)
         shutil.rmtree(output)
 
 
 def locks(plant: Plant) -> None:
-    """Hold the databases of MLflow and Prefect for a while, and for longer."""
+    """Lock the databases of MLflow and Prefect for a short and a long time."""
     words = command(plant.folder, "score", "--all")
     usual = run(words)
     check(usual.code == 0, f"a run without locks succeeds: {usual.said}")
@@ -262,20 +262,20 @@ def locks(plant: Plant) -> None:
         with harm.held(database, seconds=8):
             done = run(words)
         check(done.code == 0, f"a lock of 8 s on the database of {name} is waited for: {done.said}")
-        tell(f"database of {name} held for 8 s: {done.seconds:.0f} s, else {usual.seconds:.0f} s")
+        report(f"database of {name} held for 8 s: {done.seconds:.0f} s, else {usual.seconds:.0f} s")
     with harm.held(databases["Prefect"], seconds=600):
         done = run(words)
     check(done.code == 1 and "Prefect server" in done.said, f"the server is named: {done.said}")
-    tell(f"database of Prefect held for longer: {done.seconds:.0f} s, then {done.said}")
+    report(f"database of Prefect held for longer: {done.seconds:.0f} s, then {done.said}")
     with harm.held(databases["MLflow"], seconds=600):
         done = run(words)
     check(done.code == 1 and "mlflow.db" in done.said, f"the database is named: {done.said}")
     check(done.seconds < usual.seconds + PATIENCE, "a registry that is away is given up in time")
-    tell(f"database of MLflow held for longer: {done.seconds:.0f} s, then {done.said}")
+    report(f"database of MLflow held for longer: {done.seconds:.0f} s, then {done.said}")
 
 
 def main() -> None:
-    """Go through the parts."""
+    """Run the parts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50, help="of aedetect score")
     parser.add_argument("--training-kills", type=int, default=10, help="of aedetect train")

@@ -1,4 +1,4 @@
-"""Input that is odd in time or number, or changes under the reader."""
+"""Input with unusual times, many files, or changes while it is read."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from plant import DAYS, table, write
 
 from aedetect.output.partitions import Span
 
-NAMES = [f"replaced-{number}" for number in range(6)]  # by chance one or two may go well
+NAMES = [f"replaced-{number}" for number in range(6)]  # one or two may succeed by chance
 LONG_AGO, FAR_AHEAD = 1_000_000_000, 7_258_118_400_000_000_000  # ns: 1970, 2200
 
 
 @pytest.mark.parametrize("moment", [LONG_AGO, FAR_AHEAD], ids=["1970", "2200"])
-def test_times_of_files_decide_nothing(plant, moment):
+def test_modification_times_do_not_matter(plant, moment):
     """Files from the past or the future are scored once, and again when their content changes.
 
     The correction has the size and the time of modification of what it replaces.
@@ -38,8 +38,8 @@ def test_times_of_files_decide_nothing(plant, moment):
     assert harm.pure(plant.output) == harm.pure(plant.folder / "afresh")
 
 
-def test_files_replaced_while_they_are_read_are_scored_in_the_end(plant):
-    """Whatever was read meanwhile, a run that nothing disturbs gives what a first run gives."""
+def test_files_replaced_while_they_are_read_are_scored_eventually(plant):
+    """Whatever was read meanwhile, an undisturbed run equals a first run."""
     path = plant.incoming / "2026-01-03.parquet"
     final = plant.folder / "final"
     shutil.copy(path, final)
@@ -60,7 +60,7 @@ def test_files_replaced_while_they_are_read_are_scored_in_the_end(plant):
 
 
 def test_many_small_files_need_few_handles(plant):
-    """Two days in 300 files are scored where 128 files may be open, as from one file a day."""
+    """Two days in 300 files are scored with 128 open files, as from one file per day."""
     for day in DAYS:
         (plant.incoming / f"{day}.parquet").unlink()
     rows = table(DAYS[0], days=2).sort_values(["time", "unit"])

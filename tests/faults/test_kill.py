@@ -1,4 +1,4 @@
-"""A run that is killed at any moment leaves whole files, and the next run completes the work."""
+"""A run killed at any time leaves complete files, and the next run completes the work."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def hourly(tmp_path_factory, trained, arrived):
     shutil.copytree(arrived, folder / "incoming")
     plant = Plant(folder=folder, uri=trained.uri)
     config = plant.written(partition="hour")
-    harm.start(harm.load).join()  # what the others are forked from
+    harm.start(harm.load).join()  # the process that the others are forked from
     begin = time.monotonic()
     process = harm.start(harm.score, config, "output")
     process.join()
@@ -40,13 +40,13 @@ def hourly(tmp_path_factory, trained, arrived):
 
 
 def test_killed_run_is_completed_by_the_next(hourly):
-    """SIGKILL at seeded moments: what is there is whole, and a rerun equals an undisturbed run."""
+    """SIGKILL at seeded times: what is there is whole, and a rerun equals an undisturbed run."""
     plant, config, seconds = hourly
-    moments = random.Random(SEED)  # noqa: S311 - not a secret
+    times = random.Random(SEED)  # noqa: S311 - not a secret
     cut_short = 0
     for number in range(KILLS):
         name = f"killed-{number}"
-        harm.kill_after(harm.start(harm.score, config, name), moments.uniform(0, seconds))
+        harm.kill_after(harm.start(harm.score, config, name), times.uniform(0, seconds))
         output = plant.folder / name
         for path in output.glob("[!.]*/**/*.parquet"):
             pq.read_table(path)
@@ -54,11 +54,11 @@ def test_killed_run_is_completed_by_the_next(hourly):
         plant.score(partition="hour", output=name)
         assert harm.pure(output) == harm.pure(plant.output)
         assert not (output / ".aside").exists()
-    assert cut_short, "at least one of the moments must lie within the run"
+    assert cut_short, "at least one of the times must lie within the run"
 
 
-def test_run_killed_while_it_scores_anew_is_completed(hourly):
-    """Old and new files are both whole, whichever were replaced."""
+def test_run_killed_while_it_scores_again_is_completed(hourly):
+    """Old and new files are complete, whichever were replaced."""
     plant, config, seconds = hourly
     shutil.copytree(plant.output, plant.folder / "corrected")
     copied = Path(shutil.copytree(plant.incoming, plant.folder / "kept"))
@@ -111,7 +111,7 @@ def test_killed_command_is_completed_by_the_next(hourly):
 
 
 def test_run_killed_while_it_forms_events_is_completed(hourly):
-    """With every partition scored, and some of the files of events in place."""
+    """With every partition scored, and some event files written."""
     plant, config, _ = hourly
     process = harm.start(harm.score, config, "forming")
     events = plant.folder / "forming" / "events"
@@ -125,7 +125,7 @@ def test_run_killed_while_it_forms_events_is_completed(hourly):
 
 
 def test_killed_training_leaves_no_broken_champion(trained, arrived, tmp_path):
-    """After SIGKILL a detector is there as a whole or not at all, and the next training works."""
+    """After SIGKILL a detector is complete or absent, and the next training works."""
     shutil.copy(trained.folder / "train.parquet", tmp_path)
     shutil.copytree(arrived, tmp_path / "incoming")
     path = write_config(tmp_path / "plant.toml", settings(training={"epochs": 1}))
@@ -134,9 +134,9 @@ def test_killed_training_leaves_no_broken_champion(trained, arrived, tmp_path):
     harm.start(harm.train, path).join()
     seconds = time.monotonic() - begin
     shutil.rmtree(tmp_path / "mlruns")
-    moments = random.Random(SEED)  # noqa: S311 - not a secret
+    times = random.Random(SEED)  # noqa: S311 - not a secret
     for _ in range(2):
-        harm.kill_after(harm.start(harm.train, path), moments.uniform(seconds / 2, seconds))
+        harm.kill_after(harm.start(harm.train, path), times.uniform(seconds / 2, seconds))
         try:
             registry.fetch_version(
                 registry.find_version("plant", tracking_uri=config.tracking_uri),

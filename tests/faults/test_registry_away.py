@@ -1,4 +1,4 @@
-"""A registry that is locked or away for a while is waited for; for longer, it is named."""
+"""A run waits for a registry that is unavailable for a short time, else it names it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from aedetect.jobs import training
 
 @pytest.fixture
 def registered(plant):
-    """A plant with a registry of its own, which may be locked."""
+    """A plant with its own registry, which may be locked."""
     shutil.copytree(
         f"{plant.uri.removeprefix('sqlite:///').rpartition('/')[0]}", plant.folder / "r"
     )

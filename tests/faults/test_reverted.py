@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from plant import DAYS, Plant, pure, settings, strange_table, table, write
+from plant import DAYS, Plant, faulty_table, pure, settings, table, write
 
 from aedetect.config import make_config
 from aedetect.jobs import reflagging, training
@@ -29,7 +29,7 @@ class Killed(BaseException):
 
 @dataclass
 class Changes:
-    """Counts what is put in place in an output, or taken away; ends the run after so many."""
+    """Count renames and removals in an output; end the run after a number of them."""
 
     output: Path
     left: int
@@ -63,11 +63,11 @@ def crossing(day, *, start):
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
-    """Two days with an event over midnight, scored, with a second calibration at hand."""
+    """Two scored days with an event over midnight, and a second calibration."""
     folder = tmp_path_factory.mktemp("reverted")
     write(table("2026-01-01", days=2), folder / "train.parquet")
     write(crossing(DAYS[0], start=1400), folder / "incoming" / "0.parquet")
-    rows = strange_table(DAYS[1])
+    rows = faulty_table(DAYS[1])
     rows.loc[rows.index[:5], "cpu"] = 500.0
     write(rows, folder / "incoming" / "1.parquet")
     config = make_config(settings(), folder=folder)
@@ -79,7 +79,7 @@ def base(tmp_path_factory):
 
 @pytest.fixture
 def plant(base, tmp_path):
-    """A copy of them that a test may change."""
+    """A copy that a test may change."""
     for name in ("incoming", "output"):
         shutil.copytree(base.folder / name, tmp_path / name)
     return Plant(folder=tmp_path, uri=base.uri)
@@ -92,7 +92,7 @@ def corrected(plant):
 
 
 def shifted(plant):
-    """The fault of the first day begins later, under an event of another name."""
+    """The fault of the first day begins later, as an event with another id."""
     write(crossing(DAYS[0], start=1410), plant.incoming / "0.parquet")
     plant.score()
 
@@ -113,14 +113,14 @@ def emptied(plant):
 
 
 def added(plant):
-    """A third day comes, and late rows of the first one."""
+    """A third day arrives, and late rows of the first one."""
     write(table(DAYS[2]), plant.incoming / "2.parquet")
     write(crossing(DAYS[0], start=1430).assign(unit="north"), plant.incoming / "late.parquet")
     plant.score()
 
 
 def other_rules(plant):
-    """Events end otherwise."""
+    """Event settings change."""
     plant.score(events={"min_duration": "20min", "cool_down": "1h"})
 
 
@@ -129,7 +129,7 @@ CAUSES = [corrected, shifted, deleted, emptied, added, other_rules]
 
 @pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.__name__)
 def test_what_was_reverted_leaves_no_trace(base, tmp_path, cause, monkeypatch):
-    """Whichever rename or removal was the last of the run that was killed."""
+    """Whichever rename or removal was the last before the kill."""
     clean, kills = pure(base.output), 0
     while True:
         folder = tmp_path / str(kills)
@@ -169,7 +169,7 @@ def recalibrated(base, tmp_path_factory):
 
 
 def reflag(plant):
-    """Apply the lower threshold to what is scored."""
+    """Apply the lower threshold to existing scores."""
     return reflagging.run_reflagging(plant.config())
 
 

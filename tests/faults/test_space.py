@@ -1,4 +1,4 @@
-"""A disk that is full, or that may not be written: a clear error, and old files whole."""
+"""A disk that is full or not writable: a clear error, and old files intact."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from aedetect.jobs import dataset
 
 @pytest.fixture
 def small_disk(plant):
-    """The output on a disk of 4 MB of its own."""
+    """The output on its own disk of 4 MB."""
     try:
         with harm.disk(plant.output, size="4m"):
             yield
@@ -32,8 +32,8 @@ def corrected(plant):
     write(rows, plant.incoming / "2026-01-03.parquet")
 
 
-def test_full_disk_leaves_old_files_whole_and_the_next_run_completes(plant, small_disk):
-    """What was written stays byte for byte; with space again, all is as if nothing had been."""
+def test_full_disk_leaves_old_files_intact_and_the_next_run_completes(plant, small_disk):
+    """Old files are unchanged; with space again, the result is that of an undisturbed run."""
     plant.score()
     before = harm.pure(plant.output)
     corrected(plant)
@@ -49,8 +49,8 @@ def test_full_disk_leaves_old_files_whole_and_the_next_run_completes(plant, smal
     assert not (plant.output / ".aside").exists()
 
 
-def test_read_only_output_stays_as_it_is_and_the_next_run_completes(plant):
-    """The message names the folder; with access again, all is as if nothing had been."""
+def test_read_only_output_does_not_change_and_the_next_run_completes(plant):
+    """The message names the folder; with access again, the result is that of an undisturbed run."""
     plant.score()
     before = harm.pure(plant.output)
     corrected(plant)
@@ -68,7 +68,7 @@ def test_read_only_output_stays_as_it_is_and_the_next_run_completes(plant):
     assert harm.pure(plant.output) == harm.pure(plant.folder / "afresh") != before
 
 
-def test_command_says_it_in_one_message(plant, small_disk):
+def test_command_reports_it_in_one_message(plant, small_disk):
     """`aedetect score` on a full disk: exit code 1, the path and the remedy, no traceback."""
     command = [sys.executable, "-m", "aedetect", "score", str(plant.written())]
     with harm.full(plant.output):
@@ -80,7 +80,7 @@ def test_command_says_it_in_one_message(plant, small_disk):
     assert "Traceback" not in done.stderr
 
 
-def test_training_needs_room_before_it_begins_to_write(plant, small_disk, learnt):
+def test_training_reserves_space_before_it_writes(plant, small_disk, learnt):
     """A mapped file that outgrows the disk would end the process with SIGBUS; an error comes first.
 
     As a sparse file it would fit: what is free takes its first and its last page.
@@ -96,7 +96,7 @@ def test_training_needs_room_before_it_begins_to_write(plant, small_disk, learnt
 
 
 def test_disk_without_room_for_ordering_is_named(plant, small_disk):
-    """Rows beyond memory are ordered on disk; when that is full, it is not the rows' fault."""
+    """Rows beyond memory are sorted on disk; when it is full, the error names the disk."""
     path = plant.folder / "many.parquet"
     table("2026-01-03", days=200).to_parquet(path, index=False, row_group_size=20_000)
     source = find_files([str(path)], timestamp="time")

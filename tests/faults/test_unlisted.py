@@ -1,4 +1,4 @@
-"""What cannot be seen is not gone: verdicts and events of a hidden folder stay, with a warning."""
+"""A folder that cannot be listed is not gone: its verdicts and events stay, with a warning."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from plant import DAYS, contents, table, write
 
 @pytest.fixture
 def plant(plant):
-    """The plant, with the second day in a folder of its own; scored."""
+    """The plant, scored, with the second day in a subfolder."""
     (plant.incoming / "sub").mkdir()
     (plant.incoming / f"{DAYS[1]}.parquet").rename(plant.incoming / "sub" / "d.parquet")
     assert plant.score().partitions == 3
@@ -18,7 +18,7 @@ def plant(plant):
 
 
 def close(plant, monkeypatch):
-    """Let nobody list it, as for those who are not root."""
+    """Make the folder unreadable, as for users other than root."""
     closed, real = str(plant.incoming / "sub"), os.scandir
 
     def scandir(path="."):
@@ -30,7 +30,7 @@ def close(plant, monkeypatch):
 
 
 def fail(plant, monkeypatch):
-    """Let the disk fail while it is listed."""
+    """Make the disk fail while the folder is listed."""
     closed, real = str(plant.incoming / "sub"), os.scandir
 
     def scandir(path="."):
@@ -42,19 +42,19 @@ def fail(plant, monkeypatch):
 
 
 def unmount(plant, _):
-    """Leave a link whose target is not there."""
+    """Replace it by a broken link."""
     (plant.incoming / "sub").rename(plant.folder / "elsewhere")
     (plant.incoming / "sub").symlink_to(plant.folder / "mount")
 
 
 def circle(plant, _):
-    """Leave a link to itself."""
+    """Replace it by a link to itself."""
     (plant.incoming / "sub").rename(plant.folder / "elsewhere")
     (plant.incoming / "sub").symlink_to(plant.incoming / "sub")
 
 
 def show(plant):
-    """Have it back."""
+    """Restore it."""
     if (plant.folder / "elsewhere").exists():
         (plant.incoming / "sub").unlink()
         (plant.folder / "elsewhere").rename(plant.incoming / "sub")
@@ -63,7 +63,7 @@ def show(plant):
 @pytest.mark.parametrize("hide", [close, fail, unmount, circle], ids=lambda hide: hide.__name__)
 @pytest.mark.parametrize("everything", [False, True], ids=["plain", "all"])
 def test_what_was_made_from_a_hidden_folder_is_held(plant, monkeypatch, hide, everything):
-    """Its day and the one that has it as context, --all or not; what arrives is scored."""
+    """Its day and the day that has it as context, with and without --all; new input is scored."""
     before = contents(plant.output)
     with monkeypatch.context() as patched:
         hide(plant, patched)
@@ -83,7 +83,7 @@ def test_what_was_made_from_a_hidden_folder_is_held(plant, monkeypatch, hide, ev
 
 
 def test_a_folder_that_was_removed_is_gone(plant):
-    """With what was in it, as its files would be one by one."""
+    """With its content, as if its files had been removed."""
     (plant.incoming / "sub" / "d.parquet").unlink()
     (plant.incoming / "sub").rmdir()
     summary = plant.score()

@@ -1,4 +1,4 @@
-"""A backtest from a configuration, by the saved threshold or by another."""
+"""A backtest from a configuration, with the saved threshold or another."""
 
 from __future__ import annotations
 
@@ -17,59 +17,59 @@ from aedetect.output.partitions import Span
 from aedetect.timestamps import parse_instant
 
 
-def looked(plant, *, span=None, days=None, anew=False, **calibration):
-    """Look back on what the plant was scored with."""
+def backtest(plant, *, span=None, days=None, recalibrate=False, **calibration):
+    """Run a backtest of the plant."""
     config = make_config(plant.given() | {"calibration": calibration}, folder=plant.folder)
-    return run_backtest(config, span=span or Span(), days=days, anew=anew)
+    return run_backtest(config, span=span or Span(), days=days, recalibrate=recalibrate)
 
 
-def test_the_saved_threshold_gives_the_events_that_are_written(plant):
-    """What was scored with it would have been the same."""
+def test_the_saved_threshold_gives_the_written_events(plant):
+    """A backtest reproduces the events of the scoring run."""
     plant.score()
-    result, _ = looked(plant)
+    result, _ = backtest(plant)
     written = read_event_table(plant.output, suppressed=True)
     assert len(result.alarms) == written.num_rows > 0
     assert sum(alarm.rows for alarm in result.alarms) == sum(written["rows"].to_pylist())
     assert result.known is None
 
 
-def test_another_threshold_is_tried_and_not_kept(plant):
-    """A looser promise gives more events; nothing is written."""
+def test_another_threshold_is_evaluated_and_not_stored(plant):
+    """A higher false alarm rate gives more events; nothing is written."""
     plant.score()
     before = stamps(plant.output)
-    kept, _ = looked(plant)
-    tried, calibration = looked(
-        plant, anew=True, threshold="false_alarm_rate", false_alarm_rate=0.05
+    kept, _ = backtest(plant)
+    tried, calibration = backtest(
+        plant, recalibrate=True, threshold="false_alarm_rate", false_alarm_rate=0.05
     )
     assert len(tried.alarms) > len(kept.alarms)
     assert calibration.threshold.rate == 0.05
     assert stamps(plant.output) == before
-    assert looked(plant)[0] == kept
+    assert backtest(plant)[0] == kept
 
 
 def test_days_count_back_from_the_newest_score(plant):
-    """Not from today."""
+    """They do not count from today."""
     plant.score()
-    result, _ = looked(plant, days=1)
+    result, _ = backtest(plant, days=1)
     assert result.since == parse_instant(DAYS[2])
     assert result.days < 1
     until = Span(None, parse_instant(DAYS[1]))
-    assert looked(plant, days=1, span=until)[0].until < parse_instant(DAYS[1])
+    assert backtest(plant, days=1, span=until)[0].until < parse_instant(DAYS[1])
 
 
-def test_what_people_confirmed_is_known(plant):
-    """It counts as found by the threshold that found it."""
+def test_confirmed_events_are_known_anomalies(plant):
+    """They count as found by the threshold that found them."""
     plant.score()
     event = read_event_table(plant.output)["event_id"].to_pylist()[0]
     label_events(plant.output, [event], opinion=CONFIRMED, note=None, now="2026-02-01")
-    result, _ = looked(plant)
+    result, _ = backtest(plant)
     assert [each.delay for each in result.detections] == [0]
     assert result.false == len(result.alarms) - 1
 
 
 @pytest.fixture
 def command(plant):
-    """Types a command and gives what it printed."""
+    """Run a command and return its output."""
     config = plant.written()
 
     def command(name, *words):
@@ -86,8 +86,8 @@ def command(plant):
     return command
 
 
-def test_people_look_back_and_say_what_events_were(plant, command):
-    """Table, picture, JSON; then a label, and the list of labels."""
+def test_backtest_and_label_on_the_command_line(plant, command):
+    """Table, figure, JSON; then a label, and the list of labels."""
     plant.score()
     shown = command("backtest", "--threshold", "alert_budget", "--set", "events.cool_down=1h")
     assert "this threshold (alert_budget) would have given" in shown

@@ -1,4 +1,4 @@
-"""Variants compared: on the same rows, whatever else runs, linear always among them."""
+"""Comparing variants: on the same rows, independent of other jobs, always with linear."""
 
 from __future__ import annotations
 
@@ -53,18 +53,18 @@ def config(folder, configured):
 
 @pytest.fixture(scope="module")
 def compared(config):
-    """Two variants beside linear, one at a time."""
+    """Two variants and linear, one at a time."""
     chosen = choose_variants(["undercomplete", "sparse_l1"])
     return compare_variants(config, chosen, clock=time.thread_time, jobs=1)
 
 
 def untimed(results):
-    """Results by variant without what a clock said."""
+    """Results by variant, without measured times."""
     return {each.variant: replace(each, **dict.fromkeys(TIMES, 0.0)) for each in results}
 
 
-def test_linear_is_always_among_them():
-    """Whoever is named; all are when nobody is."""
+def test_linear_is_always_compared():
+    """Whichever variants are named; all are compared when none is."""
     assert choose_variants(["denoising"]) == ("linear", "denoising")
     assert choose_variants(["linear", "linear"]) == ("linear",)
     assert set(choose_variants([])) == set(VARIANTS)
@@ -76,8 +76,8 @@ def test_a_wrong_name_is_refused():
         choose_variants(["denoisng"])
 
 
-def test_results_do_not_depend_on_how_many_train_at_a_time(config, compared):
-    """To the last bit, clocks aside."""
+def test_results_do_not_depend_on_the_number_of_jobs(config, compared):
+    """To the last bit, except measured times."""
     again = compare_variants(
         config, ("sparse_l1", "linear", "undercomplete"), clock=time.thread_time, jobs=3
     )
@@ -85,8 +85,8 @@ def test_results_do_not_depend_on_how_many_train_at_a_time(config, compared):
     assert again.lead == compared.lead
 
 
-def test_the_best_comes_first_and_the_verdict_is_about_it(compared):
-    """The order is that of the injected anomalies."""
+def test_the_best_variant_comes_first_and_is_in_the_verdict(compared):
+    """They are ranked by the injected anomalies."""
     scores = [each.planted for each in compared.results]
     assert scores == sorted(scores, reverse=True)
     said = verdict(compared)
@@ -95,8 +95,8 @@ def test_the_best_comes_first_and_the_verdict_is_about_it(compared):
     assert "seeds = 1" in said
 
 
-def test_the_verdict_is_plain_about_noise(compared):
-    """Whether it beats linear, and whether that is more than luck."""
+def test_the_verdict_considers_noise(compared):
+    """Whether a variant beats linear, and whether the lead exceeds noise."""
     first, second = (
         replace(each, variant=name)
         for each, name in zip(compared.results, ("contractive", "linear"), strict=False)
@@ -116,7 +116,7 @@ def test_the_verdict_is_plain_about_noise(compared):
     assert "no variant beats it; contractive comes next, 0.030 below" in verdict(won)
 
 
-def test_stronger_is_easier_to_find(compared):
+def test_stronger_anomalies_are_easier_to_find(compared):
     """For every variant."""
     for each in compared.results:
         found = [each.strengths[size] for size in (1.0, 2.0, 4.0, 8.0)]
@@ -124,8 +124,8 @@ def test_stronger_is_easier_to_find(compared):
         assert found[-1] > found[0] + 0.05
 
 
-def test_labels_are_shown_beside_with_the_agreement(compared):
-    """Average precision on the labelled rows, and how far the rankings agree."""
+def test_labels_give_a_second_ranking_and_the_agreement(compared):
+    """Average precision on the labelled rows, and the agreement of the rankings."""
     assert compared.labelled_rows == 2 * (300 - 3)
     found = {each.variant: each.labelled for each in compared.results}
     assert found["linear"] > 0.5, found
@@ -133,14 +133,14 @@ def test_labels_are_shown_beside_with_the_agreement(compared):
 
 
 def test_without_labels_there_is_no_agreement(folder, configured):
-    """Only injected anomalies rank; a single variant has no lead."""
+    """Only injected anomalies are used; a single variant has no lead."""
     alone = compare_variants(configured(folder), ("linear",), clock=time.thread_time)
     assert (alone.results[0].labelled, alone.agreement, alone.lead) == (None, None, None)
     assert "nothing else" in verdict(alone)
 
 
-def test_each_variant_is_a_run_below_one_parent(config, compared):
-    """In a real MLflow; no model is registered."""
+def test_each_variant_is_a_child_run_of_one_parent(config, compared):
+    """In MLflow; no model is registered."""
     from mlflow import MlflowClient
 
     client = MlflowClient(config.tracking_uri)
@@ -158,8 +158,8 @@ def test_each_variant_is_a_run_below_one_parent(config, compared):
     assert not client.search_registered_models()
 
 
-def test_an_unaltered_copy_scores_as_the_rows_themselves(learnt):
-    """Planting nothing is scoring the held-out rows, to the bit."""
+def test_an_unaltered_copy_has_the_scores_of_the_original_rows(learnt):
+    """Injecting nothing gives the scores of the held-out rows, to the bit."""
     rows, held = learnt.ingested.rows, learnt.prepared.windows[Part.CALIBRATE]
     held_out = HeldOutRows(
         values=rows.values, entity=rows.entity, ends=held.ends, std=np.ones((2, 2))
@@ -169,9 +169,9 @@ def test_an_unaltered_copy_scores_as_the_rows_themselves(learnt):
         kind="level_shift", strength=1.0, start=start, columns=(0,), donor=start, seed=0
     )
     scorer = learnt.detector.scorer
-    for size in (0.0, 1e-300):  # the latter counts as a change of no consequence
+    for size in (0.0, 1e-300):  # the latter is a change without effect
         held_out.std[:] = size
-        batch, _ = comparison_data.planted_rows(
+        batch, _ = comparison_data.prepare_injected(
             learnt.prepared.preparation, rows, held_out, (nothing,), length=held.length
         )
         windows = replace(batch.windows, ends=np.arange(3, 19))
@@ -181,8 +181,8 @@ def test_an_unaltered_copy_scores_as_the_rows_themselves(learnt):
         np.testing.assert_array_equal(score, own.score)
 
 
-def test_the_resampled_precision_is_scikit_learns():
-    """Where nothing is drawn twice; and a model leads itself by nothing."""
+def test_the_resampled_precision_is_that_of_scikit_learn():
+    """Without resampling; and a model has no lead over itself."""
     random = np.random.default_rng(0)
     found = ModelScores(
         random.normal(size=500).astype(np.float32), random.normal(1, size=60).astype(np.float32)
@@ -202,7 +202,7 @@ def test_the_resampled_precision_is_scikit_learns():
 
 
 def test_a_random_score_has_the_same_precision_for_every_kind_and_strength():
-    """However many rows of it there are, and however few normal ones."""
+    """With any number of anomalous and normal rows."""
     random = np.random.default_rng(0)
     anomaly = np.repeat(np.arange(400), np.tile([1, 20], 200))
     injected = InjectedRows(anomaly, np.array(["spike", "drift"])[anomaly % 2], anomaly % 2 + 1.0)
@@ -214,7 +214,7 @@ def test_a_random_score_has_the_same_precision_for_every_kind_and_strength():
 
 
 def test_agreement_of_rankings():
-    """One for the same order, minus one for the reverse, none where there is no order."""
+    """One for the same order, minus one for the reverse, None without an order."""
     assert agreement([0.3, 0.2, 0.1], [0.9, 0.8, 0.7]) == pytest.approx(1)
     assert agreement([0.3, 0.2, 0.1], [0.7, 0.8, 0.9]) == pytest.approx(-1)
     assert agreement([0.3], [0.1]) is None
@@ -223,7 +223,7 @@ def test_agreement_of_rankings():
 
 @pytest.fixture
 def on_command_line(folder, config, monkeypatch, capsys):
-    """Runs the command; gives exit code, stdout and stderr."""
+    """Run the command; return exit code, stdout and stderr."""
     from aedetect.cli import main
 
     (folder / "pump.toml").write_text(
@@ -242,7 +242,7 @@ def on_command_line(folder, config, monkeypatch, capsys):
 
 
 def test_command_prints_json(on_command_line):
-    """All figures and the verdict."""
+    """All results and the verdict."""
     code, out, _ = on_command_line("--variants", "linear,undercomplete", "--json")
     said = json.loads(out)
     assert code == 0
@@ -255,7 +255,7 @@ def test_command_prints_json(on_command_line):
 
 
 def test_command_prints_a_table(on_command_line):
-    """A line a variant, then the verdict."""
+    """One row per variant, then the verdict."""
     code, out, _ = on_command_line("--variants", "linear")
     assert code == 0
     assert "labelled" in out
@@ -263,7 +263,7 @@ def test_command_prints_a_table(on_command_line):
 
 
 def test_command_refuses_a_wrong_name(on_command_line):
-    """With one message."""
+    """The error is one message."""
     code, _, err = on_command_line("--variants", "linaer")
     assert code == 1
     assert 'did you mean "linear"?' in err

@@ -1,4 +1,4 @@
-"""What comes after the files of a scoring run, in the run."""
+"""Delivery at the end of a scoring run."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def count(url, table="aedetect_flagged"):
 
 
 def test_a_run_fills_the_database(plant):
-    """Every flagged row is there; a second run has nothing to do, a withdrawn day goes."""
+    """With every flagged row; a second run does nothing, and a withdrawn day is removed."""
     config = delivering(plant, database="sqlite:///plant.db")
     summary = scoring.run_scoring(config)
     url = f"sqlite:///{plant.folder}/plant.db"
@@ -53,7 +53,7 @@ def test_a_run_fills_the_database(plant):
 
 
 def test_the_next_run_delivers_what_was_missed(plant):
-    """A database that was away gets all that was written meanwhile; the files were whole."""
+    """A database that was unavailable gets what was written meanwhile; the files are complete."""
     away = delivering(plant, database="sqlite:////nowhere/plant.db")
     with pytest.raises(DeliveryError, match="the next run delivers what is missing"):
         scoring.run_scoring(away)
@@ -64,7 +64,7 @@ def test_the_next_run_delivers_what_was_missed(plant):
 
 
 def test_a_missing_secret_stops_the_run_before_it_begins(plant):
-    """A run whose results could not be told is refused, and nothing is written."""
+    """A run whose results could not be delivered is refused, and nothing is written."""
     for config in (
         delivering(plant, urls=["env:TEAM"], environment={}),
         delivering(plant, database="env:DB", environment={}),
@@ -74,8 +74,8 @@ def test_a_missing_secret_stops_the_run_before_it_begins(plant):
     assert not plant.output.exists()
 
 
-def test_people_are_told_after_a_run(plant, receiver):
-    """Alerts and events go to the same receivers; none of them makes a run fail."""
+def test_receivers_are_notified_after_a_run(plant, receiver):
+    """Alerts and events go to the same receivers; a failing receiver does not fail the run."""
     config = delivering(plant, urls=["env:TEAM"], environment={"TEAM": receiver.url})
     scoring.run_scoring(config)
     write_events(plant.output, f"date={DAYS[2]}", [event("e1", f"{DAYS[2]}T05:00:00")])
@@ -86,8 +86,8 @@ def test_people_are_told_after_a_run(plant, receiver):
     assert scoring.run_scoring(config, force=True).partitions == len(DAYS)
 
 
-def test_an_alert_of_a_run_is_told_once_until_it_is_over(plant, receiver):
-    """Old data are told by the run that sees them, and again when they are old once more."""
+def test_an_alert_is_sent_once_until_it_is_over(plant, receiver):
+    """Stale data are reported by the first run that finds them, and again if they recur."""
     given = plant.given(stale_after="2h") | {"notify": {"urls": ["env:TEAM"], "max_age": "1min"}}
     config = make_config(given, folder=plant.folder, secrets=Secrets({"TEAM": receiver.url}))
     late, early = (datetime(2026, 1, 6, hour, tzinfo=UTC) for hour in (12, 0))
@@ -99,8 +99,8 @@ def test_an_alert_of_a_run_is_told_once_until_it_is_over(plant, receiver):
     assert [told(moment) for moment in (late, late, early, late)] == [1, 1, 1, 2]
 
 
-def test_a_flow_tells_its_alerts(prefect, plant, receiver, monkeypatch):
-    """Also when nothing is scored; of what would be, nobody is told and no database filled."""
+def test_a_flow_sends_its_alerts(prefect, plant, receiver, monkeypatch):
+    """Also when nothing is scored; a what-if run notifies no one and fills no database."""
     from pipelines.scoring import scoring as flow
 
     monkeypatch.setenv("TEAM", receiver.url)
@@ -116,8 +116,8 @@ def test_a_flow_tells_its_alerts(prefect, plant, receiver, monkeypatch):
     assert (plant.folder / "plant.db").exists()
 
 
-def test_flagging_anew_is_delivered(plant, tmp_path):
-    """The database holds what the newest threshold says."""
+def test_reflagging_is_delivered(plant, tmp_path):
+    """The database has the flags of the newest threshold."""
     folder = tmp_path / "own"
     write(table("2026-01-01", days=2), folder / "train.parquet")
     shutil.copytree(plant.incoming, folder / "incoming")
@@ -132,8 +132,8 @@ def test_flagging_anew_is_delivered(plant, tmp_path):
     assert count(url) == after > before
 
 
-def test_flagging_anew_ends_no_alert(plant, receiver):
-    """It did not look at the input."""
+def test_reflagging_ends_no_alert(plant, receiver):
+    """It does not check the input."""
     config = delivering(plant, urls=["env:TEAM"], environment={"TEAM": receiver.url})
     scoring.run_scoring(config)
     delivery.notify(config, alerts={"stale": "no rows"})
@@ -142,8 +142,8 @@ def test_flagging_anew_ends_no_alert(plant, receiver):
     assert receiver.titles.count("plant: stale") == 1
 
 
-def test_a_database_that_is_away_is_tried_again(prefect, plant):
-    """The task waits and tries again, then the run fails with the one message."""
+def test_an_unavailable_database_is_retried(prefect, plant):
+    """The task waits and retries, then the run fails with one message."""
     from pipelines import tasks
 
     config = delivering(plant, database="sqlite:////nowhere/plant.db")
@@ -169,7 +169,7 @@ def test_a_database_that_is_away_is_tried_again(prefect, plant):
 
 @pytest.fixture
 def secretive(plant, receiver, postgres, monkeypatch):
-    """A plant whose secrets are in the environment, and its configuration's file."""
+    """A plant with secrets in the environment, and its configuration file."""
     monkeypatch.setenv("CANARY_DB", postgres)
     monkeypatch.setenv("CANARY_TEAM", receiver.url)
     monkeypatch.setenv("CANARY_MLFLOW", f"sqlite:///{plant.folder}/mlruns/mlflow.db")
@@ -183,7 +183,7 @@ def secretive(plant, receiver, postgres, monkeypatch):
 
 
 async def recorded_by_prefect():
-    """Return all that Prefect knows of its flow runs, and what they logged, as text."""
+    """Return everything that Prefect stores about its flow runs and their logs, as text."""
     from prefect import get_client
 
     async with get_client() as client:
@@ -192,10 +192,10 @@ async def recorded_by_prefect():
         return "\n".join(each.model_dump_json() for each in (*runs, *tasks, *logs))
 
 
-def test_secrets_are_nowhere_to_be_found(
+def test_secrets_are_not_stored_anywhere(
     prefect, plant, secretive, receiver, monkeypatch, capfd, caplog
 ):
-    """Not in the output, the logs, the records of MLflow and of Prefect; not when all fails."""
+    """Neither in the output, the logs, MLflow nor Prefect; also not when everything fails."""
     from pipelines import tasks
     from pipelines.scoring import scoring as score
     from pipelines.training import training as train
@@ -210,11 +210,11 @@ def test_secrets_are_nowhere_to_be_found(
     monkeypatch.setenv("CANARY_DB", right.replace(":canary-4711@", ":canary-0815@"))
     with pytest.raises(DeliveryError, match="password authentication failed"):
         score(str(secretive), rescore=True)
-    said = "".join(capfd.readouterr()) + caplog.text + asyncio.run(recorded_by_prefect())
-    assert " missed=" in said  # the receiver's failure was logged
-    assert "password authentication failed" in said
-    assert str(secretive) in said  # Prefect's record of the parameters
-    assert [canary for canary in CANARIES if canary in said] == []
+    text = "".join(capfd.readouterr()) + caplog.text + asyncio.run(recorded_by_prefect())
+    assert " missed=" in text  # the receiver's failure was logged
+    assert "password authentication failed" in text
+    assert str(secretive) in text  # Prefect's record of the parameters
+    assert [canary for canary in CANARIES if canary in text] == []
     files = [path for path in plant.folder.rglob("*") if path.is_file()]
     assert {"mlflow.db", "plant.toml", "MLmodel"} <= {path.name for path in files}
     for path in files:

@@ -1,4 +1,4 @@
-"""Jobs that are called as a library leave the process as they found it."""
+"""Jobs that are called as a library restore the state of the process."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ THREADS = 3  # neither PyTorch's choice here nor one
 
 
 def levels() -> dict[str, tuple[int, bool, int, bool]]:
-    """Return what is set of every logger."""
+    """Return the settings of every logger."""
     loggers = {"": logging.getLogger(), **logging.Logger.manager.loggerDict}
     return {
         name: (each.level, each.propagate, len(each.handlers), each.disabled)
@@ -43,7 +43,7 @@ def levels() -> dict[str, tuple[int, bool, int, bool]]:
 
 
 def state() -> dict[str, object]:
-    """Return what a library could change of its process, and must not."""
+    """Return the state of the process that a library must not change."""
     generator = np.random.get_state()  # noqa: NPY002 - the global one, as the caller has it
     return {
         "threads": torch.get_num_threads(),
@@ -64,7 +64,7 @@ def state() -> dict[str, object]:
 
 
 def train(plant):
-    """Train anew, into a registry of the test's own."""
+    """Train again, into a registry of the test."""
     write(table("2026-01-01"), plant.folder / "train.parquet")
     run_training(make_config(settings(training={"epochs": 1}), folder=plant.folder))
 
@@ -83,25 +83,25 @@ def frame(plant):
 
 
 def clean(plant):
-    """Write a table without noise."""
+    """Write a cleaned table."""
     clean_table(plant.config(), to=plant.folder / "clean.parquet", columns=(), span=Span())
 
 
 def similar(plant):
-    """Look for windows that are alike."""
+    """Find similar windows."""
     moment = pd.Timestamp(f"{DAYS[1]} 02:00").value
-    find_similar(plant.config(), entity="east", moment=moment, most=2)
+    find_similar(plant.config(), entity="east", time=moment, most=2)
 
 
 def compare(plant):
-    """Compare two variants, trained beside each other."""
+    """Compare two variants, trained in parallel."""
     given = settings(training={"epochs": 1})
     config = make_config(given, folder=plant.folder)
     compare_variants(config, ("linear", "undercomplete"), clock=time.thread_time, jobs=2)
 
 
 def figures(plant):
-    """Draw pictures."""
+    """Draw the figures."""
     draw_figures(plant.config(), to=plant.folder / "figures")
 
 
@@ -133,7 +133,7 @@ def test_process_is_as_before(plant, own_temporary, monkeypatch, job):
 
 
 def test_library_writes_no_environment_below_the_command_line():
-    """Neither variables nor folders that last until the interpreter ends."""
+    """Neither variables nor folders that last until the interpreter exits."""
     root = Path(__file__).parents[2]
     files = [*(root / "aedetect").rglob("*.py"), *(root / "pipelines").rglob("*.py")]
     below = [path for path in files if "cli" not in path.relative_to(root).parts]

@@ -1,4 +1,4 @@
-"""The report before training."""
+"""The data quality report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aedetect.scoring import cached_detector
 
 @pytest.fixture
 def assessed(tmp_path, write, configured):
-    """Assesses a training table."""
+    """Assess a training table."""
 
     def assessed(frame):
         write(frame, tmp_path / "train.parquet")
@@ -27,12 +27,12 @@ def assessed(tmp_path, write, configured):
 
 
 def column(report, name):
-    """What the report says of one column."""
+    """The report on one column."""
     return next(each for each in report.columns if each.name == name)
 
 
 def test_good_data_are_ok(assessed, make_frame):
-    """Nothing is remarked on."""
+    """Nothing is reported."""
     report = assessed(make_frame())
     assert (report.rows, report.period, report.max_gap) == (1000, "1min", "5min")
     assert {each.verdict for each in (*report.columns, *report.entities)} == {"ok"}
@@ -41,7 +41,7 @@ def test_good_data_are_ok(assessed, make_frame):
     assert column(report, "a").low < column(report, "a").mean < column(report, "a").high
 
 
-def test_columns_are_remarked_on(assessed, make_frame):
+def test_faults_of_columns_are_reported(assessed, make_frame):
     """Constant, constant in some, missing and infinite."""
     frame = make_frame(features=("a", "b", "c"))
     frame["b"] = 1.0
@@ -49,12 +49,12 @@ def test_columns_are_remarked_on(assessed, make_frame):
     frame.loc[frame.index % 10 == 0, "a"] = np.nan
     frame.loc[5, "a"] = np.inf
     report = assessed(frame)
-    assert column(report, "b").verdict == "constant: any change will count"
+    assert column(report, "b").verdict == "constant: any change is anomalous"
     assert column(report, "c").verdict == "constant in 1 of 2 entities"
     assert "10% missing; 1 infinite values" in column(report, "a").verdict
 
 
-def test_entities_are_remarked_on(assessed, make_frame):
+def test_faults_of_entities_are_reported(assessed, make_frame):
     """Too short, all gaps, some gaps."""
     thin = make_frame(units=("thin",), rows=3)
     torn = make_frame(units=("torn",), rows=20)
@@ -62,23 +62,21 @@ def test_entities_are_remarked_on(assessed, make_frame):
     holed = make_frame(units=("holed",), rows=40).drop(index=range(10, 20))
     report = assessed(pd.concat([make_frame(), thin, torn, holed]))
     verdicts = {each.name: each.verdict for each in report.entities}
-    assert verdicts["thin"] == "fewer rows than a window of 4: cannot be learnt from"
+    assert verdicts["thin"] == "fewer rows than a window of 4: not used in training"
     assert verdicts["torn"] == "no 4 rows without a gap: raise [data] max_gap"
     assert verdicts["holed"] == "1 gaps: windows do not span them"
     assert verdicts["east"] == "ok"
 
 
 def test_text_has_no_mean(assessed, make_frame):
-    """It has a kind, and what is missing."""
+    """It has a kind and a share of missing cells."""
     frame = make_frame().assign(mode=["eco", "fast"] * 500)
     mode = column(assessed(frame), "mode")
     assert (mode.kind, mode.mean, mode.verdict) == ("category", None, "ok")
 
 
-def test_the_input_is_compared_with_what_training_would_learn(
-    tmp_path, write, make_frame, configured, learnt
-):
-    """Torn files and missing columns are named, extra columns are no problem."""
+def test_the_input_is_checked_against_the_schema(tmp_path, write, make_frame, configured, learnt):
+    """Damaged files and missing columns are reported, extra columns are accepted."""
     frame = make_frame(start="2026-02-01", rows=10)
     write(frame.assign(extra=1), tmp_path / "in" / "good.parquet")
     write(frame.drop(columns="b"), tmp_path / "in" / "less.parquet")
@@ -91,8 +89,8 @@ def test_the_input_is_compared_with_what_training_would_learn(
     assert less == 'less.parquet: lacks the column "b"'
 
 
-def test_check_names_what_scoring_sets_aside_in_its_words(plant):
-    """A zone that training lacked, a text for a number, a file torn in the middle, rows undated."""
+def test_check_reports_the_files_that_scoring_sets_aside(plant):
+    """A time zone that training lacked, text for a number, a damaged file, rows without a time."""
     rows = table("2026-01-06")
     write_rows(rows.assign(time=rows["time"].dt.tz_localize("UTC")), plant.incoming / "a.parquet")
     write_rows(rows.assign(cpu="high"), plant.incoming / "b.parquet")

@@ -1,4 +1,4 @@
-"""A new threshold for a registered model, without training and without its network."""
+"""A new threshold for a registered model, without training and without loading the network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from aedetect.jobs.recalibration import recalibrate
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
-    """Train one version in a registry of its own."""
+    """Train one version in its own registry."""
     folder = tmp_path_factory.mktemp("base")
     write(table("2026-01-01", days=2), folder / "train.parquet")
     training.run_training(make_config(settings(), folder=folder))
@@ -34,7 +34,7 @@ def base(tmp_path_factory):
 
 @pytest.fixture
 def config(base):
-    """Gives the configuration of the registry, some keys set otherwise; later calibrations go."""
+    """Return the configuration with changed keys; later calibrations are removed afterwards."""
 
     def config(**calibration):
         return make_config(settings(calibration=calibration), folder=base)
@@ -51,8 +51,8 @@ def fetched(config):
     )
 
 
-def test_a_new_threshold_is_the_next_calibration_and_holds(config):
-    """Weights and held-out scores stay; whoever loads the detector gets the newest threshold."""
+def test_a_new_threshold_is_the_next_calibration(config):
+    """Weights and held-out scores do not change; a loaded detector has the newest threshold."""
     asked = config(threshold="quantile", quantile=0.9)
     before = CalibratedScorer.load(fetched(asked))
     made = recalibrate(asked)
@@ -67,8 +67,8 @@ def test_a_new_threshold_is_the_next_calibration_and_holds(config):
     assert newest_version(fetched(asked)) == 3
 
 
-def test_the_same_settings_give_the_same_thresholds_as_training_did(config):
-    """What was saved is all that the choice depends on."""
+def test_the_same_settings_give_the_thresholds_of_training(config):
+    """The choice depends only on what was saved."""
     asked = config()
     recalibrate(asked)
     again = CalibratedScorer.load(fetched(asked)).calibration
@@ -82,7 +82,7 @@ def test_the_same_settings_give_the_same_thresholds_as_training_did(config):
 
 
 def test_mlflow_serves_the_newest_calibration(config):
-    """`pyfunc.load_model` answers with the new threshold, and the version says its number."""
+    """`pyfunc.load_model` uses the new threshold, and a tag of the version has its number."""
     asked = config(threshold="quantile", quantile=0.5)
     recalibrate(asked)
     uri = asked.tracking_uri
@@ -114,8 +114,8 @@ def test_no_network_is_loaded(config, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_a_refused_promise_leaves_all_as_it_was(config):
-    """The message names what it needs."""
+def test_a_refused_promise_changes_nothing(config):
+    """The message names what is missing."""
     asked = config(threshold="fbeta")
     with pytest.raises(CalibrationRefused, match=r"\[data\] label"):
         recalibrate(asked)
@@ -124,13 +124,13 @@ def test_a_refused_promise_leaves_all_as_it_was(config):
 
 
 def test_a_threshold_key_changes_no_hash_of_the_configuration(config):
-    """Such a change asks for no new training; another score does."""
+    """Such a change requires no new training; another score does."""
     assert config(threshold="pot", pot=0.01).hash == config().hash
     assert config(score="standardized").hash != config().hash
 
 
-def test_an_event_setting_moves_an_alert_budget(base, config):
-    """Long bridges make fewer events of the same rows, so that the threshold may be lower."""
+def test_an_event_setting_changes_an_alert_budget(base, config):
+    """A longer bridge forms fewer events of the same rows, so the threshold may be lower."""
     values = []
     for bridge in ("1min", "12h"):
         given = settings(
@@ -141,8 +141,8 @@ def test_an_event_setting_moves_an_alert_budget(base, config):
     assert values[0] < values[1]
 
 
-def test_the_command_prints_thresholds_and_what_to_expect(config, base):
-    """A table with a row an entity, or JSON."""
+def test_the_command_prints_thresholds_and_expected_events(config, base):
+    """A table with one row per entity, or JSON."""
     path = str(write_config(base / "plant.toml", settings()))
     budget = ["--set", "calibration.alert_budget=6 per day"]
     asked = ["calibrate", path, "--threshold", "alert_budget", *budget]

@@ -1,4 +1,4 @@
-"""The newest calibration applied to what is written."""
+"""The newest calibration applied to existing output."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from aedetect.timestamps import parse_instant
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory, arrived):
-    """A plant with a registry of its own, three days scored, and a second, lower threshold.
+    """A plant with its own registry, three scored days, and a second, lower threshold.
 
     The output under the first one lies in `scored`, that of a full rescore in `rescored`.
     """
@@ -43,19 +43,19 @@ LOWER = {"threshold": "quantile", "quantile": 0.98}
 
 @pytest.fixture
 def plant(base, tmp_path):
-    """Return the plant with an output of the first calibration, that a test may change."""
+    """Return the plant with an output of the first calibration that a test may change."""
     shutil.copytree(base.folder / "scored", tmp_path / "output")
     return Plant(folder=base.folder, uri=base.uri), str(tmp_path / "output")
 
 
 def run(plant, span=None):
-    """Flag anew what the output holds."""
+    """Re-evaluate the output."""
     where, output = plant
     return reflagging.run_reflagging(where.config(output=output), span=span)
 
 
 def flagged(output):
-    """Return all flagged rows but what explains them, and the causes."""
+    """Return all flagged rows without their causes, and the causes."""
     files = sorted(output.glob("flagged/**/*.parquet"))
     joined = pd.concat([pq.ParquetFile(path).read().to_pandas() for path in files])
     plain = joined.drop(columns=["causes", "outside"]).reset_index(drop=True)
@@ -63,7 +63,7 @@ def flagged(output):
 
 
 def test_reflagging_equals_a_full_rescore(plant, base, tmp_path):
-    """Scores byte for byte; flagged rows too, but for the causes of those that are new."""
+    """Scores byte for byte; flagged rows too, except the causes of new ones."""
     done = run(plant)
     assert (done.partitions, done.current, done.other, done.calibration) == (3, 0, 0, 2)
     output, rescored = tmp_path / "output", base.folder / "rescored"
@@ -82,7 +82,7 @@ def test_reflagging_equals_a_full_rescore(plant, base, tmp_path):
 
 
 def test_a_second_run_does_nothing(plant, tmp_path):
-    """What is at the calibration already is left alone."""
+    """Partitions that are up to date are not written."""
     run(plant)
     before = stamps(tmp_path / "output")
     done = run(plant)
@@ -91,7 +91,7 @@ def test_a_second_run_does_nothing(plant, tmp_path):
 
 
 def test_a_span_limits_it(plant, tmp_path):
-    """Only the partitions that it touches; the others follow when they are asked for."""
+    """Only the partitions that it overlaps; the others follow on request."""
     span = Span(parse_instant(DAYS[1]), parse_instant(DAYS[2]))
     assert run(plant, span).partitions == 1
     versions = [
@@ -101,7 +101,7 @@ def test_a_span_limits_it(plant, tmp_path):
     assert versions == [1, 2, 1]
 
 
-def test_a_run_cut_short_between_its_two_files_is_completed(plant, base, tmp_path):
+def test_a_run_interrupted_between_its_two_files_is_completed(plant, base, tmp_path):
     """The flagged file is new, the scores are not: the next run ends at the same files."""
     output = tmp_path / "output"
     run(plant)
@@ -119,23 +119,23 @@ def test_suppressed_and_unscored_rows_stay_so(plant, base, tmp_path):
     metadata = pq.read_schema(path).metadata
     rows = pq.ParquetFile(path).read()
     frame = rows.to_pandas()
-    quiet = frame.index[frame["verdict"] == "anomaly"][:3]
-    frame.loc[quiet, ["verdict", "reason"]] = ["suppressed", "maintenance"]
+    suppressed = frame.index[frame["verdict"] == "anomaly"][:3]
+    frame.loc[suppressed, ["verdict", "reason"]] = ["suppressed", "maintenance"]
     import pyarrow as pa
 
     changed = pa.Table.from_pandas(frame, rows.schema, preserve_index=False)
     pq.write_table(changed.replace_schema_metadata(metadata), path)
     run(plant)
     after = pq.ParquetFile(path).read().to_pandas()
-    assert (after.loc[quiet, "verdict"] == "suppressed").all()
-    assert (after.loc[quiet, "reason"] == "maintenance").all()
+    assert (after.loc[suppressed, "verdict"] == "suppressed").all()
+    assert (after.loc[suppressed, "reason"] == "maintenance").all()
     still = frame["verdict"] == "not_scored"
     assert (after.loc[still, "verdict"] == "not_scored").all()
     assert after.loc[still, "p_value"].isna().all()
 
 
-def test_partitions_of_another_version_stay_as_they_are(plant, tmp_path):
-    """Scores of another network say nothing about this threshold."""
+def test_partitions_of_another_version_do_not_change(plant, tmp_path):
+    """This threshold does not apply to scores of another network."""
     output = tmp_path / "output"
     path = output / "scores" / f"date={DAYS[0]}" / "part-0.parquet"
     table_ = pq.ParquetFile(path).read()
@@ -151,7 +151,7 @@ def test_partitions_of_another_version_stay_as_they_are(plant, tmp_path):
 
 
 def test_changed_input_is_scored_with_the_newest_calibration_and_the_rest_left(base, tmp_path):
-    """A new threshold alone changes nothing that is written."""
+    """A new threshold alone changes no existing output."""
     shutil.copytree(base.folder / "scored", tmp_path / "output")
     shutil.copytree(base.incoming, tmp_path / "incoming")
     given = {"input": str(tmp_path / "incoming"), "output": str(tmp_path / "output")}
@@ -164,7 +164,7 @@ def test_changed_input_is_scored_with_the_newest_calibration_and_the_rest_left(b
     assert read_origin(path).calibration_version == 2
 
 
-def test_no_network_is_loaded_and_the_summary_says_what_to_do(base, tmp_path):
+def test_no_network_is_loaded_and_the_summary_names_the_next_step(base, tmp_path):
     """From scores/ alone, as a command."""
     shutil.copytree(base.folder / "scored", tmp_path / "output")
     config = base.written(output=str(tmp_path / "output"))

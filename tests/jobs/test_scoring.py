@@ -18,8 +18,8 @@ import pytest
 from plant import (
     ARRIVED,
     DAYS,
+    FAULTY_ROWS,
     ROWS,
-    STRANGE_ROWS,
     Plant,
     contents,
     rewritten,
@@ -74,7 +74,7 @@ def test_second_run_does_nothing(plant):
 
 
 def test_forced_run_writes_identical_files(plant):
-    """Scoring all anew replaces every file of rows by one with the same bytes."""
+    """Scoring everything again replaces each file of rows by one with the same bytes."""
     plant.score()
     before, times = contents(plant.output), stamps(plant.output)
     assert plant.score(force=True).partitions == 3
@@ -84,7 +84,7 @@ def test_forced_run_writes_identical_files(plant):
 
 
 def test_copied_input_gives_identical_files_elsewhere(plant):
-    """Neither where files lie nor when they were copied shows in the output."""
+    """The output depends neither on the location nor on the copy time of files."""
     plant.score()
     copies = plant.folder / "elsewhere" / "copied"
     shutil.copytree(plant.incoming, copies, copy_function=shutil.copyfile)
@@ -96,7 +96,7 @@ def test_copied_input_gives_identical_files_elsewhere(plant):
 
 @pytest.mark.parametrize("by", ["day", "hour"])
 def test_days_that_arrive_one_by_one_score_the_same(plant, undisturbed, by):
-    """Batches do not show in the scores, to the last bit, in partitions of any size."""
+    """Batches do not change the scores, to the last bit, in partitions of any size."""
     waiting = plant.folder / "waiting"
     plant.incoming.rename(waiting)
     for day in DAYS:
@@ -110,7 +110,7 @@ def test_days_that_arrive_one_by_one_score_the_same(plant, undisturbed, by):
 
 @pytest.mark.parametrize("by", ["day", "hour"])
 @pytest.mark.parametrize("cut", ["one file", "a file an entity", "shuffled"])
-def test_layout_of_the_input_does_not_show(plant, undisturbed, cut, by):
+def test_scores_do_not_depend_on_the_layout_of_the_input(plant, undisturbed, cut, by):
     """All rows in one file, a file an entity or no order at all: the same scores."""
     rows = pd.concat([pd.read_parquet(path) for path in sorted(plant.incoming.iterdir())])
     shutil.rmtree(plant.incoming)
@@ -138,7 +138,7 @@ def test_input_behind_a_url_scores_the_same(plant, undisturbed):
     assert contents(plant.output) == contents(undisturbed.output)
 
 
-def test_late_file_recomputes_what_it_touches(plant):
+def test_late_file_recomputes_the_affected_partitions(plant):
     """A file for one day causes that day, and the next one by its context, to be scored again."""
     late = plant.incoming / f"{DAYS[0]}.parquet"
     late.rename(plant.folder / "late.parquet")
@@ -156,7 +156,7 @@ def test_late_rows_at_noon_touch_their_day_only(plant):
     rows = table(DAYS[1])
     noon = rows[rows["time"].dt.hour == 12].assign(unit="south")
     deliver(noon, plant.incoming / "late" / "noon.parquet")
-    assert plant.score().rows == STRANGE_ROWS + len(noon)
+    assert plant.score().rows == FAULTY_ROWS + len(noon)
     assert rewritten(plant.output, times) == {f"date={DAYS[1]}"}
 
 
@@ -192,8 +192,8 @@ def test_deleted_file_withdraws_its_day(plant):
     assert not list(plant.output.rglob(f"*{DAYS[1]}*"))
 
 
-def test_withdrawal_that_was_cut_short_is_completed(plant):
-    """Scores go last, so that a run which fails before knows next time what is left to do."""
+def test_interrupted_withdrawal_is_completed(plant):
+    """Scores are withdrawn last, so that after a failure the next run knows what remains."""
     plant.score()
     (plant.incoming / f"{DAYS[1]}.parquet").unlink()
     flags = plant.output / "flagged" / f"date={DAYS[1]}" / "part-0.parquet"
@@ -208,7 +208,7 @@ def test_withdrawal_that_was_cut_short_is_completed(plant):
 
 
 def test_flagged_rows_that_were_deleted_come_back(plant):
-    """A partition is whole when both of its files are there."""
+    """A partition is complete when both of its files exist."""
     plant.score()
     path = plant.output / "flagged" / f"date={DAYS[1]}" / "part-0.parquet"
     before = path.read_bytes()
@@ -229,7 +229,7 @@ def test_file_of_several_days_with_corrupt_times_is_set_aside(plant):
 
 
 def test_rows_without_a_timestamp_are_reported(plant):
-    """No partition can hold them, so the run says how many there are, and where."""
+    """They belong to no partition, so the run reports their number and files."""
     rows = table("2026-01-07")
     rows.loc[5:7, "time"] = pd.NaT
     deliver(rows, plant.incoming / "2026-01-07.parquet")
@@ -269,7 +269,7 @@ def test_unreadable_file_leaves_the_others_scored(plant, damage):
 
 
 def test_file_that_arrives_damaged_is_scored_after_repair(plant):
-    """A file never seen whole is retried by the next run."""
+    """A file that was never readable is retried by the next run."""
     path = plant.incoming / f"{DAYS[1]}.parquet"
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
@@ -397,7 +397,7 @@ def test_file_that_lost_a_column_keeps_its_scores(plant):
     assert stamps(plant.output) == times
 
 
-def test_text_where_numbers_were_learnt_is_refused(plant):
+def test_text_in_a_numeric_column_is_refused(plant):
     """A file whose column changed type is named with both types."""
     path = plant.incoming / f"{DAYS[2]}.parquet"
     deliver(table(DAYS[2]).assign(load="high"), path)
@@ -437,7 +437,7 @@ def test_input_that_is_gone_removes_nothing(plant):
 
 
 def test_time_zone_that_appears_is_refused(plant):
-    """Timestamps that gained a zone since training would be other moments; the rest is scored."""
+    """Timestamps that gained a zone since training would change meaning; the rest is scored."""
     rows = table(DAYS[2])
     rows["time"] = rows["time"].dt.tz_localize("UTC")
     deliver(rows, plant.incoming / "zoned.parquet")
@@ -447,7 +447,7 @@ def test_time_zone_that_appears_is_refused(plant):
 
 
 def test_input_of_which_nothing_fits_is_an_alert(plant):
-    """A column that was renamed at the source must not go by as a quiet night."""
+    """A column that was renamed at the source must not look like a night without events."""
     for day in DAYS:
         deliver(table(day).drop(columns="load"), plant.incoming / f"{day}.parquet")
     (alert,) = plant.score().alerts.values()
@@ -523,8 +523,8 @@ def second_champion(plant):
     registry.promote_version(versions[0], tracking_uri=plant.uri)
 
 
-def test_new_champion_changes_nothing_that_is_written(plant, second_champion):
-    """Only new partitions use it, until all are asked for anew."""
+def test_new_champion_changes_no_existing_output(plant, second_champion):
+    """Only new partitions use it, until all are scored again on request."""
     plant.score()
     before = stamps(plant.output)
     second_champion()
@@ -542,7 +542,7 @@ def test_new_champion_changes_nothing_that_is_written(plant, second_champion):
 
 
 def test_rescoring_skips_what_the_current_model_made(plant, second_champion):
-    """It brings to the current model what another made; interrupted, it goes on where it was."""
+    """It scores again what another model made; after an interruption it continues."""
     plant.score()
     times = stamps(plant.output)
     assert plant.score(rescore=True).current == 3
@@ -557,8 +557,8 @@ def test_rescoring_skips_what_the_current_model_made(plant, second_champion):
     assert contents(plant.output) == before
 
 
-def test_what_another_version_would_have_said(plant):
-    """Its verdicts go into a folder of their own; the configured output is not touched."""
+def test_scoring_with_another_version(plant):
+    """Its verdicts go to a separate folder; the configured output does not change."""
     plant.score()
     before = stamps(plant.output)
     assert plant.score(model="plant/2", output="other").model == "plant/2"
@@ -567,8 +567,8 @@ def test_what_another_version_would_have_said(plant):
     assert made_by.model_version == 2
 
 
-def test_span_scores_that_anew(plant):
-    """With moments, the partitions that they touch are computed again and no other."""
+def test_a_span_is_scored_again(plant):
+    """Only the partitions that overlap the span are computed again."""
     plant.score()
     times = stamps(plant.output)
     span = Span(parse_instant("2026-01-04T12:00"), parse_instant("2026-01-05"))
@@ -576,8 +576,8 @@ def test_span_scores_that_anew(plant):
     assert (summary.partitions, rewritten(plant.output, times)) == (1, {f"date={DAYS[1]}"})
 
 
-def test_footers_say_what_a_file_was_made_from(undisturbed):
-    """Versions, configuration and the fingerprints of all inputs stand in both files."""
+def test_footers_record_the_origin_of_a_file(undisturbed):
+    """Both files contain versions, configuration and the fingerprints of all inputs."""
     config = undisturbed.config()
     for kind in ("scores", "flagged", "events"):
         origin = read_origin(undisturbed.output / kind / f"date={DAYS[1]}" / "part-0.parquet")
@@ -664,8 +664,8 @@ def test_every_input_row_is_scored_once(undisturbed):
     )
 
 
-def test_rows_that_were_not_scored_say_why(undisturbed):
-    """No score is given where none can be, and each such row has its reason."""
+def test_rows_that_were_not_scored_have_a_reason(undisturbed):
+    """Rows that cannot be scored have no score and a reason."""
     rows = verdicts(undisturbed.output)
     silent = rows["verdict"] == "not_scored"
     assert (rows["score"].isna() == silent).all()
@@ -700,7 +700,7 @@ def test_flagged_rows_are_the_anomalies(undisturbed):
 
 
 def test_causes_add_up_with_the_largest_first(undisturbed):
-    """Shares sum to 1 over all features, and the fault that was put in leads, as observed."""
+    """Shares sum to 1 over all features, and the injected fault has the largest."""
     flagged = ds.dataset(undisturbed.output / "flagged", partitioning="hive").to_table().to_pylist()
     for row in flagged:
         shares = [cause["share"] for cause in row["causes"]]
@@ -725,7 +725,7 @@ def test_output_is_read_by_other_tools(undisturbed):
 
 
 def test_output_holds_nothing_else(undisturbed):
-    """Beside the three kinds of files is a cache only, and none of their names is random."""
+    """Only the three kinds of files and a cache, without random names."""
     kinds = {"scores", "flagged", "events"}
     expected = {f"{kind}/date={day}/part-0.parquet" for kind in kinds for day in DAYS}
     assert set(contents(undisturbed.output)) == expected
@@ -743,8 +743,8 @@ def files_limited_to(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_failed_write_leaves_old_files_whole(plant):
-    """If a file cannot be written to its end, the error says so and what was there stays."""
+def test_failed_write_leaves_old_files_intact(plant):
+    """If a file cannot be written completely, there is an error and the old file stays."""
     plant.score()
     before, times = contents(plant.output), stamps(plant.output)
     with files_limited_to(10_000), pytest.raises(OutputError, match="cannot be written"):
@@ -765,7 +765,7 @@ def small_disk(plant):
 
 
 def test_full_disk_keeps_what_was_written(plant, small_disk):
-    """Days that fitted are whole, and the run ends with a message."""
+    """Days that fitted are complete, and the run ends with a message."""
     with pytest.raises(OutputError, match="No space left"):
         plant.score()
     assert len(verdicts(plant.output)) == ROWS
@@ -787,7 +787,7 @@ def test_folder_that_cannot_be_made_is_an_output_error(plant, blocked):
 
 
 def test_leftovers_of_a_killed_run_are_swept(plant, undisturbed):
-    """A run removes what another left aside when it was killed."""
+    """A run removes the temporary files of a killed one."""
     left = plant.output / ".aside" / "0123"
     left.mkdir(parents=True)
     (left / "scores.parquet").write_bytes(b"half")

@@ -1,4 +1,4 @@
-"""Scoring runs: the events they form, and the rows they keep quiet."""
+"""Scoring runs: the events they form, and the rows they suppress."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def stage_one(plant, **keys):
 
 
 def test_every_flagged_row_belongs_to_an_event(plant):
-    """By its name, and the event counts it."""
+    """By its id, and the event counts it."""
     summary = plant.score()
     flagged, events = read(plant, "flagged"), read(plant, "events")
     assert summary.events == {"new": len(events), "changed": 0, "withdrawn": 0}
@@ -85,8 +85,8 @@ def test_a_run_killed_between_the_stages_is_completed(plant):
     assert contents(plant.output) == contents(plant.folder / "whole")
 
 
-def test_late_rows_keep_the_names_of_other_events(plant):
-    """A new file for one day changes the events that it touches."""
+def test_late_rows_keep_the_ids_of_other_events(plant):
+    """A new file for one day changes only the events that it affects."""
     plant.score()
     before = read(plant, "events").set_index("event_id")
     rows = table(DAYS[2])
@@ -98,7 +98,7 @@ def test_late_rows_keep_the_names_of_other_events(plant):
     pd.testing.assert_frame_equal(after.loc[before.index], before)
 
 
-def test_work_that_was_planned_is_quiet(plant):
+def test_planned_maintenance_is_suppressed(plant):
     """Its rows keep their scores, are counted by reason, and are not flagged."""
     plant.score()
     before = verdicts(plant.output)
@@ -111,9 +111,9 @@ def test_work_that_was_planned_is_quiet(plant):
     assert (summary.partitions, summary.suppressed) == (1, {"maintenance: oil": 60})
     assert rewritten(plant.output, times) == {f"date={DAYS[1]}"}
     after = verdicts(plant.output)
-    quiet = after[after["verdict"] == "suppressed"]
-    assert set(quiet["reason"]) == {"maintenance: oil"}
-    assert quiet["timestamp"].between("2026-01-04 05:00", "2026-01-04 05:59").all()
+    suppressed = after[after["verdict"] == "suppressed"]
+    assert set(suppressed["reason"]) == {"maintenance: oil"}
+    assert suppressed["timestamp"].between("2026-01-04 05:00", "2026-01-04 05:59").all()
     keys = ["entity", "timestamp", "score", "p_value"]
     pd.testing.assert_frame_equal(
         after[keys].sort_values(keys, ignore_index=True),
@@ -125,8 +125,8 @@ def test_work_that_was_planned_is_quiet(plant):
     assert summary.flagged == (after.loc[day, "verdict"] == "anomaly").sum()
 
 
-def test_only_work_that_touches_a_partition_scores_it_again(plant):
-    """Other work is nothing to it; work that is called off is."""
+def test_only_maintenance_that_overlaps_a_partition_scores_it_again(plant):
+    """Other intervals do not; a cancelled interval does."""
     path = plant.folder / "work.csv"
     events = {"maintenance": ["work.csv"]}
     path.write_text("start,end\n2026-01-03T10:00,2026-01-03T11:00\n")
@@ -144,8 +144,8 @@ def test_only_work_that_touches_a_partition_scores_it_again(plant):
     assert rewritten(plant.output, times) == {f"date={DAYS[0]}"}
 
 
-def test_ignored_features_are_quiet_in_all_partitions(plant):
-    """Setting them scores all anew; taking the setting back gives the first files again."""
+def test_ignored_features_are_suppressed_in_all_partitions(plant):
+    """Setting them scores everything again; undoing the setting restores the first files."""
     plant.score()
     before = pure(plant.output)
     summary = plant.score(events={"ignore": ["cpu"]})
@@ -156,8 +156,8 @@ def test_ignored_features_are_quiet_in_all_partitions(plant):
     assert pure(plant.output) == before
 
 
-def test_settings_of_events_form_them_anew_without_scoring(plant):
-    """All that is read is flagged/."""
+def test_event_settings_form_events_again_without_scoring(plant):
+    """Only flagged/ is read."""
     plant.score()
     before = read(plant, "events")
     times = stamps(plant.output / "scores")
@@ -171,18 +171,18 @@ def test_settings_of_events_form_them_anew_without_scoring(plant):
 
 
 def test_unknown_features_are_refused_before_anything_is_scored(plant):
-    """With the names that there are."""
+    """The error lists the valid names."""
     with pytest.raises(ConfigError, match="there are cpu, load, disk"):
         plant.score(events={"only_above": ["cpus"]})
     assert not list(plant.output.rglob("*.parquet"))
 
 
-def test_quiet_rows_count_as_scored_and_stay_current(plant):
-    """In the report too; asked for anew by the same model and settings, nothing is computed."""
+def test_suppressed_rows_count_as_scored_and_up_to_date(plant):
+    """Also in the report; a rescore with the same model and settings computes nothing."""
     events = {"ignore": ["cpu"]}
     summary = plant.score(events=events)
-    quiet = (verdicts(plant.output)["verdict"] == "suppressed").sum()
-    assert sum(summary.suppressed.values()) == quiet > 0
+    suppressed = (verdicts(plant.output)["verdict"] == "suppressed").sum()
+    assert sum(summary.suppressed.values()) == suppressed > 0
     assert summary.scored + sum(summary.not_scored.values()) == summary.rows
     assert plant.score(events=events, rescore=True).partitions == 0
     assert plant.score(events=events, force=True).partitions == len(DAYS)

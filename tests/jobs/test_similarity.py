@@ -1,4 +1,4 @@
-"""The past windows most like one: the nearest, none of them overlapping, never the future."""
+"""The past windows most similar to one: the nearest, without overlaps, never in the future."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from aedetect.jobs.scoring import Model
 from aedetect.jobs.similarity import CODES, find_similar
 
 LENGTH = 8
-SHAPE = 40 + np.arange(LENGTH) % 3 * 10  # what is looked for again
+SHAPE = 40 + np.arange(LENGTH) % 3 * 10  # the shape to find again
 
 
 def table(start: str, rows: int, *, shapes: tuple[int, ...], seed: int) -> pd.DataFrame:
@@ -65,20 +65,20 @@ def learnt(tmp_path_factory):
 
 @pytest.fixture
 def ask(learnt, monkeypatch):
-    """Looks for windows like one, with the later rows as given."""
+    """Find windows similar to one, with given later rows."""
     model = Model(folder=str(learnt.folder / "detector"), name="shapes", version=1)
     monkeypatch.setattr(similarity, "resolve_model", lambda _: model)
     target = learnt.folder / "incoming" / "day.parquet"
     table("2026-01-02", 300, shapes=(50, 200), seed=1).to_parquet(target)
 
     def ask(entity: str, moment: str, most: int = 10):
-        return find_similar(learnt, entity=entity, moment=pd.Timestamp(moment).value, most=most)
+        return find_similar(learnt, entity=entity, time=pd.Timestamp(moment).value, most=most)
 
     return ask
 
 
 def test_finds_the_same_shape_before(ask):
-    """A shape that came thrice before is found thrice, in training and in scored rows."""
+    """A shape that occurred three times before is found three times."""
     found = ask("a", "2026-01-02T03:27", most=3)
     assert (found.start, found.end) == ("2026-01-02 03:20:00", "2026-01-02 03:27:00")
     starts = {match.start for match in found.matches}
@@ -86,8 +86,8 @@ def test_finds_the_same_shape_before(ask):
     assert all(match.distance < found.typical / 2 for match in found.matches)
 
 
-def test_looks_at_the_past_alone(ask):
-    """Windows of the future, and those that overlap the window asked about, are not found."""
+def test_only_past_windows_are_found(ask):
+    """Neither future windows nor those that overlap the given window are found."""
     found = ask("a", "2026-01-01T01:47", most=1_000)
     assert all(match.end < found.start for match in found.matches)
     assert found.searched == sum(100 - LENGTH + 1 for _ in "ab")
@@ -101,7 +101,7 @@ def test_the_first_window_has_no_past(ask):
 
 
 def test_windows_found_do_not_overlap(ask):
-    """Of one entity they lie at least a window apart, and come nearest first."""
+    """Windows of one entity are at least one window apart, the nearest first."""
     found = ask("b", "2026-01-02T04:59", most=40)
     assert len(found.matches) == 40
     assert [m.distance for m in found.matches] == sorted(m.distance for m in found.matches)
@@ -110,8 +110,8 @@ def test_windows_found_do_not_overlap(ask):
         assert all(np.diff(ends) >= np.timedelta64(LENGTH, "m"))
 
 
-def test_codes_are_kept_until_something_changes(ask, learnt):
-    """The same files are read once; when one changes, codes are made anew and the old removed."""
+def test_codes_are_cached_until_something_changes(ask, learnt):
+    """The same files are read once; when one changes, codes are computed again."""
     ask("a", "2026-01-02T03:27")
     (kept,) = (learnt.output / CODES).iterdir()
     written = (kept / "codes.f4").stat().st_mtime_ns
@@ -126,7 +126,7 @@ def test_codes_are_kept_until_something_changes(ask, learnt):
 
 
 def test_a_calibration_changes_no_code(ask, learnt):
-    """It lies in a folder of the detector's; what was computed is kept."""
+    """It is in a subfolder of the detector; the cached codes stay valid."""
     before = ask("a", "2026-01-02T03:27")
     (kept,) = (learnt.output / CODES).iterdir()
     detector = learnt.folder / "detector"
@@ -139,7 +139,7 @@ def test_a_calibration_changes_no_code(ask, learnt):
     assert list((learnt.output / CODES).iterdir()) == [kept]
 
 
-def test_codes_are_kept_on_object_storage(ask, learnt):
+def test_codes_are_cached_on_object_storage(ask, learnt):
     """They are uploaded once, and mapped from a copy."""
     expected = ask("a", "2026-01-02T03:27")
     memory = fsspec.filesystem("memory")
@@ -147,14 +147,14 @@ def test_codes_are_kept_on_object_storage(ask, learnt):
     elsewhere = replace(learnt, scoring=scoring)
     moment = pd.Timestamp("2026-01-02T03:27").value
     try:
-        assert find_similar(elsewhere, entity="a", moment=moment, most=10) == expected
+        assert find_similar(elsewhere, entity="a", time=moment, most=10) == expected
         kept = {path: memory.modified(path) for path in memory.find("/similar-out")}
         assert [path.rpartition("/")[2] for path in kept] == ["codes.f4", "names.json", "places"]
-        assert find_similar(elsewhere, entity="a", moment=moment, most=10) == expected
+        assert find_similar(elsewhere, entity="a", time=moment, most=10) == expected
         assert {path: memory.modified(path) for path in memory.find("/similar-out")} == kept
         target = learnt.folder / "incoming" / "more.parquet"
         table("2026-01-03", 50, shapes=(), seed=2).to_parquet(target)
-        find_similar(elsewhere, entity="a", moment=moment, most=10)
+        find_similar(elsewhere, entity="a", time=moment, most=10)
         target.unlink()
         assert len(memory.find("/similar-out")) == 3
         assert not {*memory.find("/similar-out")} & {*kept}
@@ -162,7 +162,7 @@ def test_codes_are_kept_on_object_storage(ask, learnt):
         memory.rm("/similar-out", recursive=True)
 
 
-def test_two_at_once_compute_one_after_the_other(learnt, ask):
+def test_concurrent_runs_compute_one_after_the_other(learnt, ask):
     """Neither removes what the other reads."""
     shutil.rmtree(learnt.output / CODES, ignore_errors=True)
     with ThreadPoolExecutor(max_workers=3) as pool:
@@ -170,8 +170,8 @@ def test_two_at_once_compute_one_after_the_other(learnt, ask):
     assert found[0] == found[1] == found[2]
 
 
-def test_names_the_nearest_entity_and_moment(ask):
-    """What is not there is refused with what is."""
+def test_errors_name_the_nearest_entity_and_time(ask):
+    """An absent entity or time is refused with valid ones."""
     with pytest.raises(NoData, match=r"there are a, b"):
         ask("c", "2026-01-02T03:27")
     with pytest.raises(NoData, match="nearest that does is at 2026-01-02 03:27:00"):
@@ -181,7 +181,7 @@ def test_names_the_nearest_entity_and_moment(ask):
 
 
 def test_nearest_is_exact():
-    """What is found is what sorting all windows by distance, one by one, gives."""
+    """The result equals sorting all windows by distance."""
     random = np.random.default_rng(0)
     codes = random.normal(size=(400, 3)).cumsum(axis=0).astype(np.float32)
     places = np.zeros(400, [("start", "i8"), ("end", "i8"), ("row", "i8"), ("entity", "i4")])

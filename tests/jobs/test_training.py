@@ -1,4 +1,4 @@
-"""The stages of training, and what they make of bad data."""
+"""The stages of training, with good and bad data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LINEAR = {"variant": "linear"}
 
 
 def rows_in(windows):
-    """Every row that some window of a part holds."""
+    """All rows in the windows of a part."""
     return {row for end in windows.ends for row in range(end - windows.length + 1, end + 1)}
 
 
@@ -33,7 +33,7 @@ def test_url_of_training_data_is_read_through_fsspec(training_folder, configured
     np.testing.assert_array_equal(behind.values, here.values)
 
 
-def test_what_calibrates_was_never_seen_by_the_network(learnt):
+def test_calibration_rows_are_never_trained_on(learnt):
     """No row is in windows of two parts, nor is any between two parts in one."""
     windows = learnt.prepared.windows
     for first, second in combinations((Part.LEARN, Part.VALIDATE, Part.CALIBRATE), 2):
@@ -86,8 +86,8 @@ def test_training_does_not_depend_on_files_and_their_order(
     np.testing.assert_array_equal(split.calibration.scores, learnt.detector.calibration.scores)
 
 
-def test_of_duplicates_the_first_is_learnt_and_it_is_said(make_frame, train_on, learnt):
-    """The others leave no trace but a note."""
+def test_the_first_of_duplicates_is_used_with_a_note(make_frame, train_on, learnt):
+    """The others only appear in a note."""
     frame = make_frame()
     double = pd.concat([frame, frame.iloc[::10].assign(a=1e6)])
     run = train_on(double)
@@ -100,7 +100,7 @@ def test_of_duplicates_the_first_is_learnt_and_it_is_said(make_frame, train_on, 
 
 
 def test_the_default_rate_adapts_to_a_small_sample(make_frame, train_on):
-    """Few held-out windows are no reason to refuse when no rate was asked for."""
+    """Few held-out windows are accepted when no rate is configured."""
     detector = train_on(
         make_frame(rows=150), model=LINEAR, calibration={"false_alarm_rate": None}
     ).detector
@@ -108,8 +108,8 @@ def test_the_default_rate_adapts_to_a_small_sample(make_frame, train_on):
     assert detector.calibration.threshold.rate == pytest.approx(1 / (held_out + 1), abs=1e-6)
 
 
-def test_a_constant_column_does_not_blow_up_at_its_first_change(make_frame, train_on):
-    """It counts like any other column, and not as a hundred million."""
+def test_a_constant_column_does_not_dominate_at_its_first_change(make_frame, train_on):
+    """Its residual has the scale of other columns, not a hundred million."""
     frame = make_frame().assign(c=5.0)
     detector = train_on(frame).detector
     fresh = make_frame(start="2026-02-01", rows=20).assign(c=5.0)
@@ -119,13 +119,13 @@ def test_a_constant_column_does_not_blow_up_at_its_first_change(make_frame, trai
 
 
 def test_only_the_column_that_is_missing_throughout_is_left_out(make_frame, train_on):
-    """Training goes on, and says so."""
+    """Training continues with a note."""
     run = train_on(make_frame().assign(c=np.nan), model=LINEAR)
     assert run.ingested.schema.names == ("a", "b")
     assert 'column "c" has no value in the normal rows: left out' in run.ingested.notes
 
 
-def test_missing_and_infinite_values_in_training_are_survived(make_frame, train_on):
+def test_training_handles_missing_and_infinite_values(make_frame, train_on):
     """Rows with an infinite value are in no score; no weight and no threshold is NaN."""
     frame = make_frame()
     frame.loc[frame.index % 50 == 3, "a"] = np.inf
@@ -136,7 +136,7 @@ def test_missing_and_infinite_values_in_training_are_survived(make_frame, train_
 
 
 def test_an_entity_with_fewer_rows_than_a_window_does_not_stop_training(make_frame, train_on):
-    """It is known, but nothing is learnt of it."""
+    """It is known, but not trained on."""
     frame = pd.concat([make_frame(), make_frame(units=("thin",), rows=3)])
     detector = train_on(frame, model=LINEAR).detector
     assert detector.scorer.preparation.entities == ("east", "thin", "west")
@@ -147,7 +147,7 @@ def test_an_entity_with_fewer_rows_than_a_window_does_not_stop_training(make_fra
 def test_a_truncated_file_among_good_ones_is_set_aside_with_a_note(
     make_frame, write, learn, tmp_path
 ):
-    """By name; the others are learnt from."""
+    """By name; the others are trained on."""
     write(make_frame(), tmp_path / "parts" / "good.parquet")
     path = write(make_frame(seed=1), tmp_path / "parts" / "torn.parquet")
     path.write_bytes(path.read_bytes()[:1000])
@@ -158,7 +158,7 @@ def test_a_truncated_file_among_good_ones_is_set_aside_with_a_note(
 
 
 def spoil(frame, **columns):
-    """Columns changed, or taken away where None."""
+    """Columns changed, or removed where None."""
     gone = [name for name, values in columns.items() if values is None]
     return frame.drop(columns=gone).assign(
         **{name: values for name, values in columns.items() if values is not None}
@@ -179,7 +179,7 @@ def spoil(frame, **columns):
     ],
 )
 def test_bad_data_are_refused_with_column_and_remedy(make_frame, train_on, change, error, message):
-    """What is wrong, where, and what to do; states that are text are fine."""
+    """The error states what is wrong, where, and what to do; text states are accepted."""
     frame = spoil(make_frame(rows=200), **change)
     if message is None:
         assert train_on(frame, model=LINEAR).detector is not None
@@ -189,14 +189,14 @@ def test_bad_data_are_refused_with_column_and_remedy(make_frame, train_on, chang
 
 
 def test_a_missing_feature_is_refused_with_the_nearest(make_frame, train_on):
-    """And with all that there are."""
+    """The error also lists all columns."""
     frame = make_frame(rows=100).rename(columns={"a": "temperature"})
     with pytest.raises(SchemaMismatch, match=r'names "temprature".*did you mean "temperature"'):
         train_on(frame, data={"features": ["temprature"]})
 
 
 def test_no_rows_are_refused(make_frame, train_on):
-    """An empty file holds nothing to learn."""
+    """An empty file has nothing to train on."""
     with pytest.raises(NoData, match="none of the 0 rows is normal"):
         train_on(make_frame().iloc[:0])
 
@@ -230,12 +230,14 @@ def test_a_corrupt_page_is_refused_by_file(make_frame, write, learn, tmp_path):
 @pytest.mark.parametrize(("rows", "part"), [(3, "learn"), (20, "validate"), (30, "validate")])
 def test_too_few_rows_are_refused(make_frame, train_on, rows, part):
     """The part that gets no window is named, and what to do."""
-    with pytest.raises(TooFewRows, match=rf"no window of 4 rows .* to {part}: give more rows"):
+    with pytest.raises(
+        TooFewRows, match=rf"no window of 4 rows .* of the {part} part: give more rows"
+    ):
         train_on(make_frame(units=("east",), rows=rows), model=LINEAR)
 
 
-def test_rows_of_no_entity_are_neither_learnt_from_nor_scored(make_frame, train_on):
-    """They may be of many."""
+def test_rows_without_an_entity_are_neither_trained_on_nor_scored(make_frame, train_on):
+    """They may belong to several entities."""
     frame = make_frame()
     frame.loc[500:599, "unit"] = None
     detector = train_on(frame, model=LINEAR, prepare={"per_entity": False}).detector
@@ -245,8 +247,8 @@ def test_rows_of_no_entity_are_neither_learnt_from_nor_scored(make_frame, train_
     assert len(train_on(frame, model=LINEAR).ingested.rows) == 900
 
 
-def test_known_anomalies_are_not_learnt_from(make_frame, train_on):
-    """Labelled rows are left out, and it is said how many."""
+def test_known_anomalies_are_not_trained_on(make_frame, train_on):
+    """Labelled rows are left out, and a note gives their number."""
     frame = make_frame().assign(bad=False)
     frame.loc[10:19, "bad"] = True
     run = train_on(frame, data={"label": "bad"}, model=LINEAR)

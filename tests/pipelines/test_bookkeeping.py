@@ -1,4 +1,4 @@
-"""What every run does first."""
+"""The first steps of every run."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from pipelines.process_identity import from_labels, this_process
 
 @pytest.fixture
 def flow(prefect):
-    """Give a flow that only does what every flow does first."""
+    """A flow with only the steps that every flow starts with."""
     from prefect import flow
 
     @flow(name="scoring", persist_result=False)
     @guarded
     def scoring(config_path: str, *, rescore: bool = False) -> str:
-        """Return what it was given."""
+        """Return the arguments."""
         return f"{config_path} {rescore}"
 
     return scoring
 
 
-def test_function_stays_what_it_is(flow):
-    """Prefect sees the parameters, and without Prefect it is a plain function."""
+def test_function_keeps_its_signature(flow):
+    """Prefect sees the parameters; without Prefect it is a plain function."""
     assert set(flow.parameters.properties) == {"config_path", "rescore"}
     assert flow.fn("a.toml", rescore=True) == "a.toml True"
 
 
 def test_run_does_the_work_of_the_missed_ones(client, flow):
-    """It names its process, does the work, and the runs that were due as well are skipped."""
+    """It records its process, does the work, and skips the other due runs."""
     from prefect.flow_engine import run_flow
 
     deployment = deployed(client, "behind")
@@ -45,7 +45,7 @@ def test_run_does_the_work_of_the_missed_ones(client, flow):
 
 
 def test_client_of_the_run_is_closed(client, flow, monkeypatch):
-    """A flow that runs for hours holds no connection for what it did in its first second."""
+    """A flow that runs for hours does not keep the connection of its first second."""
     import prefect
 
     given = []
@@ -57,8 +57,8 @@ def test_client_of_the_run_is_closed(client, flow, monkeypatch):
     assert [each._client.is_closed for each in given] == [True]  # noqa: SLF001
 
 
-def test_run_without_deployment_looks_for_lost_runs_too(client, flow):
-    """`aedetect score` tells Prefect of those that were killed before it."""
+def test_run_without_deployment_ends_lost_runs_too(client, flow):
+    """`aedetect score` ends runs that were killed before it."""
     from runs import GONE, under_way
 
     _, lost = under_way(client, process=GONE)
@@ -66,8 +66,8 @@ def test_run_without_deployment_looks_for_lost_runs_too(client, flow):
     assert client.read_flow_run(lost.id).state.name == "Crashed"
 
 
-def test_looking_twice_changes_nothing(client):
-    """What is ended stays as it was ended."""
+def test_second_check_changes_nothing(client):
+    """Ended runs keep their state."""
     from datetime import UTC, datetime
 
     end_lost_runs(client, now=datetime.now(UTC))

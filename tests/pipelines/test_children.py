@@ -1,4 +1,4 @@
-"""Child processes in a working folder that is full of modules with the names of those they need."""
+"""Child processes in a working folder with modules that shadow those they need."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from runs import EAGER, free_port, wait_for
 
 from pipelines.triggering import await_end, start_run
 
-SECONDS = 240  # for a command: its server makes a database first
-# Nothing that an earlier test set for its own process is inherited.
+SECONDS = 240  # for a command, whose server first creates a database
+# Without the environment that earlier tests have set.
 ENVIRONMENT = {
     key: value
     for key, value in os.environ.items()
@@ -27,7 +27,7 @@ PROGRAMS = Path(sys.executable).parent  # not `python -P -m`: some children woul
 
 @pytest.fixture
 def hostile(tmp_path):
-    """Give a folder with modules of every name there is, each of which says when it is imported."""
+    """A folder with modules of all names, each of which records its import."""
     folder = tmp_path / "hostile"
     folder.mkdir()
     fill(folder, {*sys.stdlib_module_names, *packages_distributions(), "aedetect", "pipelines"})
@@ -70,7 +70,7 @@ def started(program, *words, folder, **environment):
 
 @pytest.mark.timeout(3 * SECONDS)
 def test_training_and_scoring_import_nothing_from_the_working_folder(plant, hostile, tmp_path):
-    """Neither does the server that each of them starts, whose database is made first."""
+    """Neither does the server that each of them starts, which first creates its database."""
     own = {"PREFECT_HOME": str(tmp_path / "prefect")}
     path = plant.written()
     path.write_text(path.read_text().replace(plant.uri, f"sqlite:///{tmp_path}/mlflow.db"))
@@ -82,7 +82,7 @@ def test_training_and_scoring_import_nothing_from_the_working_folder(plant, host
 
 @pytest.mark.timeout(3 * SECONDS)
 def test_served_runs_import_nothing_from_the_working_folder(plant, hostile, tmp_path):
-    """Neither does who serves, nor the child in which Prefect runs the flow."""
+    """Neither does the serving process, nor the child in which Prefect runs the flow."""
     own = {
         "PREFECT_HOME": str(tmp_path / "prefect"),
         "PREFECT_SERVER_API_PORT": str(free_port()),
@@ -128,7 +128,7 @@ def test_deployed_runs_import_nothing_from_the_working_folder(client, plant, hos
 
 
 def test_module_of_the_command_line_imports_nothing_from_the_working_folder(tmp_path):
-    """Also `python -m aedetect`, which Python itself starts from the working folder."""
+    """Also `python -m aedetect`, for which Python itself searches the working folder."""
     fill(tmp_path, ["pipelines", "prefect", "typer", "rich", "torch"])
     done = subprocess.run(
         [sys.executable, "-m", "aedetect", "models", "none.toml"],

@@ -1,4 +1,4 @@
-"""What is served or deployed."""
+"""The flows to serve or deploy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipelines.deployments import deployments
 
 
 def test_both_flows_of_a_detector_are_served(tmp_path):
-    """By its name; what has no schedule can be triggered."""
+    """By its name; a flow without a schedule can be triggered."""
     path = written(tmp_path, scoring={"schedule": MORNING})
     scoring, training = deployments([path], scheduled=True)
     assert (scoring.flow, scoring.detector, scoring.cron) == ("scoring", "pump", MORNING)
@@ -19,8 +19,8 @@ def test_both_flows_of_a_detector_are_served(tmp_path):
     assert scoring.entrypoint == "pipelines.scoring.scoring"
 
 
-def test_detector_that_is_only_trained_needs_no_input(tmp_path):
-    """A [training] schedule is enough to be served."""
+def test_detector_with_only_training_needs_no_input(tmp_path):
+    """A [training] schedule is enough to serve."""
     path = written(tmp_path, training={"schedule": NIGHT})
     path.write_text(path.read_text().replace('input = "incoming"', ""))
     (only,) = deployments([path], scheduled=True)
@@ -44,7 +44,7 @@ def test_scoring_of_all_comes_first(tmp_path):
 
 
 def test_configuration_without_schedule_is_refused(tmp_path):
-    """What is missing and an example are in the message; to be deployed it needs none."""
+    """The message has an example; a deployment needs no schedule."""
     path = written(tmp_path)
     with pytest.raises(ConfigError, match=r"pump\.toml needs a \[scoring\] schedule or a \[train"):
         deployments([path], scheduled=True)
@@ -61,7 +61,7 @@ def test_schedule_that_is_not_cron_is_refused(tmp_path, cron, section):
 
 
 def test_scheduled_scoring_without_input_is_refused(tmp_path):
-    """What every run would refuse is refused before anything is served."""
+    """An error that every run would raise is raised before serving."""
     path = written(tmp_path, scoring={"schedule": MORNING})
     path.write_text(path.read_text().replace('input = "incoming"', ""))
     with pytest.raises(ConfigError, match=r"\[scoring\] input is needed"):
@@ -79,13 +79,13 @@ def test_two_detectors_of_one_name_are_refused(tmp_path):
 
 
 def test_same_configuration_twice_is_once(tmp_path):
-    """A shell's pattern may name a file again."""
+    """A shell pattern may repeat a file."""
     path = written(tmp_path, scoring={"schedule": MORNING})
     assert len(deployments([path, path], scheduled=True)) == 2
 
 
-def test_schedule_is_not_learnt_from(tmp_path):
-    """When it is trained changes nothing about the detector."""
+def test_schedule_does_not_change_the_hash(tmp_path):
+    """The time of training does not change the detector."""
     from aedetect.config import read_config
 
     plain = read_config(written(tmp_path)).hash

@@ -1,4 +1,4 @@
-"""The flows, on a real Prefect server: order, and which errors are tried again."""
+"""The flows, on a real Prefect server: order, and which errors are retried."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipelines import tasks
 
 @pytest.fixture
 def task_runs(prefect):
-    """Give the task runs of the newest flow run as {name: how often it was tried}."""
+    """The task runs of the newest flow run as {name: number of attempts}."""
     from prefect import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
     from prefect.client.schemas.sorting import FlowRunSort
@@ -34,7 +34,7 @@ def task_runs(prefect):
 
 
 def test_training_flow_registers(prefect, tmp_path):
-    """The flow goes through all stages, and the detector is there afterwards."""
+    """The flow runs all stages and registers the detector."""
     from pipelines.training import training as flow
 
     write(table("2026-01-01"), tmp_path / "train.parquet")
@@ -45,7 +45,7 @@ def test_training_flow_registers(prefect, tmp_path):
     assert registry.find_version("plant", tracking_uri=uri).reference == "plant/1"
 
 
-def test_scoring_flow_writes_what_the_functions_write(prefect, plant):
+def test_scoring_flow_writes_the_same_files_as_the_functions(prefect, plant):
     """Tasks in threads and a loop in this process give the same bytes."""
     from pipelines.scoring import scoring as flow
 
@@ -57,7 +57,7 @@ def test_scoring_flow_writes_what_the_functions_write(prefect, plant):
 
 
 def test_strict_flow_fails_for_unfit_files_after_scoring_the_others(prefect, plant):
-    """The flow run is failed for people to see; the day that fits has its scores."""
+    """The flow run is FAILED; the day that fits has its scores."""
     from pipelines.scoring import scoring as flow
 
     write(table("2026-01-05").drop(columns="cpu"), plant.incoming / "2026-01-05.parquet")
@@ -68,7 +68,7 @@ def test_strict_flow_fails_for_unfit_files_after_scoring_the_others(prefect, pla
 
 
 def test_scoring_flow_scores_the_others_when_data_are_corrupt(prefect, plant):
-    """A file whose damage shows only when it is read holds its partitions, by name."""
+    """A file that turns out damaged when read defers its partitions, and is named."""
     from pipelines.scoring import scoring as flow
 
     path = plant.incoming / "2026-01-03.parquet"
@@ -84,7 +84,7 @@ def test_scoring_flow_scores_the_others_when_data_are_corrupt(prefect, plant):
 
 
 def test_scoring_flow_reports(prefect, plant, task_runs):
-    """Each run leaves a row, also one that fails, and a page beside the flow run in Prefect."""
+    """Each run, also a failed one, writes a row and an artifact of the flow run."""
     from prefect import get_client
     from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
@@ -111,7 +111,7 @@ def test_scoring_flow_reports(prefect, plant, task_runs):
 
 
 def test_refused_run_fails_once(prefect, plant, task_runs):
-    """What aedetect refuses with a reason is not tried again."""
+    """An error raised by aedetect is not retried."""
     from pipelines.scoring import scoring as flow
 
     for path in plant.incoming.iterdir():
@@ -133,16 +133,16 @@ def test_refused_run_fails_once(prefect, plant, task_runs):
         (DeliveryError("away"), True),
     ],
 )
-def test_errors_that_may_pass(error, again):
-    """Errors of the world are tried again, refusals are not."""
+def test_errors_to_retry(error, again):
+    """External errors are retried, errors raised by aedetect are not."""
     from prefect.client.schemas.objects import State, StateType
 
     state = State(type=StateType.FAILED, data=error)
-    assert tasks.may_pass(None, None, state) == again
+    assert tasks.should_retry(None, None, state) == again
 
 
-def test_stages_that_touch_the_world_are_retried():
-    """Files and the registry may be away for a moment; a computation ends the same every time."""
+def test_stages_with_input_or_output_are_retried():
+    """Files and the registry may be unavailable briefly; computations are deterministic."""
     retried = {
         task.name: task.retries
         for task in vars(tasks).values()
@@ -164,8 +164,8 @@ def test_stages_that_touch_the_world_are_retried():
     }
 
 
-def test_error_that_passes_is_survived(prefect, plant):
-    """A task that fails at first and works then lets the flow go on."""
+def test_temporary_error_is_survived(prefect, plant):
+    """The flow continues when the retry of a task succeeds."""
     from prefect import flow
 
     tried = []
@@ -188,6 +188,6 @@ def test_error_that_passes_is_survived(prefect, plant):
 
 
 def test_tasks_are_the_functions():
-    """Without Prefect the same functions do the same."""
+    """Without Prefect the same functions run."""
     assert tasks.ingest.fn is dataset.ingest_rows
     assert tasks.finish.fn is scoring.finish_run

@@ -31,13 +31,13 @@ scoring()
 
 
 def ended(client, run, *, after=timedelta(0)):
-    """Look for lost runs some time from now; return what became of one."""
+    """Check for lost runs some time from now; return the state of one."""
     end_lost_runs(client, now=datetime.now(UTC) + after)
     return client.read_flow_run(run.id).state
 
 
 def heard_of(client, run):
-    """Emit a heartbeat of a run, as Prefect does, and wait until the server keeps it."""
+    """Emit a heartbeat of a run, as Prefect does, and wait until the server has stored it."""
     from prefect.events import Event
 
     event = Event(
@@ -52,7 +52,7 @@ def heard_of(client, run):
 
 
 def test_killed_run_is_crashed(client):
-    """A run whose process gets SIGKILL is RUNNING to Prefect, until somebody looks."""
+    """A run whose process gets SIGKILL is RUNNING to Prefect until the next check."""
     with subprocess.Popen(
         [sys.executable, "-c", RUN],
         stdin=subprocess.PIPE,
@@ -74,8 +74,8 @@ def test_killed_run_is_crashed(client):
         assert (state.name, str(process.pid) in state.message) == ("Crashed", True)
 
 
-def test_run_to_be_cancelled_is_cancelled(client):
-    """Who wanted it cancelled sees it cancelled."""
+def test_cancelling_run_is_cancelled(client):
+    """Its state is Cancelled, as requested."""
     from prefect.states import Cancelling
 
     _, run = under_way(client, process=GONE)
@@ -83,8 +83,8 @@ def test_run_to_be_cancelled_is_cancelled(client):
     assert ended(client, run).name == "Cancelled"
 
 
-def test_lost_run_gives_its_place_back(client):
-    """The one slot of a deployment is free again, for the run that does the work."""
+def test_lost_run_frees_its_slot(client):
+    """The only slot of a deployment is free for the next run."""
     from prefect.states import Pending
 
     deployment, lost = under_way(client, process=GONE, limit=1)
@@ -95,21 +95,21 @@ def test_lost_run_gives_its_place_back(client):
 
 
 def test_run_itself_is_left_out(client):
-    """The run that looks is not lost, whatever its labels say."""
+    """The run that checks is not lost, whatever its labels."""
     _, run = under_way(client, process=GONE)
     end_lost_runs(client, now=datetime.now(UTC), except_for=run.id)
     assert client.read_flow_run(run.id).state.name == "Running"
 
 
 @pytest.mark.parametrize("flow", ["training", "cleaning"])
-def test_flows_of_others_are_left_alone(client, flow):
-    """Another project's flow may have the name of ours, and be silent for days."""
+def test_flows_of_other_projects_are_ignored(client, flow):
+    """A flow of another project may have the same name, and no heartbeat for days."""
     _, run = under_way(client, process=None, tags=(), flow=flow)
     assert ended(client, run, after=2 * UNHEARD).name == "Running"
 
 
-def test_run_of_another_machine_is_believed_while_it_is_heard_of(client):
-    """A machine that is silent for longer than heartbeats explain is lost."""
+def test_run_of_another_machine_is_active_while_it_has_heartbeats(client):
+    """It is lost when heartbeats are absent for longer than the limit."""
     _, run = under_way(client, process=AWAY)
     heard_of(client, run)
     assert ended(client, run, after=SILENT - 5 * SECOND).name == "Running"
@@ -118,15 +118,15 @@ def test_run_of_another_machine_is_believed_while_it_is_heard_of(client):
     assert "it was not heard of for 0:10:" in state.message
 
 
-def test_run_that_was_never_heard_of_is_given_a_day(client):
-    """A server may keep no events: silence alone is no proof then."""
+def test_run_without_any_heartbeat_is_lost_after_a_day(client):
+    """A server may store no events; then their absence proves nothing."""
     _, run = under_way(client, process=AWAY)
     assert ended(client, run, after=UNHEARD - 5 * SECOND).name == "Running"
     assert ended(client, run, after=UNHEARD + 5 * SECOND).name == "Crashed"
 
 
 def test_run_that_never_started_is_crashed(client):
-    """Killed between being taken and being started, it would be PENDING for ever."""
+    """Killed before the start of its process, it would be PENDING for ever."""
     from prefect.states import Pending
 
     run = run_of(client, deployed(client, f"run-{uuid4()}"))

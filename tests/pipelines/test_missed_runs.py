@@ -1,4 +1,4 @@
-"""Runs that fell due while nothing ran."""
+"""Runs that were due while nothing ran."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipelines.missed_runs import due, skip_all_but_newest, skip_others
 
 
 def test_all_but_the_newest_are_skipped(client):
-    """Of five missed runs one is left to start, and the others say who does their work."""
+    """Of five missed runs one remains, and the others name it."""
     deployment = deployed(client, "late")
     missed(client, deployment, days=5)
     newest = due(client, deployment, now=datetime.now(UTC))[0]
@@ -23,12 +23,12 @@ def test_all_but_the_newest_are_skipped(client):
 
 
 def test_no_missed_run_is_no_work(client):
-    """A deployment that is new has missed nothing."""
+    """A new deployment has missed nothing."""
     assert skip_all_but_newest(client, deployed(client, "new"), now=datetime.now(UTC)) == 0
 
 
-def test_run_that_somebody_asked_for_is_never_skipped(client):
-    """Neither with parameters of its own, nor with those of the schedule."""
+def test_triggered_run_is_never_skipped(client):
+    """Neither with its own parameters, nor with those of the schedule."""
     deployment = deployed(client, "asked")
     missed(client, deployment, days=3)
     run_of(client, deployment, rescore=True)
@@ -38,22 +38,22 @@ def test_run_that_somebody_asked_for_is_never_skipped(client):
 
 
 def test_run_with_other_parameters_does_not_do_the_work(client):
-    """A run of some days only leaves the missed runs to others."""
+    """A run of a few days does not skip the missed runs."""
     deployment = deployed(client, "part")
     missed(client, deployment, days=2)
     mine = run_of(client, deployment, since="2026-01-01", rescore=True)
     assert skip_others(client, mine, now=datetime.now(UTC)) == 0
 
 
-def test_runs_of_other_detectors_are_their_own(client):
-    """One deployment says nothing about another."""
+def test_runs_of_other_detectors_are_not_skipped(client):
+    """Each deployment is separate."""
     ours, theirs = deployed(client, "ours"), deployed(client, "theirs")
     missed(client, theirs, days=2)
     assert skip_others(client, run_of(client, ours), now=datetime.now(UTC)) == 0
 
 
 def test_more_missed_runs_than_a_page_are_all_skipped(client):
-    """Prefect gives 200 runs at a time; one of 210 stays to start."""
+    """Prefect returns 200 runs at a time; one of 210 remains."""
     deployment = deployed(client, "long-away")
     missed(client, deployment, days=210)
     assert len(due(client, deployment, now=datetime.now(UTC))) == 210
@@ -62,7 +62,7 @@ def test_more_missed_runs_than_a_page_are_all_skipped(client):
 
 
 class Refusing:
-    """The client of a server that ends no run, as one behind rules of its own may."""
+    """The client of a server that rejects every change of state."""
 
     def __init__(self, client):
         self.client = client
@@ -72,14 +72,14 @@ class Refusing:
         return getattr(self.client, name)
 
     def set_flow_run_state(self, *_words, **_options):
-        """Answer as Prefect does to a transition that its rules forbid."""
+        """Answer as Prefect does to a forbidden transition."""
         self.asked += 1
         forbidden = {"state": None, "status": "REJECT", "details": {"type": "reject_details"}}
         return OrchestrationResult.model_validate(forbidden)
 
 
-def test_run_that_the_server_does_not_end_is_asked_for_once(client):
-    """It stays as it is, it does not count, and nobody waits for it."""
+def test_rejected_run_is_requested_once(client):
+    """It does not change, does not count, and is not waited for."""
     deployment = deployed(client, "kept")
     missed(client, deployment, days=3)
     refusing = Refusing(client)
@@ -89,16 +89,16 @@ def test_run_that_the_server_does_not_end_is_asked_for_once(client):
 
 
 class Deleting(Refusing):
-    """The client of a server on which somebody deletes each run just before it is ended."""
+    """The client of a server on which each run is deleted just before it is ended."""
 
     def set_flow_run_state(self, run_id, state, *, force):
-        """Delete the run, and ask for its end."""
+        """Delete the run, then try to end it."""
         self.client.delete_flow_run(run_id)
         return self.client.set_flow_run_state(run_id, state, force=force)
 
 
-def test_run_that_somebody_deletes_meanwhile_is_no_error(client):
-    """The others are looked after all the same."""
+def test_run_deleted_meanwhile_is_no_error(client):
+    """The others are handled all the same."""
     deployment = deployed(client, "deleted")
     missed(client, deployment, days=3)
     assert skip_all_but_newest(Deleting(client), deployment, now=datetime.now(UTC)) == 0

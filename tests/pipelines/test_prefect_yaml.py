@@ -1,4 +1,4 @@
-"""The prefect.yaml, and what Prefect makes of it."""
+"""The prefect.yaml, and its deployment by Prefect."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from pipelines.triggering import await_end, start_run
 
 
 def entries(path):
-    """Return what a file deploys, by flow and detector."""
+    """Return the deployments of a file, by flow and detector."""
     found = yaml.safe_load(path.read_text())["deployments"]
     return {(each["entrypoint"].rpartition(".")[2], each["name"]): each for each in found}
 
 
 def test_both_flows_are_written(tmp_path):
-    """With schedule, parameters, limit and pool, and nothing that has to be pulled."""
+    """With schedule, parameters, limit and pool, and nothing to pull."""
     config = written(tmp_path, scoring={"schedule": MORNING})
     path = tmp_path / "prefect.yaml"
     assert write_manifest([config], path, pool="big") == ["scoring/pump", "training/pump"]
@@ -36,8 +36,8 @@ def test_both_flows_are_written(tmp_path):
     assert yaml.safe_load(path.read_text())["pull"] == []
 
 
-def test_other_detectors_stay(tmp_path):
-    """A second detector is added, and the first replaced when it comes again."""
+def test_other_detectors_are_kept(tmp_path):
+    """A second detector is added; the first is replaced when written again."""
     path = tmp_path / "prefect.yaml"
     write_manifest([written(tmp_path, "east")], path, pool="old")
     write_manifest([written(tmp_path, "west")], path, pool="old")
@@ -52,8 +52,8 @@ def test_other_detectors_stay(tmp_path):
     assert [each.name for each in tmp_path.glob(".*")] == []
 
 
-def test_file_of_somebody_else_stays(tmp_path):
-    """Unless it is to be replaced."""
+def test_foreign_file_is_kept(tmp_path):
+    """Unless --force is given."""
     path = tmp_path / "prefect.yaml"
     path.write_text("name: theirs\n")
     with pytest.raises(OutputError, match="was not written by `aedetect deploy`, and stays"):
@@ -64,8 +64,8 @@ def test_file_of_somebody_else_stays(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["deployments: [", "deployments: 3", "deployments: [3]", "- 1"])
-def test_file_of_ours_that_somebody_broke_is_refused(tmp_path, damage):
-    """What cannot be read is not thrown away."""
+def test_broken_file_is_refused(tmp_path, damage):
+    """An unreadable file is not replaced."""
     path = tmp_path / "prefect.yaml"
     write_manifest([written(tmp_path)], path, pool="big")
     broken = path.read_text().splitlines()[0] + "\n" + damage
@@ -75,14 +75,14 @@ def test_file_of_ours_that_somebody_broke_is_refused(tmp_path, damage):
     assert path.read_text() == broken
 
 
-def test_folder_that_is_not_there_is_an_output_error(tmp_path):
-    """With what to do."""
+def test_absent_folder_is_an_output_error(tmp_path):
+    """The message has the remedy."""
     with pytest.raises(OutputError, match="name another file with --to"):
         write_manifest([written(tmp_path)], tmp_path / "none" / "prefect.yaml", pool="big")
 
 
-def test_pool_that_is_not_there_is_a_server_error(client, tmp_path):
-    """Prefect's own word, and how a pool is made."""
+def test_absent_pool_is_a_server_error(client, tmp_path):
+    """With Prefect's message, and the command that creates a pool."""
     path = tmp_path / "prefect.yaml"
     write_manifest([written(tmp_path)], path, pool="nowhere")
     with pytest.raises(ServerError, match="prefect work-pool create"):
@@ -90,7 +90,7 @@ def test_pool_that_is_not_there_is_a_server_error(client, tmp_path):
 
 
 def test_deployed_detector_is_scored_by_a_worker(client, plant, tmp_path):
-    """`prefect deploy --all` takes the file, and a worker that stands elsewhere does the run."""
+    """`prefect deploy --all` accepts the file, and a worker in another folder does the run."""
     from prefect.client.schemas.actions import WorkPoolCreate
 
     client.create_work_pool(WorkPoolCreate(name="workers", type="process"))

@@ -1,4 +1,4 @@
-"""The Prefect server of one command."""
+"""The temporary Prefect server of a command."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ sys.stdin.read()
 
 
 def started(tmp_path: Path, **environment: str) -> subprocess.Popen[str]:
-    """Start a process that starts a server and then waits to be told to end."""
+    """Start a process that starts a server and then waits for its input to end."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     return subprocess.Popen(
         [sys.executable, "-c", START],
@@ -38,7 +38,7 @@ def started(tmp_path: Path, **environment: str) -> subprocess.Popen[str]:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process is there, and not only its exit status."""
+    """Whether a process is running, not a zombie."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except OSError:
@@ -46,7 +46,7 @@ def is_running(pid: int) -> bool:
     return state != "Z"
 
 
-def test_server_that_is_named_is_used(tmp_path):
+def test_configured_server_is_used(tmp_path):
     """With PREFECT_API_URL set, none is started."""
     parent = started(tmp_path, PREFECT_API_URL="http://127.0.0.1:9/api")
     out, _ = parent.communicate("", timeout=60)
@@ -59,7 +59,7 @@ def test_server_ends_with_a_parent_that_is_killed(tmp_path):
     parent = started(tmp_path)
     pid = int(parent.stdout.readline())
     assert is_running(pid)
-    time.sleep(1)  # until the child has asked to be told
+    time.sleep(1)  # until the child has registered the signal
     os.kill(parent.pid, signal.SIGKILL)
     parent.communicate()
     deadline = time.monotonic() + 30
@@ -69,35 +69,35 @@ def test_server_ends_with_a_parent_that_is_killed(tmp_path):
 
 
 def test_server_that_dies_is_an_error_at_once():
-    """Nobody waits two minutes for a process that has ended."""
+    """Without waiting two minutes for a process that has ended."""
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     with pytest.raises(ServerError, match="no Prefect server came up on http://127"):
         Server(process, "http://127.0.0.1:9/api").wait()
 
 
-def test_nothing_answers_where_nothing_is():
-    """A closed port is no server."""
+def test_closed_port_does_not_answer():
+    """There is no server."""
     assert not answers("http://127.0.0.1:9/api")
 
 
 class Health(BaseHTTPRequestHandler):
-    """Answers as a server does that is there: 200, or 401 to who does not say who it is."""
+    """Answers like a server: 200, or 401 without authentication."""
 
     status = 200
 
     def do_GET(self):
-        """Answer anything."""
+        """Answer every request."""
         self.send_response(self.status if self.path == "/api/health" else 404)
         self.end_headers()
 
     def log_message(self, *args):
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def api():
-    """Name an API in Prefect's settings that does not answer yet, and give what starts it."""
+    """Configure an API that does not answer yet; yield it and a function that starts it."""
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     server = HTTPServer(("127.0.0.1", 0), Health, bind_and_activate=False)
@@ -117,8 +117,8 @@ def api():
     server.server_close()
 
 
-def test_server_that_is_away_for_a_while_is_waited_for(api):
-    """A server that is restarted delays the run, and does not fail it."""
+def test_wait_for_a_server_that_restarts(api):
+    """It delays the run and does not fail it."""
     url, thread = api
     threading.Timer(0.5, thread.start).start()
     assert not answers(url)
@@ -126,16 +126,16 @@ def test_server_that_is_away_for_a_while_is_waited_for(api):
     assert answers(url)
 
 
-def test_server_that_stays_away_is_an_error(api):
-    """Which server, how long it was waited for, and what to do."""
+def test_unavailable_server_is_an_error(api):
+    """The message has the server, the time waited, and the remedy."""
     begin = time.monotonic()
     with pytest.raises(ServerError, match=f"{api[0]}, has not answered for 1 s: start it, or"):
         await_api(seconds=1)
     assert time.monotonic() - begin < 5
 
 
-def test_server_that_asks_who_it_is_answers(api, monkeypatch):
-    """Behind a login there is a server, too."""
+def test_server_that_requires_authentication_answers(api, monkeypatch):
+    """Status 401 is an answer."""
     url, thread = api
     monkeypatch.setattr(Health, "status", 401)
     thread.start()

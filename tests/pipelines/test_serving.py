@@ -17,20 +17,20 @@ from pipelines.triggering import await_end, start_run
 
 
 def test_configuration_without_schedule_is_refused(plant):
-    """What is missing and an example are in the message, and no server is started."""
+    """The message has an example, and no server is started."""
     with pytest.raises(ConfigError, match=r"plant\.toml needs a \[scoring\] schedule"):
         serve([plant.written()], tell=print, use=print)
 
 
 def test_schedule_scores_and_ends_on_sigterm(plant, tmp_path):
-    """A served detector scores when its time comes, and stops with exit code 0 when told to."""
+    """A served detector scores on schedule, and stops with exit code 0 on SIGTERM."""
     command = [sys.executable, "-m", "aedetect", "schedule"]
     own = {
         "PREFECT_HOME": str(tmp_path / "prefect"),
         "PREFECT_SERVER_API_PORT": str(free_port()),
         **EAGER,
     }
-    # The last of six is seconds.
+    # The sixth field is seconds.
     path = plant.written(schedule="* * * * * */10")
     path.write_text(path.read_text().replace("[training]", '[training]\nschedule = "0 3 1 1 *"'))
     inherited = {key: value for key, value in os.environ.items() if key != "PREFECT_API_URL"}
@@ -53,8 +53,8 @@ def test_schedule_scores_and_ends_on_sigterm(plant, tmp_path):
     assert not [line for line in said if "CancelledError" in line or "astop" in line]
 
 
-def test_killed_schedule_is_taken_up_again(client, plant, tmp_path):
-    """SIGKILL of who serves and of its run: it ends for Prefect too, and the next does its work."""
+def test_killed_schedule_resumes(client, plant, tmp_path):
+    """After SIGKILL of server and run, Prefect sees the run end, and the next does its work."""
     path = plant.written(schedule="0 3 1 1 *", partition="hour")
     command = [sys.executable, "-m", "aedetect", "schedule", str(path)]
 
@@ -86,7 +86,7 @@ def test_killed_schedule_is_taken_up_again(client, plant, tmp_path):
             second.terminate()
             second.wait(timeout=SECONDS)
     assert client.read_flow_run(lost.id).state.name == "Crashed"
-    for flow in ("scoring", "training"):  # one run of each at a time, wherever it is served
+    for flow in ("scoring", "training"):  # one run of each at a time, on all machines
         served = client.read_deployment_by_name(f"{flow}/plant")
         assert served.global_concurrency_limit.limit == 1
         assert served.concurrency_options.collision_strategy == "ENQUEUE"

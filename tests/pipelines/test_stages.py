@@ -20,7 +20,7 @@ TRAINING = ["ingest", "prepare", "train", "calibrate", "register"]
 
 
 def recorded(stages, called):
-    """Return the stages, each noting its name when it is called."""
+    """Return the stages, each of which records its name when called."""
 
     def noting(name, stage):
         @wraps(getattr(stage, "fn", stage))
@@ -36,7 +36,7 @@ def recorded(stages, called):
 
 @pytest.fixture
 def flow_calls(monkeypatch):
-    """The stages that the flows call."""
+    """Record the stages that the flows call."""
     called: list[str] = []
     for name in ("SCORING", "TRAINING"):
         monkeypatch.setattr(tasks, name, recorded(getattr(tasks, name), called))
@@ -44,7 +44,7 @@ def flow_calls(monkeypatch):
 
 
 def delivering(plant, output):
-    """Return the configuration with a database and a receiver, as a file."""
+    """Return a configuration file with a database and a receiver."""
     given = plant.given(output=output)
     given["database"] = {"url": f"sqlite:///{output}.db"}
     given["notify"] = {"urls": ["json://127.0.0.1:9/"]}
@@ -52,7 +52,7 @@ def delivering(plant, output):
 
 
 def test_scoring_flow_and_job_run_the_same_stages(prefect, plant, flow_calls):
-    """The order is the job's; what they write is the same to the last byte."""
+    """In the order of the job; their output is the same to the last byte."""
     from pipelines.scoring import scoring as flow
 
     path, _ = delivering(plant, "flow")
@@ -62,7 +62,7 @@ def test_scoring_flow_and_job_run_the_same_stages(prefect, plant, flow_calls):
     config = make_config(given, folder=plant.folder)
     scoring.run_scoring(config, stages=recorded(scoring.PLAIN, plain))
     assert plain == SCORING + DELIVERED
-    # The flow's own report takes the place of the one that is recorded.
+    # The flow replaces the recorded report with its own.
     assert flow_calls == [name for name in plain if name != "report"]
     of_rows = ("scores", "flagged", "events")
     made = [contents(plant.folder / name) for name in ("flow", "plain")]
@@ -74,8 +74,8 @@ def test_scoring_flow_and_job_run_the_same_stages(prefect, plant, flow_calls):
     assert first
 
 
-def test_what_if_notifies_nobody(plant):
-    """Neither people nor the database learn of it, and a strict run ends in its error."""
+def test_what_if_notifies_no_one(plant):
+    """It fills no database either, and a strict run raises its error."""
     _, given = delivering(plant, "asked")
     called: list[str] = []
     stages = recorded(scoring.PLAIN, called)
@@ -84,7 +84,7 @@ def test_what_if_notifies_nobody(plant):
 
 
 def test_units_are_computed_by_the_stage_that_is_given(plant):
-    """Another executor is another function; here one that takes the units in reverse."""
+    """Here a stage that computes the units in reverse order."""
 
     def backwards(units, *, model, output):
         return scoring.compute_units(units[::-1], model=model, output=output)
@@ -96,7 +96,7 @@ def test_units_are_computed_by_the_stage_that_is_given(plant):
 
 
 def test_training_flow_and_job_run_the_same_stages(prefect, tmp_path, flow_calls):
-    """The order is the job's, and the weights are the same."""
+    """In the order of the job, with the same weights."""
     from pipelines.training import training as flow
 
     write(table("2026-01-01"), tmp_path / "train.parquet")

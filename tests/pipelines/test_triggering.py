@@ -1,4 +1,4 @@
-"""Starting a run of what is served or deployed."""
+"""Starting a run of a served or deployed detector."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipelines.triggering import Run, await_end, start_run
 
 
 def test_run_gets_the_parameters(client):
-    """Those asked for, beside those of the deployment."""
+    """Those given, beside those of the deployment."""
     deployed(client, "asked-for")
     asked = {"since": "2026-01-01", "rescore": True}
     run = start_run("asked-for", flow="scoring", parameters=asked)
@@ -28,8 +28,8 @@ def test_run_gets_the_parameters(client):
     assert "/api/" not in run.url
 
 
-def test_unknown_name_lists_those_there_are(client):
-    """With the one that was probably meant; deployments of others are not ours to start."""
+def test_unknown_name_lists_the_known_ones(client):
+    """With a suggestion; deployments of other projects are not listed."""
     deployed(client, "pump-7")
     deployed(client, "pump-theirs", tags=())
     with pytest.raises(
@@ -39,7 +39,7 @@ def test_unknown_name_lists_those_there_are(client):
     assert "pump-theirs" not in str(why.value)
 
 
-def test_training_has_deployments_of_its_own(client):
+def test_training_has_separate_deployments(client):
     """A detector that is only scored cannot be trained by name."""
     deployed(client, "scored-only")
     with pytest.raises(UnknownDeployment, match=r'no detector "scored-only" .* for training'):
@@ -47,7 +47,7 @@ def test_training_has_deployments_of_its_own(client):
 
 
 def test_parameter_that_the_flow_refuses_is_a_server_error(client):
-    """What the server says is passed on."""
+    """The message of the server is passed on."""
     deployment = deployed(client, "strict")
     schema = {"type": "object", "properties": {"rescore": {"type": "boolean"}}}
     client.request(
@@ -59,8 +59,8 @@ def test_parameter_that_the_flow_refuses_is_a_server_error(client):
         start_run("strict", flow="scoring", parameters={"rescore": "perhaps"})
 
 
-def test_without_any_server_it_is_said_how_to_start_one(prefect):
-    """Neither a setting nor the usual port leads to one."""
+def test_error_without_a_server_names_the_remedy(prefect):
+    """Neither the settings nor the default port lead to one."""
     from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_API_PORT, temporary_settings
 
     with socket.socket() as taken:
@@ -75,7 +75,7 @@ def test_without_any_server_it_is_said_how_to_start_one(prefect):
 
 @pytest.mark.parametrize("ending", ["Completed", "Failed"])
 def test_waiting_ends_with_the_run(client, ending):
-    """A run that completes is told; one that does not is an error with the reason."""
+    """A completed run is reported; any other is an error with the reason."""
     from prefect import states
 
     deployed(client, f"ends-{ending}")
@@ -92,10 +92,10 @@ def test_waiting_ends_with_the_run(client, ending):
     assert time.monotonic() - begun < 10
 
 
-def test_waiting_for_a_run_that_nobody_starts_ends(client):
-    """Neither `aedetect schedule` nor a worker is there: that is said after a while."""
+def test_waiting_without_a_runner_ends(client):
+    """Without `aedetect schedule` or a worker there is an error after a while."""
     deployed(client, "forgotten")
-    for left in under_way(client):  # by tests before this one
+    for left in under_way(client):  # from earlier tests
         client.set_flow_run_state(left.id, Crashed(), force=True)
     run = start_run("forgotten", flow="scoring", parameters={})
     with pytest.raises(RunFailed, match="start `aedetect schedule` or a worker; the run: http"):
@@ -103,14 +103,14 @@ def test_waiting_for_a_run_that_nobody_starts_ends(client):
 
 
 def test_waiting_ends_with_the_process_of_the_run(client):
-    """SIGKILL leaves it RUNNING; who waits looks for the process, too."""
+    """SIGKILL leaves it RUNNING; waiting also checks the process."""
     _, run = begun(client, process=GONE)
     with pytest.raises(RunFailed, match=r"Crashed .*ended without a word"):
         await_end(Run(run.id, run.name, "http"), most_idle=2)
 
 
-def test_waiting_for_a_run_goes_on_while_others_are_under_way(client):
-    """It may have to wait for its place for longer than nothing at all may happen."""
+def test_waiting_continues_while_other_runs_are_active(client):
+    """It may wait for its slot for longer than the idle limit."""
     from prefect.states import Completed
 
     begun(client, process=AWAY)
@@ -121,7 +121,7 @@ def test_waiting_for_a_run_goes_on_while_others_are_under_way(client):
 
 
 def test_waiting_ends_when_the_run_is_deleted(client):
-    """Without it there is nothing to wait for."""
+    """There is nothing left to wait for."""
     deployed(client, "deleted-meanwhile")
     run = start_run("deleted-meanwhile", flow="scoring", parameters={})
     client.delete_flow_run(run.id)

@@ -1,4 +1,4 @@
-"""How long a registry is waited for, and which errors are not worth it."""
+"""How long to wait for a registry, and which errors are raised at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aedetect.registry.availability import await_registry
 
 @pytest.fixture
 def pauses(monkeypatch):
-    """Count the pauses, none of which is waited for; what is given happens in the first."""
+    """Count the pauses without waiting; a given action runs in the first."""
     waited = []
     events = []
 
@@ -29,7 +29,7 @@ def pauses(monkeypatch):
 
 @contextmanager
 def serving(status, *, port=0):
-    """Answer every request with one status; give the address and the paths asked for."""
+    """Answer every request with one status; yield the port and the requested paths."""
     asked = []
 
     class Answer(BaseHTTPRequestHandler):
@@ -52,22 +52,22 @@ def serving(status, *, port=0):
 
 
 def free_port():
-    """A port that nobody listens on."""
+    """A port that nothing listens on."""
     with serving(200) as (port, _):
         return port
 
 
 @pytest.mark.parametrize("status", [200, 401, 404])
-def test_server_that_answers_is_not_waited_for(pauses, status):
-    """Whatever it says but that it is unwell; it is told no password by this question."""
+def test_no_wait_for_a_server_that_answers(pauses, status):
+    """With any status except a server error; the request contains no password."""
     with serving(status) as (port, asked):
         await_registry(f"http://me:secret@127.0.0.1:{port}/mlflow")
     assert asked == [("/mlflow/health", None)]
     assert pauses[0] == []
 
 
-def test_server_that_comes_up_is_waited_for(pauses):
-    """It is asked again after a pause."""
+def test_wait_for_a_server_that_starts(pauses):
+    """The request is repeated after a pause."""
     waited, events = pauses
     port = free_port()
     late = serving(200, port=port)
@@ -77,30 +77,30 @@ def test_server_that_comes_up_is_waited_for(pauses):
     assert waited == [0.25]
 
 
-def test_server_that_stays_away_is_given_up(pauses):
-    """After pauses that grow, 32 seconds in all."""
+def test_an_unavailable_server_is_an_error(pauses):
+    """After increasing pauses, 32 seconds in total."""
     with pytest.raises(OSError, match="refused"):
         await_registry(f"http://127.0.0.1:{free_port()}")
     assert sum(pauses[0]) == 31.75
     assert pauses[0] == sorted(pauses[0])
 
 
-def test_server_that_is_unwell_is_waited_for(pauses):
-    """A proxy without a server behind it says so by its status."""
+def test_wait_for_a_server_with_an_error_status(pauses):
+    """As a proxy reports a missing server behind it."""
     with serving(503) as (port, _), pytest.raises(OSError, match="503"):
         await_registry(f"http://127.0.0.1:{port}")
     assert len(pauses[0]) == 8
 
 
-def test_file_that_is_no_database_is_not_waited_for(pauses, tmp_path):
-    """Time does not make one of it."""
+def test_no_wait_for_a_file_that_is_no_database(pauses, tmp_path):
+    """Waiting would not help."""
     (tmp_path / "mlflow.db").write_text("not a database" * 100)
     with pytest.raises(sqlite3.DatabaseError, match="not a database"):
         await_registry(f"sqlite:///{tmp_path}/mlflow.db")
     assert pauses[0] == []
 
 
-def test_other_addresses_are_left_to_mlflow(pauses):
-    """It waits for PostgreSQL itself."""
+def test_no_wait_for_other_databases(pauses):
+    """MLflow itself waits for PostgreSQL."""
     await_registry("postgresql://127.0.0.1:9/mlflow")
     assert pauses[0] == []

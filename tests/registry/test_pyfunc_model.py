@@ -1,4 +1,4 @@
-"""A registered detector, loaded as anyone with MLflow would."""
+"""A registered detector, loaded with MLflow alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COLUMNS = {"time": "timestamp", "unit": "text", "a": "number", "b": "number"}
 
 @pytest.fixture(scope="module")
 def frame():
-    """Four hours of two units, a row a minute, not in order of time."""
+    """Four hours of two units, one row per minute, in random order."""
     time = pd.date_range("2026-01-01", periods=240, freq="min").repeat(2)
     random = np.random.default_rng(1)
     numbers = {
@@ -50,7 +50,7 @@ def served(tmp_path_factory, detector_folder):
 
 
 def test_served_detector_answers_each_row_in_its_place(served, frame):
-    """`mlflow.pyfunc` gives the score columns, a row out for a row in."""
+    """`mlflow.pyfunc` returns the score columns, one row per input row."""
     scored = served.predict(frame)
     columns = ["timestamp", "entity", "score", "p_value", "verdict", "reason"]
     assert list(scored.columns) == columns
@@ -60,7 +60,7 @@ def test_served_detector_answers_each_row_in_its_place(served, frame):
 
 
 def test_served_detector_has_a_signature(served):
-    """The columns that are needed and those that are given can be read without loading."""
+    """Input and output columns can be read without loading the model."""
     assert served.metadata.signature.inputs.required_input_names() == list(COLUMNS)
     assert served.metadata.signature.outputs.input_names()[-2:] == ["verdict", "reason"]
 
@@ -80,7 +80,7 @@ def test_served_detector_has_a_signature(served):
     ],
 )
 def test_served_detector_takes_columns_as_pandas_has_them(served, frame, change):
-    """MLflow refuses int64 for a double, and categories; the detector knows better."""
+    """MLflow rejects int64 for a double, and categories; the detector accepts them."""
     same = served.predict(change(frame)).drop(columns="timestamp")
     pd.testing.assert_frame_equal(same, served.predict(frame).drop(columns="timestamp"))
 

@@ -57,7 +57,7 @@ class Registry:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
-    """One registry for all tests that only read it, or that put back what they change."""
+    """One registry for all tests that only read it, or that undo their changes."""
     root = tmp_path_factory.mktemp("registry")
     folder = root / "detector that was saved"
     folder.mkdir()
@@ -74,14 +74,14 @@ def shared(tmp_path_factory):
 
 @pytest.fixture
 def client(shared):
-    """MLflow itself, to look at what was written."""
+    """An MLflow client, to inspect what was written."""
     from mlflow import MlflowClient
 
     return MlflowClient(shared.uri, registry_uri=shared.uri)
 
 
 def test_everything_stays_below_the_database_folder(shared):
-    """The database and the artifacts of each detector lie in mlruns/, nothing elsewhere."""
+    """The database and the artifacts of each detector are in mlruns/, nothing elsewhere."""
     assert {path.name for path in shared.root.iterdir()} == {"mlruns", shared.folder.name}
     inside = {str(path.relative_to(shared.root)) for path in shared.root.glob("mlruns/*")}
     assert inside == {"mlruns/mlflow.db", "mlruns/artifacts"}
@@ -96,8 +96,8 @@ def test_first_version_is_champion_and_later_ones_challenge(shared):
     assert find_version("pump/1", tracking_uri=shared.uri).aliases == ("champion",)
 
 
-def test_a_version_says_where_it_comes_from(shared):
-    """Tags name variant, configuration and data; the time of creation is in UTC."""
+def test_a_version_records_its_origin(shared):
+    """Tags name variant, configuration and data; the creation time is in UTC."""
     assert shared.first.tags == {
         "variant": "pca",
         "config_hash": "c0ffee",
@@ -113,7 +113,7 @@ def test_a_version_says_where_it_comes_from(shared):
     [("pump", 1), ("pump@champion", 1), ("pump@challenger", 2), ("pump/2", 2), ("fan", 1)],
 )
 def test_find_understands_names_aliases_and_numbers(shared, reference, version):
-    """A name alone stands for its champion."""
+    """A name alone refers to its champion."""
     found = find_version(reference, tracking_uri=shared.uri)
     assert (found.name, found.version) == (reference[:4].rstrip("@/"), version)
 
@@ -129,14 +129,14 @@ def test_find_understands_names_aliases_and_numbers(shared, reference, version):
     ],
 )
 def test_find_names_what_exists_instead(shared, reference, expected):
-    """A wrong reference is answered with the references that would have worked."""
+    """The error for a wrong reference lists valid references."""
     with pytest.raises(UnknownModel) as refused:
         find_version(reference, tracking_uri=shared.uri)
     assert expected in str(refused.value)
 
 
 def test_versions_are_listed_newest_first_with_aliases(shared):
-    """The list holds every detector, or those of one name."""
+    """The list contains all detectors, or those of one name."""
     listed = list_versions(tracking_uri=shared.uri)
     assert [version.reference for version in listed] == ["fan/1", "pump/2", "pump/1"]
     assert [version.aliases for version in list_versions(tracking_uri=shared.uri, name="pump")] == [
@@ -146,7 +146,7 @@ def test_versions_are_listed_newest_first_with_aliases(shared):
     assert list_versions(tracking_uri=shared.uri, name="pomp") == []
 
 
-def test_other_peoples_models_are_not_listed(shared, client):
+def test_foreign_models_are_not_listed(shared, client):
     """A registry may be shared with models that are no detectors."""
     client.create_registered_model("churn")
     client.create_model_version("churn", source=str(shared.folder))
@@ -174,8 +174,8 @@ def test_fetch_returns_the_files_that_were_registered(shared):
     assert folder.is_relative_to(shared.root / "mlruns" / "artifacts" / "pump")
 
 
-def test_fetch_says_when_artifacts_are_gone(shared):
-    """A version whose files were deleted is named, with the place where they were."""
+def test_fetch_reports_missing_artifacts(shared):
+    """The error names the version and the location of its deleted files."""
     folder = fetch_version(shared.fan, tracking_uri=shared.uri)
     folder.rename(folder.with_name("elsewhere"))
     try:
@@ -186,7 +186,7 @@ def test_fetch_says_when_artifacts_are_gone(shared):
 
 
 def test_no_file_of_a_model_is_a_pickle(shared):
-    """A model is its detector, one file of code and plain text: loading it unpickles nothing."""
+    """A model is its detector, one code file and plain text: loading it unpickles nothing."""
     model = fetch_version(shared.first, tracking_uri=shared.uri).parents[1]
     assert {str(path.relative_to(model)) for path in model.rglob("*") if path.is_file()} == {
         "MLmodel",
@@ -200,7 +200,7 @@ def test_no_file_of_a_model_is_a_pickle(shared):
 
 
 def test_run_keeps_parameters_metrics_and_data(shared, client):
-    """More parameters and epochs than MLflow takes at once are all there afterwards."""
+    """Also more parameters and epochs than MLflow accepts in one request."""
     run = client.get_run(shared.first.run_id)
     assert (run.info.status, run.info.run_name) == ("FINISHED", "pca")
     assert run.data.params == {key: str(value) for key, value in PUMP.parameters.items()}
@@ -216,7 +216,7 @@ def test_run_keeps_parameters_metrics_and_data(shared, client):
 
 
 def test_a_failed_registration_leaves_no_version(shared, client):
-    """If the detector cannot be stored, the run says so and nothing becomes the challenger."""
+    """If the detector cannot be stored, the run fails and there is no new challenger."""
     with pytest.raises(RegistryError, match="no such folder"):
         register_version(shared.root / "no such folder", record=PUMP, tracking_uri=shared.uri)
     assert find_version("pump@challenger", tracking_uri=shared.uri) == shared.second
@@ -225,8 +225,8 @@ def test_a_failed_registration_leaves_no_version(shared, client):
     assert newest.info.status == "FAILED"
 
 
-def test_nothing_of_the_process_is_changed(shared, client, capfd):
-    """A worker thread may register: quietly, and MLflow's process-wide state stays as it was."""
+def test_the_state_of_the_process_does_not_change(shared, client, capfd):
+    """A worker thread may register without output; MLflow's process-wide state is restored."""
     import mlflow
 
     mlflow.set_tracking_uri("http://127.0.0.1:9")
@@ -252,13 +252,13 @@ TRIED = RunRecord(name="tried", parameters={"a": 1}, metrics={"loss": 1.0}, tags
 
 
 def test_a_comparison_of_nothing_is_a_run_without_children(shared, client):
-    """There is nothing to nest."""
+    """The parent is logged alone."""
     run_id = log_nested(TRIED, [], name="pump", tracking_uri=shared.uri)
     assert client.get_run(run_id).info.status == "FINISHED"
 
 
 def test_children_of_a_nested_run_that_fails_have_failed(shared, client):
-    """No run stays RUNNING for ever."""
+    """No run remains RUNNING."""
     broken = replace(TRIED, name="broken", parameters={"a key that MLflow refuses: \u2603": 1})
     with pytest.raises(RegistryError, match="registry"):
         log_nested(

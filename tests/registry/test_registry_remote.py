@@ -1,4 +1,4 @@
-"""A registry behind a real MLflow server, which alone reaches the artifacts."""
+"""A registry behind a real MLflow server, which alone has access to the artifacts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PUMP = TrainingRecord(
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """Start a server; its address and the folder of its artifacts."""
+    """The address of a server, and the folder of its artifacts."""
     folder = tmp_path_factory.mktemp("server")
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
@@ -80,13 +80,13 @@ def fetched(server, registered):
 
 
 def asked(server):
-    """How many files of models the server gave away."""
+    """The number of model files that the server sent."""
     lines = (server[1] / "log").read_text().splitlines()
     return sum("GET /api/2.0/mlflow-artifacts/artifacts/" in line for line in lines)
 
 
-def test_a_version_is_brought_once(server, registered, cached):
-    """It is fetched again by this process and by others; the loaded detector stays loaded."""
+def test_a_version_is_downloaded_once(server, registered, cached):
+    """This and other processes reuse it; the loaded detector stays loaded."""
     folder = fetched(server, registered)
     detector, before = cached_detector(str(folder)), asked(server)
     assert before
@@ -101,8 +101,8 @@ def test_a_version_is_brought_once(server, registered, cached):
     assert cached.stat().st_mode & 0o777 == 0o700
 
 
-def test_two_processes_that_bring_it_at_once_do_no_harm(server, registered, cached):
-    """One of the copies stays, whole."""
+def test_concurrent_downloads_do_no_harm(server, registered, cached):
+    """One complete copy stays."""
     code = "import sys; from aedetect import registry as r; u = sys.argv[1]\n"
     code += "from aedetect.scoring import cached_detector\n"
     code += "found = r.find_version('pump/1', tracking_uri=u)\n"
@@ -113,7 +113,7 @@ def test_two_processes_that_bring_it_at_once_do_no_harm(server, registered, cach
 
 
 def test_a_new_calibration_is_seen(server, registered, tmp_path, detector):
-    """Also by who found the version before; what was fetched stays as it was."""
+    """Also by a process that found the version before; the earlier download does not change."""
     before = fetched(server, registered)
     later = replace(detector.calibration, version=2)
     write_calibration(later, tmp_path / "later")
@@ -125,8 +125,8 @@ def test_a_new_calibration_is_seen(server, registered, tmp_path, detector):
     assert cached_detector(str(after)).calibration.version == 2
 
 
-def test_what_lost_files_is_brought_again(server, registered):
-    """As when someone cleans the cache."""
+def test_an_incomplete_download_is_repeated(server, registered):
+    """As after someone cleaned the cache."""
     folder = fetched(server, registered)
     (folder / "detector.json").unlink()
     assert fetched(server, registered) == folder
@@ -134,7 +134,7 @@ def test_what_lost_files_is_brought_again(server, registered):
 
 
 def test_a_full_disk_is_not_blamed_on_the_registry(server, registered, tmp_path):
-    """The message says what is full; nothing half is kept."""
+    """The message names the full disk; no partial download is kept."""
     code = "import resource, sys; from aedetect import registry as r; u = sys.argv[1]\n"
     code += "found = r.find_version('pump/1', tracking_uri=u)\n"
     code += "from aedetect.errors import OutputError\n"
@@ -148,8 +148,8 @@ def test_a_full_disk_is_not_blamed_on_the_registry(server, registered, tmp_path)
     cached_detector(str(fetched(server, registered)))
 
 
-def test_missing_artifacts_are_the_registrys(server, registered):
-    """There the server has to answer."""
+def test_missing_artifacts_are_an_error_of_the_registry(server, registered):
+    """The server must have them."""
     artifacts = server[1] / "artifacts"
     artifacts.rename(server[1] / "elsewhere")
     try:
@@ -159,8 +159,8 @@ def test_missing_artifacts_are_the_registrys(server, registered):
         (server[1] / "elsewhere").rename(artifacts)
 
 
-def test_a_cache_that_cannot_be_written_is_done_without(server, registered, monkeypatch):
-    """The copy lasts as long as the process."""
+def test_a_cache_that_is_not_writable_is_not_needed(server, registered, monkeypatch):
+    """The download lasts as long as the process."""
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
     folder = fetched(server, registered)
     assert fetched(server, registered) == folder
@@ -168,23 +168,23 @@ def test_a_cache_that_cannot_be_written_is_done_without(server, registered, monk
 
 
 def test_downloads_are_pruned(cached):
-    """The last ones used stay, and those used today."""
+    """The most recently used stay, and those used today."""
 
-    def bring(folder: Path) -> Path:
+    def download(folder: Path) -> Path:
         (folder / "new").mkdir()
         (folder / "new" / "whole").touch()
         return folder / "new"
 
     def keep(name: str) -> Path:
-        return downloads.kept([name], bring=bring, whole="whole")
+        return downloads.cached_download([name], download=download, marker="whole")
 
     old = [keep(f"old {number}") for number in range(5)]
     for path in old:
         os.utime(path, (0, 0))
     (cached / ".killed").mkdir()
     os.utime(cached / ".killed", (0, 0))
-    new = [keep(f"new {number}") for number in range(downloads.KEPT - 2)]
+    new = [keep(f"new {number}") for number in range(downloads.MAX_DOWNLOADS - 2)]
     assert set(cached.iterdir()) >= {*new}
-    assert len(list(cached.iterdir())) == downloads.KEPT
+    assert len(list(cached.iterdir())) == downloads.MAX_DOWNLOADS
     again = [keep(f"again {number}") for number in range(5)]
     assert set(cached.iterdir()) == {*new, *again}

@@ -1,4 +1,4 @@
-"""What is said, and what is left alone, where a registry is absent, broken or busy."""
+"""Registries that are absent, broken or busy: messages, and no side effects."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from aedetect.registry.session import silent
 
 @pytest.fixture
 def file(tmp_path):
-    """Where the database of a registry would be."""
+    """The path of the database of a registry."""
     (tmp_path / "mlruns").mkdir()
     return tmp_path / "mlruns" / "mlflow.db"
 
 
 def test_reading_an_absent_registry_creates_nothing(file):
-    """Where nothing was registered there are no versions, and asking leaves no file behind."""
+    """An absent registry has no versions, and reading it leaves no file behind."""
     assert list_versions(tracking_uri=f"sqlite:///{file}") == []
     with pytest.raises(UnknownModel, match=r'no "pump", only: nothing; .* `aedetect train`'):
         find_version("pump", tracking_uri=f"sqlite:///{file}")
@@ -30,14 +30,14 @@ def test_reading_an_absent_registry_creates_nothing(file):
 
 
 def test_a_broken_database_is_refused_at_once(file):
-    """A file that is no database is named, without the 100 seconds of MLflow's retries."""
+    """A file that is not a database is named, without the 100 seconds of MLflow's retries."""
     file.write_text("not a database" * 100)
     with pytest.raises(RegistryError, match=r"mlflow\.db did not answer: file is not a data"):
         list_versions(tracking_uri=f"sqlite:///{file}")
 
 
 def test_a_locked_database_is_named(file, monkeypatch):
-    """If another program keeps the database to itself, the message says so."""
+    """If another program holds the lock of the database, the message says so."""
     monkeypatch.setattr("aedetect.registry.availability.PAUSES", (0.01,))
     with closing(sqlite3.connect(file)) as other:
         other.executescript("CREATE TABLE anything (id); BEGIN EXCLUSIVE;")
@@ -46,7 +46,7 @@ def test_a_locked_database_is_named(file, monkeypatch):
 
 
 def test_an_unreachable_server_is_named_without_its_password(monkeypatch):
-    """The message names the address to check and keeps the secret in it."""
+    """The message names the address to check, without the secret in it."""
     monkeypatch.setattr("aedetect.registry.availability.PAUSES", (0.01,))
     with pytest.raises(
         RegistryError, match=r"http://\*\*\*@127\.0\.0\.1:9 did not answer"
@@ -56,10 +56,10 @@ def test_an_unreachable_server_is_named_without_its_password(monkeypatch):
 
 
 def test_processes_that_start_together_share_one_new_database(file):
-    """First trainings at the same time do not break each other's database."""
+    """Simultaneous first trainings do not break the database."""
     code = (
-        "import sys; from aedetect.registry.session import speaking\n"
-        "with speaking(sys.argv[1], create=True) as client:\n"
+        "import sys; from aedetect.registry.session import open_client\n"
+        "with open_client(sys.argv[1], create=True) as client:\n"
         "    client.create_registered_model(sys.argv[2])"
     )
     command = [sys.executable, "-c", code, f"sqlite:///{file}"]
@@ -69,7 +69,7 @@ def test_processes_that_start_together_share_one_new_database(file):
 
 
 def test_importing_the_registry_leaves_mlflow_alone():
-    """The settings can be imported without the seconds that MLflow takes."""
+    """Importing the settings does not import MLflow, which takes seconds."""
     code = "import sys, aedetect.registry; sys.exit('mlflow' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -153,10 +153,10 @@ def test_partitions_asked_for_anew_are_compared_with_all_they_would_be_made_from
 ):
     """What exactly this model made from exactly these files is current, anything else is not."""
     written = origins(planned(incoming))
-    anew = replace(next(iter(written.values())), model_version=version, inputs={})
-    plan = planned(incoming, written, anew=anew)
+    rescore_as = replace(next(iter(written.values())), model_version=version, inputs={})
+    plan = planned(incoming, written, rescore_as=rescore_as)
     assert (len(plan.compute), plan.current) == (computed, 2 - computed)
-    assert len(planned(incoming, written, anew=anew, force=True).compute) == 2
+    assert len(planned(incoming, written, rescore_as=rescore_as, force=True).compute) == 2
 
 
 def test_partitions_asked_for_anew_are_compared_with_the_present_lookahead(incoming):
@@ -164,9 +164,9 @@ def test_partitions_asked_for_anew_are_compared_with_the_present_lookahead(incom
     origin = next(iter(origins(planned(incoming)).values()))
     written = origins(planned(incoming, lookahead=1), lookahead=1)
     same = replace(origin, lookahead=1, inputs={})
-    assert planned(incoming, written, lookahead=1, anew=same).current == 2
+    assert planned(incoming, written, lookahead=1, rescore_as=same).current == 2
     less = replace(origin, lookahead=0, inputs={})
-    assert len(planned(incoming, written, anew=less).compute) == 2
+    assert len(planned(incoming, written, rescore_as=less).compute) == 2
 
 
 def test_changed_file_touches_its_day_and_the_next(incoming):

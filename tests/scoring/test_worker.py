@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from plant import DAYS, ROWS, STRANGE_ROWS, contents, write
+from plant import DAYS, FAULTY_ROWS, ROWS, contents, write
 
 from aedetect.data import find_files
 from aedetect.data.sources import fingerprint_files
@@ -53,7 +53,7 @@ def test_what_became_of_a_partition_is_counted(planned):
     """Rows, flags and reasons agree with the files."""
     model, units, output = planned
     computed = compute_partition(units[1], model=model, output=output)
-    assert (computed.partition, computed.rows) == (DAYS[1], STRANGE_ROWS)
+    assert (computed.partition, computed.rows) == (DAYS[1], FAULTY_ROWS)
     files = {kind: output / kind / f"date={DAYS[1]}" / "part-0.parquet" for kind in
              ("scores", "flagged")}  # fmt: skip
     assert computed.flagged == pq.read_metadata(files["flagged"]).num_rows

@@ -39,7 +39,7 @@ def test_the_printed_filter_excludes_the_suspect_rows(make_frame, train_on, zone
     frame = faulty(make_frame)
     frame["time"] = frame["time"].dt.tz_localize(zone) if zone else frame["time"]
     run = train_on(frame, model=LINEAR, training={"trim": 0.02})
-    found = run.trained.distrusted[:1]
+    found = run.trained.suspect[:1]
     line = exclusion(found, normal=None)
     data = tomllib.loads(line)
     again = train_on(frame, model=LINEAR, data=data)
@@ -55,7 +55,7 @@ def test_the_printed_filter_keeps_the_existing_one(make_frame, train_on):
     frame = faulty(make_frame)
     normal = "a > -50 or b > 100"
     run = train_on(frame, model=LINEAR, training={"trim": 0.02}, data={**DATA, "normal": normal})
-    found = run.trained.distrusted[:1]
+    found = run.trained.suspect[:1]
     sql = normal_filter(found, normal=normal)
     assert sql.startswith(f"({normal}) and not (")
     again = train_on(frame, model=LINEAR, data={**DATA, "normal": sql})
@@ -68,7 +68,7 @@ def test_the_printed_filter_keeps_the_existing_one(make_frame, train_on):
 def test_shares_of_a_segment_are_sorted(make_frame, train_on):
     """Largest first, relative to all features."""
     run = train_on(faulty(make_frame), model=LINEAR, training={"trim": 0.02})
-    for each in run.trained.distrusted:
+    for each in run.trained.suspect:
         shares = list(each.causes.values())
         assert shares == sorted(shares, reverse=True)
         assert 0 < sum(shares) <= 1 + 1e-9

@@ -39,7 +39,7 @@ def test_injected_contamination_is_trimmed_and_reported(make_frame, train_on, va
         model={"variant": variant},
         training={"trim": 0.02, "epochs": 10},
     )
-    largest = run.trained.distrusted[0]
+    largest = run.trained.suspect[0]
     assert (largest.entity, largest.part) == ("east", "learn")
     assert "2026-01-01 01:37" <= largest.start <= "2026-01-01 01:40:00"
     assert "2026-01-01 01:49" <= largest.end <= "2026-01-01 01:52:00"
@@ -66,7 +66,7 @@ def test_trimmed_rows_are_not_used_for_training(make_frame, train_on):
 def test_no_trim_changes_nothing(learnt, learn, training_folder, tmp_path):
     """Not a byte of the detector, and nothing is reported."""
     run = learn(training_folder, training={"epochs": 3, "batch_size": 64, "trim": 0.0})
-    assert run.trained.distrusted == ()
+    assert run.trained.suspect == ()
     for name, each in (("default", learnt), ("none", run)):
         each.detector.save(tmp_path / name)
     for path in (tmp_path / "default").iterdir():
@@ -76,7 +76,7 @@ def test_no_trim_changes_nothing(learnt, learn, training_folder, tmp_path):
 def test_the_same_seed_trims_the_same_rows(make_frame, train_on):
     """Byte for byte the same weights, too."""
     first, second = (train_on(contaminated(make_frame), training={"trim": 0.02}) for _ in range(2))
-    assert first.trained.distrusted == second.trained.distrusted
+    assert first.trained.suspect == second.trained.suspect
     np.testing.assert_array_equal(weights(first), weights(second))
 
 
@@ -86,7 +86,7 @@ def test_calibration_rows_are_reported_and_kept(make_frame, train_on):
     frame.loc[450:459, "a"] += BURST  # "east" calibrates with its last 100 rows
     plain = train_on(frame, model={"variant": "linear"})
     run = train_on(frame, model={"variant": "linear"}, training={"trim": 0.01})
-    largest = run.trained.distrusted[0]
+    largest = run.trained.suspect[0]
     assert largest.part == "calibrate"
     assert "2026-01-01 07:27" <= largest.start <= "2026-01-01 07:30:00"
     assert next(iter(largest.causes)) == "a"
