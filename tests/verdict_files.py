@@ -56,7 +56,10 @@ def event(number: str, at: str, entity: str | None = "east", minutes: int = 10, 
 def _write(rows, schema, path):
     """Write rows; what the footer of a file says of itself is said of the one in its place."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    metadata = pq.read_schema(path).metadata if path.exists() else None
+    output, partition = path.parents[2], path.parent.name
+    beside = output / "scores" / partition / path.name  # of the same origin
+    source = next((each for each in (path, beside) if each.exists()), None)
+    metadata = None if source is None else pq.read_schema(source).metadata
     pq.write_table(pa.Table.from_pylist(rows, schema).replace_schema_metadata(metadata), path)
     return path
 
