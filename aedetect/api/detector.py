@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aedetect.api.process_state import kept_threads
 from aedetect.detector import CalibratedScorer
 
 if TYPE_CHECKING:
@@ -68,8 +67,7 @@ class Detector(CalibratedScorer):
         """
         from aedetect.scoring import score_frame
 
-        with kept_threads():
-            scored = score_frame(self, frame, causes=True)
+        scored = score_frame(self, frame, causes=True)
         return scored.set_axis(frame.index)
 
     def __repr__(self) -> str:

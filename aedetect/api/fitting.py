@@ -8,7 +8,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
 from aedetect.api.detector import as_detector
-from aedetect.api.process_state import kept_threads
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +81,7 @@ def fit(
         "calibration": calibration or {},
         "events": events or {},
     }
-    with TemporaryDirectory(prefix="aedetect-") as folder, kept_threads():
+    with TemporaryDirectory(prefix="aedetect-") as folder:
         config = make_config(given, folder=Path(folder))
         _write(table, Path(folder, _FILE))
         return as_detector(train_detector(config, Path(folder))[-1])

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect.api.detector import as_detector
-from aedetect.api.process_state import kept_threads
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,8 +50,7 @@ def train(config: Config | str | Path) -> TrainingResult:
     settings = _config(config)
     # Refuse a registry that does not answer now, and not when the training is done.
     list_versions(name=settings.name, tracking_uri=settings.tracking_uri)
-    with kept_threads():
-        fitted, registered = run_training(settings)
+    fitted, registered = run_training(settings)
     return TrainingResult(detector=as_detector(fitted), registered=registered)
 
 
@@ -91,14 +89,13 @@ def score(
     from aedetect.output.partitions import Span
 
     span = Span(_instant(since), _instant(until))
-    with kept_threads():
-        return run_scoring(
-            _config(config),
-            span=span,
-            rescore=rescore or span != Span(),
-            force=force,
-            clock=_now,
-        )
+    return run_scoring(
+        _config(config),
+        span=span,
+        rescore=rescore or span != Span(),
+        force=force,
+        clock=_now,
+    )
 
 
 def read_events(

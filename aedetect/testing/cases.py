@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 
@@ -96,14 +95,3 @@ def mean_squared_error(model: Autoencoder, windows: Windows) -> float:
         rebuilt = model(torch.from_numpy(values)).numpy()
     squared = np.square(rebuilt - values[:, :, : rebuilt.shape[2]], dtype=np.float64)
     return float(squared[observed].mean())
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let PyTorch compute with one thread, as scoring does; then with as many as before."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

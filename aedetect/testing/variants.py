@@ -12,11 +12,11 @@ from torch import Generator
 
 from aedetect.detector.reconstruction import CHUNK
 from aedetect.models import VARIANTS
+from aedetect.models.threads import one_thread
 from aedetect.testing.cases import (
     VariantCase,
     make_network_for,
     mean_squared_error,
-    one_thread,
     variant_cases,
     window_values,
 )

@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import process_state
+import pytest
 
 
+@pytest.mark.timeout(600)  # trains, compares and draws in a child
 def test_process_is_as_before(plant):
     """Threads, environment, folder, loggers, warnings and generators; no temporary file is left."""
     temporary = plant.folder / "temporary"
