@@ -22,6 +22,8 @@ NANOSECONDS = {
 }
 _PATTERN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ns|us|ms|s|sec|min|m|h|d|day|w)s?\s*", re.IGNORECASE)
 _ALIASES = {"sec": "s", "m": "min", "day": "d"}
+FIRST_MOMENT = -9_214_560_000_000_000_000  # ns; 1678-01-01: with room before it for lookbacks
+LAST_MOMENT = 9_214_646_400_000_000_000  # ns; 2262-01-01: later ones are no moments, too
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from aedetect.data import Query
 from aedetect.data.reader import BATCH_ROWS
-from aedetect.data.sql import identifier, order, scan
+from aedetect.data.scan import ORDER, TIME, Cell, identifier, scan
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,18 +25,26 @@ class Originals:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, query: Query) -> None:
         """Begin to read."""
+        names = list(dict.fromkeys(name for file in query.files for name in file.columns))
+        aliases = [f"aedetect:{index}" for index in range(len(names))]
+        cells = dict(zip(aliases, map(Cell, names), strict=True))
         self._reader = connection.sql(
-            f"SELECT * EXCLUDE (_file, file_row_number) FROM {scan(query.files)} "
-            f"ORDER BY {identifier(query.timestamp)} IS NULL, {order(query)}"
+            f"SELECT {', '.join(map(identifier, aliases))} "
+            f"FROM {scan(query.files, cells, entity=query.entity, undated=True)} "
+            f"ORDER BY {TIME} IS NULL, {ORDER}"
         ).to_arrow_reader(BATCH_ROWS)
-        self.schema = _as_in_files(self._reader.schema, query.files)
-        self._waiting = self._reader.schema.empty_table()
+        self._names = names
+        read = pa.schema(
+            [field.with_name(n) for n, field in zip(names, self._reader.schema, strict=True)]
+        )
+        self.schema = _as_in_files(read, query.files)
+        self._waiting = read.empty_table()
 
     def take(self, rows: int) -> pa.Table:
         """Return the next so many rows."""
         while self._waiting.num_rows < rows:
-            batch = self._reader.read_next_batch()
-            self._waiting = pa.concat_tables([self._waiting, pa.Table.from_batches([batch])])
+            batch = self._named(self._reader.read_next_batch())
+            self._waiting = pa.concat_tables([self._waiting, batch])
         taken, self._waiting = self._waiting.slice(0, rows), self._waiting.slice(rows)
         return taken.cast(self.schema).combine_chunks()
 
@@ -45,7 +53,10 @@ class Originals:
         if self._waiting.num_rows:
             yield self.take(self._waiting.num_rows)
         for batch in self._reader:
-            yield pa.Table.from_batches([batch]).cast(self.schema)
+            yield self._named(batch).cast(self.schema)
+
+    def _named(self, batch: pa.RecordBatch) -> pa.Table:
+        return pa.Table.from_batches([batch]).rename_columns(self._names)
 
 
 def replace_cells(

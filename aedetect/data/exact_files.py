@@ -1,7 +1,6 @@
 """Files under the very path they have, for DuckDB: it lists no folder and knows no pattern here.
 
-An address is `exactly://PATH/NAME`: the path or URL, quoted so that it is one piece, and then what
-DuckDB may read key=value columns from.
+An address is `exactly://PATH/`: the path or URL, quoted so that it is one piece.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from urllib.parse import unquote
 from fsspec import AbstractFileSystem
 
 from aedetect.data.discovery import filesystem
+from aedetect.data.scan import PROTOCOL
 from aedetect.data.sources import open_file
-from aedetect.data.sql import PROTOCOL
 
 
 class ExactFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
-    """Opens addresses made by `aedetect.data.sql.address`."""
+    """Opens addresses made by `aedetect.data.scan.address`."""
 
     protocol = PROTOCOL
     cachable = False
@@ -100,7 +99,7 @@ class _LocalFile(RawIOBase):
 def _place(address: str) -> str:
     """Return the path or URL of an address.
 
-    >>> _place("exactly://%2Fdata%2Fd%5B1%5D.parquet/machine=a/d.parquet")
+    >>> _place("exactly://%2Fdata%2Fd%5B1%5D.parquet/")
     '/data/d[1].parquet'
     """
     return unquote(address.removeprefix(f"{PROTOCOL}://").partition("/")[0])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import duckdb
 
 from aedetect.data.reader import reading
+from aedetect.data.scan import ENTITY, Cell, identifier, scan
 from aedetect.data.schema import (
     MAX_CATEGORIES,
     Feature,
@@ -18,7 +20,7 @@ from aedetect.data.schema import (
     kind_of,
 )
 from aedetect.data.settings import DataSettings
-from aedetect.data.sql import columns_in, identifier, scan
+from aedetect.data.sql import columns_in, plain_cells
 from aedetect.errors import ConfigError, NoData, SchemaMismatch
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ class Survey:
     features: tuple[Feature, ...]
     aware: bool  # whether timestamps carry a time zone
     where: str | None  # SQL that names the normal rows
+    told: str | None  # the same for people
+    mentioned: tuple[str, ...]  # columns that it names
     rows: int  # in the files
     normal: int  # of them, normal and with a timestamp
     left_out: tuple[str, ...]  # a sentence each
@@ -58,12 +62,15 @@ def survey(connection: duckdb.DuckDBPyConnection, source: Source, settings: Data
     for name in sorted(mentioned):
         check_column(source.files, name, setting="[data] normal")
     kinds = choose_features(source.files, settings=settings, reserved=mentioned)
-    where = _normal_rows(source, settings)
+    where, labels = _normal_rows(source, settings)
+    mentioned |= labels
+    _check_distinct(mentioned)
     rows = sum(file.rows for file in source.files)
-    counted = _count(connection, source, settings, kinds, where)
+    counted = _count(connection, source, settings, kinds, where, mentioned)
     if not counted["_rows"].rows:
         raise NoData(
-            f"none of the {rows} rows is normal and has a timestamp (normal: {where or 'all'}): "
+            f"none of the {rows} rows is normal and has a timestamp "
+            f"(normal: {_told(where, settings) or 'all'}): "
             "check [data] normal, label and timestamp"
         )
     features, left_out = _features(connection, source, settings, kinds, counted)
@@ -71,17 +78,42 @@ def survey(connection: duckdb.DuckDBPyConnection, source: Source, settings: Data
         features=features,
         aware=aware,
         where=where,
+        told=_told(where, settings),
+        mentioned=tuple(sorted(mentioned)),
         rows=rows,
         normal=counted["_rows"].rows,
         left_out=left_out,
     )
 
 
-def _normal_rows(source: Source, settings: DataSettings) -> str | None:
-    """Write the SQL for normal rows: filter, a known entity, the label where files have one."""
+def _check_distinct(names: set[str]) -> None:
+    """Raise ConfigError when SQL cannot tell the columns apart: to it, case is no difference."""
+    folded: dict[str, str] = {}
+    for name in sorted(names):
+        other = folded.setdefault(name.lower(), name)
+        if other != name:
+            raise ConfigError(
+                f"[data] normal and label must name columns that differ in more than case, got "
+                f'"{other}" and "{name}": rename one of them'
+            )
+
+
+def _told(where: str | None, settings: DataSettings) -> str | None:
+    """Write the SQL with the names of the files' columns."""
+    if where is None or settings.entity is None:
+        return where
+    return where.replace(ENTITY, identifier(settings.entity))
+
+
+def _normal_rows(source: Source, settings: DataSettings) -> tuple[str | None, set[str]]:
+    """Write the SQL for normal rows: filter, a known entity, the label where files have one.
+
+    Also return the label when it counts.
+    """
     conditions = [f"({settings.normal})"] if settings.normal else []
     if settings.entity is not None:  # rows of no entity may be of many
-        conditions.append(f"{identifier(settings.entity)} IS NOT NULL")
+        conditions.append(f"{ENTITY} IS NOT NULL")
+    counts: set[str] = set()
     label = settings.label
     labelled = [file for file in source.files if label in file.columns]
     if label is not None and len(labelled) == len(source.files):
@@ -91,7 +123,8 @@ def _normal_rows(source: Source, settings: DataSettings) -> str | None:
                 f"{labelled[0].columns[label]}: name the normal rows in [data] normal instead"
             )
         conditions.append(f"NOT coalesce(CAST({identifier(label)} AS BOOLEAN), FALSE)")
-    return " AND ".join(conditions) or None
+        counts = {label}
+    return " AND ".join(conditions) or None, counts
 
 
 @dataclass(frozen=True)
@@ -109,20 +142,20 @@ def _count(
     settings: DataSettings,
     kinds: dict[str, Kind],
     where: str | None,
+    mentioned: Collection[str],
 ) -> dict[str, Counted]:
     """Count the normal rows ("_rows") and each feature's values in them, with their range."""
-    time = identifier(settings.timestamp)
     counts = []
-    for name, kind in kinds.items():
-        column = identifier(name)
-        test = (
-            f"{column} IS NOT NULL" if kind == "category" else f"isfinite(CAST({column} AS DOUBLE))"
-        )
+    cells: dict[str, Cell] = {}
+    for index, (name, kind) in enumerate(kinds.items()):
+        is_text, column = kind == "category", identifier(f"aedetect:{index}")
+        cells[f"aedetect:{index}"] = Cell(name, "VARCHAR" if is_text else "DOUBLE")
+        test = f"{column} IS NOT NULL" if is_text else f"isfinite({column})"
         counts.append(f"count(*) FILTER ({test})")
-        number = "NULL" if kind == "category" else f"CAST({column} AS DOUBLE)"
+        number = "NULL" if is_text else column
         counts += [f"{each}({number}) FILTER ({test})" for each in ("min", "max")]
-    condition = f"{time} IS NOT NULL AND ({where or 'TRUE'})"
-    sql = f"SELECT count(*), {', '.join(counts)} FROM {scan(source.files)} WHERE {condition}"
+    rows = scan(source.files, cells | plain_cells(mentioned), entity=settings.entity)
+    sql = f"SELECT count(*), {', '.join(counts)} FROM {rows} WHERE ({where or 'TRUE'})"
     with reading(source.files):
         try:
             row = connection.sql(sql).fetchall()[0]
@@ -176,10 +209,10 @@ def _categories(
 
     Text that is mostly numbers is refused: as categories they would lose their order and size.
     """
-    column = f"CAST({identifier(name)} AS VARCHAR)"
+    rows = scan(source.files, {"value": Cell(name, "VARCHAR")}, entity=None)
     sql = (
-        f"SELECT DISTINCT {column} AS value, TRY_CAST({column} AS DOUBLE) IS NOT NULL AS numeric "
-        f"FROM {scan(source.files)} WHERE {column} IS NOT NULL LIMIT {MAX_CATEGORIES + 1}"
+        "SELECT DISTINCT value, TRY_CAST(value AS DOUBLE) IS NOT NULL AS numeric "
+        f"FROM {rows} WHERE value IS NOT NULL LIMIT {MAX_CATEGORIES + 1}"
     )
     with reading(source.files):
         found = sorted(connection.sql(sql).fetchall())

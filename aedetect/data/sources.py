@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import IO
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,6 +23,7 @@ from aedetect.errors import NoData, UnreadableFile
 
 FileKey = tuple[str, str]  # path and name
 _CHUNK = 1 << 20  # bytes hashed at a time
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # what Hive and Spark write for a missing key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +42,11 @@ class SourceFile:
     )
     signature: Signature | None = None  # taken before the footer was read; None: cannot be told
     known_hours: frozenset[int] | None = None  # of an earlier run, so that it need not be read
+
+    @cached_property
+    def keys(self) -> Mapping[str, str | None]:
+        """Values of the columns in the path; None stands for a missing one."""
+        return {key: value for key, value in _hive_keys(self.name).items() if key in self.hive}
 
     @cached_property
     def times(self) -> TimeRange | None:
@@ -221,8 +229,10 @@ def _describe(pair: tuple[str, str], *, timestamp: str) -> SourceFile | SetAside
     try:
         with open_file(path) as stream, pq.ParquetFile(stream, pre_buffer=False) as parquet:
             schema = parquet.schema_arrow
+            if twice := [each for each, uses in Counter(schema.names).items() if uses > 1]:
+                return SetAside(name, f'has several columns "{twice[0]}": rename all but one')
             groups = time_ranges(parquet, timestamp) if timestamp in schema.names else ()
-            hive = _hive_columns(name) - set(schema.names)
+            hive = frozenset(_hive_keys(name)) - set(schema.names)
             columns = dict(zip(schema.names, schema.types, strict=True))
             columns |= dict.fromkeys(sorted(hive), pa.string())
             rows = parquet.metadata.num_rows
@@ -240,11 +250,12 @@ def _describe(pair: tuple[str, str], *, timestamp: str) -> SourceFile | SetAside
     )
 
 
-def _hive_columns(name: str) -> frozenset[str]:
-    """Return the keys of key=value folders in a file's name.
+def _hive_keys(name: str) -> dict[str, str | None]:
+    """Return the keys and values of key=value folders in a file's name.
 
-    >>> sorted(_hive_columns("machine=a/date=2026-01-01/part.parquet"))
-    ['date', 'machine']
+    >>> _hive_keys("machine=a%20b/date=__HIVE_DEFAULT_PARTITION__/part.parquet")
+    {'machine': 'a b', 'date': None}
     """
-    folders = PurePosixPath(name).parts[:-1]
-    return frozenset(part.split("=", 1)[0] for part in folders if "=" in part)
+    pairs = (part.partition("=") for part in PurePosixPath(name).parts[:-1])
+    found = {key: unquote(value) for key, sign, value in pairs if sign and key}
+    return {key: None if value == _NO_VALUE else value for key, value in found.items()}

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-import pyarrow as pa
-
+from aedetect.data.scan import ENTITY, ORDER, TIME, Cell, identifier, scan
 from aedetect.data.sources import SourceFile
 from aedetect.errors import ConfigError
-from aedetect.timestamps import format_instant
 
 if TYPE_CHECKING:
     import duckdb
 
     from aedetect.data.schema import Schema
-
-
-PROTOCOL = "exactly"  # of addresses that name one file, whatever is in its path
-_PATTERN = "*?[\\"  # what is special to DuckDB in a path: the last ends a folder's name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +29,7 @@ class Query:
     entity: str | None
     categories: Mapping[str, tuple[str, ...]]
     where: str | None = None  # SQL
+    mentioned: Collection[str] = ()  # columns that `where` names
     start: int | None = None  # ns, inclusive
     end: int | None = None  # ns, exclusive
 
@@ -47,6 +41,7 @@ class Query:
         *,
         numbers: Sequence[str] = (),
         where: str | None = None,
+        mentioned: Collection[str] = (),
         start: int | None = None,
         end: int | None = None,
     ) -> Query:
@@ -58,56 +53,10 @@ class Query:
             entity=schema.entity,
             categories={**features, **dict.fromkeys(numbers, ())},
             where=where,
+            mentioned=mentioned,
             start=start,
             end=end,
         )
-
-
-def scan(files: Sequence[SourceFile]) -> str:
-    """Write the SQL for all rows of the files, with `_file`, `file_index` and `file_row_number`."""
-    if all(file.by_time for file in files):
-        return parquet([address(file.path) for file in files])
-    hive = any(file.hive for file in files)
-    addresses = [address(file.path, name=file.name if hive else "") for file in files]
-    return parquet(
-        addresses,
-        "filename = '_file'",
-        "file_row_number = true",
-        "union_by_name = true",
-        hive=hive,
-    )
-
-
-def parquet(addresses: Sequence[str], *options: str, hive: bool = False) -> str:
-    """Write the SQL for all rows of Parquet files, given by their `address`."""
-    listed = ", ".join(sql_literal(each) for each in addresses)
-    keys = f"hive_partitioning = {str(hive).lower()}, hive_types_autocast = false"
-    return f"read_parquet([{listed}], {', '.join((*options, keys))})"
-
-
-def address(path: str, *, name: str = "") -> str:
-    """Return what DuckDB opens a local path or URL by: never a pattern, and this one file.
-
-    Most local paths are read by DuckDB itself. It takes `*`, `?` and `[` in a path for a pattern,
-    and an escaped one makes it list the folder for every file; such paths, and URLs, get an address
-    that the registered `ExactFiles` opens. A `name` says which key=value folders are columns.
-
-    >>> address("/data/d.parquet"), address("/data/d[1].parquet")
-    ('/data/d.parquet', 'exactly://%2Fdata%2Fd%5B1%5D.parquet/')
-    """
-    above = path.removesuffix(name)
-    if "://" in path or any(sign in path for sign in _PATTERN) or (name and "=" in above):
-        return f"{PROTOCOL}://{quote(path, safe='')}/{name}"
-    return path
-
-
-def identifier(name: str) -> str:
-    """Quote a column name for SQL.
-
-    >>> identifier("cpu %")
-    '"cpu %"'
-    """
-    return '"' + name.replace('"', '""') + '"'
 
 
 def columns_in(connection: duckdb.DuckDBPyConnection, condition: str) -> set[str]:
@@ -135,66 +84,28 @@ def _column_references(node: Any) -> Iterator[str]:
 
 def select(query: Query) -> str:
     """Write the query: typed columns, the filters, and an order without ties."""
-    time = identifier(query.timestamp)
-    entity = f"CAST({identifier(query.entity)} AS VARCHAR)" if query.entity else "NULL::VARCHAR"
-    columns = [f"epoch_ns({_instant(query)}) AS _time", f"{entity} AS _entity"]
-    for index, (name, categories) in enumerate(query.categories.items()):
-        sql_type = "VARCHAR" if categories else "DOUBLE"
-        columns.append(f"CAST({identifier(name)} AS {sql_type}) AS c{index}")
-    limits = bounds(query.files[0], query.timestamp, start=query.start, end=query.end)
-    conditions = [f"{time} IS NOT NULL", *limits]
-    conditions += [f"({query.where})"] if query.where else []
-    return (
-        f"SELECT {', '.join(columns)} FROM {scan(query.files)} WHERE {' AND '.join(conditions)} "
-        f"ORDER BY {order(query)}"
+    cells = {
+        f"aedetect:{index}": Cell(name, "VARCHAR" if categories else "DOUBLE")
+        for index, (name, categories) in enumerate(query.categories.items())
+    }
+    columns = [f"epoch_ns({TIME}) AS _time", f"{ENTITY} AS _entity"]
+    columns += [f"{identifier(alias)} AS c{index}" for index, alias in enumerate(cells)]
+    rows = scan(
+        query.files,
+        cells | plain_cells(query.mentioned),
+        entity=query.entity,
+        start=query.start,
+        end=query.end,
     )
+    where = f" WHERE ({query.where})" if query.where else ""
+    return f"SELECT {', '.join(columns)} FROM {rows}{where} ORDER BY {ORDER}"
 
 
-def order(query: Query) -> str:
-    """Write the order of rows without ties: what two queries give in it belongs together.
-
-    By the number of the file, not its name: a path in each row makes the sort twice as large.
-    """
-    entity = f"CAST({identifier(query.entity)} AS VARCHAR)" if query.entity else "NULL::VARCHAR"
-    return f"{entity} NULLS LAST, {identifier(query.timestamp)}, file_index, file_row_number"
+def plain_cells(names: Iterable[str]) -> dict[str, Cell]:
+    """Give columns under their own names, for SQL that a person wrote."""
+    return {name: Cell(name) for name in names}
 
 
-def _instant(query: Query) -> str:
-    """Write the time column as a timestamp; dates become their midnight."""
-    time = identifier(query.timestamp)
-    is_date = pa.types.is_date(query.files[0].columns[query.timestamp])
-    return f"CAST({time} AS TIMESTAMP)" if is_date else time
-
-
-def bounds(
-    file: SourceFile, timestamp: str, *, start: int | None, end: int | None
-) -> Iterator[str]:
-    """Write the SQL for moments in [start, end) ns; the file tells the type of the column.
-
-    The raw column is compared, so that row groups outside the bounds are never read.
-    """
-    sql_type = _sql_type(file.columns[timestamp])
-    for sign, moment in ((">=", start), ("<", end)):
-        if moment is not None:
-            literal = f"CAST('{_moment(moment)}' AS {sql_type})"
-            yield f"{identifier(timestamp)} {sign} {literal}"
-
-
-def _moment(nanoseconds: int) -> str:
-    return f"{format_instant(nanoseconds)}.{nanoseconds % 1_000_000_000:09d}"
-
-
-def _sql_type(dtype: pa.DataType) -> str:
-    if pa.types.is_date(dtype):
-        return "TIMESTAMP"
-    suffix = "_NS" if dtype.unit == "ns" else ""
-    return f"TIMESTAMPTZ{suffix}" if dtype.tz else f"TIMESTAMP{suffix}"
-
-
-def sql_literal(value: str) -> str:
-    """Quote a text for SQL.
-
-    >>> sql_literal("it's")
-    "'it''s'"
-    """
-    return "'" + value.replace("'", "''") + "'"
+def within(start: int, end: int) -> str:
+    """Write the SQL for moments in [start, end) ns, of any rows that `scan` gives."""
+    return f"epoch_ns({TIME}) >= {start} AND epoch_ns({TIME}) < {end}"

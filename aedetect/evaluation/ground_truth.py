@@ -12,7 +12,7 @@ import numpy as np
 
 from aedetect.data import open_engine
 from aedetect.data.reader import reading
-from aedetect.data.sql import identifier, scan
+from aedetect.data.scan import ENTITY, TIME, Cell, scan
 from aedetect.events import Label
 from aedetect.events.grouping import group_rows
 from aedetect.events.labels import CONFIRMED
@@ -63,12 +63,10 @@ def _labelled(
     files: Sequence[SourceFile], settings: DataSettings, bridge: int
 ) -> list[KnownAnomalies]:
     """Group the rows that are labelled anomalous."""
-    name = f"CAST({identifier(settings.entity)} AS VARCHAR)" if settings.entity else "NULL"
-    time = identifier(settings.timestamp)
+    label = {"label": Cell(str(settings.label), "BOOLEAN")}
     sql = (
-        f"SELECT DISTINCT {name} AS entity, epoch_ns({time}) AS time "
-        f"FROM {scan(files)} WHERE CAST({identifier(str(settings.label))} AS BOOLEAN) "
-        f"AND {time} IS NOT NULL ORDER BY entity, time"
+        f"SELECT DISTINCT {ENTITY} AS entity, epoch_ns({TIME}) AS time "
+        f"FROM {scan(files, label, entity=settings.entity)} WHERE label ORDER BY entity, time"
     )
     with (
         tempfile.TemporaryDirectory(prefix="aedetect-") as scratch,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from aedetect.arrays import Bool, Float32, Objects
 from aedetect.data import open_engine
 from aedetect.data.reader import reading
-from aedetect.data.sql import address, identifier, parquet, scan
+from aedetect.data.scan import ENTITY, TIME, Cell, address, parquet, scan
 from aedetect.errors import ConfigError, NoData
 from aedetect.output import list_files
 from aedetect.output.partitions import SCORES
@@ -79,12 +79,12 @@ def _joined(
     scores = list_files(output, SCORES)
     if not scores:
         raise NoData(f"there are no scores in {output}: run aedetect score first")
-    entity = f"CAST({identifier(settings.entity)} AS VARCHAR)" if settings.entity else "NULL"
     written = parquet([address(str(file.path)) for file in scores])
+    label = {"label": Cell(settings.label, "BOOLEAN")}
     sql = (
-        f"WITH truth AS (SELECT {identifier(settings.timestamp)} AS stamp, {entity} AS name, "
-        f"max(coalesce(CAST({identifier(settings.label)} AS BOOLEAN), FALSE)) AS label "
-        f"FROM {scan(files)} GROUP BY ALL) "
+        f"WITH truth AS (SELECT {TIME} AS stamp, {ENTITY} AS name, "
+        f"max(coalesce(label, FALSE)) AS label "
+        f"FROM {scan(files, label, entity=settings.entity)} GROUP BY ALL) "
         "SELECT label, score, verdict, epoch_ns(timestamp) AS time FROM "
         f"{written} s JOIN truth ON timestamp = stamp "
         "AND entity IS NOT DISTINCT FROM name ORDER BY entity, timestamp"

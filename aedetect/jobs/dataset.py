@@ -55,6 +55,7 @@ def ingest_rows(config: Config, scratch: Path) -> Ingested:
             entity=settings.entity,
             categories={feature.name: feature.categories for feature in seen.features},
             where=seen.where,
+            mentioned=seen.mentioned,
         )
         labels = read_labels(config.output)
         query = apply_labels(
@@ -133,7 +134,7 @@ def _row_notes(seen: Survey, duplicates: int) -> list[str]:
     if seen.normal < seen.rows:
         left = f"{seen.rows - seen.normal} of {seen.rows} rows"
         notes.append(
-            f"{left} are not normal or have no timestamp ({seen.where or 'no filter'}): left out"
+            f"{left} are not normal or have no timestamp ({seen.told or 'no filter'}): left out"
         )
     if duplicates:
         notes.append(f"{duplicates} rows repeat an entity and timestamp: the first of each is kept")

@@ -13,7 +13,7 @@ from aedetect.arrays import Bool, Int32, Int64
 from aedetect.calibration import HeldOut
 from aedetect.data import Query, Rows, open_engine, read_rows
 from aedetect.data.memmap import map_rows
-from aedetect.data.sql import identifier
+from aedetect.data.scan import ENTITY
 from aedetect.detector import Evaluated, Series
 from aedetect.jobs.dataset import DATASET_MEMORY_MB, apply_in_batches
 from aedetect.preprocessing import Preparation, positions
@@ -66,13 +66,14 @@ def _read(config: Config, ingested: Ingested, folder: Path, *, since: int) -> Ro
     """Read rows with the label as last column, and the context before the first of them."""
     schema, label = ingested.schema, str(config.data.label)
     conditions = [f"({config.data.normal})"] if config.data.normal else []
-    conditions += [f"{identifier(schema.entity)} IS NOT NULL"] if schema.entity else []
+    conditions += [f"{ENTITY} IS NOT NULL"] if schema.entity else []
     lookback = config.window.length * schema.max_gap
     query = Query.of(
         schema,
         ingested.source.files,
         numbers=(label,),
         where=" AND ".join(conditions) or None,
+        mentioned=ingested.survey.mentioned,
         start=since - lookback,
     )
     with open_engine(memory_mb=DATASET_MEMORY_MB, threads=2, scratch=folder) as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ from aedetect.data.pandas_columns import (
     with_index_columns,
 )
 from aedetect.data.reader import text_codes
+from aedetect.data.scan import WHOLE
 from aedetect.data.schema import kind_of
 from aedetect.errors import SchemaMismatch
 from aedetect.explain import rank_causes
@@ -124,10 +126,20 @@ def _ordered(schema: Schema, table: pa.Table, time: pa.ChunkedArray) -> tuple[Ro
 
 def _names(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return entities as text, as they are named when they are read from files."""
+    if pa.types.is_decimal(column.type) and column.type.scale > 0:
+        return pc.utf8_rtrim(pc.utf8_rtrim(column.cast(pa.string()), "0"), ".")
     if not pa.types.is_floating(column.type):
         return column.cast(pa.string())
-    texts = [None if number is None else repr(number) for number in column.to_pylist()]
+    texts = [None if number is None else _number_name(number) for number in column.to_pylist()]
     return pa.chunked_array([pa.array(texts, pa.string())])
+
+
+def _number_name(number: float) -> str | None:
+    """Name an entity as `aedetect.data.scan.entity_name` does: 7.0 is 7, not a number is none."""
+    if math.isnan(number):
+        return None
+    is_whole = number.is_integer() and abs(number) < WHOLE
+    return str(int(number)) if is_whole else repr(number)
 
 
 def _values(column: pa.ChunkedArray, feature: Feature) -> Float64:

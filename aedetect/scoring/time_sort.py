@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 
 from aedetect.data import SourceFile, open_engine
 from aedetect.data.reader import reading
+from aedetect.data.scan import ENTITY, FILE, ROW, TIME, Cell, identifier, scan, sql_literal
 from aedetect.data.sources import rewritten, touched
-from aedetect.data.sql import bounds, identifier, scan, sql_literal
 from aedetect.data.time_ranges import time_ranges
 from aedetect.errors import UnreadableFile
 
@@ -71,13 +71,15 @@ def _order_by_time(
 ) -> Path:
     """Write the needed columns of the rows in [start, end) ns, ordered by time."""
     path = folder / "by_time.parquet"
-    time = identifier(schema.timestamp)
-    keys = [schema.timestamp] if schema.entity is None else [schema.timestamp, schema.entity]
-    columns = ", ".join(identifier(name) for name in dict.fromkeys((*keys, *schema.names)))
-    conditions = " AND ".join(bounds(files[0], schema.timestamp, start=start, end=end))
+    cells = {
+        f"aedetect:{index}": Cell(feature.name, "VARCHAR" if feature.is_text else "DOUBLE")
+        for index, feature in enumerate(schema.features)
+    }
+    rows = scan(files, cells, entity=schema.entity, start=start, end=end)
+    columns = ", ".join([TIME, *([ENTITY] * bool(schema.entity)), *map(identifier, cells)])
     sql = (
-        f"COPY (SELECT {columns}, file_index, file_row_number FROM {scan(files)} "
-        f"WHERE {conditions} ORDER BY {time}) TO {sql_literal(str(path))} "
+        f"COPY (SELECT {columns}, {FILE}, {ROW} FROM {rows} "
+        f"ORDER BY {TIME}) TO {sql_literal(str(path))} "
         f"(FORMAT parquet, COMPRESSION lz4, ROW_GROUP_SIZE {_ROW_GROUP})"
     )
     with reading(files), open_engine(memory_mb=_ENGINE_MB, threads=2, scratch=folder) as connection:
@@ -87,13 +89,15 @@ def _order_by_time(
 
 def _describe(path: Path, origin: SourceFile, schema: Schema) -> SourceFile:
     """Describe the ordered file as the file it stands for, so that the output is the same."""
+    keys = [schema.timestamp] if schema.entity is None else [schema.timestamp, schema.entity]
     with pq.ParquetFile(path) as parquet:
         return replace(
             origin,
             path=str(path),
             rows=parquet.metadata.num_rows,
+            columns={name: origin.columns[name] for name in (*keys, *schema.names)},
             hive=frozenset(),
-            groups=time_ranges(parquet, schema.timestamp),
+            groups=time_ranges(parquet, "aedetect:time"),
             by_time=True,
             signature=None,
         )

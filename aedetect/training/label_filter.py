@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aedetect.data import Query
-from aedetect.data.sql import bounds, identifier, sql_literal
+from aedetect.data.scan import ENTITY, FILE, sql_literal
+from aedetect.data.sql import within
 from aedetect.events import Label
 from aedetect.events.labels import CONFIRMED, FALSE_ALARM
 from aedetect.training.settings import FalseAlarms
@@ -65,22 +66,20 @@ def _where(
     added: Sequence[SourceFile],
 ) -> str:
     """Return the SQL condition for the training files and the added files."""
-    inside = _any(query, wanted)
+    inside = _any(wanted)
     base = f"coalesce({query.where}, FALSE)" if query.where else "TRUE"
     condition = f"({base} OR {inside})"
-    if added:
-        paths = ", ".join(sql_literal(file.path) for file in added)
-        condition = f"(({condition} AND _file NOT IN ({paths})) OR {inside})"
-    return f"{condition} AND NOT {_any(query, unwanted, context=False)}"
+    if added:  # they come after those that are learnt from
+        condition = f"(({condition} AND {FILE} < {len(query.files)}) OR {inside})"
+    return f"{condition} AND NOT {_any(unwanted, context=False)}"
 
 
-def _any(query: Query, labels: Sequence[Label], *, context: bool = True) -> str:
+def _any(labels: Sequence[Label], *, context: bool = True) -> str:
     """Return the SQL condition for rows of any of the events, with the context of their windows."""
-    entity = f"CAST({identifier(query.entity)} AS VARCHAR)" if query.entity else "NULL"
     conditions = []
     for each in labels:
         name = "NULL" if each.entity is None else sql_literal(each.entity)
         start = each.start - (each.context if context else 0)
-        limits = bounds(query.files[0], query.timestamp, start=start, end=each.end + _TICK)
-        conditions.append(" AND ".join((f"{entity} IS NOT DISTINCT FROM {name}", *limits)))
+        limits = within(start, each.end + _TICK)
+        conditions.append(f"{ENTITY} IS NOT DISTINCT FROM {name} AND {limits}")
     return f"({' OR '.join(f'({each})' for each in conditions)})" if conditions else "FALSE"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.arrays import Float64, Int8
-from aedetect.data.sql import identifier, sql_literal
+from aedetect.data.scan import identifier, sql_literal
 from aedetect.events.grouping import group_rows
 from aedetect.timestamps import NANOSECONDS, format_instant
 from aedetect.training.trimming import EVALUATED_PARTS, Trimmed, squared_errors

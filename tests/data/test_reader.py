@@ -10,7 +10,8 @@ import pytest
 
 from aedetect.data import Feature, Query, Rows, Schema, find_files, open_engine, read_rows, reader
 from aedetect.data.reader import text_codes
-from aedetect.data.sql import columns_in, identifier
+from aedetect.data.scan import identifier
+from aedetect.data.sql import columns_in
 from aedetect.errors import ConfigError, UnreadableFile
 
 
@@ -117,7 +118,7 @@ def test_rows_without_a_timestamp_are_not_read(tmp_path, rows_of, make_frame, wr
 def test_a_filter_is_sql(tmp_path, rows_of, make_frame, write):
     """Rows that it does not name are not read."""
     write(make_frame(rows=10), tmp_path / "x.parquet")
-    batches = rows_of(tmp_path, where="unit = 'west' OR a > 100")
+    batches = rows_of(tmp_path, where="unit = 'west' OR a > 100", mentioned=("unit", "a"))
     assert flat(batches)["unit"].unique().tolist() == ["west"]
 
 
