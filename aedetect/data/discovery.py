@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
+from urllib.parse import unquote
 
 import fsspec
 
@@ -14,6 +15,7 @@ from aedetect.data.listing import list_below, why_unlisted
 from aedetect.errors import NoData
 
 SUFFIXES = (".parquet", ".pq", ".parq")
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # what Hive and Spark write for a missing key
 _MAGIC = "*?["
 _ESCAPED = r"\[([*?\[])\]"  # one of them in brackets stands for itself
 
@@ -87,6 +89,17 @@ def unescaped(pattern: str) -> str:
     '/srv/plant[1]/*.parquet'
     """
     return re.sub(_ESCAPED, r"\1", pattern)
+
+
+def hive_keys(name: str) -> dict[str, str | None]:
+    """Return the keys and values of key=value folders in a file's name.
+
+    >>> hive_keys("machine=a%20b/date=__HIVE_DEFAULT_PARTITION__/part.parquet")
+    {'machine': 'a b', 'date': None}
+    """
+    pairs = (part.partition("=") for part in PurePosixPath(name).parts[:-1])
+    found = {key: unquote(value) for key, sign, value in pairs if sign and key}
+    return {key: None if value == _NO_VALUE else value for key, value in found.items()}
 
 
 def as_text(name: str) -> str:

@@ -138,7 +138,7 @@ def _alike(files: Sequence[SourceFile], names: Sequence[str]) -> list[list[int]]
         needed = (file.time_column, *names)
         own = tuple((name, file.columns.get(name), name in file.hive) for name in needed)
         whole = tuple(file.columns.items()) if is_doubtful(_stored(file)) else None
-        groups.setdefault((own, whole), []).append(number)
+        groups.setdefault((own, whole, file.beyond > 0), []).append(number)
     return list(groups.values())
 
 
@@ -166,7 +166,10 @@ def _select(
     time = place[first.time_column]
     within = " AND ".join(_bounds(time, first.columns[first.time_column], *span))
     moment = f"CAST({time} AS TIMESTAMP)" if _is_date(first) else time
-    listed = [f"{f'CASE WHEN {within} THEN {moment} END' if undated else moment} AS {TIME}"]
+    # DuckDB may convert rows that a filter has left out: what cannot be converted must be null.
+    if undated or any(file.beyond for file in own):
+        moment = f"CASE WHEN {within} THEN {moment} END"
+    listed = [f"{moment} AS {TIME}"]
     listed.append(f"{_entity(first, place, entity)} AS {ENTITY}")
     listed += [
         f"{_cast(place.get(cell.name, 'NULL'), cell)} AS {identifier(alias)}"

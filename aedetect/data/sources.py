@@ -8,22 +8,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO
-from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aedetect.data.discovery import as_text, filesystem, locate_sources
+from aedetect.data.discovery import as_text, filesystem, hive_keys, locate_sources
 from aedetect.data.file_stat import Signature
 from aedetect.data.listing import why_unlisted
-from aedetect.data.time_ranges import TimeRange, enclosing, occupied_hours, time_ranges
+from aedetect.data.page_checksums import damaged_column
+from aedetect.data.time_ranges import Moments, TimeRange, enclosing, read_moments
 from aedetect.errors import NoData, UnreadableFile
 
 FileKey = tuple[str, str]  # path and name
 _CHUNK = 1 << 20  # bytes hashed at a time
-_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # what Hive and Spark write for a missing key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,12 +40,13 @@ class SourceFile:
         False  # made by `aedetect.scoring.time_sort`: ordered by time, names its own origin
     )
     signature: Signature | None = None  # taken before the footer was read; None: cannot be told
-    known_hours: frozenset[int] | None = None  # of an earlier run, so that it need not be read
+    hours: Mapping[int, int] = field(default_factory=dict)  # start (ns) -> rows, as they were read
+    beyond: int = 0  # rows whose timestamp is infinite, or too far off to compute with
 
     @cached_property
     def keys(self) -> Mapping[str, str | None]:
         """Values of the columns in the path; None stands for a missing one."""
-        return {key: value for key, value in _hive_keys(self.name).items() if key in self.hive}
+        return {key: value for key, value in hive_keys(self.name).items() if key in self.hive}
 
     @cached_property
     def times(self) -> TimeRange | None:
@@ -55,30 +55,8 @@ class SourceFile:
 
     @property
     def undated(self) -> int:
-        """Rows without a timestamp."""
+        """Rows without a timestamp that can be computed with."""
         return self.rows - sum(group.rows for group in self.groups)
-
-    @cached_property
-    def hours(self) -> frozenset[int]:
-        """Starts of the hours that hold rows, in ns; reads the time column.
-
-        Raises UnreadableFile when it cannot be read to its end.
-        """
-        if self.known_hours is not None:
-            return self.known_hours
-        try:
-            with (
-                open_file(self.path) as stream,
-                pq.ParquetFile(stream, pre_buffer=False) as parquet,
-            ):
-                return frozenset(occupied_hours(parquet, self.time_column))
-        except (OSError, pa.ArrowException) as error:
-            raise UnreadableFile(f"cannot be read to its end ({error})") from error
-
-    @property
-    def hours_if_read(self) -> frozenset[int] | None:
-        """The hours when they are known by now."""
-        return vars(self).get("hours", self.known_hours)
 
 
 @dataclass(frozen=True)
@@ -231,11 +209,13 @@ def _describe(pair: tuple[str, str], *, timestamp: str) -> SourceFile | SetAside
             schema = parquet.schema_arrow
             if twice := [each for each, uses in Counter(schema.names).items() if uses > 1]:
                 return SetAside(name, f'has several columns "{twice[0]}": rename all but one')
-            groups = time_ranges(parquet, timestamp) if timestamp in schema.names else ()
-            hive = frozenset(_hive_keys(name)) - set(schema.names)
+            hive = frozenset(hive_keys(name)) - set(schema.names)
             columns = dict(zip(schema.names, schema.types, strict=True))
             columns |= dict.fromkeys(sorted(hive), pa.string())
             rows = parquet.metadata.num_rows
+            moments = _moments(stream, parquet, timestamp)
+    except UnreadableFile as error:
+        return SetAside(name, str(error))
     except (pa.ArrowException, OSError, EOFError, ValueError) as error:
         return SetAside(name, f"is not readable Parquet ({str(error).splitlines()[0].rstrip('.')})")
     return SourceFile(
@@ -245,17 +225,23 @@ def _describe(pair: tuple[str, str], *, timestamp: str) -> SourceFile | SetAside
         columns=columns,
         time_column=timestamp,
         hive=hive,
-        groups=groups,
+        groups=moments.groups,
+        hours=moments.hours,
+        beyond=moments.beyond,
         signature=signature,
     )
 
 
-def _hive_keys(name: str) -> dict[str, str | None]:
-    """Return the keys and values of key=value folders in a file's name.
+def _moments(stream: IO[bytes], parquet: pq.ParquetFile, timestamp: str) -> Moments:
+    """Read the time column, once the pages are known to be what was written.
 
-    >>> _hive_keys("machine=a%20b/date=__HIVE_DEFAULT_PARTITION__/part.parquet")
-    {'machine': 'a b', 'date': None}
+    Raises UnreadableFile when they are not.
     """
-    pairs = (part.partition("=") for part in PurePosixPath(name).parts[:-1])
-    found = {key: unquote(value) for key, sign, value in pairs if sign and key}
-    return {key: None if value == _NO_VALUE else value for key, value in found.items()}
+    if (damaged := damaged_column(stream, parquet.metadata)) is not None:
+        raise UnreadableFile(f'has a damaged page in the column "{damaged}" (its checksum differs)')
+    try:
+        if timestamp not in parquet.schema_arrow.names:
+            return Moments()
+        return read_moments(parquet, timestamp)
+    except (OSError, pa.ArrowException) as error:
+        raise UnreadableFile(f"cannot be read to its end ({error})") from error

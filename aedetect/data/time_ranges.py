@@ -7,17 +7,23 @@ that was read until the file is closed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from aedetect.arrays import Int64
+from aedetect.errors import UnreadableFile
+from aedetect.timestamps import FIRST_MOMENT, LAST_MOMENT
+
 _PER_UNIT = {"milliseconds": 1_000_000, "microseconds": 1_000, "nanoseconds": 1}
 _HOUR = 3_600_000_000_000  # nanoseconds
 _DAY = 86_400_000_000_000  # nanoseconds
+_PER_ARROW_UNIT = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
+_WIDE = 1_000_000  # hours between the first and the last from which on they are sorted to count
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,81 @@ class TimeRange:
         return self.first < end and self.last >= start
 
 
+@dataclass(frozen=True)
+class Moments:
+    """What a time column holds, as it was read."""
+
+    groups: tuple[TimeRange, ...] = ()  # of row groups that hold moments
+    hours: Mapping[int, int] = field(default_factory=dict)  # start (ns) of each -> its rows
+    beyond: int = 0  # rows whose timestamp no one can compute with: infinite, or of year 9999
+
+
+def read_moments(parquet: pq.ParquetFile, column: str) -> Moments:
+    """Read a time column; raise UnreadableFile when the footer says that it is another.
+
+    Whoever believes the footer skips row groups that have rows in them.
+    """
+    kind = parquet.schema_arrow.field(column).type
+    if not _is_time(kind):
+        return Moments()
+    factor = _DAY if pa.types.is_date32(kind) else _PER_ARROW_UNIT[getattr(kind, "unit", "ms")]
+    groups, hours, beyond = [], dict[int, int](), 0
+    for number in range(parquet.metadata.num_row_groups):
+        batches = parquet.iter_batches(1 << 18, row_groups=[number], columns=[column])
+        parts = [_raw(batch.column(0)) for batch in batches]
+        raw = np.concatenate(parts) if parts else np.empty(0, np.int64)
+        _check_statistics(parquet, number, column, raw, factor)
+        within = raw[(raw >= -(-FIRST_MOMENT // factor)) & (raw < LAST_MOMENT // factor)] * factor
+        beyond += len(raw) - len(within)
+        if len(within):
+            groups.append(TimeRange(int(within.min()), int(within.max()), len(within)))
+        for hour, rows in _count_hours(within):
+            hours[hour] = hours.get(hour, 0) + rows
+    return Moments(tuple(groups), hours, beyond)
+
+
+def _raw(column: pa.Array) -> Int64:
+    """Return the moments of a column in its own unit, without the missing ones."""
+    plain = column.drop_null()
+    integers = plain.view(pa.int32() if pa.types.is_date32(plain.type) else pa.int64())
+    return np.asarray(integers.to_numpy(), dtype=np.int64)
+
+
+def _count_hours(moments: Int64) -> list[tuple[int, int]]:
+    """Return the start (ns) and the number of rows of each hour that has any."""
+    if not len(moments):
+        return []
+    hours = moments // _HOUR
+    first = int(hours.min())
+    if int(hours.max()) - first < _WIDE:
+        counts = np.bincount(hours - first)
+        found = np.flatnonzero(counts)
+        counts, found = counts[found], found + first
+    else:
+        found, counts = np.unique(hours, return_counts=True)
+    return list(zip((found * _HOUR).tolist(), counts.tolist(), strict=True))
+
+
+def _check_statistics(
+    parquet: pq.ParquetFile, group: int, column: str, raw: Int64, factor: int
+) -> None:
+    """Raise UnreadableFile when the statistics of a row group do not hold for its values."""
+    paths = [parquet.schema.column(leaf).path for leaf in range(len(parquet.schema))]
+    index = paths.index(column)
+    per = _nanoseconds_per_unit(parquet.schema.column(index).logical_type.to_json())
+    rows = parquet.metadata.row_group(group)
+    statistics = rows.column(index).statistics
+    if statistics is None or per is None:
+        return
+    wrong = statistics.has_null_count and statistics.null_count != rows.num_rows - len(raw)
+    if statistics.has_min_max and len(raw):
+        low, high = statistics.min_raw * per, statistics.max_raw * per
+        wrong |= int(raw.min()) * factor < low or int(raw.max()) * factor > high
+    if wrong:
+        reason = f'has a footer that is not true of its column "{column}"'
+        raise UnreadableFile(f"{reason}: write it again", reasons={})
+
+
 def time_ranges(parquet: pq.ParquetFile, column: str) -> tuple[TimeRange, ...]:
     """Return the range of a time column in each row group; none where it holds no moment.
 
@@ -42,15 +123,6 @@ def time_ranges(parquet: pq.ParquetFile, column: str) -> tuple[TimeRange, ...]:
         return ()
     from_footer = _from_statistics(parquet, column)
     return from_footer if from_footer is not None else _from_values(parquet, column)
-
-
-def occupied_hours(parquet: pq.ParquetFile, column: str) -> set[int]:
-    """Return the starts of the hours that hold moments of a time column, in ns."""
-    starts: set[int] = set()
-    for batch in parquet.iter_batches(batch_size=1 << 18, columns=[column]):
-        moments = batch.column(0).drop_null().cast(pa.timestamp("ns")).cast(pa.int64())
-        starts |= set((np.unique(moments.to_numpy() // _HOUR) * _HOUR).tolist())
-    return starts
 
 
 def enclosing(ranges: Iterable[TimeRange]) -> TimeRange | None:

@@ -171,7 +171,7 @@ class InputQuality:
 def assess_input(config: Config, schema: Schema) -> InputQuality:
     """Assess the files to score by the rules of scoring: files it would set aside are problems."""
     source = find_files(config.input, timestamp=schema.timestamp)
-    scored, _ = admitted(source, schema, by=config.scoring.partition)
+    scored, _ = admitted(source, schema)
     ranges = [file.times for file in source.files if file.times is not None]
     return InputQuality(
         files=len(source.files),

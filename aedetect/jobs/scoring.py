@@ -86,7 +86,7 @@ def plan_run(
     scorer = detector.scorer
     cache = read_input_cache(output, timestamp=scorer.schema.timestamp)
     found = find_files(config.input, timestamp=scorer.schema.timestamp, known=cache.files)
-    source, wrong = admitted(found, scorer.schema, by=by)
+    source, wrong = admitted(found, scorer.schema)
     with written(output):
         existing = read_origins(output, by=by)
     check_owner(existing, model_name=model.name)

@@ -28,7 +28,7 @@ from aedetect.output import publish, written
 
 CACHE = ".cache"  # folder of the output
 _FILE = "inputs.parquet"
-_FORMAT = b"1"
+_FORMAT = b"2"
 _SETTLED = 2_000_000_000  # ns after its last change from which on a file is trusted to be settled
 _RANGE = pa.struct({"first": pa.int64(), "last": pa.int64(), "rows": pa.int64()})
 _SCHEMA = pa.schema(
@@ -45,7 +45,8 @@ _SCHEMA = pa.schema(
         "columns": pa.binary(),  # an Arrow schema as IPC writes it
         "hive": pa.list_(pa.string()),
         "groups": pa.list_(_RANGE),
-        "hours": pa.list_(pa.int64()),  # null when nobody needed them
+        "hours": pa.list_(pa.struct({"start": pa.int64(), "rows": pa.int64()})),
+        "beyond": pa.int64(),
     },
     metadata={"aedetect_cache": _FORMAT},
 )
@@ -109,8 +110,6 @@ def write_input_cache(
 
 def _is_known(file: SourceFile, known: InputCache) -> bool:
     """Whether nothing was found out about a file that is not in the cache."""
-    if file.hours_if_read is not None and file.known_hours is None:
-        return False
     return known.files.get((file.path, file.name)) is file
 
 
@@ -120,7 +119,6 @@ def _is_settled(signature: Signature, now: int) -> bool:
 
 
 def _row(file: SourceFile, signature: Signature, fingerprint: str) -> dict[str, Any]:
-    hours = file.hours_if_read
     return {
         "path": file.path,
         "name": file.name,
@@ -134,7 +132,8 @@ def _row(file: SourceFile, signature: Signature, fingerprint: str) -> dict[str, 
         "columns": _serialized(tuple(file.columns.items())),
         "hive": sorted(file.hive),
         "groups": [{"first": g.first, "last": g.last, "rows": g.rows} for g in file.groups],
-        "hours": None if hours is None else sorted(hours),
+        "hours": [{"start": start, "rows": rows} for start, rows in file.hours.items()],
+        "beyond": file.beyond,
     }
 
 
@@ -145,7 +144,6 @@ def _entries(table: pa.Table, timestamp: str) -> Iterator[tuple[SourceFile, str]
 
 
 def _file(row: Mapping[str, Any]) -> SourceFile:
-    hours = row["hours"]
     return SourceFile(
         path=row["path"],
         name=row["name"],
@@ -155,7 +153,8 @@ def _file(row: Mapping[str, Any]) -> SourceFile:
         hive=frozenset(row["hive"]),
         groups=tuple(TimeRange(**group) for group in row["groups"]),
         signature=Signature(row["size"], row["modified"], row["changed"], row["inode"]),
-        known_hours=None if hours is None else frozenset(hours),
+        hours={hour["start"]: hour["rows"] for hour in row["hours"]},
+        beyond=row["beyond"],
     )
 
 

@@ -11,7 +11,6 @@ from aedetect.arrays import Int64
 from aedetect.data import Source, SourceFile
 from aedetect.data.listing import unseen_names
 from aedetect.data.sources import SetAside
-from aedetect.errors import UnreadableFile
 from aedetect.output import Origin, Partition
 from aedetect.output.catalog import PartitionOrigins
 from aedetect.output.partitions import (
@@ -33,6 +32,7 @@ class Unit:
     files: tuple[SourceFile, ...]
     inputs: Mapping[str, str]  # name -> fingerprint; of what keeps its rows quiet too
     suppression: Suppression = _NOTHING_QUIET
+    expected: int | None = None  # rows of the partition in the files; None: not known
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,13 @@ class _Index:
         chosen = tuple(self.files[index] for index in np.flatnonzero(meets))
         inputs = {file.name: self.fingerprints[file.name] for file in chosen}
         suppression = self.suppression.within(partition.start, partition.end)
-        return Unit(partition, chosen, inputs | suppression.inputs, suppression)
+        expected = sum(
+            rows
+            for file in chosen
+            for hour, rows in file.hours.items()
+            if partition.start <= hour < partition.end
+        )
+        return Unit(partition, chosen, inputs | suppression.inputs, suppression, expected)
 
     def agrees(self, partition: Partition, origin: Origin, rescore_as: Origin | None) -> bool:
         """Whether a partition made now would be what it is."""
@@ -137,27 +143,8 @@ def time_extent(files: Iterable[SourceFile], written: Iterable[Partition]) -> tu
 
 
 def occupied_partitions(file: SourceFile, by: PartitionBy) -> set[Partition]:
-    """Return the partitions that hold rows of a file, which is read only when it spans several.
-
-    Raises UnreadableFile when it cannot be read to its end.
-    """
-    if file.times is None:
-        return set()
-    first, last = partition_at(file.times.first, by), partition_at(file.times.last, by)
-    if first == last or first.end == last.start:
-        return {first, last}
+    """Return the partitions that hold rows of a file."""
     return {partition_at(hour, by) for hour in file.hours}
-
-
-def unreadable_files(files: Iterable[SourceFile], by: PartitionBy) -> dict[str, str]:
-    """Return the files whose time column cannot be read to its end, and why."""
-    reasons = {}
-    for file in files:
-        try:
-            occupied_partitions(file, by)
-        except UnreadableFile as error:
-            reasons[file.name] = str(error)
-    return reasons
 
 
 def set_aside(source: Source, reasons: Mapping[str, str]) -> Source:

@@ -15,11 +15,10 @@ import pyarrow.parquet as pq
 from aedetect.data import Schema, Source, SourceFile
 from aedetect.data.schema import kind_of, mismatch
 from aedetect.data.sources import open_file
-from aedetect.scoring.plan import set_aside, unreadable_files
+from aedetect.scoring.plan import set_aside
 
 if TYPE_CHECKING:
     from aedetect.arrays import Float64
-    from aedetect.output.partitions import PartitionBy
     from aedetect.preprocessing import Preparation
 
 ColumnChangeKind = Literal["new", "type", "unit"]
@@ -50,16 +49,18 @@ def schema_mismatches(schema: Schema, files: Iterable[SourceFile]) -> dict[str, 
     return {name: reason for name, reason in reasons.items() if reason is not None}
 
 
-def admitted(found: Source, schema: Schema, *, by: PartitionBy) -> tuple[Source, dict[str, str]]:
+def admitted(found: Source, schema: Schema) -> tuple[Source, dict[str, str]]:
     """Set aside the files that cannot be scored; also return what is unfit in some of them."""
     wrong = schema_mismatches(schema, found.files)
-    fitting = set_aside(found, wrong)
-    return set_aside(fitting, unreadable_files(fitting.files, by)), wrong
+    return set_aside(found, wrong), wrong
 
 
 def undated(file: SourceFile) -> str:
-    """Say how many rows of a file get no verdict since they have no timestamp."""
-    return f"{file.undated} of {file.rows} rows have no timestamp and get no verdict"
+    """Say how many rows of a file get no verdict for want of a moment."""
+    missing, beyond = file.undated - file.beyond, file.beyond
+    parts = [f"{missing} of {file.rows} rows have no timestamp"] if missing else []
+    parts += [f"{beyond} of {file.rows} rows are not of the years 1678 to 2261"] if beyond else []
+    return f"{' and '.join(parts)} and get no verdict"
 
 
 def column_changes(

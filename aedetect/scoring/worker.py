@@ -118,6 +118,7 @@ def compute_partition(unit: Unit, *, model: Model, output: Path) -> ComputedPart
     with written(output), aside(output) as folder:
         result = _write(unit, detector, origin, folder)
         _check_unchanged(unit)
+        _check_complete(unit, result.rows)
         with locked(output, alone=False):
             for kind in (FLAGGED, SCORES):
                 target = unit.partition.path(output, kind)
@@ -135,6 +136,17 @@ def _check_unchanged(unit: Unit) -> None:
         raise UnreadableFile(
             f"{', '.join(moved)} {reason}: {unit.partition} is left to the next run",
             reasons=dict.fromkeys(moved, reason),
+        )
+
+
+def _check_complete(unit: Unit, rows: int) -> None:
+    """Raise UnreadableFile when rows of the time column were not among those that were read."""
+    if unit.expected is not None and rows != unit.expected:
+        reason = f"gave {rows} rows of {unit.partition}, but has {unit.expected}"
+        own = unit.partition
+        named = [f.name for f in unit.files if any(own.start <= h < own.end for h in f.hours)]
+        raise UnreadableFile(
+            f"{', '.join(named)} {reason}: write it again", reasons=dict.fromkeys(named, reason)
         )
 
 

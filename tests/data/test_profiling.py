@@ -127,7 +127,8 @@ def test_a_corrupt_page_is_named(tmp_path, write, make_frame, surveyed):
     """Where the survey comes upon it."""
     path = write(make_frame(), tmp_path / "bad.parquet")
     content = bytearray(path.read_bytes())
-    content[40:6000] = b"\xff" * 5960
+    foot = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    content[foot - 3000 : foot] = b"\xff" * 3000
     path.write_bytes(bytes(content))
     with pytest.raises(UnreadableFile, match=r"bad\.parquet cannot be read to the end"):
         surveyed(make_frame(rows=4))

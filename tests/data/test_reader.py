@@ -170,7 +170,8 @@ def test_a_corrupt_page_is_an_error_that_names_the_file(tmp_path, rows_of, make_
     write(make_frame(), tmp_path / "good.parquet")
     path = write(make_frame(seed=1), tmp_path / "bad.parquet")
     content = bytearray(path.read_bytes())
-    content[40:4000] = b"\xff" * 3960
+    foot = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    content[foot - 3000 : foot] = b"\xff" * 3000
     path.write_bytes(bytes(content))
     with pytest.raises(UnreadableFile, match=r"^bad\.parquet cannot be read to the end.*restore"):
         rows_of(tmp_path)

@@ -109,7 +109,8 @@ def test_a_corrupt_page_shows_when_the_file_is_read_to_the_end(folder):
     assert is_whole(file)
     path = folder / file.name
     content = bytearray(path.read_bytes())
-    content[10:200] = bytes(190)
+    foot = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    content[foot - 200 : foot] = bytes(200)
     path.write_bytes(bytes(content))
     assert find_files([str(folder)], timestamp="time").aside == ()
     assert not is_whole(file)

@@ -221,7 +221,8 @@ def test_a_corrupt_page_is_refused_by_file(make_frame, write, learn, tmp_path):
     """With the remedy."""
     path = write(make_frame(), tmp_path / "train.parquet")
     content = bytearray(path.read_bytes())
-    content[40:6000] = b"\xff" * 5960
+    foot = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    content[foot - 3000 : foot] = b"\xff" * 3000
     path.write_bytes(bytes(content))
     with pytest.raises(UnreadableFile, match=r"train\.parquet cannot be read.*restore or remove"):
         learn(tmp_path)

@@ -14,7 +14,7 @@ from aedetect.output import Origin, read_origins
 from aedetect.output.catalog import PartitionOrigins, check_owner
 from aedetect.output.partitions import FLAGGED, SCORES, Span, partition_at
 from aedetect.scoring import Plan, make_plan
-from aedetect.scoring.plan import set_aside, unreadable_files
+from aedetect.scoring.plan import set_aside
 from aedetect.timestamps import NANOSECONDS, parse_instant
 
 LOOKBACK = NANOSECONDS["h"]
@@ -281,9 +281,10 @@ def test_corrupt_times_are_named(incoming):
     content = bytearray(path.read_bytes())
     content[10:5_000] = bytes(4_990)
     path.write_bytes(content)
-    found = find_files([str(incoming)], timestamp="time").files
-    assert list(unreadable_files(found, "day")) == ["long.parquet"]
-    assert unreadable_files(found, "day")["long.parquet"].startswith("cannot be read to its end")
+    found = find_files([str(incoming)], timestamp="time")
+    assert [each.name for each in found.aside] == ["long.parquet"]
+    assert found.aside[0].reason.startswith("cannot be read to its end")
+    assert len(found.files) > 0
 
 
 def test_output_that_does_not_exist_holds_nothing(tmp_path):
