@@ -16,6 +16,11 @@ from aedetect.errors import NoData
 
 SUFFIXES = (".parquet", ".pq", ".parq")
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # what Hive and Spark write for a missing key
+_TABLES = {
+    "Delta Lake": r"(^|/)_delta_log/",
+    "Apache Iceberg": r"(^|/)metadata/[^/]*\.metadata\.json$",
+    "Apache Hudi": r"(^|/)\.hoodie/",
+}
 _MAGIC = "*?["
 _ESCAPED = r"\[([*?\[])\]"  # one of them in brackets stands for itself
 
@@ -48,7 +53,8 @@ def locate_files(location: str) -> Iterator[tuple[str, str]]:
     root = next((each for each in dict.fromkeys((asked, plain)) if fs.exists(each)), plain)
     if fs.isdir(root):
         base, (found, unlisted) = root, list_below(fs, root)
-        paths = [path for path in found if _is_parquet(path, root)]
+        _check_no_table(found, root)
+        paths = [path for path in found if _is_parquet(fs, path, root)]
     elif fs.isfile(root):
         base, paths, unlisted = str(PurePosixPath(root).parent), [root], []
     elif _is_wild(asked):
@@ -157,9 +163,27 @@ def _is_wild(part: str) -> bool:
     return any(sign in re.sub(_ESCAPED, "", part) for sign in _MAGIC)
 
 
-def _is_parquet(path: str, root: str) -> bool:
-    """Whether a path is a Parquet file outside hidden or underscored folders."""
-    return path.endswith(SUFFIXES) and not _is_hidden(path, root)
+def _check_no_table(paths: Iterable[str], root: str) -> None:
+    """Raise NoData for a table whose log, not its folder, says which files and rows count."""
+    for path in paths:
+        for kind, sign in _TABLES.items():
+            if re.search(sign, path[len(root) :]):
+                raise NoData(
+                    f"{root} holds a table of {kind}, whose folder has rows that are not of it any "
+                    "more: export its current snapshot to Parquet files, and point to those"
+                )
+
+
+def _is_parquet(fs: fsspec.AbstractFileSystem, path: str, root: str) -> bool:
+    """Whether a path is a Parquet file, by name or by its first bytes, outside hidden folders."""
+    if _is_hidden(path, root):
+        return False
+    if path.lower().endswith(SUFFIXES):
+        return True
+    try:
+        return bool(fs.isfile(path) and fs.cat_file(path, start=0, end=4) == b"PAR1")
+    except OSError:
+        return False
 
 
 def _is_hidden(path: str, root: str) -> bool:

@@ -14,7 +14,7 @@ from aedetect.data.settings import DataSettings
 from aedetect.data.sources import SourceFile
 from aedetect.errors import SchemaMismatch
 
-Kind = Literal["number", "boolean", "category", "time", "other"]
+Kind = Literal["number", "boolean", "category", "time", "missing", "other"]  # missing: no type
 FEATURE_KINDS = ("number", "boolean", "category")
 MAX_CATEGORIES = 50  # a text column with more distinct values is an identifier, not a state
 
@@ -58,6 +58,8 @@ class Schema:
 def kind_of(dtype: pa.DataType) -> Kind:
     """Say what an Arrow type is to a detector."""
     is_text = pa.types.is_string(dtype) or pa.types.is_large_string(dtype)
+    if pa.types.is_null(dtype):
+        return "missing"
     if pa.types.is_boolean(dtype):
         return "boolean"
     if pa.types.is_integer(dtype) or pa.types.is_floating(dtype) or pa.types.is_decimal(dtype):
@@ -133,6 +135,8 @@ def mismatch(schema: Schema, file: SourceFile) -> str | None:
         return f"lacks the column{'s' * (len(missing) > 1)} {_listed(missing)}"
     for feature in schema.features:
         kind = kind_of(file.columns[feature.name])
+        if kind == "missing":  # as every cell of it
+            continue
         if feature.is_text != (kind == "category") or kind not in FEATURE_KINDS:
             needed = "text" if feature.is_text else "a number"
             return f'has {file.columns[feature.name]} in "{feature.name}", which must be {needed}'
@@ -180,6 +184,8 @@ def _kind_in_all(files: Sequence[SourceFile], name: str) -> Kind:
     seen: dict[Kind, str] = {}
     for file in files:
         seen.setdefault(kind_of(file.columns[name]), file.name)
+    if len(seen) > 1:
+        seen.pop("missing", None)
     if len(seen) == 1:
         return next(iter(seen))
     if set(seen) == {"number", "boolean"}:

@@ -204,6 +204,8 @@ def _describe(pair: tuple[str, str], *, timestamp: str) -> SourceFile | SetAside
     if name.endswith("/"):
         return SetAside(name, f"cannot be listed ({why_unlisted(*filesystem(path))})")
     signature = Signature.of(path)
+    if "://" not in path and Path(path).exists() and not Path(path).is_file():
+        return SetAside(name, "is no regular file (a pipe, a socket or a device): remove it")
     try:
         with open_file(path) as stream, pq.ParquetFile(stream, pre_buffer=False) as parquet:
             schema = parquet.schema_arrow

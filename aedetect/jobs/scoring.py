@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from aedetect import registry
 from aedetect.data import find_files
-from aedetect.data.sources import fingerprint_files
 from aedetect.events import Formation, form_events
 from aedetect.jobs import delivery
 from aedetect.jobs.scoring_stages import ScoringJob, ScoringStages
@@ -27,7 +26,7 @@ from aedetect.output.partitions import EVENTS, FLAGGED, SCORES, Span
 from aedetect.scoring import Model, Summary, Unit, cached_detector, make_plan
 from aedetect.scoring.input_cache import read_input_cache, write_input_cache
 from aedetect.scoring.input_changes import find_input_changes
-from aedetect.scoring.plan import time_extent
+from aedetect.scoring.plan import fingerprinted, time_extent
 from aedetect.scoring.run_log import Clock, Record, recording_run
 from aedetect.scoring.schema_drift import admitted
 from aedetect.scoring.summarize import summarize_input, summarize_run
@@ -91,7 +90,7 @@ def plan_run(
         existing = read_origins(output, by=by)
     check_owner(existing, model_name=model.name)
     suppression = _suppression(config, scorer.schema, source, existing)
-    prints = fingerprint_files(source.files, known=cache.fingerprints)
+    source, prints = fingerprinted(source, cache.fingerprints)
     write_input_cache(output, source.files, prints, known=cache, scratch=scratch)
     made = make_plan(
         source,

@@ -9,8 +9,9 @@ import numpy as np
 
 from aedetect.arrays import Int64
 from aedetect.data import Source, SourceFile
+from aedetect.data.file_stat import Signature
 from aedetect.data.listing import unseen_names
-from aedetect.data.sources import SetAside
+from aedetect.data.sources import FileKey, SetAside, fingerprint_files, open_file
 from aedetect.output import Origin, Partition
 from aedetect.output.catalog import PartitionOrigins
 from aedetect.output.partitions import (
@@ -145,6 +146,30 @@ def time_extent(files: Iterable[SourceFile], written: Iterable[Partition]) -> tu
 def occupied_partitions(file: SourceFile, by: PartitionBy) -> set[Partition]:
     """Return the partitions that hold rows of a file."""
     return {partition_at(hour, by) for hour in file.hours}
+
+
+def fingerprinted(
+    source: Source, known: Mapping[FileKey, tuple[Signature, str]] | None = None
+) -> tuple[Source, dict[str, str]]:
+    """Take the fingerprints of all files; those that are gone by now are set aside."""
+    while True:
+        try:
+            return source, fingerprint_files(source.files, known=known)
+        except OSError as error:
+            gone = [file.name for file in source.files if not _is_there(file)]
+            if not gone:
+                raise
+            reason = f"is gone or cannot be read any more ({error.strerror})"
+            source = set_aside(source, dict.fromkeys(gone, reason))
+
+
+def _is_there(file: SourceFile) -> bool:
+    """Whether a file can be opened."""
+    try:
+        open_file(file.path).close()
+    except OSError:
+        return False
+    return True
 
 
 def set_aside(source: Source, reasons: Mapping[str, str]) -> Source:

@@ -117,7 +117,7 @@ def _footer_changes(
         if name not in known:
             detail = f'has a new column "{name}" ({dtype}), which is not scored'
             yield ColumnChange(file.name, name, "new", detail)
-        elif name in used and _described(now) not in map(_described, known[name]):
+        elif name in used and now != "null" and _described(now) not in map(_described, known[name]):
             was = " or ".join(sorted(known[name]))
             detail = f'has {now} in "{name}", which was {was} in training'
             yield ColumnChange(file.name, name, "type", detail)
