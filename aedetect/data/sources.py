@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -16,9 +15,9 @@ import pyarrow.parquet as pq
 
 from aedetect.data.discovery import as_text, filesystem, hive_keys, locate_sources
 from aedetect.data.file_stat import Signature
+from aedetect.data.footers import check_names, trusted_moments
 from aedetect.data.listing import why_unlisted
-from aedetect.data.page_checksums import damaged_column
-from aedetect.data.time_ranges import Moments, TimeRange, enclosing, read_moments
+from aedetect.data.time_ranges import TimeRange, enclosing
 from aedetect.errors import NoData, UnreadableFile
 
 FileKey = tuple[str, str]  # path and name
@@ -209,13 +208,12 @@ def _describe(pair: tuple[str, str], *, timestamp: str) -> SourceFile | SetAside
     try:
         with open_file(path) as stream, pq.ParquetFile(stream, pre_buffer=False) as parquet:
             schema = parquet.schema_arrow
-            if twice := [each for each, uses in Counter(schema.names).items() if uses > 1]:
-                return SetAside(name, f'has several columns "{twice[0]}": rename all but one')
+            check_names(schema.names)
             hive = frozenset(hive_keys(name)) - set(schema.names)
             columns = dict(zip(schema.names, schema.types, strict=True))
             columns |= dict.fromkeys(sorted(hive), pa.string())
             rows = parquet.metadata.num_rows
-            moments = _moments(stream, parquet, timestamp)
+            moments = trusted_moments(stream, parquet, timestamp)
     except UnreadableFile as error:
         return SetAside(name, str(error))
     except (pa.ArrowException, OSError, EOFError, ValueError) as error:
@@ -232,18 +230,3 @@ def _describe(pair: tuple[str, str], *, timestamp: str) -> SourceFile | SetAside
         beyond=moments.beyond,
         signature=signature,
     )
-
-
-def _moments(stream: IO[bytes], parquet: pq.ParquetFile, timestamp: str) -> Moments:
-    """Read the time column, once the pages are known to be what was written.
-
-    Raises UnreadableFile when they are not.
-    """
-    if (damaged := damaged_column(stream, parquet.metadata)) is not None:
-        raise UnreadableFile(f'has a damaged page in the column "{damaged}" (its checksum differs)')
-    try:
-        if timestamp not in parquet.schema_arrow.names:
-            return Moments()
-        return read_moments(parquet, timestamp)
-    except (OSError, pa.ArrowException) as error:
-        raise UnreadableFile(f"cannot be read to its end ({error})") from error

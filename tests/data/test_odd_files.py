@@ -13,7 +13,8 @@ from aedetect.data import find_files
 from aedetect.data.discovery import locate_files
 from aedetect.errors import NoData
 from aedetect.jobs.quality import assess_input
-from aedetect.scoring import load_detector
+from aedetect.jobs.scoring import resolve_model
+from aedetect.scoring import cached_detector
 from aedetect.scoring.plan import fingerprinted
 
 
@@ -72,9 +73,7 @@ def test_a_column_without_a_type_is_missing_values(plant):
         verdicts.append(pd.read_parquet(plant.output / "scores"))
     pd.testing.assert_frame_equal(*verdicts)
     config = plant.config()
-    from aedetect.jobs.scoring import resolve_model
-
-    schema = load_detector(resolve_model(config).folder).scorer.schema
+    schema = cached_detector(resolve_model(config).folder).scorer.schema
     assert not [each for each in assess_input(config, schema).problems if DAYS[0] in each]
 
 
