@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from aedetect.arrays import Float32, Float64, Int8
-from aedetect.output.atomic import TableWriter
 from aedetect.output.schemas import SEVERITIES
+from aedetect.output.table_writer import TableWriter
 from aedetect.timestamps import to_nanoseconds
 
 if TYPE_CHECKING:
@@ -134,9 +134,8 @@ def write_ids(
     """Copy a flagged file, and set the event of each row."""
     schema = file.schema()
     column, before = schema.get_field_index("event_id"), 0
-    writer = TableWriter(target, schema, origin, marks)
-    for batch in file.batches():
-        new = ids.slice(before, batch.num_rows)
-        writer.write(batch.set_column(column, schema.field(column), new))
-        before += batch.num_rows
-    writer.close()
+    with TableWriter(target, schema, origin, marks) as writer:
+        for batch in file.batches():
+            new = ids.slice(before, batch.num_rows)
+            writer.write(batch.set_column(column, schema.field(column), new))
+            before += batch.num_rows

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,10 +23,11 @@ from aedetect.events import Formation, form_events
 from aedetect.jobs import delivery
 from aedetect.logs import log_event
 from aedetect.output import Origin, Partition, aside, locked, publish, read_origins, written
-from aedetect.output.atomic import TableWriter, sweep
+from aedetect.output.atomic import sweep
 from aedetect.output.catalog import check_owner
 from aedetect.output.files import open_parquet
 from aedetect.output.partitions import FLAGGED, SCORES, Span
+from aedetect.output.table_writer import TableWriter
 from aedetect.scoring.reflag import ExplainedRows, reflag_batch
 
 if TYPE_CHECKING:
@@ -162,10 +164,12 @@ def _write(
     """Re-evaluate the rows of a partition, into two files of a folder."""
     paths = {kind: partition.path(work.output, kind) for kind in (SCORES, FLAGGED)}
     unexplained = 0
-    with open_parquet(paths[SCORES]) as scores, open_parquet(paths[FLAGGED]) as flagged:
-        readers = {SCORES: scores, FLAGGED: flagged}
+    with ExitStack() as opened:
+        readers = {k: opened.enter_context(open_parquet(path)) for k, path in paths.items()}
         writers = {
-            kind: TableWriter(folder / f"{kind}.parquet", _plain(reader.schema_arrow), origin)
+            kind: opened.enter_context(
+                TableWriter(folder / f"{kind}.parquet", _plain(reader.schema_arrow), origin)
+            )
             for kind, reader in readers.items()
         }
         kept = ExplainedRows(readers[FLAGGED])
@@ -183,8 +187,6 @@ def _write(
             )
             writers[FLAGGED].write(found)
             unexplained += new
-        for writer in writers.values():
-            writer.close()
     return ReflaggedPartition(
         partition=str(partition),
         rows=writers[SCORES].rows,
