@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from aedetect.addresses import check_driver, parse_database_url
 from aedetect.errors import ConfigError, DeliveryError
 from aedetect.secrets import mask
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 BUSY_SECONDS = 30  # to wait for another writer, or for a network that no longer answers
 _CONNECT_SECONDS = 10
+_KEY = "[database] url"
+_REMEDY = "pip install 'aedetect[postgresql]' brings psycopg, for postgresql:// without a driver"
 _DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 
 
@@ -34,7 +37,7 @@ def connect(url: str) -> Iterator[Connection]:
             yield connection
     except SQLAlchemyError as error:
         raise DeliveryError(
-            f"the database at {_place(parsed)} cannot take events and flagged rows: "
+            f"the database at {mask(_place(parsed), url)} cannot take events and flagged rows: "
             f"{mask(_reason(error), url)}; see that it runs and [database] url is right. The "
             "Parquet files are whole, the next run delivers what is missing"
         ) from error
@@ -43,27 +46,19 @@ def connect(url: str) -> Iterator[Connection]:
 
 
 def _parsed(url: str) -> URL:
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):  # its message may hold the password
-        raise ConfigError(
-            "[database] url must be a URL of SQLAlchemy, got something else: write for example "
-            "postgresql://user:password@host/database or sqlite:///events.db"
-        ) from None
+    example = "postgresql://user:password@host:5432/database or sqlite:///events.db"
+    parsed = parse_database_url(url, where=_KEY, example=example)
     parsed = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
     if parsed.drivername.split("+")[0] not in {"postgresql", "sqlite"}:
         raise ConfigError(
             f"[database] url must be of PostgreSQL or SQLite, got {parsed.drivername}"
         )
+    check_driver(parsed, where=_KEY, remedy=_REMEDY)
     return parsed
 
 
 def _engine(url: URL) -> Engine:
     from sqlalchemy import create_engine
-    from sqlalchemy.exc import NoSuchModuleError
     from sqlalchemy.pool import NullPool
 
     arguments: dict[str, object] = {"timeout": BUSY_SECONDS}
@@ -71,14 +66,8 @@ def _engine(url: URL) -> Engine:
         given = {"connect_timeout": _CONNECT_SECONDS, "tcp_user_timeout": BUSY_SECONDS * 1000}
         is_libpq = url.drivername.startswith("postgresql+psycopg")
         arguments = {k: v for k, v in given.items() if is_libpq and k not in url.query}
-    try:
-        # Values stay out of messages: they are the user's data.
-        return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
-    except (ImportError, NoSuchModuleError) as error:
-        raise ConfigError(
-            f"[database] url needs the driver {url.drivername} ({error}); "
-            "pip install 'aedetect[postgresql]' brings psycopg"
-        ) from error
+    # Values stay out of messages: they are the user's data.
+    return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
 
 
 def _place(url: URL) -> str:

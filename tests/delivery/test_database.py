@@ -372,6 +372,14 @@ def test_a_wrong_password_is_not_repeated(postgres, tmp_path):
         ("mysql://me:canary@db/plant", "must be of PostgreSQL or SQLite, got mysql"),
         ("postgresql+nothing://me:canary@db/plant", "needs the driver postgresql.nothing"),
         ("postgresql://me:canary@db:port/plant", "must be a URL of SQLAlchemy"),
+        ("postgresql://me:canary@db:99999/plant", "must have a port from 1 to 65535, got 99999"),
+        ("postgresql://me:ab@canary@db/plant", "must have one @, .* write %40 for @"),
+        ("postgresql://me:a b@canary@db/plant", "must have one @, .* write %40 for @"),
+        ("postgresql://me:ab?@canary@db/plant", "must have one @, .* write %40 for @"),
+        ("postgresql://me:ab@[canary]@db/plant", "must have one @, .* write %40 for @"),
+        ("postgresql+psycopg2://me:canary@db/plant", "needs the driver .*pip install .*psycopg"),
+        ("postgresql+asyncpg://me:canary@db/plant", "must name a driver that is not asynchronous"),
+        ("sqlite+nothing:///canary.db", "needs the driver sqlite.nothing .*; write sqlite://"),
     ],
 )
 def test_urls_that_never_work_are_refused(url, reason):
