@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import duckdb
 
 from aedetect.data.reader import reading
+from aedetect.data.row_filter import columns_in
 from aedetect.data.schema import (
     MAX_CATEGORIES,
     Feature,
@@ -18,7 +19,7 @@ from aedetect.data.schema import (
     kind_of,
 )
 from aedetect.data.settings import DataSettings
-from aedetect.data.sql import columns_in, identifier, scan
+from aedetect.data.sql import identifier, scan
 from aedetect.errors import ConfigError, NoData, SchemaMismatch
 
 if TYPE_CHECKING:

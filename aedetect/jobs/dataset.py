@@ -18,6 +18,7 @@ from aedetect.arrays import Bool, Float32
 from aedetect.data import Query, Rows, Schema, Source, find_files, open_engine, read_rows
 from aedetect.data.memmap import batches_of, map_rows, sampling_period
 from aedetect.data.profiling import Survey, survey
+from aedetect.data.reader import confine
 from aedetect.data.schema import column_types
 from aedetect.data.sources import fingerprint_files
 from aedetect.errors import NoData, TooFewRows
@@ -48,6 +49,9 @@ def ingest_rows(config: Config, scratch: Path) -> Ingested:
     settings = config.data
     source = find_files(config.train, timestamp=settings.timestamp)
     with open_engine(memory_mb=DATASET_MEMORY_MB, threads=2, scratch=scratch) as connection:
+        labels = read_labels(config.output)
+        arrived = _arrived(config) if labels else None
+        confine(connection, (*source.files, *(arrived.files if arrived else ())))
         seen = survey(connection, source, settings)
         query = Query(
             files=source.files,
@@ -56,11 +60,10 @@ def ingest_rows(config: Config, scratch: Path) -> Ingested:
             categories={feature.name: feature.categories for feature in seen.features},
             where=seen.where,
         )
-        labels = read_labels(config.output)
         query = apply_labels(
             query,
             labels,
-            arrived=_arrived(config) if labels else None,
+            arrived=arrived,
             false_alarms=config.training.false_alarms,
         )
         collected = map_rows(
