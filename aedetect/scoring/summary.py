@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -148,7 +149,8 @@ def summary_line(summary: Summary) -> str:
 
 def summary_markdown(summary: Summary) -> str:
     """Tell a run as a page of markdown."""
-    rows = [f"| {name} | {_short(value)} |" for name, value in summary_fields(summary).items()]
+    fields = summary_fields(summary).items()
+    rows = [f"| {name} | {_cell(_short(value))} |" for name, value in fields]
     parts = ["| | |", "|---|---|", *rows]
     lists = {
         "Alerts": summary.alerts.values(),
@@ -162,8 +164,8 @@ def summary_markdown(summary: Summary) -> str:
     for title, entries in lists.items():
         if entries:
             shown = list(entries)[:100]
-            parts += ["", f"**{title}**", "", *(f"- {_escaped(each)}" for each in shown)]
-    return "\n".join([*parts, "", f"Verdicts in `{summary.output}`."])
+            parts += ["", f"**{title}**", "", *(f"- {_literal(each)}" for each in shown)]
+    return "\n".join([*parts, "", f"Verdicts in {_literal(summary.output)}."])
 
 
 def named_counts(names: Iterable[str]) -> str:
@@ -217,5 +219,19 @@ def _short(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")
+def _literal(text: str) -> str:
+    """Write a text that holds names of columns and files so that no markdown is read in it.
+
+    Within a code span nothing is markup: no image, link, heading or tag; its fence is longer than
+    any run of backticks in it.
+    """
+    line = "".join(each if each.isprintable() else "\ufffd" for each in " ".join(text.split()))
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
+    space = " " if line.startswith("`") or line.endswith("`") or not line else ""
+    return f"{fence}{space}{line}{space}{fence}"
+
+
+def _cell(text: str) -> str:
+    """Write a text into a table: as it is when no markdown can be read in it."""
+    plain = re.fullmatch(r"[\w.:+/-]*", text) and "//" not in text and "www." not in text
+    return text if plain else _literal(text).replace("|", "\\|")
