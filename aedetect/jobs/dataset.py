@@ -24,6 +24,7 @@ from aedetect.data.sources import fingerprint_files
 from aedetect.errors import NoData, TooFewRows
 from aedetect.events import Label, read_labels
 from aedetect.events.labels import CONFIRMED, FALSE_ALARM, LABEL_NAMES
+from aedetect.jobs.output_place import check_output
 from aedetect.logs import log_event
 from aedetect.output import written
 from aedetect.preprocessing import Part, Preparation, Windows, positions, split_by_time
@@ -47,6 +48,7 @@ MISSING_LIMIT_PERIODS = 10
 def ingest_rows(config: Config, scratch: Path) -> Ingested:
     """Read, check, filter and order the training data, in a scratch folder."""
     settings = config.data
+    check_output(config)
     source = find_files(config.train, timestamp=settings.timestamp)
     with open_engine(memory_mb=DATASET_MEMORY_MB, threads=2, scratch=scratch) as connection:
         labels = read_labels(config.output)

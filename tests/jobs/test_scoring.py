@@ -7,6 +7,7 @@ import resource
 import shutil
 import subprocess
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import duckdb
 import fsspec
@@ -30,8 +31,10 @@ from plant import (
 from plant import write as deliver
 
 from aedetect import registry
-from aedetect.errors import DataError, NoData, OutputError, UnknownModel
+from aedetect.config import make_config
+from aedetect.errors import ConfigError, DataError, NoData, OutputError, UnknownModel
 from aedetect.jobs import scoring
+from aedetect.jobs.dataset import ingest_rows
 from aedetect.output.atomic import read_origin
 from aedetect.output.partitions import Span
 from aedetect.registry.records import TrainingRecord
@@ -794,3 +797,22 @@ def test_leftovers_of_a_killed_run_are_swept(plant, undisturbed):
     plant.score()
     assert contents(plant.output) == contents(undisturbed.output)
     assert not (plant.output / ".aside").exists()
+
+
+@pytest.mark.parametrize("output", ["incoming/verdicts", "incoming", "."])
+def test_an_output_inside_of_the_input_is_refused(plant, output):
+    """Its verdicts would be taken for rows in the next run; nothing is written before that."""
+    given = {"input": "."} if output == "." else {}
+    with pytest.raises(ConfigError, match=r"\[scoring\] output must lie outside .* would read"):
+        plant.score(output=output, clock=lambda: datetime.now(UTC), **given)
+    assert not {"scores", "runs", ".aside"} & {path.name for path in plant.folder.rglob("*")}
+    assert plant.score(output="incoming/_verdicts").rows == ARRIVED
+
+
+def test_an_output_inside_of_the_training_data_is_refused(plant, tmp_path):
+    """A detector would learn from its own verdicts."""
+    given = plant.given()
+    given["data"]["train"] = "."
+    config = make_config(given, folder=plant.folder)
+    with pytest.raises(ConfigError, match=r"outside of what is read, .* which \[data\] train = "):
+        ingest_rows(config, tmp_path)
