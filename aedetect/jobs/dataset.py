@@ -29,7 +29,7 @@ from aedetect.logs import log_event
 from aedetect.output import written
 from aedetect.preprocessing import Part, Preparation, Windows, positions, split_by_time
 from aedetect.preprocessing.windows import with_context
-from aedetect.timestamps import format_duration, parse_duration
+from aedetect.timestamps import parse_duration, round_duration
 from aedetect.training import Ingested, PreparedRows
 from aedetect.training.label_filter import apply_labels
 from aedetect.training.settings import FalseAlarms
@@ -203,7 +203,7 @@ def _check_enough(config: Config, schema: Schema, windows: Mapping[Part, Windows
         if not len(windows[part]):
             length = config.window.length
             raise TooFewRows(
-                f"no window of {length} rows without a step over {format_duration(schema.max_gap)} "
+                f"no window of {length} rows without a step over {round_duration(schema.max_gap)} "
                 f"fits the rows of the {part.name.lower()} part: give more rows, lower [window] "
                 "length, or raise [data] max_gap"
             )

@@ -10,7 +10,7 @@ import numpy as np
 from aedetect.arrays import Float64, Int64
 from aedetect.data import Rows, find_files
 from aedetect.scoring.schema_drift import admitted, undated
-from aedetect.timestamps import format_duration, format_instant
+from aedetect.timestamps import format_instant, round_duration
 
 if TYPE_CHECKING:
     from aedetect.config import Config
@@ -80,8 +80,8 @@ def assess(ingested: Ingested, *, length: int) -> Quality:
     statistics = _statistics(rows, slices)
     return Quality(
         rows=len(rows),
-        period=format_duration(schema.period),
-        max_gap=format_duration(schema.max_gap),
+        period=round_duration(schema.period),
+        max_gap=round_duration(schema.max_gap),
         columns=tuple(
             _column(ingested, statistics, index) for index in range(len(schema.features))
         ),
@@ -145,14 +145,14 @@ def _entity(rows: Rows, piece: slice, max_gap: int, length: int) -> EntityQualit
     elif runs.max() < length:
         verdict = f"no {length} rows without a gap: raise [data] max_gap"
     elif len(gaps):
-        verdict = f"{len(gaps)} gaps: windows do not span them"
+        verdict = f"{len(gaps)} gap{'s' * (len(gaps) > 1)}: windows do not span them"
     return EntityQuality(
         name=rows.names[rows.entity[piece.start]],
         rows=len(time),
         first=format_instant(int(time[0])),
         last=format_instant(int(time[-1])),
         gaps=len(gaps),
-        longest_gap=format_duration(int(steps.max())) if len(steps) else "none",
+        longest_gap=round_duration(int(steps.max())) if len(steps) else "none",
         verdict=verdict,
     )
 

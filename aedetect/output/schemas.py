@@ -10,6 +10,7 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from aedetect.data import SourceFile
 
+UNSEEN = "unseen entity"  # the reason of rows of an entity that training never saw
 SEVERITIES = ("info", "warning", "critical")
 
 

@@ -9,9 +9,10 @@ import numpy as np
 from aedetect.arrays import Float32, Int32
 from aedetect.detector import Scored, Series
 from aedetect.explain import blame_features, find_counterfactual
+from aedetect.output.schemas import UNSEEN
 from aedetect.preprocessing import Prepared, positions
 from aedetect.scoring.suppression import JudgedRows, Suppression, suppress_rows
-from aedetect.timestamps import format_duration
+from aedetect.timestamps import round_duration
 
 if TYPE_CHECKING:
     from aedetect.arrays import Bool, Int64
@@ -111,9 +112,7 @@ def _reasons(
     names = scorer.schema.names
     limit = scorer.preparation.missing_limit
     longer = (
-        f" for longer than {format_duration(limit)}"
-        if scorer.preparation.missing == "carry"
-        else ""
+        f" for longer than {round_duration(limit)}" if scorer.preparation.missing == "carry" else ""
     )
     needed = scorer.preparation.min_observed
     short = (
@@ -122,19 +121,22 @@ def _reasons(
         else f"needs {scorer.length - 1} earlier rows"
     )
     few = (f"{n} of {len(names)} features observed, {needed} needed" for n in range(1, needed))
-    fixed = (short, "unseen entity", "entity is missing", "all features are missing", *few)
+    fixed = (short, UNSEEN, "entity is missing", "all features are missing", *few)
     stale = tuple(f"{name} is missing{longer}" for name in names)
     infinite = tuple(f"{name} is infinite" for name in names)
+    last = (f"all features are missing{longer}", "duplicate timestamp")
     reason = np.zeros(len(rows), dtype=np.int32)
     counted = scorer.counted(prepared.observed)
     too_few = scorer.covered(back) & (counted < needed)
     reason[too_few] = fixed.index("all features are missing") + counted[too_few]
     _set_first(reason, prepared.stale, offset=len(fixed))
+    if len(names) > 1:  # a gap in the whole row is no fault of its first column
+        reason[prepared.stale.all(axis=1)] = len(fixed) + len(stale) + len(infinite)
     _set_first(reason, prepared.infinite, offset=len(fixed) + len(stale))
     if detector.calibration.unseen == "refuse":
         reason[prepared.entity < 0] = 1
     reason[_nameless(detector, rows)] = 2
-    return (*fixed, *stale, *infinite, "duplicate timestamp"), reason
+    return (*fixed, *stale, *infinite, *last), reason
 
 
 def _nameless(detector: CalibratedScorer, rows: Rows) -> Bool:

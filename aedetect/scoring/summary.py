@@ -10,11 +10,15 @@ from typing import Literal
 
 from aedetect.errors import DataError
 from aedetect.events.table import EventChanges
+from aedetect.output.schemas import UNSEEN
 from aedetect.scoring.schema_drift import ColumnChange
 from aedetect.timestamps import format_duration, format_instant, parse_duration, parse_instant
 
 Status = Literal["done", "partial", "failed"]
 _NAMED = 5  # files that a warning names
+_REMEDIES = {
+    UNSEEN: ' (train on it, or set [calibration] unseen = "pooled" to score it as all together)'
+}
 _AHEAD = 600  # seconds that the newest row may be ahead of the clock before it is remarked on
 
 
@@ -156,7 +160,7 @@ def summary_markdown(summary: Summary) -> str:
         "Alerts": summary.alerts.values(),
         "Warnings": summary.warnings,
         "Rows kept quiet": [f"{n:,}: {why}" for why, n in summary.suppressed.items()],
-        "Rows not scored": [f"{n:,}: {why}" for why, n in summary.not_scored.items()],
+        "Rows not scored": [f"{n:,}: {with_remedy(why)}" for why, n in summary.not_scored.items()],
         "Files set aside": (*summary.unreadable, *summary.unfit),
         "Withdrawn": summary.withdrawn,
         "Held": summary.held,
@@ -179,6 +183,11 @@ def named_counts(names: Iterable[str]) -> str:
     return "; ".join(listed[:_NAMED]) + more
 
 
+def with_remedy(reason: str) -> str:
+    """Return why rows are not scored, with the setting that helps where one does."""
+    return reason + _REMEDIES.get(reason, "")
+
+
 def _warnings(summary: Summary, *, asked: bool) -> Iterator[str]:
     if summary.unreadable:
         yield f"set aside, tried again in the next run: {named_counts(summary.unreadable)}"
@@ -195,7 +204,8 @@ def _warnings(summary: Summary, *, asked: bool) -> Iterator[str]:
         yield f"{alike[0]}{others}"
     arrived = summary.files_new + summary.files_changed
     if summary.rows and not summary.scored:
-        yield f"none of {summary.rows:,} rows could be scored: {named_counts(summary.not_scored)}"
+        reasons = named_counts(map(with_remedy, summary.not_scored))
+        yield f"none of {summary.rows:,} rows could be scored: {reasons}"
     elif arrived and not (summary.rows or summary.held or asked):
         yield f"no row to score in {arrived} new or changed files"
     elif asked and not summary.partitions + summary.current + len(summary.held):

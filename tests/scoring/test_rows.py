@@ -148,7 +148,7 @@ def test_every_reason_is_given(at_once):
         "b is missing for longer than 10min": 5,
         "a is infinite": 1,
         "all features are missing": 10,
-        "a is missing for longer than 10min": 20,
+        "all features are missing for longer than 10min": 20,
         "duplicate timestamp": 1,
     }
 

@@ -72,7 +72,12 @@ def test_rows_none_of_which_can_be_scored_are_a_warning(plant):
     write(table(DAYS[0])[:1440].assign(unit="nobody"), plant.incoming / "new.parquet")
     summary = plant.score()
     assert (summary.rows, summary.scored, summary.flagged) == (1440, 0, 0)
-    assert summary.warnings == ("none of 1,440 rows could be scored: unseen entity",)
+    (warning,) = summary.warnings
+    assert warning.startswith("none of 1,440 rows could be scored: unseen entity (train on it, ")
+    assert 'set [calibration] unseen = "pooled"' in warning
+    assert 'unseen entity (train on it, or set [calibration] unseen = "pooled"' in (
+        summary_markdown(summary)
+    )
 
 
 def test_nothing_in_the_span_is_a_warning(plant):
