@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -74,8 +75,20 @@ def survey(connection: duckdb.DuckDBPyConnection, source: Source, settings: Data
         where=where,
         rows=rows,
         normal=counted["_rows"].rows,
-        left_out=left_out,
+        left_out=(*_filtered_by(source, settings, mentioned - kinds.keys()), *left_out),
     )
+
+
+def _filtered_by(source: Source, settings: DataSettings, names: set[str]) -> Iterator[str]:
+    """Say of columns that would be features but for the filter that they are none, and a remedy."""
+    if settings.features:  # whoever names features has decided
+        return
+    could = choose_features(source.files, settings=settings) if names else {}
+    for name in sorted(names & could.keys()):
+        yield (
+            f'column "{name}" is named in [data] normal: left out; to keep it as a feature, set '
+            '[data] features = ["*"] or list the columns'
+        )
 
 
 def _normal_rows(source: Source, settings: DataSettings) -> str | None:

@@ -56,6 +56,13 @@ def test_the_filter_names_normal_rows_and_its_columns_are_no_features(surveyed, 
     """A state that normal operation is known by says nothing within it."""
     frame = make_frame(rows=4).assign(state=["on", "off"] * 4)
     seen = surveyed(frame, normal="state = 'on'")
+    (said,) = seen.left_out
+    assert said.startswith('column "state" is named in [data] normal: left out; to keep it as a ')
+    assert said.endswith('set [data] features = ["*"] or list the columns')
+    for features in (("*",), ("a", "state")):
+        kept = surveyed(frame, normal="state = 'on'", features=features)
+        assert "state" in {feature.name for feature in kept.features}
+        assert kept.left_out == ()
     assert seen.normal == 4
     assert [feature.name for feature in seen.features] == ["a", "b"]
 
