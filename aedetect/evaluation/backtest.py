@@ -61,6 +61,10 @@ class Backtest:
     suppressed: int  # events suppressed by min_duration or cool_down
     entities: tuple[str | None, ...]  # with scored rows
     known: tuple[KnownAnomalies, ...] | None  # in that time; None: no labels
+    # Whether there are no other anomalies: a label column says of each row whether it is one,
+    # people who label events say nothing of the others.
+    complete: bool = True
+    false_alarms: tuple[KnownAnomalies, ...] = ()  # events that people labelled so
 
     @property
     def days(self) -> float:
@@ -86,6 +90,16 @@ class Backtest:
     def false(self) -> int:
         """Number of events that overlap no known anomaly."""
         return sum(not self.overlaps_known(alarm) for alarm in self.alarms)
+
+    @property
+    def by_label(self) -> dict[str, int]:
+        """Number of events by what people said: confirmed, false_alarm or unlabelled."""
+        counts = {"confirmed": 0, "false_alarm": 0, "unlabelled": 0}
+        for alarm in self.alarms:
+            false = any(_overlap(alarm, each) for each in self.false_alarms)
+            said = "false_alarm" if false else "unlabelled"
+            counts["confirmed" if self.overlaps_known(alarm) else said] += 1
+        return counts
 
     def overlaps_known(self, alarm: Alarm) -> bool:
         """Whether an event overlaps a known anomaly."""
