@@ -31,6 +31,7 @@ from aedetect.jobs.labelled_rows import labelled_rows
 from aedetect.jobs.run_record import run_metrics, run_parameters, signature_columns
 from aedetect.logs import log_event
 from aedetect.preprocessing import Part, Windows, split_by_time
+from aedetect.registry.publish import check_experiment
 from aedetect.registry.records import TrainingRecord
 from aedetect.training import Fitted, Ingested, PreparedRows, fit_trimmed, train_network
 from aedetect.training.fit import build_network
@@ -200,6 +201,7 @@ def run_training(
     config: Config, *, stages: TrainingStages = PLAIN
 ) -> tuple[CalibratedScorer, registry.Registered]:
     """Train, calibrate and register: the order of the stages of a training run."""
+    check_experiment(name=config.name, tracking_uri=config.tracking_uri)
     with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
         ingested, trained, detector = train_detector(config, Path(folder), stages=stages)
         return detector, stages.register(config, ingested, trained, detector)

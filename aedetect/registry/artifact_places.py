@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from aedetect.errors import RegistryError
-from aedetect.registry.availability import database
+from aedetect.registry.availability import sqlite_file
 from aedetect.secrets import mask
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def local_folder(location: str) -> Path | None:
 
 def beside_database(folder: Path, *, name: str, tracking_uri: str) -> Path:
     """Return where a folder of a detector's artifacts is now, as it is when nothing was moved."""
-    file = database(tracking_uri)
+    file = sqlite_file(tracking_uri)
     if file is None:
         return folder
     parts = folder.parts
@@ -44,7 +44,7 @@ def beside_database(folder: Path, *, name: str, tracking_uri: str) -> Path:
 
 def artifact_root(name: str, *, tracking_uri: str) -> Path | None:
     """Return where the artifacts of a detector go; None leaves it to the registry."""
-    file = database(tracking_uri)
+    file = sqlite_file(tracking_uri)
     return file.parent / _ARTIFACTS / name if file else None
 
 

@@ -64,7 +64,7 @@ def test_faults_of_entities_are_reported(assessed, make_frame):
     verdicts = {each.name: each.verdict for each in report.entities}
     assert verdicts["thin"] == "fewer rows than a window of 4: not used in training"
     assert verdicts["torn"] == "no 4 rows without a gap: raise [data] max_gap"
-    assert verdicts["holed"] == "1 gaps: windows do not span them"
+    assert verdicts["holed"] == "1 gap: windows do not span them"
     assert verdicts["east"] == "ok"
 
 
