@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -195,7 +196,9 @@ def reflag_with_progress(
         parse_instant(until) if until else None,
     )
     with progress(f"re-evaluating with {settings.model_reference}"):
-        done = reflagging.run_reflagging(settings, span=span, config_path=str(config))
+        done = reflagging.run_reflagging(
+            settings, span=span, config_path=str(config), clock=lambda: datetime.now(UTC)
+        )
     if as_json:
         print_json(done)
     else:

@@ -68,7 +68,7 @@ def print_runs(runs: Sequence[Mapping[str, Any]]) -> None:
     for run in runs:
         table.add_row(
             f"{run['started']:%Y-%m-%d %H:%M:%S}",
-            run["status"],
+            run["status"] + (" (reflag)" if run["command"] == "reflag" else ""),
             run["model"],
             str(run["files"]),
             str(run["files_new"] + run["files_changed"]),

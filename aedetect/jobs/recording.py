@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aedetect.jobs.output_place import check_output
 from aedetect.scoring.run_log import Clock, Record, recording_run
+from aedetect.scoring.summary import Command
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def record_run(
-    config: Config, *, clock: Clock | None, run_id: str | None = None
+    config: Config, *, clock: Clock | None, run_id: str | None = None, command: Command = "score"
 ) -> AbstractContextManager[Record]:
     """Give what takes the summary of a run and writes its row in `runs/`; see `run_log`.
 
@@ -28,4 +29,5 @@ def record_run(
         stale_after=config.scoring.stale_after,
         run_id=run_id,
         keep=config.scoring.keep_records,
+        command=command,
     )

@@ -14,6 +14,7 @@ from aedetect.output.schemas import UNSEEN
 from aedetect.scoring.schema_drift import ColumnChange
 from aedetect.timestamps import format_duration, format_instant, parse_duration, parse_instant
 
+Command = Literal["score", "reflag"]
 Status = Literal["done", "partial", "failed"]
 _NAMED = 5  # files that a warning names
 _REMEDIES = {
@@ -58,6 +59,7 @@ class Summary:
     # name -> text: what somebody should look at now
     alerts: dict[str, str] = field(default_factory=dict)
     error: str | None = None  # of a run that failed, in one line
+    command: Command = "score"  # a reflag reads no input: it has no files
 
 
 def with_age(

@@ -6,17 +6,21 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from plant import DAYS, Plant, contents, settings, stamps, table, write
 
+from aedetect.cli.calibrate import print_reflagged
 from aedetect.config import make_config
+from aedetect.errors import AedetectError
 from aedetect.jobs import reflagging, training
 from aedetect.jobs.recalibration import recalibrate
 from aedetect.output.atomic import read_origin
 from aedetect.output.partitions import Span
+from aedetect.scoring.run_log import read_runs
 from aedetect.timestamps import parse_instant
 
 
@@ -183,4 +187,34 @@ def test_no_network_is_loaded_and_the_summary_names_the_next_step(base, tmp_path
     assert (
         f"without causes yet: aedetect score CONFIG --since {DAYS[0]} --force computes them"
         in " ".join(done.stdout.split())
+    )
+
+
+def test_a_reflag_is_recorded_as_a_run(plant):
+    """With the calibration that it applied; one that fails is recorded too."""
+    where, output = plant
+    clock = lambda: datetime(2026, 2, 1, tzinfo=UTC)  # noqa: E731
+    config = where.config(output=output)
+    done = reflagging.run_reflagging(config, clock=clock)
+    (recorded,) = read_runs(config.output, most=5)
+    assert (recorded["command"], recorded["status"]) == ("reflag", "done")
+    assert (recorded["calibration_version"], recorded["partitions"]) == (2, 3)
+    assert (recorded["rows"], recorded["flagged"]) == (done.rows, done.flagged)
+    assert recorded["events"] == done.events
+    assert recorded["since"] == DAYS[0]
+    (config.output / "scores" / f"date={DAYS[0]}" / "part-0.parquet").write_bytes(b"PAR1")
+    with pytest.raises(AedetectError):
+        reflagging.run_reflagging(config, clock=lambda: clock() + timedelta(hours=1))
+    failed = read_runs(config.output, most=5)[0]
+    assert (failed["command"], failed["status"]) == ("reflag", "failed")
+    assert failed["error"]
+
+
+def test_a_reflag_says_what_its_threshold_promises(plant, capsys):
+    """The rate and how it was chosen, as after a training."""
+    done = run(plant)
+    assert (done.method, done.rate) == ("quantile", pytest.approx(0.02, rel=0.2))
+    print_reflagged(done)
+    assert f"flags at most {done.rate:.3%} of normal rows, as chosen by quantile" in (
+        " ".join(capsys.readouterr().out.split())
     )
