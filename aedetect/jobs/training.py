@@ -165,11 +165,9 @@ def register_detector(
         tags={f"note_{number}": note for number, note in enumerate(ingested.notes, start=1)},
         texts=_texts(trained),
     )
-    with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
-        detector.save(Path(folder))
-        return registry.register_version(
-            Path(folder), record=record, tracking_uri=config.tracking_uri
-        )
+    with tempfile.TemporaryDirectory(prefix="aedetect-") as name:
+        detector.save(folder := Path(name))
+        return registry.register_version(folder, record=record, tracking_uri=config.tracking_uri)
 
 
 def _texts(trained: Trained) -> dict[str, str]:

@@ -208,7 +208,7 @@ def _read(path: Path) -> list[dict[str, Any]]:
             f"{path} is damaged or was not written by aedetect: remove it; nothing depends on it"
         ) from error
     for row in rows:
-        row.setdefault("command", "score")  # of rows that were written before there were others
+        row["command"] = row.get("command") or "score"  # None: written before there were others
         for name in _BY_REASON:
             row[name] = {each["reason"]: each["rows"] for each in row[name]}
     return rows
