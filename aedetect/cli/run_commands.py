@@ -191,10 +191,7 @@ def reflag_with_progress(
     from aedetect.timestamps import parse_instant
 
     settings = load_config(config, overrides)
-    span = Span(
-        parse_instant(since) if since else None,
-        parse_instant(until) if until else None,
-    )
+    span = Span(*(parse_instant(each) if each else None for each in (since, until)))
     with progress(f"re-evaluating with {settings.model_reference}"):
         done = reflagging.run_reflagging(
             settings, span=span, config_path=str(config), clock=lambda: datetime.now(UTC)
