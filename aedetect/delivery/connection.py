@@ -1,4 +1,4 @@
-"""A connection to the database, and what it refuses in words that hold no password."""
+"""Connect to the database; its errors are reported without the password."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from aedetect.secrets import mask
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
-BUSY_SECONDS = 30  # to wait for another writer, or for a network that no longer answers
+BUSY_SECONDS = 30  # to wait for another writer, or for an unresponsive network
 _CONNECT_SECONDS = 10
 _DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 
 
 def check_url(url: str) -> None:
-    """Raise ConfigError when it is not the address of a database that can be used."""
+    """Raise ConfigError if it is not the URL of a supported database."""
     _engine(_parsed(url)).dispose()
 
 
 @contextmanager
 def connect(url: str) -> Iterator[Connection]:
-    """Give a connection; what the database refuses becomes DeliveryError."""
+    """Yield a connection; errors of the database become DeliveryError."""
     from sqlalchemy.exc import SQLAlchemyError
 
     parsed = _parsed(url)
@@ -35,8 +35,8 @@ def connect(url: str) -> Iterator[Connection]:
     except SQLAlchemyError as error:
         raise DeliveryError(
             f"the database at {_place(parsed)} cannot take events and flagged rows: "
-            f"{mask(_reason(error), url)}; see that it runs and [database] url is right. The "
-            "Parquet files are whole, the next run delivers what is missing"
+            f"{mask(_reason(error), url)}; check that it runs and that [database] url is right. "
+            "The Parquet files are complete, the next run delivers what is missing"
         ) from error
     finally:
         engine.dispose()
@@ -48,7 +48,7 @@ def _parsed(url: str) -> URL:
 
     try:
         parsed = make_url(url)
-    except (ArgumentError, ValueError):  # its message may hold the password
+    except (ArgumentError, ValueError):  # its message may contain the password
         raise ConfigError(
             "[database] url must be a URL of SQLAlchemy, got something else: write for example "
             "postgresql://user:password@host/database or sqlite:///events.db"
@@ -72,17 +72,17 @@ def _engine(url: URL) -> Engine:
         is_libpq = url.drivername.startswith("postgresql+psycopg")
         arguments = {k: v for k, v in given.items() if is_libpq and k not in url.query}
     try:
-        # Values stay out of messages: they are the user's data.
+        # Values are user data, so they stay out of messages.
         return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
     except (ImportError, NoSuchModuleError) as error:
         raise ConfigError(
             f"[database] url needs the driver {url.drivername} ({error}); "
-            "pip install 'aedetect[postgresql]' brings psycopg"
+            "pip install 'aedetect[postgresql]' installs psycopg"
         ) from error
 
 
 def _place(url: URL) -> str:
-    """Name a database without user and password."""
+    """Return the location of a database, without user and password."""
     if url.drivername.startswith("sqlite"):
         return str(url.database)
     host = url.host or url.query.get("host") or "the local socket"
@@ -90,6 +90,6 @@ def _place(url: URL) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """Say in one line what the driver said."""
+    """Return the message of the driver in one line."""
     text = str(getattr(error, "orig", None) or error).strip()
     return " ".join(text.split())[:300]
