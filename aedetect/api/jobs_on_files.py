@@ -64,8 +64,8 @@ def score(
 ) -> Summary:
     """Score the files that are new or changed: `aedetect score`, without Prefect.
 
-    It writes to the output folder of the configuration, records the run there, sends notifications and
-    fills a database as configured.
+    It writes to the output folder of the configuration, records the run there, sends notifications
+    and fills a database as configured.
 
     Args:
         config: A configuration, or the path of its file.
