@@ -80,7 +80,7 @@ def test_an_event_is_sent_again_when_it_becomes_more_severe(notify, receiver, ou
 
 
 @pytest.mark.parametrize(
-    ("least", "told"),
+    ("least", "expected"),
     [("info", ["e1", "e2", "e3"]), ("warning", ["e1", "e3"]), ("critical", ["e3"])],
 )
 def test_minimum_severity(notify, receiver, output, least, expected):
@@ -186,8 +186,8 @@ def test_a_receiver_that_fails_midway_gets_the_rest_later(notify, receiver, outp
     assert notify() == 2
     receiver.most = None
     assert notify() == 3
-    told = [each["message"].split()[-1] for each in receiver.messages]
-    assert told == ["e0", "e1", "e2", "e3", "e4"]
+    sent = [each["message"].split()[-1] for each in receiver.messages]
+    assert sent == ["e0", "e1", "e2", "e3", "e4"]
 
 
 def several(output, *entities):
