@@ -18,10 +18,10 @@ from aedetect.errors import OutputError
 BATCH_SIZE = 5_000  # rows at a time
 _CHUNK = 1 << 20  # bytes hashed at a time
 _UTC = pa.timestamp("us", tz="UTC")
-# PostgreSQL accepts no NUL: it is written as its picture and "0", the picture itself twice.
+# PostgreSQL accepts no NUL: it is written as U+2400 and "0", and U+2400 itself twice.
 _NUL = "\u2400"
 _ESCAPES = {0: f"{_NUL}0", ord(_NUL): _NUL * 2}
-_FRACTION = {"timestamp": "nanosecond"}  # stamps that are part of a key, and what is left of them
+_FRACTION = {"timestamp": "nanosecond"}  # time column that is part of a key -> column of its nanoseconds
 
 
 def output_fingerprint(stream: IO[bytes]) -> str:
@@ -39,9 +39,9 @@ def read_batches(
     """Yield the rows of an open file as plain values, in batches.
 
     Times are in UTC, to the microsecond; those without a zone are UTC, as everywhere in aedetect.
-    Of a timestamp the nanoseconds beyond it are a column of their own. No entity is '', and one
-    without a letter is U+2400, which stands for NUL too (`stored_text`). Raises OutputError when a
-    column is missing or the file cannot be read.
+    The nanoseconds below are a separate column. No entity is '', and an entity with an empty name is
+    U+2400, which also replaces NUL (`stored_text`). Raises OutputError when a column is missing or
+    the file cannot be read.
     """
     try:
         parquet = pq.ParquetFile(stream)
@@ -68,13 +68,13 @@ def _in_utc(batch: pa.RecordBatch, times: Sequence[str]) -> pa.RecordBatch:
 
 
 def _split(stamps: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Return stamps in whole microseconds of UTC, rounded down, and the nanoseconds left over."""
+    """Return times in whole microseconds of UTC, rounded down, and the remaining nanoseconds."""
     if stamps.type.unit != "ns":
         micro = stamps.cast(pa.timestamp("us", tz=stamps.type.tz))
         return micro.cast(_UTC), pa.array(np.zeros(len(stamps), dtype=np.int64))
     exact = stamps.cast(pa.int64())
     values = pc.fill_null(exact, 0).to_numpy(zero_copy_only=False)
-    left = pa.array(values % 1_000)  # never negative, before 1970 either
+    left = pa.array(values % 1_000)  # never negative, also before 1970
     return pc.divide(pc.subtract(exact, left), 1_000).cast(pa.timestamp("us")).cast(_UTC), left
 
 
@@ -85,7 +85,7 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def stored_text(text: str) -> str:
-    r"""Write a text as a database takes it; no two texts become one.
+    r"""Return a text that databases accept; distinct texts remain distinct.
 
     >>> stored_text("a\0b")
     'a␀0b'
