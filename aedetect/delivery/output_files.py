@@ -21,7 +21,7 @@ _UTC = pa.timestamp("us", tz="UTC")
 # PostgreSQL accepts no NUL: it is written as U+2400 and "0", and U+2400 itself twice.
 _NUL = "\u2400"
 _ESCAPES = {0: f"{_NUL}0", ord(_NUL): _NUL * 2}
-_FRACTION = {"timestamp": "nanosecond"}  # time column that is part of a key -> column of its nanoseconds
+_FRACTION = {"timestamp": "nanosecond"}  # time column of a key -> column of its nanoseconds
 
 
 def output_fingerprint(stream: IO[bytes]) -> str:
@@ -39,9 +39,9 @@ def read_batches(
     """Yield the rows of an open file as plain values, in batches.
 
     Times are in UTC, to the microsecond; those without a zone are UTC, as everywhere in aedetect.
-    The nanoseconds below are a separate column. No entity is '', and an entity with an empty name is
-    U+2400, which also replaces NUL (`stored_text`). Raises OutputError when a column is missing or
-    the file cannot be read.
+    The nanoseconds below are a separate column. No entity is '', and an entity with an empty name
+    is U+2400, which also replaces NUL (`stored_text`). Raises OutputError when a column is missing
+    or the file cannot be read.
     """
     try:
         parquet = pq.ParquetFile(stream)
