@@ -1,4 +1,4 @@
-"""A connection to the database, and what it refuses in words that hold no password."""
+"""Connect to the database; its errors are reported without the password."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aedetect.secrets import mask
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
-BUSY_SECONDS = 30  # to wait for another writer, or for a network that no longer answers
+BUSY_SECONDS = 30  # to wait for another writer, or for an unresponsive network
 _CONNECT_SECONDS = 10
 _KEY = "[database] url"
 _REMEDY = "pip install 'aedetect[postgresql]' brings psycopg, for postgresql:// without a driver"
@@ -21,13 +21,13 @@ _DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"
 
 
 def check_url(url: str) -> None:
-    """Raise ConfigError when it is not the address of a database that can be used."""
+    """Raise ConfigError if it is not the URL of a supported database."""
     _engine(_parsed(url)).dispose()
 
 
 @contextmanager
 def connect(url: str) -> Iterator[Connection]:
-    """Give a connection; what the database refuses becomes DeliveryError."""
+    """Yield a connection; errors of the database become DeliveryError."""
     from sqlalchemy.exc import SQLAlchemyError
 
     parsed = _parsed(url)
@@ -71,7 +71,7 @@ def _engine(url: URL) -> Engine:
 
 
 def _place(url: URL) -> str:
-    """Name a database without user and password."""
+    """Return the location of a database, without user and password."""
     if url.drivername.startswith("sqlite"):
         return str(url.database)
     host = url.host or url.query.get("host") or "the local socket"
@@ -79,6 +79,6 @@ def _place(url: URL) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """Say in one line what the driver said."""
+    """Return the message of the driver in one line."""
     text = str(getattr(error, "orig", None) or error).strip()
     return " ".join(text.split())[:300]

@@ -105,7 +105,7 @@ def test_check_reports_the_files_that_scoring_sets_aside(plant):
     schema = cached_detector(resolve_model(config).folder).scorer.schema
     problems = assess_input(config, schema).problems
     summary = plant.score()
-    told = {*summary.unreadable, *summary.unfit, *summary.undated}
-    assert len(told) == 4
-    assert set(problems) == told
-    assert 'a.parquet: has a time zone in "time" and had none in training' in told
+    set_aside = {*summary.unreadable, *summary.unfit, *summary.undated}
+    assert len(set_aside) == 4
+    assert set(problems) == set_aside
+    assert 'a.parquet: has a time zone in "time" and had none in training' in set_aside
