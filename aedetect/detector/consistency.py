@@ -47,13 +47,16 @@ def _scoring_pairs(scorer: Scorer) -> dict[str, tuple[object, object]]:
     """Return what the scorer's own parts are, and what they have to be."""
     residuals, preparation = scorer.residuals, scorer.preparation
     entities, columns = len(preparation.entities) + 1, len(preparation.owner)
-    tail = (entities, len(preparation.features), len(NATS) + 1)
+    features = len(preparation.features)
+    tail = (entities, features, len(NATS) + 1)
     whitened, tailed = scorer.score == "mahalanobis", scorer.score == "tail"
     return {
         "residual sizes": (residuals.size.shape, (entities, columns)),
         "whitening": (residuals.whitening.shape, (columns, columns) if whitened else (0, 0)),
         "tail": (residuals.tail.shape, tail if tailed else (0, 0, 0)),
         "alignment": (scorer.alignment in get_args(AlignmentName), True),
+        "constant": (scorer.rules.constant.shape, (entities, features)),
+        "still": (scorer.rules.still.shape, (entities, features)),
         "worst": (scorer.worst > 0, True),
         "smooth": (scorer.smooth > 0, True),
         "lookback": (0 <= scorer.lookback + scorer.lookahead < _LONGEST, True),

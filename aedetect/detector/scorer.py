@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from aedetect.calibration.settings import AlignmentName, ScoreName
     from aedetect.data import Schema
     from aedetect.detector.residuals import Residuals
+    from aedetect.detector.rules import ColumnRules
     from aedetect.models.base import Autoencoder
     from aedetect.preprocessing import Preparation
 from aedetect.detector.results import Evaluated, Series
@@ -33,6 +34,7 @@ class Scorer:
     model: Autoencoder
     score: ScoreName
     residuals: Residuals
+    rules: ColumnRules  # what flags a row whatever its score
     worst: int = 5  # parts that score = "worst" averages
     alignment: AlignmentName = "causal"
     smooth: int = 1  # rows that a score is averaged over
@@ -44,9 +46,10 @@ class Scorer:
 
     @property
     def lookback(self) -> int:
-        """How long before a row the rows may lie that its score depends on, in ns."""
+        """How long before a row the rows may lie that its verdict depends on, in ns."""
         rows = self.length - 1 - self._offsets.start
-        return rows * self.schema.max_gap + self.preparation.missing_limit
+        scored = rows * self.schema.max_gap + self.preparation.missing_limit
+        return max(scored, self.rules.lookback(self.schema.max_gap))
 
     @property
     def lookahead(self) -> int:

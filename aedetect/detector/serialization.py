@@ -33,6 +33,7 @@ from aedetect.data import Feature, Schema
 from aedetect.detector.consistency import check_limits, check_parts
 from aedetect.detector.file_checks import check_files, check_weights
 from aedetect.detector.residuals import Residuals
+from aedetect.detector.rules import ColumnRules
 from aedetect.detector.scorer import Scorer
 from aedetect.errors import BrokenDetector
 from aedetect.models.settings import ModelSettings, Sizes
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from aedetect.calibration import Calibration
     from aedetect.models.base import Autoencoder
 
-FORMAT = 2
+FORMAT = 3
 RowCount = Annotated[int, Ge(1), Le(1_000_000)]  # nobody smooths over more
 Nanoseconds = Annotated[int, Ge(0), Lt(2**60)]  # 36 years
 DETECTOR, WEIGHTS, CALIBRATION = "detector.json", "weights.safetensors", HELD_OUT
@@ -157,6 +158,7 @@ def _described(scorer: Scorer, calibration: Calibration, config_hash: str) -> di
             for name, array in vars(scorer.residuals).items()
             if array.size
         },
+        "rules": _described_rules(scorer.rules),
         "calibration": describe(calibration),
         "libraries": {library: version(library) for library in _LIBRARIES},
     }
@@ -176,12 +178,31 @@ def _scorer(described: dict[str, Any], folder: Path) -> Scorer:
                 for name, each in described["residuals"].items()
             }
         ),
+        rules=_rules(described["rules"]),
         worst=checked(RowCount, described["worst"]),
         alignment=described["alignment"],
         smooth=checked(RowCount, described["smooth"]),
     )
     check_parts(scorer)
     return scorer
+
+
+def _described_rules(rules: ColumnRules) -> dict[str, Any]:
+    """Return the rules as JSON takes them: null for NaN."""
+    arrays = {"constant": rules.constant, "still": rules.still}
+    described = {
+        name: [[None if np.isnan(cell) else cell for cell in row] for row in array.tolist()]
+        for name, array in arrays.items()
+    }
+    return {**described, "unseen_category": rules.unseen_category}
+
+
+def _rules(described: dict[str, Any]) -> ColumnRules:
+    return ColumnRules(
+        constant=np.array(described["constant"], dtype=np.float64),
+        still=np.array(described["still"], dtype=np.float64),
+        unseen_category=checked(bool, described["unseen_category"]),
+    )
 
 
 def _calibration(described: dict[str, Any], folder: Path) -> Calibration:

@@ -33,6 +33,7 @@ _DTYPES = {
 }
 _PEAK_COLUMNS = (
     "threshold",
+    "reason",
     "causes",
     "outside",
     "model_name",
@@ -100,7 +101,8 @@ def _read_columns(
 def read_peaks(files: Sequence[OutputFile], file: Int32, row: Int64) -> pa.Table:
     """Read the causes of rows, given by file and position in it: (S,), (S,) -> S rows.
 
-    At least one row must be given. Columns: threshold, causes, outside and the model versions.
+    At least one row must be given. Columns: threshold, reason, causes, outside and the model
+    versions.
     """
     pieces, positions = [], []
     for number in np.unique(file).tolist():

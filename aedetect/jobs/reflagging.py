@@ -197,7 +197,7 @@ def _judged(work: ReflagPlan, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Fl
     """Return scored rows with the verdicts and p-values of the calibration.
 
     Also returns the thresholds, and the p-values at them. Rows that are suppressed or not scored
-    keep their verdict.
+    keep their verdict, and so do rows that break a column rule.
     """
     calibration = work.saved.calibration
     score = batch["score"].to_numpy(zero_copy_only=False)
@@ -207,7 +207,10 @@ def _judged(work: ReflagPlan, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Fl
     p_value = np.full(len(score), np.nan)
     p_value[scored] = calibration.p_values(score[scored], entity[scored])
     judged = pc.is_in(batch["verdict"], value_set=pa.array([NORMAL, ANOMALY]))
-    fresh = pa.array([NORMAL, ANOMALY]).take(pa.array((score > threshold).astype(np.int8)))
+    rules = batch["reason"].is_valid().to_numpy(zero_copy_only=False)  # of those judged
+    fresh = pa.array([NORMAL, ANOMALY]).take(
+        pa.array(((score > threshold) | rules).astype(np.int8))
+    )
     new = {
         "p_value": pa.array(p_value, pa.float64(), from_pandas=True),
         "verdict": pc.if_else(judged, fresh, batch["verdict"]),

@@ -24,6 +24,7 @@ from aedetect.calibration.feature_limits import fit_limits
 from aedetect.calibration.forecast import Timing
 from aedetect.detector import CalibratedScorer, Scorer, Series
 from aedetect.detector.residuals import Residuals
+from aedetect.detector.rules import ColumnRules
 from aedetect.detector.score_functions import learn_residuals
 from aedetect.events import EventRules
 from aedetect.jobs.dataset import ingest_rows, prepare_rows
@@ -80,6 +81,12 @@ def train_scorer(config: Config, ingested: Ingested, prepared: PreparedRows) -> 
         score=config.calibration.score,
         residuals=Residuals(np.ones((1, 1), dtype=np.float32)),  # measured below
         worst=config.calibration.worst,
+        rules=ColumnRules.fit(
+            ingested.rows,
+            schema=ingested.schema,
+            settings=config.rules,
+            per_entity=config.prepare.per_entity,
+        ),
         alignment=config.calibration.alignment,
         smooth=config.calibration.smooth,
     )

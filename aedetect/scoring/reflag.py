@@ -94,7 +94,9 @@ def reflag_batch(
     known = {
         **{name: rows[name] for name in rows.schema.names},
         "threshold": pa.array(threshold),
-        "severity": severities(p_value, promised),
+        "severity": severities(
+            p_value, promised, ruled=rows["reason"].is_valid().to_numpy(zero_copy_only=False)
+        ),
         "event_id": pa.nulls(count, pa.string()),  # events are formed afterwards
         "model_name": pa.repeat(origin.model_name, count),
         "model_version": pa.array(np.full(count, origin.model_version, dtype=np.int32)),

@@ -8,9 +8,11 @@ import numpy as np
 
 from aedetect.arrays import Float32, Int32
 from aedetect.detector import Scored, Series
+from aedetect.detector.rules import CONSTANT, NONE, rule_reasons
 from aedetect.explain import blame_features, find_counterfactual
+from aedetect.explain.causes import blame_rules
 from aedetect.preprocessing import Prepared, positions
-from aedetect.scoring.suppression import JudgedRows, Suppression, suppress_rows
+from aedetect.scoring.suppression import JudgedRows, SuppressedRows, Suppression, suppress_rows
 from aedetect.timestamps import format_duration
 
 if TYPE_CHECKING:
@@ -52,18 +54,20 @@ def score_rows(
     score_all[place[ends]] = score
     reason_all = np.full(len(rows), len(reasons) - 1, dtype=np.int32)
     reason_all[place] = reason
-    own = prepared.entity[ends]
+    own, scorer = prepared.entity[ends], detector.scorer
     judged = JudgedRows(
         rows=kept.take(ends),
         evaluated=evaluated,
         observed=prepared.matrix[ends],
         seen=prepared.observed[ends],
         threshold=detector.calibration.thresholds(own),
+        broken=scorer.rules.broken(kept, prepared.entity, scorer.schema)[ends],
     )
-    quiet = suppress_rows(suppression, detector.scorer, judged)
-    reason_all[place[ends]] = np.where(quiet.reason < 0, -1, quiet.reason + len(reasons))
-    strange = judged.above & (quiet.reason < 0)
-    expected, blame = _explained(detector.scorer, series, ends, evaluated, strange)
+    quiet = suppress_rows(suppression, scorer, judged)
+    strange = judged.strange & (quiet.reason < 0)
+    reason_all[place[ends]] = _second_reasons(quiet, judged, strange, offset=len(reasons))
+    expected, blame = _explained(scorer, series, ends, evaluated, strange)
+    broken = judged.broken[strange]
     rank = np.cumsum(wanted) - 1
     p_value = np.full(len(rows), np.nan)
     p_value[place[ends]] = detector.calibration.p_values(score, own)
@@ -71,13 +75,26 @@ def score_rows(
         score=score_all[wanted],
         p_value=p_value[wanted],
         reason=reason_all[wanted],
-        reasons=reasons + quiet.reasons,
+        reasons=reasons + quiet.reasons + rule_reasons(scorer.schema.names),
         flagged=rank[place[ends[strange]]],
         errors=evaluated.errors[strange],
-        blamed=blame,
+        blamed=blame_rules(blame, broken, above=judged.above[strange]),
         expected=expected,
         entity=own[strange],
+        constant=np.where(broken == CONSTANT, scorer.rules.constant[own[strange]], np.nan),
     )
+
+
+def _second_reasons(
+    quiet: SuppressedRows, judged: JudgedRows, strange: Bool, *, offset: int
+) -> Int32:
+    """Return why scored rows are kept quiet, or which rule flagged them: (N,), -1 for others."""
+    broke = strange & judged.broken.any(axis=1)
+    column = (judged.broken > NONE).argmax(axis=1)
+    rule = judged.broken[np.arange(len(column)), column].astype(np.int32) - 1
+    found = np.where(broke, len(quiet.reasons) + rule * judged.broken.shape[1] + column, -1)
+    found = np.where(quiet.reason >= 0, quiet.reason, found)
+    return np.where(found >= 0, found + offset, -1).astype(np.int32)
 
 
 def _explained(

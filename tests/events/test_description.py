@@ -77,3 +77,14 @@ def test_plain_numbers():
         "1,013",
         "1e+20",
     ]
+
+
+def test_the_rule_that_flagged_a_row_comes_first():
+    """Unless the cause says it already."""
+    stuck = "w is stuck: the same for longer than ever in training"
+    said = describe_event([cause("w", 1.0, 1.1)], [], {}, rule=stuck)
+    assert said == f"{stuck}: w 1, expected about 1.1"
+    new = [cause("state=(new)", 1.0, 0.0)]
+    assert describe_event(new, [], {}, rule="state has a value never seen in training") == (
+        describe_event(new, [], {})
+    )
