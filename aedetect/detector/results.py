@@ -35,7 +35,7 @@ class Series:
 
     Shapes: matrix (R, D + K), observed (R, D), entity (R,); back (R,) usable rows directly before
     each, -1 for unusable rows; valid (R,) False where a row must not be scored though it may lie
-    in a window.
+    in a window; masked (R, D) cells that are missing for too long to be filled, None for none.
     """
 
     matrix: Float32
@@ -43,6 +43,7 @@ class Series:
     entity: Int32
     back: Int64
     valid: Bool
+    masked: Bool | None = None
 
 
 @dataclass(frozen=True)

@@ -11,20 +11,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from aedetect.arrays import Bool, Float64, Int8, Int32, Int64
 from aedetect.data import Feature, Rows, Schema
 from aedetect.detector.settings import RuleSettings
+from aedetect.output.schemas import IS_MISSING
 from aedetect.preprocessing.preparation import MIN_ENTITY_ROWS
 from aedetect.preprocessing.scaling import ROUNDING
 
-NONE, CONSTANT, UNSEEN, STUCK = 0, 1, 2, 3  # which rule a cell broke
+NONE, CONSTANT, UNSEEN, STUCK, MISSING = 0, 1, 2, 3, 4  # which rule a cell broke
 REASONS = {
     CONSTANT: "{} changed, which was constant in training",
     UNSEEN: "{} has a value never seen in training",
     STUCK: "{} is stuck: the same for longer than ever in training",
+    MISSING: "{}" + IS_MISSING,
 }
 _RESOLUTION = float(np.finfo(np.float32).eps)  # files may hold the same constant as float32
 _LONGER = 2  # times the longest run of training
@@ -44,6 +47,7 @@ class ColumnRules:
     constant: Float64
     still: Float64
     unseen_category: bool = True
+    missing: bool = True
 
     @classmethod
     def fit(
@@ -63,8 +67,12 @@ class ColumnRules:
             limit = np.maximum(_LONGER * longest, _FEWEST_ROWS * _steps(rows, schema)[:, None])
             still = _chosen(limit, few, per_entity=per_entity)
             still = np.where(still > MOST_ROWS * schema.period, np.nan, still)
-        unseen = settings.unseen_category == "flag"
-        return cls(constant=constant, still=still, unseen_category=unseen)
+        return cls(
+            constant=constant,
+            still=still,
+            unseen_category=settings.unseen_category == "flag",
+            missing=settings.missing == "flag",
+        )
 
     def lookback(self, max_gap: int) -> int:
         """Return how long before a row the rows may lie that a rule looks at, in ns."""
@@ -84,6 +92,38 @@ class ColumnRules:
             begin = _run_starts(rows, column, schema.max_gap)
             found[rows.time - rows.time[begin] > self.still[entity, column], column] = STUCK
         return found
+
+
+def lost(gone: Bool, scored: Bool, rows: Rows, *, max_gap: int) -> Bool:
+    """Say where a column is missing that the row before had: (R, F), scored (R,) -> (R, F).
+
+    One row stands for all that follow without the column. The row before counts when it was scored
+    and lies in the same run without a gap.
+    """
+    without = gone & scored[:, None]
+    before = np.zeros_like(without)
+    before[1:] = without[:-1] & ~(rows.starts[1:] | (np.diff(rows.time) > max_gap))[:, None]
+    return without & ~before
+
+
+def described_rules(rules: ColumnRules) -> dict[str, Any]:
+    """Return the rules as JSON takes them: null for NaN."""
+    arrays = {"constant": rules.constant, "still": rules.still}
+    described = {
+        name: [[None if np.isnan(cell) else cell for cell in row] for row in array.tolist()]
+        for name, array in arrays.items()
+    }
+    return {**described, "unseen_category": rules.unseen_category, "missing": rules.missing}
+
+
+def restored_rules(described: dict[str, Any]) -> ColumnRules:
+    """Return the rules that `described_rules` wrote."""
+    return ColumnRules(
+        constant=np.array(described["constant"], dtype=np.float64),
+        still=np.array(described["still"], dtype=np.float64),
+        unseen_category=bool(described["unseen_category"]),
+        missing=bool(described["missing"]),
+    )
 
 
 def rule_reasons(names: Sequence[str]) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ from aedetect.data import Feature, Schema
 from aedetect.detector.consistency import check_limits, check_parts
 from aedetect.detector.file_checks import check_files, check_weights
 from aedetect.detector.residuals import Residuals
-from aedetect.detector.rules import ColumnRules
+from aedetect.detector.rules import described_rules, restored_rules
 from aedetect.detector.scorer import Scorer
 from aedetect.errors import BrokenDetector
 from aedetect.models.settings import ModelSettings, Sizes
@@ -142,7 +142,7 @@ def _described(scorer: Scorer, calibration: Calibration, config_hash: str) -> di
     scaling = preparation.scaling
     arrays = {"center": scaling.center, "scale": scaling.scale, "quantiles": scaling.quantiles}
     learnt = {name: None if array is None else array.tolist() for name, array in arrays.items()}
-    kept = ("entities", "clip", "missing", "missing_limit", "min_observed")
+    kept = ("entities", "clip", "missing", "missing_limit", "missing_after", "min_observed")
     return {
         "format": FORMAT,
         "config_hash": config_hash,
@@ -158,7 +158,7 @@ def _described(scorer: Scorer, calibration: Calibration, config_hash: str) -> di
             for name, array in vars(scorer.residuals).items()
             if array.size
         },
-        "rules": _described_rules(scorer.rules),
+        "rules": described_rules(scorer.rules),
         "calibration": describe(calibration),
         "libraries": {library: version(library) for library in _LIBRARIES},
     }
@@ -178,31 +178,13 @@ def _scorer(described: dict[str, Any], folder: Path) -> Scorer:
                 for name, each in described["residuals"].items()
             }
         ),
-        rules=_rules(described["rules"]),
+        rules=restored_rules(described["rules"]),
         worst=checked(RowCount, described["worst"]),
         alignment=described["alignment"],
         smooth=checked(RowCount, described["smooth"]),
     )
     check_parts(scorer)
     return scorer
-
-
-def _described_rules(rules: ColumnRules) -> dict[str, Any]:
-    """Return the rules as JSON takes them: null for NaN."""
-    arrays = {"constant": rules.constant, "still": rules.still}
-    described = {
-        name: [[None if np.isnan(cell) else cell for cell in row] for row in array.tolist()]
-        for name, array in arrays.items()
-    }
-    return {**described, "unseen_category": rules.unseen_category}
-
-
-def _rules(described: dict[str, Any]) -> ColumnRules:
-    return ColumnRules(
-        constant=np.array(described["constant"], dtype=np.float64),
-        still=np.array(described["still"], dtype=np.float64),
-        unseen_category=checked(bool, described["unseen_category"]),
-    )
 
 
 def _calibration(described: dict[str, Any], folder: Path) -> Calibration:
@@ -226,6 +208,7 @@ def _preparation(described: dict[str, Any], schema: Schema) -> Preparation:
         clip=checked(float, described["clip"]),
         missing=described["missing"],
         missing_limit=checked(Nanoseconds, described["missing_limit"]),
+        missing_after=described["missing_after"],
         min_observed=checked(RowCount, described["min_observed"]),
     )
 

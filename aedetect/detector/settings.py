@@ -14,4 +14,5 @@ class RuleSettings:
 
     constant: RuleName = "flag"  # a column that never changed in training changes
     unseen_category: RuleName = "flag"  # a text column has a value that training lacked
+    missing: RuleName = "flag"  # a column is missing for longer than [prepare] missing_limit
     stuck: RuleName = "flag"  # a number stays the same for longer than ever in training

@@ -42,6 +42,8 @@ def describe_event(
         else:
             unit = units.get(cause["feature"])
             parts.append(_number(cause, ranges.get(cause["feature"]), unit))
+    if rule is not None and shown[0]["observed"] is None:
+        return rule
     text = "; ".join(parts)
     return text if rule is None or shown[0]["feature"].endswith(NEW) else f"{rule}: {text}"
 

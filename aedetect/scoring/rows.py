@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.arrays import Float32, Int32
+from aedetect.arrays import Float32, Int8, Int32
 from aedetect.detector import Scored, Series
-from aedetect.detector.rules import CONSTANT, NONE, rule_reasons
+from aedetect.detector.rules import CONSTANT, MISSING, NONE, lost, rule_reasons
 from aedetect.explain import blame_features, find_counterfactual
 from aedetect.explain.causes import blame_rules
 from aedetect.preprocessing import Prepared, positions
@@ -37,13 +37,14 @@ def score_rows(
     kept = rows.take(~again) if again.any() else rows
     asked = wanted[~again] if again.any() else wanted
     pooled = detector.calibration.unseen == "pooled"
-    prepared = detector.scorer.preparation.transform(kept, unseen=pooled)
+    prepared = detector.scorer.preparation.transform(kept, unseen=pooled, mask=True)
     series = Series(
         matrix=prepared.matrix,
         observed=prepared.observed,
         entity=prepared.entity,
         back=_rows_back(detector, kept, prepared),
         valid=np.logical_not(prepared.infinite.any(axis=1)),
+        masked=prepared.stale[:, detector.scorer.preparation.owner],
     )
     reasons, reason = _reasons(detector, kept, prepared, series.back)
     ends, evaluated = detector.scorer.judge(series, asked)
@@ -61,7 +62,7 @@ def score_rows(
         observed=prepared.matrix[ends],
         seen=prepared.observed[ends],
         threshold=detector.calibration.thresholds(own),
-        broken=scorer.rules.broken(kept, prepared.entity, scorer.schema)[ends],
+        broken=_broken(scorer, kept, prepared, series)[ends],
     )
     quiet = suppress_rows(suppression, scorer, judged)
     strange = judged.strange & (quiet.reason < 0)
@@ -83,6 +84,15 @@ def score_rows(
         entity=own[strange],
         constant=np.where(broken == CONSTANT, scorer.rules.constant[own[strange]], np.nan),
     )
+
+
+def _broken(scorer: Scorer, rows: Rows, prepared: Prepared, series: Series) -> Int8:
+    """Say which rule each cell breaks: (R, F)."""
+    broken = scorer.rules.broken(rows, prepared.entity, scorer.schema)
+    if scorer.rules.missing and scorer.preparation.masks and prepared.stale.any():
+        scored, gap = scorer.can_score(series), scorer.schema.max_gap
+        broken[lost(prepared.stale, scored, rows, max_gap=gap)] = MISSING
+    return broken
 
 
 def _second_reasons(
@@ -144,9 +154,12 @@ def _reasons(
     infinite = tuple(f"{name} is infinite" for name in names)
     reason = np.zeros(len(rows), dtype=np.int32)
     counted = scorer.counted(prepared.observed)
-    too_few = scorer.covered(back) & (counted < needed)
+    masks = scorer.preparation.masks
+    kept_out = prepared.stale.shape[1] - prepared.stale.sum(axis=1) < needed
+    too_few = (scorer.covered(back) | (kept_out & masks)) & (counted < needed)
     reason[too_few] = fixed.index("all features are missing") + counted[too_few]
-    _set_first(reason, prepared.stale, offset=len(fixed))
+    if not masks:
+        _set_first(reason, prepared.stale, offset=len(fixed))
     _set_first(reason, prepared.infinite, offset=len(fixed) + len(stale))
     if detector.calibration.unseen == "refuse":
         reason[prepared.entity < 0] = 1

@@ -88,3 +88,8 @@ def test_the_rule_that_flagged_a_row_comes_first():
     assert describe_event(new, [], {}, rule="state has a value never seen in training") == (
         describe_event(new, [], {})
     )
+
+
+def test_the_loss_of_a_column_is_all_there_is_to_say():
+    """Nothing was observed."""
+    assert describe_event([cause("w", None, 1.1)], [], {}, rule="w is missing") == "w is missing"
