@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from aedetect.errors import OutputError
@@ -34,9 +35,14 @@ class _Parts:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        """Close the last file, or let go of it when the body failed."""
-        self._opened.__exit__(kind, *rest)
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the last file, or release it when the body failed."""
+        self._opened.__exit__(kind, error, traceback)
 
     def write(self, table: pa.Table) -> None:
         """Add rows."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from aedetect.arrays import Int32, Int64
     from aedetect.evaluation.ground_truth import KnownAnomalies
 
-_COLUMNS = ["timestamp", "entity", "score", "verdict"]
+_COLUMNS = ["timestamp", "entity", "score", "verdict", "reason"]
 _DAY = NANOSECONDS["d"]
 
 
@@ -166,7 +166,7 @@ class _RowsAboveThreshold:
         self._batches: list[tuple[Int64, Int32, Float64]] = []
 
     def add(self, batch: pa.RecordBatch, thresholds: Callable[[str | None], float]) -> None:
-        """Add the rows of a batch that are above their threshold."""
+        """Add the rows of a batch that are above their threshold, or break a column rule."""
         time = np.asarray(to_nanoseconds(batch["timestamp"]).to_numpy(zero_copy_only=False))
         encoded = batch["entity"].dictionary_encode(null_encoding="encode")
         names = encoded.dictionary.to_pylist()
@@ -176,7 +176,8 @@ class _RowsAboveThreshold:
         codes = np.array([self.entities[name] for name in names], dtype=np.int32)
         index = encoded.indices.to_numpy(zero_copy_only=False)
         ratio = batch["score"].to_numpy(zero_copy_only=False) / limits[index]
-        above = np.flatnonzero(ratio > 1)
+        rules = batch["reason"].is_valid().to_numpy(zero_copy_only=False)
+        above = np.flatnonzero((ratio > 1) | rules)
         self._batches.append((time[above], codes[index[above]], ratio[above]))
         self.rows += len(time)
         first = int(time.min())

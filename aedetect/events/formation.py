@@ -146,10 +146,11 @@ def _event_columns(formed: EventArrays, events: Int64, time: pa.DataType) -> pa.
 
 
 def _texts(peaks: pa.Table, units: Mapping[str, str]) -> pa.Array:
-    rows = peaks.select(["causes", "outside"]).to_pylist()
-    return pa.array(
-        [describe_event(each["causes"], each["outside"], units) for each in rows], pa.string()
-    )
+    rows = peaks.select(["causes", "outside", "reason"]).to_pylist()
+    texts = [
+        describe_event(each["causes"], each["outside"], units, rule=each["reason"]) for each in rows
+    ]
+    return pa.array(texts, pa.string())
 
 
 def _schema_of(state: FormationState, number: int) -> pa.Schema:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aedetect.errors import RegistryError
 from aedetect.registry.artifact_places import beside_database, local_folder
@@ -41,11 +41,12 @@ def add_calibration(
         files = sorted(folder.iterdir(), key=lambda path: (path.name == COMPLETE, path.name))
         model = _model_id(client, registered)
         moved = _moved(client, model, registered, tracking_uri=tracking_uri)
+        repository: Any = None if moved is None else LocalArtifactRepository(str(moved))
         for path in files:
-            if moved is None:
+            if repository is None:
                 client.log_model_artifact(model, str(path), path_in_model)
             else:
-                LocalArtifactRepository(str(moved)).log_artifact(str(path), path_in_model)
+                repository.log_artifact(str(path), path_in_model)
         changed = {CALIBRATION: str(version), "calibrated_for": json.dumps(tags, sort_keys=True)}
         for key, value in changed.items():
             client.set_model_version_tag(registered.name, str(registered.version), key, value)

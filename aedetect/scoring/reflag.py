@@ -100,7 +100,9 @@ def reflag_batch(
     known = {
         **{name: rows[name] for name in rows.schema.names},
         "threshold": pa.array(threshold),
-        "severity": severities(p_value, promised),
+        "severity": severities(
+            p_value, promised, ruled=rows["reason"].is_valid().to_numpy(zero_copy_only=False)
+        ),
         "event_id": pa.nulls(count, pa.string()),  # events are formed afterwards
         "model_name": pa.repeat(origin.model_name, count),
         "model_version": pa.array(np.full(count, origin.model_version, dtype=np.int32)),
@@ -124,11 +126,10 @@ def _moments(timestamp: pa.Array) -> Int64:
 
 
 def judge_batch(saved: Outline, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Float64, Float64]:
-    """Give scored rows the verdict and p-value of the calibration.
+    """Return scored rows with the verdicts and p-values of the calibration.
 
-    Also returns the thresholds, and the p-values of rows at them.
-
-    Rows that are not scored or kept quiet keep their verdict.
+    Also returns the thresholds, and the p-values at them. Rows that are suppressed or not scored
+    keep their verdict, and so do rows that break a column rule.
     """
     calibration = saved.calibration
     score = batch["score"].to_numpy(zero_copy_only=False)
@@ -138,7 +139,10 @@ def judge_batch(saved: Outline, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, 
     p_value = np.full(len(score), np.nan)
     p_value[scored] = calibration.p_values(score[scored], entity[scored])
     judged = pc.is_in(batch["verdict"], value_set=pa.array([NORMAL, ANOMALY]))
-    fresh = pa.array([NORMAL, ANOMALY]).take(pa.array((score > threshold).astype(np.int8)))
+    rules = batch["reason"].is_valid().to_numpy(zero_copy_only=False)  # of those judged
+    fresh = pa.array([NORMAL, ANOMALY]).take(
+        pa.array(((score > threshold) | rules).astype(np.int8))
+    )
     new = {
         "p_value": pa.array(p_value, pa.float64(), from_pandas=True),
         "verdict": pc.if_else(judged, fresh, batch["verdict"]),

@@ -162,8 +162,10 @@ def _write(
                 flagged_batch(table, rows=inside, scored=scored, detector=detector, origin=origin)
             )
             missing = np.isnan(scored.score)
+            flags = np.zeros(len(missing), dtype=np.bool_)
+            flags[scored.flagged] = True
             _count(scored, missing, not_scored)
-            _count(scored, ~missing, suppressed)
+            _count(scored, ~missing & ~flags, suppressed)
     return ComputedPartition(
         partition=str(unit.partition),
         rows=writers[SCORES].rows,

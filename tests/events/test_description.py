@@ -77,3 +77,19 @@ def test_plain_numbers():
         "1,013",
         "1e+20",
     ]
+
+
+def test_the_rule_that_flagged_a_row_comes_first():
+    """Unless the cause says it already."""
+    stuck = "w is stuck: the same for longer than ever in training"
+    said = describe_event([cause("w", 1.0, 1.1)], [], {}, rule=stuck)
+    assert said == f"{stuck}: w 1, expected about 1.1"
+    new = [cause("state=(new)", 1.0, 0.0)]
+    assert describe_event(new, [], {}, rule="state has a value never seen in training") == (
+        describe_event(new, [], {})
+    )
+
+
+def test_the_loss_of_a_column_is_all_there_is_to_say():
+    """Nothing was observed."""
+    assert describe_event([cause("w", None, 1.1)], [], {}, rule="w is missing") == "w is missing"

@@ -50,7 +50,9 @@ def test_faults_of_columns_are_reported(assessed, make_frame):
     frame.loc[5, "a"] = np.inf
     report = assessed(frame)
     assert column(report, "b").verdict == "constant: any change is anomalous"
-    assert column(report, "c").verdict == "constant in 1 of 2 entities"
+    assert column(report, "c").verdict == (
+        "constant in 1 of 2 entities: any change there is anomalous"
+    )
     assert "10% missing; 1 infinite values" in column(report, "a").verdict
 
 
@@ -109,3 +111,16 @@ def test_check_reports_the_files_that_scoring_sets_aside(plant):
     assert len(set_aside) == 4
     assert set(problems) == set_aside
     assert 'a.parquet: has a time zone in "time" and had none in training' in set_aside
+
+
+def test_the_columns_that_rules_watch_are_named(assessed, make_frame):
+    """Constants, texts and numbers that may be stuck; what moves too rarely is named as well."""
+    frame = make_frame(features=("a", "b", "slow"), rows=2500)
+    frame["b"] = 1.0
+    frame["slow"] = np.arange(len(frame)) // 1200
+    frame["mode"] = np.where(np.arange(len(frame)) % 2, "on", "off")
+    notes = assessed(frame).notes
+    assert "b: constant in training: a change is an anomaly ([rules])" in notes
+    assert "mode: text: a value not in training is an anomaly ([rules])" in notes
+    assert "a: an anomaly when the same for twice its longest run in training ([rules])" in notes
+    assert "slow: the same for 500 rows and more: never called stuck ([rules])" in notes

@@ -33,6 +33,7 @@ def base(tmp_path_factory, arrived):
     folder = tmp_path_factory.mktemp("reflag")
     write(table("2026-01-01", days=2), folder / "train.parquet")
     shutil.copytree(arrived, folder / "incoming")
+    with_stuck_sensor(folder / "incoming")
     config = make_config(settings(), folder=folder)
     training.run_training(config)
     plant = Plant(folder=folder, uri=config.tracking_uri)
@@ -43,6 +44,14 @@ def base(tmp_path_factory, arrived):
 
 
 LOWER = {"threshold": "quantile", "quantile": 0.98}
+
+
+def with_stuck_sensor(incoming):
+    """Let a sensor of one unit stand still for half an hour."""
+    path = min(incoming.glob("*.parquet"))
+    rows = pd.read_parquet(path)
+    rows.loc[200:229, "disk"] = rows.loc[200, "disk"]
+    write(rows, path)
 
 
 @pytest.fixture
@@ -75,6 +84,8 @@ def test_reflagging_equals_a_full_rescore(plant, base, tmp_path):
     (rows, causes), (expected, complete) = flagged(output), flagged(rescored)
     pd.testing.assert_frame_equal(rows, expected, check_exact=True)
     assert done.flagged == len(rows)
+    stuck = "disk is stuck: the same for longer than ever in training"
+    assert (rows["reason"] == stuck).sum() > 0
     before = flagged(base.folder / "scored")[0]
     assert done.unexplained == len(rows) - len(before) > 0
     assert sum(cause is None for cause in causes) == done.unexplained
