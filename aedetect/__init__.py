@@ -1,6 +1,6 @@
-"""Anomaly detection for tabular time series, as a pipeline that people run in production.
+"""Anomaly detection for tabular time series, for production.
 
-Train a detector on a data frame of normal operation, score other rows, look at what it found:
+Train a detector on a data frame of normal operation, score other rows, and inspect the result:
 
     >>> import numpy as np, pandas as pd, aedetect
     >>> load = np.sin(np.arange(3000) / 10) + np.random.default_rng(0).normal(0, 0.1, 3000)
@@ -18,18 +18,18 @@ On data frames:
     fit             a data frame -> Detector
     Detector        score(frame) -> verdicts, p-values and causes; save(folder)
     load_detector   "models:/pump@champion", a configuration or a folder -> Detector
-    score_frame     what Detector.score calls, without causes unless asked for
+    score_frame     as Detector.score, with causes only on request
 
 On files, as the command line does, but in this process and without Prefect:
 
     read_config     one TOML file a detector -> Config
     train           train, calibrate, register -> TrainingResult
     score           score the files that are new or changed -> Summary
-    read_events     the events that were found, as a data frame
+    read_events     the events of an output, as a data frame
 
 A higher score is always more anomalous. All errors raised on purpose are AedetectError; its
-subclasses say what is wrong. `aedetect.testing` has the checks that every variant and every score
-passes. Everything else is internal and may move.
+subclasses name the cause. `aedetect.testing` has the checks that every variant and every score
+passes. Everything else is internal and may change.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ __all__ = [
     "score_frame",
     "train",
 ]
-# All others are errors. Imported when they are first asked for: `aedetect --help` answers at once.
+# All others are errors. Imported on first use, so that `aedetect --help` is fast.
 _HOMES = {
     "aedetect.api": (
         "Detector",
@@ -111,15 +111,15 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name when it is asked for."""
+    """Import a public name on first use."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     homes = [home for home, names in _HOMES.items() if name in names]
     value: object = getattr(import_module(*(homes or ["aedetect.errors"])), name)
-    globals()[name] = value  # not asked for again
+    globals()[name] = value  # found directly from now on
     return value
 
 
 def __dir__() -> list[str]:
-    """List what there is, what was not imported yet too."""
+    """List all names, including those not imported yet."""
     return sorted({*globals(), *__all__})

@@ -15,6 +15,7 @@ HIDDEN = "***"
 _MIN_LENGTH = 3  # characters; masking shorter secrets would garble the message
 _LOGIN = re.compile(r"(?P<before>\w://)(?=[^/\s])[^\s\"']*@")  # sqlite:///a@b has none
 _PASSWORD = re.compile(r"\w://[^/?#\s:@]*:[^\s]+@")
+_DELIMITERS = re.compile(r"[@/?#:\[\]]")  # where one parser or another ends a password
 _KEY = re.compile(
     r"(?P<before>[?&;][^=&\s]*(?:password|passwd|pwd|passphrase|token|secret|api_?key|access_?key|"
     r"signature|sig)=)(?P<value>[^&;\s]+)",
@@ -125,5 +126,7 @@ def _parts(secret: str) -> set[str]:
     _, separator, rest = secret.partition("://")
     login = rest.rpartition("@")[0]
     found = [login.partition(":")[2] or login] if separator else [secret]
+    if separator:  # parts of a password that was not percent-encoded pass for a host or a path
+        found += _DELIMITERS.split(found[0])
     found += [match["value"] for match in _KEY.finditer(secret)]
     return {each for piece in found for each in (piece, unquote(piece)) if len(each) >= _MIN_LENGTH}

@@ -21,6 +21,7 @@ NANOSECONDS = {
     "w": 604_800_000_000_000,
 }
 _PATTERN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ns|us|ms|s|sec|min|m|h|d|day|w)s?\s*", re.IGNORECASE)
+_READABLE = 4  # digits
 _ALIASES = {"sec": "s", "m": "min", "day": "d"}
 FIRST_MOMENT = -9_214_560_000_000_000_000  # ns; 1678-01-01: with room before it for lookbacks
 LAST_MOMENT = 9_214_646_400_000_000_000  # ns; 2262-01-01: later ones are no moments, too
@@ -53,6 +54,25 @@ def format_duration(nanoseconds: int) -> str:
         if nanoseconds and nanoseconds % NANOSECONDS[unit] == 0:
             return f"{nanoseconds // NANOSECONDS[unit]}{unit}"
     return f"{nanoseconds}ns"
+
+
+def round_duration(nanoseconds: int) -> str:
+    """Format a duration for people: a number of more than four digits is rounded to three.
+
+    >>> round_duration(600_000_000_000), round_duration(1_500_000_000)
+    ('10min', '1500ms')
+    >>> round_duration(41_437_291_000), round_duration(207_186_455_000), round_duration(1_001)
+    ('41.4s', '3.45min', '1001ns')
+    """
+    exact = format_duration(nanoseconds)
+    if len(exact.rstrip("dhminsu")) <= _READABLE:
+        return exact
+    unit = next(
+        (unit for unit in ("d", "h", "min", "s", "ms", "us") if nanoseconds >= NANOSECONDS[unit]),
+        "ns",
+    )
+    number = nanoseconds / NANOSECONDS[unit]
+    return f"{float(f'{number:.3g}'):g}{unit}"
 
 
 def parse_instant(text: str) -> int:

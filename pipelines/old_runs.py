@@ -1,4 +1,4 @@
-"""Flow runs of long ago, deleted from a Prefect server that `aedetect schedule` started.
+"""Delete old flow runs from a Prefect server that `aedetect schedule` started.
 
 Prefect itself deletes events after a week (PREFECT_SERVER_EVENTS_RETENTION_PERIOD) and keeps runs,
 their task runs and their logs for ever. Of other servers their owners decide, and of runs that are
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def delete_old_runs(client: SyncPrefectClient, *, now: datetime, keep: timedelta) -> int:
-    """Delete some runs of ours that ended longer ago than they are kept; return how many.
+    """Delete some of aedetect's runs that ended more than `keep` ago; return their number.
 
     A page of them, the oldest first: who calls this every minute soon has deleted all.
     """
@@ -25,7 +25,7 @@ def delete_old_runs(client: SyncPrefectClient, *, now: datetime, keep: timedelta
     from prefect.client.schemas.sorting import FlowRunSort
     from prefect.exceptions import ObjectNotFound
 
-    before: Any = now - keep  # Prefect's own type is another name for it
+    before: Any = now - keep  # Prefect annotates its own datetime type
     runs = client.read_flow_runs(
         flow_filter=filters.FlowFilter(name=filters.FlowFilterName(any_=list(FLOWS))),
         flow_run_filter=filters.FlowRunFilter(
@@ -38,7 +38,7 @@ def delete_old_runs(client: SyncPrefectClient, *, now: datetime, keep: timedelta
     for run in runs:
         try:
             client.delete_flow_run(run.id)
-        except ObjectNotFound:  # somebody else deletes too
+        except ObjectNotFound:  # deleted meanwhile
             continue
         deleted += 1
     return deleted

@@ -9,9 +9,9 @@ import pyarrow as pa
 from aedetect.events import Formation, form_events
 from aedetect.events.settings import EventSettings
 from aedetect.output import Origin
-from aedetect.output.atomic import TableWriter
 from aedetect.output.partitions import FLAGGED, partition_at
 from aedetect.output.schemas import flagged_schema
+from aedetect.output.table_writer import TableWriter
 from aedetect.timestamps import NANOSECONDS
 
 MIDNIGHT = datetime(2026, 2, 2, tzinfo=UTC)

@@ -1,6 +1,6 @@
 """A small plant: two units, three sensors, one row per minute, and a trained detector.
 
-A pytest plugin: trained and registered once, input folders made anew for each test.
+A pytest plugin: trained and registered once, new input folders for each test.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What jobs that are called as a library change of their process: nothing.
+"""Jobs that are called as a library do not change the state of the process.
 
 Run in a process of its own, `python process_state.py FOLDER URI`: threads of Prefect's client that
 live on after other tests draw from the global generators, too. Writes a JSON object, what each
@@ -39,7 +39,7 @@ THREADS = 3  # neither PyTorch's choice here nor one
 
 
 def levels() -> dict[str, tuple[int, bool, int, bool]]:
-    """Return what is set of every logger."""
+    """Return the settings of every logger."""
     loggers = {"": logging.getLogger(), **logging.Logger.manager.loggerDict}
     return {
         name: (each.level, each.propagate, len(each.handlers), each.disabled)
@@ -49,7 +49,7 @@ def levels() -> dict[str, tuple[int, bool, int, bool]]:
 
 
 def state() -> dict[str, object]:
-    """Return what a library could change of its process, and must not."""
+    """Return the state of the process that a library must not change."""
     generator = np.random.get_state()  # noqa: NPY002 - the global one, as the caller has it
     return {
         "threads": torch.get_num_threads(),
@@ -70,7 +70,7 @@ def state() -> dict[str, object]:
 
 
 def train(plant):
-    """Train anew, into a registry of the test's own."""
+    """Train again, into a registry of the test."""
     write(table("2026-01-01"), plant.folder / "train.parquet")
     run_training(make_config(settings(training={"epochs": 1}), folder=plant.folder))
 
@@ -115,7 +115,7 @@ JOBS = (train, score, frame, clean, similar, compare, figures)
 
 
 def changed_by(job, plant: Plant) -> list[str]:
-    """Return what a job changed, by name, and loggers as "logger NAME"."""
+    """Return the changes by a job, by name, with loggers as "logger NAME"."""
     before, logged = state(), levels()
     job(plant)
     after = state()
@@ -126,7 +126,7 @@ def changed_by(job, plant: Plant) -> list[str]:
 
 def main() -> None:
     """Run every job in the folder of a plant."""
-    # What these change when they are imported is their own.
+    # Changes by these imports do not count.
     for module in (
         "alembic.config",
         "matplotlib.pyplot",

@@ -162,6 +162,8 @@ def test_table_names_need_no_quotes(key, name):
         ("at http://me:canary@m:5000/x: no", "", "at http://***@m:5000/x: no"),
         ("user canary@1 refused", "http://me:canary%401@m", "user *** refused"),
         ("token canary refused", "canary", "token *** refused"),
+        ("no host canary@db", "postgresql://me:ab@canary@db/x", "no host ***@db"),
+        ("no path /canary", "http://me:ab/canary@db/x", "no path /***"),
         ("https://m/?a=1&api_key=canary&b=2", "", "https://m/?a=1&api_key=***&b=2"),
         ("sqlite:////srv/a@b/mlflow.db is locked", "", "sqlite:////srv/a@b/mlflow.db is locked"),
     ],

@@ -13,6 +13,7 @@ from aedetect.timestamps import (
     format_instant,
     parse_duration,
     parse_instant,
+    round_duration,
 )
 
 
@@ -63,3 +64,12 @@ def test_a_formatted_time_is_parsed_back(seconds):
     """To the second, before 1970 too."""
     time = seconds * NANOSECONDS["s"]
     assert parse_instant(format_instant(time)) == time
+
+
+@given(st.integers(1, 10**18))
+def test_a_rounded_duration_is_short_and_nearly_the_same(duration):
+    """Four digits at most where it is exact, three where it is not, and then a duration again."""
+    text = round_duration(duration)
+    digits = text.rstrip("dhminsu").replace(".", "").strip("0")
+    assert len(digits) <= 4, text
+    assert parse_duration(text) == pytest.approx(duration, rel=0.006)

@@ -26,7 +26,7 @@ class Detector(CalibratedScorer):
 
     @property
     def entity(self) -> str | None:
-        """Name of the column that tells series apart; None when all rows are one series."""
+        """Name of the column that identifies the series; None when all rows are one series."""
         return self.scorer.schema.entity
 
     @property

@@ -46,8 +46,8 @@ def fit(
             are features, unless `data` chooses some. `timestamp` and `entity` may name levels of
             the index.
         timestamp: Name of the column with the timestamps.
-        entity: Name of the column that tells series apart: a machine, sensor or service. None: all
-            rows are one series.
+        entity: Name of the column that identifies the series: a machine, sensor or service. None:
+            all rows are one series.
         seed: What first weights and the order of the windows are drawn from.
         data: Other settings of the section `[data]` of a configuration file, by key, such as
             `{"label": "is_anomaly"}` or `{"exclude": ["note"]}`.

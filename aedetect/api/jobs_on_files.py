@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aedetect.registry import Registered
     from aedetect.scoring import Summary
 
-Moment = str | datetime
+Time = str | datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,15 +57,15 @@ def train(config: Config | str | Path) -> TrainingResult:
 def score(
     config: Config | str | Path,
     *,
-    since: Moment | None = None,
-    until: Moment | None = None,
+    since: Time | None = None,
+    until: Time | None = None,
     rescore: bool = False,
     force: bool = False,
 ) -> Summary:
     """Score the files that are new or changed: `aedetect score`, without Prefect.
 
-    It writes to the output folder of the configuration, records the run there, notifies people and
-    fills a database where the configuration says so.
+    It writes to the output folder of the configuration, records the run there, sends notifications
+    and fills a database as configured.
 
     Args:
         config: A configuration, or the path of its file.
@@ -101,8 +101,8 @@ def score(
 def read_events(
     config: Config | str | Path,
     *,
-    since: Moment | None = None,
-    until: Moment | None = None,
+    since: Time | None = None,
+    until: Time | None = None,
     suppressed: bool = False,
 ) -> pd.DataFrame:
     """Read the events that scoring wrote, the most anomalous first: a row an event.
@@ -141,8 +141,8 @@ def _config(given: Config | str | Path) -> Config:
     return given if isinstance(given, Config) else read_config(Path(given))
 
 
-def _instant(given: Moment | None) -> int | None:
-    """Return a moment in ns since 1970; None for none."""
+def _instant(given: Time | None) -> int | None:
+    """Return a time in ns since 1970; None for None."""
     from aedetect.timestamps import parse_instant
 
     text = given.isoformat() if isinstance(given, datetime) else given

@@ -9,7 +9,7 @@ import numpy as np
 from aedetect.applications.overlap import expect, in_units
 from aedetect.applications.rewrite import CellChange, Context
 from aedetect.preprocessing import positions
-from aedetect.timestamps import format_duration
+from aedetect.timestamps import round_duration
 
 if TYPE_CHECKING:
     from aedetect.data import Rows
@@ -42,7 +42,7 @@ def clean_rows(scorer: Scorer, rows: Rows) -> CellChange:
     expected, covered = expect(scorer, prepared.matrix, ends)
     reasons = (
         f"no full window of {scorer.length} rows covers it",
-        f"a feature is missing for longer than {format_duration(scorer.preparation.missing_limit)}",
+        f"a feature is missing for longer than {round_duration(scorer.preparation.missing_limit)}",
         "a feature is infinite",
         "unseen entity",
         "repeats a timestamp",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 from aedetect.errors import OutputError
 from aedetect.output import aside, publish, written
-from aedetect.output.atomic import TableWriter
+from aedetect.output.table_writer import TableWriter
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,8 +28,21 @@ class _Parts:
 
     def __init__(self, folder: Path, schema: pa.Schema, origin: Origin, most: float) -> None:
         self.files: list[TableWriter] = []
+        self._opened = ExitStack()
         self._folder, self._schema, self._origin, self._most = folder, schema, origin, most
         self._open_next()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the last file, or release it when the body failed."""
+        self._opened.__exit__(kind, error, traceback)
 
     def write(self, table: pa.Table) -> None:
         """Add rows."""
@@ -40,7 +54,8 @@ class _Parts:
 
     def _open_next(self) -> None:
         path = self._folder / f"part-{len(self.files)}.parquet"
-        self.files.append(TableWriter(path, self._schema, self._origin))
+        writer = TableWriter(path, self._schema, self._origin)
+        self.files.append(self._opened.enter_context(writer))
 
 
 @contextmanager
@@ -48,9 +63,8 @@ def open_parts(target: Path, schema: pa.Schema, origin: Origin) -> Iterator[_Par
     """Give what takes the rows; when the body is through, put the files in place."""
     single = target.suffix == ".parquet"
     with written(target), aside(target.parent if single else target) as folder:
-        writer = _Parts(folder, schema, origin, float("inf") if single else PART_ROWS)
-        yield writer
-        writer.files[-1].close()
+        with _Parts(folder, schema, origin, float("inf") if single else PART_ROWS) as writer:
+            yield writer
         if single:
             publish(writer.files[0].path, target)
             return

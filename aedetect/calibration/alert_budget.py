@@ -166,7 +166,17 @@ def _beyond(
     needed = covers / allowed
     raise CalibrationRefused(
         f'an alert_budget of "{settings.alert_budget}" allows {allowed:.2g} events in the '
-        f"{covers:.3g} days that are held out, and no tail fits well enough to extrapolate: it "
-        f"needs {needed:.3g} days, about {int(np.ceil(n * needed / covers))} held-out windows, got "
+        f"{_days(covers)} that are held out, and no tail fits well enough to extrapolate: it "
+        f"needs {_days(needed)}, about {int(np.ceil(n * needed / covers))} held-out windows, got "
         f"{n}: give more rows, raise [calibration] holdout, or allow more"
     )
+
+
+def _days(number: float) -> str:
+    """Write a number of days.
+
+    >>> _days(1.0), _days(0.5), _days(1.001), _days(7.0)
+    ('1 day', '0.5 days', '1 day', '7 days')
+    """
+    text = f"{number:.3g}"
+    return f"{text} day{'s' * (text != '1')}"

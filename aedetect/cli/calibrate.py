@@ -97,6 +97,9 @@ def print_reflagged(done: Reflagged) -> None:
         f"partitions re-evaluated, {done.flagged:,} flagged; {done.current} partitions were up to "
         "date"
     )
+    out.print(
+        f"  the threshold flags at most {done.rate:.3%} of normal rows, as chosen by {done.method}"
+    )
     if done.unexplained:
         out.print(
             f"  {done.unexplained:,} rows are newly flagged, without causes yet: "

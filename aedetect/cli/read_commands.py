@@ -21,7 +21,12 @@ def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = Fal
     settings = load_config(config, overrides or [])
     with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
         ingested = ingest_rows(settings, Path(scratch))
-        report = assess(ingested, length=settings.window.length)
+        report = assess(
+            ingested,
+            length=settings.window.length,
+            rules=settings.rules,
+            per_entity=settings.prepare.per_entity,
+        )
     scored = assess_input(settings, ingested.schema) if settings.scoring.input else None
     if as_json:
         print_json({"train": report, "input": scored})

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -190,12 +191,11 @@ def reflag_with_progress(
     from aedetect.timestamps import parse_instant
 
     settings = load_config(config, overrides)
-    span = Span(
-        parse_instant(since) if since else None,
-        parse_instant(until) if until else None,
-    )
+    span = Span(*(parse_instant(each) if each else None for each in (since, until)))
     with progress(f"re-evaluating with {settings.model_reference}"):
-        done = reflagging.run_reflagging(settings, span=span, config_path=str(config))
+        done = reflagging.run_reflagging(
+            settings, span=span, config_path=str(config), clock=lambda: datetime.now(UTC)
+        )
     if as_json:
         print_json(done)
     else:

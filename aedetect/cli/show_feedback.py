@@ -36,6 +36,7 @@ def print_labels(labels: Sequence[Label], *, config: Path) -> None:
 def backtest_as_json(result: Backtest) -> dict[str, object]:
     """Return the fields of a backtest for JSON."""
     delays = [each.delay for each in result.detections if each.delay is not None]
+    known = result.known if result.complete else None
     return {
         "since": format_instant(result.since),
         "until": format_instant(result.until),
@@ -44,10 +45,11 @@ def backtest_as_json(result: Backtest) -> dict[str, object]:
         "events": len(result.alarms),
         "quiet": result.suppressed,
         "by_day": result.by_day,
-        "known": None if result.known is None else len(result.known),
-        "found": None if result.known is None else len(delays),
-        "false": None if result.known is None else result.false,
-        "delays_seconds": [delay / NANOSECONDS["s"] for delay in delays],
+        "known": None if known is None else len(known),
+        "found": None if known is None else len(delays),
+        "false": None if known is None else result.false,
+        "delays_seconds": [] if known is None else [d / NANOSECONDS["s"] for d in delays],
+        **result.by_label,
     }
 
 
@@ -64,8 +66,10 @@ def print_backtest(result: Backtest, *, threshold: Threshold) -> None:
     if result.suppressed:
         out.print(f"  {result.suppressed} more would have been suppressed by [events]")
     out.print(_by_day(result))
-    if result.known is not None:
+    if result.known is not None and result.complete:
         _print_detections(result)
+    elif result.known is not None:
+        _print_by_label(result)
 
 
 def _by_day(result: Backtest) -> object:
@@ -99,6 +103,17 @@ def _print_detections(result: Backtest) -> None:
         shown.add_row(
             "delay to detection", f"{_minutes(median)} median, {_minutes(largest)} at most"
         )
+    console().print(shown)
+
+
+def _print_by_label(result: Backtest) -> None:
+    """Show what people said of the events; of the others nobody knows, nor when faults began."""
+    shown = table_of("against labels of events", "")
+    for said, count in result.by_label.items():
+        shown.add_row(said.replace("_", " "), f"{count} of {len(result.alarms)} events")
+    lost = sum(each.delay is None for each in result.detections)
+    if lost:
+        shown.add_row("missed", f"{lost} of {len(result.detections)} confirmed events")
     console().print(shown)
 
 

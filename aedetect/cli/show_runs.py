@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from aedetect.cli.show import console, relative_location
+from aedetect.scoring.summary import with_remedy
 
 if TYPE_CHECKING:
     from aedetect.scoring import Summary
@@ -38,7 +39,7 @@ def print_summary(summary: Summary) -> None:
         f"{summary.files_deleted} deleted, {len(summary.unreadable) + len(summary.unfit)} set aside"
     )
     for reason, count in summary.not_scored.items():
-        out.print(f"  {count:,} rows not scored: {reason}")
+        out.print(f"  {count:,} rows not scored: {with_remedy(reason)}")
     for reason, count in summary.suppressed.items():
         out.print(f"  {count:,} rows suppressed: {reason}")
     if any(summary.events.values()):
@@ -67,7 +68,7 @@ def print_runs(runs: Sequence[Mapping[str, Any]]) -> None:
     for run in runs:
         table.add_row(
             f"{run['started']:%Y-%m-%d %H:%M:%S}",
-            run["status"],
+            run["status"] + (" (reflag)" if run["command"] == "reflag" else ""),
             run["model"],
             str(run["files"]),
             str(run["files_new"] + run["files_changed"]),

@@ -19,6 +19,7 @@ from aedetect.data.discovery import escaped
 from aedetect.data.schema import suggest_nearest
 from aedetect.data.settings import DataSettings
 from aedetect.delivery.settings import DatabaseSettings, NotifySettings
+from aedetect.detector.settings import RuleSettings
 from aedetect.errors import ConfigError
 from aedetect.events.settings import EventSettings
 from aedetect.models.settings import ModelSettings
@@ -29,7 +30,7 @@ from aedetect.scoring.settings import ScoringSettings
 from aedetect.secrets import Secrets, check_literals, mask
 from aedetect.training.settings import TrainingSettings
 
-_TRAINING_SECTIONS = ("data", "prepare", "window", "model", "training", "calibration")
+_TRAINING_SECTIONS = ("data", "prepare", "window", "model", "training", "calibration", "rules")
 _SQLITE = "sqlite:///"
 _NOT_SECTIONS = ("folder", "secrets")
 _SECRET_SECTIONS = ("registry", "database", "notify")  # their values are not repeated in messages
@@ -53,6 +54,7 @@ class Config:
     model: ModelSettings = field(default_factory=ModelSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
+    rules: RuleSettings = field(default_factory=RuleSettings)
     events: EventSettings = field(default_factory=EventSettings)
     scoring: ScoringSettings = field(default_factory=ScoringSettings)
     database: DatabaseSettings = field(default_factory=DatabaseSettings)

@@ -128,6 +128,28 @@ def filesystem(location: str) -> tuple[fsspec.AbstractFileSystem, str]:
     return fsspec.filesystem(protocol, **options), str(kind._strip_protocol(location))  # noqa: SLF001
 
 
+def matches(root: str, path: str, *, pattern: bool = False) -> bool:
+    """Whether a path is the file, or one in the folder, or one that the pattern stands for.
+
+    >>> matches("/in", "/in/out/a.parquet"), matches("/in", "/in/_out/a.parquet")
+    (True, False)
+    >>> matches("/in/*.parquet", "/in/out/a.parquet", pattern=True)
+    False
+    """
+    if pattern and _is_wild(root):
+        parts = PurePosixPath(root).parts
+        fixed = list(itertools.takewhile(lambda part: not _is_wild(part), parts[:-1]))
+        base = unescaped(str(PurePosixPath(*fixed)))
+        rest = fsspec.utils.glob_translate(str(PurePosixPath(*parts[len(fixed) :])))
+        name = path[len(base) :].lstrip("/")
+        return path.startswith(f"{base}/") and re.match(rest, name) is not None
+    root = root.rstrip("/")
+    if path == root:
+        return True
+    is_named = path.lower().endswith(SUFFIXES)  # it may not be there yet: its bytes tell nothing
+    return is_named and path.startswith(f"{root}/") and not _is_hidden(path, root)
+
+
 def _matching(fs: fsspec.AbstractFileSystem, pattern: str) -> tuple[str, list[str], list[str]]:
     """Return the folder of a pattern that holds no wildcard, and the files in it that match.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import duckdb
 
 from aedetect.data.reader import reading
+from aedetect.data.row_filter import columns_in
 from aedetect.data.scan import ENTITY, Cell, identifier, scan
 from aedetect.data.schema import (
     MAX_CATEGORIES,
@@ -20,7 +21,7 @@ from aedetect.data.schema import (
     kind_of,
 )
 from aedetect.data.settings import DataSettings
-from aedetect.data.sql import columns_in, plain_cells
+from aedetect.data.sql import plain_cells
 from aedetect.errors import ConfigError, NoData, SchemaMismatch
 
 if TYPE_CHECKING:
@@ -63,10 +64,10 @@ def survey(connection: duckdb.DuckDBPyConnection, source: Source, settings: Data
         check_column(source.files, name, setting="[data] normal")
     kinds = choose_features(source.files, settings=settings, reserved=mentioned)
     where, labels = _normal_rows(source, settings)
-    mentioned |= labels
-    _check_distinct(mentioned)
+    needed = mentioned | labels
+    _check_distinct(needed)
     rows = sum(file.rows for file in source.files)
-    counted = _count(connection, source, settings, kinds, where, mentioned)
+    counted = _count(connection, source, settings, kinds, where, needed)
     if not counted["_rows"].rows:
         raise NoData(
             f"none of the {rows} rows is normal and has a timestamp "
@@ -79,10 +80,10 @@ def survey(connection: duckdb.DuckDBPyConnection, source: Source, settings: Data
         aware=aware,
         where=where,
         told=_told(where, settings),
-        mentioned=tuple(sorted(mentioned)),
+        mentioned=tuple(sorted(needed)),
         rows=rows,
         normal=counted["_rows"].rows,
-        left_out=left_out,
+        left_out=(*_filtered_by(source, settings, mentioned - kinds.keys()), *left_out),
     )
 
 
@@ -103,6 +104,18 @@ def _told(where: str | None, settings: DataSettings) -> str | None:
     if where is None or settings.entity is None:
         return where
     return where.replace(ENTITY, identifier(settings.entity))
+
+
+def _filtered_by(source: Source, settings: DataSettings, names: set[str]) -> Iterator[str]:
+    """Say of columns that would be features but for the filter that they are none, and a remedy."""
+    if settings.features:  # whoever names features has decided
+        return
+    could = choose_features(source.files, settings=settings) if names else {}
+    for name in sorted(names & could.keys()):
+        yield (
+            f'column "{name}" is named in [data] normal: left out; to keep it as a feature, set '
+            '[data] features = ["*"] or list the columns'
+        )
 
 
 def _normal_rows(source: Source, settings: DataSettings) -> tuple[str | None, set[str]]:
@@ -161,7 +174,7 @@ def _count(
             row = connection.sql(sql).fetchall()[0]
         except _MEANINGLESS as error:
             raise ConfigError(
-                f"[data] normal must hold or not for each row, got {where} "
+                f"[data] normal must hold or not for each row, got {_told(where, settings)} "
                 f"({str(error).splitlines()[0]}); write for example \"state = 'on'\""
             ) from error
     found = {name: Counted(*row[1 + 3 * n : 4 + 3 * n]) for n, name in enumerate(kinds)}

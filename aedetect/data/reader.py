@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from aedetect.arrays import Bool, Float64, Int32, Int64
 from aedetect.data.exact_files import ExactFiles
+from aedetect.data.scan import address, sql_literal
 from aedetect.data.sources import SourceFile, is_whole
 from aedetect.data.sql import Query, select
 from aedetect.errors import DataError, OutputError, UnreadableFile
@@ -90,6 +91,17 @@ def open_engine(
         connection.register_filesystem(ExactFiles())
         with _sorting_in(scratch):
             yield connection
+
+
+def confine(connection: duckdb.DuckDBPyConnection, files: Sequence[SourceFile]) -> None:
+    """Let a connection read these files, and sort on disk, and nothing else from now on.
+
+    For SQL that a configuration brings along; what it may say is checked before.
+    """
+    allowed = ", ".join(sql_literal(address(file.path)) for file in files)
+    connection.execute(f"SET allowed_paths = [{allowed}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
 
 
 def read_rows(connection: duckdb.DuckDBPyConnection, query: Query) -> Iterator[Rows]:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aedetect.data.scan import ENTITY, ORDER, TIME, Cell, identifier, scan
 from aedetect.data.sources import SourceFile
-from aedetect.errors import ConfigError
 
 if TYPE_CHECKING:
-    import duckdb
-
     from aedetect.data.schema import Schema
 
 
@@ -57,29 +53,6 @@ class Query:
             start=start,
             end=end,
         )
-
-
-def columns_in(connection: duckdb.DuckDBPyConnection, condition: str) -> set[str]:
-    """Return the columns that a SQL condition mentions; raise ConfigError when it is not SQL."""
-    question = "SELECT json_serialize_sql(?)"
-    answer = connection.execute(question, [f"SELECT 1 WHERE ({condition})"]).fetchall()[0][0]
-    parsed = json.loads(answer)
-    if parsed.get("error"):
-        raise ConfigError(
-            f"[data] normal must be a SQL condition, got {condition} "
-            f"({parsed.get('error_message', 'not SQL')}); write for example \"state = 'on'\""
-        )
-    return set(_column_references(parsed))
-
-
-def _column_references(node: Any) -> Iterator[str]:
-    if isinstance(node, dict):
-        if node.get("class") == "COLUMN_REF":
-            yield node["column_names"][-1]
-        node = list(node.values())
-    if isinstance(node, list):
-        for child in node:
-            yield from _column_references(child)
 
 
 def select(query: Query) -> str:

@@ -1,4 +1,4 @@
-"""What is written, taken further: to a SQL database, and to people."""
+"""Delivery of events and flagged rows to a SQL database, and of notifications to receivers."""
 
 from aedetect.delivery.connection import check_url
 from aedetect.delivery.database import sync

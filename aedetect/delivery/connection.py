@@ -1,4 +1,4 @@
-"""A connection to the database, and what it refuses in words that hold no password."""
+"""Connect to the database; its errors are reported without the password."""
 
 from __future__ import annotations
 
@@ -6,25 +6,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from aedetect.addresses import check_driver, parse_database_url
 from aedetect.errors import ConfigError, DeliveryError
 from aedetect.secrets import mask
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
-BUSY_SECONDS = 30  # to wait for another writer, or for a network that no longer answers
+BUSY_SECONDS = 30  # to wait for another writer, or for an unresponsive network
 _CONNECT_SECONDS = 10
+_KEY = "[database] url"
+_REMEDY = "pip install 'aedetect[postgresql]' brings psycopg, for postgresql:// without a driver"
 _DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 
 
 def check_url(url: str) -> None:
-    """Raise ConfigError when it is not the address of a database that can be used."""
+    """Raise ConfigError if it is not the URL of a supported database."""
     _engine(_parsed(url)).dispose()
 
 
 @contextmanager
 def connect(url: str) -> Iterator[Connection]:
-    """Give a connection; what the database refuses becomes DeliveryError."""
+    """Yield a connection; errors of the database become DeliveryError."""
     from sqlalchemy.exc import SQLAlchemyError
 
     parsed = _parsed(url)
@@ -34,7 +37,7 @@ def connect(url: str) -> Iterator[Connection]:
             yield connection
     except SQLAlchemyError as error:
         raise DeliveryError(
-            f"the database at {_place(parsed)} cannot take events and flagged rows: "
+            f"the database at {mask(_place(parsed), url)} cannot take events and flagged rows: "
             f"{mask(_reason(error), url)}; see that it runs and [database] url is right. The "
             "Parquet files are whole, the next run delivers what is missing"
         ) from error
@@ -43,27 +46,19 @@ def connect(url: str) -> Iterator[Connection]:
 
 
 def _parsed(url: str) -> URL:
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):  # its message may hold the password
-        raise ConfigError(
-            "[database] url must be a URL of SQLAlchemy, got something else: write for example "
-            "postgresql://user:password@host/database or sqlite:///events.db"
-        ) from None
+    example = "postgresql://user:password@host:5432/database or sqlite:///events.db"
+    parsed = parse_database_url(url, where=_KEY, example=example)
     parsed = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
     if parsed.drivername.split("+")[0] not in {"postgresql", "sqlite"}:
         raise ConfigError(
             f"[database] url must be of PostgreSQL or SQLite, got {parsed.drivername}"
         )
+    check_driver(parsed, where=_KEY, remedy=_REMEDY)
     return parsed
 
 
 def _engine(url: URL) -> Engine:
     from sqlalchemy import create_engine
-    from sqlalchemy.exc import NoSuchModuleError
     from sqlalchemy.pool import NullPool
 
     arguments: dict[str, object] = {"timeout": BUSY_SECONDS}
@@ -71,18 +66,12 @@ def _engine(url: URL) -> Engine:
         given = {"connect_timeout": _CONNECT_SECONDS, "tcp_user_timeout": BUSY_SECONDS * 1000}
         is_libpq = url.drivername.startswith("postgresql+psycopg")
         arguments = {k: v for k, v in given.items() if is_libpq and k not in url.query}
-    try:
-        # Values stay out of messages: they are the user's data.
-        return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
-    except (ImportError, NoSuchModuleError) as error:
-        raise ConfigError(
-            f"[database] url needs the driver {url.drivername} ({error}); "
-            "pip install 'aedetect[postgresql]' brings psycopg"
-        ) from error
+    # Values stay out of messages: they are the user's data.
+    return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
 
 
 def _place(url: URL) -> str:
-    """Name a database without user and password."""
+    """Return the location of a database, without user and password."""
     if url.drivername.startswith("sqlite"):
         return str(url.database)
     host = url.host or url.query.get("host") or "the local socket"
@@ -90,6 +79,6 @@ def _place(url: URL) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """Say in one line what the driver said."""
+    """Return the message of the driver in one line."""
     text = str(getattr(error, "orig", None) or error).strip()
     return " ".join(text.split())[:300]

@@ -1,4 +1,4 @@
-"""Events and flagged rows in a SQL database: what differs from the files is made as they are."""
+"""Synchronize a SQL database with the files of events and flagged rows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, kw_only=True)
 class Synced:
-    """What a database got, in partitions of events and of flagged rows."""
+    """The result of a synchronization: partitions written and withdrawn, and rows."""
 
     partitions: int
     withdrawn: int
@@ -45,11 +45,11 @@ class Synced:
 
 
 def sync(output: Path, *, detector: str, url: str, settings: DatabaseSettings) -> Synced:
-    """Make the tables say what the files of an output say, partition by partition.
+    """Synchronize the tables with the files of an output, partition by partition.
 
-    Each partition is one transaction, which also notes the fingerprint of its file; those whose
-    note is that of the file are left alone. So it may be killed, repeated and run twice at once.
-    Raises DeliveryError when the database cannot take it now, ConfigError when it never will.
+    Each partition is one transaction, which also stores the fingerprint of its file; partitions
+    with the same fingerprint are skipped. So it may be killed, repeated and run concurrently.
+    Raises DeliveryError when the database is unavailable, ConfigError when it can never be used.
     """
     metadata, tables = make_tables(settings)
     written = withdrawn = count = 0
@@ -57,16 +57,16 @@ def sync(output: Path, *, detector: str, url: str, settings: DatabaseSettings) -
         create(connection, metadata, tables)
         for kind in (EVENTS, FLAGGED):
             if not (output / kind).is_dir():
-                continue  # perhaps the disk is not there: no reason to withdraw anything
+                continue  # the disk may not be mounted: withdraw nothing
             files = list_files(output, kind)
             target = _Target(connection, tables, detector, kind)
-            noted = target.noted()
-            # First: where days became hours, the rows of a day are those of its hours.
-            for folder in sorted(noted.keys() - {file.partition.folder for file in files}):
+            stored = target.stored()
+            # First: if days became hours, the rows of a day belong to its hours.
+            for folder in sorted(stored.keys() - {file.partition.folder for file in files}):
                 target.withdraw(folder)
                 withdrawn += 1
             for file in files:
-                added = target.replace(file, noted.get(file.partition.folder))
+                added = target.replace(file, stored.get(file.partition.folder))
                 written, count = written + (added is not None), count + (added or 0)
     log_event(logger, "database", partitions=written, withdrawn=withdrawn, rows=count)
     return Synced(partitions=written, withdrawn=withdrawn, rows=count)
@@ -74,7 +74,7 @@ def sync(output: Path, *, detector: str, url: str, settings: DatabaseSettings) -
 
 @dataclass(frozen=True)
 class _Target:
-    """One detector's part of one table, and of the notes about it."""
+    """The rows of one detector in one table, and the fingerprints of its files."""
 
     connection: Connection
     tables: Mapping[str, Table]
@@ -85,8 +85,8 @@ class _Target:
     def table(self) -> Table:
         return self.tables[self.kind]
 
-    def noted(self) -> dict[str, str]:
-        """Return the fingerprints of the files that were synced, by the partition's folder."""
+    def stored(self) -> dict[str, str]:
+        """Return the fingerprints of synchronized files, by partition folder."""
         from sqlalchemy import select
 
         notes = self.tables[PARTITIONS].c
@@ -96,20 +96,20 @@ class _Target:
         with self.connection.begin():
             return {row.partition: row.fingerprint for row in self.connection.execute(query)}
 
-    def replace(self, file: OutputFile, noted: str | None) -> int | None:
-        """Take over a file; return its rows, None when it is the one that was noted.
+    def replace(self, file: OutputFile, stored: str | None) -> int | None:
+        """Write the rows of a file; return their number, None if it is already synchronized.
 
-        It is hashed and read through one handle: a file that is put in its place meanwhile is
-        another one, which the next run takes over.
+        It is hashed and read through one handle: a file that replaces it meanwhile is synchronized
+        by the next run.
         """
         with file.path.open("rb") as stream:
             found = output_fingerprint(stream)
-            if found == noted:
+            if found == stored:
                 return None
             columns, times = table_columns(self.kind), times_of(self.kind)
             count = 0
             with self._transaction():
-                self._note(file.partition.folder, found)
+                self._store_fingerprint(file.partition.folder, found)
                 for batch in read_batches(stream, columns=columns, times=times, name=file.path):
                     own = {"detector": self.detector, "synced": found}
                     self._upsert(self.table, [row | own for row in batch])
@@ -139,8 +139,8 @@ class _Target:
                 self.connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
             yield
 
-    def _note(self, folder: str, found: str) -> None:
-        """Note the file. Comes first: of two runs at once the second waits here."""
+    def _store_fingerprint(self, folder: str, found: str) -> None:
+        """Store the fingerprint. Done first, so that a concurrent run waits here."""
         note = {"detector": self.detector, "kind": self.kind, "partition": folder}
         self._upsert(self.tables[PARTITIONS], [note | {"fingerprint": found}])
 
@@ -158,12 +158,12 @@ class _Target:
             self.connection.execute(statement, values)
 
     def _delete(self, partition: Partition, *, keep: str | None) -> None:
-        """Remove the rows in a partition's time that are not from the file to keep."""
+        """Remove the rows in the time of a partition that are not from the file to keep."""
         columns = self.table.c
-        moment = columns[TIME[self.kind]]
+        time = columns[TIME[self.kind]]
         gone = self.table.delete().where(
             columns.detector == self.detector,
-            moment >= _EPOCH + timedelta(microseconds=partition.start // 1_000),
-            moment < _EPOCH + timedelta(microseconds=partition.end // 1_000),
+            time >= _EPOCH + timedelta(microseconds=partition.start // 1_000),
+            time < _EPOCH + timedelta(microseconds=partition.end // 1_000),
         )
         self.connection.execute(gone if keep is None else gone.where(columns.synced != keep))

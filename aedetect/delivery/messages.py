@@ -1,4 +1,4 @@
-"""The events that people should hear of, and the words in which they do."""
+"""Select the events to notify, and write the messages."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from aedetect.output.partitions import SCORES, Span
 from aedetect.output.schemas import SEVERITIES
 from aedetect.timestamps import parse_duration, to_nanoseconds
 
-_CAUSES = 3  # that a message names
-_LONGEST_TITLE = 200  # characters
-_LISTED = 40  # events in a digest; more are counted
+_MAX_CAUSES = 3  # per message
+_MAX_TITLE = 200  # characters
+_MAX_LISTED = 40  # events in a digest; the rest are counted
 _COLUMNS = [
     "event_id",
     "entity",
@@ -37,17 +37,17 @@ _COLUMNS = [
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """What one receiver gets at once, and what it knows thereafter."""
+    """One message to a receiver, and the entries of the sent log that it adds."""
 
     title: str
     body: str
     severity: str
-    tells: tuple[tuple[str, str], ...]  # (event id or key of an alert, severity)
+    entries: tuple[tuple[str, str], ...]  # (event id or key of an alert, severity)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PendingEvents:
-    """One event that was reported."""
+class PendingEvent:
+    """A reported event to notify."""
 
     event_id: str
     entity: str | None
@@ -59,24 +59,24 @@ class PendingEvents:
     text: str
 
 
-def recent(output: Path, settings: NotifySettings) -> list[PendingEvents]:
-    """Read the reported events that are severe enough and not over for too long, oldest first.
+def read_recent(output: Path, settings: NotifySettings) -> list[PendingEvent]:
+    """Read the reported events of sufficient severity and age, the oldest first.
 
-    How long is counted from the newest row that was scored, not from the clock: a backfill and a
-    first run over years tell what happened in the last of their data.
+    The age is relative to the newest scored row, not to the clock: a backfill or a first run over
+    years notifies of the end of its data.
     """
     newest = _newest(output)
     if newest is None:
         return []
     since = newest - parse_duration(settings.max_age)
-    found: list[PendingEvents] = []
+    found: list[PendingEvent] = []
     for file in list_event_files(output, Span(since, None)):
         found += _reported(file.read(_COLUMNS), since, settings)
-    return sorted(found, key=lambda news: (news.start, news.event_id))
+    return sorted(found, key=lambda pending: (pending.start, pending.event_id))
 
 
 def recent_ids(output: Path, *, since: str) -> set[str]:
-    """Return the events that ended since so long before the newest data, or may have."""
+    """Return the ids of events that ended less than `since` before the newest data, or may have."""
     newest = _newest(output)
     if newest is None:
         return set()
@@ -84,32 +84,34 @@ def recent_ids(output: Path, *, since: str) -> set[str]:
     return {name for file in files for name in file.read(["event_id"])["event_id"].to_pylist()}
 
 
-def one_by_one(news: Sequence[PendingEvents], *, detector: str, label: str) -> list[Message]:
-    """Write one message an event; `label` is the command by which people answer."""
+def message_per_event(
+    pending: Sequence[PendingEvent], *, detector: str, label: str
+) -> list[Message]:
+    """Return one message per event; `label` is the command that labels it."""
     return [
         Message(
             title=_title(f"{detector}: {each.severity} at {each.entity or 'the only series'}"),
             body="\n".join([*_lines(each), f"Right or not? {label} {each.event_id}"]),
             severity=each.severity,
-            tells=((each.event_id, each.severity),),
+            entries=((each.event_id, each.severity),),
         )
-        for each in news
+        for each in pending
     ]
 
 
-def digest(news: Sequence[PendingEvents], *, detector: str, label: str) -> list[Message]:
-    """Write one message about all events, the most severe first; none when there are none."""
-    if not news:
+def digest(pending: Sequence[PendingEvent], *, detector: str, label: str) -> list[Message]:
+    """Return one message about all events, the most severe first; none without events."""
+    if not pending:
         return []
-    ordered = sorted(news, key=lambda each: -SEVERITIES.index(each.severity))
+    ordered = sorted(pending, key=lambda each: -SEVERITIES.index(each.severity))
     counts = Counter(each.severity for each in ordered)
     numbers = ", ".join(f"{counts[severity]} {severity}" for severity in counts)
     parts = []
-    for each in ordered[:_LISTED]:
+    for each in ordered[:_MAX_LISTED]:
         first, *others = _lines(each)
         parts.append("\n".join([f"[{each.severity}] {each.entity or ''} {first}", *others]))
-    if len(ordered) > _LISTED:
-        parts.append(f"and {len(ordered) - _LISTED} more")
+    if len(ordered) > _MAX_LISTED:
+        parts.append(f"and {len(ordered) - _MAX_LISTED} more")
     parts.append(f"Right or not? {label} EVENT")
     events = "event" if len(ordered) == 1 else "events"
     return [
@@ -117,24 +119,24 @@ def digest(news: Sequence[PendingEvents], *, detector: str, label: str) -> list[
             title=f"{detector}: {len(ordered)} {events} ({numbers})",
             body="\n\n".join(parts),
             severity=ordered[0].severity,
-            tells=tuple((each.event_id, each.severity) for each in ordered),
+            entries=tuple((each.event_id, each.severity) for each in ordered),
         )
     ]
 
 
 def _title(text: str) -> str:
-    """Write a title that receivers take: one line, of a length that mail and services allow."""
+    """Return a title on one line, of a length that mail and services accept."""
     line = " ".join(text.split())
-    return line if len(line) <= _LONGEST_TITLE else f"{line[: _LONGEST_TITLE - 3]}..."
+    return line if len(line) <= _MAX_TITLE else f"{line[: _MAX_TITLE - 3]}..."
 
 
-def _lines(news: PendingEvents) -> list[str]:
-    """Say when, what, why and which."""
-    rows = "1 row" if news.rows == 1 else f"{news.rows} rows"
-    lines = [f"{_text(news.start)} to {_text(news.end)}, {rows}", news.text]
-    if causes := ", ".join(_cause(cause) for cause in (news.causes or ())[:_CAUSES]):
+def _lines(pending: PendingEvent) -> list[str]:
+    """Return the lines of a message: time, description, causes and id."""
+    rows = "1 row" if pending.rows == 1 else f"{pending.rows} rows"
+    lines = [f"{_text(pending.start)} to {_text(pending.end)}, {rows}", pending.text]
+    if causes := ", ".join(_cause(cause) for cause in (pending.causes or ())[:_MAX_CAUSES]):
         lines.append(f"causes: {causes}")
-    return [line for line in (*lines, f"event {news.event_id}") if line]
+    return [line for line in (*lines, f"event {pending.event_id}") if line]
 
 
 def _cause(cause: dict[str, Any]) -> str:
@@ -146,12 +148,12 @@ def _number(value: float | None) -> str:
     return "missing" if value is None else f"{value:.3g}"
 
 
-def _text(moment: datetime) -> str:
-    return moment.isoformat(" ", timespec="seconds")
+def _text(time: datetime) -> str:
+    return time.isoformat(" ", timespec="seconds")
 
 
-def _reported(table: pa.Table, since: int, settings: NotifySettings) -> list[PendingEvents]:
-    """Take the events of a file that are to be told."""
+def _reported(table: pa.Table, since: int, settings: NotifySettings) -> list[PendingEvent]:
+    """Select the events of a file to notify."""
     severe = SEVERITIES[SEVERITIES.index(settings.min_severity) :]
     ends = to_nanoseconds(table["end"])
     kept = pc.and_(
@@ -159,14 +161,14 @@ def _reported(table: pa.Table, since: int, settings: NotifySettings) -> list[Pen
         pc.greater_equal(ends, since),
     )
     chosen = table.filter(kept).drop_columns("suppressed")
-    for name in ("start", "end"):  # Python's own moments have microseconds
+    for name in ("start", "end"):  # Python's datetime has microseconds
         index, column = chosen.column_names.index(name), chosen[name]
         micro = column.cast(pa.timestamp("us", tz=column.type.tz), safe=False)
         chosen = chosen.set_column(index, name, micro)
-    return [PendingEvents(**row) for row in chosen.to_pylist()]
+    return [PendingEvent(**row) for row in chosen.to_pylist()]
 
 
 def _newest(output: Path) -> int | None:
-    """Return the moment of the newest row that was scored, in ns."""
+    """Return the time of the newest scored row, in ns."""
     times = (file.times("timestamp") for file in reversed(list_files(output, SCORES)))
     return next((each.last for each in times if each is not None), None)

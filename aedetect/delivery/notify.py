@@ -1,4 +1,4 @@
-"""Tell people of events and alerts: once unless killed, again when one became more severe."""
+"""Notify receivers of events and alerts: once unless killed, again if more severe."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 
 from aedetect.delivery.messages import (
     Message,
-    PendingEvents,
+    PendingEvent,
     digest,
-    one_by_one,
-    recent,
+    message_per_event,
+    read_recent,
     recent_ids,
 )
-from aedetect.delivery.senders import PATIENCE, Outcome, Receiver, send
+from aedetect.delivery.senders import TIMEOUT, Outcome, Receiver, send
 from aedetect.delivery.sent_log import NOTIFIED, SentEntry, SentLog, read_sent, write_sent
 from aedetect.delivery.settings import NotifySettings
 from aedetect.logs import log_event
@@ -23,9 +23,9 @@ from aedetect.output.schemas import SEVERITIES
 from aedetect.timestamps import parse_duration
 
 EVENT, ALERT = "event", "alert"
-REFUSED = "refused"  # in how many runs a message was not taken, though others were
-_LONG = 1_000  # entries of the log, beyond which old ones are forgotten
-_REFUSALS = 3  # runs, after which it is not tried again
+REFUSED = "refused"  # entries that count the runs in which only this message was not accepted
+_MAX_ENTRIES = 1_000  # of the log, beyond which old ones are removed
+_MAX_REFUSALS = 3  # runs, after which it is not retried
 logger = logging.getLogger(__name__)
 
 Due = Mapping[Receiver, Sequence[Message]]
@@ -39,29 +39,29 @@ def send_events(
     detector: str,
     label: str,
     keep: str = "90d",
-    patience: float = PATIENCE,
+    timeout: float = TIMEOUT,
 ) -> int:
-    """Tell each receiver of the recent events that it has not heard of; return the messages sent.
+    """Notify each receiver of new recent events; return the number of messages sent.
 
-    What a receiver did not take is tried again by the next run. What was sent of events that ended
-    longer before the newest data than it is kept is forgotten, once the log is long.
+    The next run retries messages that were not accepted. Once the log is long, entries of events
+    that ended more than `keep` before the newest data are removed.
     """
-    news = recent(output, settings)
-    write = digest if settings.digest else one_by_one
+    pending = read_recent(output, settings)
+    write = digest if settings.digest else message_per_event
 
-    def due(told: SentLog) -> Due:
+    def due(sent_log: SentLog) -> Due:
         return {
-            receiver: write(_unheard(news, told, receiver), detector=detector, label=label)
+            receiver: write(_unsent(pending, sent_log, receiver), detector=detector, label=label)
             for receiver in receivers
         }
 
-    def over(told: SentLog) -> list[SentEntry]:
-        if len(told) < _LONG or not any(due(told).values()):
+    def over(sent_log: SentLog) -> list[SentEntry]:
+        if len(sent_log) < _MAX_ENTRIES or not any(due(sent_log).values()):
             return []
         known = recent_ids(output, since=max(keep, settings.max_age, key=parse_duration))
-        return [each for each in told if each.kind != ALERT and each.key not in known]
+        return [each for each in sent_log if each.kind != ALERT and each.key not in known]
 
-    return _deliver(output, due, kind=EVENT, patience=patience, over=over)
+    return _deliver(output, due, kind=EVENT, timeout=timeout, over=over)
 
 
 def send_alerts(
@@ -70,45 +70,48 @@ def send_alerts(
     alerts: Mapping[str, str],
     *,
     detector: str,
-    patience: float = PATIENCE,
+    timeout: float = TIMEOUT,
 ) -> int:
-    """Tell each receiver of alerts, given as name -> text; return the messages sent.
+    """Notify each receiver of alerts (name -> text); return the number of messages sent.
 
-    An alert is told once, whatever its text says in later runs, until a run comes without it: then
-    it is over, and told again should it return. So every run has to call this, also without any.
+    An alert is sent once, even if its text changes in later runs, until a run without it: then it
+    is over, and is sent again if it returns. So every run must call this, also without alerts.
     """
 
-    def due(told: SentLog) -> Due:
+    def due(sent_log: SentLog) -> Due:
         return {
             receiver: [
                 Message(
-                    title=f"{detector}: {name}", body=text, severity="critical", tells=((name, ""),)
+                    title=f"{detector}: {name}",
+                    body=text,
+                    severity="critical",
+                    entries=((name, ""),),
                 )
                 for name, text in alerts.items()
-                if SentEntry(receiver.id, ALERT, name) not in told
+                if SentEntry(receiver.id, ALERT, name) not in sent_log
             ]
             for receiver in receivers
         }
 
-    def over(told: SentLog) -> list[SentEntry]:
-        return [each for each in told if each.kind == ALERT and each.key not in alerts]
+    def over(sent_log: SentLog) -> list[SentEntry]:
+        return [each for each in sent_log if each.kind == ALERT and each.key not in alerts]
 
-    return _deliver(output, due, kind=ALERT, patience=patience, over=over)
+    return _deliver(output, due, kind=ALERT, timeout=timeout, over=over)
 
 
-def _unheard(
-    news: Sequence[PendingEvents], told: SentLog, receiver: Receiver
-) -> list[PendingEvents]:
-    """Return the events that a receiver was not told of, or of a lower severity."""
+def _unsent(
+    pending: Sequence[PendingEvent], sent_log: SentLog, receiver: Receiver
+) -> list[PendingEvent]:
+    """Return the events not yet sent to a receiver, or sent with a lower severity."""
 
-    def is_unheard(each: PendingEvents) -> bool:
-        known = told.get(SentEntry(receiver.id, EVENT, each.event_id))
+    def is_unsent(each: PendingEvent) -> bool:
+        known = sent_log.get(SentEntry(receiver.id, EVENT, each.event_id))
         return known is None or SEVERITIES.index(each.severity) > SEVERITIES.index(known)
 
-    return [each for each in news if is_unheard(each)]
+    return [each for each in pending if is_unsent(each)]
 
 
-def _nothing(_told: SentLog) -> list[SentEntry]:
+def _nothing(_sent_log: SentLog) -> list[SentEntry]:
     return []
 
 
@@ -117,49 +120,51 @@ def _deliver(
     due: Callable[[SentLog], Due],
     *,
     kind: str,
-    patience: float,
+    timeout: float,
     over: Callable[[SentLog], list[SentEntry]] = _nothing,
 ) -> int:
-    """Send, then note what was taken: killed in between, a run tells it twice rather than never.
+    """Send, then log what was accepted: a run killed in between sends twice rather than never.
 
-    One run at a time: what is `due`, and what is `over`, follows from what the others told. Object
-    storage has no locks, so that runs at once may tell it twice there.
+    One run at a time, because `due` and `over` depend on what other runs sent. Object storage has
+    no locks, so concurrent runs may send twice there.
     """
-    told = read_sent(output)
-    if not any(due(told).values()) and not over(told):
+    sent_log = read_sent(output)
+    if not any(due(sent_log).values()) and not over(sent_log):
         return 0
     with updating(output / NOTIFIED):
-        told = read_sent(output)
-        messages = {receiver: each for receiver, each in due(told).items() if each}
-        sent = send(messages, patience=patience) if messages else {}
-        news, gone = _noted(told, sent, kind=kind, over=over(told))
-        write_sent(output, news, over=gone)
+        sent_log = read_sent(output)
+        messages = {receiver: each for receiver, each in due(sent_log).items() if each}
+        sent = send(messages, timeout=timeout) if messages else {}
+        new_entries, gone = _log_entries(sent_log, sent, kind=kind, over=over(sent_log))
+        write_sent(output, new_entries, over=gone)
     return sum(len(outcome.taken) for outcome in sent.values())
 
 
-def _noted(
-    told: SentLog, sent: Mapping[Receiver, Outcome], *, kind: str, over: Sequence[SentEntry]
+def _log_entries(
+    sent_log: SentLog, sent: Mapping[Receiver, Outcome], *, kind: str, over: Sequence[SentEntry]
 ) -> tuple[dict[SentEntry, str], list[SentEntry]]:
-    """Return what to add to the log of what was sent, and what to drop from it.
+    """Return the entries to add to the sent log, and those to remove.
 
-    A message that was refused for what it is counts as told, so that it is not tried again. So does
-    one that was not taken in several runs in which others were.
+    A message that was refused for its content counts as sent, so that it is not retried. So does a
+    message that was not accepted in several runs in which others were.
     """
-    news: dict[SentEntry, str] = {}
+    new_entries: dict[SentEntry, str] = {}
     gone = list(over)
     for receiver, outcome in sent.items():
         refused = list(outcome.refused)
         for message in outcome.suspected:
-            entries = [SentEntry(receiver.id, REFUSED, key) for key, _ in message.tells]
-            times = 1 + max(int(told.get(each, "0")) for each in entries)
-            if times < _REFUSALS:
-                news |= dict.fromkeys(entries, str(times))
+            entries = [SentEntry(receiver.id, REFUSED, key) for key, _ in message.entries]
+            times = 1 + max(int(sent_log.get(each, "0")) for each in entries)
+            if times < _MAX_REFUSALS:
+                new_entries |= dict.fromkeys(entries, str(times))
             else:
                 refused.append(message)
         for message in refused:
             text = f"refused, and not sent again: {message.title}"
             log_event(logger, "note", receiver=receiver.name, text=text)
         for message in (*outcome.taken, *refused):
-            news |= {SentEntry(receiver.id, kind, key): severity for key, severity in message.tells}
-            gone += [SentEntry(receiver.id, REFUSED, key) for key, _ in message.tells]
-    return news, gone
+            new_entries |= {
+                SentEntry(receiver.id, kind, key): severity for key, severity in message.entries
+            }
+            gone += [SentEntry(receiver.id, REFUSED, key) for key, _ in message.entries]
+    return new_entries, gone

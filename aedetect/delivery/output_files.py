@@ -1,4 +1,4 @@
-"""The output's files as a database takes them: one fingerprint a file, rows in batches."""
+"""Read output files for a database: one fingerprint per file, rows in batches."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from aedetect.errors import OutputError
 BATCH_SIZE = 5_000  # rows at a time
 _CHUNK = 1 << 20  # bytes hashed at a time
 _UTC = pa.timestamp("us", tz="UTC")
-# PostgreSQL takes no NUL: it is written as its picture and "0", the picture itself twice.
+# PostgreSQL accepts no NUL: it is written as U+2400 and "0", and U+2400 itself twice.
 _NUL = "\u2400"
 _ESCAPES = {0: f"{_NUL}0", ord(_NUL): _NUL * 2}
-_FRACTION = {"timestamp": "nanosecond"}  # moments that are part of a key, and what is left of them
+_FRACTION = {"timestamp": "nanosecond"}  # time column of a key -> column of its nanoseconds
 
 
 def output_fingerprint(stream: IO[bytes]) -> str:
-    """Hash what is in an open file (BLAKE2b, 128 bits), and go back to its start."""
+    """Hash an open file (BLAKE2b, 128 bits), and seek to its start."""
     digest = hashlib.blake2b(digest_size=16)
     while chunk := stream.read(_CHUNK):
         digest.update(chunk)
@@ -36,12 +36,12 @@ def output_fingerprint(stream: IO[bytes]) -> str:
 def read_batches(
     stream: IO[bytes], *, columns: Sequence[str], times: Sequence[str], name: Path
 ) -> Iterator[list[dict[str, Any]]]:
-    """Yield the rows of an open file as plain values, some thousand at a time.
+    """Yield the rows of an open file as plain values, in batches.
 
-    Moments are in UTC, to the microsecond; those without a zone count as UTC, as everywhere here.
-    Of a timestamp the nanoseconds beyond it are a column of their own. No entity is '', and one
-    without a letter is U+2400, which stands for NUL too (`stored_text`). Raises OutputError when a
-    column is missing or the file cannot be read.
+    Times are in UTC, to the microsecond; those without a zone are UTC, as everywhere in aedetect.
+    The nanoseconds below are a separate column. No entity is '', and an entity with an empty name
+    is U+2400, which also replaces NUL (`stored_text`). Raises OutputError when a column is missing
+    or the file cannot be read.
     """
     try:
         parquet = pq.ParquetFile(stream)
@@ -67,14 +67,14 @@ def _in_utc(batch: pa.RecordBatch, times: Sequence[str]) -> pa.RecordBatch:
     return batch
 
 
-def _split(moments: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Return moments in whole microseconds of UTC, rounded down, and the nanoseconds left over."""
-    if moments.type.unit != "ns":
-        micro = moments.cast(pa.timestamp("us", tz=moments.type.tz))
-        return micro.cast(_UTC), pa.array(np.zeros(len(moments), dtype=np.int64))
-    exact = moments.cast(pa.int64())
+def _split(stamps: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Return times in whole microseconds of UTC, rounded down, and the remaining nanoseconds."""
+    if stamps.type.unit != "ns":
+        micro = stamps.cast(pa.timestamp("us", tz=stamps.type.tz))
+        return micro.cast(_UTC), pa.array(np.zeros(len(stamps), dtype=np.int64))
+    exact = stamps.cast(pa.int64())
     values = pc.fill_null(exact, 0).to_numpy(zero_copy_only=False)
-    left = pa.array(values % 1_000)  # never negative, before 1970 either
+    left = pa.array(values % 1_000)  # never negative, also before 1970
     return pc.divide(pc.subtract(exact, left), 1_000).cast(pa.timestamp("us")).cast(_UTC), left
 
 
@@ -85,7 +85,7 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def stored_text(text: str) -> str:
-    r"""Write a text as a database takes it; no two texts become one.
+    r"""Return a text that databases accept; distinct texts remain distinct.
 
     >>> stored_text("a\0b")
     'a␀0b'
@@ -94,7 +94,7 @@ def stored_text(text: str) -> str:
 
 
 def _storable(value: Any) -> Any:
-    """Replace what JSON or a text column of PostgreSQL would refuse."""
+    """Replace values that JSON or text columns of PostgreSQL do not accept."""
     if isinstance(value, str):
         return stored_text(value)
     if isinstance(value, float):

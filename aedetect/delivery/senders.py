@@ -1,6 +1,6 @@
-"""Messages on their way to receivers, by Apprise: each in a thread that nobody waits for too long.
+"""Send messages to receivers by Apprise, each in a thread with a timeout.
 
-Apprise takes 0.12 s to import and 0.16 s to load its services, so only who sends imports it.
+Importing Apprise takes 0.12 s and loading its services 0.16 s, so it is imported only to send.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from aedetect.secrets import HIDDEN, is_reference, literal_secret_message
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = 30.0  # seconds in which a receiver takes all messages of a run, or some
-_IN_A_ROW = 3  # messages not taken, after which the last one is tried
-# How Apprise writes the answers of HTTP that speak of the message and not of the receiver.
+TIMEOUT = 30.0  # seconds for all messages of a run to one receiver
+_MAX_FAILED = 3  # failed messages in a row, after which the last one is tried
+# HTTP status codes, as Apprise logs them, that concern the message and not the receiver.
 _REFUSAL = re.compile(r"error=(400|413|414|415|422)\b")
-_SHORTEST = 3  # characters of a URL's parts that are hidden
+_MIN_HIDDEN = 3  # characters; shorter parts of a URL are not hidden
 
 
 @dataclass(frozen=True)
 class Receiver:
-    """One URL of Apprise, and how it is spoken of: by its place in the list and its scheme."""
+    """One URL of Apprise, with a name for logs: its position in the list and its scheme."""
 
     name: str
     url: str
@@ -42,23 +42,23 @@ class Receiver:
 def receivers(written: Sequence[str], urls: Sequence[str]) -> list[Receiver]:
     """Check the URLs, as written in the configuration and as resolved.
 
-    Raises ConfigError when one is none of Apprise's, and when one that stands in the configuration
-    itself holds what Apprise takes for a secret.
+    Raises ConfigError if Apprise does not support one, and if one in the configuration itself
+    contains what Apprise considers a secret.
     """
     pairs = enumerate(zip(written, urls, strict=True))
     return [_receiver(f"[notify] urls[{index}]", given, url) for index, (given, url) in pairs]
 
 
 def check_written(written: Sequence[str]) -> None:
-    """Check the URLs that stand in the configuration, not those that it refers to, as above."""
+    """Check the literal URLs in the configuration, not the references, as in `receivers`."""
     for index, given in enumerate(written):
         if not is_reference(given):
             _receiver(f"[notify] urls[{index}]", given, given)
 
 
 def _receiver(where: str, given: str, url: str) -> Receiver:
-    with _listening(), warnings.catch_warnings():
-        # The first call loads all services of Apprise, and what they import may be outdated.
+    with _capturing_log(), warnings.catch_warnings():
+        # The first call loads all services of Apprise, whose dependencies may be outdated.
         warnings.simplefilter("ignore", DeprecationWarning)
         service = _service(url)
     if service is None:
@@ -74,63 +74,65 @@ def _receiver(where: str, given: str, url: str) -> Receiver:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of the messages to one receiver; what is in none of them is tried again."""
+    """The result for the messages to one receiver; messages in none of these are retried."""
 
     taken: tuple[Message, ...] = ()
-    refused: tuple[Message, ...] = ()  # for what they are: it would be of no use to try again
-    suspected: tuple[Message, ...] = ()  # not taken, but a later one was
+    refused: tuple[Message, ...] = ()  # for their content: a retry is useless
+    suspected: tuple[Message, ...] = ()  # not accepted, but a later one was
 
 
 def send(
-    receiver_messages: Mapping[Receiver, Sequence[Message]], *, patience: float = PATIENCE
+    receiver_messages: Mapping[Receiver, Sequence[Message]], *, timeout: float = TIMEOUT
 ) -> dict[Receiver, Outcome]:
-    """Send messages to all receivers at once; return what each of them took and refused.
+    """Send messages to all receivers in parallel; return what each accepted and refused.
 
-    One that is not taken keeps no other from being sent. A receiver that fails or hangs gets
-    nothing more in this run, and a warning in the log; it neither raises nor keeps the others
-    waiting.
+    A refused message does not prevent the others. A receiver that fails or hangs gets no more
+    messages in this run, and a warning in the log; it neither raises nor delays the others.
     """
-    with _listening() as heard:
-        couriers = [
-            _Courier(receiver, messages, heard) for receiver, messages in receiver_messages.items()
+    with _capturing_log() as captured:
+        threads = [
+            _SenderThread(receiver, messages, captured)
+            for receiver, messages in receiver_messages.items()
         ]
-        deadline = time.monotonic() + patience
-        for courier in couriers:
-            courier.start()
+        deadline = time.monotonic() + timeout
+        for thread in threads:
+            thread.start()
         outcomes = {}
-        for courier in couriers:
-            courier.join(max(0.0, deadline - time.monotonic()))
-            courier.is_late = True
-            outcomes[courier.receiver] = outcome = courier.outcome
-            if missed := len(courier.messages) - len(outcome.taken):
-                hangs = f"no answer within {patience:g} s" if courier.is_alive() else None
-                reason = hangs or courier.reason or "it refused"
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+            thread.is_late = True
+            outcomes[thread.receiver] = outcome = thread.outcome
+            if missed := len(thread.messages) - len(outcome.taken):
+                hangs = f"no answer within {timeout:g} s" if thread.is_alive() else None
+                reason = hangs or thread.reason or "it refused"
                 log_event(
-                    logger, "note", receiver=courier.receiver.name, missed=missed, reason=reason
+                    logger, "note", receiver=thread.receiver.name, missed=missed, reason=reason
                 )
     return outcomes
 
 
-class _Courier(threading.Thread):
-    """Brings messages to one receiver, one after the other.
+class _SenderThread(threading.Thread):
+    """Sends messages to one receiver, one after the other.
 
-    When several in a row are not taken, the last message is tried: a receiver that takes it is up,
-    and those before were refused for what they are. When it takes none, it is down.
+    If several in a row fail, the last message is tried: if the receiver accepts it, it is up, and
+    those before were refused for their content. Otherwise it is down.
     """
 
-    def __init__(self, receiver: Receiver, messages: Sequence[Message], heard: _Heard) -> None:
+    def __init__(
+        self, receiver: Receiver, messages: Sequence[Message], captured: _CapturedLog
+    ) -> None:
         super().__init__(daemon=True, name=f"aedetect-notify-{receiver.id}")
         self.receiver, self.messages = receiver, messages
-        self.reason: str | None = None  # why the first was not taken
+        self.reason: str | None = None  # why the first was not accepted
         self.is_late = False
-        self._heard = heard
+        self._captured = captured
         self._taken: list[Message] = []
         self._refused: list[Message] = []
         self._suspected: list[Message] = []
 
     @property
     def outcome(self) -> Outcome:
-        """What became of them by now."""
+        """The results so far."""
         return Outcome(
             taken=tuple(self._taken),
             refused=tuple(self._refused),
@@ -138,17 +140,17 @@ class _Courier(threading.Thread):
         )
 
     def run(self) -> None:
-        """Bring them."""
+        """Send the messages."""
         service = _service(self.receiver.url)
         waiting, failed = list(self.messages), list[Message]()
-        while waiting and len(failed) <= _IN_A_ROW and service is not None and not self.is_late:
-            message = waiting.pop(-1 if len(failed) == _IN_A_ROW else 0)
+        while waiting and len(failed) <= _MAX_FAILED and service is not None and not self.is_late:
+            message = waiting.pop(-1 if len(failed) == _MAX_FAILED else 0)
             if _is_taken(service, message):
                 self._taken.append(message)
                 self._suspected += failed
                 failed = []
                 continue
-            reason = self._heard.take(self)
+            reason = self._captured.take(self)
             self.reason = self.reason or reason
             if _REFUSAL.search(reason):
                 self._refused.append(message)
@@ -169,49 +171,49 @@ def _is_taken(service: Any, message: Message) -> bool:
                 body_format=NotifyFormat.TEXT,
             )
         )
-    except Exception as error:  # whatever a service does wrong, the others go on
+    except Exception as error:  # a faulty service must not stop the others
         logging.getLogger("apprise").warning("%s", type(error).__name__)
         return False
 
 
 def _service(url: str) -> Any:
-    """Return what speaks to a URL; None when Apprise does not know it."""
+    """Return the Apprise service of a URL; None if Apprise does not support it."""
     from apprise import Apprise, AppriseAsset
 
     asset = AppriseAsset(app_id="aedetect", app_desc="aedetect", async_mode=False)
     return Apprise.instantiate(url, asset=asset)
 
 
-class _Heard(logging.Handler):
-    """What Apprise logs, by thread. It speaks of hosts and tokens, so it is kept off other logs."""
+class _CapturedLog(logging.Handler):
+    """The log of Apprise, by thread. It contains hosts and tokens, so it is kept off other logs."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._said: dict[int | None, str] = {}
+        self._first_messages: dict[int | None, str] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the first that a thread said."""
-        self._said.setdefault(record.thread, record.getMessage())
+        """Store the first message of each thread."""
+        self._first_messages.setdefault(record.thread, record.getMessage())
 
-    def take(self, courier: _Courier) -> str:
-        """Return why a message was not taken, once, with nothing of the URL but its scheme."""
-        _, _, rest = courier.receiver.url.partition("://")
-        text = self._said.pop(courier.ident, "")
+    def take(self, thread: _SenderThread) -> str:
+        """Return once why a message was not accepted, with no part of the URL but its scheme."""
+        _, _, rest = thread.receiver.url.partition("://")
+        text = self._first_messages.pop(thread.ident, "")
         for part in sorted(re.split(r"[/:@?&=#,\s]+", rest), key=len, reverse=True):
-            if len(part) >= _SHORTEST:
+            if len(part) >= _MIN_HIDDEN:
                 text = text.replace(part, HIDDEN)
         return text
 
 
 @contextmanager
-def _listening() -> Iterator[_Heard]:
-    """Hear what Apprise logs instead of letting it through."""
-    log, heard = logging.getLogger("apprise"), _Heard()
+def _capturing_log() -> Iterator[_CapturedLog]:
+    """Capture the log of Apprise instead of propagating it."""
+    log, captured = logging.getLogger("apprise"), _CapturedLog()
     before = log.propagate
     log.propagate = False
-    log.addHandler(heard)
+    log.addHandler(captured)
     try:
-        yield heard
+        yield captured
     finally:
-        log.removeHandler(heard)
+        log.removeHandler(captured)
         log.propagate = before

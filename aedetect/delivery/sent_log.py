@@ -1,4 +1,4 @@
-"""What each receiver was told: a small Parquet file beside the output."""
+"""The log of what was sent to each receiver: a small Parquet file beside the output."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _SCHEMA = pa.schema([(name, pa.string()) for name in ("receiver", "kind", "key",
 
 
 class SentEntry(NamedTuple):
-    """Who was told of what."""
+    """One notification to one receiver."""
 
     receiver: str  # a hash of its URL, never the URL
     kind: str  # event or alert
     key: str  # id of the event, name of the alert
 
 
-SentLog = Mapping[SentEntry, str]  # with the severity of which it was told
+SentLog = Mapping[SentEntry, str]  # with the severity that was sent
 
 
 def receiver_id(url: str) -> str:
-    """Return what stands for a receiver: its URL may hold a password."""
+    """Return a hash that identifies a receiver, because its URL may contain a password."""
     return hashlib.blake2b(url.encode(), digest_size=8).hexdigest()
 
 
 def read_sent(output: Path) -> dict[SentEntry, str]:
-    """Read what was told; raise OutputError when the file is damaged."""
+    """Read the log; raise OutputError when the file is damaged."""
     path = output / NOTIFIED / PART
     if not path.exists():
         return {}
@@ -45,19 +45,19 @@ def read_sent(output: Path) -> dict[SentEntry, str]:
         return {SentEntry(r["receiver"], r["kind"], r["key"]): r["severity"] for r in rows}
     except (OSError, pa.ArrowException, KeyError) as error:
         raise OutputError(
-            f"{path} cannot be read ({error}): remove it; what is recent is told once more then"
+            f"{path} cannot be read ({error}): remove it; recent events are then sent once more"
         ) from error
 
 
-def write_sent(output: Path, told: SentLog, *, over: Iterable[SentEntry] = ()) -> None:
-    """Add what was told now and drop what is over; what another run told meanwhile is kept."""
+def write_sent(output: Path, new: SentLog, *, over: Iterable[SentEntry] = ()) -> None:
+    """Add new entries and remove those that are over; entries of other runs are kept."""
     before = read_sent(output)
     gone = set(over)
-    after = {telling: severity for telling, severity in before.items() if telling not in gone}
-    after |= told
+    after = {entry: severity for entry, severity in before.items() if entry not in gone}
+    after |= new
     if after == before:
         return
-    rows = [(*telling, severity) for telling, severity in sorted(after.items())]
+    rows = [(*entry, severity) for entry, severity in sorted(after.items())]
     columns = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
     table = pa.table(columns or [pa.array([], pa.string())] * len(_SCHEMA), schema=_SCHEMA)
     with written(output), aside(output) as folder:

@@ -1,4 +1,4 @@
-"""Where, beside the folders, verdicts go and who is told."""
+"""Settings of the database and of notifications."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Literal
 from aedetect.errors import ConfigError
 
 Severity = Literal["info", "warning", "critical"]
-# Quoted or not, on every database the same name; the longest one has to fit into PostgreSQL's 63.
+# Valid without quotes in every database; the longest name must fit into PostgreSQL's 63.
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseSettings:
-    """A database that gets events and flagged rows too: `[database]`."""
+    """A database for events and flagged rows: `[database]`."""
 
     url: str | None = None  # of SQLAlchemy; None: no database
-    schema: str | None = None  # None: the user's own
+    schema: str | None = None  # None: the default schema of the user
     prefix: str = "aedetect_"  # of the tables
 
     def __post_init__(self) -> None:
-        """Raise ConfigError when a name is none that every database takes as it stands."""
+        """Raise ConfigError if a name needs quoting in some database."""
         for key, name in (("schema", self.schema), ("prefix", self.prefix)):
             if name is not None and not _IDENTIFIER.fullmatch(name):
                 raise ConfigError(
@@ -33,14 +33,14 @@ class DatabaseSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class NotifySettings:
-    """Who is told of events, and of which: `[notify]`."""
+    """Receivers of notifications, and what is sent: `[notify]`."""
 
     urls: str | tuple[str, ...] = ()  # of Apprise
     min_severity: Severity = "warning"
-    digest: bool = False  # one message a run with all events, instead of one an event
-    max_age: str = "1d"  # events that ended longer before the newest data are history, not news
+    digest: bool = False  # one message per run instead of one per event
+    max_age: str = "1d"  # events that ended earlier, relative to the newest data, are not sent
 
     @property
     def listed(self) -> tuple[str, ...]:
-        """All URLs as written, references among them."""
+        """All URLs as written, including references."""
         return (self.urls,) if isinstance(self.urls, str) else self.urls

@@ -1,4 +1,4 @@
-"""The tables of the database: made when absent, refused when they are other people's."""
+"""The tables of the database: created when absent, refused when they have another shape."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _KEYS = {
     EVENTS: ("detector", "event_id"),
     PARTITIONS: ("detector", "kind", "partition"),
 }
-# What each column holds. `synced` is the fingerprint of the file that the row was taken from;
-# `nanosecond` is what a timestamp has beyond its microsecond.
+# The type of each column. `synced` is the fingerprint of the source file of the row;
+# `nanosecond` is the part of a timestamp below its microsecond.
 _MODEL = {"model_name": "text", "model_version": "integer", "calibration_version": "integer"}
 _COLUMNS: Mapping[str, Mapping[str, str]] = {
     FLAGGED: {
@@ -59,7 +59,7 @@ _COLUMNS: Mapping[str, Mapping[str, str]] = {
     PARTITIONS: {"detector": "text", "kind": "text", "partition": "text", "fingerprint": "text"},
 }
 _ADDED = {"detector", "synced", "nanosecond"}  # to the columns of the files
-TIME = {FLAGGED: "timestamp", EVENTS: "start"}  # decides which partition a row is in
+TIME = {FLAGGED: "timestamp", EVENTS: "start"}  # the column that determines the partition of a row
 
 
 def table_columns(kind: str) -> tuple[str, ...]:
@@ -68,12 +68,12 @@ def table_columns(kind: str) -> tuple[str, ...]:
 
 
 def times_of(kind: str) -> tuple[str, ...]:
-    """Return the columns of a table that hold moments."""
+    """Return the timestamp columns of a table."""
     return tuple(name for name, holds in _COLUMNS[kind].items() if holds == "time")
 
 
 def make_tables(settings: DatabaseSettings) -> tuple[MetaData, dict[str, Table]]:
-    """Describe the tables by kind; nothing is asked of the database."""
+    """Return the tables by kind, without a connection to the database."""
     from sqlalchemy import JSON, BigInteger, Column, DateTime, Double, Index, MetaData, Table, Text
     from sqlalchemy.dialects.postgresql import JSONB
 
@@ -96,14 +96,14 @@ def make_tables(settings: DatabaseSettings) -> tuple[MetaData, dict[str, Table]]
         )
         for kind, key in _KEYS.items()
     }
-    for kind, time in TIME.items():  # by which dashboards ask, and partitions are cleared
+    for kind, time in TIME.items():  # for queries of dashboards, and to clear partitions
         table = tables[kind]
         Index(f"{table.name}_{time}", table.c.detector, table.c[time])
     return metadata, tables
 
 
 def create(connection: Connection, metadata: MetaData, tables: Mapping[str, Table]) -> None:
-    """Make the tables that are absent. Raises ConfigError when one is of another shape."""
+    """Create absent tables. Raises ConfigError when an existing one has another shape."""
     from sqlalchemy import inspect
 
     with connection.begin():
@@ -112,14 +112,14 @@ def create(connection: Connection, metadata: MetaData, tables: Mapping[str, Tabl
         for kind, table in tables.items():
             if faults := list(_faults(inspector, table, kind)):
                 raise ConfigError(
-                    f"the table {table.fullname} must be of the shape that aedetect makes, but "
+                    f"the table {table.fullname} must have the shape that aedetect creates, but "
                     f"{'; '.join(faults)}: set another [database] prefix or schema, or rename "
                     "that table"
                 )
 
 
 def _faults(inspector: Inspector, table: Table, kind: str) -> list[str]:
-    """Say what of an existing table is not as needed. Columns that others added may be null."""
+    """Return the faults of an existing table. Additional columns must be nullable."""
     found = {c["name"]: c for c in inspector.get_columns(table.name, table.schema)}
     faults = []
     for name, holds in _COLUMNS[kind].items():
@@ -140,11 +140,11 @@ def _faults(inspector: Inspector, table: Table, kind: str) -> list[str]:
 
 
 def _holds(found: Any) -> str:
-    """Return what a column of some type holds, in our words; its own name where we have none."""
+    """Return the kind of a column type; its own name if it is none of ours."""
     from sqlalchemy import types
 
     if isinstance(found, types.DateTime):
-        # PostgreSQL says whether there is a zone; SQLite has none and keeps UTC.
+        # PostgreSQL types have a time zone or not; SQLite types have none and store UTC.
         return "time" if getattr(found, "timezone", True) or not _is_postgresql(found) else "clock"
     numbers = {types.Integer: "integer", types.Numeric: "number", types.Float: "number"}
     for kind, name in {types.JSON: "json", **numbers, types.String: "text"}.items():

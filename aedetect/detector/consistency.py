@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, get_args
 
+import numpy as np
+
 from aedetect.calibration.settings import AlignmentName, ScoreName
 from aedetect.detector.residuals import NATS
-from aedetect.preprocessing.settings import MissingName
+from aedetect.preprocessing.settings import MissingAfterName, MissingName
 
 _LONGEST = 2**60  # ns, about 36 years: moments and what lies around them fit into 64 bits
 
 if TYPE_CHECKING:
     from aedetect.calibration import Calibration
+    from aedetect.detector.rules import ColumnRules
     from aedetect.detector.scorer import Scorer
+
+_LONGEST = 2**60  # ns, 36 years
 
 
 def check_limits(scorer: Scorer, calibration: Calibration) -> None:
@@ -37,6 +42,7 @@ def check_parts(scorer: Scorer) -> None:
             True,
         ),
         "missing": (preparation.missing in get_args(MissingName), True),
+        "missing_after": (preparation.missing_after in get_args(MissingAfterName), True),
     }
     for what, (found, needed) in (pairs | _scoring_pairs(scorer)).items():
         if found != needed:
@@ -47,14 +53,24 @@ def _scoring_pairs(scorer: Scorer) -> dict[str, tuple[object, object]]:
     """Return what the scorer's own parts are, and what they have to be."""
     residuals, preparation = scorer.residuals, scorer.preparation
     entities, columns = len(preparation.entities) + 1, len(preparation.owner)
-    tail = (entities, len(preparation.features), len(NATS) + 1)
+    features = len(preparation.features)
+    tail = (entities, features, len(NATS) + 1)
     whitened, tailed = scorer.score == "mahalanobis", scorer.score == "tail"
     return {
         "residual sizes": (residuals.size.shape, (entities, columns)),
         "whitening": (residuals.whitening.shape, (columns, columns) if whitened else (0, 0)),
         "tail": (residuals.tail.shape, tail if tailed else (0, 0, 0)),
         "alignment": (scorer.alignment in get_args(AlignmentName), True),
+        "constant": (scorer.rules.constant.shape, (entities, features)),
+        "still": (scorer.rules.still.shape, (entities, features)),
+        "limits of rules": (_bounded(scorer.rules), True),
         "worst": (scorer.worst > 0, True),
         "smooth": (scorer.smooth > 0, True),
         "lookback": (0 <= scorer.lookback + scorer.lookahead < _LONGEST, True),
     }
+
+
+def _bounded(rules: ColumnRules) -> bool:
+    """Whether constants are finite, and scoring looks back at a bounded time."""
+    still = np.nan_to_num(rules.still, posinf=np.inf, neginf=-np.inf)
+    return not np.isinf(rules.constant).any() and bool(((still >= 0) & (still < _LONGEST)).all())

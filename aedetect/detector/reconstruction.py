@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.arrays import Float32
+from aedetect.detector.smoothing import around
 from aedetect.models.threads import one_thread
 from aedetect.preprocessing.windows import gather
 
@@ -22,15 +23,37 @@ if TYPE_CHECKING:
 # rows may round differently, and a row's score must not depend on its neighbours. Small enough
 # for the windows to stay in the processor's cache (benchmarks/scoring.py).
 CHUNK = 512
+_FILLS = 20  # times that masked cells are replaced; with 5 a slow column is not yet there
 
 
-def last_rows(model: Autoencoder, matrix: Float32, ends: Int64) -> Float32:
-    """Return what is expected in the last row of each window: (R, D + K), (N,) -> (N, D)."""
+def last_rows(
+    model: Autoencoder, matrix: Float32, ends: Int64, *, masked: Bool | None = None
+) -> Float32:
+    """Return what is expected in the last row of each window: (R, D + K), (N,) -> (N, D).
+
+    Cells that are `masked` (R, D) are replaced by what the model expects there, some times: the
+    other columns are then judged by themselves, and not by what stands in for the missing one.
+    """
 
     def expected(windows: Tensor) -> Tensor:
         return model.decode_last(model.encode(windows))
 
-    return from_windows(model, expected, matrix, ends, width=model.sizes.outputs)
+    found = from_windows(model, expected, matrix, ends, width=model.sizes.outputs)
+    if masked is None or not masked.any():
+        return found
+    holed = around(np.asarray(masked.any(axis=1)), before=0, after=model.sizes.length - 1)[ends]
+    with _inference():
+        chosen = np.flatnonzero(holed)
+        hidden = _windows(model, np.ascontiguousarray(masked), ends[chosen])
+        for (start, windows), (_, gaps) in zip(
+            _windows(model, matrix, ends[chosen]), hidden, strict=True
+        ):
+            columns = windows[:, :, : model.sizes.outputs]
+            for _ in range(_FILLS):
+                columns[gaps] = model(windows)[gaps]
+            place = chosen[start : start + CHUNK]
+            found[place] = expected(windows).numpy()[: len(place)]
+    return found
 
 
 def from_windows(
@@ -91,7 +114,9 @@ def product(values: Float32, weights: Float32) -> Float32:
     return result
 
 
-def _windows(model: Autoencoder, matrix: Float32, ends: Int64) -> Iterator[tuple[int, Tensor]]:
+def _windows(
+    model: Autoencoder, matrix: Float32 | Bool, ends: Int64
+) -> Iterator[tuple[int, Tensor]]:
     """Yield the windows that end there by the chunk, with the place of the first of them."""
     import torch
 

@@ -35,7 +35,7 @@ class Series:
 
     Shapes: matrix (R, D + K), observed (R, D), entity (R,); back (R,) usable rows directly before
     each, -1 for unusable rows; valid (R,) False where a row must not be scored though it may lie
-    in a window.
+    in a window; masked (R, D) cells that are missing for too long to be filled, None for none.
     """
 
     matrix: Float32
@@ -43,6 +43,7 @@ class Series:
     entity: Int32
     back: Int64
     valid: Bool
+    masked: Bool | None = None
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,10 @@ class Scored:
     """Verdicts on rows, and for the anomalies what their causes are made from.
 
     Shapes: score (R,) NaN where not scored; p_value (R,); reason (R,) index into `reasons`, why a
-    row was not scored or is kept quiet, -1 for none. flagged (M,) rows with verdict anomaly;
-    errors (M, F) each feature's part of the score; blamed (M, F) and expected (M, D), in model
-    units, as `counterfactual` has them; entity (M,) row of the scaling.
+    row was not scored or is kept quiet, or which column rule flagged it, -1 for none. flagged (M,)
+    rows with verdict anomaly; errors (M, F) each feature's part of the score; blamed (M, F) and
+    expected (M, D), in model units, as `counterfactual` has them; entity (M,) row of the scaling;
+    constant (M, F) what a column that should not change should have been, else NaN.
     """
 
     score: Float32
@@ -64,6 +66,7 @@ class Scored:
     blamed: Float32
     expected: Float32
     entity: Int32
+    constant: Float64
 
     @property
     def verdict(self) -> pa.StringArray:
@@ -75,5 +78,5 @@ class Scored:
 
     @property
     def reason_text(self) -> pa.StringArray:
-        """(R,) why a row was not scored or is kept quiet, null for the others."""
+        """(R,) why a row was not scored, is kept quiet or broke a rule, else null."""
         return pa.array(self.reasons, pa.string()).take(pa.array(self.reason, mask=self.reason < 0))

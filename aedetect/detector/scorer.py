@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from aedetect.calibration.settings import AlignmentName, ScoreName
     from aedetect.data import Schema
     from aedetect.detector.residuals import Residuals
+    from aedetect.detector.rules import ColumnRules
     from aedetect.models.base import Autoencoder
     from aedetect.preprocessing import Preparation
 from aedetect.detector.results import Evaluated, Series
@@ -33,6 +34,7 @@ class Scorer:
     model: Autoencoder
     score: ScoreName
     residuals: Residuals
+    rules: ColumnRules  # what flags a row whatever its score
     worst: int = 5  # parts that score = "worst" averages
     alignment: AlignmentName = "causal"
     smooth: int = 1  # rows that a score is averaged over
@@ -44,9 +46,12 @@ class Scorer:
 
     @property
     def lookback(self) -> int:
-        """How long before a row the rows may lie that its score depends on, in ns."""
+        """How long before a row the rows may lie that its verdict depends on, in ns."""
         rows = self.length - 1 - self._offsets.start
-        return rows * self.schema.max_gap + self.preparation.missing_limit
+        if self.rules.missing and self.preparation.masks:
+            rows += 1  # whether the row before was scored without the column too
+        scored = rows * self.schema.max_gap + self.preparation.missing_limit
+        return max(scored, self.rules.lookback(self.schema.max_gap))
 
     @property
     def lookahead(self) -> int:
@@ -70,13 +75,17 @@ class Scorer:
         full = back >= self.length - 1
         return around(full, before=self.length - 1, after=0) if self.lookahead else full
 
+    def can_score(self, series: Series) -> Bool:
+        """Say which rows get a score: (R,)."""
+        enough = self.counted(series.observed) >= self.preparation.min_observed
+        return np.asarray(self.covered(series.back) & series.valid & enough)
+
     def judge(self, series: Series, asked: Bool) -> tuple[Int64, Evaluated]:
         """Score the rows asked for (R,), as far as they can be: which they are (N,), and how.
 
         What a threshold is calibrated on and what it is compared with both come from here.
         """
-        enough = self.counted(series.observed) >= self.preparation.min_observed
-        can = self.covered(series.back) & series.valid & enough
+        can = self.can_score(series)
         wanted = np.flatnonzero(can & asked)
         if self.smooth == 1:
             return wanted, self._evaluated(series, wanted)
@@ -91,29 +100,38 @@ class Scorer:
     def expect(self, series: Series, rows: Int64) -> Float32:
         """Return what is expected of rows, as aligned: (N,) ascending -> (N, D)."""
         if self.alignment == "causal":
-            return last_rows(self.model, series.matrix, rows)
+            return last_rows(self.model, series.matrix, rows, masked=series.masked)
         asked = np.zeros(len(series.back), dtype=np.bool_)
         asked[rows] = True
         near = around(asked, before=0, after=self.length - 1)
         ends = np.flatnonzero(near & (series.back >= self.length - 1))
         return covering(self.model, series.matrix, rows, ends)[0]
 
-    def evaluate(self, matrix: Float32, observed: Bool, entity: Int32, ends: Int64) -> Evaluated:
+    def evaluate(
+        self,
+        matrix: Float32,
+        observed: Bool,
+        entity: Int32,
+        ends: Int64,
+        *,
+        masked: Bool | None = None,
+    ) -> Evaluated:
         """Score the rows at `ends`, each from the window that ends there alone, not smoothed.
 
-        Shapes: (R, D + K), (R, D), (R,), (N,).
+        Shapes: (R, D + K), (R, D), (R,), (N,), (R, D) as in `Series`.
         """
         seen = observed[ends]
         columns = matrix[ends, : seen.shape[1]]
         if self.score == "elbo":
             return self._bound(columns, seen, matrix, ends)
-        expected = last_rows(self.model, matrix, ends)
+        expected = last_rows(self.model, matrix, ends, masked=masked)
         return self._compared(columns, expected, seen, entity[ends])
 
     def _evaluated(self, series: Series, rows: Int64) -> Evaluated:
         """Score rows as aligned, not smoothed."""
         if self.alignment == "causal":
-            return self.evaluate(series.matrix, series.observed, series.entity, rows)
+            cells = (series.matrix, series.observed, series.entity)
+            return self.evaluate(*cells, rows, masked=series.masked)
         seen = series.observed[rows]
         columns = series.matrix[rows, : seen.shape[1]]
         return self._compared(columns, self.expect(series, rows), seen, series.entity[rows])

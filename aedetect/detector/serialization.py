@@ -33,6 +33,7 @@ from aedetect.data import Feature, Schema
 from aedetect.detector.consistency import check_limits, check_parts
 from aedetect.detector.file_checks import check_files, check_weights
 from aedetect.detector.residuals import Residuals
+from aedetect.detector.rules import described_rules, restored_rules
 from aedetect.detector.scorer import Scorer
 from aedetect.errors import BrokenDetector
 from aedetect.models.settings import ModelSettings, Sizes
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from aedetect.calibration import Calibration
     from aedetect.models.base import Autoencoder
 
-FORMAT = 2
+FORMAT = 3
 RowCount = Annotated[int, Ge(1), Le(1_000_000)]  # nobody smooths over more
 Nanoseconds = Annotated[int, Ge(0), Lt(2**60)]  # 36 years
 DETECTOR, WEIGHTS, CALIBRATION = "detector.json", "weights.safetensors", HELD_OUT
@@ -141,7 +142,7 @@ def _described(scorer: Scorer, calibration: Calibration, config_hash: str) -> di
     scaling = preparation.scaling
     arrays = {"center": scaling.center, "scale": scaling.scale, "quantiles": scaling.quantiles}
     learnt = {name: None if array is None else array.tolist() for name, array in arrays.items()}
-    kept = ("entities", "clip", "missing", "missing_limit", "min_observed")
+    kept = ("entities", "clip", "missing", "missing_limit", "missing_after", "min_observed")
     return {
         "format": FORMAT,
         "config_hash": config_hash,
@@ -157,6 +158,7 @@ def _described(scorer: Scorer, calibration: Calibration, config_hash: str) -> di
             for name, array in vars(scorer.residuals).items()
             if array.size
         },
+        "rules": described_rules(scorer.rules),
         "calibration": describe(calibration),
         "libraries": {library: version(library) for library in _LIBRARIES},
     }
@@ -176,6 +178,7 @@ def _scorer(described: dict[str, Any], folder: Path) -> Scorer:
                 for name, each in described["residuals"].items()
             }
         ),
+        rules=restored_rules(described["rules"]),
         worst=checked(RowCount, described["worst"]),
         alignment=described["alignment"],
         smooth=checked(RowCount, described["smooth"]),
@@ -205,6 +208,7 @@ def _preparation(described: dict[str, Any], schema: Schema) -> Preparation:
         clip=checked(float, described["clip"]),
         missing=described["missing"],
         missing_limit=checked(Nanoseconds, described["missing_limit"]),
+        missing_after=described["missing_after"],
         min_observed=checked(RowCount, described["min_observed"]),
     )
 

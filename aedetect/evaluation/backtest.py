@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from aedetect.arrays import Int32, Int64
     from aedetect.evaluation.ground_truth import KnownAnomalies
 
-_COLUMNS = ["timestamp", "entity", "score", "verdict"]
+_COLUMNS = ["timestamp", "entity", "score", "verdict", "reason"]
 _DAY = NANOSECONDS["d"]
 
 
@@ -61,6 +61,10 @@ class Backtest:
     suppressed: int  # events suppressed by min_duration or cool_down
     entities: tuple[str | None, ...]  # with scored rows
     known: tuple[KnownAnomalies, ...] | None  # in that time; None: no labels
+    # Whether there are no other anomalies: a label column says of each row whether it is one,
+    # people who label events say nothing of the others.
+    complete: bool = True
+    false_alarms: tuple[KnownAnomalies, ...] = ()  # events that people labelled so
 
     @property
     def days(self) -> float:
@@ -86,6 +90,16 @@ class Backtest:
     def false(self) -> int:
         """Number of events that overlap no known anomaly."""
         return sum(not self.overlaps_known(alarm) for alarm in self.alarms)
+
+    @property
+    def by_label(self) -> dict[str, int]:
+        """Number of events by what people said: confirmed, false_alarm or unlabelled."""
+        counts = {"confirmed": 0, "false_alarm": 0, "unlabelled": 0}
+        for alarm in self.alarms:
+            false = any(_overlap(alarm, each) for each in self.false_alarms)
+            said = "false_alarm" if false else "unlabelled"
+            counts["confirmed" if self.overlaps_known(alarm) else said] += 1
+        return counts
 
     def overlaps_known(self, alarm: Alarm) -> bool:
         """Whether an event overlaps a known anomaly."""
@@ -152,7 +166,7 @@ class _RowsAboveThreshold:
         self._batches: list[tuple[Int64, Int32, Float64]] = []
 
     def add(self, batch: pa.RecordBatch, thresholds: Callable[[str | None], float]) -> None:
-        """Add the rows of a batch that are above their threshold."""
+        """Add the rows of a batch that are above their threshold, or break a column rule."""
         time = np.asarray(to_nanoseconds(batch["timestamp"]).to_numpy(zero_copy_only=False))
         encoded = batch["entity"].dictionary_encode(null_encoding="encode")
         names = encoded.dictionary.to_pylist()
@@ -162,7 +176,8 @@ class _RowsAboveThreshold:
         codes = np.array([self.entities[name] for name in names], dtype=np.int32)
         index = encoded.indices.to_numpy(zero_copy_only=False)
         ratio = batch["score"].to_numpy(zero_copy_only=False) / limits[index]
-        above = np.flatnonzero(ratio > 1)
+        rules = batch["reason"].is_valid().to_numpy(zero_copy_only=False)
+        above = np.flatnonzero((ratio > 1) | rules)
         self._batches.append((time[above], codes[index[above]], ratio[above]))
         self.rows += len(time)
         first = int(time.min())

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 MAX_FEATURES = 3  # features
+NEW = "=(new)"  # at the end of a cause: a category that training lacked
 _MIN_SHARE = 0.05  # of the score, for a feature to be mentioned
 _MAX_DIGITS = 6  # after the decimal point
 
@@ -15,12 +16,15 @@ def describe_event(
     causes: Sequence[Mapping[str, Any]] | None,
     outside: Sequence[Mapping[str, Any]] | None,
     units: Mapping[str, str],
+    *,
+    rule: str | None = None,
 ) -> str:
     """Describe the largest causes and the expected values, from two columns of flagged/.
 
     A feature outside its limits is given with its expected range. A feature inside its limits is
     anomalous only in combination with others, and given with its expected value. A row that only a
-    later threshold flagged has no causes.
+    later threshold flagged has no causes. The column rule that flagged a row comes first, unless
+    the cause says the same.
     """
     if causes is None:
         return "strange by its score; its causes were not computed"
@@ -38,7 +42,10 @@ def describe_event(
         else:
             unit = units.get(cause["feature"])
             parts.append(_number(cause, ranges.get(cause["feature"]), unit))
-    return "; ".join(parts)
+    if rule is not None and shown[0]["observed"] is None:
+        return rule
+    text = "; ".join(parts)
+    return text if rule is None or shown[0]["feature"].endswith(NEW) else f"{rule}: {text}"
 
 
 def _category(name: str, seen: str, expected: str | None) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.arrays import Float64, Int8, Objects
-from aedetect.events.grouping import COOLING, SHORT, group_rows, suppressed_groups
+from aedetect.events.grouping import COOLING, REPORTED, SHORT, group_rows, suppressed_groups
 from aedetect.events.table import event_id
 from aedetect.timestamps import format_duration
 
@@ -123,8 +123,13 @@ class EventArrays:
 
 
 def assemble_events(flagged: FlaggedColumns, rules: EventRules, *, detector: str) -> EventArrays:
-    """Group flagged rows into events, and find which of them are suppressed."""
-    groups = group_rows(flagged.time, flagged.entity, bridge=rules.bridge)
+    """Group flagged rows into events, and find which of them are suppressed.
+
+    The loss of a column is an event of its own, however short: it is not lost among anomalies of
+    other columns, and does not suppress these.
+    """
+    owner = flagged.entity * np.int32(2) + flagged.loss
+    groups = group_rows(flagged.time, owner, bridge=rules.bridge)
     first = groups.first
     size = groups.last - first + 1
     number = np.repeat(np.arange(len(first)), size)
@@ -133,6 +138,7 @@ def assemble_events(flagged: FlaggedColumns, rules: EventRules, *, detector: str
     start, entity = flagged.time[first].tolist(), flagged.entity[first].tolist()
     ids = [event_id(detector, flagged.names[e], s) for e, s in zip(entity, start, strict=True)]
     has_events = len(first) > 0
+    suppression = suppressed_groups(flagged.time, owner, groups, rules)
     reasons: list[str | None] = [None, None, None]
     reasons[SHORT] = f"shorter than {format_duration(rules.min_duration)}"
     reasons[COOLING] = f"within {format_duration(rules.cool_down)} of an event before"
@@ -143,6 +149,8 @@ def assemble_events(flagged: FlaggedColumns, rules: EventRules, *, detector: str
         peak=order[first],
         p_value=np.minimum.reduceat(flagged.p_value, first) if has_events else flagged.p_value,
         severity=np.maximum.reduceat(flagged.severity, first) if has_events else flagged.severity,
-        suppression=suppressed_groups(flagged.time, flagged.entity, groups, rules),
+        suppression=np.where(
+            flagged.loss[first] & (suppression == SHORT), np.int8(REPORTED), suppression
+        ),
         reasons=tuple(reasons),
     )

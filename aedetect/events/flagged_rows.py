@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from aedetect.arrays import Float32, Float64, Int8
-from aedetect.output.atomic import TableWriter
-from aedetect.output.schemas import SEVERITIES
+from aedetect.arrays import Bool, Float32, Float64, Int8
+from aedetect.output.schemas import IS_MISSING, SEVERITIES
+from aedetect.output.table_writer import TableWriter
 from aedetect.timestamps import to_nanoseconds
 
 if TYPE_CHECKING:
@@ -21,18 +22,20 @@ if TYPE_CHECKING:
     from aedetect.arrays import Int32, Int64
     from aedetect.output import Origin, OutputFile
 
-_SMALL_COLUMNS = ("timestamp", "entity", "score", "p_value", "severity")
+_SMALL_COLUMNS = ("timestamp", "entity", "score", "p_value", "severity", "reason")
 _DTYPES = {
     "time": np.int64,
     "entity": np.int32,
     "score": np.float32,
     "p_value": np.float64,
     "severity": np.int8,
+    "loss": np.bool_,
     "file": np.int32,
     "row": np.int64,
 }
 _PEAK_COLUMNS = (
     "threshold",
+    "reason",
     "causes",
     "outside",
     "model_name",
@@ -43,10 +46,11 @@ _PEAK_COLUMNS = (
 
 @dataclass(frozen=True, kw_only=True)
 class FlaggedColumns:
-    """Flagged rows of all files, ordered by entity and time, without their causes.
+    """Flagged rows of all files, without their causes.
 
-    Shapes: time (M,) ns; entity (M,) index into `names`; score, p_value, severity (M,); file (M,)
-    number of the file of each row; row (M,) position in that file.
+    Sorted by entity, loss and time. Shapes: time (M,) ns; entity (M,) index into `names`; score,
+    p_value, severity (M,); loss (M,) whether the row reports the loss of a column; file (M,) number
+    of the file of each row; row (M,) position in that file.
     """
 
     time: Int64
@@ -55,6 +59,7 @@ class FlaggedColumns:
     score: Float32
     p_value: Float64
     severity: Int8
+    loss: Bool
     file: Int32
     row: Int64
 
@@ -71,8 +76,8 @@ def read_flagged_columns(files: Sequence[OutputFile]) -> FlaggedColumns:
     rank = np.empty(max(len(names), 1), dtype=np.int32)
     rank[[names[name] for name in ordered]] = np.arange(len(names))
     columns["entity"] = rank[columns["entity"]]
-    keys = (columns["row"], columns["file"], columns["time"], columns["entity"])
-    order = np.lexsort(keys)
+    keys = ("row", "file", "time", "loss", "entity")
+    order = np.lexsort([columns[key] for key in keys])
     return FlaggedColumns(
         names=tuple(ordered), **{key: values[order] for key, values in columns.items()}
     )
@@ -92,15 +97,23 @@ def _read_columns(
         "score": table["score"].to_numpy(),
         "p_value": table["p_value"].to_numpy(),
         "severity": severity.to_numpy().astype(np.int8),
+        "loss": _losses(table["reason"]),
         "file": np.full(len(table), number, dtype=np.int32),
         "row": np.arange(len(table), dtype=np.int64),
     }
 
 
+def _losses(reason: pa.ChunkedArray) -> Bool:
+    """Say which rows tell of the loss of a column: (M,)."""
+    told = pc.fill_null(pc.ends_with(reason, IS_MISSING), fill_value=False)
+    return np.asarray(told.to_numpy(), dtype=np.bool_)
+
+
 def read_peaks(files: Sequence[OutputFile], file: Int32, row: Int64) -> pa.Table:
     """Read the causes of rows, given by file and position in it: (S,), (S,) -> S rows.
 
-    At least one row must be given. Columns: threshold, causes, outside and the model versions.
+    At least one row must be given. Columns: threshold, reason, causes, outside and the model
+    versions.
     """
     pieces, positions = [], []
     for number in np.unique(file).tolist():
@@ -134,9 +147,8 @@ def write_ids(
     """Copy a flagged file, and set the event of each row."""
     schema = file.schema()
     column, before = schema.get_field_index("event_id"), 0
-    writer = TableWriter(target, schema, origin, marks)
-    for batch in file.batches():
-        new = ids.slice(before, batch.num_rows)
-        writer.write(batch.set_column(column, schema.field(column), new))
-        before += batch.num_rows
-    writer.close()
+    with TableWriter(target, schema, origin, marks) as writer:
+        for batch in file.batches():
+            new = ids.slice(before, batch.num_rows)
+            writer.write(batch.set_column(column, schema.field(column), new))
+            before += batch.num_rows

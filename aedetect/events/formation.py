@@ -29,10 +29,11 @@ from aedetect.output import (
     publish,
     written,
 )
-from aedetect.output.atomic import TableWriter, withdraw
+from aedetect.output.atomic import withdraw
 from aedetect.output.catalog import reach_mark
 from aedetect.output.partitions import EVENTS
 from aedetect.output.schemas import SEVERITIES, events_schema
+from aedetect.output.table_writer import TableWriter
 
 if TYPE_CHECKING:
     from aedetect.arrays import Int64
@@ -145,10 +146,11 @@ def _event_columns(formed: EventArrays, events: Int64, time: pa.DataType) -> pa.
 
 
 def _texts(peaks: pa.Table, units: Mapping[str, str]) -> pa.Array:
-    rows = peaks.select(["causes", "outside"]).to_pylist()
-    return pa.array(
-        [describe_event(each["causes"], each["outside"], units) for each in rows], pa.string()
-    )
+    rows = peaks.select(["causes", "outside", "reason"]).to_pylist()
+    texts = [
+        describe_event(each["causes"], each["outside"], units, rule=each["reason"]) for each in rows
+    ]
+    return pa.array(texts, pa.string())
 
 
 def _schema_of(state: FormationState, number: int) -> pa.Schema:
@@ -166,10 +168,9 @@ def _events_file(
 ) -> Path:
     """Write events to a temporary file; return its path."""
     path = folder / "events.parquet"
-    writer = TableWriter(path, table.schema, origin, marks)
-    for batch in table.to_batches():
-        writer.write(batch)
-    writer.close()
+    with TableWriter(path, table.schema, origin, marks) as writer:
+        for batch in table.to_batches():
+            writer.write(batch)
     return path
 
 

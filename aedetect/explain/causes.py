@@ -12,7 +12,7 @@ from aedetect.explain.expected_range import clip_to_training_range
 from aedetect.output.schemas import CAUSE, CAUSES
 
 if TYPE_CHECKING:
-    from aedetect.arrays import Float64, Int64
+    from aedetect.arrays import Bool, Float32, Float64, Int8, Int64
     from aedetect.detector import Scored
     from aedetect.preprocessing import Preparation
 
@@ -24,9 +24,9 @@ def rank_causes(preparation: Preparation, scored: Scored, values: Float64) -> pa
 
     The share of a feature is its part of the squared residual, relative to its usual size. The
     residual is taken from the counterfactual, the normal row that the model expects instead (see
-    `counterfactual`). Shares of a row sum to 1 and are sorted, largest first. For a categorical
-    feature, `feature` names the observed value ("state=off"); observed is 1, and expected is the
-    model output for that value.
+    `counterfactual`). A column that broke a rule comes before all others. Shares of a row sum to 1
+    and are sorted, largest first. For a categorical feature, `feature` names the observed value
+    ("state=off"); observed is 1, and expected is the model output for that value.
     """
     share = _shares(scored)
     order = np.argsort(-share, axis=1, kind="stable")
@@ -42,6 +42,18 @@ def rank_causes(preparation: Preparation, scored: Scored, values: Float64) -> pa
     structs = pa.StructArray.from_arrays(columns, fields=list(CAUSE))
     offsets = np.arange(len(values) + 1, dtype=np.int32) * len(preparation.features)
     return pa.ListArray.from_arrays(pa.array(offsets), structs).cast(CAUSES)
+
+
+def blame_rules(blamed: Float32, broken: Int8, *, above: Bool) -> Float32:
+    """Blame the columns that broke a rule before all others: (M, F), (M, F), above (M,).
+
+    A row whose score is not above its threshold is an anomaly by them alone.
+    """
+    rules = broken > 0
+    most = blamed.sum(axis=1, keepdims=True) + blamed.max(axis=1, keepdims=True, initial=0)
+    first = np.where(rules, np.where(most > 0, most, 1), blamed)
+    alone = (rules.any(axis=1) & ~above)[:, None]
+    return np.where(alone, rules, first).astype(np.float32)
 
 
 def _shares(scored: Scored) -> Float64:
@@ -72,6 +84,9 @@ def _in_units(preparation: Preparation, scored: Scored, values: Float64) -> tupl
             given = columns[rows, first[index] + np.maximum(code, 0)]
             expected[:, index] = np.where(code >= 0, given, 0.0)
             observed[:, index] = np.where(np.isnan(values[:, index]), np.nan, 1.0)
+        else:
+            constant = scored.constant[:, index]
+            expected[:, index] = np.where(np.isnan(constant), expected[:, index], constant)
     return observed, expected
 
 

@@ -59,7 +59,8 @@ def _draw_days(panel: Axes, result: Backtest) -> None:
         panel.bar(middle, other, width=wide, color=BLUE, label="events")
     else:
         panel.bar(middle, found, width=wide, color=BLUE, label="events that meet a known anomaly")
-        panel.bar(middle, other, width=wide, bottom=found, color=RED, label="other events")
+        color, label = (RED, "other events") if result.complete else (DARK, "not confirmed")
+        panel.bar(middle, other, width=wide, bottom=found, color=color, label=label)
     panel.set_ylabel("events a day")
     panel.yaxis.set_major_locator(MaxNLocator(integer=True))
     panel.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=9)
@@ -75,7 +76,8 @@ def _draw_entities(panel: Axes, result: Backtest, shown: list[str | None]) -> No
             _span(panel, each.start, each.end, place[each.entity], color=GREY, thick=0.8)
     for alarm in result.alarms:
         if alarm.entity in place:
-            color = BLUE if result.known is None or result.overlaps_known(alarm) else RED
+            other = RED if result.complete else DARK
+            color = BLUE if result.known is None or result.overlaps_known(alarm) else other
             _span(panel, alarm.start, alarm.end, place[alarm.entity], color=color, thick=0.4)
     names = ["all rows" if name is None else name for name in shown]
     panel.set_yticks(range(len(shown)), names, fontsize=8)

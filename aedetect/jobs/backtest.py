@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,10 @@ import numpy as np
 from aedetect import registry
 from aedetect.data import find_files
 from aedetect.detector import Outline, read_outline
-from aedetect.evaluation import Backtest, backtest_threshold, known_anomalies
+from aedetect.evaluation import Backtest, KnownAnomalies, backtest_threshold, known_anomalies
 from aedetect.evaluation.backtest import newest_timestamp
 from aedetect.events import EventRules, read_labels
+from aedetect.events.labels import FALSE_ALARM
 from aedetect.jobs.recalibration import make_calibration
 from aedetect.output.partitions import Span
 from aedetect.timestamps import NANOSECONDS
@@ -21,7 +23,7 @@ from aedetect.timestamps import NANOSECONDS
 if TYPE_CHECKING:
     from aedetect.calibration import Calibration
     from aedetect.config import Config
-    from aedetect.evaluation import KnownAnomalies
+    from aedetect.events import Label
 
 
 def run_backtest(
@@ -40,14 +42,18 @@ def run_backtest(
     if days is not None and span.since is None:
         newest = newest_timestamp(config.output, until=span.until)
         span = Span(newest + 1 - int(days * NANOSECONDS["d"]), span.until)
+    labels = read_labels(config.output)
+    known, complete = _known(config, rules, labels)
     result = backtest_threshold(
         config.output,
         thresholds=_by_name(calibration, saved),
         rules=rules,
         span=span,
-        known=_known(config, rules),
+        known=known,
     )
-    return result, calibration
+    false = (each for each in labels if each.opinion == FALSE_ALARM)
+    alarms = tuple(KnownAnomalies(each.entity, each.start, each.end) for each in false)
+    return replace(result, complete=complete, false_alarms=alarms), calibration
 
 
 def _by_name(calibration: Calibration, saved: Outline) -> Callable[[str | None], float]:
@@ -58,13 +64,20 @@ def _by_name(calibration: Calibration, saved: Outline) -> Callable[[str | None],
     return lambda name: own.get(name, calibration.threshold.value)
 
 
-def _known(config: Config, rules: EventRules) -> tuple[KnownAnomalies, ...] | None:
-    """Return the intervals known to be anomalous; None when there is no labelled input."""
-    labels = read_labels(config.output)
+def _known(
+    config: Config, rules: EventRules, labels: Sequence[Label]
+) -> tuple[tuple[KnownAnomalies, ...] | None, bool]:
+    """Return the intervals that are known to be anomalous, and whether a column labels all rows.
+
+    None when nobody says anything; confirmed events alone say nothing of the others.
+    """
     if not config.scoring.input:
-        return None
+        return None, False
     source = find_files(config.input, timestamp=config.data.timestamp)
-    return known_anomalies(source, config.data, labels, bridge=rules.bridge)
+    found = known_anomalies(source, config.data, labels, bridge=rules.bridge)
+    column = config.data.label
+    complete = column is not None and any(column in file.columns for file in source.files)
+    return () if found is None and labels else found, complete
 
 
 def save_backtest_figure(result: Backtest, path: Path) -> Path:

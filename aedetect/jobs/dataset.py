@@ -18,16 +18,18 @@ from aedetect.arrays import Bool, Float32
 from aedetect.data import Query, Rows, Schema, Source, find_files, open_engine, read_rows
 from aedetect.data.memmap import batches_of, map_rows, sampling_period
 from aedetect.data.profiling import Survey, survey
+from aedetect.data.reader import confine
 from aedetect.data.schema import column_types
 from aedetect.data.sources import fingerprint_files
 from aedetect.errors import NoData, TooFewRows
 from aedetect.events import Label, read_labels
 from aedetect.events.labels import CONFIRMED, FALSE_ALARM, LABEL_NAMES
+from aedetect.jobs.output_place import check_output
 from aedetect.logs import log_event
 from aedetect.output import written
 from aedetect.preprocessing import Part, Preparation, Windows, positions, split_by_time
 from aedetect.preprocessing.windows import with_context
-from aedetect.timestamps import format_duration, parse_duration
+from aedetect.timestamps import parse_duration, round_duration
 from aedetect.training import Ingested, PreparedRows
 from aedetect.training.label_filter import apply_labels
 from aedetect.training.settings import FalseAlarms
@@ -46,8 +48,12 @@ MISSING_LIMIT_PERIODS = 10
 def ingest_rows(config: Config, scratch: Path) -> Ingested:
     """Read, check, filter and order the training data, in a scratch folder."""
     settings = config.data
+    check_output(config)
     source = find_files(config.train, timestamp=settings.timestamp)
     with open_engine(memory_mb=DATASET_MEMORY_MB, threads=2, scratch=scratch) as connection:
+        labels = read_labels(config.output)
+        arrived = _arrived(config) if labels else None
+        confine(connection, (*source.files, *(arrived.files if arrived else ())))
         seen = survey(connection, source, settings)
         query = Query(
             files=source.files,
@@ -57,11 +63,10 @@ def ingest_rows(config: Config, scratch: Path) -> Ingested:
             where=seen.where,
             mentioned=seen.mentioned,
         )
-        labels = read_labels(config.output)
         query = apply_labels(
             query,
             labels,
-            arrived=_arrived(config) if labels else None,
+            arrived=arrived,
             false_alarms=config.training.false_alarms,
         )
         collected = map_rows(
@@ -199,7 +204,7 @@ def _check_enough(config: Config, schema: Schema, windows: Mapping[Part, Windows
         if not len(windows[part]):
             length = config.window.length
             raise TooFewRows(
-                f"no window of {length} rows without a step over {format_duration(schema.max_gap)} "
+                f"no window of {length} rows without a step over {round_duration(schema.max_gap)} "
                 f"fits the rows of the {part.name.lower()} part: give more rows, lower [window] "
                 "length, or raise [data] max_gap"
             )

@@ -13,6 +13,7 @@ from aedetect.arrays import Bool, Int32, Int64
 from aedetect.calibration import HeldOut
 from aedetect.data import Query, Rows, open_engine, read_rows
 from aedetect.data.memmap import map_rows
+from aedetect.data.reader import confine
 from aedetect.data.scan import ENTITY
 from aedetect.detector import Evaluated, Series
 from aedetect.jobs.dataset import DATASET_MEMORY_MB, apply_in_batches
@@ -77,6 +78,7 @@ def _read(config: Config, ingested: Ingested, folder: Path, *, since: int) -> Ro
         start=since - lookback,
     )
     with open_engine(memory_mb=DATASET_MEMORY_MB, threads=2, scratch=folder) as connection:
+        confine(connection, query.files)
         return map_rows(
             read_rows(connection, query), columns=len(query.categories), folder=folder
         ).rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,10 @@ import numpy as np
 
 from aedetect.arrays import Float64, Int64
 from aedetect.data import Rows, find_files
+from aedetect.detector.rules import MOST_ROWS, ColumnRules
+from aedetect.detector.settings import RuleSettings
 from aedetect.scoring.schema_drift import admitted, undated
-from aedetect.timestamps import format_duration, format_instant
+from aedetect.timestamps import format_instant, round_duration
 
 if TYPE_CHECKING:
     from aedetect.config import Config
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from aedetect.training import Ingested
 
 OK = "ok"
+_NAMED = 8  # columns in a note
 _MANY_MISSING = 0.05  # share of missing cells that is reported
 
 
@@ -72,7 +76,9 @@ class _Statistics:
     total: Float64
 
 
-def assess(ingested: Ingested, *, length: int) -> Quality:
+def assess(
+    ingested: Ingested, *, length: int, rules: RuleSettings | None = None, per_entity: bool = True
+) -> Quality:
     """Assess ingested rows for windows of `length` rows."""
     rows, schema = ingested.rows, ingested.schema
     first = np.flatnonzero(rows.starts)
@@ -80,14 +86,43 @@ def assess(ingested: Ingested, *, length: int) -> Quality:
     statistics = _statistics(rows, slices)
     return Quality(
         rows=len(rows),
-        period=format_duration(schema.period),
-        max_gap=format_duration(schema.max_gap),
+        period=round_duration(schema.period),
+        max_gap=round_duration(schema.max_gap),
         columns=tuple(
             _column(ingested, statistics, index) for index in range(len(schema.features))
         ),
         entities=tuple(_entity(rows, piece, schema.max_gap, length) for piece in slices),
-        notes=ingested.notes,
+        notes=(
+            *ingested.notes,
+            *describe_rules(rows, schema, rules or RuleSettings(), per_entity=per_entity),
+        ),
     )
+
+
+def describe_rules(
+    rows: Rows, schema: Schema, settings: RuleSettings, *, per_entity: bool
+) -> list[str]:
+    """Say what will be flagged by column rules, whatever the score."""
+    learnt = ColumnRules.fit(rows, schema=schema, settings=settings, per_entity=per_entity)
+    names = np.array(schema.names, dtype=object)
+    constant = names[~np.isnan(learnt.constant).all(axis=0)].tolist()
+    texts = [each.name for each in schema.features if each.is_text and learnt.unseen_category]
+    still = ~np.isnan(learnt.still).all(axis=0)
+    moving = [each.kind == "number" and each.name not in constant for each in schema.features]
+    said = [
+        (constant, "constant in training: a change is an anomaly"),
+        (texts, "text: a value not in training is an anomaly"),
+        (names[still].tolist(), "an anomaly when the same for twice its longest run in training"),
+    ]
+    if settings.stuck == "flag":
+        slow = names[np.array(moving) & ~still].tolist()
+        said.append((slow, f"the same for {MOST_ROWS // 2} rows and more: never called stuck"))
+    return [f"{_some(listed)}: {text} ([rules])" for listed, text in said if listed]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _statistics(rows: Rows, slices: list[slice]) -> _Statistics:
@@ -115,7 +150,9 @@ def _column(ingested: Ingested, statistics: _Statistics, index: int) -> ColumnQu
     if low == high:
         remarks.append("constant: any change is anomalous")
     elif constant:
-        remarks.append(f"constant in {constant} of {entities} entities")
+        remarks.append(
+            f"constant in {constant} of {entities} entities: any change there is anomalous"
+        )
     if missing > _MANY_MISSING:
         remarks.append(f"{missing:.0%} missing")
     if infinite:
@@ -145,14 +182,14 @@ def _entity(rows: Rows, piece: slice, max_gap: int, length: int) -> EntityQualit
     elif runs.max() < length:
         verdict = f"no {length} rows without a gap: raise [data] max_gap"
     elif len(gaps):
-        verdict = f"{len(gaps)} gaps: windows do not span them"
+        verdict = f"{len(gaps)} gap{'s' * (len(gaps) > 1)}: windows do not span them"
     return EntityQuality(
         name=rows.names[rows.entity[piece.start]],
         rows=len(time),
         first=format_instant(int(time[0])),
         last=format_instant(int(time[-1])),
         gaps=len(gaps),
-        longest_gap=format_duration(int(steps.max())) if len(steps) else "none",
+        longest_gap=round_duration(int(steps.max())) if len(steps) else "none",
         verdict=verdict,
     )
 

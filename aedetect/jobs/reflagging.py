@@ -7,33 +7,36 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from aedetect import registry
-from aedetect.arrays import Float64, Int32
 from aedetect.detector import Outline, read_outline
 from aedetect.events import Formation, form_events
 from aedetect.jobs import delivery
+from aedetect.jobs.recording import record_run
 from aedetect.logs import log_event
 from aedetect.output import Origin, Partition, aside, locked, publish, read_origins, written
-from aedetect.output.atomic import TableWriter, sweep
+from aedetect.output.atomic import sweep
 from aedetect.output.catalog import check_owner
 from aedetect.output.files import open_parquet
 from aedetect.output.partitions import FLAGGED, SCORES, Span
-from aedetect.scoring.reflag import ExplainedRows, reflag_batch
+from aedetect.output.schemas import ANOMALY
+from aedetect.output.table_writer import TableWriter
+from aedetect.scoring import Summary
+from aedetect.scoring.reflag import ExplainedRows, judge_batch, reflag_batch
+from aedetect.scoring.run_log import Clock
 
 if TYPE_CHECKING:
     from aedetect.config import Config
 
 logger = logging.getLogger(__name__)
 
-NORMAL, ANOMALY = "normal", "anomaly"
 _BATCH_ROWS = 32_768
 
 
@@ -74,6 +77,8 @@ class Reflagged:
     unexplained: int
     events: dict[str, int]  # new, changed and withdrawn
     since: str | None  # the first partition with unexplained rows
+    rate: float  # share of normal rows that the calibration promises to flag at most
+    method: str  # by which its threshold was chosen
 
 
 def plan_reflagging(config: Config, *, span: Span) -> ReflagPlan:
@@ -139,21 +144,50 @@ def finish_reflagging(work: ReflagPlan, computed: Iterable[ReflaggedPartition]) 
         unexplained=sum(each.unexplained for each in done),
         events=changes.counts,
         since=min((each.partition for each in done if each.unexplained), default=None),
+        rate=work.saved.calibration.threshold.rate,
+        method=work.saved.calibration.threshold.method,
     )
 
 
 def run_reflagging(
-    config: Config, *, span: Span | None = None, config_path: str | None = None
+    config: Config,
+    *,
+    span: Span | None = None,
+    config_path: str | None = None,
+    clock: Clock | None = None,
 ) -> Reflagged:
-    """Re-evaluate the output, one partition after the other, in this process; then deliver."""
-    delivery.check_delivery(config)
-    with written(config.output):
-        sweep(config.output)
-    work = plan_reflagging(config, span=span or Span())
-    done = finish_reflagging(work, [reflag_partition(work, *each) for each in work.partitions])
+    """Re-evaluate the output, one partition after the other, in this process; then deliver.
+
+    Without a clock there is no row in `runs/`.
+    """
+    with record_run(config, clock=clock, command="reflag") as record:
+        delivery.check_delivery(config)
+        with written(config.output):
+            sweep(config.output)
+        work = plan_reflagging(config, span=span or Span())
+        parts = [reflag_partition(work, *each) for each in work.partitions]
+        done = finish_reflagging(work, parts)
+        record(_summary(config, work, done))
     delivery.notify(config, config_path=config_path)
     delivery.fill_database(config)
     return done
+
+
+def _summary(config: Config, work: ReflagPlan, done: Reflagged) -> Summary:
+    """Return what the record of runs says."""
+    return Summary(
+        command="reflag",
+        status="done",
+        model=done.model,
+        calibration_version=done.calibration,
+        output=str(config.output),
+        rows=done.rows,
+        flagged=done.flagged,
+        events=done.events,
+        partitions=done.partitions,
+        since=min((str(partition) for partition, _ in work.partitions), default=None),
+        current=done.current,
+    )
 
 
 def _write(
@@ -162,15 +196,17 @@ def _write(
     """Re-evaluate the rows of a partition, into two files of a folder."""
     paths = {kind: partition.path(work.output, kind) for kind in (SCORES, FLAGGED)}
     unexplained = 0
-    with open_parquet(paths[SCORES]) as scores, open_parquet(paths[FLAGGED]) as flagged:
-        readers = {SCORES: scores, FLAGGED: flagged}
+    with ExitStack() as opened:
+        readers = {k: opened.enter_context(open_parquet(path)) for k, path in paths.items()}
         writers = {
-            kind: TableWriter(folder / f"{kind}.parquet", _plain(reader.schema_arrow), origin)
+            kind: opened.enter_context(
+                TableWriter(folder / f"{kind}.parquet", _plain(reader.schema_arrow), origin)
+            )
             for kind, reader in readers.items()
         }
         kept = ExplainedRows(readers[FLAGGED])
         for batch in readers[SCORES].iter_batches(_BATCH_ROWS):
-            judged, threshold, promised = _judged(work, _plain_batch(batch))
+            judged, threshold, promised = judge_batch(work.saved, _plain_batch(batch))
             anomalous = pc.equal(judged["verdict"], ANOMALY)
             chosen = anomalous.to_numpy(zero_copy_only=False)
             writers[SCORES].write(judged)
@@ -183,47 +219,12 @@ def _write(
             )
             writers[FLAGGED].write(found)
             unexplained += new
-        for writer in writers.values():
-            writer.close()
     return ReflaggedPartition(
         partition=str(partition),
         rows=writers[SCORES].rows,
         flagged=writers[FLAGGED].rows,
         unexplained=unexplained,
     )
-
-
-def _judged(work: ReflagPlan, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Float64, Float64]:
-    """Return scored rows with the verdicts and p-values of the calibration.
-
-    Also returns the thresholds, and the p-values at them. Rows that are suppressed or not scored
-    keep their verdict.
-    """
-    calibration = work.saved.calibration
-    score = batch["score"].to_numpy(zero_copy_only=False)
-    entity = _codes(work.saved, batch["entity"])
-    scored = ~np.isnan(score)
-    threshold = calibration.thresholds(entity)
-    p_value = np.full(len(score), np.nan)
-    p_value[scored] = calibration.p_values(score[scored], entity[scored])
-    judged = pc.is_in(batch["verdict"], value_set=pa.array([NORMAL, ANOMALY]))
-    fresh = pa.array([NORMAL, ANOMALY]).take(pa.array((score > threshold).astype(np.int8)))
-    new = {
-        "p_value": pa.array(p_value, pa.float64(), from_pandas=True),
-        "verdict": pc.if_else(judged, fresh, batch["verdict"]),
-    }
-    columns = [new.get(name, batch[name]) for name in batch.schema.names]
-    promised = calibration.p_values(threshold.astype(np.float32), entity)
-    return pa.RecordBatch.from_arrays(columns, schema=batch.schema), threshold, promised
-
-
-def _codes(saved: Outline, entity: pa.Array) -> Int32:
-    """Return entity codes of the detector: (N,), 0 without entities, -1 for unseen ones."""
-    if not saved.entities:
-        return np.zeros(len(entity), dtype=np.int32)
-    known = pa.array(saved.entities, pa.string())
-    found = pc.index_in(entity, value_set=known)
-    return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), dtype=np.int32)
 
 
 def _plain(schema: pa.Schema) -> pa.Schema:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from aedetect import registry
 from aedetect.data import find_files
 from aedetect.events import Formation, form_events
 from aedetect.jobs import delivery
+from aedetect.jobs.recording import record_run
 from aedetect.jobs.scoring_stages import ScoringJob, ScoringStages
 from aedetect.logs import log_event
 from aedetect.output import aside, read_origins, written
@@ -27,7 +28,7 @@ from aedetect.scoring import Model, Summary, Unit, cached_detector, make_plan
 from aedetect.scoring.input_cache import read_input_cache, write_input_cache
 from aedetect.scoring.input_changes import find_input_changes
 from aedetect.scoring.plan import fingerprinted, time_extent
-from aedetect.scoring.run_log import Clock, Record, recording_run
+from aedetect.scoring.run_log import Clock
 from aedetect.scoring.schema_drift import admitted
 from aedetect.scoring.summarize import summarize_input, summarize_run
 from aedetect.scoring.summary import check_strict
@@ -152,20 +153,6 @@ def finish_run(
     for kind in (EVENTS, FLAGGED, SCORES):
         withdraw_files(job.output, kind, job.plan.withdraw)
     return summarize_run(job.summary, job.plan, results, changes, asked=job.asked)
-
-
-def record_run(
-    config: Config, *, clock: Clock | None, run_id: str | None = None
-) -> AbstractContextManager[Record]:
-    """Return a context that writes the summary of a run to `runs/`; see `run_log`."""
-    return recording_run(
-        config.output,
-        model=config.model_reference,
-        clock=clock,
-        stale_after=config.scoring.stale_after,
-        run_id=run_id,
-        keep=config.scoring.keep_records,
-    )
 
 
 def _no_report(_config: Config, _summary: Summary) -> None:

@@ -7,7 +7,6 @@ The first two stages are in `aedetect.jobs.dataset`. The flow in `pipelines/trai
 from __future__ import annotations
 
 import json
-import logging
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -24,26 +23,24 @@ from aedetect.calibration.feature_limits import fit_limits
 from aedetect.calibration.forecast import Timing
 from aedetect.detector import CalibratedScorer, Scorer, Series
 from aedetect.detector.residuals import Residuals
+from aedetect.detector.rules import ColumnRules
 from aedetect.detector.score_functions import learn_residuals
 from aedetect.events import EventRules
 from aedetect.jobs.dataset import ingest_rows, prepare_rows
 from aedetect.jobs.labelled_rows import labelled_rows
 from aedetect.jobs.run_record import run_metrics, run_parameters, signature_columns
-from aedetect.logs import log_event
 from aedetect.preprocessing import Part, Windows, split_by_time
+from aedetect.registry.publish import check_experiment
 from aedetect.registry.records import TrainingRecord
 from aedetect.training import Fitted, Ingested, PreparedRows, fit_trimmed, train_network
 from aedetect.training.fit import build_network
-from aedetect.training.suspect_rows import SuspectRows, find_suspect_rows
+from aedetect.training.suspect_rows import SuspectRows, find_suspect_rows, log_suspect_rows
 
 if TYPE_CHECKING:
     from aedetect.config import Config
     from aedetect.models.base import Autoencoder
 
-logger = logging.getLogger(__name__)
-
 SUSPECT_ROWS_FILE = "distrusted.json"  # artifact of the run: the rows that [training] trim left out
-_MAX_LOGGED = 10  # suspect intervals
 RESIDUAL_WINDOWS = 200_000  # of each part, evenly spaced, to estimate the residuals
 
 
@@ -80,6 +77,12 @@ def train_scorer(config: Config, ingested: Ingested, prepared: PreparedRows) -> 
         score=config.calibration.score,
         residuals=Residuals(np.ones((1, 1), dtype=np.float32)),  # measured below
         worst=config.calibration.worst,
+        rules=ColumnRules.fit(
+            ingested.rows,
+            schema=ingested.schema,
+            settings=config.rules,
+            per_entity=config.prepare.per_entity,
+        ),
         alignment=config.calibration.alignment,
         smooth=config.calibration.smooth,
     )
@@ -103,17 +106,7 @@ def _trimmed(
         preparation=prepared.preparation,
         bridge=EventRules.of(config.events, max_gap=schema.max_gap).bridge,
     )
-    for each in suspect[:_MAX_LOGGED]:
-        log_event(
-            logger,
-            "distrusted",
-            entity=each.entity,
-            start=each.start,
-            end=each.end,
-            rows=each.rows,
-            part=each.part,
-            causes=", ".join(each.causes),
-        )
+    log_suspect_rows(suspect)
     return trimmed.fitted, trimmed.windows, suspect
 
 
@@ -164,11 +157,9 @@ def register_detector(
         tags={f"note_{number}": note for number, note in enumerate(ingested.notes, start=1)},
         texts=_texts(trained),
     )
-    with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
-        detector.save(Path(folder))
-        return registry.register_version(
-            Path(folder), record=record, tracking_uri=config.tracking_uri
-        )
+    with tempfile.TemporaryDirectory(prefix="aedetect-") as name:
+        detector.save(folder := Path(name))
+        return registry.register_version(folder, record=record, tracking_uri=config.tracking_uri)
 
 
 def _texts(trained: Trained) -> dict[str, str]:
@@ -200,6 +191,7 @@ def run_training(
     config: Config, *, stages: TrainingStages = PLAIN
 ) -> tuple[CalibratedScorer, registry.Registered]:
     """Train, calibrate and register: the order of the stages of a training run."""
+    check_experiment(name=config.name, tracking_uri=config.tracking_uri)
     with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
         ingested, trained, detector = train_detector(config, Path(folder), stages=stages)
         return detector, stages.register(config, ingested, trained, detector)

@@ -21,7 +21,6 @@ from aedetect.output.filesystem import forget_listings, is_remote, upload
 
 FOOTER_KEY = b"aedetect"
 PART = "part-0.parquet"  # the one file of a partition
-ROW_GROUP = 131_072  # rows; always cut there, so that equal rows give equal bytes
 _ASIDE = ".aside"
 # Clients of object storage, whose errors are relatives of no other.
 _CLIENTS = {"aiohttp", "azure", "botocore", "gcsfs"}
@@ -64,49 +63,6 @@ def read_marks(path: Path) -> tuple[Origin, Mapping[bytes, bytes]]:
             f"{path} was not written by aedetect or is damaged: move it away, or choose another "
             "[scoring] output"
         ) from error
-
-
-class TableWriter:
-    """One Parquet file, written in row groups of equal size whatever the size of the batches."""
-
-    def __init__(
-        self,
-        path: Path,
-        schema: pa.Schema,
-        origin: Origin,
-        marks: Mapping[bytes, bytes] | None = None,
-    ) -> None:
-        """Open the file; marks are written into its footer too."""
-        self.path = path
-        self.rows = 0
-        self._schema = schema.with_metadata({**origin.footer(), **(marks or {})})
-        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
-        self._waiting: list[pa.RecordBatch] = []
-        self._waiting_rows = 0
-
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Add rows."""
-        self.rows += batch.num_rows
-        self._waiting.append(batch.replace_schema_metadata(self._schema.metadata))
-        self._waiting_rows += batch.num_rows
-        while self._waiting_rows >= ROW_GROUP:
-            self._flush(ROW_GROUP)
-
-    def close(self) -> None:
-        """Write what waits and the footer, and see that it is on the disk."""
-        self._flush(self._waiting_rows)
-        self._writer.close()
-        with self.path.open("rb") as stream:
-            os.fsync(stream.fileno())
-
-    def _flush(self, rows: int) -> None:
-        table = pa.Table.from_batches(self._waiting, self._schema)
-        if rows:
-            self._writer.write_table(
-                table.slice(0, rows).combine_chunks(), row_group_size=ROW_GROUP
-            )
-        rest = table.slice(rows)
-        self._waiting, self._waiting_rows = rest.to_batches(), rest.num_rows
 
 
 @contextmanager

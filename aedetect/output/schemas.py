@@ -10,6 +10,7 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from aedetect.data import SourceFile
 
+UNSEEN = "unseen entity"  # the reason of rows of an entity that training never saw
 SEVERITIES = ("info", "warning", "critical")
 
 
@@ -96,6 +97,9 @@ OUTSIDE = pa.list_(
 
 
 NORMAL, ANOMALY, NOT_SCORED = "normal", "anomaly", "not_scored"
+
+
+IS_MISSING = " is missing"  # at the end of the reason of a row that tells of the loss of a column
 
 
 SUPPRESSED = "suppressed"  # scored, and kept quiet

@@ -15,7 +15,7 @@ from aedetect.preprocessing.compression import compress, expand
 from aedetect.preprocessing.encoding import encode_calendar, encode_categories, encoded_widths
 from aedetect.preprocessing.filling import carry_values
 from aedetect.preprocessing.scaling import Scaling
-from aedetect.preprocessing.settings import MissingName, PrepareSettings
+from aedetect.preprocessing.settings import MissingAfterName, MissingName, PrepareSettings
 from aedetect.preprocessing.split import Part
 
 STATISTICS_ROWS = 2_000_000  # rows in all, evenly spread, that typical values are taken from
@@ -53,6 +53,7 @@ class Preparation:
     clip: float
     missing: MissingName
     missing_limit: int  # ns
+    missing_after: MissingAfterName = "mask"  # for rows that are scored; none is learnt from
     min_observed: int = 1  # features that a row needs to be scored
 
     @classmethod
@@ -86,6 +87,7 @@ class Preparation:
             clip=settings.clip,
             missing=settings.missing,
             missing_limit=missing_limit,
+            missing_after=settings.missing_after,
             min_observed=_min_observed(settings.min_observed, rows, slices, most),
         )
 
@@ -104,11 +106,17 @@ class Preparation:
         """Columns that the model sees: those of the features, and two for each context."""
         return len(self.owner) + 2 * len(self.context)
 
-    def transform(self, rows: Rows, *, unseen: bool = False) -> Prepared:
+    @property
+    def masks(self) -> bool:
+        """Whether a row is scored without a column that is missing for too long."""
+        return self.missing == "carry" and self.missing_after == "mask"
+
+    def transform(self, rows: Rows, *, unseen: bool = False, mask: bool = False) -> Prepared:
         """Fill, encode and scale rows; see `Prepared` for what comes out.
 
         With `unseen`, rows of entities that were not learnt are usable too: what is typical of all
-        entities together is taken for typical of them.
+        entities together is taken for typical of them. With `mask`, rows of which features are
+        missing for too long are usable when enough others are left.
         """
         infinite = np.isinf(rows.values)
         values = np.where(infinite, np.nan, rows.values) if infinite.any() else rows.values
@@ -122,6 +130,7 @@ class Preparation:
         if self.missing == "typical" and missing.any():
             scaled = np.nan_to_num(scaled, copy=False, nan=0.0)
         scaled = compress(np.where(np.isnan(scaled), 0.0, scaled), self.clip)
+        allowed = stale.shape[1] - self.min_observed if mask and self.masks else 0
         calendar = encode_calendar(rows.time, self.context)
         return Prepared(
             matrix=np.ascontiguousarray(np.hstack([scaled, calendar]), dtype=np.float32),
@@ -129,7 +138,7 @@ class Preparation:
             entity=entity,
             infinite=infinite,
             stale=stale,
-            usable=((entity >= 0) | unseen) & ~stale.any(axis=1),
+            usable=((entity >= 0) | unseen) & (stale.sum(axis=1) <= allowed),
         )
 
     def inverse_transform(self, scaled: Float64, entity: Int32) -> Float64:

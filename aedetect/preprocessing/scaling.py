@@ -13,7 +13,7 @@ from aedetect.preprocessing.settings import ScalerName
 IQR_OF_NORMAL = 1.349  # inter-quartile range of a normal distribution with standard deviation 1
 LEVELS = np.linspace(0.005, 0.995, 100)  # of the quantile scaler
 NORMAL_SCORES = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
-_CONSTANT = 1e-7  # spread relative to size below which a column is constant: float32's resolution
+ROUNDING = 1e-11  # spread relative to size below which a column is constant but for arithmetic
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class Scaling:
         scale = np.stack([row for _, row in learnt])
         size = np.abs(center)  # not the largest value: one outlier would make a column constant
         pooled = np.where(
-            scale[-1] > _CONSTANT * size[-1], scale[-1], np.where(size[-1] > 0, size[-1], 1.0)
+            scale[-1] > ROUNDING * size[-1], scale[-1], np.where(size[-1] > 0, size[-1], 1.0)
         )
-        constant = scale <= _CONSTANT * size
+        constant = scale <= ROUNDING * size
         scale = np.where(constant, pooled, scale)
         center[:, flat], scale[:, flat] = 0.0, 1.0
         if scaler != "quantile":

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 
 MissingName = Literal["carry", "typical", "refuse"]
+MissingAfterName = Literal["mask", "refuse"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +20,8 @@ class PrepareSettings:
     clip: Annotated[float, Gt(0)] = 10.0  # spreads; values further out grow only logarithmically
     missing: MissingName = "carry"  # last value, center, or not scored
     missing_limit: str | None = None  # how long a value is carried; None: 10 x frequency
+    # what becomes of the row then: scored without the column, or not scored
+    missing_after: MissingAfterName = "mask"
     # share of the features that a row needs to be scored; None: half of what rows typically have
     min_observed: Annotated[float, Ge(0), Le(1)] | None = None
 

@@ -13,12 +13,16 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import urlopen
 
+from aedetect.addresses import check_driver, check_server_url, parse_database_url
 from aedetect.logs import log_event
 
 logger = logging.getLogger(__name__)
 
 # Seconds between attempts, 32 in total: enough for an MLflow server to restart.
 PAUSES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0)
+_KEY = "[registry] tracking_uri"
+_EXAMPLE = "sqlite:///mlruns/mlflow.db, http://host:5000 or postgresql://user:password@host/mlflow"
+_DIALECTS = {"sqlite", "postgresql", "mysql", "mssql"}
 _LOCK_SECONDS = 1.0  # seconds that one attempt waits for the lock of a SQLite file
 _CONNECT_SECONDS = 3.0  # seconds that one attempt waits for a server
 
@@ -31,6 +35,17 @@ def sqlite_file(tracking_uri: str) -> Path | None:
     """
     scheme, _, path = tracking_uri.partition(":///")
     return Path(path.partition("?")[0]).absolute() if scheme.startswith("sqlite") else None
+
+
+def check_address(tracking_uri: str) -> None:
+    """Raise ConfigError when no registry can be at an address; MLflow would try for minutes."""
+    scheme, separator, _ = tracking_uri.partition("://")
+    if scheme in {"http", "https"} and separator:
+        check_server_url(tracking_uri, where=_KEY)
+    elif scheme.partition("+")[0] in _DIALECTS and separator:
+        url = parse_database_url(tracking_uri, where=_KEY, example=_EXAMPLE)
+        driver = "psycopg2-binary" if scheme.endswith(("postgresql", "psycopg2")) else "its package"
+        check_driver(url, where=_KEY, remedy=f"pip install {driver}, or name another driver")
 
 
 def await_registry(tracking_uri: str) -> None:

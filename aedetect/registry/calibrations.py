@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aedetect.errors import RegistryError
+from aedetect.registry.artifact_places import beside_database, local_folder
 from aedetect.registry.publish import read_version
 from aedetect.registry.pyfunc import DETECTOR
 from aedetect.registry.records import CALIBRATION, Registered
@@ -33,16 +34,34 @@ def add_calibration(
     They become part of the logged model, so that every way of loading it includes them. The file
     that marks a calibration as complete is stored last.
     """
+    from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+
     with open_client(tracking_uri) as client:
         path_in_model = f"artifacts/{DETECTOR}/{FOLDER}/{version}"
         files = sorted(folder.iterdir(), key=lambda path: (path.name == COMPLETE, path.name))
         model = _model_id(client, registered)
+        moved = _moved(client, model, registered, tracking_uri=tracking_uri)
+        repository: Any = None if moved is None else LocalArtifactRepository(str(moved))
         for path in files:
-            client.log_model_artifact(model, str(path), path_in_model)
+            if repository is None:
+                client.log_model_artifact(model, str(path), path_in_model)
+            else:
+                repository.log_artifact(str(path), path_in_model)
         changed = {CALIBRATION: str(version), "calibrated_for": json.dumps(tags, sort_keys=True)}
         for key, value in changed.items():
             client.set_model_version_tag(registered.name, str(registered.version), key, value)
         return read_version(client, name=registered.name, version=str(registered.version))
+
+
+def _moved(
+    client: MlflowClient, model: str, registered: Registered, *, tracking_uri: str
+) -> Path | None:
+    """Return where the files of a logged model are now; None when they are where MLflow says."""
+    folder = local_folder(client.get_logged_model(model).artifact_location)
+    if folder is None:
+        return None
+    now = beside_database(folder, name=registered.name, tracking_uri=tracking_uri)
+    return None if now == folder else now
 
 
 def _model_id(client: MlflowClient, registered: Registered) -> str:

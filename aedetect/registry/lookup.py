@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from aedetect.errors import RegistryError, UnknownModel
+from aedetect.registry.artifact_places import beside_database, local_folder
 from aedetect.registry.downloads import cached_download
 from aedetect.registry.pyfunc import DETECTOR
 from aedetect.registry.records import CHAMPION, FINGERPRINT, Registered, as_registered
@@ -55,9 +56,11 @@ def fetch_version(registered: Registered, *, tracking_uri: str) -> Path:
         folder = _local(location, now, tracking_uri=tracking_uri)
     saved = folder / "artifacts" / DETECTOR
     if not (saved / "detector.json").is_file():
+        place = folder if local_folder(location) else mask(location)
         raise RegistryError(
-            f"{registered.reference} must hold a detector, but there is none in "
-            f"{mask(location)}: restore that folder, or run `aedetect train` for a new version"
+            f"{registered.reference} must hold a detector, but there is none in {place}: restore "
+            "that folder, or run `aedetect train CONFIG` and then `aedetect promote CONFIG` with "
+            "the number of the new version, which scores from then on"
         )
     return saved
 
@@ -133,13 +136,10 @@ def _aliases(client: MlflowClient, *, names: set[str]) -> dict[tuple[str, str], 
 
 def _local(location: str, registered: Registered, *, tracking_uri: str) -> Path:
     """Return an artifact location as a local folder, downloaded if necessary."""
-    from urllib.request import url2pathname
-
     from mlflow.artifacts import download_artifacts
 
-    parts = urlsplit(location)
-    if parts.scheme in {"", "file"}:
-        return Path(url2pathname(parts.path))
+    if folder := local_folder(location):
+        return beside_database(folder, name=registered.name, tracking_uri=tracking_uri)
 
     def download(folder: Path) -> Path:
         return Path(download_artifacts(location, dst_path=str(folder), tracking_uri=tracking_uri))

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aedetect.registry.availability import sqlite_file
+from aedetect.registry.artifact_places import artifact_root, check_active, settle_experiment
 from aedetect.registry.pyfunc import pyfunc
 from aedetect.registry.records import (
     CHALLENGER,
@@ -16,7 +16,7 @@ from aedetect.registry.records import (
     TrainingRecord,
     as_registered,
 )
-from aedetect.registry.session import open_client, tolerating_existing
+from aedetect.registry.session import is_absent, open_client, tolerating_existing
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -63,15 +63,29 @@ def _start_run(client: MlflowClient, *, record: TrainingRecord, tracking_uri: st
 
 
 def ensure_experiment(client: MlflowClient, *, name: str, tracking_uri: str) -> str:
-    """Return the id of an experiment, created if absent; artifacts go beside a local database."""
-    if client.get_experiment_by_name(name) is None:
-        file = sqlite_file(tracking_uri)
-        location = (file.parent / "artifacts" / name).as_uri() if file else None
-        with tolerating_existing():
-            client.create_experiment(name, location)
+    """Return the id of an experiment, created if absent; artifacts go beside a local database.
+
+    Raises RegistryError when it was deleted.
+    """
     found = client.get_experiment_by_name(name)
+    if found is not None:
+        found = settle_experiment(client, found, tracking_uri=tracking_uri)
+    if found is None:
+        root = artifact_root(name, tracking_uri=tracking_uri)
+        with tolerating_existing():
+            client.create_experiment(name, root.as_uri() if root else None)
+        found = client.get_experiment_by_name(name)
     assert found is not None
     return str(found.experiment_id)
+
+
+def check_experiment(*, name: str, tracking_uri: str) -> None:
+    """Raise RegistryError when a training could not be registered: now, and not when it is done."""
+    if not is_absent(tracking_uri):
+        with open_client(tracking_uri) as client:
+            found = client.get_experiment_by_name(name)
+            if found is not None:
+                check_active(found, tracking_uri=tracking_uri)
 
 
 def _upload_model(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aedetect.errors import OutputError, RegistryError
-from aedetect.registry.availability import await_registry, sqlite_file
+from aedetect.registry.availability import await_registry, check_address, sqlite_file
 from aedetect.secrets import mask
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def open_client(tracking_uri: str, *, create: bool = False) -> Iterator[MlflowCl
     for a registry that is locked or unavailable. Raises RegistryError when it remains so, and
     OutputError when the disk of this machine is full or not writable.
     """
+    check_address(tracking_uri)
     from alembic.util import CommandError
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
@@ -115,7 +116,7 @@ def _error_message(tracking_uri: str, error: BaseException) -> str:
         f"the MLflow registry at {tracking_uri} did not answer: {reason}; "
         "check [registry] tracking_uri and that nothing else blocks it"
     )
-    return mask(message, tracking_uri)
+    return mask(message, *([tracking_uri] if "://" in tracking_uri else []))
 
 
 def _create(tracking_uri: str) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from aedetect.arrays import Float64, Int64
+from aedetect.arrays import Float64, Int32, Int64
 from aedetect.output import Origin
+from aedetect.output.schemas import ANOMALY, NORMAL
 from aedetect.scoring.tables import severities
+
+if TYPE_CHECKING:
+    from aedetect.detector import Outline
 
 _BATCH_ROWS = 4096
 _NOBODY = "\0"  # stands for a missing entity, which no text of a table is
@@ -94,7 +100,9 @@ def reflag_batch(
     known = {
         **{name: rows[name] for name in rows.schema.names},
         "threshold": pa.array(threshold),
-        "severity": severities(p_value, promised),
+        "severity": severities(
+            p_value, promised, ruled=rows["reason"].is_valid().to_numpy(zero_copy_only=False)
+        ),
         "event_id": pa.nulls(count, pa.string()),  # events are formed afterwards
         "model_name": pa.repeat(origin.model_name, count),
         "model_version": pa.array(np.full(count, origin.model_version, dtype=np.int32)),
@@ -115,3 +123,39 @@ def _column(column: pa.ChunkedArray, count: int) -> pa.Array:
 
 def _moments(timestamp: pa.Array) -> Int64:
     return np.asarray(timestamp.cast(pa.int64()).to_numpy(zero_copy_only=False))
+
+
+def judge_batch(saved: Outline, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Float64, Float64]:
+    """Return scored rows with the verdicts and p-values of the calibration.
+
+    Also returns the thresholds, and the p-values at them. Rows that are suppressed or not scored
+    keep their verdict, and so do rows that break a column rule.
+    """
+    calibration = saved.calibration
+    score = batch["score"].to_numpy(zero_copy_only=False)
+    entity = _codes(saved, batch["entity"])
+    scored = ~np.isnan(score)
+    threshold = calibration.thresholds(entity)
+    p_value = np.full(len(score), np.nan)
+    p_value[scored] = calibration.p_values(score[scored], entity[scored])
+    judged = pc.is_in(batch["verdict"], value_set=pa.array([NORMAL, ANOMALY]))
+    rules = batch["reason"].is_valid().to_numpy(zero_copy_only=False)  # of those judged
+    fresh = pa.array([NORMAL, ANOMALY]).take(
+        pa.array(((score > threshold) | rules).astype(np.int8))
+    )
+    new = {
+        "p_value": pa.array(p_value, pa.float64(), from_pandas=True),
+        "verdict": pc.if_else(judged, fresh, batch["verdict"]),
+    }
+    columns = [new.get(name, batch[name]) for name in batch.schema.names]
+    promised = calibration.p_values(threshold.astype(np.float32), entity)
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema), threshold, promised
+
+
+def _codes(saved: Outline, entity: pa.Array) -> Int32:
+    """Return each row's entity as learnt: (N,), 0 when all are scaled together, -1 when unseen."""
+    if not saved.entities:
+        return np.zeros(len(entity), dtype=np.int32)
+    known = pa.array(saved.entities, pa.string())
+    found = pc.index_in(entity, value_set=known)
+    return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), dtype=np.int32)

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.arrays import Float32, Int32
+from aedetect.arrays import Float32, Int8, Int32
 from aedetect.detector import Scored, Series
+from aedetect.detector.rules import CONSTANT, MISSING, NONE, lost, rule_reasons
 from aedetect.explain import blame_features, find_counterfactual
+from aedetect.explain.causes import blame_rules
+from aedetect.output.schemas import UNSEEN
 from aedetect.preprocessing import Prepared, positions
-from aedetect.scoring.suppression import JudgedRows, Suppression, suppress_rows
-from aedetect.timestamps import format_duration
+from aedetect.scoring.suppression import JudgedRows, SuppressedRows, Suppression, suppress_rows
+from aedetect.timestamps import round_duration
 
 if TYPE_CHECKING:
     from aedetect.arrays import Bool, Int64
@@ -35,13 +38,14 @@ def score_rows(
     kept = rows.take(~again) if again.any() else rows
     asked = wanted[~again] if again.any() else wanted
     pooled = detector.calibration.unseen == "pooled"
-    prepared = detector.scorer.preparation.transform(kept, unseen=pooled)
+    prepared = detector.scorer.preparation.transform(kept, unseen=pooled, mask=True)
     series = Series(
         matrix=prepared.matrix,
         observed=prepared.observed,
         entity=prepared.entity,
         back=_rows_back(detector, kept, prepared),
         valid=np.logical_not(prepared.infinite.any(axis=1)),
+        masked=prepared.stale[:, detector.scorer.preparation.owner],
     )
     reasons, reason = _reasons(detector, kept, prepared, series.back)
     ends, evaluated = detector.scorer.judge(series, asked)
@@ -52,18 +56,20 @@ def score_rows(
     score_all[place[ends]] = score
     reason_all = np.full(len(rows), len(reasons) - 1, dtype=np.int32)
     reason_all[place] = reason
-    own = prepared.entity[ends]
+    own, scorer = prepared.entity[ends], detector.scorer
     judged = JudgedRows(
         rows=kept.take(ends),
         evaluated=evaluated,
         observed=prepared.matrix[ends],
         seen=prepared.observed[ends],
         threshold=detector.calibration.thresholds(own),
+        broken=_broken(scorer, kept, prepared, series)[ends],
     )
-    quiet = suppress_rows(suppression, detector.scorer, judged)
-    reason_all[place[ends]] = np.where(quiet.reason < 0, -1, quiet.reason + len(reasons))
-    strange = judged.above & (quiet.reason < 0)
-    expected, blame = _explained(detector.scorer, series, ends, evaluated, strange)
+    quiet = suppress_rows(suppression, scorer, judged)
+    strange = judged.strange & (quiet.reason < 0)
+    reason_all[place[ends]] = _second_reasons(quiet, judged, strange, offset=len(reasons))
+    expected, blame = _explained(scorer, series, ends, evaluated, strange)
+    broken = judged.broken[strange]
     rank = np.cumsum(wanted) - 1
     p_value = np.full(len(rows), np.nan)
     p_value[place[ends]] = detector.calibration.p_values(score, own)
@@ -71,13 +77,35 @@ def score_rows(
         score=score_all[wanted],
         p_value=p_value[wanted],
         reason=reason_all[wanted],
-        reasons=reasons + quiet.reasons,
+        reasons=reasons + quiet.reasons + rule_reasons(scorer.schema.names),
         flagged=rank[place[ends[strange]]],
         errors=evaluated.errors[strange],
-        blamed=blame,
+        blamed=blame_rules(blame, broken, above=judged.above[strange]),
         expected=expected,
         entity=own[strange],
+        constant=np.where(broken == CONSTANT, scorer.rules.constant[own[strange]], np.nan),
     )
+
+
+def _broken(scorer: Scorer, rows: Rows, prepared: Prepared, series: Series) -> Int8:
+    """Say which rule each cell breaks: (R, F)."""
+    broken = scorer.rules.broken(rows, prepared.entity, scorer.schema)
+    if scorer.rules.missing and scorer.preparation.masks and prepared.stale.any():
+        scored, gap = scorer.can_score(series), scorer.schema.max_gap
+        broken[lost(prepared.stale, scored, rows, max_gap=gap)] = MISSING
+    return broken
+
+
+def _second_reasons(
+    quiet: SuppressedRows, judged: JudgedRows, strange: Bool, *, offset: int
+) -> Int32:
+    """Return why scored rows are kept quiet, or which rule flagged them: (N,), -1 for others."""
+    broke = strange & judged.broken.any(axis=1)
+    column = (judged.broken > NONE).argmax(axis=1)
+    rule = judged.broken[np.arange(len(column)), column].astype(np.int32) - 1
+    found = np.where(broke, len(quiet.reasons) + rule * judged.broken.shape[1] + column, -1)
+    found = np.where(quiet.reason >= 0, quiet.reason, found)
+    return np.where(found >= 0, found + offset, -1).astype(np.int32)
 
 
 def _explained(
@@ -111,9 +139,7 @@ def _reasons(
     names = scorer.schema.names
     limit = scorer.preparation.missing_limit
     longer = (
-        f" for longer than {format_duration(limit)}"
-        if scorer.preparation.missing == "carry"
-        else ""
+        f" for longer than {round_duration(limit)}" if scorer.preparation.missing == "carry" else ""
     )
     needed = scorer.preparation.min_observed
     short = (
@@ -122,19 +148,25 @@ def _reasons(
         else f"needs {scorer.length - 1} earlier rows"
     )
     few = (f"{n} of {len(names)} features observed, {needed} needed" for n in range(1, needed))
-    fixed = (short, "unseen entity", "entity is missing", "all features are missing", *few)
+    fixed = (short, UNSEEN, "entity is missing", "all features are missing", *few)
     stale = tuple(f"{name} is missing{longer}" for name in names)
     infinite = tuple(f"{name} is infinite" for name in names)
+    last = (f"all features are missing{longer}", "duplicate timestamp")
     reason = np.zeros(len(rows), dtype=np.int32)
     counted = scorer.counted(prepared.observed)
-    too_few = scorer.covered(back) & (counted < needed)
+    masks = scorer.preparation.masks
+    kept_out = prepared.stale.shape[1] - prepared.stale.sum(axis=1) < needed
+    too_few = (scorer.covered(back) | (kept_out & masks)) & (counted < needed)
     reason[too_few] = fixed.index("all features are missing") + counted[too_few]
-    _set_first(reason, prepared.stale, offset=len(fixed))
+    if not masks:
+        _set_first(reason, prepared.stale, offset=len(fixed))
+    if len(names) > 1:  # a gap in the whole row is no fault of its first column
+        reason[prepared.stale.all(axis=1)] = len(fixed) + len(stale) + len(infinite)
     _set_first(reason, prepared.infinite, offset=len(fixed) + len(stale))
     if detector.calibration.unseen == "refuse":
         reason[prepared.entity < 0] = 1
     reason[_nameless(detector, rows)] = 2
-    return (*fixed, *stale, *infinite, "duplicate timestamp"), reason
+    return (*fixed, *stale, *infinite, *last), reason
 
 
 def _nameless(detector: CalibratedScorer, rows: Rows) -> Bool:

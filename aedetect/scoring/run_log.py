@@ -24,7 +24,7 @@ from aedetect.output import aside, publish, written
 from aedetect.output.files import read_parquet
 from aedetect.output.filesystem import is_remote
 from aedetect.scoring.run_pruning import DAY_FILE, RUNS, prune_runs
-from aedetect.scoring.summary import Summary, failed_summary, summary_fields, with_age
+from aedetect.scoring.summary import Command, Summary, failed_summary, summary_fields, with_age
 from aedetect.timestamps import parse_duration
 
 Clock = Callable[[], datetime]  # aware
@@ -71,6 +71,7 @@ SCHEMA = pa.schema(
         "warnings": _TEXTS,
         "alerts": _TEXTS,
         "error": pa.string(),
+        "command": pa.string(),
     }
 )
 
@@ -108,6 +109,7 @@ def recording_run(
     stale_after: str | None,
     run_id: str | None,
     keep: str = "90d",
+    command: Command = "score",
 ) -> Iterator[Record]:
     """Give what takes the summary of a run, and write its row at the end, whatever the end.
 
@@ -124,7 +126,7 @@ def recording_run(
     except BaseException as error:
         if clock is not None and started is not None:
             summary = record.summary or with_age(
-                Summary(status="failed", model=model, output=str(output)),
+                Summary(status="failed", model=model, output=str(output), command=command),
                 started=started,
                 ended=clock(),
                 stale_after=None,
@@ -206,6 +208,7 @@ def _read(path: Path) -> list[dict[str, Any]]:
             f"{path} is damaged or was not written by aedetect: remove it; nothing depends on it"
         ) from error
     for row in rows:
+        row["command"] = row.get("command") or "score"  # None: written before there were others
         for name in _BY_REASON:
             row[name] = {each["reason"]: each["rows"] for each in row[name]}
     return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -9,11 +10,16 @@ from typing import Literal
 
 from aedetect.errors import DataError
 from aedetect.events.table import EventChanges
+from aedetect.output.schemas import UNSEEN
 from aedetect.scoring.schema_drift import ColumnChange
 from aedetect.timestamps import format_duration, format_instant, parse_duration, parse_instant
 
+Command = Literal["score", "reflag"]
 Status = Literal["done", "partial", "failed"]
 _NAMED = 5  # files that a warning names
+_REMEDIES = {
+    UNSEEN: ' (train on it, or set [calibration] unseen = "pooled" to score it as all together)'
+}
 _AHEAD = 600  # seconds that the newest row may be ahead of the clock before it is remarked on
 
 
@@ -53,6 +59,7 @@ class Summary:
     # name -> text: what somebody should look at now
     alerts: dict[str, str] = field(default_factory=dict)
     error: str | None = None  # of a run that failed, in one line
+    command: Command = "score"  # a reflag reads no input: it has no files
 
 
 def with_age(
@@ -148,13 +155,14 @@ def summary_line(summary: Summary) -> str:
 
 def summary_markdown(summary: Summary) -> str:
     """Tell a run as a page of markdown."""
-    rows = [f"| {name} | {_short(value)} |" for name, value in summary_fields(summary).items()]
+    fields = summary_fields(summary).items()
+    rows = [f"| {name} | {_cell(_short(value))} |" for name, value in fields]
     parts = ["| | |", "|---|---|", *rows]
     lists = {
         "Alerts": summary.alerts.values(),
         "Warnings": summary.warnings,
         "Rows kept quiet": [f"{n:,}: {why}" for why, n in summary.suppressed.items()],
-        "Rows not scored": [f"{n:,}: {why}" for why, n in summary.not_scored.items()],
+        "Rows not scored": [f"{n:,}: {with_remedy(why)}" for why, n in summary.not_scored.items()],
         "Files set aside": (*summary.unreadable, *summary.unfit),
         "Withdrawn": summary.withdrawn,
         "Held": summary.held,
@@ -162,8 +170,8 @@ def summary_markdown(summary: Summary) -> str:
     for title, entries in lists.items():
         if entries:
             shown = list(entries)[:100]
-            parts += ["", f"**{title}**", "", *(f"- {_escaped(each)}" for each in shown)]
-    return "\n".join([*parts, "", f"Verdicts in `{summary.output}`."])
+            parts += ["", f"**{title}**", "", *(f"- {_literal(each)}" for each in shown)]
+    return "\n".join([*parts, "", f"Verdicts in {_literal(summary.output)}."])
 
 
 def named_counts(names: Iterable[str]) -> str:
@@ -175,6 +183,11 @@ def named_counts(names: Iterable[str]) -> str:
     listed = list(names)
     more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
     return "; ".join(listed[:_NAMED]) + more
+
+
+def with_remedy(reason: str) -> str:
+    """Return why rows are not scored, with the setting that helps where one does."""
+    return reason + _REMEDIES.get(reason, "")
 
 
 def _warnings(summary: Summary, *, asked: bool) -> Iterator[str]:
@@ -193,7 +206,8 @@ def _warnings(summary: Summary, *, asked: bool) -> Iterator[str]:
         yield f"{alike[0]}{others}"
     arrived = summary.files_new + summary.files_changed
     if summary.rows and not summary.scored:
-        yield f"none of {summary.rows:,} rows could be scored: {named_counts(summary.not_scored)}"
+        reasons = named_counts(map(with_remedy, summary.not_scored))
+        yield f"none of {summary.rows:,} rows could be scored: {reasons}"
     elif arrived and not (summary.rows or summary.held or asked):
         yield f"no row to score in {arrived} new or changed files"
     elif asked and not summary.partitions + summary.current + len(summary.held):
@@ -217,5 +231,19 @@ def _short(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")
+def _literal(text: str) -> str:
+    """Write a text that holds names of columns and files so that no markdown is read in it.
+
+    Within a code span nothing is markup: no image, link, heading or tag; its fence is longer than
+    any run of backticks in it.
+    """
+    line = "".join(each if each.isprintable() else "\ufffd" for each in " ".join(text.split()))
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
+    space = " " if line.startswith("`") or line.endswith("`") or not line else ""
+    return f"{fence}{space}{line}{space}{fence}"
+
+
+def _cell(text: str) -> str:
+    """Write a text into a table: as it is when no markdown can be read in it."""
+    plain = re.fullmatch(r"[\w.:+/-]*", text) and "//" not in text and "www." not in text
+    return text if plain else _literal(text).replace("|", "\\|")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.arrays import Float64, Int32, Int64
+from aedetect.arrays import Float64, Int8, Int32, Int64
 from aedetect.data import Schema
 from aedetect.data.schema import suggest_nearest
 from aedetect.errors import ConfigError
@@ -70,7 +70,8 @@ class SuppressedRows:
 class JudgedRows:
     """Rows that got a score, and what it came from.
 
-    Shapes: rows N; evaluated; observed (N, D + K) in model units; seen (N, D); threshold (N,).
+    Shapes: rows N; evaluated; observed (N, D + K) in model units; seen (N, D); threshold (N,);
+    broken (N, F) which column rule each cell breaks, 0 for none.
     """
 
     rows: Rows
@@ -78,11 +79,17 @@ class JudgedRows:
     observed: Float32
     seen: Bool
     threshold: Float64
+    broken: Int8
 
     @property
     def above(self) -> Bool:
         """(N,) whether the score is above the threshold."""
         return np.asarray(self.evaluated.score > self.threshold)
+
+    @property
+    def strange(self) -> Bool:
+        """(N,) whether the score is above the threshold, or a column rule is broken."""
+        return np.asarray(self.above | self.broken.any(axis=1))
 
 
 def read_suppression(
@@ -118,9 +125,9 @@ def check_features(suppression: Suppression, schema: Schema) -> None:
 def suppress_rows(suppression: Suppression, scorer: Scorer, judged: JudgedRows) -> SuppressedRows:
     """Say which of the rows are kept quiet, and why. Planned work comes before other reasons.
 
-    All rows inside of planned work are, whatever their score. Of rows above the threshold those
-    are that would not be without the errors of ignored features, and of others where they deviate
-    in a direction that does not matter.
+    All rows inside of planned work are, whatever their score. Of anomalies those are that would
+    not be without the errors and rules of ignored features, and of others where they deviate in a
+    direction that does not matter.
     """
     reason = np.full(len(judged.rows), -1, dtype=np.int32)
     reasons: list[str] = []
@@ -142,19 +149,22 @@ def _judge_features(
     suppression: Suppression, scorer: Scorer, judged: JudgedRows, reason: Int32
 ) -> list[str]:
     """Set the reason of the rows that only ignored features made strange; return the reasons."""
-    above = np.flatnonzero(judged.above)
-    errors, seen = judged.evaluated.errors[above], judged.seen[above]
-    muted = _muted(suppression, scorer, judged, above)
+    strange = np.flatnonzero(judged.strange)
+    errors, seen = judged.evaluated.errors[strange], judged.seen[strange]
+    muted = _muted(suppression, scorer, judged, strange)
+    rules = judged.broken[strange] > 0
     # What a score has besides its features' errors stays in it.
     less = scorer.score_of(np.where(muted, np.float32(0), errors), seen) - scorer.score_of(
         errors, seen
     )
-    score = judged.evaluated.score[above] + less
-    quiet = muted.any(axis=1) & (score <= judged.threshold[above])
-    part = np.where(muted, errors, 0)[quiet]
+    score = judged.evaluated.score[strange] + less
+    left = (score > judged.threshold[strange]) | (rules & ~muted).any(axis=1)
+    quiet = muted.any(axis=1) & ~left
+    part = np.where(muted & judged.above[strange, None], errors, 0)[quiet]
     named = part >= _NAMED * np.maximum(part.sum(axis=1, keepdims=True), 1e-12)
+    named |= (rules & muted)[quiet]
     kinds, kind = np.unique(named, axis=0, return_inverse=True)
-    reason[above[quiet]] = kind.reshape(-1)
+    reason[strange[quiet]] = kind.reshape(-1)
     names = np.array(scorer.schema.names, dtype=object)
     return [f"only ignored features: {', '.join(names[which])}" for which in kinds]
 

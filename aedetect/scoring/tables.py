@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from aedetect.arrays import Float64
+from aedetect.arrays import Bool, Float64
 from aedetect.explain import outside_limits, rank_causes
 from aedetect.output.schemas import (
     SEVERITIES,
@@ -50,7 +50,9 @@ def flagged_batch(
     limits = calibration.limits_of(scored.entity)
     added = [
         pa.array(threshold),
-        severities(scored.p_value[scored.flagged], promised),
+        severities(
+            scored.p_value[scored.flagged], promised, ruled=scored.reason[scored.flagged] >= 0
+        ),
         pa.nulls(count, pa.string()),
         rank_causes(detector.scorer.preparation, scored, values),
         outside_limits(detector.scorer.preparation, scored, values, limits),
@@ -62,13 +64,16 @@ def flagged_batch(
     return pa.RecordBatch.from_arrays([*table.take(chosen).columns, *added], schema=schema)
 
 
-def severities(p_value: Float64, promised: Float64) -> pa.StringArray:
+def severities(p_value: Float64, promised: Float64, *, ruled: Bool) -> pa.StringArray:
     """Say how rare rows are beside one at the threshold, whose p-value is `promised`: (M,), (M,).
 
-    A hundred times rarer is a warning, ten thousand times critical.
+    A hundred times rarer is a warning, ten thousand times critical. A row that a column rule
+    flagged, `ruled` (M,), is a warning at least: no normal row of the training did that.
 
-    >>> severities(np.array([1e-3, 1e-5, 1e-7]), np.full(3, 1e-3)).to_pylist()
-    ['info', 'warning', 'critical']
+    >>> rules = np.array([False, False, False, True])
+    >>> severities(np.array([1e-3, 1e-5, 1e-7, 0.5]), np.full(4, 1e-3), ruled=rules).to_pylist()
+    ['info', 'warning', 'critical', 'warning']
     """
     level = sum((p_value <= promised / times).astype(np.int8) for times in _RARER)
+    level = np.maximum(level, ruled)
     return pa.array(SEVERITIES).take(pa.array(level))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,9 +19,10 @@ from aedetect.detector import CalibratedScorer, Scored
 from aedetect.errors import UnreadableFile
 from aedetect.logs import log_event
 from aedetect.output import Origin, aside, locked, publish, written
-from aedetect.output.atomic import TableWriter, withdraw
+from aedetect.output.atomic import withdraw
 from aedetect.output.partitions import FLAGGED, SCORES
 from aedetect.output.schemas import flagged_schema, scores_schema, time_type
+from aedetect.output.table_writer import TableWriter
 from aedetect.preprocessing.windows import surrounded
 from aedetect.scoring.rows import score_rows
 from aedetect.scoring.tables import flagged_batch, scores_batch
@@ -156,24 +158,26 @@ def _write(
     """Score the partition's rows into two files of a folder."""
     time = time_type(unit.files)
     schemas = {SCORES: scores_schema(time), FLAGGED: flagged_schema(time)}
-    writers = {
-        kind: TableWriter(folder / f"{kind}.parquet", s, origin) for kind, s in schemas.items()
-    }
     not_scored: dict[str, int] = {}
     suppressed: dict[str, int] = {}
-    for rows, wanted in _batches(unit, detector, folder):
-        scored = score_rows(detector, rows, wanted, unit.suppression)
-        inside = rows.take(wanted)
-        table = scores_batch(inside, scored, time)
-        writers[SCORES].write(table)
-        writers[FLAGGED].write(
-            flagged_batch(table, rows=inside, scored=scored, detector=detector, origin=origin)
-        )
-        missing = np.isnan(scored.score)
-        _count(scored, missing, not_scored)
-        _count(scored, ~missing, suppressed)
-    for writer in writers.values():
-        writer.close()
+    with ExitStack() as opened:
+        writers = {
+            kind: opened.enter_context(TableWriter(folder / f"{kind}.parquet", s, origin))
+            for kind, s in schemas.items()
+        }
+        for rows, wanted in _batches(unit, detector, folder):
+            scored = score_rows(detector, rows, wanted, unit.suppression)
+            inside = rows.take(wanted)
+            table = scores_batch(inside, scored, time)
+            writers[SCORES].write(table)
+            writers[FLAGGED].write(
+                flagged_batch(table, rows=inside, scored=scored, detector=detector, origin=origin)
+            )
+            missing = np.isnan(scored.score)
+            flags = np.zeros(len(missing), dtype=np.bool_)
+            flags[scored.flagged] = True
+            _count(scored, missing, not_scored)
+            _count(scored, ~missing & ~flags, suppressed)
     return ComputedPartition(
         partition=str(unit.partition),
         rows=writers[SCORES].rows,

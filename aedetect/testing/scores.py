@@ -36,7 +36,7 @@ class ResidualRows:
 
 @dataclass(frozen=True)
 class ScoreCase:
-    """A score, what it learnt from residuals of two entities, and residuals to score.
+    """A score, fitted on residuals of two entities, and residuals to score.
 
     The entities' residuals are correlated, and of different size; some are not observed. There are
     more rows to score than are computed at a time.
@@ -44,7 +44,7 @@ class ScoreCase:
 
     name: ScoreName
     history: ResidualRows
-    learnt: Residuals
+    fitted: Residuals
     fresh: ResidualRows
     owner: Int64  # (D,) feature of each column
     worst: int  # parts that the score "worst" averages
@@ -52,7 +52,7 @@ class ScoreCase:
     def score(self, rows: ResidualRows) -> tuple[Float32, Float32]:
         """Return each feature's part, and the score: (N, F), (N,)."""
         residual = rows.residual.copy()  # a score may write to it
-        parts = PARTS[self.name](residual, rows.seen, rows.entity, self.learnt, self.owner)
+        parts = PARTS[self.name](residual, rows.seen, rows.entity, self.fitted, self.owner)
         counted = rows.seen[:, _FIRST].sum(axis=1)
         return parts, combined(self.name, parts, counted, worst=self.worst)
 
@@ -65,7 +65,7 @@ def score_case(name: str) -> ScoreCase:
     """
     score = cast("ScoreName", name)
     history = _history()
-    learnt = learn_residuals(
+    fitted = learn_residuals(
         score,
         history.residual,
         history.seen,
@@ -73,7 +73,7 @@ def score_case(name: str) -> ScoreCase:
         entities=_ENTITIES,
         owner=_OWNER,
     )
-    return ScoreCase(score, history, learnt, _fresh(), _OWNER, _WORST)
+    return ScoreCase(score, history, fitted, _fresh(), _OWNER, _WORST)
 
 
 def _history() -> ResidualRows:
@@ -119,7 +119,7 @@ def check_what_was_not_observed_does_not_count(case: ScoreCase) -> None:
 
 
 def check_grows_with_the_residual_without_limit(case: ScoreCase) -> None:
-    """Far beyond the largest that was learnt from, and for each feature alone."""
+    """Far beyond the largest of the fitted residuals, and for each feature alone."""
     largest = np.abs(case.history.residual).max()
     sizes = np.append(np.linspace(0, 100, 60), [1e3, 1e6]) * largest
     for column in range(_COLUMNS):

@@ -199,5 +199,5 @@ def check_variant(variant: str) -> None:
     """
     with one_thread():
         for check in VARIANT_CHECKS:
-            for case in variant_cases(variant):  # anew for each check: some train the network
+            for case in variant_cases(variant):  # new for each check: some train the network
                 check(case)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import numpy as np
 from aedetect.arrays import Float64, Int8
 from aedetect.data.scan import identifier, sql_literal
 from aedetect.events.grouping import group_rows
+from aedetect.logs import log_event
 from aedetect.timestamps import NANOSECONDS, format_instant
 from aedetect.training.trimming import EVALUATED_PARTS, Trimmed, squared_errors
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from aedetect.events.grouping import EventGroups
     from aedetect.preprocessing import Part, Preparation, Windows
 
+logger = logging.getLogger(__name__)
+
+_LOGGED = 10  # segments at most
 _MAX_CAUSES = 3  # reported per segment
 
 
@@ -81,6 +86,21 @@ def find_suspect_rows(
             )
         )
     return tuple(listed)
+
+
+def log_suspect_rows(found: tuple[SuspectRows, ...]) -> None:
+    """Log the first segments, those with the largest influence."""
+    for each in found[:_LOGGED]:
+        log_event(
+            logger,
+            "distrusted",
+            entity=each.entity,
+            start=each.start,
+            end=each.end,
+            rows=each.rows,
+            part=each.part,
+            causes=", ".join(each.causes),
+        )
 
 
 def normal_filter(found: tuple[SuspectRows, ...], *, normal: str | None) -> str:

@@ -12,8 +12,8 @@ from runs import deployed
 
 from aedetect.cli import SILENT, app, main
 
-FUNCTIONS = [command.callback for command in app.registered_commands]
-COMMANDS = [function.__name__ for function in FUNCTIONS]
+FUNCTIONS = {each.name or each.callback.__name__: each.callback for each in app.registered_commands}
+COMMANDS = list(FUNCTIONS)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_every_command_has_help(aedetect, command):
     code, out, _ = aedetect(command, "--help")
     assert code == 0
     assert "Usage: " in out
-    function = next(each for each in FUNCTIONS if each.__name__ == command)
+    function = FUNCTIONS[command]
     assert " ".join(function.__doc__.split()[:5]) in " ".join(out.split())
 
 

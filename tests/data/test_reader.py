@@ -10,8 +10,8 @@ import pytest
 
 from aedetect.data import Feature, Query, Rows, Schema, find_files, open_engine, read_rows, reader
 from aedetect.data.reader import text_codes
+from aedetect.data.row_filter import columns_in
 from aedetect.data.scan import identifier
-from aedetect.data.sql import columns_in
 from aedetect.errors import ConfigError, UnreadableFile
 
 

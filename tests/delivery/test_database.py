@@ -47,7 +47,7 @@ def _driven(url):
 
 @pytest.fixture
 def ask(url):
-    """Asks the database: a list of rows."""
+    """Query the database: a list of rows."""
     engine = sa.create_engine(_driven(url), poolclass=sa.NullPool)
 
     def ask(text):
@@ -72,7 +72,7 @@ def output(tmp_path):
 
 @pytest.fixture
 def deliver(url, output):
-    """Delivers the output."""
+    """Deliver the output."""
 
     def deliver(folder=output, detector="pump", **settings):
         return sync(folder, detector=detector, url=url, settings=DatabaseSettings(**settings))
@@ -84,8 +84,8 @@ FLAGGED = "SELECT entity, timestamp, score FROM aedetect_flagged ORDER BY 1, 2"
 EVENTS = "SELECT event_id FROM aedetect_events ORDER BY 1"
 
 
-def moments(rows):
-    """Return entity and moment of flagged rows, as both databases give them: in UTC."""
+def entity_times(rows):
+    """Return entity and time of flagged rows in UTC, for both databases."""
     found = []
     for entity, moment, *_ in rows:
         at = moment if isinstance(moment, datetime) else datetime.fromisoformat(moment)
@@ -97,7 +97,7 @@ def test_first_delivery_takes_everything(deliver, ask):
     """Every column of both kinds arrives, causes as JSON."""
     assert deliver() == Synced(partitions=3, withdrawn=0, rows=3)
     at = datetime(2026, 1, 3, 5, tzinfo=UTC)
-    assert moments(ask(FLAGGED)) == [("east", at), ("west", at.replace(minute=1))]
+    assert entity_times(ask(FLAGGED)) == [("east", at), ("west", at.replace(minute=1))]
     columns = "detector, score, p_value, threshold, severity, event_id, model_name, model_version"
     assert ask(f"SELECT {columns} FROM aedetect_flagged WHERE entity = 'east'") == [
         ("pump", 4.5, 0.001, 1.5, "warning", "e1", "pump", 3)
@@ -112,35 +112,35 @@ def test_first_delivery_takes_everything(deliver, ask):
 
 
 def test_second_delivery_does_nothing(deliver, ask):
-    """What the database has already is not sent again."""
+    """Delivered rows are not sent again."""
     deliver()
     assert deliver() == Synced(partitions=0, withdrawn=0, rows=0)
     assert len(ask(FLAGGED)) == 2
 
 
-def test_changed_partition_is_taken_over(deliver, output, ask):
-    """Rows that changed are changed, new ones added, withdrawn ones removed, others untouched."""
+def test_changed_partition_is_delivered(deliver, output, ask):
+    """Changed rows are updated, new ones added, withdrawn ones removed, others unchanged."""
     deliver()
     rows = [flag("2026-01-03T05:00:00", score=9.0), flag("2026-01-03T06:00:00", "west")]
     write_flagged(output, FIRST, rows)
     assert deliver() == Synced(partitions=1, withdrawn=0, rows=2)
     assert [(row[0], row[2]) for row in ask(FLAGGED)] == [("east", 9.0), ("west", 4.5)]
-    assert moments(ask(FLAGGED))[1][1] == datetime(2026, 1, 3, 6, tzinfo=UTC)
+    assert entity_times(ask(FLAGGED))[1][1] == datetime(2026, 1, 3, 6, tzinfo=UTC)
     assert len(ask(EVENTS)) == 1
 
 
 def test_withdrawn_partition_is_removed(deliver, output, ask):
-    """A file that is gone takes its rows with it, and no others."""
+    """The rows of a removed file are removed, and no others."""
     write_flagged(output, SECOND, [flag("2026-01-04T00:00:00")])
     deliver()
     shutil.rmtree(output / "flagged" / FIRST)
     assert deliver() == Synced(partitions=0, withdrawn=1, rows=0)
-    assert moments(ask(FLAGGED)) == [("east", datetime(2026, 1, 4, tzinfo=UTC))]
+    assert entity_times(ask(FLAGGED)) == [("east", datetime(2026, 1, 4, tzinfo=UTC))]
     assert deliver().withdrawn == 0
 
 
 def test_absent_folder_withdraws_nothing(deliver, output, ask):
-    """A disk that is not mounted is no reason to empty the tables."""
+    """A disk that is not mounted does not empty the tables."""
     deliver()
     shutil.rmtree(output)
     assert deliver() == Synced(partitions=0, withdrawn=0, rows=0)
@@ -148,20 +148,20 @@ def test_absent_folder_withdraws_nothing(deliver, output, ask):
 
 
 def test_hours_replace_days(deliver, output, ask):
-    """An output that is partitioned otherwise from now on loses and repeats nothing."""
+    """An output with a new partitioning loses and repeats nothing."""
     deliver()
     shutil.rmtree(output / "flagged")
     write_flagged(output, f"{FIRST}/hour=05", [flag("2026-01-03T05:00:00")])
     write_flagged(output, f"{FIRST}/hour=23", [flag("2026-01-03T23:59:59.999999")])
     deliver()
-    times = [moment for _, moment in moments(ask(FLAGGED))]
+    times = [moment for _, moment in entity_times(ask(FLAGGED))]
     assert times == [
         datetime(2026, 1, 3, 5, tzinfo=UTC),
         datetime(2026, 1, 3, 23, 59, 59, 999999, tzinfo=UTC),
     ]
 
 
-def test_event_that_begins_earlier_now_keeps_its_row(deliver, output, ask):
+def test_event_with_an_earlier_start_keeps_its_row(deliver, output, ask):
     """It moves to the partition in which it starts."""
     write_events(output, SECOND, [event("e9", "2026-01-04T00:01:00")])
     deliver()
@@ -188,16 +188,16 @@ def test_detectors_share_the_tables(deliver, output, tmp_path, ask):
 @pytest.mark.parametrize(
     "time", [pa.timestamp("ns"), pa.timestamp("s"), pa.timestamp("ms", tz="Europe/Berlin")]
 )
-def test_moments_are_in_utc(deliver, output, ask, time):
-    """Whatever unit and zone the files have; without a zone they count as UTC."""
+def test_times_are_in_utc(deliver, output, ask, time):
+    """For any unit and zone of the files; without a zone they are UTC."""
     write_flagged(output, FIRST, [flag("2026-01-03T05:00:00")], time=time)
     deliver()
     expected = {("east", datetime(2026, 1, 3, 5, tzinfo=UTC))}  # as pyarrow wrote it
-    assert set(moments(ask(FLAGGED))) == expected
+    assert set(entity_times(ask(FLAGGED))) == expected
 
 
-def test_values_that_databases_refuse_are_taken(deliver, output, ask):
-    """No entity is '', what is not finite is null, and names are data: quotes, NUL, paths."""
+def test_values_that_databases_refuse_are_replaced(deliver, output, ask):
+    """No entity is '', non-finite numbers are null, and names are data: quotes, NUL, paths."""
     cause = {"feature": "a\0'b", "share": 1.0, "observed": float("nan"), "expected": float("inf")}
     names = [None, "../../etc", "x'; DROP TABLE aedetect_events; --", "nul\0", "日本 %s :x"]
     rows = [flag("2026-01-03T05:00:00", name, causes=[cause]) for name in names]
@@ -217,13 +217,13 @@ def test_values_that_databases_refuse_are_taken(deliver, output, ask):
 
 def test_moments_within_a_microsecond_are_rows_of_their_own(deliver, output, ask):
     """Before 1970 too; the nanoseconds beyond the microsecond are a column."""
-    moments = [1, 0, 999, 1000, 1001]
+    entity_times = [1, 0, 999, 1000, 1001]
     day = "date=1969-12-31"
     for partition, since in ((FIRST, parse_instant("2026-01-03T05:00:00")), (day, -1_500)):
-        rows = [flag("2026-01-03T05:00:00", "east", event_id=str(n)) for n in moments]
+        rows = [flag("2026-01-03T05:00:00", "east", event_id=str(n)) for n in entity_times]
         path = write_flagged(output, partition, rows, pa.timestamp("ns"))
         table = pa.parquet.read_table(path)
-        times = pa.array([since + n for n in moments], pa.timestamp("ns"))
+        times = pa.array([since + n for n in entity_times], pa.timestamp("ns"))
         pa.parquet.write_table(table.set_column(0, "timestamp", times), path)
     deliver()
     found = ask("SELECT timestamp, nanosecond, event_id FROM aedetect_flagged ORDER BY 1, 2")
@@ -239,7 +239,7 @@ def test_moments_within_a_microsecond_are_rows_of_their_own(deliver, output, ask
 
 
 def test_names_that_databases_would_take_for_one_are_rows_of_their_own(deliver, output, ask):
-    """NUL, what is written for it, no name and an empty one."""
+    """Names with NUL, with its replacement, empty and absent names."""
     names = ["a\0", "a\u2400", "a\u24000", "a\ufffd", "a", "\u2400", "", None]
     write_flagged(output, FIRST, [flag("2026-01-03T05:00:00", name) for name in names])
     deliver()
@@ -251,8 +251,8 @@ def test_names_that_databases_would_take_for_one_are_rows_of_their_own(deliver, 
     assert len(found) == len(names)
 
 
-def test_a_failed_partition_leaves_what_was_there(deliver, output, ask):
-    """A file that breaks in the middle changes nothing of its partition, and is named."""
+def test_a_failed_partition_keeps_the_old_rows(deliver, output, ask):
+    """A file that is damaged in the middle changes no row of its partition, and is named."""
     deliver()
     path = write_flagged(output, FIRST, [flag(f"2026-01-03T05:{n:02}:00") for n in range(60)])
     content = bytearray(path.read_bytes())
@@ -266,7 +266,7 @@ def test_a_failed_partition_leaves_what_was_there(deliver, output, ask):
 
 
 def test_an_old_file_is_refused_by_name(deliver, output):
-    """What lacks a column has to be scored anew."""
+    """A file that lacks a column must be scored again."""
     path = output / "events" / FIRST / "part-0.parquet"
     table = pa.parquet.read_table(path).drop_columns(["text"])
     pa.parquet.write_table(table, path)
@@ -275,7 +275,7 @@ def test_an_old_file_is_refused_by_name(deliver, output):
 
 
 def test_prefix_and_schema(deliver, ask, url):
-    """The tables are where the settings say."""
+    """The tables have the configured names."""
     schema = None
     if url.startswith("postgresql"):
         schema = "monitoring"
@@ -307,19 +307,19 @@ def test_prefix_and_schema(deliver, ask, url):
     ],
 )
 def test_tables_of_another_shape_are_refused(deliver, ask, change, fault):
-    """What others made is not written to; a column that others added may stay."""
+    """Foreign tables are not written to; an additional column is accepted."""
     deliver()
     for statement in change.split(";"):
         ask(statement)
     if fault is None:
         assert deliver().partitions == 0
         return
-    with pytest.raises(ConfigError, match=rf"table aedetect_\w+ must be .* {fault}.* prefix"):
+    with pytest.raises(ConfigError, match=rf"table aedetect_\w+ must have .* {fault}.* prefix"):
         deliver()
 
 
-def test_runs_at_once_do_no_harm(deliver, output, ask):
-    """Several that deliver the same end as one, from the first table on."""
+def test_concurrent_runs_do_no_harm(deliver, output, ask):
+    """Several runs that deliver the same give the same result, also when they create the tables."""
     write_flagged(output, FIRST, [flag(f"2026-01-03T05:{n:02}:00") for n in range(60)])
     failed = []
 
@@ -350,15 +350,15 @@ def test_runs_at_once_do_no_harm(deliver, output, ask):
         ("sqlite:////nowhere/at/all.db", "/nowhere/at/all.db"),
     ],
 )
-def test_a_database_that_is_away_is_named_without_its_password(tmp_path, url, place):
-    """The message says where it was looked for and that nothing is lost."""
+def test_an_unavailable_database_is_named_without_its_password(tmp_path, url, place):
+    """The message has its location and states that nothing is lost."""
     with pytest.raises(DeliveryError, match=rf"at {place} cannot .*[Tt]he next run") as refused:
         sync(tmp_path, detector="pump", url=url, settings=DatabaseSettings())
     assert "canary" not in str(refused.value)
 
 
 def test_a_wrong_password_is_not_repeated(postgres, tmp_path):
-    """What the server answers is in the message, the password is not."""
+    """The message has the answer of the server, not the password."""
     wrong = postgres.replace("canary-4711", "canary-0815")
     with pytest.raises(DeliveryError, match="password authentication failed") as refused:
         sync(tmp_path, detector="pump", url=wrong, settings=DatabaseSettings())
@@ -372,9 +372,17 @@ def test_a_wrong_password_is_not_repeated(postgres, tmp_path):
         ("mysql://me:canary@db/plant", "must be of PostgreSQL or SQLite, got mysql"),
         ("postgresql+nothing://me:canary@db/plant", "needs the driver postgresql.nothing"),
         ("postgresql://me:canary@db:port/plant", "must be a URL of SQLAlchemy"),
+        ("postgresql://me:canary@db:99999/plant", "must have a port from 1 to 65535, got 99999"),
+        ("postgresql://me:ab@canary@db/plant", "must have one @, .* write %40 for @"),
+        ("postgresql://me:a b@canary@db/plant", "must have one @, .* write %40 for @"),
+        ("postgresql://me:ab?@canary@db/plant", "must have one @, .* write %40 for @"),
+        ("postgresql://me:ab@[canary]@db/plant", "must have one @, .* write %40 for @"),
+        ("postgresql+psycopg2://me:canary@db/plant", "needs the driver .*pip install .*psycopg"),
+        ("postgresql+asyncpg://me:canary@db/plant", "must name a driver that is not asynchronous"),
+        ("sqlite+nothing:///canary.db", "needs the driver sqlite.nothing .*; write sqlite://"),
     ],
 )
-def test_urls_that_never_work_are_refused(url, reason):
+def test_invalid_urls_are_refused(url, reason):
     """Before anything is scored, and without the password."""
     with pytest.raises(ConfigError, match=reason) as refused:
         check_url(url)
@@ -382,7 +390,7 @@ def test_urls_that_never_work_are_refused(url, reason):
 
 
 def test_memory_stays_bounded(deliver, output, ask, url, monkeypatch):
-    """A file goes over in batches: no statement gets more rows than one."""
+    """A file is delivered in batches: no statement has more rows than one batch."""
     if url.startswith("postgresql"):
         pytest.skip("the same code, and SQLite is faster")
     monkeypatch.setattr("aedetect.delivery.output_files.BATCH_SIZE", 1_000)

@@ -22,7 +22,7 @@ FIRST, SECOND = "date=2026-01-03", "date=2026-01-04"
 
 @pytest.fixture
 def output(tmp_path):
-    """An output whose newest row is of noon, with one event of the morning."""
+    """An output with its newest row at noon, and one event in the morning."""
     folder = tmp_path / "output"
     write_scores(folder, FIRST, "2026-01-03T12:00:00")
     write_events(folder, FIRST, [event("e1", "2026-01-03T05:00:00")])
@@ -30,10 +30,10 @@ def output(tmp_path):
 
 
 @pytest.fixture
-def tell(output, receiver):
-    """Tells the receiver, or others, of the events."""
+def notify(output, receiver):
+    """Notify the receiver, or others, of the events."""
 
-    def tell(*others, patience=30.0, **settings):
+    def notify(*others, timeout=30.0, **settings):
         urls = [each.url for each in (others or (receiver,))]
         return send_events(
             output,
@@ -41,15 +41,15 @@ def tell(output, receiver):
             NotifySettings(**settings),
             detector="pump",
             label="aedetect label pump.toml",
-            patience=patience,
+            timeout=timeout,
         )
 
-    return tell
+    return notify
 
 
-def test_one_message_an_event(tell, receiver):
-    """It says who, how bad, when, what, why, which, and how to answer."""
-    assert tell() == 1
+def test_one_message_per_event(notify, receiver):
+    """With entity, severity, time, description, causes, id and the label command."""
+    assert notify() == 1
     (message,) = receiver.messages
     assert message["title"] == "pump: warning at east"
     assert message["type"] == "warning"
@@ -62,50 +62,50 @@ def test_one_message_an_event(tell, receiver):
     ]
 
 
-def test_an_event_is_told_once(tell, receiver, output):
+def test_an_event_is_sent_once(notify, receiver, output):
     """Also when it grows, or its severity falls."""
-    assert (tell(), tell()) == (1, 0)
+    assert (notify(), notify()) == (1, 0)
     write_events(output, FIRST, [event("e1", "2026-01-03T05:00:00", minutes=60, severity="info")])
-    assert tell(min_severity="info") == 0
+    assert notify(min_severity="info") == 0
     assert len(receiver.messages) == 1
 
 
-def test_an_event_is_told_again_when_it_gets_worse(tell, receiver, output):
-    """Once a severity."""
-    tell()
+def test_an_event_is_sent_again_when_it_becomes_more_severe(notify, receiver, output):
+    """Once per severity."""
+    notify()
     write_events(output, FIRST, [event("e1", "2026-01-03T05:00:00", severity="critical")])
-    assert (tell(), tell()) == (1, 0)
+    assert (notify(), notify()) == (1, 0)
     assert receiver.titles == ["pump: warning at east", "pump: critical at east"]
     assert receiver.messages[1]["type"] == "failure"
 
 
 @pytest.mark.parametrize(
-    ("least", "told"),
+    ("least", "expected"),
     [("info", ["e1", "e2", "e3"]), ("warning", ["e1", "e3"]), ("critical", ["e3"])],
 )
-def test_severity_decides_who_is_disturbed(tell, receiver, output, least, told):
-    """What is less severe than asked for is not told, and is not noted as told."""
+def test_minimum_severity(notify, receiver, output, least, expected):
+    """Less severe events are neither sent nor logged as sent."""
     severities = {"e1": "warning", "e2": "info", "e3": "critical"}
     rows = [event(n, f"2026-01-03T0{n[1]}:00:00", severity=s) for n, s in severities.items()]
     write_events(output, FIRST, rows)
-    tell(min_severity=least)
-    assert [each["message"].split()[-1] for each in receiver.messages] == told
-    assert tell(min_severity="info") == 3 - len(told)
+    notify(min_severity=least)
+    assert [each["message"].split()[-1] for each in receiver.messages] == expected
+    assert notify(min_severity="info") == 3 - len(expected)
 
 
-def test_suppressed_events_are_not_told(tell, receiver, output):
-    """What is kept quiet is quiet here too, until it is reported."""
+def test_suppressed_events_are_not_sent(notify, receiver, output):
+    """They are sent once they are reported."""
     write_events(output, FIRST, [event("e1", "2026-01-03T05:00:00", suppressed="too short")])
-    assert tell() == 0
+    assert notify() == 0
     write_events(output, FIRST, [event("e1", "2026-01-03T05:00:00")])
-    assert tell() == 1
+    assert notify() == 1
 
 
 @pytest.mark.parametrize(
     "time", [pa.timestamp("us"), pa.timestamp("ns"), pa.timestamp("s", tz="Europe/Berlin")]
 )
-def test_history_is_not_told(tell, receiver, output, time):
-    """A first run over years tells of the last day, counted from the newest row."""
+def test_old_events_are_not_sent(notify, receiver, output, time):
+    """A first run over years sends events of the last day, relative to the newest row."""
     write_scores(output, SECOND, "2026-01-04T12:00:00", time=time)
     rows = [
         event("old", "2026-01-03T11:00:00", minutes=59),
@@ -113,81 +113,81 @@ def test_history_is_not_told(tell, receiver, output, time):
         event("long", "2026-01-03T00:00:00", minutes=2000),
     ]
     write_events(output, FIRST, rows, time=time)
-    assert tell() == 2
+    assert notify() == 2
     assert {each["message"].split()[-1] for each in receiver.messages} == {"new", "long"}
-    assert tell(max_age="25h") == 1
+    assert notify(max_age="25h") == 1
 
 
-def test_nothing_scored_is_nothing_told(tell, tmp_path, output, receiver):
+def test_nothing_scored_is_nothing_sent(notify, tmp_path, output, receiver):
     """No scores, or no events: no message and no file."""
     for kind in ("scores", "events"):
         for path in (output / kind).rglob("*.parquet"):
             path.unlink()
-        assert tell() == 0
+        assert notify() == 0
     assert receiver.messages == []
     assert not (output / "notified").exists()
 
 
-def test_digest_is_one_message(tell, receiver, output):
-    """The most severe event first; the next run tells only what is new."""
+def test_digest_is_one_message(notify, receiver, output):
+    """The most severe event first; the next run sends only new events."""
     rows = [
         event("e1", "2026-01-03T05:00:00"),
         event("e2", "2026-01-03T06:00:00", "west", severity="critical"),
         event("e3", "2026-01-03T07:00:00", None),
     ]
     write_events(output, FIRST, rows)
-    assert tell(digest=True) == 1
+    assert notify(digest=True) == 1
     (message,) = receiver.messages
     assert message["title"] == "pump: 3 events (1 critical, 2 warning)"
     assert message["type"] == "failure"
     assert message["message"].startswith("[critical] west 2026-01-03 06:00:00 to")
     assert message["message"].endswith("Right or not? aedetect label pump.toml EVENT")
     write_events(output, FIRST, [*rows, event("e4", "2026-01-03T08:00:00")])
-    assert tell(digest=True) == 1
+    assert notify(digest=True) == 1
     assert receiver.titles[1] == "pump: 1 event (1 warning)"
-    assert tell() == 0
+    assert notify() == 0
 
 
-def test_a_digest_of_many_counts_the_rest(tell, receiver, output):
-    """A message stays readable; none of the others is told one by one later."""
+def test_a_digest_of_many_counts_the_rest(notify, receiver, output):
+    """A message stays readable; the others are not sent later."""
     rows = [event(f"e{n}", f"2026-01-03T05:{n:02}:00") for n in range(50)]
     write_events(output, FIRST, rows)
-    assert tell(digest=True) == 1
+    assert notify(digest=True) == 1
     assert "and 10 more" in receiver.messages[0]["message"]
-    assert tell() == 0
+    assert notify() == 0
 
 
-def test_a_failing_receiver_is_a_warning_and_tried_again(tell, receiver, caplog):
-    """Nothing is raised; the next run tells what was missed. The log does not hold the URL."""
+def test_a_failing_receiver_is_a_warning_and_retried(notify, receiver, caplog):
+    """Nothing is raised; the next run sends what was missed. The log does not contain the URL."""
     receiver.answer = 500
     with caplog.at_level(logging.WARNING):
-        assert tell() == 0
+        assert notify() == 0
     assert "receiver=[notify] urls[0] (json) missed=1 reason=" in caplog.text
     assert "error=500" in caplog.text
     assert "secret-token" not in caplog.text
     receiver.answer = 200
-    assert tell() == 1
+    assert notify() == 1
 
 
-def test_an_absent_receiver_is_a_warning(tell, receiver, caplog, capfd):
+def test_an_absent_receiver_is_a_warning(notify, receiver, caplog, capfd):
     """Nothing listens there, and nothing else is printed."""
     receiver.shutdown()
     receiver.server_close()
     with caplog.at_level(logging.WARNING):
-        assert tell() == 0
+        assert notify() == 0
     assert "onnection" in caplog.text
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_receiver_that_fails_midway_gets_the_rest_later(tell, receiver, output):
-    """What it took is not repeated."""
+def test_a_receiver_that_fails_midway_gets_the_rest_later(notify, receiver, output):
+    """Accepted messages are not repeated."""
     write_events(output, FIRST, [event(f"e{n}", f"2026-01-03T05:0{n}:00") for n in range(5)])
     receiver.most = 2
-    assert tell() == 2
+    assert notify() == 2
     receiver.most = None
-    assert tell() == 3
-    told = [each["message"].split()[-1] for each in receiver.messages]
-    assert told == ["e0", "e1", "e2", "e3", "e4"]
+    assert notify() == 3
+    sent = [each["message"].split()[-1] for each in receiver.messages]
+    assert sent == ["e0", "e1", "e2", "e3", "e4"]
 
 
 def several(output, *entities):
@@ -198,88 +198,88 @@ def several(output, *entities):
     write_events(output, FIRST, events)
 
 
-def test_a_message_that_is_refused_keeps_no_other(tell, receiver, output, caplog):
-    """Refused as what it is, it is reported and not sent again; the others are sent at once."""
+def test_a_message_that_is_refused_keeps_no_other(notify, receiver, output, caplog):
+    """It is logged and not sent again; the others are sent at once."""
     several(output, "first", "poison", "third", "fourth")
     receiver.refuses = {"poison": 400}
     with caplog.at_level(logging.WARNING):
-        assert tell() == 3
+        assert notify() == 3
     assert receiver.titles == [f"pump: warning at {name}" for name in ("first", "third", "fourth")]
     assert "refused, and not sent again: pump: warning at poison" in caplog.text
     receiver.refuses = {}
-    assert tell() == 0
+    assert notify() == 0
     several(output, "poison")
     write_events(
         output, FIRST, [event("e-poison", "2026-01-03T05:01:00", "poison", severity="critical")]
     )
-    assert tell() == 1
+    assert notify() == 1
 
 
-def test_a_message_that_fails_beside_others_is_given_up_after_three_runs(tell, receiver, output):
+def test_a_message_that_fails_beside_others_is_given_up_after_three_runs(notify, receiver, output):
     """It may be the receiver's fault; who takes it meanwhile is not asked again."""
     receiver.refuses = {"poison": 500}
     for number in range(4):
         names = ["poison", *(f"n{n}" for n in range(number + 1))]
         several(output, *names)
-        assert tell() == 1
+        assert notify() == 1
     receiver.refuses = {}
-    assert tell() == 0
+    assert notify() == 0
 
 
-def test_a_message_that_failed_is_sent_when_it_is_taken(tell, receiver, output):
-    """And what is known of its failures is forgotten."""
+def test_a_message_that_failed_is_sent_when_it_is_taken(notify, receiver, output):
+    """The count of its failures is removed."""
     receiver.refuses = {"poison": 500}
     several(output, "poison", "other")
-    assert tell() == 1
+    assert notify() == 1
     receiver.refuses = {}
-    assert tell() == 1
+    assert notify() == 1
     path = output / "notified" / "part-0.parquet"
     assert {row["kind"] for row in pq.read_table(path).to_pylist()} == {"event"}
 
 
-def test_many_refusals_in_a_row_do_not_hide_that_a_receiver_is_up(tell, receiver, output):
+def test_many_refusals_in_a_row_do_not_hide_that_a_receiver_is_up(notify, receiver, output):
     """The newest message is tried before it is taken for down."""
     several(output, *(f"poison{n}" for n in range(8)), "last", "newest")
     receiver.refuses = {"poison": 500}
-    assert tell() == 2
+    assert notify() == 2
     assert sorted(receiver.titles) == ["pump: warning at last", "pump: warning at newest"]
 
 
-def test_titles_are_lines_that_mail_takes(tell, receiver, output):
+def test_titles_are_lines_that_mail_takes(notify, receiver, output):
     """Whatever entities are called."""
     several(output, "a\nb\r\nBcc: all", "x" * 300)
-    assert tell() == 2
+    assert notify() == 2
     assert receiver.titles[0] == "pump: warning at a b Bcc: all"
     assert (len(receiver.titles[1]), receiver.titles[1][-5:]) == (200, "xx...")
 
 
-def test_a_hanging_receiver_does_not_keep_the_run(tell, receiver, make_receiver, caplog):
-    """It is left behind after a while, and the others have their messages by then."""
+def test_a_hanging_receiver_does_not_block_the_run(notify, receiver, make_receiver, caplog):
+    """It is abandoned after the timeout; the others have their messages by then."""
     hanging = make_receiver()
     hanging.hangs.set()
     began = time.monotonic()
     with caplog.at_level(logging.WARNING):
-        assert tell(hanging, receiver, patience=0.5) == 1
+        assert notify(hanging, receiver, timeout=0.5) == 1
     assert time.monotonic() - began < 3
     assert "urls[0] (json) missed=1 reason=no answer within 0.5 s" in caplog.text
     assert len(receiver.messages) == 1
 
 
-def test_receivers_are_told_for_themselves(tell, make_receiver, receiver):
-    """A dead one does not repeat messages to the others, and gets its own when it is back."""
+def test_receivers_are_independent(notify, make_receiver, receiver):
+    """A failed one does not repeat messages to the others, and gets its own later."""
     dead = make_receiver()
     dead.answer = 503
-    assert tell(receiver, dead) == 1
+    assert notify(receiver, dead) == 1
     dead.answer = 200
-    assert tell(receiver, dead) == 1
+    assert notify(receiver, dead) == 1
     assert (len(receiver.messages), len(dead.messages)) == (1, 1)
     newcomer = make_receiver()
-    assert tell(receiver, dead, newcomer) == 1
+    assert notify(receiver, dead, newcomer) == 1
 
 
-def test_state_holds_no_url(tell, receiver, output):
-    """Receivers are known by a hash."""
-    tell()
+def test_state_holds_no_url(notify, receiver, output):
+    """Receivers are identified by a hash."""
+    notify()
     path = output / "notified" / "part-0.parquet"
     assert pq.read_table(path).to_pylist() == [
         {
@@ -292,27 +292,27 @@ def test_state_holds_no_url(tell, receiver, output):
     assert b"secret-token" not in path.read_bytes()
 
 
-def test_damaged_state_is_named(tell, output):
-    """With what happens when it is removed."""
-    tell()
+def test_damaged_state_is_named(notify, output):
+    """The message states the effect of removing it."""
+    notify()
     path = output / "notified" / "part-0.parquet"
     path.write_bytes(b"nothing")
     with pytest.raises(OutputError, match=r"notified/part-0\.parquet cannot be read .* remove it"):
-        tell()
+        notify()
     path.unlink()
-    assert tell() == 1
+    assert notify() == 1
 
 
 @pytest.mark.parametrize("name", ["../../x", "<b>&", "a\nb", "%s {x}", "日本", None])
-def test_any_entity_can_be_told(tell, receiver, output, name):
-    """Its name is data, whatever is in it."""
+def test_any_entity_can_be_sent(notify, receiver, output, name):
+    """Its name is data, whatever characters it has."""
     write_events(output, FIRST, [event("e1", "2026-01-03T05:00:00", name)])
-    assert tell() == 1
+    assert notify() == 1
     assert (name or "the only series").split("\n")[0] in receiver.titles[0]
 
 
-def test_an_alert_is_told_until_it_is_over(output, receiver):
-    """Once, whatever becomes of its text; again when it comes back."""
+def test_an_alert_is_sent_until_it_is_over(output, receiver):
+    """Once, even if its text changes; again when it returns."""
 
     def alert(**alerts):
         people = receivers(["env:X"], [receiver.url])
@@ -325,8 +325,8 @@ def test_an_alert_is_told_until_it_is_over(output, receiver):
     assert receiver.messages[0]["message"] == "no rows for 3 h"
 
 
-def test_an_alert_that_was_not_taken_is_tried_again(output, receiver):
-    """And events that were told stay told."""
+def test_an_alert_that_was_not_accepted_is_retried(output, receiver):
+    """Events already sent are not sent again."""
     people = receivers(["env:X"], [receiver.url])
     receiver.answer = 500
     assert send_alerts(output, people, {"stale": "x"}, detector="pump") == 0
@@ -346,13 +346,13 @@ def test_tokens_in_the_configuration_are_refused(url):
     assert len(receivers(["env:TEAM"], [url])) == 1
 
 
-def test_addresses_without_secrets_may_stand_in_the_configuration():
-    """Such as that of a server inside."""
+def test_addresses_without_secrets_are_accepted_in_the_configuration():
+    """Such as that of an internal server."""
     assert receivers(["json://host:8080/path"], ["json://host:8080/path"])
 
 
 @pytest.mark.parametrize("url", ["canary", "nothing://canary", "slack://canary"])
-def test_urls_that_apprise_does_not_know_are_refused(url, capfd):
+def test_unsupported_urls_are_refused(url, capfd):
     """Without repeating them."""
     with pytest.raises(ConfigError, match=r"urls\[0\] must be a URL of Apprise") as refused:
         receivers(["env:X"], [url])
@@ -360,7 +360,7 @@ def test_urls_that_apprise_does_not_know_are_refused(url, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_who_is_not_told_does_not_pay():
+def test_libraries_are_not_imported_without_receivers():
     """Without URLs neither Apprise nor SQLAlchemy is imported."""
     code = (
         "import sys, aedetect.jobs.delivery, aedetect.config\n"
@@ -375,7 +375,7 @@ def test_who_is_not_told_does_not_pay():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-_TELL = """
+_NOTIFY = """
 import sys
 from pathlib import Path
 from aedetect.delivery.senders import receivers
@@ -388,18 +388,20 @@ send_events(output, people, NotifySettings(), detector="pump", label="aedetect l
 """
 
 
-def test_several_runs_at_once_tell_once(output, receiver):
-    """The others wait until what was told is noted, and find it."""
+def test_concurrent_runs_send_once(output, receiver):
+    """The others wait until the log is written, and read it."""
     receiver.delay = 1.0
-    runs = [subprocess.Popen([sys.executable, "-c", _TELL, output, receiver.url]) for _ in range(4)]
+    runs = [
+        subprocess.Popen([sys.executable, "-c", _NOTIFY, output, receiver.url]) for _ in range(4)
+    ]
     assert [run.wait() for run in runs] == [0, 0, 0, 0]
     assert sorted(receiver.titles) == ["pump: stale", "pump: warning at east"]
 
 
-def test_what_was_sent_long_ago_is_forgotten(tell, output, receiver):
-    """Once the log is long, and something is sent; never what may still be sent again."""
+def test_what_was_sent_long_ago_is_forgotten(notify, output, receiver):
+    """Once the log is long and something is sent; never entries that prevent a repeat."""
     path = output / "notified" / "part-0.parquet"
-    tell()
+    notify()
     names = pq.read_schema(path).names
     old = [
         {"receiver": "r", "kind": "event", "key": f"old{n}", "severity": "info"}
@@ -411,13 +413,13 @@ def test_what_was_sent_long_ago_is_forgotten(tell, output, receiver):
     ]
     rows = pq.read_table(path).to_pylist()
     pq.write_table(pa.Table.from_pylist([*old, *kept, *rows], pq.read_schema(path)), path)
-    assert tell() == 0
+    assert notify() == 0
     assert len(pq.read_table(path)) == 1203
     events = [event("e0", "2025-12-01T00:00:00"), event("older", "2025-09-01T00:00:00")]
     write_events(output, "date=2025-12-01", events[:1])
     write_events(output, "date=2025-09-01", events[1:])
     write_events(output, SECOND, [event("e2", "2026-01-04T05:00:00")])
-    assert tell() == 1
+    assert notify() == 1
     found = pq.read_table(path).to_pylist()
     assert {row["key"] for row in found} == {"e0", "stale", "e1", "e2"}
     assert set(names) == set(found[0])

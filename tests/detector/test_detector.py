@@ -82,9 +82,11 @@ def test_a_score_is_higher_the_stranger_the_row(detector, held_out):
 
 
 def test_scoring_takes_as_much_lookback_as_windows_and_carrying_can_reach(detector):
-    """Three steps of the largest gap, and the longest that a value is carried."""
+    """Three steps of the largest gap, one more for the row before, and as long as values last."""
     scorer = detector.scorer
-    assert scorer.lookback == 3 * scorer.schema.max_gap + scorer.preparation.missing_limit
+    assert scorer.lookback == 4 * scorer.schema.max_gap + scorer.preparation.missing_limit
+    silent = replace(scorer, rules=replace(scorer.rules, missing=False))
+    assert silent.lookback == 3 * scorer.schema.max_gap + scorer.preparation.missing_limit
 
 
 @pytest.fixture
@@ -182,7 +184,9 @@ def test_what_a_score_depends_on_grows_with_alignment_and_smoothing(
     """By the largest gap for each row of the window and of the mean."""
     scorer = replace(detector.scorer, alignment=alignment, smooth=smooth)
     gap = scorer.schema.max_gap
-    assert scorer.lookback == behind * gap + scorer.preparation.missing_limit
+    silent = replace(scorer, rules=replace(scorer.rules, missing=False))
+    assert silent.lookback == behind * gap + scorer.preparation.missing_limit
+    assert scorer.lookback == silent.lookback + gap
     assert scorer.lookahead == ahead * gap
 
 

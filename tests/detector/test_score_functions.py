@@ -23,9 +23,9 @@ def case(request):
     return score_case(request.param)
 
 
-def score(name, residual, seen, entity, learnt):
+def score(name, residual, seen, entity, fitted):
     """Parts and score."""
-    parts = PARTS[name](residual.copy(), seen, entity, learnt, OWNER)
+    parts = PARTS[name](residual.copy(), seen, entity, fitted, OWNER)
     return parts, combined(name, parts, seen[:, FIRST].sum(axis=1), worst=WORST)
 
 
@@ -45,18 +45,18 @@ def features_of(cells):
     return [cells[0], cells[1] + cells[2], cells[3], cells[4]]
 
 
-def reference(name, row, seen, code, learnt):
+def reference(name, row, seen, code, fitted):
     """The parts of one row, cell by cell."""
-    sized = row / learnt.size[code]
+    sized = row / fitted.size[code]
     if name == "mse":
         parts = features_of(row**2)
     elif name in ("standardized", "worst"):
         parts = features_of(sized**2)
     elif name == "mahalanobis":
-        parts = features_of((learnt.whitening.astype(float) @ (sized * seen)) ** 2)
+        parts = features_of((fitted.whitening.astype(float) @ (sized * seen)) ** 2)
     else:
         parts = []
-        for size, tail in zip(np.sqrt(features_of(row**2)), learnt.tail[code], strict=True):
+        for size, tail in zip(np.sqrt(features_of(row**2)), fitted.tail[code], strict=True):
             below = [k for k in range(len(NATS)) if tail[k] <= size]
             k = below[-1]
             if k == len(NATS) - 1:
@@ -69,11 +69,11 @@ def reference(name, row, seen, code, learnt):
 
 def test_parts_are_those_of_a_slow_reference(case):
     """Row by row, cell by cell."""
-    name, learnt = case.name, case.learnt
+    name, fitted = case.name, case.fitted
     residual, seen, entity = case.fresh.residual, case.fresh.seen, case.fresh.entity
     parts, scores = case.score(case.fresh)
     for row in range(0, len(residual), 7):
-        expected = reference(name, residual[row].astype(float), seen[row], entity[row], learnt)
+        expected = reference(name, residual[row].astype(float), seen[row], entity[row], fitted)
         np.testing.assert_allclose(parts[row], expected, rtol=1e-4, atol=1e-5)
         counted = seen[row, FIRST].sum()
         most = min(max(counted, 1), WORST) if name == "worst" else max(counted, 1)
@@ -84,11 +84,11 @@ def test_parts_are_those_of_a_slow_reference(case):
 def test_standardized_takes_the_size_of_the_entity():
     """A residual that is three times as large in an entity that always is scores the same."""
     case = score_case("standardized")
-    learnt = case.learnt
+    fitted = case.fitted
     residual = np.repeat(case.history.residual[:1], 2, axis=0)
-    residual[1] *= learnt.size[1] / learnt.size[0]
+    residual[1] *= fitted.size[1] / fitted.size[0]
     seen, entity = np.ones(residual.shape, dtype=bool), np.array([0, 1], dtype=np.int32)
-    scores = score("standardized", residual, seen, entity, learnt)[1]
+    scores = score("standardized", residual, seen, entity, fitted)[1]
     assert scores[0] == pytest.approx(scores[1])
 
 
@@ -97,9 +97,9 @@ def test_mahalanobis_finds_a_broken_correlation():
     random = np.random.default_rng(0)
     both = random.normal(size=(5000, 1)) + random.normal(scale=0.3, size=(5000, 5))
     history = both.astype(np.float32), np.ones((5000, 5), dtype=bool), np.zeros(5000, np.int32)
-    learnt = learn_residuals("mahalanobis", *history, entities=1, owner=OWNER)
+    fitted = learn_residuals("mahalanobis", *history, entities=1, owner=OWNER)
     residual = np.array([[1, 1, 1, 1, 1], [1, -1, 1, -1, 1]], dtype=np.float32)
-    scores = score("mahalanobis", residual, residual != 0, np.zeros(2, np.int32), learnt)[1]
+    scores = score("mahalanobis", residual, residual != 0, np.zeros(2, np.int32), fitted)[1]
     assert scores[1] > 5 * scores[0]
 
 
@@ -108,9 +108,9 @@ def test_tail_is_the_nats_that_the_residual_is_rare_by():
     values = np.random.default_rng(0).normal(size=(100_000, 1)).astype(np.float32)
     seen, entity = np.ones(values.shape, dtype=bool), np.zeros(len(values), dtype=np.int32)
     owner = np.array([0])
-    learnt = learn_residuals("tail", values, seen, entity, entities=1, owner=owner)
+    fitted = learn_residuals("tail", values, seen, entity, entities=1, owner=owner)
     rare = np.quantile(np.abs(values), 0.98).reshape(1, 1)
-    part = PARTS["tail"](rare, seen[:1], entity[:1], learnt, owner)
+    part = PARTS["tail"](rare, seen[:1], entity[:1], fitted, owner)
     assert part[0, 0] == pytest.approx(np.log(50), rel=0.01)
 
 

@@ -38,8 +38,8 @@ def test_a_number_is_given_with_its_range(observed, low, high, text):
 
 def test_a_unit_follows_the_observed_value():
     """Once is enough."""
-    told = describe_event([cause("w", 3.1, 0.4)], [limits("w", 0.2, 0.6)], {"w": "MB/s"})
-    assert told == "w 3.1 MB/s, expected 0.2 to 0.6"
+    text = describe_event([cause("w", 3.1, 0.4)], [limits("w", 0.2, 0.6)], {"w": "MB/s"})
+    assert text == "w 3.1 MB/s, expected 0.2 to 0.6"
 
 
 def test_a_feature_inside_its_range_is_given_with_one_value():
@@ -55,8 +55,8 @@ def test_a_category_is_given_with_the_expected_one():
     )
     assert describe_event(seen, [], {}) == "state was off, which is unusual here"
     new = [cause("state=(new)", 1.0, 0.0)]
-    told = describe_event(new, [limits("state=on", None, None)], {})
-    assert told == "state was a value never seen in training, expected on"
+    text = describe_event(new, [limits("state=on", None, None)], {})
+    assert text == "state was a value never seen in training, expected on"
 
 
 def test_the_three_largest_causes_are_described():
@@ -77,3 +77,19 @@ def test_plain_numbers():
         "1,013",
         "1e+20",
     ]
+
+
+def test_the_rule_that_flagged_a_row_comes_first():
+    """Unless the cause says it already."""
+    stuck = "w is stuck: the same for longer than ever in training"
+    said = describe_event([cause("w", 1.0, 1.1)], [], {}, rule=stuck)
+    assert said == f"{stuck}: w 1, expected about 1.1"
+    new = [cause("state=(new)", 1.0, 0.0)]
+    assert describe_event(new, [], {}, rule="state has a value never seen in training") == (
+        describe_event(new, [], {})
+    )
+
+
+def test_the_loss_of_a_column_is_all_there_is_to_say():
+    """Nothing was observed."""
+    assert describe_event([cause("w", None, 1.1)], [], {}, rule="w is missing") == "w is missing"

@@ -77,3 +77,14 @@ def test_no_rows_are_no_events(tmp_path):
     """Files without rows, and no files at all."""
     assert len(made(tmp_path, ())[1].ids) == 0
     assert len(assemble_events(read_flagged_columns([]), RULES, detector="pump").ids) == 0
+
+
+def test_the_loss_of_a_column_is_an_event_of_its_own(tmp_path):
+    """However short, and however close to other rows; it suppresses none of these."""
+    minute = NANOSECONDS["min"]
+    rules = EventRules(10 * minute, min_duration=2 * minute, cool_down=60 * minute)
+    rows = [row(0, reason="a is missing"), *(row(each) for each in range(1, 6))]
+    _, events = made(tmp_path, (), rows, rules)
+    assert sorted(events.rows.tolist()) == [1, 5]
+    assert events.suppression.tolist() == [0, 0]
+    assert len(set(events.ids)) == 2

@@ -128,7 +128,7 @@ def prepared(folder: Path) -> Plant:
 def kills(plant: Plant, *, count: int) -> None:
     """Kill `aedetect score` at random times; the next run must equal an undisturbed one.
 
-    Every other run scores anew, over what is there, and begins from a day that was corrected.
+    Every other run scores everything again, and begins with a corrected day.
     """
     output, corrected = plant.output, plant.incoming / "2026-01-03.parquet"
     most = len(lines_of(command(plant.folder, "score")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from subprocess import run
 
@@ -11,7 +12,7 @@ from plant import DAYS, stamps
 
 from aedetect.config import make_config
 from aedetect.events import label_events, read_event_table
-from aedetect.events.labels import CONFIRMED
+from aedetect.events.labels import CONFIRMED, FALSE_ALARM
 from aedetect.jobs.backtest import run_backtest
 from aedetect.output.partitions import Span
 from aedetect.timestamps import parse_instant
@@ -57,14 +58,37 @@ def test_days_count_back_from_the_newest_score(plant):
     assert backtest(plant, days=1, span=until)[0].until < parse_instant(DAYS[1])
 
 
-def test_confirmed_events_are_known_anomalies(plant):
-    """They count as found by the threshold that found them."""
+def test_confirmed_events_are_known_and_the_others_are_unlabelled(plant, command):
+    """Without a label column no event counts as false, and there is no delay."""
     plant.score()
     event = read_event_table(plant.output)["event_id"].to_pylist()[0]
     label_events(plant.output, [event], opinion=CONFIRMED, note=None, now="2026-02-01")
     result, _ = backtest(plant)
     assert [each.delay for each in result.detections] == [0]
-    assert result.false == len(result.alarms) - 1
+    assert result.by_label == {
+        "confirmed": 1, "false_alarm": 0, "unlabelled": len(result.alarms) - 1
+    }  # fmt: skip
+    assert not result.complete
+    told = json.loads(command("backtest", "--json"))
+    assert (told["known"], told["found"], told["false"], told["delays_seconds"]) == (
+        None, None, None, []
+    )  # fmt: skip
+    assert (told["confirmed"], told["unlabelled"]) == (1, len(result.alarms) - 1)
+    shown = command("backtest")
+    assert "false events" not in shown
+    assert "delay" not in shown
+    assert re.search(rf"unlabelled +{len(result.alarms) - 1} of {len(result.alarms)} events", shown)
+
+
+def test_false_alarms_alone_are_counted(plant):
+    """Nobody confirmed anything, and yet something is known."""
+    plant.score()
+    event = read_event_table(plant.output)["event_id"].to_pylist()[0]
+    label_events(plant.output, [event], opinion=FALSE_ALARM, note=None, now="2026-02-01")
+    result, _ = backtest(plant)
+    assert result.by_label["false_alarm"] == 1
+    assert result.by_label["confirmed"] == 0
+    assert (result.known, result.complete) == ((), False)
 
 
 @pytest.fixture

@@ -39,9 +39,9 @@ def folder(tmp_path_factory, make_frame, write):
     features = ("a", "b", "c")
     write(make_frame(features=features), folder / "train.parquet")
     later = make_frame(features=features, start="2026-02-01", rows=300, seed=1)
-    strange = later.index % 60 < 6
-    later.loc[strange, "a"] += 1.0
-    write(later.assign(bad=strange), folder / "later.parquet")
+    anomalous = later.index % 60 < 6
+    later.loc[anomalous, "a"] += 1.0
+    write(later.assign(bad=anomalous), folder / "later.parquet")
     return folder
 
 

@@ -92,11 +92,11 @@ def test_an_alert_is_sent_once_until_it_is_over(plant, receiver):
     config = make_config(given, folder=plant.folder, secrets=Secrets({"TEAM": receiver.url}))
     late, early = (datetime(2026, 1, 6, hour, tzinfo=UTC) for hour in (12, 0))
 
-    def told(moment):
-        scoring.run_scoring(config, clock=lambda: moment)
+    def sent(time):
+        scoring.run_scoring(config, clock=lambda: time)
         return receiver.titles.count("plant: stale data")
 
-    assert [told(moment) for moment in (late, late, early, late)] == [1, 1, 1, 2]
+    assert [sent(time) for time in (late, late, early, late)] == [1, 1, 1, 2]
 
 
 def test_a_flow_sends_its_alerts(prefect, plant, receiver, monkeypatch):

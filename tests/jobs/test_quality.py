@@ -50,7 +50,9 @@ def test_faults_of_columns_are_reported(assessed, make_frame):
     frame.loc[5, "a"] = np.inf
     report = assessed(frame)
     assert column(report, "b").verdict == "constant: any change is anomalous"
-    assert column(report, "c").verdict == "constant in 1 of 2 entities"
+    assert column(report, "c").verdict == (
+        "constant in 1 of 2 entities: any change there is anomalous"
+    )
     assert "10% missing; 1 infinite values" in column(report, "a").verdict
 
 
@@ -64,7 +66,7 @@ def test_faults_of_entities_are_reported(assessed, make_frame):
     verdicts = {each.name: each.verdict for each in report.entities}
     assert verdicts["thin"] == "fewer rows than a window of 4: not used in training"
     assert verdicts["torn"] == "no 4 rows without a gap: raise [data] max_gap"
-    assert verdicts["holed"] == "1 gaps: windows do not span them"
+    assert verdicts["holed"] == "1 gap: windows do not span them"
     assert verdicts["east"] == "ok"
 
 
@@ -105,7 +107,20 @@ def test_check_reports_the_files_that_scoring_sets_aside(plant):
     schema = cached_detector(resolve_model(config).folder).scorer.schema
     problems = assess_input(config, schema).problems
     summary = plant.score()
-    told = {*summary.unreadable, *summary.unfit, *summary.undated}
-    assert len(told) == 4
-    assert set(problems) == told
-    assert 'a.parquet: has a time zone in "time" and had none in training' in told
+    set_aside = {*summary.unreadable, *summary.unfit, *summary.undated}
+    assert len(set_aside) == 4
+    assert set(problems) == set_aside
+    assert 'a.parquet: has a time zone in "time" and had none in training' in set_aside
+
+
+def test_the_columns_that_rules_watch_are_named(assessed, make_frame):
+    """Constants, texts and numbers that may be stuck; what moves too rarely is named as well."""
+    frame = make_frame(features=("a", "b", "slow"), rows=2500)
+    frame["b"] = 1.0
+    frame["slow"] = np.arange(len(frame)) // 1200
+    frame["mode"] = np.where(np.arange(len(frame)) % 2, "on", "off")
+    notes = assessed(frame).notes
+    assert "b: constant in training: a change is an anomaly ([rules])" in notes
+    assert "mode: text: a value not in training is an anomaly ([rules])" in notes
+    assert "a: an anomaly when the same for twice its longest run in training ([rules])" in notes
+    assert "slow: the same for 500 rows and more: never called stuck ([rules])" in notes

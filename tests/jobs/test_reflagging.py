@@ -6,17 +6,21 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from plant import DAYS, Plant, contents, settings, stamps, table, write
 
+from aedetect.cli.calibrate import print_reflagged
 from aedetect.config import make_config
+from aedetect.errors import AedetectError
 from aedetect.jobs import reflagging, training
 from aedetect.jobs.recalibration import recalibrate
 from aedetect.output.atomic import read_origin
 from aedetect.output.partitions import Span
+from aedetect.scoring.run_log import read_runs
 from aedetect.timestamps import parse_instant
 
 
@@ -29,6 +33,7 @@ def base(tmp_path_factory, arrived):
     folder = tmp_path_factory.mktemp("reflag")
     write(table("2026-01-01", days=2), folder / "train.parquet")
     shutil.copytree(arrived, folder / "incoming")
+    with_stuck_sensor(folder / "incoming")
     config = make_config(settings(), folder=folder)
     training.run_training(config)
     plant = Plant(folder=folder, uri=config.tracking_uri)
@@ -39,6 +44,14 @@ def base(tmp_path_factory, arrived):
 
 
 LOWER = {"threshold": "quantile", "quantile": 0.98}
+
+
+def with_stuck_sensor(incoming):
+    """Let a sensor of one unit stand still for half an hour."""
+    path = min(incoming.glob("*.parquet"))
+    rows = pd.read_parquet(path)
+    rows.loc[200:229, "disk"] = rows.loc[200, "disk"]
+    write(rows, path)
 
 
 @pytest.fixture
@@ -71,6 +84,8 @@ def test_reflagging_equals_a_full_rescore(plant, base, tmp_path):
     (rows, causes), (expected, complete) = flagged(output), flagged(rescored)
     pd.testing.assert_frame_equal(rows, expected, check_exact=True)
     assert done.flagged == len(rows)
+    stuck = "disk is stuck: the same for longer than ever in training"
+    assert (rows["reason"] == stuck).sum() > 0
     before = flagged(base.folder / "scored")[0]
     assert done.unexplained == len(rows) - len(before) > 0
     assert sum(cause is None for cause in causes) == done.unexplained
@@ -183,4 +198,34 @@ def test_no_network_is_loaded_and_the_summary_names_the_next_step(base, tmp_path
     assert (
         f"without causes yet: aedetect score CONFIG --since {DAYS[0]} --force computes them"
         in " ".join(done.stdout.split())
+    )
+
+
+def test_a_reflag_is_recorded_as_a_run(plant):
+    """With the calibration that it applied; one that fails is recorded too."""
+    where, output = plant
+    clock = lambda: datetime(2026, 2, 1, tzinfo=UTC)  # noqa: E731
+    config = where.config(output=output)
+    done = reflagging.run_reflagging(config, clock=clock)
+    (recorded,) = read_runs(config.output, most=5)
+    assert (recorded["command"], recorded["status"]) == ("reflag", "done")
+    assert (recorded["calibration_version"], recorded["partitions"]) == (2, 3)
+    assert (recorded["rows"], recorded["flagged"]) == (done.rows, done.flagged)
+    assert recorded["events"] == done.events
+    assert recorded["since"] == DAYS[0]
+    (config.output / "scores" / f"date={DAYS[0]}" / "part-0.parquet").write_bytes(b"PAR1")
+    with pytest.raises(AedetectError):
+        reflagging.run_reflagging(config, clock=lambda: clock() + timedelta(hours=1))
+    failed = read_runs(config.output, most=5)[0]
+    assert (failed["command"], failed["status"]) == ("reflag", "failed")
+    assert failed["error"]
+
+
+def test_a_reflag_says_what_its_threshold_promises(plant, capsys):
+    """The rate and how it was chosen, as after a training."""
+    done = run(plant)
+    assert (done.method, done.rate) == ("quantile", pytest.approx(0.02, rel=0.2))
+    print_reflagged(done)
+    assert f"flags at most {done.rate:.3%} of normal rows, as chosen by quantile" in (
+        " ".join(capsys.readouterr().out.split())
     )

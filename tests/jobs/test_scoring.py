@@ -7,6 +7,7 @@ import resource
 import shutil
 import subprocess
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import duckdb
 import fsspec
@@ -30,8 +31,10 @@ from plant import (
 from plant import write as deliver
 
 from aedetect import registry
-from aedetect.errors import DataError, NoData, OutputError, UnknownModel
+from aedetect.config import make_config
+from aedetect.errors import ConfigError, DataError, NoData, OutputError, UnknownModel
 from aedetect.jobs import scoring
+from aedetect.jobs.dataset import ingest_rows
 from aedetect.output.atomic import read_origin
 from aedetect.output.partitions import Span
 from aedetect.registry.records import TrainingRecord
@@ -670,13 +673,12 @@ def test_rows_that_were_not_scored_have_a_reason(undisturbed):
     silent = rows["verdict"] == "not_scored"
     assert (rows["score"].isna() == silent).all()
     assert (rows["p_value"].isna() == silent).all()
-    assert (rows["reason"].notna() == silent).all()
+    by_rule = rows[rows["reason"].notna() & ~silent]
+    assert by_rule[["verdict", "reason"]].to_numpy().tolist() == [["anomaly", "load is missing"]]
+    assert rows.loc[silent, "reason"].notna().all()
     assert rows.loc[silent, "reason"].value_counts().to_dict() == {
-        "needs 3 earlier rows": 6
-        + 3
-        + 3,  # both units' first, after the stale value, after the gap
+        "needs 3 earlier rows": 6 + 3,  # both units' first, after the gap
         "unseen entity": 10,
-        "load is missing for longer than 10min": 11,
         "all features are missing": 1,
         "disk is infinite": 1,
         "duplicate timestamp": 1,
@@ -694,7 +696,9 @@ def test_flagged_rows_are_the_anomalies(undisturbed):
         anomalies[keys].reset_index(drop=True),
         check_dtype=False,
     )
-    assert (flagged["score"] > flagged["threshold"]).all()
+    by_score = flagged["reason"].isna()
+    assert (flagged["score"] > flagged["threshold"])[by_score].all()
+    assert flagged.loc[~by_score, "reason"].tolist() == ["load is missing"]
     assert flagged["timestamp"].between("2026-01-04 05:00", "2026-01-04 05:10").sum() >= 10
     assert set(flagged["severity"]) <= {"info", "warning", "critical"}
 
@@ -794,3 +798,22 @@ def test_leftovers_of_a_killed_run_are_swept(plant, undisturbed):
     plant.score()
     assert contents(plant.output) == contents(undisturbed.output)
     assert not (plant.output / ".aside").exists()
+
+
+@pytest.mark.parametrize("output", ["incoming/verdicts", "incoming", "."])
+def test_an_output_inside_of_the_input_is_refused(plant, output):
+    """Its verdicts would be taken for rows in the next run; nothing is written before that."""
+    given = {"input": "."} if output == "." else {}
+    with pytest.raises(ConfigError, match=r"\[scoring\] output must lie outside .* would read"):
+        plant.score(output=output, clock=lambda: datetime.now(UTC), **given)
+    assert not {"scores", "runs", ".aside"} & {path.name for path in plant.folder.rglob("*")}
+    assert plant.score(output="incoming/_verdicts").rows == ARRIVED
+
+
+def test_an_output_inside_of_the_training_data_is_refused(plant, tmp_path):
+    """A detector would learn from its own verdicts."""
+    given = plant.given()
+    given["data"]["train"] = "."
+    config = make_config(given, folder=plant.folder)
+    with pytest.raises(ConfigError, match=r"outside of what is read, .* which \[data\] train = "):
+        ingest_rows(config, tmp_path)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from aedetect.errors import OutputError
 from aedetect.output import Origin, aside, publish, written
-from aedetect.output.atomic import ROW_GROUP, TableWriter, read_origin, sweep, withdraw
+from aedetect.output.atomic import read_origin, sweep, withdraw
+from aedetect.output.table_writer import ROW_GROUP, TableWriter
 
 ORIGIN = Origin(
     model_name="pump",
@@ -142,3 +146,24 @@ def test_failed_write_says_what_to_do(tmp_path):
         written(tmp_path / "out"),
     ):
         (tmp_path / "out" / "file").write_text("x")
+
+
+def test_failed_write_lets_go_of_the_file_at_once(tmp_path):
+    """Nothing waits for garbage collection: the file is closed when the body has failed."""
+    path, held = tmp_path / "x.parquet", []
+
+    def fail():
+        with TableWriter(path, SCHEMA, ORIGIN) as writer:
+            held.append(writer)
+            assert str(path) in open_files()
+            raise OSError("no room")
+
+    with pytest.raises(OSError, match="no room"):
+        fail()
+    assert held
+    assert str(path) not in open_files()
+
+
+def open_files():
+    """Return what this process holds open."""
+    return {os.path.realpath(each) for each in Path("/proc/self/fd").iterdir()}

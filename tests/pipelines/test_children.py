@@ -51,8 +51,8 @@ def fill(folder, names):
 
 def imported(folder):
     """Return the names of the modules of a folder that were imported."""
-    told = folder / "imported"
-    return told.read_text() if told.exists() else ""
+    record = folder / "imported"
+    return record.read_text() if record.exists() else ""
 
 
 def started(program, *words, folder, **environment):

@@ -1,4 +1,4 @@
-"""Flow runs of long ago: ours are deleted where the server is ours, and no others."""
+"""Old flow runs: only aedetect's runs are deleted, and only on a server that it started."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEEP = timedelta(days=90)
 
 @pytest.fixture
 def ended(client):
-    """Give what makes a run that has ended now."""
+    """A function that creates a finished run."""
     from prefect.states import Completed
 
     def ended(**options):
@@ -29,7 +29,7 @@ def ended(client):
 
 
 def exists(client, run):
-    """Whether the server knows a run."""
+    """Whether the server has a run."""
     from prefect.exceptions import ObjectNotFound
 
     try:
@@ -40,7 +40,7 @@ def exists(client, run):
 
 
 def test_runs_of_ours_that_ended_long_ago_are_deleted(client, ended):
-    """Others have another tag, or another flow; what has not ended is not old."""
+    """Foreign runs have another tag or flow; a run that has not ended is not old."""
     ours, training = ended(), ended(flow="training")
     tagged, named = ended(flow="report"), ended(tags=())
     waiting = run_of(client, deployed(client, f"old-{uuid4()}")).id

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.process_identity import Process, from_labels, this_process
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody says when it started")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="the start time is only known on Linux")
 
 
 def identity_of(child):

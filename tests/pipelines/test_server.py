@@ -53,7 +53,7 @@ def test_configured_server_is_used(tmp_path):
     assert out.strip() == "None"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals the end of the parent")
 def test_server_ends_with_a_parent_that_is_killed(tmp_path):
     """A killed run leaves no server behind."""
     parent = started(tmp_path)

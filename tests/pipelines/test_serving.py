@@ -19,7 +19,7 @@ from pipelines.triggering import await_end, start_run
 def test_configuration_without_schedule_is_refused(plant):
     """The message has an example, and no server is started."""
     with pytest.raises(ConfigError, match=r"plant\.toml needs a \[scoring\] schedule"):
-        serve([plant.written()], tell=print, use=print)
+        serve([plant.written()], report=print, use=print)
 
 
 def test_schedule_scores_and_ends_on_sigterm(plant, tmp_path):

@@ -65,9 +65,9 @@ def test_error_without_a_server_names_the_remedy(prefect):
 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        nobody = {PREFECT_API_URL: None, PREFECT_SERVER_API_PORT: taken.getsockname()[1]}
+        no_server = {PREFECT_API_URL: None, PREFECT_SERVER_API_PORT: taken.getsockname()[1]}
         with (
-            temporary_settings(updates=nobody),
+            temporary_settings(updates=no_server),
             pytest.raises(ServerError, match="start `aedetect schedule`"),
         ):
             start_run("pump", flow="scoring", parameters={})

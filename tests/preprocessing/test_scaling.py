@@ -88,7 +88,7 @@ def test_the_first_change_of_a_constant_is_bounded(scaler, constant):
 
 @pytest.mark.parametrize("scaler", SCALERS)
 def test_rounding_of_a_large_constant_is_no_spread(scaler):
-    """What float32 cannot tell apart is the same."""
+    """What arithmetic rounds away is the same."""
     values = 1e9 + np.random.default_rng(0).normal(scale=1e-3, size=100)
     assert abs(scaled(one(values, scaler), 1e9 + 1)[0]) < 1
 

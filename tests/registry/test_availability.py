@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from aedetect.errors import ConfigError
+from aedetect.registry import list_versions
 from aedetect.registry.availability import await_registry
 
 
@@ -104,3 +106,26 @@ def test_no_wait_for_other_databases(pauses):
     """MLflow itself waits for PostgreSQL."""
     await_registry("postgresql://127.0.0.1:9/mlflow")
     assert pauses[0] == []
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("http://127.0.0.1:port", "must be a URL such as http://host:5000"),
+        ("http://127.0.0.1:99999", "must be a URL such as http://host:5000"),
+        ("https://127.0.0.1:0", "must have a port from 1 to 65535, got 0"),
+        ("http://", "must name a host"),
+        ("http://me:12/canary@db:5000", "must name a host.* write %40 for @, %2F for /"),
+        ("postgresql+psycopg://me:canary@db:99999/x", "must have a port from 1 to 65535"),
+        ("postgresql+psycopg://me:ab@canary@db/x", "must have one @"),
+        ("postgresql://me:canary@db:port/x", "must be a URL of SQLAlchemy"),
+        ("postgresql+psycopg2://me:canary@db/x", "needs the driver .* pip install psycopg2-binary"),
+        ("mysql+pymysql://me:canary@db/x", "needs the driver mysql.pymysql .* pip install"),
+    ],
+)
+def test_addresses_that_never_work_are_refused_at_once(pauses, address, reason):
+    """A wrong port and a missing driver are named, and nothing that may be the password is."""
+    with pytest.raises(ConfigError, match=r"^\[registry\] tracking_uri " + reason) as refused:
+        list_versions(tracking_uri=address)
+    assert "canary" not in str(refused.value)
+    assert pauses == ([], [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ import pytest
 from aedetect.errors import RegistryError, UnknownModel
 from aedetect.registry import (
     Registered,
+    add_calibration,
     fetch_version,
     find_version,
     list_versions,
@@ -20,6 +22,7 @@ from aedetect.registry import (
     promote_version,
     register_version,
 )
+from aedetect.registry.publish import check_experiment
 from aedetect.registry.records import RunRecord, TrainingRecord
 
 COLUMNS = {"time": "timestamp", "unit": "text", "a": "number", "b": "number"}
@@ -267,3 +270,94 @@ def test_children_of_a_nested_run_that_fails_have_failed(shared, client):
     number = client.get_experiment_by_name("nest").experiment_id
     status = {run.info.run_name: run.info.status for run in client.search_runs([number])}
     assert status == {"tried": "FAILED", "good": "FINISHED", "broken": "FAILED"}
+
+
+@pytest.fixture
+def moved(tmp_path):
+    """A registry whose folder was moved after a version was registered."""
+    detector = tmp_path / "detector"
+    detector.mkdir()
+    for name, content in FILES.items():
+        (detector / name).write_bytes(content)
+    old, new = tmp_path / "old", tmp_path / "new"
+    register_version(detector, record=FAN, tracking_uri=f"sqlite:///{old}/mlruns/mlflow.db")
+    old.rename(new)
+    return detector, old, f"sqlite:///{new}/mlruns/mlflow.db"
+
+
+def test_a_moved_project_goes_on(moved, tmp_path):
+    """Its versions are found beside the database, and new ones go there, not to the old place."""
+    detector, old, uri = moved
+    first = find_version("fan", tracking_uri=uri)
+    place = fetch_version(first, tracking_uri=uri)
+    assert (place / "detector.json").read_bytes() == b"{}"
+    assert place.is_relative_to(tmp_path / "new")
+    second = register_version(detector, record=FAN, tracking_uri=uri)
+    assert (second.reference, second.aliases) == ("fan/2", ("challenger",))
+    third = register_version(detector, record=FAN, tracking_uri=uri)
+    for each in (second, third, first):
+        found = fetch_version(each, tracking_uri=uri)
+        assert found.is_relative_to(tmp_path / "new")
+        assert (found / "detector.json").is_file()
+    assert not old.exists()
+
+
+def test_a_calibration_of_a_moved_version_goes_to_its_files(moved, tmp_path):
+    """Where the weights are now, and the old place is not made anew."""
+    _, old, uri = moved
+    calibration = tmp_path / "calibration"
+    calibration.mkdir()
+    (calibration / "calibration.json").write_text("{}")
+    first = find_version("fan", tracking_uri=uri)
+    add_calibration(first, calibration, version=2, tracking_uri=uri, tags={})
+    place = fetch_version(first, tracking_uri=uri)
+    assert (place / "calibrations/2/calibration.json").read_text() == "{}"
+    assert not old.exists()
+
+
+def test_a_copied_project_writes_to_its_own_files(moved, tmp_path):
+    """The original is there, and stays as it is."""
+    detector, old, uri = moved
+    shutil.copytree(tmp_path / "new", old)
+    before = sorted(old.rglob("*"))
+    second = register_version(detector, record=FAN, tracking_uri=uri)
+    assert fetch_version(second, tracking_uri=uri).is_relative_to(tmp_path / "new")
+    first = find_version("fan/1", tracking_uri=uri)
+    assert fetch_version(first, tracking_uri=uri).is_relative_to(tmp_path / "new")
+    assert sorted(old.rglob("*")) == before
+
+
+def test_deleted_artifacts_are_told_with_a_remedy_that_works(moved):
+    """A new version alone would be a challenger, and the champion that has no files would score."""
+    detector, _, uri = moved
+    first = find_version("fan", tracking_uri=uri)
+    shutil.rmtree(fetch_version(first, tracking_uri=uri))
+    with pytest.raises(RegistryError, match=r"`aedetect train CONFIG` and then `aedetect promote"):
+        fetch_version(first, tracking_uri=uri)
+    second = register_version(detector, record=FAN, tracking_uri=uri)
+    promote_version(second, tracking_uri=uri)
+    champion = find_version("fan", tracking_uri=uri)
+    assert (fetch_version(champion, tracking_uri=uri) / "detector.json").is_file()
+
+
+def test_a_deleted_experiment_is_found_before_the_training(moved):
+    """With the command that restores it, as it is typed."""
+    from mlflow import MlflowClient
+
+    detector, _, uri = moved
+    register_version(detector, record=FAN, tracking_uri=uri)
+    check_experiment(name="fan", tracking_uri=uri)
+    check_experiment(name="never trained", tracking_uri=uri)
+    client = MlflowClient(uri)
+    number = client.get_experiment_by_name("fan").experiment_id
+    client.delete_experiment(number)
+    with pytest.raises(RegistryError, match="was deleted in MLflow") as refused:
+        check_experiment(name="fan", tracking_uri=uri)
+    with pytest.raises(RegistryError, match="was deleted in MLflow"):
+        register_version(detector, record=FAN, tracking_uri=uri)
+    command = str(refused.value).split("`")[1]
+    place, _, rest = command.partition(" ")
+    assert place == f"MLFLOW_TRACKING_URI={uri}"
+    assert rest == f"mlflow experiments restore --experiment-id {number}"
+    client.restore_experiment(number)
+    assert register_version(detector, record=FAN, tracking_uri=uri).reference == "fan/3"

@@ -75,7 +75,7 @@ def test_importing_the_registry_leaves_mlflow_alone():
 
 
 def test_address_of_a_run_is_not_printed(capsys, monkeypatch):
-    """It may hold a password; the environment, by which MLflow can be told, stays as it is."""
+    """It may contain a password; the environment, which could switch it off, does not change."""
     from mlflow import MlflowClient
 
     monkeypatch.delenv("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", raising=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -102,8 +104,13 @@ def test_what_is_no_number_is_refused(detector, frame, values):
 
 
 def test_a_column_that_is_missing_throughout_is_carried_by_nothing(detector, frame):
-    """It is named as the reason."""
+    """The rows are scored without it; its loss is told once for each unit, or is the reason."""
     found = score_frame(detector, frame.assign(a=None))
+    assert (found["reason"] == "a is missing").sum() == frame["unit"].nunique()
+    assert found["score"].notna().sum() == len(frame) - 3 * frame["unit"].nunique()
+    preparation = replace(detector.scorer.preparation, missing_after="refuse")
+    strict = replace(detector, scorer=replace(detector.scorer, preparation=preparation))
+    found = score_frame(strict, frame.assign(a=None))
     assert set(found["reason"]) == {"a is missing for longer than 10min"}
 
 

@@ -144,11 +144,27 @@ def test_every_reason_is_given(at_once):
     counted = {pair["values"]: pair["counts"] for pair in reasons.value_counts().to_pylist()}
     assert counted.pop(None) > 1200
     assert counted == {
+        "needs 3 earlier rows": 12,  # two starts, one gap, one long hole of all
+        "b is missing": 1,  # the first of the rows that are scored without it
+        "a is infinite": 1,
+        "all features are missing": 30,
+        "duplicate timestamp": 1,
+    }
+
+
+def test_rows_that_miss_a_feature_for_long_can_be_refused(detector, fresh):
+    """The column is named, and windows do not hold such rows."""
+    preparation = replace(detector.scorer.preparation, missing_after="refuse")
+    strict = replace(detector, scorer=replace(detector.scorer, preparation=preparation))
+    reasons = scored(strict, fresh).reason_text
+    counted = {pair["values"]: pair["counts"] for pair in reasons.value_counts().to_pylist()}
+    assert counted.pop(None) > 1200
+    assert counted == {
         "needs 3 earlier rows": 15,  # two starts, one gap, two long holes
         "b is missing for longer than 10min": 5,
         "a is infinite": 1,
         "all features are missing": 10,
-        "a is missing for longer than 10min": 20,
+        "all features are missing for longer than 10min": 20,
         "duplicate timestamp": 1,
     }
 
@@ -160,14 +176,19 @@ def test_what_is_not_scored_has_no_score_and_is_not_normal(at_once):
     assert missing.any()
     np.testing.assert_array_equal(np.isnan(at_once.score), missing)
     np.testing.assert_array_equal(np.isnan(at_once.p_value), missing)
-    np.testing.assert_array_equal(at_once.reason >= 0, missing)
+    by_rule = np.flatnonzero((at_once.reason >= 0) & ~missing)
+    assert [at_once.reason_text.to_pylist()[row] for row in by_rule] == ["b is missing"]
+    assert (at_once.reason[missing] >= 0).all()
     assert (at_once.score[~missing] > 0).all()
 
 
 def test_what_scores_above_the_threshold_is_flagged(detector, at_once):
     """Those, in order, and no others."""
     own = np.repeat(np.array([0, 1], dtype=np.int32), 700)
-    above = np.flatnonzero(at_once.score > detector.calibration.thresholds(own))
+    with_score = at_once.score > detector.calibration.thresholds(own)
+    by_rule = np.array(at_once.reason_text.to_pylist(), dtype=object) == "b is missing"
+    above = np.flatnonzero(with_score | by_rule)
+    assert by_rule.sum() == 1
     assert above.tolist() == at_once.flagged.tolist()
     assert 650 in above
     verdict = np.array(at_once.verdict.to_pylist())
@@ -180,7 +201,8 @@ def test_a_score_at_the_threshold_is_normal(detector, fresh, at_once):
     """Above it, not at it."""
     highest = float(np.nanmax(at_once.score))
     at = replace(detector.calibration, threshold=Threshold(highest, "quantile", 0.1), own={})
-    assert not len(scored(replace(detector, calibration=at), fresh).flagged)
+    found = scored(replace(detector, calibration=at), fresh)
+    assert [found.reason_text.to_pylist()[row] for row in found.flagged] == ["b is missing"]
 
 
 def test_the_threshold_is_not_fitted_to_what_is_scored(detector, make_frame):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from markdown_it import MarkdownIt
 from plant import ARRIVED, DAYS, table, write
 
 from aedetect.errors import DataError
@@ -71,7 +72,12 @@ def test_rows_none_of_which_can_be_scored_are_a_warning(plant):
     write(table(DAYS[0])[:1440].assign(unit="nobody"), plant.incoming / "new.parquet")
     summary = plant.score()
     assert (summary.rows, summary.scored, summary.flagged) == (1440, 0, 0)
-    assert summary.warnings == ("none of 1,440 rows could be scored: unseen entity",)
+    (warning,) = summary.warnings
+    assert warning.startswith("none of 1,440 rows could be scored: unseen entity (train on it, ")
+    assert 'set [calibration] unseen = "pooled"' in warning
+    assert 'unseen entity (train on it, or set [calibration] unseen = "pooled"' in (
+        summary_markdown(summary)
+    )
 
 
 def test_nothing_in_the_span_is_a_warning(plant):
@@ -168,3 +174,50 @@ def test_page_lists_every_field():
     rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", text, re.MULTILINE)
     listed = [name for row in rows for name in re.findall(r"\w+", row)]
     assert listed == [entry.name for entry in fields(Summary)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "![pixel](http://tracker.invalid/p.png)",
+        "# All is well",
+        "[link](http://tracker.invalid)",
+        "<img src=http://tracker.invalid/p.png>",
+        "http://tracker.invalid and www.tracker.invalid",
+        "`![pixel](http://tracker.invalid/p.png)",
+        "``` ` ``",
+        "a | b | c",
+        "x\n\n# All is well\n\n* * *",
+        "x\u2028\x1b[31m\u202e# All is well",
+        "&lt;b&gt; **bold** ~~gone~~ \\",
+    ],
+)
+def test_names_on_the_page_are_no_markdown(name):
+    """Whatever a column, a file or an entity is called, its name is text; read by a real parser."""
+    summary = Summary(
+        status="done",
+        model=f"{name}@champion",
+        output=f"/srv/{name}",
+        warnings=(f'a.parquet has a new column "{name}"',),
+        not_scored={f"{name} is missing": 1},
+        unfit=(name,),
+        alerts={"x": name},
+    )
+    parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    tokens = list(flat(parser.parse(summary_markdown(summary))))
+    found = {token.type for token in tokens}
+    assert not found & {"image", "link_open", "heading_open", "html_inline", "html_block", "hr"}
+    assert not found & {"s_open", "fence"}
+    plain = " ".join(name.split()).replace("\x1b", "\ufffd").replace("\u202e", "\ufffd")
+    shown = [token.content for token in tokens if token.type == "code_inline"]
+    assert f'a.parquet has a new column "{plain}"' in shown
+    assert plain in shown
+    texts = " ".join(token.content for token in tokens if token.type == "text")
+    assert "tracker" not in texts, "an address outside of code becomes a link in the page"
+
+
+def flat(tokens):
+    """Tokens of all levels."""
+    for token in tokens:
+        yield token
+        yield from flat(token.children or ())

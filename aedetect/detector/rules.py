@@ -1,0 +1,192 @@
+"""Column rules: what a score cannot tell, since training holds no example to scale it by.
+
+A column that was constant in training has no spread to measure a change against. A category that
+training lacked has no column of the network. A stuck sensor stands within its usual range. Such
+rows are anomalies whatever their score: score and p-value stay those of the network.
+
+A rule looks at a row, and of its own column at the rows of a bounded time before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from aedetect.arrays import Bool, Float64, Int8, Int32, Int64
+from aedetect.data import Feature, Rows, Schema
+from aedetect.detector.settings import RuleSettings
+from aedetect.output.schemas import IS_MISSING
+from aedetect.preprocessing.preparation import MIN_ENTITY_ROWS
+from aedetect.preprocessing.scaling import ROUNDING
+
+NONE, CONSTANT, UNSEEN, STUCK, MISSING = 0, 1, 2, 3, 4  # which rule a cell broke
+REASONS = {
+    CONSTANT: "{} changed, which was constant in training",
+    UNSEEN: "{} has a value never seen in training",
+    STUCK: "{} is stuck: the same for longer than ever in training",
+    MISSING: "{}" + IS_MISSING,
+}
+_RESOLUTION = float(np.finfo(np.float32).eps)  # files may hold the same constant as float32
+_LONGER = 2  # times the longest run of training
+_FEWEST_ROWS = 10  # at one value before a column can be stuck
+MOST_ROWS = 1_000  # the same; a column with longer runs has no such rule
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnRules:
+    """What the rules learnt of the normal rows. Shapes: E entities, F features.
+
+    constant (E + 1, F) the only value, NaN where there were others; still (E + 1, F) for how long
+    a column may stay the same, in ns, NaN for ever. The last row is of all entities together, and
+    the only one when all are scaled together.
+    """
+
+    constant: Float64
+    still: Float64
+    unseen_category: bool = True
+    missing: bool = True
+
+    @classmethod
+    def fit(
+        cls, rows: Rows, *, schema: Schema, settings: RuleSettings, per_entity: bool = True
+    ) -> ColumnRules:
+        """Learn from all normal rows, the held-out ones among them: no rule flags one of these.
+
+        Entities with few rows take what holds for all together.
+        """
+        few = np.diff(np.append(np.flatnonzero(rows.starts), len(rows))) < MIN_ENTITY_ROWS
+        entities = len(few) if per_entity else 0
+        constant = still = np.full((entities + 1, len(schema.features)), np.nan)
+        if settings.constant == "flag":
+            constant = _chosen(_constants(rows), few, per_entity=per_entity)
+        if settings.stuck == "flag":
+            longest = _longest_runs(rows, schema.features, schema.max_gap)
+            limit = np.maximum(_LONGER * longest, _FEWEST_ROWS * _steps(rows, schema)[:, None])
+            still = _chosen(limit, few, per_entity=per_entity)
+            still = np.where(still > MOST_ROWS * schema.period, np.nan, still)
+        return cls(
+            constant=constant,
+            still=still,
+            unseen_category=settings.unseen_category == "flag",
+            missing=settings.missing == "flag",
+        )
+
+    def lookback(self, max_gap: int) -> int:
+        """Return how long before a row the rows may lie that a rule looks at, in ns."""
+        if np.isnan(self.still).all():
+            return 0
+        return int(np.nanmax(self.still)) + max_gap
+
+    def broken(self, rows: Rows, entity: Int32, schema: Schema) -> Int8:
+        """Say which rule each cell breaks: entity (R,) as learnt -> (R, F), NONE for most."""
+        found = np.zeros(rows.values.shape, dtype=np.int8)
+        found[_changed(rows.values, self.constant[entity])] = CONSTANT
+        unseen = UNSEEN if self.unseen_category else NONE
+        for column, feature in enumerate(schema.features):
+            if feature.is_text:
+                found[rows.values[:, column] == -1, column] = unseen
+        for column in np.flatnonzero(~np.isnan(self.still).all(axis=0)).tolist():
+            begin = _run_starts(rows, column, schema.max_gap)
+            found[rows.time - rows.time[begin] > self.still[entity, column], column] = STUCK
+        return found
+
+
+def lost(gone: Bool, scored: Bool, rows: Rows, *, max_gap: int) -> Bool:
+    """Say where a column is missing that the row before had: (R, F), scored (R,) -> (R, F).
+
+    One row stands for all that follow without the column. The row before counts when it was scored
+    and lies in the same run without a gap.
+    """
+    without = gone & scored[:, None]
+    before = np.zeros_like(without)
+    before[1:] = without[:-1] & ~(rows.starts[1:] | (np.diff(rows.time) > max_gap))[:, None]
+    return without & ~before
+
+
+def described_rules(rules: ColumnRules) -> dict[str, Any]:
+    """Return the rules as JSON takes them: null for NaN."""
+    arrays = {"constant": rules.constant, "still": rules.still}
+    described = {
+        name: [[None if np.isnan(cell) else cell for cell in row] for row in array.tolist()]
+        for name, array in arrays.items()
+    }
+    return {**described, "unseen_category": rules.unseen_category, "missing": rules.missing}
+
+
+def restored_rules(described: dict[str, Any]) -> ColumnRules:
+    """Return the rules that `described_rules` wrote."""
+    return ColumnRules(
+        constant=np.array(described["constant"], dtype=np.float64),
+        still=np.array(described["still"], dtype=np.float64),
+        unseen_category=bool(described["unseen_category"]),
+        missing=bool(described["missing"]),
+    )
+
+
+def rule_reasons(names: Sequence[str]) -> tuple[str, ...]:
+    """Return what there is to say of each rule and column, rule by rule."""
+    return tuple(text.format(name) for text in REASONS.values() for name in names)
+
+
+def _changed(values: Float64, constant: Float64) -> Bool:
+    """Say which cells are not the constant: beyond float32's resolution, whole numbers exactly."""
+    whole = (values == np.rint(values)) & (constant == np.rint(constant))
+    resolution = np.where(whole, 0, _RESOLUTION * np.abs(constant))
+    with np.errstate(invalid="ignore"):  # infinite values, which are not scored
+        return np.asarray(np.abs(values - constant) > resolution)
+
+
+def _chosen(learnt: Float64, few: Bool, *, per_entity: bool) -> Float64:
+    """Return what holds for each entity, and last for all: (E + 1, F), or (1, F) for all alone."""
+    if not per_entity:
+        return learnt[-1:]
+    learnt[:-1][few] = learnt[-1]
+    return learnt
+
+
+def _constants(rows: Rows) -> Float64:
+    """Return the only value of each entity, and last of all: (E + 1, F), NaN for several."""
+    first = np.flatnonzero(rows.starts)
+    low = np.fmin.reduceat(rows.values, first, axis=0)
+    high = np.fmax.reduceat(rows.values, first, axis=0)
+    low = np.concatenate([low, np.fmin.reduce(low, axis=0)[None]])
+    high = np.concatenate([high, np.fmax.reduce(high, axis=0)[None]])
+    with np.errstate(invalid="ignore"):  # columns without any value, and infinite ones
+        same = high - low <= ROUNDING * np.maximum(np.abs(low), np.abs(high))
+    return np.where(same, low, np.nan)
+
+
+def _longest_runs(rows: Rows, features: Sequence[Feature], max_gap: int) -> Float64:
+    """Return for how long (ns) each number stayed the same at most: (E + 1, F), NaN for others."""
+    first = np.flatnonzero(rows.starts)
+    longest = np.full((len(first) + 1, len(features)), np.nan)
+    for column, feature in enumerate(features):
+        if feature.kind == "number":
+            lasted = rows.time - rows.time[_run_starts(rows, column, max_gap)]
+            longest[:-1, column] = np.maximum.reduceat(lasted, first)
+    longest[-1] = longest[:-1].max(axis=0)
+    return longest
+
+
+def _steps(rows: Rows, schema: Schema) -> Float64:
+    """Return the mean step inside of windows of each entity, and last the period: (E + 1,) in ns.
+
+    Where entities are sampled at other rates, one row of the slow ones is long.
+    """
+    step = np.diff(rows.time, prepend=rows.time[:1])
+    counted = ~rows.starts & (step <= schema.max_gap)
+    first = np.flatnonzero(rows.starts)
+    total = np.add.reduceat(np.where(counted, step, 0), first)
+    mean = total / np.maximum(np.add.reduceat(counted.astype(np.int64), first), 1)
+    return np.append(np.maximum(mean, schema.period), schema.period)
+
+
+def _run_starts(rows: Rows, column: int, max_gap: int) -> Int64:
+    """Return the row since which a column stayed the same: (R,). A missing cell ends a run."""
+    values = np.asarray(rows.values[:, column])
+    begins = rows.starts
+    begins[1:] |= (values[1:] != values[:-1]) | (np.diff(rows.time) > max_gap)
+    return np.maximum.accumulate(np.where(begins, np.arange(len(rows)), 0))

@@ -1,0 +1,33 @@
+"""The record of a run, from a configuration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aedetect.jobs.output_place import check_output
+from aedetect.scoring.run_log import Clock, Record, recording_run
+from aedetect.scoring.summary import Command
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from aedetect.config import Config
+
+
+def record_run(
+    config: Config, *, clock: Clock | None, run_id: str | None = None, command: Command = "score"
+) -> AbstractContextManager[Record]:
+    """Give what takes the summary of a run and writes its row in `runs/`; see `run_log`.
+
+    Raises ConfigError when the output is where the input is read: not even a record goes there.
+    """
+    check_output(config)
+    return recording_run(
+        config.output,
+        model=config.model_reference,
+        clock=clock,
+        stale_after=config.scoring.stale_after,
+        run_id=run_id,
+        keep=config.scoring.keep_records,
+        command=command,
+    )

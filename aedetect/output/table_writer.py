@@ -1,0 +1,90 @@
+"""One Parquet file of an output, batch by batch, with a footer that says what it was made from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+if TYPE_CHECKING:
+    from aedetect.output.atomic import Origin
+
+ROW_GROUP = 131_072  # rows; always cut there, so that equal rows give equal bytes
+
+
+class TableWriter:
+    """One Parquet file, written in row groups of equal size whatever the size of the batches.
+
+    As a context manager it closes the file at the end; when the body fails it lets go of it at
+    once, and what is there is no whole file.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        schema: pa.Schema,
+        origin: Origin,
+        marks: Mapping[bytes, bytes] | None = None,
+    ) -> None:
+        """Open the file; marks are written into its footer too."""
+        self.path = path
+        self.rows = 0
+        self._schema = schema.with_metadata({**origin.footer(), **(marks or {})})
+        self._sink = pa.OSFile(str(path), "wb")
+        try:
+            self._writer = pq.ParquetWriter(self._sink, self._schema, compression="zstd")
+        except BaseException:
+            self._sink.close()
+            raise
+        self._waiting: list[pa.RecordBatch] = []
+        self._waiting_rows = 0
+
+    def __enter__(self) -> Self:
+        """Give itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_rest: object) -> None:
+        """Close the file, or let go of it when the body failed."""
+        try:
+            if kind is None:
+                self.close()
+        finally:
+            self._let_go()
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Add rows."""
+        self.rows += batch.num_rows
+        self._waiting.append(batch.replace_schema_metadata(self._schema.metadata))
+        self._waiting_rows += batch.num_rows
+        while self._waiting_rows >= ROW_GROUP:
+            self._flush(ROW_GROUP)
+
+    def close(self) -> None:
+        """Write what waits and the footer, and see that it is on the disk; once is enough."""
+        if self._sink.closed:
+            return
+        self._flush(self._waiting_rows)
+        self._writer.close()
+        self._sink.close()
+        with self.path.open("rb") as stream:
+            os.fsync(stream.fileno())
+
+    def _let_go(self) -> None:
+        """Close the file as it is: a full disk takes no footer either."""
+        self._writer.is_open = False  # or it tries to write one when it is collected
+        with suppress(OSError):
+            self._sink.close()
+
+    def _flush(self, rows: int) -> None:
+        table = pa.Table.from_batches(self._waiting, self._schema)
+        if rows:
+            self._writer.write_table(
+                table.slice(0, rows).combine_chunks(), row_group_size=ROW_GROUP
+            )
+        rest = table.slice(rows)
+        self._waiting, self._waiting_rows = rest.to_batches(), rest.num_rows
