@@ -35,8 +35,7 @@ def score_rows(
     Of rows with equal entity and time the first is scored. What is suppressed keeps its score.
     """
     again = rows.duplicates
-    kept = rows.take(~again) if again.any() else rows
-    asked = wanted[~again] if again.any() else wanted
+    kept, asked = (rows.take(~again), wanted[~again]) if again.any() else (rows, wanted)
     pooled = detector.calibration.unseen == "pooled"
     prepared = detector.scorer.preparation.transform(kept, unseen=pooled, mask=True)
     series = Series(
