@@ -1,4 +1,4 @@
-"""The SQL that reads Parquet: which rows and columns, in which order."""
+"""SQL to read Parquet: rows, columns and order."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from aedetect.data.schema import Schema
 
 
-PROTOCOL = "exactly"  # of addresses that name one file, whatever is in its path
-_PATTERN = "*?[\\"  # what is special to DuckDB in a path: the last ends a folder's name
+PROTOCOL = "exactly"  # of addresses of exactly one file, with any characters in its path
+_PATTERN = "*?[\\"  # special characters of DuckDB in a path; the last is a path separator
 
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
     """Which rows and columns to read.
 
-    `categories` maps each column to its categories, () for one that holds numbers or booleans.
+    `categories` maps each column to its categories, () for a column of numbers or booleans.
     """
 
     files: Sequence[SourceFile]
@@ -46,7 +46,7 @@ class Query:
         start: int | None = None,
         end: int | None = None,
     ) -> Query:
-        """Read the features of a schema, in its order, and then further columns of numbers."""
+        """Query the features of a schema, in its order, and then further numeric columns."""
         features = {feature.name: feature.categories for feature in schema.features}
         return cls(
             files=files,
@@ -60,7 +60,7 @@ class Query:
 
 
 def scan(files: Sequence[SourceFile]) -> str:
-    """Write the SQL for all rows of the files, with `_file`, `file_index` and `file_row_number`."""
+    """Return the SQL for all rows of the files, with `_file`, `file_index`, `file_row_number`."""
     if all(file.by_time for file in files):
         return parquet([address(file.path) for file in files])
     hive = any(file.hive for file in files)
@@ -75,18 +75,18 @@ def scan(files: Sequence[SourceFile]) -> str:
 
 
 def parquet(addresses: Sequence[str], *options: str, hive: bool = False) -> str:
-    """Write the SQL for all rows of Parquet files, given by their `address`."""
+    """Return the SQL for all rows of Parquet files, given by their `address`."""
     listed = ", ".join(sql_literal(each) for each in addresses)
     keys = f"hive_partitioning = {str(hive).lower()}, hive_types_autocast = false"
     return f"read_parquet([{listed}], {', '.join((*options, keys))})"
 
 
 def address(path: str, *, name: str = "") -> str:
-    """Return what DuckDB opens a local path or URL by: never a pattern, and this one file.
+    """Return the address by which DuckDB opens exactly one local path or URL, never a pattern.
 
-    Most local paths are read by DuckDB itself. It takes `*`, `?` and `[` in a path for a pattern,
-    and an escaped one makes it list the folder for every file; such paths, and URLs, get an address
-    that the registered `ExactFiles` opens. A `name` says which key=value folders are columns.
+    Most local paths are read by DuckDB itself. It interprets `*`, `?` and `[` in a path as a
+    pattern, and lists the folder for every file with an escaped one; such paths, and URLs, get an
+    address that the registered `ExactFiles` opens. The key=value folders in `name` become columns.
 
     >>> address("/data/d.parquet"), address("/data/d[1].parquet")
     ('/data/d.parquet', 'exactly://%2Fdata%2Fd%5B1%5D.parquet/')
@@ -107,7 +107,7 @@ def identifier(name: str) -> str:
 
 
 def select(query: Query) -> str:
-    """Write the query: typed columns, the filters, and an order without ties."""
+    """Return the query: typed columns, the filters, and an order without ties."""
     time = identifier(query.timestamp)
     entity = f"CAST({identifier(query.entity)} AS VARCHAR)" if query.entity else "NULL::VARCHAR"
     columns = [f"epoch_ns({_instant(query)}) AS _time", f"{entity} AS _entity"]
@@ -124,16 +124,16 @@ def select(query: Query) -> str:
 
 
 def order(query: Query) -> str:
-    """Write the order of rows without ties: what two queries give in it belongs together.
+    """Return an order of rows without ties, so that the rows of two queries correspond.
 
-    By the number of the file, not its name: a path in each row makes the sort twice as large.
+    By the number of the file, not its name: a path in each row would double the size of the sort.
     """
     entity = f"CAST({identifier(query.entity)} AS VARCHAR)" if query.entity else "NULL::VARCHAR"
     return f"{entity} NULLS LAST, {identifier(query.timestamp)}, file_index, file_row_number"
 
 
 def _instant(query: Query) -> str:
-    """Write the time column as a timestamp; dates become their midnight."""
+    """Return the time column as a timestamp; dates become midnight."""
     time = identifier(query.timestamp)
     is_date = pa.types.is_date(query.files[0].columns[query.timestamp])
     return f"CAST({time} AS TIMESTAMP)" if is_date else time
@@ -142,9 +142,9 @@ def _instant(query: Query) -> str:
 def bounds(
     file: SourceFile, timestamp: str, *, start: int | None, end: int | None
 ) -> Iterator[str]:
-    """Write the SQL for moments in [start, end) ns; the file tells the type of the column.
+    """Return the SQL for timestamps in [start, end) ns, with the column type of the file.
 
-    The raw column is compared, so that row groups outside the bounds are never read.
+    The raw column is compared, so that row groups outside the bounds are not read.
     """
     sql_type = _sql_type(file.columns[timestamp])
     for sign, moment in ((">=", start), ("<", end)):
@@ -165,7 +165,7 @@ def _sql_type(dtype: pa.DataType) -> str:
 
 
 def sql_literal(value: str) -> str:
-    """Quote a text for SQL.
+    """Quote a string for SQL.
 
     >>> sql_literal("it's")
     "'it''s'"

@@ -1,7 +1,7 @@
-"""The first and last moment of a Parquet file, from its footer where that says it.
+"""The first and last timestamp of a Parquet file, from the statistics in its footer if present.
 
-Files that are read batch by batch are opened with `pre_buffer=False`: pyarrow 25 else keeps all
-that was read until the file is closed.
+Files that are read batch by batch are opened with `pre_buffer=False`: otherwise, pyarrow 25 keeps
+all data read until the file is closed.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ _DAY = 86_400_000_000_000  # nanoseconds
 
 @dataclass(frozen=True)
 class TimeRange:
-    """First and last moment, both inclusive, in nanoseconds since 1970."""
+    """First and last timestamp, both inclusive, in nanoseconds since 1970."""
 
     first: int
     last: int
-    rows: int = 0  # that lie in it, and so have a moment
+    rows: int = 0  # with a timestamp
 
     def meets(self, start: int, end: int) -> bool:
-        """Whether any moment of [start, end) can be in the range."""
+        """Whether the range overlaps [start, end)."""
         return self.first < end and self.last >= start
 
 
 def time_ranges(parquet: pq.ParquetFile, column: str) -> tuple[TimeRange, ...]:
-    """Return the range of a time column in each row group; none where it holds no moment.
+    """Return the range of a time column in each row group with timestamps.
 
-    The footer's statistics answer when every row group has them, else the column is read.
+    Uses the footer's statistics if every row group has them; otherwise reads the column.
     """
     if not _is_time(parquet.schema_arrow.field(column).type):
         return ()
@@ -45,7 +45,7 @@ def time_ranges(parquet: pq.ParquetFile, column: str) -> tuple[TimeRange, ...]:
 
 
 def occupied_hours(parquet: pq.ParquetFile, column: str) -> set[int]:
-    """Return the starts of the hours that hold moments of a time column, in ns."""
+    """Return the starts of the hours with timestamps of a time column, in ns."""
     starts: set[int] = set()
     for batch in parquet.iter_batches(batch_size=1 << 18, columns=[column]):
         moments = batch.column(0).drop_null().cast(pa.timestamp("ns")).cast(pa.int64())
@@ -54,7 +54,7 @@ def occupied_hours(parquet: pq.ParquetFile, column: str) -> set[int]:
 
 
 def enclosing(ranges: Iterable[TimeRange]) -> TimeRange | None:
-    """Return the range from the first to the last moment of all; None when there is none."""
+    """Return the range from the first to the last timestamp of all; None if there is none."""
     listed = list(ranges)
     if not listed:
         return None
@@ -84,7 +84,7 @@ def _from_statistics(parquet: pq.ParquetFile, column: str) -> tuple[TimeRange, .
 
 
 def _nanoseconds_per_unit(logical_type: str) -> int | None:
-    """Read the unit from Parquet's own description of a column, e.g. {"Type": "Timestamp", ...}."""
+    """Read the unit from the logical type in Parquet, e.g. {"Type": "Timestamp", ...}."""
     described = json.loads(logical_type)
     if described.get("Type") == "Date":
         return _DAY

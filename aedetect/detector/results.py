@@ -1,4 +1,4 @@
-"""What scoring passes on: rows in order, their scores, and verdicts with what explains them."""
+"""The results of scoring stages: rows in order, their scores, verdicts and explanations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """Rows scored: score (N,), expected (N, D) in model units, errors (N, F)."""
+    """Scored rows: score (N,), expected (N, D) in model units, errors (N, F)."""
 
     score: Float32
     expected: Float32
