@@ -1,6 +1,6 @@
-"""What `import aedetect` offers: the jobs on files, and training and scoring on data frames.
+"""The Python API of `import aedetect`: jobs on files, training and scoring on data frames.
 
-It runs in this process, without Prefect, and leaves the process as it was.
+It runs in this process, without Prefect, and restores the state of the process.
 """
 
 from aedetect.api.detector import Detector

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Detector(CalibratedScorer):
     """A trained model with the threshold that its held-out rows support.
 
-    Made by `aedetect.fit` from a data frame, by `aedetect.train` from files, or read by
+    Created by `aedetect.fit` from a data frame, by `aedetect.train` from files, or loaded by
     `aedetect.load_detector`. `save` writes it to a folder that `load` and `load_detector` read.
     """
 
@@ -36,21 +36,21 @@ class Detector(CalibratedScorer):
 
     @property
     def variant(self) -> str:
-        """The kind of autoencoder, as `[model] variant` names it."""
+        """The kind of autoencoder, as in `[model] variant`."""
         return self.scorer.model.settings.variant
 
     @property
     def window(self) -> int:
-        """Rows in a window. The first rows of a series have none, and are not scored."""
+        """Rows in a window. The first rows of a series have no full window and are not scored."""
         return self.scorer.length
 
     def score(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Score each row: a table with the input's rows in their order, and its index.
+        """Score each row; return a table with the rows and the index of the input, in its order.
 
-        The rows need no order, and other columns are ignored. The context of a row is what the
-        frame holds of its entity before it: give the rows before the first one of interest too.
-        Scores are those of `aedetect.score` on files with the same rows. What only a configuration
-        knows, as maintenance, does not suppress a row here.
+        The rows may be in any order; other columns are ignored. The context of a row is the earlier
+        rows of its entity in the frame: include the rows before the first one of interest.
+        Scores equal those of `aedetect.score` on files with the same rows. Settings that only a
+        configuration has, such as maintenance, do not suppress rows here.
 
         The columns of the result:
 
@@ -80,7 +80,7 @@ class Detector(CalibratedScorer):
 
 
 def as_detector(fitted: CalibratedScorer) -> Detector:
-    """Return what a training run made as a detector for data frames."""
+    """Return the result of a training run as a detector for data frames."""
     return Detector(
         scorer=fitted.scorer, calibration=fitted.calibration, config_hash=fitted.config_hash
     )

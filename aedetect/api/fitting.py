@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aedetect.api.detector import Detector
 
 _FILE = "frame.parquet"
-_FITTED = "frame"  # the name of a detector that no registry has
+_FITTED = "frame"  # the name of a detector that is not registered
 
 Section = Mapping[str, Any]
 
@@ -39,7 +39,7 @@ def fit(
 
     The result is that of `aedetect.train` on a file with the same rows: the same weights and
     thresholds. The newest rows are held out to calibrate the threshold. Nothing is registered, no
-    file is left, and the process is as before.
+    file is left behind, and the state of the process is restored.
 
     Args:
         frame: Rows of normal operation, in any order. All columns but the timestamp and the entity
@@ -88,7 +88,7 @@ def fit(
 
 
 def _joined(first: Section | None, second: Section) -> Section:
-    """Return the keys of both; what is no section is refused with the configuration."""
+    """Return the keys of both; a value that is no section is refused with the configuration."""
     parts: list[Any] = [part for part in (first, second) if part is not None]
     wrong = [part for part in parts if not isinstance(part, Mapping)]
     joined = {key: each[key] for each in parts for key in each} if not wrong else wrong[0]
@@ -96,7 +96,7 @@ def _joined(first: Section | None, second: Section) -> Section:
 
 
 def _checked_table(frame: pd.DataFrame, *, timestamp: str, entity: str | None) -> pa.Table:
-    """Return a frame as Arrow has it; raise what is wrong with it."""
+    """Convert a frame to Arrow; raise an error if it is invalid."""
     import pandas as pd
     import pyarrow as pa
 
@@ -122,7 +122,7 @@ def _checked_table(frame: pd.DataFrame, *, timestamp: str, entity: str | None) -
 
 
 def _missing_message(frame: pd.DataFrame, missing: list[str], *, timestamp: str) -> str:
-    """Say what is missing, what is there, and where an index holds it what to do."""
+    """Return a message on missing and existing columns, with a remedy if the index has them."""
     import pandas as pd
 
     there = ", ".join(map(str, frame.columns)) or "no column"

@@ -1,4 +1,4 @@
-"""The jobs of the command line, in this process and without Prefect."""
+"""The jobs of the command line, in this process, without Prefect."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Time = str | datetime
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingResult:
-    """What a training run made: a detector, and the version that it is registered as."""
+    """The result of a training run: a detector, and its registered version."""
 
     detector: Detector
     registered: Registered  # its name, version, aliases, tags and run in MLflow
@@ -35,12 +35,12 @@ def train(config: Config | str | Path) -> TrainingResult:
         config: A configuration, or the path of its file.
 
     Returns:
-        The detector, and the version that it is registered as: `registered.reference` is
-        "NAME/VERSION". The first version becomes the champion, which scores.
+        The detector and its registered version: `registered.reference` is "NAME/VERSION". The first
+        version becomes the champion, which scoring uses.
 
     Raises:
         ConfigError: The configuration cannot be read, or a setting is impossible.
-        DataError: The training data cannot be used; its subclasses say why.
+        DataError: The training data cannot be used; its subclasses name the reason.
         CalibrationRefused: The held-out rows cannot support the threshold that was asked for.
         RegistryError: The registry does not answer.
     """
@@ -48,7 +48,7 @@ def train(config: Config | str | Path) -> TrainingResult:
     from aedetect.registry import list_versions
 
     settings = _config(config)
-    # Refuse a registry that does not answer now, and not when the training is done.
+    # Fail now, not after training, if the registry does not answer.
     list_versions(name=settings.name, tracking_uri=settings.tracking_uri)
     fitted, registered = run_training(settings)
     return TrainingResult(detector=as_detector(fitted), registered=registered)
@@ -69,21 +69,20 @@ def score(
 
     Args:
         config: A configuration, or the path of its file.
-        since: Score from then on only, and bring it to the current model; ISO text or a datetime.
-        until: Score until before then only; likewise.
-        rescore: Bring all that is written to the current model.
-        force: Compute again what is up to date, too.
+        since: Start of the time range to score, with the current model; ISO text or a datetime.
+        until: End of the time range to score, exclusive; likewise.
+        rescore: Also score again what another model scored.
+        force: Also score again what is up to date.
 
     Returns:
-        What the run did and did not do: `rows`, `flagged`, `not_scored` by reason, `events`,
-        `warnings`.
+        A summary of the run: `rows`, `flagged`, `not_scored` by reason, `events`, `warnings`.
 
     Raises:
         ConfigError: The configuration cannot be read, or `[scoring] input` is not set.
-        DataError: The input cannot be used; with `[scoring] strict` also a part of it.
-        UnknownModel: No registered model is there to score with.
+        DataError: The input, or with `[scoring] strict` any part of it, cannot be used.
+        UnknownModel: There is no registered model to score with.
         OutputError: The output folder cannot be written.
-        DeliveryError: The database did not take what was written. The files are whole.
+        DeliveryError: The database could not be filled. The output files are complete.
     """
     from aedetect.jobs.scoring import run_scoring
     from aedetect.output.partitions import Span
@@ -105,20 +104,20 @@ def read_events(
     until: Time | None = None,
     suppressed: bool = False,
 ) -> pd.DataFrame:
-    """Read the events that scoring wrote, the most anomalous first: a row an event.
+    """Read the events that scoring wrote, one per row, the most anomalous first.
 
     Args:
         config: A configuration, the path of its file (`*.toml`), or the output folder.
         since: Leave out events that end before; ISO text or a datetime.
         until: Leave out events that start then or later.
-        suppressed: Give suppressed events too.
+        suppressed: Include suppressed events.
 
     Returns:
-        The columns of `events/`, as the page on the output describes them. `causes` holds a list
-        of `{"feature", "share", "observed", "expected"}` for each event.
+        The columns of `events/`, as described on the page on the output. `causes` is a list of
+        `{"feature", "share", "observed", "expected"}` for each event.
 
     Raises:
-        NoData: Nothing is scored yet.
+        NoData: There are no scores yet.
     """
     from aedetect.config import Config
     from aedetect.data.pandas_columns import object_column

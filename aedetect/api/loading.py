@@ -1,4 +1,4 @@
-"""A detector from wherever it is kept: a registry, a configuration, a folder."""
+"""Load a detector from a registry, a configuration or a folder."""
 
 from __future__ import annotations
 
@@ -19,20 +19,19 @@ def load_detector(source: str | Path | Config, *, tracking_uri: str | None = Non
     Args:
         source: One of
 
-            - a registered model, as MLflow or as a configuration names it:
-              "models:/pump@champion", "models:/pump/3", "pump@champion", "pump/3" or "pump", which
-              is its champion
-            - a configuration, or the path of its file (`*.toml`): what `[scoring]` scores with
-            - a folder that `Detector.save` wrote. A text that names an existing folder is that
-              folder.
-        tracking_uri: Where the registry of a registered model is. None:
-            `sqlite:///mlruns/mlflow.db` below the working folder, where a configuration that lies
-            there keeps it too.
+            - a registered model, in the notation of MLflow or of a configuration:
+              "models:/pump@champion", "models:/pump/3", "pump@champion", "pump/3", or "pump" for
+              its champion
+            - a configuration, or the path of its file (`*.toml`): the model of `[scoring]`
+            - a folder written by `Detector.save`. A string that names an existing folder is read
+              as that folder.
+        tracking_uri: The registry of a registered model. None: `sqlite:///mlruns/mlflow.db` below
+            the working folder, the default of a configuration in that folder.
 
     Raises:
         UnknownModel: There is no such model, version or alias.
         RegistryError: The registry does not answer, or its model is not a detector.
-        BrokenDetector: The folder holds no detector, or a damaged one.
+        BrokenDetector: The folder contains no detector, or a damaged one.
         ConfigError: The configuration cannot be read.
     """
     from aedetect.config import Config, read_config
@@ -53,7 +52,7 @@ def load_detector(source: str | Path | Config, *, tracking_uri: str | None = Non
 
 
 def _is_folder(source: str | Path) -> bool:
-    """Whether it can only be a folder, or is one."""
+    """Whether the source can only be a folder, or is one."""
     if isinstance(source, str):
         return not source.startswith(_SCHEME) and Path(source).is_dir()
     return source.suffix != ".toml" or source.is_dir()

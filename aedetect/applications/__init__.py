@@ -1,4 +1,4 @@
-"""What an autoencoder is also for: denoise, impute, find similar windows."""
+"""Further applications of an autoencoder: denoise, impute, find similar windows."""
 
 from aedetect.applications.denoise import clean_rows
 from aedetect.applications.embeddings import Embeddings

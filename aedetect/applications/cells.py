@@ -1,4 +1,4 @@
-"""All columns of the rows as they are, and some of their cells replaced."""
+"""Read all columns of the rows unchanged, and replace some of their cells."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class Originals:
-    """All rows of a query's files: in the order of `read_rows`, and then the undated."""
+    """All rows of a query's files: in the order of `read_rows`, then those without a timestamp."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, query: Query) -> None:
-        """Begin to read."""
+        """Start reading."""
         names = list(dict.fromkeys(name for file in query.files for name in file.columns))
         aliases = [f"aedetect:{index}" for index in range(len(names))]
         cells = dict(zip(aliases, map(Cell, names), strict=True))
@@ -41,7 +41,7 @@ class Originals:
         self._waiting = read.empty_table()
 
     def take(self, rows: int) -> pa.Table:
-        """Return the next so many rows."""
+        """Return the next rows."""
         while self._waiting.num_rows < rows:
             batch = self._named(self._reader.read_next_batch())
             self._waiting = pa.concat_tables([self._waiting, batch])
@@ -49,7 +49,7 @@ class Originals:
         return taken.cast(self.schema).combine_chunks()
 
     def rest(self) -> Iterator[pa.Table]:
-        """Yield the rows that are left."""
+        """Yield the remaining rows."""
         if self._waiting.num_rows:
             yield self.take(self._waiting.num_rows)
         for batch in self._reader:
@@ -62,7 +62,7 @@ class Originals:
 def replace_cells(
     table: pa.Table, features: Sequence[Feature], values: Float64, replaced: Bool
 ) -> pa.Table:
-    """Put new values (R, F) where `replaced` (R, F); the other cells keep their bits.
+    """Put new values (R, F) where `replaced` (R, F); the other cells are unchanged to the bit.
 
     Whole numbers are rounded, booleans true from 0.5; a category's value is its index.
     """
@@ -77,7 +77,7 @@ def replace_cells(
 
 
 def _typed(values: Float64, feature: Feature, dtype: pa.DataType, used: Bool) -> pa.Array:
-    """Return values as a column's type; those that are not used may be anything."""
+    """Return values as a column's type; unused ones are arbitrary."""
     finite = np.where(used, values, 0.0)
     if feature.is_text:
         names = pa.array(feature.categories, pa.string())
@@ -94,7 +94,7 @@ def _typed(values: Float64, feature: Feature, dtype: pa.DataType, used: Bool) ->
 
 
 def _as_in_files(read: pa.Schema, files: Sequence[SourceFile]) -> pa.Schema:
-    """Return the types that the files agree on; where they do not, DuckDB's."""
+    """Return the column types of the files; where they differ, the type that DuckDB read."""
     fields = []
     for field in read:
         kinds = {file.columns[field.name] for file in files if field.name in file.columns}

@@ -1,4 +1,4 @@
-"""The table without noise: what the model makes of each row, in original units."""
+"""Denoise a table: the model's reconstruction of each row, in original units."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def clean_reach(scorer: Scorer) -> Context:
-    """Say which rows around a row its cleaned value depends on."""
+    """Return which rows around a row its cleaned value depends on."""
     around = scorer.length - 1
     return Context(behind=around, ahead=around, lookback=scorer.lookback)
 
@@ -25,8 +25,8 @@ def clean_reach(scorer: Scorer) -> Context:
 def clean_rows(scorer: Scorer, rows: Rows) -> CellChange:
     """Replace the cells of rows by the mean reconstruction over the windows that cover them.
 
-    A row is cleaned when it lies in a full window, as scoring understands it. Missing cells stay
-    missing, for that is what `impute` is for, and infinite ones make their row stay.
+    A row is cleaned when it lies in a full window, as defined for scoring. Missing cells stay
+    missing (`impute` fills them), and a row with an infinite cell stays unchanged.
     """
     kept = np.flatnonzero(~rows.duplicates)
     unique = rows.take(kept)

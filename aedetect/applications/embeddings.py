@@ -1,8 +1,8 @@
-"""The codes of every full window in some files: what a window is compared with.
+"""The codes of all full windows of some files, searched for similar windows.
 
-They are kept on disk and mapped, and searched by comparing with all of them: that is exact, and
-over a million windows takes a fraction of a second (`benchmarks/similar.py`, where scikit-learn
-and faiss stand beside it), so an index would be a dependency for nothing.
+The codes are stored on disk and memory-mapped. The search compares with all of them: it is exact
+and takes a fraction of a second over a million windows (`benchmarks/similar.py`, with scikit-learn
+and faiss for comparison), so that an index would be a needless dependency.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from aedetect.data import Rows
     from aedetect.detector import Scorer
 
-_COMPARED = 65_536  # windows at a time; their differences stay small beside the codes
+_COMPARED = 65_536  # windows at a time; their differences need little memory beside the codes
 CODES, PLACES = "codes.f4", "places"
-NAMES_FILE = "names.json"  # written last: a folder that has it is whole
+NAMES_FILE = "names.json"  # written last: a folder that contains it is complete
 _PLACE = np.dtype([("start", "i8"), ("end", "i8"), ("row", "i8"), ("entity", "i4")])
 
 
@@ -37,8 +37,8 @@ _PLACE = np.dtype([("start", "i8"), ("end", "i8"), ("row", "i8"), ("entity", "i4
 class Embeddings:
     """Codes of windows, in order of entity and time.
 
-    Shapes: codes (N, C); places (N,) with the moments of the window's first and last row in ns, the
-    number of its last row, and its entity's index in `names`.
+    Shapes: codes (N, C); places (N,) with the timestamps of the window's first and last row in ns,
+    the number of its last row, and its entity's index in `names`.
     """
 
     codes: Float32
@@ -95,14 +95,14 @@ def load_embeddings(folder: Path) -> Embeddings:
 
 
 def nearest_windows(history: Embeddings, query: int, *, most: int) -> Neighbours:
-    """Return the windows before a window's own whose codes are nearest (Euclidean) to its code.
+    """Return the earlier windows whose codes are nearest (Euclidean) to the code of a window.
 
-    No two of them overlap: where many neighbours are near, only the nearest is among them.
+    No two of them overlap: of overlapping neighbours, only the nearest is returned.
     """
     places = history.places
     past = np.flatnonzero(places["end"] < places["start"][query])
     distance = distances(history.codes, history.codes[query])[past]
-    # A chosen window overlaps at most length - 1 others on each side: so many are enough.
+    # A chosen window overlaps at most length - 1 others on each side: that many are enough.
     enough = min(most * (2 * history.length - 1), len(past))
     first = np.argpartition(distance, enough - 1)[:enough] if enough else np.arange(0)
     first = first[np.lexsort((first, distance[first]))]
@@ -122,7 +122,7 @@ def distances(codes: Float32, code: Float32) -> Float32:
 
 
 def _apart(places: npt.NDArray[np.void], *, length: int, most: int) -> list[int]:
-    """Take windows in order, leaving out those that overlap one taken before."""
+    """Select windows in order, except those that overlap an earlier selected one."""
     taken: list[int] = []
     free = np.ones(len(places), dtype=np.bool_)
     while len(taken) < most and free.any():

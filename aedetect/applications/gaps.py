@@ -1,4 +1,4 @@
-"""Missing cells of a column, and what the observed cells around them tell."""
+"""Missing cells of a column, and what the observed cells around them imply."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from aedetect.arrays import Bool, Float32, Float64, Int64
     from aedetect.data import Rows
 
-FADING = 0.8  # of what is beside the level, from row to row; 0.5 to 0.9 differ little
-LEVEL = 60  # rows before and after a gap that tell the level there; 30 to 240 do
-REACH = 1_000  # rows; further away no observed cell is looked for
-FAR = 1e12  # sampling periods; where there is no such cell
+FADING = 0.8  # decay of the deviation from the level, per row; 0.5 to 0.9 differ little
+LEVEL = 60  # rows before and after a gap that estimate the level; 30 to 240 work
+REACH = 1_000  # rows; observed cells are searched within this distance
+FAR = 1e12  # sampling periods; the distance when there is no such cell
 
 
 @dataclass(frozen=True)
 class Gaps:
     """The missing cells of one column: rows (M,), and the observed cells before and after each.
 
-    Shapes: before, after (M,) their rows, its own where there is none; since, until (M,) how far
-    off they are in sampling periods, then FAR; first, last (M,) ends of the run without a break.
+    Shapes: before, after (M,) their rows, or its own if there is none; since, until (M,) their
+    distance in sampling periods, or FAR; first, last (M,) ends of the run without a break.
     """
 
     column: int
@@ -35,15 +35,15 @@ class Gaps:
     last: Int64
 
     def straight(self, values: Float32) -> Float64:
-        """Draw a line between the observed cells before and after: (R,) -> (M,)."""
+        """Interpolate linearly between the observed cells before and after: (R,) -> (M,)."""
         left = self.until / (self.since + self.until)
         return np.asarray(left * values[self.before] + (1 - left) * values[self.after])
 
     def carried(self, rest: Float64, known: Bool) -> Float64:
-        """Estimate what a model leaves unexplained in the cells from what it leaves around them.
+        """Estimate the model's residuals in the cells from the residuals around them.
 
-        Shapes: (R,), (R,) whether that is known -> (M,). The level around a gap stays, what is
-        beside the level fades.
+        Shapes: (R,), (R,) whether a residual is known -> (M,). The level around a gap persists, the
+        deviation from the level decays.
         """
         total = np.cumsum(np.append(0, rest * known))
         count = np.cumsum(np.append(0, known))
@@ -76,7 +76,7 @@ def find_gaps(rows: Rows, missing: Bool, breaks: Bool, *, column: int, period: i
 
 
 def _faded(since: Float64, until: Float64) -> tuple[Float64, Float64]:
-    """Return what the known values before and after weigh: (M,), (M,) -> (M,), (M,).
+    """Return the weights of the known values before and after: (M,), (M,) -> (M,), (M,).
 
     They give the mean of a first-order autoregressive process between two known values.
 

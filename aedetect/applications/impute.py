@@ -1,18 +1,18 @@
-"""Missing cells filled by the model; cells that were observed stay as they are.
+"""Fill missing cells with the model; observed cells are unchanged.
 
-Reconstruction and filling take turns: what the model expects of a missing cell depends on the other
-cells of its windows, of which some may be missing too. Two things make it better than that alone:
+Reconstruction and filling alternate: the expected value of a missing cell depends on the other
+cells of its windows, some of which may also be missing. Two additions improve the result:
 
-- it starts from linear interpolation, not from typical values
-- what the model does not explain of the cells before and after a gap goes on into it: its level
-  over some rows stays, which makes up for drift since training, and what is beside the level fades,
-  as the best guess for a first-order autoregressive residual between two known ones
+- the first values are from linear interpolation, not typical values
+- the model's residuals before and after a gap are continued into it: their level over some rows
+  persists, which corrects for drift since training, and the deviation from the level decays, as the
+  best estimate of a first-order autoregressive residual between two known ones
 
-Measured by `benchmarks/impute.py`, with interpolation and medians beside it. The settings were
-chosen on the calibration part of the sample, which the network never saw, and measured on the part
-after it too. It is meant for cells of some features while others are there, for minutes or hours.
-Where every feature is missing at once nothing tells the model what happened: over several rows,
-interpolation is then as good or better.
+Measured by `benchmarks/impute.py`, in comparison with interpolation and medians. The settings were
+chosen on the calibration part of the sample, which the network was not trained on, and measured on
+the part after it too. Intended for cells of some features, missing for minutes or hours while
+others are observed. When all features are missing at once, the model has no information: over
+several rows, interpolation is then as good or better.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ if TYPE_CHECKING:
     from aedetect.detector import Scorer
     from aedetect.preprocessing import Prepared
 
-TURNS = 3  # always as many, so that a cell depends on the rows around it alone
+TURNS = 3  # a fixed number, so that a cell depends only on the rows around it
 
 
 def impute_reach(scorer: Scorer) -> Context:
-    """Say which rows around a row its filled cells depend on."""
+    """Return which rows around a row its filled cells depend on."""
     around = TURNS * (scorer.length - 1 + LEVEL + REACH) + REACH
     return Context(behind=around, ahead=around, lookback=0)
 
 
 def impute_rows(scorer: Scorer, rows: Rows) -> CellChange:
-    """Fill the missing cells of rows that lie in a run as long as a window, however few they hold.
+    """Fill missing cells in runs of at least a window's length, even with few observed cells.
 
-    How long a cell has been missing does not matter, unlike for scoring.
+    Unlike for scoring, the duration of a gap does not matter.
     """
     missing = np.isnan(rows.values)
     values = rows.values.copy()
@@ -81,7 +81,7 @@ def _fill(scorer: Scorer, rows: Rows, prepared: Prepared) -> tuple[Float32, Bool
         for column in np.flatnonzero(~known.all(axis=0)).tolist()
     ]
     for gap in gaps:
-        matrix[gap.rows, gap.column] = 0  # typical, should there be nothing to draw a line from
+        matrix[gap.rows, gap.column] = 0  # typical, if there is nothing to interpolate
         matrix[gap.rows, gap.column] = gap.straight(matrix[:, gap.column])
     covered = np.zeros(len(rows), dtype=np.bool_)
     for _ in range(TURNS):
@@ -100,7 +100,7 @@ def _explain(cells: Float32, expected: Float32, gap: Gaps, known: Bool, covered:
 
 
 def _any_within(marks: Bool, length: int) -> Bool:
-    """Say which windows hold a marked row, by their last rows: (R,) -> (R,).
+    """Return which windows contain a marked row, by their last rows: (R,) -> (R,).
 
     >>> _any_within(np.array([True, False, False, False]), 2).tolist()
     [True, True, False, False]

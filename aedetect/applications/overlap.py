@@ -1,10 +1,9 @@
-"""What a model expects of rows, seen from every window that covers them.
+"""The expected values of rows, averaged over all windows that cover them.
 
-Scoring looks at the last row of each window, unless told otherwise, because what comes after a row
-is not known when it is scored. Cleaning and imputing look back, where each row lies in as many
-windows as a window has rows: the mean of their reconstructions is a better estimate than the last
-alone (root mean square error on cells held back from the sample, 1 at a time: 0.58 against 0.69;
-23 November 2026).
+By default, scoring uses the last row of each window, because later rows are not known when a row is
+scored. Cleaning and imputing are retrospective: each row lies in as many windows as a window has
+rows, and the mean of their reconstructions is a better estimate than the last alone (root mean
+square error on cells held back from the sample, 1 at a time: 0.58 against 0.69; 23 November 2026).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A table in, the same table out with some cells changed, in bounded memory.
+"""Rewrite a table with some cells changed, in bounded memory.
 
-Two queries give the rows in the same order: one the features, as scoring reads them, the other
-all columns as they are. So every cell that is not asked for comes out bit by bit as it went in.
+Two queries return the rows in the same order: one reads the features, as scoring does, the other
+all columns unchanged. All cells that are not requested are therefore identical to the bit.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from aedetect.data import Rows, Schema, SourceFile
     from aedetect.output import Origin
 
-_ENGINE_MB = 250  # memory of each of the two DuckDBs; they sort on disk beyond it
+_ENGINE_MB = 250  # memory of each of the two DuckDB connections; they sort on disk beyond it
 NO_TIME = "timestamp is missing"
 
 
 @dataclass(frozen=True)
 class Context:
-    """The rows around a row that count for it."""
+    """The rows around a row that affect it."""
 
     behind: int  # rows
     ahead: int  # rows
@@ -44,9 +44,9 @@ class Context:
 
 @dataclass(frozen=True, kw_only=True)
 class CellChange:
-    """New values for rows: values (R, F) in original units, wanted (R, F) where they would go.
+    """New values for rows: values (R, F) in original units, wanted (R, F) the cells to replace.
 
-    `reason` (R,) is the index in `reasons` of why a row has to stay as it is, else -1.
+    `reason` (R,) is the index in `reasons` of why a row must stay unchanged, else -1.
     """
 
     values: Float64
@@ -57,14 +57,14 @@ class CellChange:
 
 @dataclass(frozen=True, kw_only=True)
 class RewriteRequest:
-    """Which cells may change: of these features (F,), at moments of [since, until) ns."""
+    """Which cells may change: of these features (F,), at timestamps in [since, until) ns."""
 
     features: Bool
     since: int | None = None
     until: int | None = None
 
     def cells(self, time: Int64) -> Bool:
-        """Say which cells may change: (R,) -> (R, F)."""
+        """Return which cells may change: (R,) -> (R, F)."""
         rows = np.ones(len(time), dtype=np.bool_)
         if self.since is not None:
             rows &= time >= self.since
@@ -75,15 +75,15 @@ class RewriteRequest:
 
 @dataclass(kw_only=True)
 class RewriteCounts:
-    """What became of the rows so far."""
+    """Counts of the rows processed so far."""
 
     rows: int = 0  # in the table
     cells: int = 0  # changed
     changed: int = 0  # rows with a changed cell
-    left: dict[str, int] = field(default_factory=dict)  # rows that had to stay, by reason
+    left: dict[str, int] = field(default_factory=dict)  # rows that stay unchanged, by reason
 
     def leave(self, reason: str, rows: int) -> None:
-        """Count rows that had to stay as they were."""
+        """Count rows that stay unchanged."""
         if rows:
             self.left[reason] = self.left.get(reason, 0) + rows
 
@@ -98,9 +98,9 @@ def rewrite_table(
     target: Path,
     origin: Origin,
 ) -> RewriteCounts:
-    """Write the rows of the files, ordered by entity and time, with the asked cells changed.
+    """Write the rows of the files, ordered by entity and time, with the requested cells changed.
 
-    The target is a file when it is named *.parquet, else a folder of files part-N.parquet.
+    The target is a file if it is named *.parquet, else a folder of files part-N.parquet.
     """
     tally = RewriteCounts()
     query = Query.of(schema, files)
@@ -142,7 +142,7 @@ def _changed(
     schema: Schema,
     tally: RewriteCounts,
 ) -> pa.Table:
-    """Put the new values of the rows whose turn it is into their table, and count them."""
+    """Put the new values of the current rows into their table, and count them."""
     reason, wanted = change.reason[turn], change.wanted[turn] & asked
     stays = reason >= 0
     replaced = wanted & ~stays[:, None]

@@ -24,7 +24,7 @@ _PART = re.compile(r"part-\d+\.parquet")
 
 
 class _Parts:
-    """Writes one file after the other into a folder."""
+    """Write one file after another to a folder."""
 
     def __init__(self, folder: Path, schema: pa.Schema, origin: Origin, most: float) -> None:
         self.files: list[TableWriter] = []
@@ -60,7 +60,7 @@ class _Parts:
 
 @contextmanager
 def open_parts(target: Path, schema: pa.Schema, origin: Origin) -> Iterator[_Parts]:
-    """Give what takes the rows; when the body is through, put the files in place."""
+    """Yield a writer for the rows; publish the files when the body ends without error."""
     single = target.suffix == ".parquet"
     with written(target), aside(target.parent if single else target) as folder:
         with _Parts(folder, schema, origin, float("inf") if single else PART_ROWS) as writer:
@@ -77,7 +77,7 @@ def open_parts(target: Path, schema: pa.Schema, origin: Origin) -> Iterator[_Par
 
 
 def check_target(target: Path, files: tuple[SourceFile, ...]) -> None:
-    """Raise OutputError when writing there would replace what was read, or what others wrote."""
+    """Raise OutputError if the target contains the input or files of another program."""
     place = target.resolve()
     for file in files:
         if "://" not in file.path and place in (path := Path(file.path).resolve(), *path.parents):

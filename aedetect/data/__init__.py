@@ -1,4 +1,4 @@
-"""Tables as they arrive: where the files are, what is in them, and their rows in order."""
+"""Input tables: find the files, read their schema, and read their rows in order."""
 
 from aedetect.data.reader import Rows, open_engine, read_rows
 from aedetect.data.schema import Feature, Schema

@@ -1,4 +1,4 @@
-"""Where input files are: folders, globs, files and URLs -> the Parquet files they stand for."""
+"""Find input files: folders, globs, files and URLs -> the Parquet files that they refer to."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _TABLES = {
     "Apache Hudi": r"(^|/)\.hoodie/",
 }
 _MAGIC = "*?["
-_ESCAPED = r"\[([*?\[])\]"  # one of them in brackets stands for itself
+_ESCAPED = r"\[([*?\[])\]"  # a wildcard in brackets is literal
 
 
 def locate_sources(locations: Iterable[str]) -> list[tuple[str, str]]:
     """List (path, name) of the Parquet files at all locations, each file once, each name once.
 
-    A name that files of several locations have gets the number of its location in front.
+    A name that occurs at several locations is prefixed by the number of its location.
     """
     by_path: dict[str, tuple[int, str]] = {}
     for at, location in enumerate(locations):
@@ -43,12 +43,12 @@ def locate_sources(locations: Iterable[str]) -> list[tuple[str, str]]:
 def locate_files(location: str) -> Iterator[tuple[str, str]]:
     """Yield (path, name) of the Parquet files at a location, in the order of their names.
 
-    What exists under the very name is meant; only what does not can be a pattern. After them come
-    the folders that cannot be listed; their names end with "/". Raises NoData when the location
-    does not exist or no file of it can be seen.
+    An existing path is used literally; only others are interpreted as patterns. After the files
+    come the folders that cannot be listed; their names end with "/". Raises NoData if the location
+    does not exist or has no visible file.
     """
     fs, asked = filesystem(location)
-    fs.invalidate_cache()  # a process that lives long must see what arrived since
+    fs.invalidate_cache()  # a long-running process must see new files
     plain = unescaped(asked)
     root = next((each for each in dict.fromkeys((asked, plain)) if fs.exists(each)), plain)
     if fs.isdir(root):
@@ -80,7 +80,7 @@ def locate_files(location: str) -> Iterator[tuple[str, str]]:
 
 
 def escaped(path: str) -> str:
-    """Return a path as a pattern that stands for nothing else.
+    """Return a path as a pattern that matches only this path.
 
     >>> escaped("/srv/plant[1]")
     '/srv/plant[[]1]'
@@ -89,7 +89,7 @@ def escaped(path: str) -> str:
 
 
 def unescaped(pattern: str) -> str:
-    """Return the path that a pattern without any wildcard stands for.
+    """Return the path that a pattern without wildcards matches.
 
     >>> unescaped("/srv/plant[[]1]/*.parquet")
     '/srv/plant[1]/*.parquet'
@@ -109,14 +109,14 @@ def hive_keys(name: str) -> dict[str, str | None]:
 
 
 def as_text(name: str) -> str:
-    """Return a name as UTF-8 holds it: on a disk names are bytes, and may be none."""
+    """Return a name as valid UTF-8: on disk, names are bytes and may be invalid."""
     return name.encode("utf-8", "replace").decode()
 
 
 def filesystem(location: str) -> tuple[fsspec.AbstractFileSystem, str]:
-    """Return the file system of a path or URL, and what it calls it.
+    """Return the file system of a path or URL, and the path within it.
 
-    Only before the first "://" does "::" chain file systems; elsewhere it is part of a name.
+    "::" chains file systems only before the first "://"; elsewhere it is part of a name.
     """
     before, found, _ = location.partition("://")
     if found and "::" in before:
@@ -151,11 +151,11 @@ def matches(root: str, path: str, *, pattern: bool = False) -> bool:
 
 
 def _matching(fs: fsspec.AbstractFileSystem, pattern: str) -> tuple[str, list[str], list[str]]:
-    """Return the folder of a pattern that holds no wildcard, and the files in it that match.
+    """Return the folder of a pattern before any wildcard, and the files in it that match.
 
-    Also return the folders in it that cannot be listed and may hold some.
+    Also return the folders in it that cannot be listed and may contain matches.
 
-    Not `fs.glob`: to it an escaped sign is a wildcard too, and it would look above that folder.
+    Not `fs.glob`: it treats escaped characters as wildcards, and would list folders above.
     """
     parts = PurePosixPath(pattern).parts
     fixed = list(itertools.takewhile(lambda part: not _is_wild(part), parts[:-1]))

@@ -1,4 +1,4 @@
-"""Files under the very path they have, for DuckDB: it lists no folder and knows no pattern here.
+"""Open files by their literal path for DuckDB, without listing folders or matching patterns.
 
 An address is `exactly://PATH/`: the path or URL, quoted so that it is one piece.
 """
@@ -31,25 +31,25 @@ class ExactFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no typ
         return path.removeprefix(f"{PROTOCOL}://")
 
     def unstrip_protocol(self, name: str) -> str:
-        """Return the address again."""
+        """Return the address unchanged."""
         return f"{PROTOCOL}://{self._strip_protocol(name)}"
 
     def glob(self, path: str, **_: Any) -> list[str]:
-        """Return the address itself: it is no pattern."""
+        """Return the address itself, which is not a pattern."""
         return [path]
 
     def exists(self, _path: str, **_: Any) -> bool:
-        """Let whoever opens the file find out."""
+        """Return True: opening the file shows whether it exists."""
         return True
 
     def modified(self, path: str) -> datetime:
-        """Return when a local file was modified; of a URL nobody asks twice."""
+        """Return the modification time of a local file; URLs are read only once."""
         place = _place(path)
         seconds = 0.0 if "://" in place else Path(place).stat().st_mtime
         return datetime.fromtimestamp(seconds, tz=UTC)
 
     def size(self, path: str) -> int:
-        """Return the bytes of a file."""
+        """Return the size of a file in bytes."""
         fs, place = filesystem(_place(path))
         return int(fs.size(place))
 
@@ -61,9 +61,9 @@ class ExactFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no typ
 
 
 class _LocalFile(RawIOBase):
-    """A local file with a position for each thread, as DuckDB shares it, that ends with its user.
+    """A local file with one position per thread, because DuckDB shares it between threads.
 
-    DuckDB does not close what it opens.
+    It is closed on garbage collection, because DuckDB does not close the files that it opens.
     """
 
     def __init__(self, path: str) -> None:
@@ -82,7 +82,7 @@ class _LocalFile(RawIOBase):
         return int(getattr(self._own, "at", 0))
 
     def read(self, size: int = -1) -> bytes:
-        """Read from this thread's position on."""
+        """Read from this thread's position."""
         left = os.fstat(self._number).st_size - self.tell()
         content = os.pread(self._number, max(0, left if size < 0 else size), self.tell())
         self._own.at = self.tell() + len(content)

@@ -1,4 +1,4 @@
-"""What tells that a file may have changed, without reading it."""
+"""Detect that a file may have changed, without reading it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Signature:
-    """What the file system says of a file's content without reading it."""
+    """File metadata that changes with the content."""
 
     size: int  # bytes
     modified: int  # ns
-    changed: int  # ns, of content or inode; nobody can set it
+    changed: int  # ns, of content or inode; cannot be set by users
     inode: int
 
     @classmethod
     def of(cls, path: str) -> Signature | None:
-        """Ask the file system; None for a URL and for a file that is gone."""
+        """Return the signature of a file; None for a URL and for a missing file."""
         if "://" in path:
             return None
         try:

@@ -1,4 +1,4 @@
-"""What lies below a folder, and what of it cannot be seen: that is not the same as gone."""
+"""List the files below a folder, and the folders that cannot be listed (not treated as empty)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from fsspec import AbstractFileSystem
 
-_OF_THE_DISK = "lost+found"  # kept by the file system, for nobody to list
+_OF_THE_DISK = "lost+found"  # kept by the file system, and not listable
 
 
 def list_below(
@@ -14,8 +14,8 @@ def list_below(
 ) -> tuple[list[str], list[str]]:
     """List the files below a folder, and the folders below it that cannot be listed, in order.
 
-    These are folders without permission, on a disk that fails, and links whose target is not there.
-    `depth` is how many levels are looked at. Object storage has no folders, and fails as a whole.
+    These are folders without permission, on a failing disk, and links with a missing target.
+    `depth` limits the number of levels. Object storage has no folders, and fails as a whole.
     """
     if type(fs).find is not AbstractFileSystem.find:
         return sorted(fs.find(root, maxdepth=depth)), []
@@ -42,7 +42,7 @@ def list_below(
 
 
 def why_unlisted(fs: AbstractFileSystem, folder: str) -> str:
-    """Return why a folder cannot be listed; it may be possible again by now."""
+    """Return why a folder cannot be listed; meanwhile it may be listable again."""
     try:
         fs.ls(folder, detail=True)
     except OSError as error:
@@ -51,9 +51,9 @@ def why_unlisted(fs: AbstractFileSystem, folder: str) -> str:
 
 
 def unseen_names(names: Iterable[str], aside: Iterable[str]) -> set[str]:
-    """Return the files that may be there unseen: set aside themselves, or below what is.
+    """Return the files that may exist unseen: set aside themselves, or below a folder set aside.
 
-    A name may have the number of its location in front.
+    A name may be prefixed by the number of its location.
 
     >>> sorted(unseen_names(["1/north/d.pq", "norths/d.pq", "e.pq"], ["north/", "e.pq"]))
     ['1/north/d.pq', 'e.pq']

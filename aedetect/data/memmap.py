@@ -1,4 +1,4 @@
-"""Ordered rows on disk, mapped into memory: training sees them all without holding them all."""
+"""Ordered rows on disk, memory-mapped, so that training can use more rows than fit in memory."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import numpy.typing as npt
 from aedetect.data.reader import BATCH_ROWS, Rows
 
 _T = TypeVar("_T", bound=np.generic)
-_PERIOD_STEPS = 1_000_000  # time steps, evenly spread, that the sampling period is taken from
+_PERIOD_STEPS = 1_000_000  # time steps, evenly spaced, used to estimate the sampling period
 
 
 @dataclass(frozen=True)
 class MappedRows:
-    """Rows without duplicates, and how many duplicates were left out."""
+    """Rows without duplicates, and the number of duplicates removed."""
 
     rows: Rows
     duplicates: int
 
 
 def map_rows(batches: Iterable[Rows], *, columns: int, folder: Path) -> MappedRows:
-    """Write ordered batches into a folder and map them; of duplicates the first is kept."""
+    """Write ordered batches to a folder and map them; of duplicates, the first is kept."""
     names: list[str | None] = []
     duplicates = count = 0
     last: tuple[int, str | None] | None = None
@@ -50,13 +50,13 @@ def map_rows(batches: Iterable[Rows], *, columns: int, folder: Path) -> MappedRo
 
 
 def batches_of(rows: Rows) -> Iterator[Rows]:
-    """Cut rows into batches, which copy nothing."""
+    """Cut rows into batches without copying."""
     for start in range(0, len(rows), BATCH_ROWS):
         yield rows.take(slice(start, start + BATCH_ROWS))
 
 
 def sampling_period(rows: Rows) -> int | None:
-    """Return the median step between two rows of an entity, in ns; None when there is no step."""
+    """Return the median step between consecutive rows of an entity, in ns; None without steps."""
     step = max(1, len(rows) // _PERIOD_STEPS)
     here = np.arange(0, len(rows) - 1, step)
     same = rows.entity[here + 1] == rows.entity[here]
@@ -67,7 +67,7 @@ def sampling_period(rows: Rows) -> int | None:
 def _append(
     rows: Rows, names: list[str | None], time: BinaryIO, entity: BinaryIO, values: BinaryIO
 ) -> None:
-    """Add rows to the files; entities come in order, so a new name is one never seen before."""
+    """Append rows to the files; entities are in order, so a new name has not occurred before."""
     codes = np.empty(len(rows.names), dtype=np.int32)
     for code in dict.fromkeys(rows.entity[rows.starts].tolist()):
         if not names or names[-1] != rows.names[code]:

@@ -1,4 +1,4 @@
-"""Columns of a pandas table as Arrow has them, and Python objects as a column."""
+"""Convert columns of a pandas table to Arrow, and Python objects to a column."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 def with_index_columns(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
-    """Return a table in which the index levels of those names are columns too."""
+    """Return a table with the named index levels as additional columns."""
     levels = [name for name in names if name in frame.index.names and name not in frame.columns]
     return frame.assign(**{name: frame.index.get_level_values(name) for name in levels})
 
 
 def missing_columns(frame: pd.DataFrame, needed: Iterable[str]) -> list[str]:
-    """Return which of the needed columns a table lacks.
+    """Return which of the required columns a table lacks.
 
-    Raises SchemaMismatch when it is ambiguous which column a name stands for.
+    Raises SchemaMismatch if a name is ambiguous.
     """
     repeated = [name for name in needed if list(frame.columns).count(name) > 1]
     if repeated:
@@ -33,12 +33,12 @@ def missing_columns(frame: pd.DataFrame, needed: Iterable[str]) -> list[str]:
 
 
 def arrow_column(column: pd.Series[Any], name: str) -> pa.Array:
-    """Return a column as Arrow has it; raise SchemaMismatch when its values are of many types."""
+    """Convert a column to Arrow; raise SchemaMismatch if its values have several types."""
     zone = getattr(column.dtype, "tz", None)
     try:
         if zone is None:
             return pa.array(column, from_pandas=True)
-        # With the zone still on it, pandas 3.1 warns of what pyarrow does to get at the values.
+        # For columns with a zone, pandas 3.1 warns about the conversion in pyarrow.
         moments = pa.array(column.dt.tz_convert(None), from_pandas=True)
         zoned = pa.timestamp(moments.type.unit, tz=pa.lib.tzinfo_to_string(zone))
         return moments.cast(pa.int64()).cast(zoned)
@@ -49,7 +49,7 @@ def arrow_column(column: pd.Series[Any], name: str) -> pa.Array:
 
 
 def object_column(values: Sequence[object]) -> pd.Series[Any]:
-    """Return lists as lists; what Arrow makes of them for pandas are arrays."""
+    """Return a column of lists, which Arrow would convert to arrays."""
     import pandas as pd
 
     return pd.Series(values, dtype=object)

@@ -1,4 +1,4 @@
-"""A first look at the training data: which columns can be features, and which rows are normal."""
+"""Profile the training data: which columns can be features, and which rows are normal."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _MEANINGLESS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """What training will use, and what it leaves out and why."""
+    """The data that training will use, and what is left out and why."""
 
     features: tuple[Feature, ...]
     aware: bool  # whether timestamps carry a time zone
@@ -53,8 +53,8 @@ class Survey:
 def survey(connection: duckdb.DuckDBPyConnection, source: Source, settings: DataSettings) -> Survey:
     """Check the columns, choose the features and count the normal rows.
 
-    Raises SchemaMismatch when a column is absent or of the wrong type, ConfigError when `normal`
-    is no SQL condition on these columns, NoData when no row is normal.
+    Raises SchemaMismatch if a column is missing or has the wrong type, ConfigError if `normal` is
+    not an SQL condition on these columns, NoData if no row is normal.
     """
     aware = check_time(source.files, timestamp=settings.timestamp)
     if settings.entity is not None:
@@ -107,7 +107,7 @@ def _told(where: str | None, settings: DataSettings) -> str | None:
 
 
 def _filtered_by(source: Source, settings: DataSettings, names: set[str]) -> Iterator[str]:
-    """Say of columns that would be features but for the filter that they are none, and a remedy."""
+    """Report columns that are no features because of the filter, with a remedy."""
     if settings.features:  # whoever names features has decided
         return
     could = choose_features(source.files, settings=settings) if names else {}
@@ -142,7 +142,7 @@ def _normal_rows(source: Source, settings: DataSettings) -> tuple[str | None, se
 
 @dataclass(frozen=True)
 class Counted:
-    """How many rows have a value, and the smallest and largest of those that are numbers."""
+    """The number of rows with a value, and for numbers the minimum and maximum."""
 
     rows: int
     low: float | None = None
@@ -188,7 +188,7 @@ def _features(
     kinds: dict[str, Kind],
     counted: dict[str, Counted],
 ) -> tuple[tuple[Feature, ...], tuple[str, ...]]:
-    """Make features of the columns that can be learnt; say which cannot and why."""
+    """Make features of the usable columns; also return which are not usable and why."""
     features, left_out = [], []
     for name, kind in kinds.items():
         if not counted[name].rows:
@@ -218,9 +218,9 @@ def _features(
 def _categories(
     connection: duckdb.DuckDBPyConnection, source: Source, name: str
 ) -> tuple[str, ...]:
-    """Return a text column's values, sorted, one more than allowed at most.
+    """Return the values of a text column, sorted, at most one more than allowed.
 
-    Text that is mostly numbers is refused: as categories they would lose their order and size.
+    Text that is mostly numbers is refused: as categories, numbers would lose order and magnitude.
     """
     rows = scan(source.files, {"value": Cell(name, "VARCHAR")}, entity=None)
     sql = (

@@ -26,7 +26,7 @@ class Feature:
     name: str
     kind: Literal["number", "boolean", "category"]
     categories: tuple[str, ...] = ()  # of a category, sorted
-    # The range of its finite values in the normal rows; only for what people are told.
+    # The range of its finite values in the normal rows; only used in texts for users.
     low: float | None = field(default=None, compare=False)
     high: float | None = field(default=None, compare=False)
 
@@ -38,7 +38,7 @@ class Feature:
 
 @dataclass(frozen=True, kw_only=True)
 class Schema:
-    """What a detector needs of a table."""
+    """The columns and sampling that a detector requires of a table."""
 
     timestamp: str
     aware: bool  # whether timestamps carry a time zone
@@ -56,7 +56,7 @@ class Schema:
 
 
 def kind_of(dtype: pa.DataType) -> Kind:
-    """Say what an Arrow type is to a detector."""
+    """Return the kind of an Arrow type."""
     is_text = pa.types.is_string(dtype) or pa.types.is_large_string(dtype)
     if pa.types.is_null(dtype):
         return "missing"
@@ -72,13 +72,13 @@ def kind_of(dtype: pa.DataType) -> Kind:
 
 
 def column_types(files: Iterable[SourceFile]) -> tuple[tuple[str, str], ...]:
-    """Return every column of the files with its Arrow type; twice when it has two types."""
+    """Return every column of the files with its Arrow type; twice if it has two types."""
     pairs = ((name, str(dtype)) for file in files for name, dtype in file.columns.items())
     return tuple(dict.fromkeys(pairs))
 
 
 def check_time(files: Iterable[SourceFile], *, timestamp: str) -> bool:
-    """Return whether timestamps carry a zone; raise SchemaMismatch when they are unfit."""
+    """Return whether timestamps have a zone; raise SchemaMismatch if they cannot be used."""
     aware: dict[bool, str] = {}
     for file in files:
         dtype = _column(file, timestamp, setting="[data] timestamp")
@@ -101,8 +101,8 @@ def choose_features(
 ) -> dict[str, Kind]:
     """Map each feature to its kind: those the settings name, or all columns that can be one.
 
-    `reserved` columns (of the `normal` filter) are features only when named. Raises SchemaMismatch
-    when a named column is absent from a file or cannot be a feature, or none is left.
+    `reserved` columns (of the `normal` filter) are features only if named. Raises SchemaMismatch
+    if a named column is missing in a file or cannot be a feature, or if none is left.
     """
     named = _expand(settings.features, _common_columns(files), setting="[data] features")
     excluded = _expand(settings.exclude, _all_columns(files), setting="[data] exclude")
@@ -126,9 +126,9 @@ def choose_features(
 
 
 def mismatch(schema: Schema, file: SourceFile) -> str | None:
-    """Say in what a file differs from what the detector needs; None when it fits.
+    """Return how a file differs from the requirements of the detector; None if it fits.
 
-    Columns too many do not matter.
+    Additional columns are ignored.
     """
     keys = [schema.timestamp] if schema.entity is None else [schema.timestamp, schema.entity]
     if missing := [name for name in (*keys, *schema.names) if name not in file.columns]:
@@ -144,13 +144,13 @@ def mismatch(schema: Schema, file: SourceFile) -> str | None:
 
 
 def check_column(files: Iterable[SourceFile], name: str, *, setting: str) -> None:
-    """Raise SchemaMismatch, naming the nearest column, when a file lacks one."""
+    """Raise SchemaMismatch, naming the nearest column, if a file lacks the column."""
     for file in files:
         _column(file, name, setting=setting)
 
 
 def suggest_nearest(name: str, names: Iterable[str]) -> str:
-    """Return ' (did you mean "x"?)' for the nearest of the names, or nothing when none is near.
+    """Return ' (did you mean "x"?)' for the nearest of the names, or "" if none is near.
 
     >>> suggest_nearest("tiemstamp", ["timestamp", "cpu"])
     ' (did you mean "timestamp"?)'
@@ -169,7 +169,7 @@ def _column(file: SourceFile, name: str, *, setting: str) -> pa.DataType:
 
 
 def _common_columns(files: Sequence[SourceFile]) -> list[str]:
-    """Columns that stand in every file, not in its path, in the first file's order."""
+    """Columns in every file, but not in its path, in the order of the first file."""
     others = files[1:]
     first = [name for name in files[0].columns if name not in files[0].hive]
     return [name for name in first if all(name in file.columns for file in others)]
@@ -180,7 +180,7 @@ def _all_columns(files: Sequence[SourceFile]) -> list[str]:
 
 
 def _kind_in_all(files: Sequence[SourceFile], name: str) -> Kind:
-    """Return the kind of a column, number where booleans and numbers meet."""
+    """Return the kind of a column; number for a mix of booleans and numbers."""
     seen: dict[Kind, str] = {}
     for file in files:
         seen.setdefault(kind_of(file.columns[name]), file.name)
@@ -195,7 +195,7 @@ def _kind_in_all(files: Sequence[SourceFile], name: str) -> Kind:
 
 
 def _expand(patterns: Sequence[str], names: Sequence[str], *, setting: str) -> list[str]:
-    """Return the names that the patterns stand for; a pattern that stands for none is an error."""
+    """Return the names that match the patterns; a pattern without a match is an error."""
     chosen: dict[str, None] = {}
     for pattern in patterns:
         matching = [pattern] if pattern in names else fnmatch.filter(names, pattern)

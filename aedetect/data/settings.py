@@ -1,4 +1,4 @@
-"""Which data a detector learns from, and what their columns are: `[data]`."""
+"""Settings of the training data and its columns: `[data]`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class DataSettings:
-    """Which data, and what its columns mean: `[data]`."""
+    """Training data, and the meaning of its columns: `[data]`."""
 
     train: str | tuple[str, ...]  # file, folder, glob or URL
     timestamp: str
@@ -17,11 +17,11 @@ class DataSettings:
     features: tuple[str, ...] = ()  # names or patterns ("sensor_*"); empty: all other columns
     exclude: tuple[str, ...] = ()  # names or patterns
     label: str | None = None  # true or 1 marks a known anomaly; never a feature
-    normal: str | None = None  # SQL filter that names normal operation
+    normal: str | None = None  # SQL filter for normal operation
     frequency: str | None = None  # duration between rows; None: the median in the data
     max_gap: str | None = None  # longest step inside a window; None: 5 x frequency
     context: tuple[Literal["hour", "weekday"], ...] = ()  # seen by the model, never reconstructed
-    units: Mapping[str, str] = field(default_factory=dict)  # of features, for what people read
+    units: Mapping[str, str] = field(default_factory=dict)  # of features, for display
 
     @property
     def sources(self) -> tuple[str, ...]:

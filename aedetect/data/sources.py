@@ -1,4 +1,4 @@
-"""The input files: which there are, what their footers say, and a fingerprint of each."""
+"""The input files: their paths, footers and fingerprints."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _CHUNK = 1 << 20  # bytes hashed at a time
 
 @dataclass(frozen=True, kw_only=True)
 class SourceFile:
-    """One readable Parquet file, as its footer describes it."""
+    """One readable Parquet file, as described by its footer."""
 
-    path: str  # what opens it: a local path or a URL
+    path: str  # a local path or a URL
     name: str  # relative to the source, the same on every machine
     rows: int
     columns: Mapping[str, pa.DataType]
     time_column: str
     hive: frozenset[str] = frozenset()  # columns in the path (key=value), not in the file
-    groups: tuple[TimeRange, ...] = ()  # of its row groups; none without rows or time column
+    groups: tuple[TimeRange, ...] = ()  # of its row groups; empty without rows or time column
     by_time: bool = (
-        False  # made by `aedetect.scoring.time_sort`: ordered by time, names its own origin
+        False  # written by `aedetect.scoring.time_sort`: sorted by time, with its own origin
     )
     signature: Signature | None = None  # taken before the footer was read; None: cannot be told
     hours: Mapping[int, int] = field(default_factory=dict)  # start (ns) -> rows, as they were read
@@ -49,7 +49,7 @@ class SourceFile:
 
     @cached_property
     def times(self) -> TimeRange | None:
-        """Range of its moments; None when it has none."""
+        """Range of its timestamps; None if it has none."""
         return enclosing(self.groups)
 
     @property
@@ -66,7 +66,7 @@ class SetAside:
     reason: str
 
     def __str__(self) -> str:
-        """Say it in one line."""
+        """Return name and reason in one line."""
         return f"{self.name}: {self.reason}"
 
 
@@ -83,9 +83,9 @@ def find_files(
 ) -> Source:
     """List the Parquet files of folders, globs, files or URLs and read their footers.
 
-    Footers of files that are `known`, by path and name, and did not change are not read again.
-    Files that cannot be read are set aside by name. Raises NoData when a location does not exist,
-    when it holds no Parquet file, and when none of its files is readable.
+    Footers of unchanged files that are `known`, by path and name, are not read again. Files that
+    cannot be read are set aside by name. Raises NoData if a location does not exist, contains no
+    Parquet file, or none of its files is readable.
     """
     found = locate_sources(locations)
     described: dict[FileKey, SourceFile | SetAside] = {
@@ -112,7 +112,7 @@ def fingerprint_files(
     """Map each file's name to a hash of its content (BLAKE2b, 128 bits).
 
     Content, because size and modification time change when a file is copied and may not change
-    when one value in it is corrected. Those that are `known` by path and signature are not read.
+    when one value in it is corrected. Files `known` by path and signature are not read.
     """
     listed = list(files)
     prints = {}
@@ -137,24 +137,24 @@ def fingerprint_file(file: SourceFile) -> str:
 
 
 def is_whole(file: SourceFile) -> bool:
-    """Whether a file can be read to its end; reads all of it, once a process."""
+    """Whether a file can be read to its end; reads all of it, once per process."""
     if not _is_same(file):
         return _is_whole.__wrapped__(file.path, None)
     return _is_whole(file.path, file.signature)
 
 
 def touched(files: Iterable[SourceFile], fingerprints: Mapping[str, str]) -> tuple[SourceFile, ...]:
-    """Give files that were merely touched since they were found the signature they have now.
+    """Return files with updated signatures where they were touched but have the same content.
 
-    The content decides, so that they count as they were.
+    Files with the same content are treated as unchanged.
     """
     return tuple(_touched(file, fingerprints.get(file.name)) for file in files)
 
 
 def rewritten(files: Iterable[SourceFile]) -> tuple[str, ...]:
-    """Name the files that were replaced or touched since their signature was taken.
+    """Return the names of the files that were replaced or touched since their signature was taken.
 
-    Only local files can tell. The content does not: it may have been another in between.
+    Works for local files only. The content is not compared: it may have differed in between.
     """
     return tuple(f.name for f in files if f.signature is not None and not _is_same(f))
 
@@ -162,7 +162,7 @@ def rewritten(files: Iterable[SourceFile]) -> tuple[str, ...]:
 def _touched(file: SourceFile, before: str | None) -> SourceFile:
     if file.signature is None or _is_same(file):
         return file
-    signature = Signature.of(file.path)  # first: what is read after it may be newer, never older
+    signature = Signature.of(file.path)  # first: content read afterwards may be newer, never older
     try:
         is_same = signature is not None and fingerprint_file(file) == before
     except OSError:
@@ -191,12 +191,12 @@ def open_file(path: str) -> IO[bytes]:
 
 
 def _is_same(file: SourceFile) -> bool:
-    """Whether a file is what it was when it was described."""
+    """Whether a file is unchanged since it was described."""
     return file.signature is not None and file.signature == Signature.of(file.path)
 
 
 def _describe(pair: tuple[str, str], *, timestamp: str) -> SourceFile | SetAside:
-    """Read one footer; a file without a readable one is set aside with the reason."""
+    """Read one footer; a file with an unreadable footer is set aside with the reason."""
     path, name = pair
     if path != as_text(path):
         return SetAside(as_text(name), "has a name that is not UTF-8: rename it")

@@ -1,4 +1,4 @@
-"""The SQL that reads Parquet: which rows and columns, in which order."""
+"""SQL to read Parquet: rows, columns and order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Query:
     """Which rows and columns to read.
 
-    `categories` maps each column to its categories, () for one that holds numbers or booleans.
+    `categories` maps each column to its categories, () for a column of numbers or booleans.
     """
 
     files: Sequence[SourceFile]
@@ -41,7 +41,7 @@ class Query:
         start: int | None = None,
         end: int | None = None,
     ) -> Query:
-        """Read the features of a schema, in its order, and then further columns of numbers."""
+        """Query the features of a schema, in its order, and then further numeric columns."""
         features = {feature.name: feature.categories for feature in schema.features}
         return cls(
             files=files,

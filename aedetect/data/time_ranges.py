@@ -1,7 +1,7 @@
-"""The first and last moment of a Parquet file, from its footer where that says it.
+"""The first and last timestamp of a Parquet file, from the statistics in its footer if present.
 
-Files that are read batch by batch are opened with `pre_buffer=False`: pyarrow 25 else keeps all
-that was read until the file is closed.
+Files that are read batch by batch are opened with `pre_buffer=False`: otherwise, pyarrow 25 keeps
+all data read until the file is closed.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _WIDE = 1_000_000  # hours between the first and the last from which on they are
 
 @dataclass(frozen=True)
 class TimeRange:
-    """First and last moment, both inclusive, in nanoseconds since 1970."""
+    """First and last timestamp, both inclusive, in nanoseconds since 1970."""
 
     first: int
     last: int
-    rows: int = 0  # that lie in it, and so have a moment
+    rows: int = 0  # with a timestamp
 
     def meets(self, start: int, end: int) -> bool:
-        """Whether any moment of [start, end) can be in the range."""
+        """Whether the range overlaps [start, end)."""
         return self.first < end and self.last >= start
 
 
@@ -115,9 +115,9 @@ def _check_statistics(
 
 
 def time_ranges(parquet: pq.ParquetFile, column: str) -> tuple[TimeRange, ...]:
-    """Return the range of a time column in each row group; none where it holds no moment.
+    """Return the range of a time column in each row group with timestamps.
 
-    The footer's statistics answer when every row group has them, else the column is read.
+    Uses the footer's statistics if every row group has them; otherwise reads the column.
     """
     if not _is_time(parquet.schema_arrow.field(column).type):
         return ()
@@ -126,7 +126,7 @@ def time_ranges(parquet: pq.ParquetFile, column: str) -> tuple[TimeRange, ...]:
 
 
 def enclosing(ranges: Iterable[TimeRange]) -> TimeRange | None:
-    """Return the range from the first to the last moment of all; None when there is none."""
+    """Return the range from the first to the last timestamp of all; None if there is none."""
     listed = list(ranges)
     if not listed:
         return None
@@ -156,7 +156,7 @@ def _from_statistics(parquet: pq.ParquetFile, column: str) -> tuple[TimeRange, .
 
 
 def _nanoseconds_per_unit(logical_type: str) -> int | None:
-    """Read the unit from Parquet's own description of a column, e.g. {"Type": "Timestamp", ...}."""
+    """Read the unit from the logical type in Parquet, e.g. {"Type": "Timestamp", ...}."""
     described = json.loads(logical_type)
     if described.get("Type") == "Date":
         return _DAY

@@ -1,4 +1,4 @@
-"""Preparation, windows, model, scores and calibration as one thing that is saved and loaded."""
+"""The detector: preparation, windows, model, scores and calibration, saved and loaded as one."""
 
 from aedetect.detector.calibrated_scorer import CalibratedScorer
 from aedetect.detector.results import Evaluated, Scored, Series

@@ -1,6 +1,6 @@
-"""CalibratedScorer = Scorer + calibration: what is saved, registered and scores.
+"""CalibratedScorer = Scorer + calibration: the object that is saved, registered and used to score.
 
-A higher score is always stranger. A detector without a threshold cannot exist.
+A higher score is always more anomalous. A detector without a threshold cannot exist.
 `aedetect.api.Detector` is the same, for data frames.
 """
 
@@ -36,6 +36,6 @@ class CalibratedScorer:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read a detector from a folder. Raises BrokenDetector when that holds none."""
+        """Read a detector from a folder. Raises BrokenDetector if it contains none."""
         scorer, calibration, config_hash = read_detector(folder)
         return cls(scorer=scorer, calibration=calibration, config_hash=config_hash)

@@ -1,4 +1,4 @@
-"""Whether the parts of a detector that was read fit each other: shapes, entities, choices."""
+"""Check that the parts of a loaded detector are consistent: shapes, entities, choices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aedetect.calibration.settings import AlignmentName, ScoreName
 from aedetect.detector.residuals import NATS
 from aedetect.preprocessing.settings import MissingAfterName, MissingName
 
-_LONGEST = 2**60  # ns, about 36 years: moments and what lies around them fit into 64 bits
+_LONGEST = 2**60  # ns, about 36 years: timestamps plus or minus this fit into 64 bits
 
 if TYPE_CHECKING:
     from aedetect.calibration import Calibration
@@ -21,14 +21,14 @@ _LONGEST = 2**60  # ns, 36 years
 
 
 def check_limits(scorer: Scorer, calibration: Calibration) -> None:
-    """Raise ValueError when the limits are of other entities or columns."""
+    """Raise ValueError if the limits are for other entities or columns."""
     preparation = scorer.preparation
     if calibration.limits.shape != (max(len(preparation.entities), 1), len(preparation.owner)):
         raise ValueError(f"limits do not fit: {calibration.limits.shape}")
 
 
 def check_parts(scorer: Scorer) -> None:
-    """Raise ValueError when the parts do not fit each other."""
+    """Raise ValueError if the parts are inconsistent."""
     preparation, sizes = scorer.preparation, scorer.model.sizes
     entities, columns = len(preparation.entities), len(preparation.owner)
     pairs = {
@@ -50,7 +50,7 @@ def check_parts(scorer: Scorer) -> None:
 
 
 def _scoring_pairs(scorer: Scorer) -> dict[str, tuple[object, object]]:
-    """Return what the scorer's own parts are, and what they have to be."""
+    """Return the actual and the required properties of the scorer's own parts."""
     residuals, preparation = scorer.residuals, scorer.preparation
     entities, columns = len(preparation.entities) + 1, len(preparation.owner)
     features = len(preparation.features)

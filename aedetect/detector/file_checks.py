@@ -1,4 +1,4 @@
-"""Checks on a model's files before they are read: anyone may have written them."""
+"""Check the files of a model before they are read: their origin is not trusted."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _DTYPE = "F32"
 
 
 def check_files(folder: Path) -> None:
-    """Raise ValueError when anything in a folder is no plain file, or is a link out of it.
+    """Raise ValueError if a folder contains other than plain files, or links out of it.
 
-    Links inside are how some stores keep files; those that lead out read what is not the model's.
-    Pipes and devices would keep a reader waiting or fed for ever.
+    Some stores keep files as links inside the folder; links out of it would read other data. Pipes
+    and devices would block a reader, or never end.
     """
     root = folder.resolve()
     for parent, folders, files in os.walk(folder):
@@ -31,10 +31,10 @@ def check_files(folder: Path) -> None:
 
 
 def check_weights(path: Path, network: nn.Module) -> None:
-    """Raise ValueError when a file does not hold the weights of a network that is an outline.
+    """Raise ValueError if a file does not contain the weights of a network given as an outline.
 
-    The outline has its tensors on the device "meta", where sizes cost nothing: so sizes that
-    someone made up are found out before memory is asked for.
+    The outline has its tensors on the device "meta", where sizes cost no memory: forged sizes are
+    detected before memory is allocated.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -42,7 +42,7 @@ def check_weights(path: Path, network: nn.Module) -> None:
         with safe_open(path, framework="pt") as weights:
             slices = {name: weights.get_slice(name) for name in weights.keys()}  # noqa: SIM118
             found = {name: (tuple(s.get_shape()), s.get_dtype()) for name, s in slices.items()}
-    except SafetensorError as error:  # no relative of any other error
+    except SafetensorError as error:  # a direct subclass of Exception
         raise ValueError(f"{path.name}: {error}") from error
     needed = {name: (tuple(each.shape), _DTYPE) for name, each in network.state_dict().items()}
     for name in needed.keys() | found.keys():

@@ -1,4 +1,4 @@
-"""What residuals are typically like, learnt from rows that the calibration does not contain."""
+"""Statistics of typical residuals, learned from rows that the calibration does not contain."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from aedetect.arrays import Bool, Int64
 
 
-# Minus log of the share of residuals beyond each quantile of `tail`; from the last one, which one
-# in a hundred exceeds, an exponential goes on.
+# Minus log of the share of residuals beyond each quantile of `tail`. The last quantile is exceeded
+# by one in a hundred; beyond it the tail is exponential.
 NATS: Float64 = np.linspace(0, math.log(100), 24)
 
-_MIN_RESIDUAL = 0.5  # spreads; a column that is reconstructed better counts as if it were not
+_MIN_RESIDUAL = 0.5  # in units of scale; smaller residual sizes are raised to it
 _MIN_ROWS = 100  # with fewer, an entity's residuals are not known well enough
-_MIN_TAIL_ROWS = 1_000  # and with fewer, the one in a hundred that is largest
-_MIN_EIGENVALUE = 0.05  # of the covariance; the code leaves directions in which nothing is left
+_MIN_TAIL_ROWS = 1_000  # with fewer, the largest one in a hundred is not known well enough
+_MIN_EIGENVALUE = 0.05  # of the covariance; there are directions that the code explains fully
 
 
 def _none(*shape: int) -> Float32:
@@ -32,10 +32,10 @@ def _none(*shape: int) -> Float32:
 
 @dataclass(frozen=True)
 class Residuals:
-    """What is typical: of E entities, D columns, F features, Q quantiles.
+    """Typical residuals: E entities, D columns, F features, Q quantiles.
 
-    The last row of E + 1 is that of all entities together, for those that were never seen.
-    Shapes: size (E + 1, D) root mean square; whitening (D, D) takes residuals in sizes to
+    The last row of E + 1 is for all entities together, and used for unseen ones.
+    Shapes: size (E + 1, D) root mean square; whitening (D, D) maps residuals in sizes to
     uncorrelated ones; tail (E + 1, F, Q + 1) quantiles of the absolute residual and its mean excess
     over the last. The latter two are empty unless the score needs them.
     """
@@ -61,7 +61,8 @@ def magnitudes(residual: Float32, seen: Bool, owner: Int64) -> Float32:
 def learn_sizes(residual: Float32, seen: Bool, entity: Int32, *, entities: int) -> Float32:
     """Return the root mean square residual by entity: (N, D), (N, D), (N,) -> (E + 1, D).
 
-    Over the observed cells. Entities with few rows take that of all together, which comes last.
+    Computed over the observed cells. Entities with few rows take the value of all together, which
+    comes last.
     """
     squared = np.square(residual, dtype=np.float64) * seen
     pooled = _mean_square(squared, seen)
@@ -94,8 +95,9 @@ def learn_whitening(sized: Float32, seen: Bool) -> Float32:
 def learn_tails(magnitude: Float32, seen: Bool, entity: Int32, *, entities: int) -> Float32:
     """Return quantiles and mean excess of each feature: (N, F), (N, F), (N,) -> (E + 1, F, Q + 1).
 
-    Entities with few observed cells of a feature take those of all together, which come last. No
-    quantile is below that of a normal distribution as wide as the smallest size of a residual.
+    Entities with few observed cells of a feature take the values of all together, which come last.
+    No quantile is below that of a normal distribution with the smallest residual size as its
+    standard deviation.
     """
     least = _normal_tail() * _MIN_RESIDUAL
     tails = np.empty((entities + 1, magnitude.shape[1], len(least)))
@@ -109,7 +111,7 @@ def learn_tails(magnitude: Float32, seen: Bool, entity: Int32, *, entities: int)
             if len(own) >= _MIN_TAIL_ROWS:
                 tails[code, feature] = _tail(own)
     tails = np.maximum(tails, least)
-    tails[:, :, 0] = 0  # every residual is at least nothing
+    tails[:, :, 0] = 0  # an absolute residual is at least 0
     return tails.astype(np.float32)
 
 
@@ -123,7 +125,7 @@ def _tail(values: Float32) -> Float64:
 
 
 def _normal_tail() -> Float64:
-    """Return the same of the size of a standard normal variable: (Q + 1,)."""
+    """Return the same for the absolute value of a standard normal variable: (Q + 1,)."""
     normal = NormalDist()
     quantiles = [normal.inv_cdf(1 - math.exp(-nats) / 2) for nats in NATS]
     last = quantiles[-1]

@@ -1,4 +1,4 @@
-"""What scoring passes on: rows in order, their scores, and verdicts with what explains them."""
+"""The results of scoring stages: rows in order, their scores, verdicts and explanations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """Rows scored: score (N,), expected (N, D) in model units, errors (N, F)."""
+    """Scored rows: score (N,), expected (N, D) in model units, errors (N, F)."""
 
     score: Float32
     expected: Float32
@@ -51,7 +51,7 @@ class Scored:
     """Verdicts on rows, and for the anomalies what their causes are made from.
 
     Shapes: score (R,) NaN where not scored; p_value (R,); reason (R,) index into `reasons`, why a
-    row was not scored or is kept quiet, or which column rule flagged it, -1 for none. flagged (M,)
+    row was not scored or is suppressed, or which column rule flagged it, -1 for none. flagged (M,)
     rows with verdict anomaly; errors (M, F) each feature's part of the score; blamed (M, F) and
     expected (M, D), in model units, as `counterfactual` has them; entity (M,) row of the scaling;
     constant (M, F) what a column that should not change should have been, else NaN.
@@ -78,5 +78,5 @@ class Scored:
 
     @property
     def reason_text(self) -> pa.StringArray:
-        """(R,) why a row was not scored, is kept quiet or broke a rule, else null."""
+        """(R,) why a row was not scored, is suppressed or broke a rule, else null."""
         return pa.array(self.reasons, pa.string()).take(pa.array(self.reason, mask=self.reason < 0))

@@ -1,6 +1,6 @@
-"""Residuals -> each feature's part of a row's score, and the score: a choice by name.
+"""Residuals -> each feature's part of a row's score, and the score; selected by name.
 
-A part is never negative, 0 for what was not observed, and grows without limit, as the score does.
+A part is never negative, is 0 for unobserved features, and grows without limit, as does the score.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Parts = Callable[[Float32, Bool, Int32, Residuals, Int64], Float32]
 def learn_residuals(
     score: ScoreName, residual: Float32, seen: Bool, entity: Int32, *, entities: int, owner: Int64
 ) -> Residuals:
-    """Learn what a score needs from residuals: (N, D), (N, D), (N,), owner (D,)."""
+    """Learn the statistics that a score needs from residuals: (N, D), (N, D), (N,), owner (D,)."""
     size = learn_sizes(residual, seen, entity, entities=entities)
     if score == "mahalanobis":
         return Residuals(size, whitening=learn_whitening(residual / size[entity], seen))
@@ -48,7 +48,7 @@ def combined(score: ScoreName, parts: Float32, counted: Int64, *, worst: int) ->
     most = min(worst, parts.shape[1])
     largest = np.sort(np.partition(parts, -most, axis=1)[:, -most:], axis=1)
     total = np.zeros(len(parts), dtype=np.float32)
-    for column in largest.T:  # in one order, so that a row's sum is always rounded alike
+    for column in largest.T:  # in a fixed order, so that a row's sum is always rounded alike
         total += column
     return np.asarray(total / np.clip(counted, 1, most), dtype=np.float32)
 
@@ -71,7 +71,7 @@ def _standardized(
 def _mahalanobis(
     residual: Float32, seen: Bool, entity: Int32, residuals: Residuals, owner: Int64
 ) -> Float32:
-    """Square the decorrelated residuals; one that was not observed counts as 0, as expected.
+    """Square the decorrelated residuals; an unobserved one counts as 0, its expected value.
 
     The parts of the observed features then make up somewhat less than the distance given those
     alone, which would take the inverse of another matrix for every pattern of missing cells.

@@ -1,4 +1,4 @@
-"""Means over neighbouring rows of one run, that is of rows without a gap between them."""
+"""Means over neighbouring rows of one run, that is, of rows without a gap between them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aedetect.arrays import Bool, Float32, Float64, Int64
 
 
 def around(marks: Bool, *, before: int, after: int) -> Bool:
-    """Mark also so many rows before and after each marked one: (R,) -> (R,).
+    """Also mark some rows before and after each marked one: (R,) -> (R,).
 
     >>> around(np.array([False, False, True, False]), before=1, after=0).tolist()
     [False, True, True, False]
@@ -25,11 +25,11 @@ def around(marks: Bool, *, before: int, after: int) -> Bool:
 def smoothed(
     values: Float32, rows: Int64, wanted: Int64, back: Int64, offsets: Sequence[int]
 ) -> Float32:
-    """Average values over the rows at some offsets that have one: (M,) or (M, F) -> (N,), (N, F).
+    """Average the existing values over rows at some offsets: (M,) or (M, F) -> (N,), (N, F).
 
     Shapes: rows (M,) the row of each value, wanted (N,) among them, back (R,) rows directly before
-    each without a gap. A row's values are added in the order of the offsets, whatever is computed
-    beside it: a running sum would round differently from batch to batch.
+    each without a gap. A row's values are added in the order of the offsets, regardless of the
+    batch: a running sum would round differently from batch to batch.
     """
     place = np.full(len(back), -1)
     place[rows] = np.arange(len(rows))

@@ -1,4 +1,4 @@
-"""The folders that a run writes: columns, partitions, footers; files are written whole."""
+"""The output folders of a run: columns, partitions and footers. Files are written atomically."""
 
 from aedetect.output.atomic import Origin, aside, locked, publish, written
 from aedetect.output.catalog import list_files, read_origins

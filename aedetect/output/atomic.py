@@ -1,4 +1,4 @@
-"""Write aside, rename; footers say what a file was made from."""
+"""Write files atomically: write aside, then rename. Footers record the inputs of a file."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ from aedetect.output.filesystem import forget_listings, is_remote, upload
 FOOTER_KEY = b"aedetect"
 PART = "part-0.parquet"  # the one file of a partition
 _ASIDE = ".aside"
-# Clients of object storage, whose errors are relatives of no other.
+# Clients of object storage, whose errors have no common base class.
 _CLIENTS = {"aiohttp", "azure", "botocore", "gcsfs"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """What an output file was made from. No clock time, no random name."""
+    """The inputs of an output file. Contains no clock time and no random name."""
 
     model_name: str
     model_version: int
     calibration_version: int
     config_hash: str
-    lookback: int  # ns before the partition from which input rows count
-    lookahead: int = 0  # ns after the partition up to which they do
-    max_gap: int  # ns, longest step inside a window: flags further apart are not one stretch
+    lookback: int  # ns before the partition in which input rows affect it
+    lookahead: int = 0  # ns after the partition in which they do
+    max_gap: int  # ns, longest step inside a window: flags further apart are separate runs
     inputs: Mapping[str, str]  # name of the input file -> fingerprint
 
     def footer(self) -> dict[bytes, bytes]:
-        """Write it as Parquet key-value metadata."""
+        """Return the origin as Parquet key-value metadata."""
         return {FOOTER_KEY: json.dumps(asdict(self), sort_keys=True).encode()}
 
 
 def read_origin(path: Path) -> Origin:
-    """Read what an output file was made from; raise OutputError when it does not say."""
+    """Read the origin of an output file; raise OutputError if its footer has none."""
     return read_marks(path)[0]
 
 
 def read_marks(path: Path) -> tuple[Origin, Mapping[bytes, bytes]]:
-    """Read what an output file was made from, and all that its footer says.
+    """Read the origin of an output file, and all metadata of its footer.
 
-    Raises OutputError when it does not say what it was made from.
+    Raises OutputError if the footer has no origin.
     """
     try:
         with path.open("rb") as stream:
@@ -67,7 +67,7 @@ def read_marks(path: Path) -> tuple[Origin, Mapping[bytes, bytes]]:
 
 @contextmanager
 def written(what: Path) -> Iterator[None]:
-    """Turn what the operating system, or the object storage, says of a failure into OutputError."""
+    """Convert errors of the operating system and of object storage to OutputError."""
     try:
         yield
     except AedetectError:
@@ -85,11 +85,11 @@ def written(what: Path) -> Iterator[None]:
 
 @contextmanager
 def aside(output: Path) -> Iterator[Path]:
-    """Give a folder to write into before renaming; it goes away at the end.
+    """Yield a folder to write to before renaming; it is removed at the end.
 
-    It is locked while in use. The lock ends with the process, however it ends, so `sweep` can tell
-    what a killed run left behind from what another run is writing. For object storage it is a
-    temporary folder of this machine, from which files are uploaded.
+    The folder is locked while in use. The lock ends with the process, even if it is killed, so that
+    `sweep` can distinguish leftovers of a killed run from files that another run is writing. For
+    object storage it is a local temporary folder, from which files are uploaded.
     """
     if is_remote(output):
         with tempfile.TemporaryDirectory(prefix="aedetect-") as name:
@@ -107,11 +107,11 @@ def aside(output: Path) -> Iterator[Path]:
 
 
 def sweep(output: Path) -> None:
-    """Remove what killed runs left behind, and forget what is remembered of the folder."""
+    """Remove the leftovers of killed runs, and clear cached listings of the folder."""
     if is_remote(output):
         forget_listings(output)
         return
-    with suppress(OSError):  # nothing was left, or another run sweeps too
+    with suppress(OSError):  # there are no leftovers, or another run sweeps too
         for folder in list((output / _ASIDE).iterdir()):
             _remove_unlocked(folder)
         (output / _ASIDE).rmdir()
@@ -119,10 +119,10 @@ def sweep(output: Path) -> None:
 
 @contextmanager
 def locked(output: Path, *, alone: bool) -> Iterator[None]:
-    """Hold the output folder alone, or with others that put files in place.
+    """Lock the output folder exclusively (`alone`), or shared with others that publish files.
 
-    Who forms events reads what is there and replaces it: nothing may change in between. Object
-    storage has no locks: there one run at a time is what the schedule keeps.
+    Event formation reads files and replaces them: nothing may change in between. Object storage
+    has no locks: there the schedule allows one run at a time.
     """
     if is_remote(output):
         yield
@@ -138,9 +138,9 @@ def locked(output: Path, *, alone: bool) -> Iterator[None]:
 
 @contextmanager
 def updating(folder: Path) -> Iterator[None]:
-    """Hold a folder below the output alone while a file of it is read, changed and written again.
+    """Lock a folder below the output while one of its files is read, changed and replaced.
 
-    So that what two processes add at once is all kept. On object storage the last one wins.
+    Concurrent additions of two processes are all kept. On object storage the last write wins.
     """
     if not is_remote(folder):
         with written(folder):
@@ -150,7 +150,7 @@ def updating(folder: Path) -> Iterator[None]:
 
 
 def publish(source: Path, target: Path) -> None:
-    """Move a finished file to its place in one step, and see that the move is on the disk."""
+    """Move a finished file to its target in one step, and sync the move to disk."""
     if is_remote(target):
         upload(source, target)
         return
@@ -160,9 +160,9 @@ def publish(source: Path, target: Path) -> None:
 
 
 def withdraw(target: Path, *, root: Path) -> None:
-    """Remove a file and the folders up to the root that it leaves empty."""
+    """Remove a file, and its parent folders below the root that become empty."""
     target.unlink(missing_ok=True)
-    if is_remote(root):  # has no folders
+    if is_remote(root):  # object storage has no folders
         return
     folder = target.parent
     with suppress(OSError):
@@ -172,7 +172,7 @@ def withdraw(target: Path, *, root: Path) -> None:
 
 
 def _locked_folder(parent: Path) -> tuple[Path, int]:
-    """Make a folder and lock it; try again when a sweep took it in between."""
+    """Make a folder and lock it; retry if a sweep removed it in between."""
     while True:
         folder = parent / uuid.uuid4().hex
         try:
@@ -187,7 +187,7 @@ def _locked_folder(parent: Path) -> tuple[Path, int]:
 
 
 def _remove_unlocked(folder: Path) -> None:
-    """Remove a folder unless a run holds it."""
+    """Remove a folder unless a run has locked it."""
     with suppress(OSError):
         lock = os.open(folder, os.O_RDONLY)
         try:

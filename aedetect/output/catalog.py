@@ -1,8 +1,8 @@
-"""Which files an output has: by kind and time, what they were made from, and where events reach.
+"""The catalogue of output files: by kind and time, with their origins and the reach of events.
 
-An event lies in the partition of its start and may end in a later one. So that the events of a
-range are found without opening all files, the footer of each file of events/ says when the
-earliest event began that reaches into its partition from before.
+An event is stored in the partition of its start and may end in a later one. To find the events of a
+range without opening all files, the footer of each file of events/ records the start of the
+earliest event that reaches into its partition from an earlier one.
 """
 
 from __future__ import annotations
@@ -33,31 +33,31 @@ _EVERYTHING = Span()
 
 @dataclass(frozen=True)
 class PartitionOrigins:
-    """What the files of one partition were made from, by kind; those that exist."""
+    """The origins of the existing files of one partition, by kind."""
 
     kinds: Mapping[str, Origin]
 
     @classmethod
     def of(cls, origin: Origin) -> PartitionOrigins:
-        """Return those of a partition whose files were all made from one origin."""
+        """Return the origins of a partition whose files all have the same origin."""
         return cls(dict.fromkeys((SCORES, FLAGGED), origin))
 
     @property
     def agreed(self) -> Origin | None:
-        """What both scores and flagged rows were made from; None when one is missing or differs.
+        """The common origin of scores and flagged rows; None when one is missing or differs.
 
-        So it is after a run that was killed between the two. Events are formed from flagged rows,
-        and formed again when they are others: they are no reason to score again.
+        They differ after a run that was killed between the two. Events are not considered: they are
+        formed again when flagged rows change, and need no new scores.
         """
         scores, flagged = self.kinds.get(SCORES), self.kinds.get(FLAGGED)
         return scores if scores == flagged else None
 
     @property
     def agreed_scores(self) -> Origin | None:
-        """As `agreed`, but flagged rows may have been judged by another calibration.
+        """As `agreed`, but flagged rows may be from another calibration.
 
-        So it is after a killed run that applied a new calibration: it can be completed from the
-        scores. What else disagrees has to be computed again.
+        This is the state after a killed run that applied a new calibration: it can be completed
+        from the scores. Any other difference requires scoring again.
         """
         scores, flagged = self.kinds.get(SCORES), self.kinds.get(FLAGGED)
         if scores is None or flagged is None:
@@ -67,22 +67,22 @@ class PartitionOrigins:
 
     @property
     def calibrations(self) -> frozenset[int]:
-        """Versions of the calibrations that judged any of the files."""
+        """Calibration versions of all files."""
         return frozenset(origin.calibration_version for origin in self.kinds.values())
 
     @property
     def inputs(self) -> frozenset[str]:
-        """Names of all inputs that any of the files was made from."""
+        """Names of the input files of all files."""
         return frozenset(name for origin in self.kinds.values() for name in origin.inputs)
 
 
 def list_files(
     output: Path, kind: str, *, by: PartitionBy | None = None, span: Span = _EVERYTHING
 ) -> tuple[OutputFile, ...]:
-    """List the files of a kind whose partitions have moments of the span, in order of time.
+    """List the files of a kind whose partitions overlap the span, in order of time.
 
-    Given what the output has to be partitioned `by`, raises OutputError when a file is not ours
-    or of another length; else other files are passed over.
+    With `by`, the required partitioning, raises OutputError if a file was not written by aedetect
+    or has another partitioning; without it, such files are skipped.
     """
     root = output / kind
     found = [(_partition(path, root), path) for path in parquet_files(root)]
@@ -97,11 +97,11 @@ def list_files(
 
 
 def list_event_files(output: Path, span: Span = _EVERYTHING) -> tuple[OutputFile, ...]:
-    """List the files of events/ that can hold events of the span, in order of time.
+    """List the files of events/ that can contain events of the span, in order of time.
 
-    Those are the partitions of the span, and the ones before it from which events reach into it:
-    the footer of the first partition that ends after the start of the span says when the earliest
-    of those began. Where it does not, as in files of earlier versions, all before are listed.
+    These are the partitions of the span, and earlier ones from which events reach into it: the
+    footer of the first partition that ends after the start of the span records the earliest start
+    of those events. If it does not, as in files of earlier versions, all earlier files are listed.
     """
     files = list_files(output, EVENTS)
     until = [file for file in files if Span(None, span.until).covers(file.partition)]
@@ -115,14 +115,14 @@ def list_event_files(output: Path, span: Span = _EVERYTHING) -> tuple[OutputFile
 
 
 def reach_mark(reach: int | None) -> dict[bytes, bytes]:
-    """Write when the earliest event began that reaches into a partition from before (ns)."""
+    """Return the footer entry for the earliest start of an event that reaches into a partition."""
     return {REACH_KEY: json.dumps(reach).encode()}
 
 
 def read_origins(output: Path, *, by: PartitionBy) -> dict[Partition, PartitionOrigins]:
-    """Read what the files of each partition were made from.
+    """Read the origins of the files of each partition.
 
-    Raises OutputError when the output is partitioned otherwise, or was not written by aedetect.
+    Raises OutputError if the output has another partitioning or was not written by aedetect.
     """
     files = [file for kind in (SCORES, FLAGGED) for file in list_files(output, kind, by=by)]
     judged = {file.partition for file in files}
@@ -134,21 +134,21 @@ def read_origins(output: Path, *, by: PartitionBy) -> dict[Partition, PartitionO
 
 
 def read_footers(files: Sequence[OutputFile]) -> list[tuple[Origin, Mapping[bytes, bytes]]]:
-    """Read what some files were made from, and all that their footers say, several at once."""
+    """Read the origins and the footer metadata of some files, several at once."""
     workers = 16 if files and is_remote(files[0].path) else 4
     with ThreadPoolExecutor(max_workers=workers) as pool:
         return list(pool.map(OutputFile.marks, files))
 
 
 def withdraw_files(output: Path, kind: str, partitions: Iterable[Partition]) -> None:
-    """Remove the files of a kind of some partitions. Raises OutputError when it cannot."""
+    """Remove the files of a kind of some partitions. Raises OutputError on failure."""
     with written(output), locked(output, alone=False):
         for partition in partitions:
             withdraw(partition.path(output, kind), root=output / kind)
 
 
 def check_owner(written: Mapping[Partition, PartitionOrigins], *, model_name: str) -> None:
-    """Raise OutputError when the output holds the scores of another detector."""
+    """Raise OutputError if the output contains scores of another detector."""
     names = {origin.model_name for each in written.values() for origin in each.kinds.values()}
     if others := names - {model_name}:
         raise OutputError(
@@ -158,7 +158,7 @@ def check_owner(written: Mapping[Partition, PartitionOrigins], *, model_name: st
 
 
 def _partition(path: Path, root: Path) -> Partition | None:
-    """Return the partition of a file; None when its place is none that a run writes to."""
+    """Return the partition of a file; None if a run does not write to its path."""
     if path.name != PART:
         return None
     return parse_folder(path.parent.relative_to(root).as_posix())

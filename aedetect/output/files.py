@@ -1,4 +1,4 @@
-"""The files of an output: opened, read and described the same way wherever they are."""
+"""Output files, opened and read in the same way on disk and on object storage."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BATCH_ROWS = 65_536
 
 @dataclass(frozen=True, kw_only=True)
 class OutputFile:
-    """The file of one partition in one folder: scores/, flagged/ or events/."""
+    """The file of one partition in scores/, flagged/ or events/."""
 
     kind: str
     partition: Partition
@@ -55,17 +55,17 @@ class OutputFile:
             return pq.read_metadata(stream).metadata or {}
 
     def marks(self) -> tuple[Origin, Mapping[bytes, bytes]]:
-        """Return what the file was made from, and all that its footer says, as `read_marks`."""
+        """Return the origin of the file and all metadata of its footer, as `read_marks`."""
         return read_marks(self.path)
 
     def origin(self) -> Origin:
-        """Return what the file was made from. Raises OutputError when it does not say."""
+        """Return the origin of the file. Raises OutputError if its footer has none."""
         return self.marks()[0]
 
     def times(self, column: str) -> TimeRange | None:
-        """Return the range of a column of moments; None when it has none.
+        """Return the range of a timestamp column; None if it has no values.
 
-        Reads row-group statistics where there are any. Raises OutputError as the others.
+        Uses row-group statistics if present. Raises OutputError when the file cannot be read.
         """
         with _reading(self.path), open_parquet(self.path) as parquet:
             return enclosing(time_ranges(parquet, column))
@@ -73,7 +73,7 @@ class OutputFile:
 
 @contextmanager
 def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
-    """Open a Parquet file of any file system; it is closed at the end."""
+    """Open a Parquet file on any file system, and close it at the end."""
     with path.open("rb") as stream, pq.ParquetFile(stream, pre_buffer=False) as parquet:
         yield parquet
 
@@ -87,7 +87,7 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turn what Arrow says of a damaged file into OutputError."""
+    """Convert errors of Arrow about a damaged file to OutputError."""
     try:
         yield
     except (OSError, pa.ArrowException) as error:

@@ -1,4 +1,4 @@
-"""Output partitions: a day or an hour, its time range and its place."""
+"""Output partitions: a day or an hour, with its time range and its path."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Partition:
 
     @property
     def end(self) -> int:
-        """First moment after it, in ns."""
+        """The end of the partition (ns), exclusive."""
         return self.start + _LENGTH[self.by]
 
     @property
     def folder(self) -> str:
-        """Its Hive-style folder.
+        """The Hive-style folder of the partition.
 
         >>> Partition(0, "hour").folder
         'date=1970-01-01/hour=00'
@@ -40,21 +40,21 @@ class Partition:
         return f"date={text[:10]}" + (f"/hour={text[11:13]}" if self.by == "hour" else "")
 
     def path(self, output: Path, kind: str) -> Path:
-        """Where its file of a kind (scores, flagged, events) is."""
+        """The path of its file of a kind (scores, flagged, events)."""
         return output / kind / self.folder / PART
 
     def __str__(self) -> str:
-        """Write it as people do."""
+        """Return the date, with the hour if partitioned by hour."""
         return format_instant(self.start)[: 10 if self.by == "day" else 13]
 
 
 def partition_at(moment: int, by: PartitionBy) -> Partition:
-    """Return the partition that holds a moment (ns)."""
+    """Return the partition that contains a timestamp (ns)."""
     return Partition(moment // _LENGTH[by] * _LENGTH[by], by)
 
 
 def parse_folder(folder: str) -> Partition | None:
-    """Return the partition of a folder below scores/; None when it is none.
+    """Return the partition of a folder below scores/; None if it is not a partition.
 
     >>> parse_folder("date=1970-01-02") == Partition(NANOSECONDS["d"], "day")
     True
@@ -73,12 +73,12 @@ def parse_folder(folder: str) -> Partition | None:
 
 @dataclass(frozen=True)
 class Span:
-    """Moments asked for, [since, until) in ns; both None: no bound."""
+    """A requested time range, [since, until) in ns; None: no bound."""
 
     since: int | None = None
     until: int | None = None
 
     def covers(self, partition: Partition) -> bool:
-        """Whether any moment of the partition is asked for."""
+        """Whether the partition overlaps the span."""
         after = self.since is None or partition.end > self.since
         return after and (self.until is None or partition.start < self.until)

@@ -1,4 +1,4 @@
-"""The columns of scores/, flagged/ and events/, and the words in them."""
+"""The columns of scores/, flagged/ and events/, and their categorical values."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ OUTSIDE = pa.list_(
 NORMAL, ANOMALY, NOT_SCORED = "normal", "anomaly", "not_scored"
 
 
-IS_MISSING = " is missing"  # at the end of the reason of a row that tells of the loss of a column
+IS_MISSING = " is missing"  # at the end of the reason of a row that reports the loss of a column
 
 
-SUPPRESSED = "suppressed"  # scored, and kept quiet
+SUPPRESSED = "suppressed"  # scored, and reported to no one

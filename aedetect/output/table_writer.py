@@ -1,4 +1,4 @@
-"""One Parquet file of an output, batch by batch, with a footer that says what it was made from."""
+"""Write one Parquet file of an output, in batches, with a footer that records its origin."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 if TYPE_CHECKING:
     from aedetect.output.atomic import Origin
 
-ROW_GROUP = 131_072  # rows; always cut there, so that equal rows give equal bytes
+ROW_GROUP = 131_072  # rows; a fixed size, so that equal rows give equal bytes
 
 
 class TableWriter:
-    """One Parquet file, written in row groups of equal size whatever the size of the batches.
+    """Write one Parquet file, in row groups of equal size whatever the size of the batches.
 
     As a context manager it closes the file at the end; when the body fails it lets go of it at
     once, and what is there is no whole file.
@@ -31,7 +31,7 @@ class TableWriter:
         origin: Origin,
         marks: Mapping[bytes, bytes] | None = None,
     ) -> None:
-        """Open the file; marks are written into its footer too."""
+        """Open the file; `marks` are also written to its footer."""
         self.path = path
         self.rows = 0
         self._schema = schema.with_metadata({**origin.footer(), **(marks or {})})
@@ -45,7 +45,7 @@ class TableWriter:
         self._waiting_rows = 0
 
     def __enter__(self) -> Self:
-        """Give itself."""
+        """Return the writer."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_rest: object) -> None:
@@ -65,7 +65,7 @@ class TableWriter:
             self._flush(ROW_GROUP)
 
     def close(self) -> None:
-        """Write what waits and the footer, and see that it is on the disk; once is enough."""
+        """Write the buffered rows and the footer, and sync to disk; later calls do nothing."""
         if self._sink.closed:
             return
         self._flush(self._waiting_rows)

@@ -1,4 +1,4 @@
-"""Rows <-> the numbers of a model: filling, encoding, scaling, windows, and the split by time."""
+"""Rows <-> model inputs: filling, encoding, scaling, windows, and the split by time."""
 
 from aedetect.preprocessing.preparation import Preparation, Prepared
 from aedetect.preprocessing.split import Part, split_by_time

@@ -1,4 +1,4 @@
-"""What turns rows into the numbers of a model, and back: filling, encoding, scaling."""
+"""Transform rows to model inputs and back: filling, encoding, scaling."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Prepared:
     """Rows as the model sees them.
 
     Shapes: matrix (R, D + K) with the K context columns last; observed (R, D), False where a cell
-    was filled in; entity (R,) row of the scaling, -1 when unseen; infinite and stale (R, F) say
-    which features keep a row from being scored; usable (R,) says which rows can be in a window.
+    was filled in; entity (R,) row of the scaling, -1 when unseen; infinite and stale (R, F) mark
+    the features that prevent scoring; usable (R,) marks the rows that can be in a window.
     """
 
     matrix: Float32
@@ -41,7 +41,7 @@ class Prepared:
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """What is learnt of rows by `fit`, applied by `transform` and undone by `inverse_transform`.
+    """The preparation of rows: learned by `fit`, with `transform` and `inverse_transform`.
 
     Shapes: E entities, F features, D columns of the model.
     """
@@ -66,7 +66,7 @@ class Preparation:
         settings: PrepareSettings,
         missing_limit: int,
     ) -> Preparation:
-        """Learn what is typical from the rows of the learning part alone."""
+        """Learn typical values from the rows of the learning part only."""
         first = np.flatnonzero(rows.starts)
         learnt = np.add.reduceat((parts == Part.LEARN).astype(np.int64), first)
         slices = [slice(start, start + count) for start, count in zip(first, learnt, strict=True)]
@@ -93,17 +93,17 @@ class Preparation:
 
     @property
     def owner(self) -> Int64:
-        """(D,) the feature that each column belongs to: one a number, several a category."""
+        """(D,) the feature of each column: one column for a number, several for a category."""
         return np.repeat(np.arange(len(self.features)), encoded_widths(self.features))
 
     @property
     def first_columns(self) -> Int64:
-        """(F,) the first column of each feature; a number has no other."""
+        """(F,) the first column of each feature; the only one of a number."""
         return first_columns(self.owner)
 
     @property
     def width(self) -> int:
-        """Columns that the model sees: those of the features, and two for each context."""
+        """Input columns of the model: those of the features, and two for each context."""
         return len(self.owner) + 2 * len(self.context)
 
     @property
@@ -146,7 +146,7 @@ class Preparation:
         return self.scaling.inverse_transform(expand(scaled, self.clip), entity)
 
     def entity_codes(self, rows: Rows) -> Int32:
-        """Return each row's entity as learnt: (R,), 0 for all when scaled together, -1 unseen."""
+        """Return each row's training entity: (R,), 0 for all when scaled together, -1 unseen."""
         if not self.entities:
             return np.zeros(len(rows), dtype=np.int32)
         known = {name: code for code, name in enumerate(self.entities)}
@@ -154,7 +154,7 @@ class Preparation:
         return lookup[rows.entity]
 
     def _fill(self, rows: Rows, values: Float64, missing: Bool) -> tuple[Float64, Bool]:
-        """Fill missing cells by the setting; also say which could not be: (R, F), (R, F)."""
+        """Fill missing cells as configured; also return which were not: (R, F), (R, F)."""
         if self.missing == "typical":
             return values, np.zeros_like(missing)
         if self.missing == "refuse":
@@ -174,7 +174,7 @@ def first_columns(owner: Int64) -> Int64:
 
 
 def _thin(piece: slice, most: int) -> slice:
-    """Take at most so many rows of a slice, evenly spread."""
+    """Return a slice with at most `most` rows, evenly spaced."""
     step = max(1, -(-(piece.stop - piece.start) // most))
     return slice(piece.start, piece.stop, step)
 
@@ -182,8 +182,8 @@ def _thin(piece: slice, most: int) -> slice:
 def _min_observed(share: float | None, rows: Rows, slices: Sequence[slice], most: int) -> int:
     """Return how many features a row needs to be scored.
 
-    Unless a share is set: half of those that the median row learnt from has, because sensors that
-    report by turns leave most cells of every row empty.
+    By default half of those observed in the median training row, because sensors that report in
+    turn leave most cells of every row empty.
     """
     if share is not None:
         columns = int(rows.values.shape[1])

@@ -1,4 +1,4 @@
-"""What is typical of a column, and values measured against it; per entity and for all entities."""
+"""Scale columns by their typical values, per entity and for all entities together."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ ROUNDING = 1e-11  # spread relative to size below which a column is constant but
 
 @dataclass(frozen=True)
 class Scaling:
-    """Typical values and spreads: center (E, D), scale (E, D), quantiles (E, D, Q) or None.
+    """Typical values: center (E, D), scale (E, D), quantiles (E, D, Q) or None.
 
-    One row an entity, and a last row for all of them together.
+    One row per entity, and a last row for all of them together.
     """
 
     center: Float64
@@ -29,11 +29,11 @@ class Scaling:
 
     @classmethod
     def fit(cls, parts: list[Float64], *, scaler: ScalerName, flat: Bool) -> Scaling:
-        """Learn a scaling of a list of (R_e, D), one an entity, the last one of all together.
+        """Learn a scaling from a list of (R_e, D), one per entity, the last for all together.
 
-        Columns marked in `flat` (D,) are left as they are. A constant column takes the spread of
-        all entities together; when that is nothing too, its own size, or 1 when it is 0: so the
-        first change of a constant counts as one spread and not as a hundred million.
+        Columns marked in `flat` (D,) are not scaled. A constant column takes the scale of all
+        entities together; if that is 0 too, its own size, or 1 if that is 0: the first change of a
+        constant then counts as one unit of scale and not as a hundred million.
         """
         learnt = [_typical(part, scaler) for part in parts]
         center = np.stack([row for row, _ in learnt])
@@ -52,7 +52,7 @@ class Scaling:
         return cls(center, scale, np.where(flat[:, None], NORMAL_SCORES, quantiles))
 
     def transform(self, values: Float64, entity: Int32) -> Float64:
-        """Measure values against what is typical of their entity: (R, D), (R,) -> (R, D)."""
+        """Scale values by the typical values of their entity: (R, D), (R,) -> (R, D)."""
         if self.quantiles is None:
             if len(self.center) == 1:
                 return np.asarray((values - self.center[0]) / self.scale[0])
@@ -82,7 +82,7 @@ class Scaling:
 
 
 def _typical(part: Float64, scaler: ScalerName) -> tuple[Float64, Float64]:
-    """Return center and spread of each column, 0 where there is no value."""
+    """Return center and scale of each column, 0 where there is no value."""
     with np.errstate(invalid="ignore"):
         if scaler == "standard":
             center, spread = _over(np.mean, part), _over(np.std, part)
@@ -119,7 +119,7 @@ def _without_ties(quantiles: Float64) -> tuple[Float64, Float64]:
 
 
 def _extrapolate(values: Float64, known: Float64, wanted: Float64, slope: float) -> Float64:
-    """Interpolate linearly and go on with a slope beyond the ends, so that nothing saturates."""
+    """Interpolate linearly, and extrapolate with a slope, so that no value saturates."""
     inside = np.interp(values, known, wanted)
     inside += np.maximum(values - known[-1], 0) * slope
     inside += np.minimum(values - known[0], 0) * slope

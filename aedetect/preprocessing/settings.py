@@ -1,4 +1,4 @@
-"""How rows become windows of numbers: `[prepare]` and `[window]`."""
+"""Settings of preparation and windows: `[prepare]` and `[window]`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ MissingAfterName = Literal["mask", "refuse"]
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareSettings:
-    """How values become comparable: `[prepare]`."""
+    """How values are scaled and filled: `[prepare]`."""
 
     scaler: ScalerName = "standard"
-    per_entity: bool = True  # False: what is typical is learnt of all entities together
-    clip: Annotated[float, Gt(0)] = 10.0  # spreads; values further out grow only logarithmically
+    per_entity: bool = True  # False: typical values are learned from all entities together
+    clip: Annotated[float, Gt(0)] = 10.0  # in units of scale; larger values grow logarithmically
     missing: MissingName = "carry"  # last value, center, or not scored
     missing_limit: str | None = None  # how long a value is carried; None: 10 x frequency
     # what becomes of the row then: scored without the column, or not scored
@@ -31,9 +31,7 @@ class WindowSettings:
     """How rows are cut into windows: `[window]`."""
 
     length: Annotated[int, Ge(1)] = 16  # rows
-    stride: Annotated[int, Ge(1)] = (
-        1  # rows between the windows that are learnt from; scoring uses every row
-    )
+    stride: Annotated[int, Ge(1)] = 1  # rows between training windows; scoring uses every row
 
 
 ScalerName = Literal["standard", "robust", "minmax", "quantile"]

@@ -1,4 +1,4 @@
-"""Rows -> learn, validate and calibrate parts, by time within each entity, never shuffled."""
+"""Split rows into learn, validate and calibrate parts, by time per entity, never shuffled."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ GAP_SHARE = 0.02  # of an entity's rows, at most, left out between two parts
 
 
 class Part(IntEnum):
-    """What a row is for."""
+    """The part that a row belongs to."""
 
-    GAP = -1  # nothing: it only keeps two parts apart
+    GAP = -1  # unused: separates two parts
     LEARN = 0
     VALIDATE = 1
     CALIBRATE = 2
@@ -25,9 +25,9 @@ class Part(IntEnum):
 def split_by_time(rows: Rows, *, holdout: float, gap: int) -> Int8:
     """Assign every row to a part: (R,) of `Part`.
 
-    Of each entity the last `holdout` of its rows calibrate, a tenth before them validates and the
-    rest is learnt from. Up to `gap` rows between two parts belong to none, because neighbours in
-    time are alike. By entity, because entities may have been recorded one after the other.
+    Of each entity, the last `holdout` of its rows calibrate, a tenth of the rows before them
+    validates and the rest trains. Up to `gap` rows between two parts are unused, because neighbours
+    in time are similar. By entity, because entities may have been recorded one after the other.
 
     >>> rows = Rows(
     ...     time=np.arange(10),

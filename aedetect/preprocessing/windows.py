@@ -36,16 +36,16 @@ def positions(time: Int64, *, starts: Bool, usable: Bool, max_gap: int) -> Int64
 
 
 def gather(matrix: npt.NDArray[_T], ends: Int64, *, length: int) -> npt.NDArray[_T]:
-    """Copy out the windows that end at the given rows: (R, F), (N,) -> (N, length, F).
+    """Copy the windows that end at the given rows: (R, F), (N,) -> (N, length, F).
 
-    The windows are one strided view, from which only the wanted ones are copied: N is meant to be
+    The windows are one strided view, from which only the requested ones are copied: N should be
     small enough for them to stay in the processor's cache.
 
     >>> gather(np.arange(6, dtype=np.float32).reshape(3, 2), np.array([2]), length=2).tolist()
     [[[2.0, 3.0], [4.0, 5.0]]]
     """
     rows, width = matrix.shape
-    # A column-major array, as pandas hands out, would give windows of wrong numbers here.
+    # A column-major array, as pandas returns, would give windows of wrong numbers here.
     assert matrix.flags.c_contiguous, "windows are cut from row-major arrays only"
     step = matrix.strides[0]
     view = np.lib.stride_tricks.as_strided(
@@ -59,7 +59,7 @@ def gather(matrix: npt.NDArray[_T], ends: Int64, *, length: int) -> npt.NDArray[
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of one part of the rows, cut when they are asked for.
+    """Windows of one part of the rows, cut on access.
 
     Shapes: matrix (R, D + K), observed (R, D), ends (N,) the last row of each window.
     """
@@ -74,7 +74,7 @@ class Windows:
         return len(self.ends)
 
     def take(self, chosen: Int64 | slice) -> tuple[Float32, Bool]:
-        """Copy out windows and which of their cells were observed: (B, T, D + K), (B, T, D)."""
+        """Copy windows and which of their cells were observed: (B, T, D + K), (B, T, D)."""
         ends = self.ends[chosen]
         return (
             gather(self.matrix, ends, length=self.length),
@@ -82,15 +82,15 @@ class Windows:
         )
 
     def thin(self, most: int) -> Windows:
-        """Return at most so many of the windows, evenly spread."""
+        """Return at most `most` of the windows, evenly spaced."""
         step = max(1, -(-len(self) // most))
         return replace(self, ends=self.ends[::step])
 
 
 def with_context(batches: Iterable[Rows], *, lookback: int) -> Iterator[tuple[Rows, int]]:
-    """Yield each batch behind the rows of its first entity from up to `lookback` ns before it.
+    """Yield each batch preceded by the rows of its first entity up to `lookback` ns before it.
 
-    With it comes the number of rows put before. So a batch's result is the same wherever it is cut.
+    Also yields the number of rows prepended. Results are then the same for any cut into batches.
     """
     tail: Rows | None = None
     for batch in batches:
@@ -103,23 +103,23 @@ def with_context(batches: Iterable[Rows], *, lookback: int) -> Iterator[tuple[Ro
 def surrounded(
     batches: Iterable[Rows], *, behind: int = 0, ahead: int = 0, lookback: int, lookahead: int = 0
 ) -> Iterator[tuple[Rows, slice]]:
-    """Yield rows among those around them of their entity, and which of them it is the turn of.
+    """Yield rows with surrounding rows of their entity, and a mask of the current rows.
 
-    Around them are at least `behind` rows, and all rows of `lookback` ns, before, and `ahead` rows,
-    and all rows of `lookahead` ns, after, or as many as there are. Each row has its turn once, in
-    order.
+    Surrounding rows are at least `behind` rows, and all rows of `lookback` ns, before, and `ahead`
+    rows, and all rows of `lookahead` ns, after, or as many as there are. Each row is current once,
+    in order.
     """
     held: Rows | None = None
     done = 0
     for batch in batches:
         rows, before = (batch, 0) if held is None else _join(held, batch)
         if not before:
-            if held is not None and done < len(held):  # no more of its entity comes
+            if held is not None and done < len(held):  # no more rows of its entity follow
                 yield held, slice(done, len(held))
             done = 0
         own = int(np.flatnonzero(rows.starts)[-1])
         until = len(rows) - ahead
-        if lookahead:  # what comes may be as late as the last row, but not earlier
+        if lookahead:  # later rows may have the time of the last row, but no earlier one
             known = int(np.searchsorted(rows.time[own:], rows.time[-1] - lookahead))
             until = min(until, own + known)
         until = max(own, done, until)
@@ -134,7 +134,7 @@ def surrounded(
 
 
 def _join(tail: Rows, batch: Rows) -> tuple[Rows, int]:
-    """Put the tail before the batch when both are of one entity."""
+    """Prepend the tail to the batch if both are of one entity."""
     name = tail.names[tail.entity[0]]
     if batch.names[batch.entity[0]] != name:
         return batch, 0

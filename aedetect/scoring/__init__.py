@@ -1,4 +1,4 @@
-"""The pure part of a scoring run: plan, compute a partition, suppress, report."""
+"""The stages of a scoring run without Prefect: plan, compute partitions, suppress, report."""
 
 from aedetect.scoring.frames import score_frame
 from aedetect.scoring.plan import Plan, Unit, make_plan

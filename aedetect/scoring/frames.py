@@ -1,4 +1,4 @@
-"""Score a pandas table: the same verdicts as on files, in the order in which its rows came."""
+"""Score a pandas table: the same verdicts as for files, in the order of its rows."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def score_frame(
 ) -> pd.DataFrame:
     """Return timestamp, entity, score, p_value, verdict and reason for each row, in its order.
 
-    With `causes` also what each anomalous row is blamed on, as in `flagged/`: a list of
+    With `causes`, also return the causes of each anomalous row, as in `flagged/`: a list of
     `{"feature", "share", "observed", "expected"}`, the largest share first; None for other rows.
 
-    The rows need no order. The context of a row is what the frame holds of its entity before it.
-    Raises SchemaMismatch when a column is missing or of another type than was learnt.
+    The rows may be in any order. The context of a row is the earlier rows of its entity.
+    Raises SchemaMismatch if a column is missing or has another type than in training.
     """
     schema = detector.scorer.schema
     frame = with_index_columns(frame, (schema.timestamp, schema.entity or ""))
@@ -69,7 +69,7 @@ def score_frame(
 
 
 def _causes(detector: CalibratedScorer, rows: Rows, scored: Scored) -> pa.ListArray:
-    """Return what the anomalous rows are blamed on, null for the others: (R,)."""
+    """Return the causes of anomalous rows, null for the others: (R,)."""
     values = rows.take(scored.flagged).values  # noqa: PD011 - not those of a DataFrame
     ranked = rank_causes(detector.scorer.preparation, scored, values)
     place = np.full(len(rows), -1)
@@ -78,7 +78,7 @@ def _causes(detector: CalibratedScorer, rows: Rows, scored: Scored) -> pa.ListAr
 
 
 def _present(schema: Schema, frame: pd.DataFrame) -> list[str]:
-    """Return the columns that are needed; raise SchemaMismatch when one is missing."""
+    """Return the required columns; raise SchemaMismatch if one is missing."""
     needed = [schema.timestamp, *([schema.entity] if schema.entity else []), *schema.names]
     if missing := missing_columns(frame, needed):
         raise SchemaMismatch(
@@ -105,7 +105,7 @@ def _check(schema: Schema, table: pa.Table) -> None:
 
 
 def _ordered(schema: Schema, table: pa.Table, time: pa.ChunkedArray) -> tuple[Rows, Int64]:
-    """Return the rows by entity and time, and where each came from: (R,)."""
+    """Return the rows by entity and time, and the original position of each: (R,)."""
     entity = _names(table[schema.entity]) if schema.entity else pa.nulls(len(table), pa.string())
     encoded = pa.chunked_array(
         [entity] if isinstance(entity, pa.Array) else entity.chunks, pa.string()
@@ -143,7 +143,7 @@ def _number_name(number: float) -> str | None:
 
 
 def _values(column: pa.ChunkedArray, feature: Feature) -> Float64:
-    """Return a column as the model's raw numbers: (R,), NaN where missing."""
+    """Return a column as raw numbers for the model: (R,), NaN where missing."""
     if feature.is_text:
         return text_codes(column.cast(pa.string()).combine_chunks(), feature.categories)
     plain = (
@@ -155,7 +155,7 @@ def _values(column: pa.ChunkedArray, feature: Feature) -> Float64:
 
 
 def _with_undated(result: pa.Table, schema: Schema, table: pa.Table) -> pa.Table:
-    """Give rows without a timestamp a verdict too."""
+    """Add verdicts for rows without a timestamp."""
     undated = pc.is_null(result["verdict"])
     texts = {"verdict": "not_scored", "reason": _NO_TIME}
     for name, text in texts.items():

@@ -1,10 +1,10 @@
-"""What earlier runs found out about input files that did not change since. Never needed.
+"""A cache of metadata about unchanged input files. Optional: results do not depend on it.
 
-An unattended run looks at its whole input each time: without this it would read every byte again to
-take fingerprints. An entry holds as long as path, size, inode, and the times of modification and
-change stay what they were. A file that was written moments before it was looked at may be written
-again without any of these changing, so it gets no entry, as in git (Documentation/technical/
-racy-git). When the cache is gone or damaged, everything is read again.
+A scheduled run inspects its whole input each time: without the cache it would read every byte again
+to compute fingerprints. An entry is valid as long as path, size, inode, and the times of
+modification and change are the same. A file that was written just before it was inspected may be
+written again without a change of these, so it gets no entry, as in git (Documentation/technical/
+racy-git). If the cache is missing or damaged, everything is read again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from aedetect.output import publish, written
 CACHE = ".cache"  # folder of the output
 _FILE = "inputs.parquet"
 _FORMAT = b"2"
-_SETTLED = 2_000_000_000  # ns after its last change from which on a file is trusted to be settled
+_SETTLED = 2_000_000_000  # ns since its last change after which a file is considered settled
 _RANGE = pa.struct({"first": pa.int64(), "last": pa.int64(), "rows": pa.int64()})
 _SCHEMA = pa.schema(
     {
@@ -54,14 +54,14 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class InputCache:
-    """Files as their footers describe them, and their fingerprints; by path and name."""
+    """Files as described by their footers, and their fingerprints; by path and name."""
 
     files: Mapping[FileKey, SourceFile] = field(default_factory=dict)
     fingerprints: Mapping[FileKey, tuple[Signature, str]] = field(default_factory=dict)
 
 
 def read_input_cache(output: Path, *, timestamp: str) -> InputCache:
-    """Read what earlier runs found out; nothing when there is no cache or it is damaged."""
+    """Read the cache of earlier runs; empty if it is missing or damaged."""
     try:
         with written(output), (output / CACHE / _FILE).open("rb") as stream:
             table = pq.read_table(stream)
@@ -88,10 +88,10 @@ def write_input_cache(
     known: InputCache,
     scratch: Path,
 ) -> None:
-    """Keep what was found out about settled files, unless all of it is `known`.
+    """Store the metadata of settled files, unless all of it is `known`.
 
-    A cache that cannot be written is no matter. The scratch folder tells the time: that of the file
-    system, with which files are stamped.
+    Failures to write the cache are ignored. The scratch folder provides the time of the file
+    system, which file timestamps are based on.
     """
     if len(files) == len(known.files) and all(_is_known(file, known) for file in files):
         return
@@ -109,12 +109,12 @@ def write_input_cache(
 
 
 def _is_known(file: SourceFile, known: InputCache) -> bool:
-    """Whether nothing was found out about a file that is not in the cache."""
+    """Whether all metadata of a file is in the cache."""
     return known.files.get((file.path, file.name)) is file
 
 
 def _is_settled(signature: Signature, now: int) -> bool:
-    """Whether the file was last written long enough ago; never when that lies in the future."""
+    """Whether the last write of a file is long enough ago; False if it is in the future."""
     return max(signature.modified, signature.changed) < now - _SETTLED
 
 

@@ -1,4 +1,4 @@
-"""Which input files are new, changed or gone since the output was made; the footers tell."""
+"""Find the input files that are new, changed or deleted, by the footers of the output."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from aedetect.scoring.suppression import SUPPRESSION_INPUTS
 
 @dataclass(frozen=True, kw_only=True)
 class InputChanges:
-    """Names of input files, against those that stand in any footer of the output."""
+    """Names of input files, compared with those in the footers of the output."""
 
-    new: tuple[str, ...]  # nothing was made from them; files without a moment are never new
-    changed: tuple[str, ...]  # something was made from them when their content was another
+    new: tuple[str, ...]  # not in the output; files without timestamps are never new
+    changed: tuple[str, ...]  # in the output, with other content
     deleted: tuple[str, ...]
 
 
 def find_input_changes(
     found: Source, fingerprints: Mapping[str, str], written: Iterable[Origin | None]
 ) -> InputChanges:
-    """Compare the files found with those that the output was made from.
+    """Compare the files found with the inputs of the output.
 
-    Files without a fingerprint could not be read or do not fit: they are neither new nor changed.
+    Files without a fingerprint are unreadable or unfit: they are neither new nor changed.
     """
     made_from: dict[str, set[str]] = {}
     for origin in written:
         for name, fingerprint in (origin.inputs if origin else {}).items():
-            if name in SUPPRESSION_INPUTS:  # what keeps rows quiet is no file
+            if name in SUPPRESSION_INPUTS:  # suppression settings are not files
                 continue
             made_from.setdefault(name, set()).add(fingerprint)
     dated = {file.name for file in found.files if file.times is not None}

@@ -1,6 +1,6 @@
 """Intervals of planned work, from calendars (.ics) and tables (.csv, .parquet).
 
-A moment without a zone is one of UTC, or of the data's own clock where the data have no zone.
+A timestamp without a zone is in UTC, or in the data's own clock if the data have no zone.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class Interval:
 
 
 def read_intervals(paths: Sequence[str], *, start: int, end: int) -> tuple[Interval, ...]:
-    """Read the intervals that meet [start, end) ns, in order.
+    """Read the intervals that overlap [start, end) ns, in order.
 
-    Raises ConfigError for a file of another kind, NoData, UnreadableFile and SchemaMismatch for
-    one that is missing, cannot be read or lacks what is needed.
+    Raises ConfigError for an unsupported kind of file, and NoData, UnreadableFile and
+    SchemaMismatch for a file that is missing, unreadable or lacks a required column.
     """
     found: set[Interval] = set()
     for path in map(Path, paths):
@@ -54,7 +54,7 @@ def read_intervals(paths: Sequence[str], *, start: int, end: int) -> tuple[Inter
 
 
 def _calendar(path: Path, start: int, end: int) -> Iterator[Interval]:
-    """Yield the events of a calendar, each recurrence by itself."""
+    """Yield the events of a calendar, with each recurrence as a separate interval."""
     try:
         import icalendar
         import recurring_ical_events

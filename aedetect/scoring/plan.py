@@ -1,4 +1,4 @@
-"""What must be computed: input fingerprints against those in the output's footers."""
+"""Plan what to compute: compare input fingerprints with those in the footers of the output."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _NOTHING_MADE = PartitionOrigins({})
 
 @dataclass(frozen=True)
 class Unit:
-    """One partition to compute, and the input files that count for it."""
+    """One partition to compute, and the input files that affect it."""
 
     partition: Partition
     files: tuple[SourceFile, ...]
-    inputs: Mapping[str, str]  # name -> fingerprint; of what keeps its rows quiet too
+    inputs: Mapping[str, str]  # name -> fingerprint; includes suppression settings
     suppression: Suppression = _NOTHING_QUIET
     expected: int | None = None  # rows of the partition in the files; None: not known
 
@@ -41,14 +41,14 @@ class Plan:
     """What a run will do."""
 
     compute: tuple[Unit, ...]
-    withdraw: tuple[Partition, ...]  # their input rows are gone
-    held: tuple[Partition, ...]  # left as they are: an input of theirs cannot be read now
-    current: int  # partitions that need nothing
+    withdraw: tuple[Partition, ...]  # their input rows no longer exist
+    held: tuple[Partition, ...]  # not changed, because one of their inputs cannot be read now
+    current: int  # partitions that are up to date
 
 
 @dataclass(frozen=True)
 class _Index:
-    """Files by time: first and last moment (N,) of those that have any."""
+    """Files by time: first and last timestamp (N,) of those that have any."""
 
     files: tuple[SourceFile, ...]
     fingerprints: Mapping[str, str]
@@ -73,7 +73,7 @@ class _Index:
         )
 
     def unit(self, partition: Partition, lookback: int, lookahead: int) -> Unit:
-        """Take the files that can hold rows of the partition, its lookback or its lookahead."""
+        """Select the files that can have rows in the partition, its lookback or its lookahead."""
         start, end = partition.start - lookback, partition.end + lookahead
         meets = (self.first < end) & (self.last >= start)
         chosen = tuple(self.files[index] for index in np.flatnonzero(meets))
@@ -88,7 +88,7 @@ class _Index:
         return Unit(partition, chosen, inputs | suppression.inputs, suppression, expected)
 
     def agrees(self, partition: Partition, origin: Origin, rescore_as: Origin | None) -> bool:
-        """Whether a partition made now would be what it is."""
+        """Whether a partition computed now would be identical."""
         by = origin if rescore_as is None else rescore_as
         inputs = self.unit(partition, by.lookback, by.lookahead).inputs
         return replace(by, inputs=inputs) == origin
@@ -107,13 +107,13 @@ def make_plan(
     force: bool = False,
     suppression: Suppression = _NOTHING_QUIET,
 ) -> Plan:
-    """Compare what each partition would be made from with what it was made from.
+    """Compare the current inputs of each partition with the inputs that it was computed from.
 
-    Partitions outside the span are left alone. A partition that exists is judged by the lookback
-    and lookahead it was written with, so that a new model changes nothing that is already written;
-    with `rescore_as` (an origin whose inputs are ignored), it is compared with that origin too;
-    with `force`, it is always computed. It is also computed when its files disagree, as after a
-    killed run.
+    Partitions outside the span are not considered. An existing partition is compared using the
+    lookback and lookahead that it was written with, so that a new model does not change existing
+    output; with `rescore_as` (an origin whose inputs are ignored), it is also compared with that
+    origin; with `force`, it is always computed. It is also computed if the origins of its files
+    differ, as after a killed run.
     """
     due = {partition for file in source.files for partition in occupied_partitions(file, by)}
     index = _Index.of(source.files, fingerprints, suppression)
@@ -136,7 +136,7 @@ def make_plan(
 
 
 def time_extent(files: Iterable[SourceFile], written: Iterable[Partition]) -> tuple[int, int]:
-    """Return [start, end) in ns of all rows that are there or due; (0, 0) when there are none."""
+    """Return [start, end) in ns of all input rows and written partitions; (0, 0) for none."""
     times = [file.times for file in files if file.times is not None]
     edges = [moment for each in times for moment in (each.first, each.last + 1)]
     edges += [moment for each in written for moment in (each.start, each.end)]
@@ -173,7 +173,7 @@ def _is_there(file: SourceFile) -> bool:
 
 
 def set_aside(source: Source, reasons: Mapping[str, str]) -> Source:
-    """Return the source without the files that a reason is given for, which are set aside."""
+    """Return the source with the files that have a reason set aside."""
     aside = tuple(SetAside(name, reason) for name, reason in reasons.items())
     files = tuple(file for file in source.files if file.name not in reasons)
     return Source(files, source.aside + aside)

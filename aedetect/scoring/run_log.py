@@ -1,6 +1,6 @@
-"""The record of runs: a row each in `runs/` of the output, of failed runs too.
+"""The record of runs: one row per run in `runs/` of the output, including failed runs.
 
-Unlike the rest of the output it is no function of the input: it holds clock times.
+Unlike the other output, it is not a function of the input: it contains clock times.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _BY_REASON = ("suppressed", "not_scored")  # rows
 _TEXTS = pa.list_(pa.string())
 _REASONS = pa.list_(pa.struct({"reason": pa.string(), "rows": pa.int64()}))
 _MOMENT = pa.timestamp("us", tz="UTC")
-# Columns are only ever added, at the end, so that the rows of all versions can be read together.
+# Columns are only added, at the end, so that the rows of all versions can be read together.
 SCHEMA = pa.schema(
     {
         "run_id": pa.string(),
@@ -77,17 +77,17 @@ SCHEMA = pa.schema(
 
 
 class Record:
-    """Takes the summary of a run; called with it, adds the clock's part and gives it back."""
+    """Record the summary of a run: called with it, adds times and returns the result."""
 
     def __init__(
         self, *, started: datetime | None, clock: Clock | None, stale_after: str | None
     ) -> None:
-        """Without a clock nothing is added."""
+        """Without a clock, no times are added."""
         self.summary: Summary | None = None
         self._started, self._clock, self._stale_after = started, clock, stale_after
 
     def __call__(self, summary: Summary) -> Summary:
-        """Add the clock's part, log the run in one line, and keep it."""
+        """Add times, log the run in one line, and store the summary."""
         if self._clock is not None and self._started is not None:
             summary = with_age(
                 summary, started=self._started, ended=self._clock(), stale_after=self._stale_after
@@ -111,12 +111,12 @@ def recording_run(
     keep: str = "90d",
     command: Command = "score",
 ) -> Iterator[Record]:
-    """Give what takes the summary of a run, and write its row at the end, whatever the end.
+    """Yield a recorder for the summary of a run, and write its row at the end, also on failure.
 
-    Then rows that are older than they are kept are removed.
+    Then expired rows are removed.
 
-    Without a clock no row is written. A run that fails gets a row with the error in one line; when
-    that cannot be written either, the error matters more.
+    Without a clock, no row is written. A failed run gets a row with the error in one line; if that
+    cannot be written either, the error of the run is raised.
     """
     started = clock() if clock is not None else None
     record = Record(started=started, clock=clock, stale_after=stale_after)
@@ -141,7 +141,7 @@ def recording_run(
 
 
 def _prune(output: Path, now: datetime | None, keep: str) -> None:
-    """Keep the record small; that it cannot be is no fault of the run."""
+    """Remove expired rows; a failure to do so does not fail the run."""
     if now is None:
         return
     try:
@@ -152,7 +152,7 @@ def _prune(output: Path, now: datetime | None, keep: str) -> None:
 
 
 def write_run(output: Path, summary: Summary, *, run_id: str) -> Path:
-    """Write the row of a run that has a start; return its file. Raises OutputError."""
+    """Write the row of a run with a start time; return its file. Raises OutputError."""
     assert summary.started is not None, "only a run with a clock is recorded"
     started = datetime.fromisoformat(summary.started).astimezone(UTC)
     name = f"{started:%Y%m%dT%H%M%S.%fZ}-{run_id[:8]}.parquet"
@@ -169,11 +169,11 @@ def write_run(output: Path, summary: Summary, *, run_id: str) -> Path:
 def read_runs(output: Path, *, most: int) -> list[dict[str, Any]]:
     """Return the newest runs, the newest first: the columns of `runs/` as plain values.
 
-    Raises OutputError when a file among them is none of ours.
+    Raises OutputError if one of the files was not written by aedetect.
     """
     try:
         return _newest_rows(output, most)
-    except FileNotFoundError:  # joined with others of its day, or removed, while it was looked at
+    except FileNotFoundError:  # merged with others of its day, or removed, in the meantime
         return _newest_rows(output, most)
 
 
@@ -192,7 +192,7 @@ def _newest_rows(output: Path, most: int) -> list[dict[str, Any]]:
 
 
 def _newest_first(folder: Path) -> list[Path]:
-    """List what is in a folder, in the order of time, which the names follow."""
+    """List a folder, newest first: the names are in the order of time."""
     if not folder.is_dir():
         return []
     return sorted(folder.iterdir(), key=lambda path: path.name, reverse=True)

@@ -1,4 +1,4 @@
-"""The record of runs kept small: one file for each day that is over, none for days long ago."""
+"""Prune the record of runs: one file per past day, and none for expired days."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from aedetect.output.files import read_parquet
 from aedetect.output.filesystem import forget_listings, parquet_files
 
 RUNS = "runs"  # folder below the output
-DAY_FILE = "day.parquet"  # of a day that is over: all its runs
+DAY_FILE = "day.parquet"  # all runs of a past day
 _DAY = re.compile(r"date=\d{4}-\d{2}-\d{2}")
 
 
 def prune_runs(output: Path, *, now: datetime, keep: timedelta) -> None:
-    """Remove what is older than it is kept, and join the files of each day that is over.
+    """Remove expired files, and merge the files of each past day.
 
-    Killed in between, a row may stand in two files until the next run; readers see it once.
-    Raises OutputError when it cannot be written.
+    If the process is killed in between, a row may be in two files until the next run; readers
+    return it once. Raises OutputError on failure.
     """
     oldest, today = (f"date={moment:%Y-%m-%d}" for moment in (now - keep, now))
     forget_listings(output)
@@ -54,11 +54,11 @@ def _is_due(day: str, paths: Sequence[Path], oldest: str, today: str) -> bool:
 
 
 def _join(output: Path, paths: Sequence[Path]) -> bool:
-    """Write one file with the rows of all, each once; False when one of them cannot be read."""
+    """Write one file with the rows of all, each once; return False if one is unreadable."""
     try:
         tables = [read_parquet(path) for path in paths]
         joined = pa.concat_tables(tables, promote_options="permissive")
-    except (OSError, pa.ArrowException):  # stays, for who reads it to be told
+    except (OSError, pa.ArrowException):  # kept, so that readers report it
         return False
     rows = joined.append_column("row", pa.array(range(len(joined))))
     first = rows.group_by("run_id").aggregate([("row", "min")])["row_min"]

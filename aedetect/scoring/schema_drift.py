@@ -1,4 +1,4 @@
-"""The columns of files against what was learnt: which files fit, and what changed in the others."""
+"""Compare the columns of files with training: which files fit, and what changed in them."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from aedetect.preprocessing import Preparation
 
 ColumnChangeKind = Literal["new", "type", "unit"]
-MOST_SAMPLED = 500  # files a run looks into for units: the newest, about 2 ms each
+MOST_SAMPLED = 500  # files sampled per run to compare units: the newest, about 2 ms each
 SAMPLE_ROWS = 4096  # of the first row group
 _FACTOR = 1000.0
 _ABOUT = 10**0.5  # a factor is about 1000 when it is within half an order of magnitude
-_ENOUGH = 8  # values, fewer say nothing about a unit
+_ENOUGH = 8  # values; fewer are not enough to compare units
 
 
 @dataclass(frozen=True)
 class ColumnChange:
-    """In what a column of a file differs from what it was in training; the file is scored."""
+    """A difference between a column of a file and training; the file is scored."""
 
     file: str
     column: str
@@ -39,7 +39,7 @@ class ColumnChange:
     detail: str
 
     def __str__(self) -> str:
-        """Say it in one line."""
+        """Return a description in one line."""
         return f"{self.file}: {self.detail}"
 
 
@@ -50,13 +50,13 @@ def schema_mismatches(schema: Schema, files: Iterable[SourceFile]) -> dict[str, 
 
 
 def admitted(found: Source, schema: Schema) -> tuple[Source, dict[str, str]]:
-    """Set aside the files that cannot be scored; also return what is unfit in some of them."""
+    """Set aside the files that cannot be scored; also return why some are unfit."""
     wrong = schema_mismatches(schema, found.files)
     return set_aside(found, wrong), wrong
 
 
 def undated(file: SourceFile) -> str:
-    """Say how many rows of a file get no verdict for want of a moment."""
+    """Return a message on the rows of a file without a usable timestamp, which get no verdict."""
     missing, beyond = file.undated - file.beyond, file.beyond
     parts = [f"{missing} of {file.rows} rows have no timestamp"] if missing else []
     parts += [f"{beyond} of {file.rows} rows are not of the years 1678 to 2261"] if beyond else []
@@ -70,12 +70,12 @@ def column_changes(
     *,
     label: str | None = None,
 ) -> tuple[ColumnChange, ...]:
-    """Tell what differs from training in files that fit, in the order of their names.
+    """Return the differences from training in files that fit, in the order of their names.
 
-    The column of labels comes and goes, and is no change.
+    The label column is optional, and ignored.
 
-    Columns come from the footers. Units come from a sample of the newest files: reading ten
-    thousand of them would take longer than it is worth, and a unit that jumped stays so.
+    Columns are read from the footers. Units are compared in a sample of the newest files: reading
+    ten thousand files would take too long, and a changed unit persists.
     """
     known: dict[str, set[str]] = {}
     for name, dtype in schema.types:
@@ -92,7 +92,7 @@ def column_changes(
 
 
 def _clock(schema: Schema, file: SourceFile) -> str | None:
-    """Say in what the timestamps of a file differ from those learnt from; None when they fit."""
+    """Return how the timestamps of a file differ from those in training; None if they fit."""
     dtype, name = file.columns[schema.timestamp], schema.timestamp
     if kind_of(dtype) != "time":
         return f'has {dtype} in "{name}", which must be a timestamp'
@@ -106,9 +106,9 @@ def _clock(schema: Schema, file: SourceFile) -> str | None:
 def _footer_changes(
     file: SourceFile, known: dict[str, set[str]], used: set[str | None]
 ) -> Iterator[ColumnChange]:
-    """Compare names and types; a detector of an earlier version of aedetect knows neither.
+    """Compare names and types; a detector of an earlier version of aedetect has neither.
 
-    A column that is missing makes a file unfit when the model needs it, and else is no matter.
+    A missing column makes a file unfit if the model needs it, and is ignored otherwise.
     """
     if not known:
         return
@@ -128,7 +128,7 @@ def _plain(dtype: pa.DataType) -> str:
 
 
 def _described(dtype: str) -> str:
-    """Return what matters of a type: how a text or a moment is stored does not.
+    """Return the kind of a type, regardless of how text or timestamps are stored.
 
     >>> _described("large_string"), _described("timestamp[us, tz=UTC]"), _described("int64")
     ('string', 'timestamp', 'int64')
@@ -141,7 +141,7 @@ def _described(dtype: str) -> str:
 
 
 def _sizes(schema: Schema, preparation: Preparation) -> dict[str, Float64]:
-    """Return how large the values of each number are, by entity and in all: name -> (E,)."""
+    """Return the magnitude of each numeric feature, by entity and overall: name -> (E,)."""
     scaling, owner = preparation.scaling, preparation.owner
     sizes = np.maximum(np.abs(scaling.center), np.abs(scaling.scale))
     return {
@@ -152,7 +152,7 @@ def _sizes(schema: Schema, preparation: Preparation) -> dict[str, Float64]:
 
 
 def _unit_changes(file: SourceFile, *, sizes: dict[str, Float64]) -> list[ColumnChange]:
-    """Compare the size of values in a sample of one file with that in training."""
+    """Compare the magnitude of values in a sample of one file with training."""
     found = []
     for name, values in _sample(file, [name for name in sizes if name not in file.hive]).items():
         jump = _jump(np.abs(values[np.isfinite(values)]), sizes[name])
@@ -163,10 +163,10 @@ def _unit_changes(file: SourceFile, *, sizes: dict[str, Float64]) -> list[Column
 
 
 def _jump(magnitudes: Float64, sizes: Float64) -> str | None:
-    """Say whether values are about 1000 times larger or smaller than those of every entity.
+    """Return "larger" or "smaller" if values differ about 1000 times from those of every entity.
 
-    The lower quartile must be larger by that much, or the largest smaller: neither an outlier nor a
-    quiet stretch is another unit.
+    The lower quartile must be larger by that factor, or the maximum smaller: neither an outlier nor
+    an idle interval is a change of unit.
     """
     if len(magnitudes) < _ENOUGH:
         return None
@@ -185,19 +185,19 @@ def _is_about(factors: Float64) -> bool:
 
 
 def _sample(file: SourceFile, names: Sequence[str]) -> dict[str, Float64]:
-    """Read the first values of some columns; nothing when they cannot be read."""
+    """Read the first values of some columns; empty if they cannot be read."""
     if not names or not file.rows:
         return {}
     try:
         with open_file(file.path) as stream, pq.ParquetFile(stream, pre_buffer=False) as parquet:
             batch = next(parquet.iter_batches(SAMPLE_ROWS, row_groups=[0], columns=list(names)))
-    except (OSError, pa.ArrowException, StopIteration):  # whoever scores the file will say so
+    except (OSError, pa.ArrowException, StopIteration):  # scoring the file reports the error
         return {}
     return {name: _numbers(batch.column(name)) for name in batch.schema.names}
 
 
 def _numbers(column: pa.Array) -> Float64:
-    """Return values as numbers, what is missing as NaN; of what is no number, nothing."""
+    """Return values as numbers, missing ones as NaN; empty for other types."""
     try:
         plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
         values: Float64 = plain.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)

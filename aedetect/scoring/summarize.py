@@ -1,4 +1,4 @@
-"""A scoring run added up: what it saw of the input, and what became of the partitions."""
+"""Summarize a scoring run: its input, and the results of its partitions."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def summarize_input(
     output: Path,
     label: str | None,
 ) -> Summary:
-    """Begin the summary of a run with what it saw of the input.
+    """Start the summary of a run with its input.
 
-    Of all files found the source holds those that can be scored; `unfit` says of files why the
-    model cannot score them, and the others that are missing were not readable.
+    The source contains the files that can be scored; `unfit` maps files to the reason why the model
+    cannot score them; other files set aside are unreadable.
     """
     detector = cached_detector(model.folder)
     scorer = detector.scorer
@@ -63,7 +63,7 @@ def summarize_run(
     *,
     asked: bool,
 ) -> Summary:
-    """Add to the summary what became of the partitions; `asked`: whether a span was given."""
+    """Add the results of the partitions to the summary; `asked`: whether a span was given."""
     listed = list(results)
     done = [each for each in listed if isinstance(each, ComputedPartition)]
     left = [each for each in listed if isinstance(each, Deferred)]

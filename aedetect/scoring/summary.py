@@ -1,4 +1,4 @@
-"""What a scoring run reports: one record, told as a line, as markdown, as JSON and as a row."""
+"""The report of a scoring run: one record, as a line, as markdown, as JSON and as a row."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _AHEAD = 600  # seconds that the newest row may be ahead of the clock before it 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What a scoring run did, and what it did not do. A tuple of texts has a text for each file."""
+    """The results of a scoring run. A tuple of texts has one text per file."""
 
     status: Status  # partial: some files or partitions could not be scored, all others are
     model: str  # NAME/version
@@ -46,7 +46,9 @@ class Summary:
     rows: int = 0  # of the partitions computed
     scored: int = 0
     flagged: int = 0
-    suppressed: dict[str, int] = field(default_factory=dict)  # rows by reason; scored, kept quiet
+    suppressed: dict[str, int] = field(
+        default_factory=dict
+    )  # rows by reason; also counted in scored
     not_scored: dict[str, int] = field(default_factory=dict)  # rows by reason
     # how many are new, changed and withdrawn
     events: dict[str, int] = field(default_factory=lambda: EventChanges().counts)
@@ -65,7 +67,7 @@ class Summary:
 def with_age(
     summary: Summary, *, started: datetime, ended: datetime, stale_after: str | None
 ) -> Summary:
-    """Add what the clock tells: when, how long, how old the newest row is, and whether too old."""
+    """Add start, duration, the age of the newest row, and an alert if it is stale."""
     newest = None if summary.newest is None else parse_instant(summary.newest)
     age = None if newest is None else (parse_instant(ended.isoformat()) - newest) / 1e9
     limit = None if stale_after is None else parse_duration(stale_after) / 1e9
@@ -91,19 +93,18 @@ def with_age(
 
 
 def failed_summary(summary: Summary, error: BaseException) -> Summary:
-    """Return what a run reports that ended with an error."""
-    said = str(error).splitlines()
-    text = said[0] if said else type(error).__name__
+    """Return the summary of a run that ended with an error."""
+    text = next(iter(str(error).splitlines()), type(error).__name__)
     return replace(summary, status="failed", error=text)
 
 
 def warnings_of(summary: Summary, *, asked: bool) -> tuple[str, ...]:
-    """Say what kept a run from being all that was wanted; `asked`: whether a span was given."""
+    """Return what a run could not do; `asked`: whether a span was given."""
     return tuple(_warnings(summary, asked=asked))
 
 
 def alerts_of(summary: Summary) -> dict[str, str]:
-    """Say what somebody should look at now, the clock apart: name -> text."""
+    """Return problems that need attention now, except those of time: name -> text."""
     lost = (*summary.unfit, *summary.unreadable)
     if len(lost) < summary.files or summary.partitions or summary.current or not lost:
         return {}
@@ -123,7 +124,7 @@ def check_strict(summary: Summary) -> None:
 
 
 def summary_fields(summary: Summary) -> dict[str, object]:
-    """Return what the one line in the log tells."""
+    """Return the fields of the line in the log."""
     skipped = len(summary.unreadable) + len(summary.unfit)
     counts = {
         "status": summary.status,
@@ -144,24 +145,24 @@ def summary_fields(summary: Summary) -> dict[str, object]:
         "withdrawn": len(summary.withdrawn),
         "held": len(summary.held),
     }
-    told = {"newest": summary.newest, "age_s": summary.age, "seconds": summary.seconds}
-    return counts | {name: value for name, value in told.items() if value is not None}
+    known = {"newest": summary.newest, "age_s": summary.age, "seconds": summary.seconds}
+    return counts | {name: value for name, value in known.items() if value is not None}
 
 
 def summary_line(summary: Summary) -> str:
-    """Tell a run in one line."""
+    """Return the summary in one line."""
     return " ".join(f"{name}={_short(value)}" for name, value in summary_fields(summary).items())
 
 
 def summary_markdown(summary: Summary) -> str:
-    """Tell a run as a page of markdown."""
+    """Return the summary as markdown."""
     fields = summary_fields(summary).items()
     rows = [f"| {name} | {_cell(_short(value))} |" for name, value in fields]
     parts = ["| | |", "|---|---|", *rows]
     lists = {
         "Alerts": summary.alerts.values(),
         "Warnings": summary.warnings,
-        "Rows kept quiet": [f"{n:,}: {why}" for why, n in summary.suppressed.items()],
+        "Rows suppressed": [f"{n:,}: {why}" for why, n in summary.suppressed.items()],
         "Rows not scored": [f"{n:,}: {with_remedy(why)}" for why, n in summary.not_scored.items()],
         "Files set aside": (*summary.unreadable, *summary.unfit),
         "Withdrawn": summary.withdrawn,
@@ -217,13 +218,13 @@ def _warnings(summary: Summary, *, asked: bool) -> Iterator[str]:
 
 
 def _length(seconds: float) -> str:
-    """Write a length of time as people read it."""
+    """Return a duration as text, rounded."""
     rounding = 1 if seconds < 120 else 60 if seconds < 7200 else 3600  # noqa: PLR2004
     return format_duration(round(seconds / rounding) * rounding * 1_000_000_000)
 
 
 def format_moment(nanoseconds: int | None) -> str | None:
-    """Write a moment as ISO text; None stays None."""
+    """Return a timestamp as ISO text; None for None."""
     return None if nanoseconds is None else format_instant(nanoseconds).replace(" ", "T")
 
 

@@ -25,7 +25,7 @@ _RARER = (100, 10_000)
 
 
 def scores_batch(rows: Rows, scored: Scored, time: pa.DataType) -> pa.RecordBatch:
-    """Write verdicts on rows as columns."""
+    """Return verdicts on rows as columns."""
     moments = pa.array(rows.time, pa.timestamp("ns", tz=getattr(time, "tz", None)))
     columns = [
         moments.cast(time),
@@ -41,7 +41,7 @@ def scores_batch(rows: Rows, scored: Scored, time: pa.DataType) -> pa.RecordBatc
 def flagged_batch(
     table: pa.RecordBatch, *, rows: Rows, scored: Scored, detector: CalibratedScorer, origin: Origin
 ) -> pa.RecordBatch:
-    """Take the flagged rows and add what explains them. Events are not formed yet: no event_id."""
+    """Return flagged rows with their causes. Events are not formed yet: event_id is null."""
     chosen = pa.array(scored.flagged)
     count = len(scored.flagged)
     calibration, values = detector.calibration, rows.values[scored.flagged]

@@ -1,7 +1,7 @@
-"""Bring rows together by time, when otherwise every partition would read most of the input.
+"""Sort input by time if otherwise every partition would read most of it.
 
-A file that holds one entity after the other has rows of every day in every row group: scoring a
-year of days from it would read it 365 times. One pass orders such input by time, on disk.
+A file with one entity after another has rows of every day in every row group: scoring a year in
+daily partitions would read it 365 times. One pass sorts such input by time, on disk.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from aedetect.data import Schema
     from aedetect.scoring.plan import Unit
 
-_MIN_REREADS = 24  # readings of the average row, from which on ordering once costs less (measured)
+_MIN_REREADS = 24  # reads of the average row from which sorting once is faster (measured)
 _ENGINE_MB = 200
 _ROW_GROUP = 32_768  # rows; small, so that a partition reads little beyond itself
 
@@ -32,10 +32,10 @@ _ROW_GROUP = 32_768  # rows; small, so that a partition reads little beyond itse
 def sort_by_time(
     units: Sequence[Unit], *, schema: Schema, lookback: int, lookahead: int = 0, folder: Path
 ) -> tuple[Unit, ...]:
-    """Return the units, reading from one file ordered by time when that is worth it.
+    """Return the units, reading from one file sorted by time if that is faster.
 
-    The file is made in the folder and must stay until the units are computed. None is made when
-    an input cannot be read to its end, or is replaced meanwhile: only its own units suffer then.
+    The file is written to the folder and must exist until the units are computed. It is not used if
+    an input cannot be read to its end or is replaced meanwhile: then only its own units fail.
     """
     files = list({file.name: file for unit in units for file in unit.files}.values())
     if not files or _times_read(units, files, lookback, lookahead) < _MIN_REREADS:
@@ -46,7 +46,7 @@ def sort_by_time(
     before = touched(files, inputs)
     try:
         path = _order_by_time(files, schema=schema, start=start, end=end, folder=folder)
-    except UnreadableFile:  # slower, and as much is scored as can be read
+    except UnreadableFile:  # slower, but all readable rows are scored
         return tuple(units)
     if rewritten(before):
         return tuple(units)
@@ -57,7 +57,7 @@ def sort_by_time(
 def _times_read(
     units: Iterable[Unit], files: Iterable[SourceFile], lookback: int, lookahead: int
 ) -> float:
-    """Return how often an input row would be read: row groups outside a partition are skipped."""
+    """Return how often an input row would be read; row groups outside a partition are skipped."""
     read = 0
     for unit in units:
         start, end = unit.partition.start - lookback, unit.partition.end + lookahead

@@ -1,4 +1,4 @@
-"""One partition: read its rows and those before, score, write aside, rename."""
+"""Compute one partition: read its rows and their context, score, write aside, rename."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_ENGINE_MB = 128  # memory of DuckDB for each partition in work; it sorts on disk beyond it
+_ENGINE_MB = 128  # memory of DuckDB for each concurrent partition; it sorts on disk beyond it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """Which detector scores: a folder, and what the registry calls it."""
+    """The detector to score with: its folder, and its name in the registry."""
 
     folder: str
     name: str
@@ -47,7 +47,7 @@ class Model:
 
 @dataclass(frozen=True, kw_only=True)
 class ComputedPartition:
-    """What became of one partition."""
+    """The result of one partition."""
 
     partition: str
     rows: int
@@ -57,13 +57,13 @@ class ComputedPartition:
 
 
 def cached_detector(folder: str) -> CalibratedScorer:
-    """Load a detector once a process, and again when it has a new calibration."""
+    """Load a detector once per process, and again when it has a new calibration."""
     return _loaded(folder, newest_version(Path(folder)))
 
 
 @dataclass(frozen=True)
 class Deferred:
-    """A partition that was left as it is, and the files that are to blame."""
+    """A partition that was not changed, and the files that are the reason."""
 
     partition: str
     because: tuple[SetAside, ...]
@@ -75,7 +75,7 @@ def _loaded(folder: str, _calibration: int | None) -> CalibratedScorer:
 
 
 def origin_of(model: Model, detector: CalibratedScorer, inputs: Mapping[str, str]) -> Origin:
-    """Say what an output is made from: the model, and input files by name and fingerprint."""
+    """Return the origin of an output: the model, and input files by name and fingerprint."""
     return Origin(
         model_name=model.name,
         model_version=model.version,
@@ -89,7 +89,7 @@ def origin_of(model: Model, detector: CalibratedScorer, inputs: Mapping[str, str
 
 
 def compute_or_defer(unit: Unit, *, model: Model, output: Path) -> ComputedPartition | Deferred:
-    """Compute one partition; leave it as it is when a file of it cannot be read."""
+    """Compute one partition; leave it unchanged if one of its files cannot be read."""
     try:
         computed = compute_partition(unit, model=model, output=output)
     except UnreadableFile as error:
@@ -108,11 +108,11 @@ def compute_or_defer(unit: Unit, *, model: Model, output: Path) -> ComputedParti
 
 
 def compute_partition(unit: Unit, *, model: Model, output: Path) -> ComputedPartition:
-    """Compute one partition and put its two files in place, the scores last.
+    """Compute one partition and publish its two files, the scores last.
 
-    The scores' footer is what later runs go by: a run that is killed between the two renames
-    leaves the old footer, and the next run computes the partition again. Raises UnreadableFile, and
-    leaves the partition as it is, when a file cannot be read to its end or was replaced meanwhile.
+    Later runs rely on the footer of the scores: a run that is killed between the two renames leaves
+    the old footer, and the next run computes the partition again. Raises UnreadableFile, and leaves
+    the partition unchanged, if a file cannot be read to its end or was replaced meanwhile.
     """
     detector = cached_detector(model.folder)
     origin = origin_of(model, detector, unit.inputs)
@@ -132,7 +132,7 @@ def compute_partition(unit: Unit, *, model: Model, output: Path) -> ComputedPart
 
 
 def _check_unchanged(unit: Unit) -> None:
-    """Raise UnreadableFile when what was read may not be what the footer says it was."""
+    """Raise UnreadableFile if the content read may differ from that recorded in the footer."""
     if moved := rewritten(unit.files):
         reason = "was replaced while it was read"
         raise UnreadableFile(
@@ -155,7 +155,7 @@ def _check_complete(unit: Unit, rows: int) -> None:
 def _write(
     unit: Unit, detector: CalibratedScorer, origin: Origin, folder: Path
 ) -> ComputedPartition:
-    """Score the partition's rows into two files of a folder."""
+    """Score the partition's rows and write two files to a folder."""
     time = time_type(unit.files)
     schemas = {SCORES: scores_schema(time), FLAGGED: flagged_schema(time)}
     not_scored: dict[str, int] = {}
@@ -188,7 +188,7 @@ def _write(
 
 
 def _batches(unit: Unit, detector: CalibratedScorer, folder: Path) -> Iterator[tuple[Rows, Bool]]:
-    """Yield rows with those around them that count, and which are the partition's own turn."""
+    """Yield rows with their context, and a mask of the partition's own current rows."""
     scorer, own = detector.scorer, unit.partition
     schema, lookback, lookahead = scorer.schema, scorer.lookback, scorer.lookahead
     query = Query.of(

@@ -1,7 +1,7 @@
-"""Checks of what every variant and every score promises, for whoever adds one.
+"""Checks for variants and scores, to test new ones.
 
-Each check is a function with an assertion; what it holds a variant or a score to is its docstring.
-pytest is not needed, and where it runs, tests can be parametrized with the lists:
+Each check is a function with an assertion; its docstring states the checked property. pytest is
+not required; with pytest, tests can be parametrized with the lists:
 
     import pytest
     from aedetect.testing import VARIANT_CHECKS, variant_cases

@@ -1,4 +1,4 @@
-"""What checks of variants run on: untrained networks, and windows that they fit."""
+"""Cases for the checks of variants: untrained networks with matching windows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SHAPES: tuple[tuple[BackboneName, int, int, int], ...] = (
 
 @dataclass(frozen=True)
 class VariantCase:
-    """An untrained network of a variant, and windows that it fits. A check may train it."""
+    """An untrained network of a variant, with matching windows. A check may train it."""
 
     settings: ModelSettings
     model: Autoencoder
@@ -60,7 +60,7 @@ def variant_cases(variant: str) -> Iterator[VariantCase]:
 
 
 def make_windows(*, features: int, context: int, length: int, rows: int = _ROWS) -> Windows:
-    """Make windows of features that follow one wave, and of context columns that do not.
+    """Make windows whose features follow one wave, with independent context columns.
 
     Some cells are not observed.
     """
@@ -73,7 +73,7 @@ def make_windows(*, features: int, context: int, length: int, rows: int = _ROWS)
 
 
 def make_network_for(settings: ModelSettings, windows: Windows, *, seed: int = 0) -> Autoencoder:
-    """Build an untrained network that fits the windows."""
+    """Build an untrained network for the windows."""
     return build_network(
         settings,
         length=windows.length,
@@ -89,7 +89,7 @@ def window_values(windows: Windows, chosen: slice = slice(None)) -> Tensor:
 
 
 def mean_squared_error(model: Autoencoder, windows: Windows) -> float:
-    """Return the mean squared error over the observed cells, computed another way than training."""
+    """Return the mean squared error over the observed cells, independently of the training loss."""
     values, observed = windows.take(slice(None))
     with torch.inference_mode():
         rebuilt = model(torch.from_numpy(values)).numpy()

@@ -1,4 +1,4 @@
-"""What every score promises."""
+"""Checks of the properties of every score."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _seen(random: np.random.Generator, rows: int, *, missing: float) -> Bool:
 
 
 def check_parts_are_never_negative(case: ScoreCase) -> None:
-    """So that shares of a cause add up; in single precision."""
+    """Parts are never negative, so that the shares of causes add up; in single precision."""
     parts, scores = case.score(case.fresh)
     assert (parts >= 0).all()
     assert (scores >= 0).all()
@@ -108,7 +108,7 @@ def check_parts_are_never_negative(case: ScoreCase) -> None:
 
 
 def check_what_was_not_observed_does_not_count(case: ScoreCase) -> None:
-    """Whatever stands there, and its part is 0."""
+    """Values of unobserved cells have no effect, and their part is 0."""
     fresh = case.fresh
     other = np.where(fresh.seen, fresh.residual, np.float32(1e6))
     parts, scores = case.score(fresh)
@@ -133,7 +133,7 @@ def check_grows_with_the_residual_without_limit(case: ScoreCase) -> None:
 
 
 def check_does_not_depend_on_the_rows_beside_it(case: ScoreCase) -> None:
-    """To the bit, in any order and number."""
+    """A row's score is the same to the bit, in any order and number of rows."""
     parts, scores = case.score(case.fresh)
     some = (
         np.array([5]),
@@ -148,7 +148,7 @@ def check_does_not_depend_on_the_rows_beside_it(case: ScoreCase) -> None:
 
 
 def check_no_rows_have_no_scores(case: ScoreCase) -> None:
-    """An empty batch is one too."""
+    """An empty batch is accepted."""
     parts, scores = case.score(case.fresh.take(np.arange(0)))
     assert parts.shape == (0, _FEATURES)
     assert scores.shape == (0,)
@@ -164,13 +164,13 @@ SCORE_CHECKS: tuple[Callable[[ScoreCase], None], ...] = (
 
 
 def check_score(name: str) -> None:
-    """Hold a score to every promise; takes less than a second.
+    """Run all checks on a score; takes less than a second.
 
     Args:
         name: A name in `aedetect.detector.score_functions.PARTS`.
 
     Raises:
-        AssertionError: A promise is broken; the traceback names the check.
+        AssertionError: A check fails; the traceback names it.
     """
     case = score_case(name)
     for check in SCORE_CHECKS:

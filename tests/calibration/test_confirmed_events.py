@@ -58,8 +58,8 @@ def test_fbeta_uses_them(scored):
     given = plant.given() | {"calibration": {"threshold": "fbeta"}}
     config = make_config(given, folder=plant.folder)
     with pytest.raises(CalibrationRefused):
-        run_backtest(config, span=Span(), days=None, anew=True)
+        run_backtest(config, span=Span(), days=None, recalibrate=True)
     label(plant, event, CONFIRMED)
-    _, calibration = run_backtest(config, span=Span(), days=None, anew=True)
+    _, calibration = run_backtest(config, span=Span(), days=None, recalibrate=True)
     assert calibration.threshold.method == "fbeta"
     assert calibration.elsewhere

@@ -38,6 +38,7 @@ def scored(tmp_path):
         keys = list(zip(frame["entity"], frame["minute"], strict=True))
         frame["score"] = pa.array([scores.get(key, 1.0) for key in keys], pa.float32())
         frame["verdict"] = [(verdicts or {}).get(key, "normal") for key in keys]
+        frame["reason"] = pd.Series([None] * len(frame), dtype=pd.ArrowDtype(pa.string()))
         for day, part in frame.groupby(frame["timestamp"].dt.date):
             path = tmp_path / "scores" / f"date={day}" / "part-0.parquet"
             path.parent.mkdir(parents=True)

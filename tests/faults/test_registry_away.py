@@ -47,9 +47,7 @@ def test_database_that_stays_locked_is_named_in_bounded_time(registered, monkeyp
     _, database = registered
     monkeypatch.setattr("aedetect.registry.availability.PAUSES", (0.1,))
     begin = time.monotonic()
-    wanted = (
-        rf"registry at sqlite:///{database} did not answer, .* locked; .*nothing else blocks it"
-    )
+    wanted = rf"registry at sqlite:///{database} did not answer: .*locked; .*nothing else blocks it"
     with harm.held(database, seconds=60), pytest.raises(RegistryError, match=wanted):
         registry.find_version("plant", tracking_uri=f"sqlite:///{database}")
     assert time.monotonic() - begin < 20

@@ -33,11 +33,11 @@ from plant import write as deliver
 from aedetect import registry
 from aedetect.config import make_config
 from aedetect.errors import ConfigError, DataError, NoData, OutputError, UnknownModel
-from aedetect.jobs import scoring
 from aedetect.jobs.dataset import ingest_rows
 from aedetect.output.atomic import read_origin
 from aedetect.output.partitions import Span
 from aedetect.registry.records import TrainingRecord
+from aedetect.scoring import worker
 from aedetect.timestamps import parse_instant
 
 
@@ -341,14 +341,14 @@ def test_corrupt_data_in_one_file_of_all_days_hold_what_needs_them(plant):
 def test_file_that_is_replaced_while_it_is_read_is_left_to_the_next_run(plant, monkeypatch):
     """No footer says that a partition was made from content that is not what was read."""
     path = plant.incoming / f"{DAYS[2]}.parquet"
-    planned = scoring.compute_partition
+    planned = worker.compute_partition
 
     def compute(unit, **given):
         if str(unit.partition) == DAYS[2]:
             deliver(table(DAYS[2]).assign(cpu=1.0), path)
         return planned(unit, **given)
 
-    monkeypatch.setattr(scoring, "compute_partition", compute)
+    monkeypatch.setattr(worker, "compute_partition", compute)
     summary = plant.score()
     assert (summary.partitions, summary.held) == (2, (DAYS[2],))
     assert summary.unreadable == (f"{DAYS[2]}.parquet: was replaced while it was read",)
@@ -359,14 +359,14 @@ def test_file_that_is_replaced_while_it_is_read_is_left_to_the_next_run(plant, m
 
 def test_file_that_is_touched_while_it_is_read_counts_as_it_was(plant, monkeypatch):
     """The content decides, so that what a copy program does to times holds nothing up."""
-    planned = scoring.compute_partition
+    planned = worker.compute_partition
 
     def compute(unit, **given):
         for path in plant.incoming.iterdir():
             path.touch()
         return planned(unit, **given)
 
-    monkeypatch.setattr(scoring, "compute_partition", compute)
+    monkeypatch.setattr(worker, "compute_partition", compute)
     assert plant.score().status == "done"
 
 

@@ -47,6 +47,10 @@ def test_runs_of_ours_that_ended_long_ago_are_deleted(client, ended):
     now = datetime.now(UTC)
     delete_old_runs(client, now=now, keep=KEEP)
     assert all(exists(client, run) for run in (ours, training, tagged, named, waiting))
-    assert delete_old_runs(client, now=now + KEEP + timedelta(minutes=1), keep=KEEP) >= 2
+    later = now + KEEP + timedelta(minutes=1)
+    assert delete_old_runs(client, now=later, keep=KEEP) >= 2
+    for _ in range(50):  # a page at a time: other tests left runs on this server, too
+        if not delete_old_runs(client, now=later, keep=KEEP):
+            break
     assert not any(exists(client, run) for run in (ours, training))
     assert all(exists(client, run) for run in (tagged, named, waiting))

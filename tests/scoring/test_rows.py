@@ -147,7 +147,8 @@ def test_every_reason_is_given(at_once):
         "needs 3 earlier rows": 12,  # two starts, one gap, one long hole of all
         "b is missing": 1,  # the first of the rows that are scored without it
         "a is infinite": 1,
-        "all features are missing": 30,
+        "all features are missing": 10,
+        "all features are missing for longer than 10min": 20,
         "duplicate timestamp": 1,
     }
 
