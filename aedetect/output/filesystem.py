@@ -1,4 +1,4 @@
-"""Where output lies: a local folder, or object storage that is used like one.
+"""The location of output: a local folder, or object storage that is used like one.
 
 Object storage has no rename and needs none: an object appears when its upload is complete.
 """
@@ -12,33 +12,34 @@ from typing import cast
 from aedetect.errors import ConfigError, OutputError
 
 _PARQUET = ".parquet"
-_EXTRAS = {"s3": "s3", "s3a": "s3"}  # protocol -> extra of ours that speaks it
+_EXTRAS = {"s3": "s3", "s3a": "s3"}  # protocol -> extra of aedetect that supports it
 
 
 def output_path(location: str) -> Path:
     """Return a folder, given its path or its URL such as "s3://bucket/verdicts".
 
-    Credentials and endpoint come from where the storage's own tools look for them, such as
-    AWS_ACCESS_KEY_ID and AWS_ENDPOINT_URL. Raises ConfigError when nothing here speaks the
+    Credentials and endpoint are read from the standard settings of the storage, such as
+    AWS_ACCESS_KEY_ID and AWS_ENDPOINT_URL. Raises ConfigError if no installed package supports the
     protocol.
     """
     protocol = location.split("://", 1)[0] if "://" in location else "file"
     if protocol == "file":
-        # What follows "#" or "?" is part of a file's name.
+        # "#" and "?" are part of a file's name.
         _, is_url, rest = location.partition("://")
         return Path("/" + rest.partition("/")[2] if is_url else location)
     from upath import UPath
 
     try:
         path = UPath(location)
-        _ = path.fs  # imports what speaks the protocol
+        _ = path.fs  # imports the package of the protocol
     except (ImportError, ValueError) as error:
         extra = _EXTRAS.get(protocol)
         remedy = f"pip install 'aedetect[{extra}]'" if extra else "install its fsspec package"
         raise ConfigError(
-            f'nothing here speaks "{protocol}://" ({error}): {remedy}, or choose another place'
+            f'no installed package supports "{protocol}://" ({error}): {remedy}, or choose another '
+            "location"
         ) from error
-    return cast("Path", path)  # does what a Path does, and is none
+    return cast("Path", path)  # has the interface of Path, and is no subclass
 
 
 def is_remote(path: Path) -> bool:
@@ -47,10 +48,10 @@ def is_remote(path: Path) -> bool:
 
 
 def parquet_files(folder: Path) -> list[Path]:
-    """List the Parquet files in a folder and below it, in order; none where there is no folder.
+    """List the Parquet files in a folder and below it, sorted; none if there is no folder.
 
-    Not `Path.rglob`: on object storage it takes signs in the folder's own name for a pattern, and
-    on a disk it passes over folders that may not be listed. Raises OutputError for one of those.
+    Not `Path.rglob`: on object storage it interprets special characters in the folder's own name as
+    a pattern, and on disk it skips unreadable folders. Raises OutputError for an unreadable folder.
     """
     if not is_remote(folder):
         walked = os.walk(folder, onerror=_refuse_unlisted)
@@ -63,7 +64,7 @@ def parquet_files(folder: Path) -> list[Path]:
 
 
 def _refuse_unlisted(error: OSError) -> None:
-    """Raise OutputError for a folder that is there and cannot be listed."""
+    """Raise OutputError for an existing folder that cannot be listed."""
     if not isinstance(error, FileNotFoundError):
         raise OutputError(
             f"{error.filename} cannot be listed ({error.strerror}): grant access and run again"
@@ -71,12 +72,12 @@ def _refuse_unlisted(error: OSError) -> None:
 
 
 def upload(source: Path, target: Path) -> None:
-    """Put a local file in its place on object storage, whole or not at all."""
+    """Upload a local file to object storage, atomically."""
     fs = target.fs  # type: ignore[attr-defined]
     fs.put_file(str(source), target.path)  # type: ignore[attr-defined]
 
 
 def forget_listings(path: Path) -> None:
-    """Make the next look at a folder a real one: others may have written since."""
+    """Clear cached listings of a folder, to which others may have written since."""
     if is_remote(path):
         path.fs.invalidate_cache()  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""The columns of scores/, flagged/ and events/, and the words in them."""
+"""The columns of scores/, flagged/ and events/, and their categorical values."""
 
 from __future__ import annotations
 
@@ -102,4 +102,4 @@ NORMAL, ANOMALY, NOT_SCORED = "normal", "anomaly", "not_scored"
 IS_MISSING = " is missing"  # at the end of the reason of a row that tells of the loss of a column
 
 
-SUPPRESSED = "suppressed"  # scored, and kept quiet
+SUPPRESSED = "suppressed"  # scored, but not reported as an anomaly
