@@ -1,4 +1,4 @@
-"""What every variant promises, on each backbone."""
+"""Checks of the properties of every variant, on each backbone."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from aedetect.training.settings import TrainingSettings
 
 _ONCE = TrainingSettings(epochs=1, batch_size=64, device="cpu")
 _SETTINGS = TrainingSettings(epochs=10, batch_size=32, learning_rate=1e-2, device="cpu")
-_LEFT = 0.6  # of the error of an untrained network, at most, when it is trained
+_LEFT = 0.6  # largest error after training, relative to the untrained network
 
 
 def check_shapes(case: VariantCase) -> None:
-    """Windows of features and context come out as finite windows of the features."""
+    """Windows of features and context are reconstructed as finite windows of the features."""
     windows, model = case.windows, case.model
     rebuilt = model(window_values(windows))
     assert rebuilt.shape == (len(windows), windows.length, windows.observed.shape[1])
@@ -38,7 +38,7 @@ def check_shapes(case: VariantCase) -> None:
 
 
 def check_code_is_narrower_than_the_window(case: VariantCase) -> None:
-    """It could copy otherwise, unless it is made sparse instead."""
+    """The code is narrower than the window, or sparse: otherwise the network could copy."""
     sizes = case.model.sizes
     narrow = sizes.latent < case.windows.length * sizes.outputs
     assert VARIANTS[case.settings.variant].wide or narrow
@@ -60,7 +60,7 @@ def check_decodes_the_last_step_alone(case: VariantCase) -> None:
 
 
 def check_weights_follow_the_seed_alone(case: VariantCase) -> None:
-    """The same seed gives the same weights, and leaves the global generator as it was."""
+    """The same seed gives the same weights, and the global generator is unchanged."""
     state = torch.random.get_rng_state()
     try:
         torch.manual_seed(1)
@@ -73,7 +73,7 @@ def check_weights_follow_the_seed_alone(case: VariantCase) -> None:
 
 
 def check_training_repeats_itself(case: VariantCase) -> None:
-    """Same data, settings and seed: the same weights, whatever the global generator holds."""
+    """Same data, settings and seed give the same weights, for any state of the global generator."""
     copy, twin = deepcopy(case.model), make_network_for(case.settings, case.windows)
     state = torch.random.get_rng_state()
     first = train_network(case.model, case.windows, case.windows, settings=_SETTINGS).model
@@ -91,33 +91,33 @@ def check_training_repeats_itself(case: VariantCase) -> None:
 
 
 def check_does_not_mix_a_batch(case: VariantCase) -> None:
-    """A row comes out the same to the bit, wherever it stands and whatever is beside it.
+    """The result of a row is the same to the bit, at any position and beside any other rows.
 
-    As it is scored: in chunks of a fixed number of rows, by one thread.
+    Computed as in scoring: in chunks of a fixed number of rows, by one thread.
     """
     model = case.model
     values = window_values(case.windows).repeat(2, 1, 1)[:CHUNK]
-    strangers = torch.cat([values[:1], values[1:] * 100])
+    others = torch.cat([values[:1], values[1:] * 100])
     with one_thread(), torch.inference_mode():
         score = model.decode_last(model.encode(values))
-        among_strangers = model.decode_last(model.encode(strangers))
+        among_others = model.decode_last(model.encode(others))
         for places in (1, 17, 250, 511):
             turned = model.decode_last(model.encode(values.roll(places, 0))).roll(-places, 0)
             assert torch.equal(turned, score)
-    assert torch.equal(among_strangers[0], score[0])
+    assert torch.equal(among_others[0], score[0])
 
 
 def check_reconstructs_each_window_alone(case: VariantCase) -> None:
-    """So does a whole reconstruction of few windows: neighbours and places change no bit of it."""
+    """The full reconstruction of a few windows does not depend on neighbours or positions."""
     values = window_values(case.windows, slice(64))
     rebuilt = case.model(values)
-    strangers = torch.cat([values[:1], values[1:] * 100])
-    assert torch.equal(rebuilt[:1], case.model(strangers)[:1])
+    others = torch.cat([values[:1], values[1:] * 100])
+    assert torch.equal(rebuilt[:1], case.model(others)[:1])
     assert torch.equal(rebuilt, case.model(values.roll(17, 0)).roll(-17, 0))
 
 
 def check_survives_saving(case: VariantCase) -> None:
-    """The weights alone, without pickle, bring back the same reconstruction."""
+    """The weights alone, without pickle, restore the same reconstruction."""
     fitted = train_network(case.model, case.windows, case.windows, settings=_SETTINGS).model
     twin = make_network_for(case.settings, case.windows, seed=7)
     twin.load_state_dict(load(save(fitted.state_dict())))
@@ -126,7 +126,7 @@ def check_survives_saving(case: VariantCase) -> None:
 
 
 def check_training_lowers_the_loss(case: VariantCase) -> None:
-    """The error alone falls too, with the default weights of the regularisers."""
+    """The error alone decreases too, with the default weights of the regularisers."""
     model, windows = case.model, case.windows
     before = mean_squared_error(model, windows)
     epochs = train_network(model, windows, windows, settings=_SETTINGS).epochs
@@ -136,7 +136,7 @@ def check_training_lowers_the_loss(case: VariantCase) -> None:
 
 
 def check_gradient_reaches_every_parameter(case: VariantCase) -> None:
-    """One training step moves, or could move, every parameter, and so does the error alone."""
+    """One training step changes, or could change, every parameter; so does the error alone."""
     model, values = case.model, window_values(case.windows)
     step = VARIANTS[case.settings.variant].step
     rebuilt, penalty = step(model, values, Generator().manual_seed(0))
@@ -153,7 +153,7 @@ def check_gradient_reaches_every_parameter(case: VariantCase) -> None:
 
 
 def check_masked_cells_do_not_leak(case: VariantCase) -> None:
-    """The error is that of the observed cells, whatever the others hold."""
+    """The error depends only on observed cells."""
     windows = case.windows
     windows.matrix[:, : windows.observed.shape[1]][~windows.observed] = 5
     fitted = train_network(case.model, windows, windows, settings=_ONCE)
@@ -162,7 +162,7 @@ def check_masked_cells_do_not_leak(case: VariantCase) -> None:
 
 
 def check_leaves_its_input_alone(case: VariantCase) -> None:
-    """Neither scoring nor a training step writes to it."""
+    """Neither scoring nor a training step writes to its input."""
     values = window_values(case.windows)
     before = values.clone()
     case.model(values)
@@ -189,13 +189,13 @@ VARIANT_CHECKS: tuple[Callable[[VariantCase], None], ...] = (
 
 
 def check_variant(variant: str) -> None:
-    """Hold a variant to every promise, on each backbone and shape; takes a few seconds.
+    """Run all checks on a variant, on each backbone and shape; takes a few seconds.
 
     Args:
         variant: A name in `aedetect.models.VARIANTS`.
 
     Raises:
-        AssertionError: A promise is broken; the traceback names the check.
+        AssertionError: A check fails; the traceback names it.
     """
     with one_thread():
         for check in VARIANT_CHECKS:
