@@ -1,4 +1,4 @@
-"""What a model expects of rows: from the window that ends there, or from all that cover them."""
+"""The expected values of rows: from the window that ends there, or from all that cover them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from aedetect.arrays import Bool, Int64
     from aedetect.models.base import Autoencoder
 
-# Rows computed at a time. Always so many, the last ones filled up: a matrix product over fewer
-# rows may round differently, and a row's score must not depend on its neighbours. Small enough
-# for the windows to stay in the processor's cache (benchmarks/scoring.py).
+# Rows computed at a time. A fixed number, the last chunk padded: a matrix product over fewer rows
+# may round differently, and a row's score must not depend on its neighbours. Small enough for the
+# windows to stay in the processor's cache (benchmarks/scoring.py).
 CHUNK = 512
 _FILLS = 20  # times that masked cells are replaced; with 5 a slow column is not yet there
 
@@ -64,7 +64,7 @@ def from_windows(
     *,
     width: int,
 ) -> Float32:
-    """Compute so many numbers from each window: (R, D + K), (N,) -> (N, width)."""
+    """Compute `width` numbers from each window: (R, D + K), (N,) -> (N, width)."""
     computed = np.empty((len(ends), width), dtype=np.float32)
     with _inference():
         for part, windows in _windows(model, matrix, ends):
@@ -80,7 +80,7 @@ def covering(model: Autoencoder, matrix: Float32, rows: Int64, ends: Int64) -> t
     Each row's reconstructions are added in the order of their windows, however they are cut.
     """
     length = model.sizes.length
-    place = np.full(len(matrix), len(rows))  # what is not asked for is added up in one place more
+    place = np.full(len(matrix), len(rows))  # rows not requested are summed in one extra place
     place[rows] = np.arange(len(rows))
     total = np.zeros((len(rows) + 1, model.sizes.outputs))
     count = np.zeros(len(rows) + 1, dtype=np.int64)
@@ -97,7 +97,7 @@ def covering(model: Autoencoder, matrix: Float32, rows: Int64, ends: Int64) -> t
 
 
 def product(values: Float32, weights: Float32) -> Float32:
-    """Multiply rows with a matrix, each as if alone: (N, D), (D, D) -> (N, D)."""
+    """Multiply rows with a matrix, each independently: (N, D), (D, D) -> (N, D)."""
     import torch
 
     from aedetect.models.layers import linear
@@ -117,7 +117,7 @@ def product(values: Float32, weights: Float32) -> Float32:
 def _windows(
     model: Autoencoder, matrix: Float32 | Bool, ends: Int64
 ) -> Iterator[tuple[int, Tensor]]:
-    """Yield the windows that end there by the chunk, with the place of the first of them."""
+    """Yield the windows that end at `ends` in chunks, with the position of the first of each."""
     import torch
 
     for start in range(0, len(ends), CHUNK):
@@ -128,7 +128,7 @@ def _windows(
 
 @contextmanager
 def _inference() -> Iterator[None]:
-    """Compute without gradients, and on one thread: several gain nothing here."""
+    """Compute without gradients and on one thread: more threads are not faster here."""
     import torch
 
     with one_thread(), torch.inference_mode():

@@ -27,7 +27,7 @@ from aedetect.detector.results import Evaluated, Series
 
 @dataclass(frozen=True, kw_only=True)
 class Scorer:
-    """Gives rows a score, and says which feature it comes from."""
+    """Compute the score of rows, and each feature's part of it."""
 
     schema: Schema
     preparation: Preparation
@@ -46,7 +46,7 @@ class Scorer:
 
     @property
     def lookback(self) -> int:
-        """How long before a row the rows may lie that its verdict depends on, in ns."""
+        """Time before a row in which rows may affect its verdict, in ns."""
         rows = self.length - 1 - self._offsets.start
         if self.rules.missing and self.preparation.masks:
             rows += 1  # whether the row before was scored without the column too
@@ -55,13 +55,13 @@ class Scorer:
 
     @property
     def lookahead(self) -> int:
-        """How long after a row the rows may lie that its score depends on, in ns."""
+        """Time after a row in which rows may affect its score, in ns."""
         rows = self.length - 1 + self._offsets.stop - 1 if self.alignment == "centered" else 0
         return rows * self.schema.max_gap
 
     @property
     def _offsets(self) -> range:
-        """Which rows about a row its score is averaged over, itself being 0."""
+        """Offsets of the rows that a score is averaged over, relative to its own row."""
         after = (self.smooth - 1) // 2 if self.alignment == "centered" else 0
         return range(after - self.smooth + 1, after + 1)
 
@@ -71,7 +71,7 @@ class Scorer:
         return np.asarray(seen[:, first].sum(axis=1))
 
     def covered(self, back: Int64) -> Bool:
-        """Say which rows have a window to be judged from: (R,), as in `Series` -> (R,)."""
+        """Return which rows have the window that scoring needs: (R,), as in `Series` -> (R,)."""
         full = back >= self.length - 1
         return around(full, before=self.length - 1, after=0) if self.lookahead else full
 
@@ -81,9 +81,9 @@ class Scorer:
         return np.asarray(self.covered(series.back) & series.valid & enough)
 
     def judge(self, series: Series, asked: Bool) -> tuple[Int64, Evaluated]:
-        """Score the rows asked for (R,), as far as they can be: which they are (N,), and how.
+        """Score the requested rows (R,) that have a window; return their indices (N,) and scores.
 
-        What a threshold is calibrated on and what it is compared with both come from here.
+        The scores that calibrate a threshold and those compared with it are both computed here.
         """
         can = self.can_score(series)
         wanted = np.flatnonzero(can & asked)
@@ -98,7 +98,7 @@ class Scorer:
         return wanted, Evaluated(mean(alone.score), expected, mean(alone.errors))
 
     def expect(self, series: Series, rows: Int64) -> Float32:
-        """Return what is expected of rows, as aligned: (N,) ascending -> (N, D)."""
+        """Return the expected values of rows, by alignment: (N,) ascending -> (N, D)."""
         if self.alignment == "causal":
             return last_rows(self.model, series.matrix, rows, masked=series.masked)
         asked = np.zeros(len(series.back), dtype=np.bool_)
@@ -116,7 +116,7 @@ class Scorer:
         *,
         masked: Bool | None = None,
     ) -> Evaluated:
-        """Score the rows at `ends`, each from the window that ends there alone, not smoothed.
+        """Score the rows at `ends`, each only from the window that ends there, not smoothed.
 
         Shapes: (R, D + K), (R, D), (R,), (N,), (R, D) as in `Series`.
         """
@@ -128,7 +128,7 @@ class Scorer:
         return self._compared(columns, expected, seen, entity[ends])
 
     def _evaluated(self, series: Series, rows: Int64) -> Evaluated:
-        """Score rows as aligned, not smoothed."""
+        """Score rows by alignment, not smoothed."""
         if self.alignment == "causal":
             cells = (series.matrix, series.observed, series.entity)
             return self.evaluate(*cells, rows, masked=series.masked)
@@ -139,19 +139,20 @@ class Scorer:
     def _compared(
         self, observed: Float32, expected: Float32, seen: Bool, entity: Int32
     ) -> Evaluated:
-        """Score what was observed against what was expected."""
+        """Score observed against expected values."""
         owner = self.preparation.owner
         errors = PARTS[self.score](observed - expected, seen, entity, self.residuals, owner)
         return Evaluated(self.score_of(errors, seen), expected, errors)
 
     def score_of(self, errors: Float32, seen: Bool) -> Float32:
-        """Return the score that rows' errors make up: (N, F), (N, D) -> (N,)."""
+        """Return the score of rows from their errors: (N, F), (N, D) -> (N,)."""
         return combined(self.score, errors, self.counted(seen), worst=self.worst)
 
     def _bound(self, columns: Float32, seen: Bool, matrix: Float32, ends: Int64) -> Evaluated:
-        """Score by the negative evidence lower bound, its error that of the last row.
+        """Score by the negative evidence lower bound, with the error of the last row.
 
-        The divergence of the code is the whole window's: it counts, and has no feature to blame.
+        The divergence of the code is that of the whole window: it is part of the score, but of no
+        feature.
         """
         from aedetect.models.elbo import draw_last
 

@@ -1,9 +1,9 @@
 """The saved detector: detector.json, weights.safetensors, calibration.parquet. No pickle.
 
-Later calibrations lie below it; see `aedetect.calibration.serialization`.
+Later calibrations are stored below it; see `aedetect.calibration.serialization`.
 
-Loading runs no code from the files: JSON is checked against the dataclasses it becomes, the
-weights are plain arrays, and both must fit the sizes that the JSON gives.
+Loading runs no code from the files: JSON is validated against its dataclasses, the weights are
+plain arrays, and both must match the sizes in the JSON.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ if TYPE_CHECKING:
     from aedetect.models.base import Autoencoder
 
 FORMAT = 3
-RowCount = Annotated[int, Ge(1), Le(1_000_000)]  # nobody smooths over more
+RowCount = Annotated[int, Ge(1), Le(1_000_000)]  # a generous limit for smoothing
 Nanoseconds = Annotated[int, Ge(0), Lt(2**60)]  # 36 years
 DETECTOR, WEIGHTS, CALIBRATION = "detector.json", "weights.safetensors", HELD_OUT
-# What reading files that were tampered with may end in.
+# Errors that reading manipulated files may raise.
 _BROKEN = (
     OSError,
     LookupError,
@@ -66,7 +66,7 @@ class Outline:
     """A saved detector without its network."""
 
     schema: Schema
-    entities: tuple[str | None, ...]  # as learnt; empty when all are scaled together
+    entities: tuple[str | None, ...]  # of the training rows; empty when all are scaled together
     length: int  # rows of a window
     config_hash: str
     calibration: Calibration
@@ -89,7 +89,7 @@ def write_detector(
 def read_detector(folder: Path) -> tuple[Scorer, Calibration, str]:
     """Read the scorer, its newest calibration and the hash of the configuration.
 
-    Raises BrokenDetector when a file is absent or does not fit the others.
+    Raises BrokenDetector if a file is missing or inconsistent with the others.
     """
     with _readable(folder):
         found = _description(folder)
@@ -100,7 +100,7 @@ def read_detector(folder: Path) -> tuple[Scorer, Calibration, str]:
 
 
 def read_outline(folder: Path) -> Outline:
-    """Read what a new threshold needs, without the network. Raises BrokenDetector."""
+    """Read the parts that a new threshold needs, without the network. Raises BrokenDetector."""
     with _readable(folder):
         found = _description(folder)
         return Outline(
@@ -114,7 +114,7 @@ def read_outline(folder: Path) -> Outline:
 
 @contextmanager
 def _readable(folder: Path) -> Iterator[None]:
-    """Turn what a damaged file causes into BrokenDetector."""
+    """Convert errors caused by a damaged file to BrokenDetector."""
     try:
         check_files(folder)
         yield
@@ -137,7 +137,7 @@ def _description(folder: Path) -> dict[str, Any]:
 
 
 def _described(scorer: Scorer, calibration: Calibration, config_hash: str) -> dict[str, Any]:
-    """Return everything but weights and scores as JSON takes it."""
+    """Return everything except weights and scores as JSON-compatible values."""
     preparation = scorer.preparation
     scaling = preparation.scaling
     arrays = {"center": scaling.center, "scale": scaling.scale, "quantiles": scaling.quantiles}
@@ -188,7 +188,7 @@ def _scorer(described: dict[str, Any], folder: Path) -> Scorer:
 
 
 def _calibration(described: dict[str, Any], folder: Path) -> Calibration:
-    """Return the newest calibration: a later one, or that of the training."""
+    """Return the newest calibration: a later one, or that of training."""
     later = read_later(folder)
     return later or restored(described["calibration"], folder / CALIBRATION)
 
