@@ -1,4 +1,4 @@
-"""What turns rows into the numbers of a model, and back: filling, encoding, scaling."""
+"""Transform rows to model inputs and back: filling, encoding, scaling."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from aedetect.preprocessing.scaling import Scaling
 from aedetect.preprocessing.settings import MissingAfterName, MissingName, PrepareSettings
 from aedetect.preprocessing.split import Part
 
-STATISTICS_ROWS = 2_000_000  # rows in all, evenly spread, that typical values are taken from
-MIN_ENTITY_ROWS = 30  # with fewer to learn from, an entity takes what is typical of all
+STATISTICS_ROWS = 2_000_000  # rows in total, evenly spaced, used to estimate typical values
+MIN_ENTITY_ROWS = 30  # entities with fewer training rows take the typical values of all entities
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Prepared:
     """Rows as the model sees them.
 
     Shapes: matrix (R, D + K) with the K context columns last; observed (R, D), False where a cell
-    was filled in; entity (R,) row of the scaling, -1 when unseen; infinite and stale (R, F) say
-    which features keep a row from being scored; usable (R,) says which rows can be in a window.
+    was filled in; entity (R,) row of the scaling, -1 when unseen; infinite and stale (R, F) mark
+    the features that prevent scoring; usable (R,) marks the rows that can be in a window.
     """
 
     matrix: Float32
@@ -41,14 +41,14 @@ class Prepared:
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """What is learnt of rows by `fit`, applied by `transform` and undone by `inverse_transform`.
+    """The preparation of rows: learned by `fit`, with `transform` and `inverse_transform`.
 
     Shapes: E entities, F features, D columns of the model.
     """
 
     features: tuple[Feature, ...]
     context: tuple[Literal["hour", "weekday"], ...]
-    entities: tuple[str | None, ...]  # as learnt; empty when all are scaled together
+    entities: tuple[str | None, ...]  # of the training rows; empty when all are scaled together
     scaling: Scaling
     clip: float
     missing: MissingName
@@ -66,7 +66,7 @@ class Preparation:
         settings: PrepareSettings,
         missing_limit: int,
     ) -> Preparation:
-        """Learn what is typical from the rows of the learning part alone."""
+        """Learn typical values from the rows of the learning part only."""
         first = np.flatnonzero(rows.starts)
         learnt = np.add.reduceat((parts == Part.LEARN).astype(np.int64), first)
         slices = [slice(start, start + count) for start, count in zip(first, learnt, strict=True)]
@@ -93,17 +93,17 @@ class Preparation:
 
     @property
     def owner(self) -> Int64:
-        """(D,) the feature that each column belongs to: one a number, several a category."""
+        """(D,) the feature of each column: one column for a number, several for a category."""
         return np.repeat(np.arange(len(self.features)), encoded_widths(self.features))
 
     @property
     def first_columns(self) -> Int64:
-        """(F,) the first column of each feature; a number has no other."""
+        """(F,) the first column of each feature; the only one of a number."""
         return first_columns(self.owner)
 
     @property
     def width(self) -> int:
-        """Columns that the model sees: those of the features, and two for each context."""
+        """Input columns of the model: those of the features, and two for each context."""
         return len(self.owner) + 2 * len(self.context)
 
     @property
@@ -112,10 +112,10 @@ class Preparation:
         return self.missing == "carry" and self.missing_after == "mask"
 
     def transform(self, rows: Rows, *, unseen: bool = False, mask: bool = False) -> Prepared:
-        """Fill, encode and scale rows; see `Prepared` for what comes out.
+        """Fill, encode and scale rows; see `Prepared` for the result.
 
-        With `unseen`, rows of entities that were not learnt are usable too: what is typical of all
-        entities together is taken for typical of them. With `mask`, rows of which features are
+        With `unseen`, rows of unseen entities are usable too, scaled by the typical values of all
+        entities together. With `mask`, rows of which features are
         missing for too long are usable when enough others are left.
         """
         infinite = np.isinf(rows.values)
@@ -125,7 +125,7 @@ class Preparation:
             (values, missing) if not missing.any() else self._fill(rows, values, missing)
         )
         entity = self.entity_codes(rows)
-        # -1, of an unseen entity, is the last row of the scaling: that of all together.
+        # -1, for an unseen entity, selects the last row of the scaling: that of all together.
         scaled = self.scaling.transform(encode_categories(filled, self.features), entity)
         if self.missing == "typical" and missing.any():
             scaled = np.nan_to_num(scaled, copy=False, nan=0.0)
@@ -146,7 +146,7 @@ class Preparation:
         return self.scaling.inverse_transform(expand(scaled, self.clip), entity)
 
     def entity_codes(self, rows: Rows) -> Int32:
-        """Return each row's entity as learnt: (R,), 0 for all when scaled together, -1 unseen."""
+        """Return each row's training entity: (R,), 0 for all when scaled together, -1 unseen."""
         if not self.entities:
             return np.zeros(len(rows), dtype=np.int32)
         known = {name: code for code, name in enumerate(self.entities)}
@@ -154,7 +154,7 @@ class Preparation:
         return lookup[rows.entity]
 
     def _fill(self, rows: Rows, values: Float64, missing: Bool) -> tuple[Float64, Bool]:
-        """Fill missing cells by the setting; also say which could not be: (R, F), (R, F)."""
+        """Fill missing cells as configured; also return which were not: (R, F), (R, F)."""
         if self.missing == "typical":
             return values, np.zeros_like(missing)
         if self.missing == "refuse":
@@ -174,7 +174,7 @@ def first_columns(owner: Int64) -> Int64:
 
 
 def _thin(piece: slice, most: int) -> slice:
-    """Take at most so many rows of a slice, evenly spread."""
+    """Return a slice with at most `most` rows, evenly spaced."""
     step = max(1, -(-(piece.stop - piece.start) // most))
     return slice(piece.start, piece.stop, step)
 
@@ -182,8 +182,8 @@ def _thin(piece: slice, most: int) -> slice:
 def _min_observed(share: float | None, rows: Rows, slices: Sequence[slice], most: int) -> int:
     """Return how many features a row needs to be scored.
 
-    Unless a share is set: half of those that the median row learnt from has, because sensors that
-    report by turns leave most cells of every row empty.
+    By default half of those observed in the median training row, because sensors that report in
+    turn leave most cells of every row empty.
     """
     if share is not None:
         columns = int(rows.values.shape[1])
