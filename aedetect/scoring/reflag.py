@@ -1,4 +1,4 @@
-"""Flagged rows under a new threshold: those that were flagged before keep what explains them."""
+"""Flag rows by a new threshold; rows that were flagged before keep their causes."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from aedetect.detector import Outline
 
 _BATCH_ROWS = 4096
-_NOBODY = "\0"  # stands for a missing entity, which no text of a table is
+_NO_ENTITY = "\0"  # represents a missing entity; never in a table
 
 
 class ExplainedRows:
-    """The rows that were flagged before, found by entity and time, and read as they are needed.
+    """The rows that were flagged before, found by entity and time, and read on demand.
 
-    Keys of all of them are held, rows only a batch at a time: they are asked for in their order.
+    All keys are kept in memory, rows only one batch at a time: they are requested in order.
     """
 
     def __init__(self, file: pq.ParquetFile) -> None:
         """Read the keys."""
         self.schema = file.schema_arrow.remove_metadata()
         keys = file.read(columns=["entity", "timestamp"])
-        names = pc.unique(pc.fill_null(keys["entity"], _NOBODY))
+        names = pc.unique(pc.fill_null(keys["entity"], _NO_ENTITY))
         self._names = names.combine_chunks() if isinstance(names, pa.ChunkedArray) else names
         self._times = np.unique(_moments(keys["timestamp"].combine_chunks()))
         found = self._keys(keys["entity"].combine_chunks(), keys["timestamp"].combine_chunks())
@@ -39,10 +39,10 @@ class ExplainedRows:
         self._ordered = found[self._order]
         self._batches = file.iter_batches(_BATCH_ROWS)
         self._held = pa.Table.from_batches([], self.schema)
-        self._first = 0  # position of the first row that is held
+        self._first = 0  # position of the first row in memory
 
     def places(self, entity: pa.Array, timestamp: pa.Array) -> Int64:
-        """Return where rows are among those flagged before: (N,), -1 when they were not."""
+        """Return the positions of rows among those flagged before: (N,), -1 if not flagged."""
         key = self._keys(entity, timestamp)
         if not len(self._ordered):
             return np.full(len(key), -1, dtype=np.int64)
@@ -51,7 +51,7 @@ class ExplainedRows:
         return np.where(found, self._order[place], -1)
 
     def take(self, places: Int64) -> pa.Table:
-        """Return rows by place, ascending, and none before those asked for earlier."""
+        """Return rows by position: ascending, and none before those of earlier calls."""
         if not len(places):
             return self._held.slice(0, 0)
         self._forget(int(places[0]))
@@ -62,14 +62,14 @@ class ExplainedRows:
         return self._held.take(pa.array(places - self._first))
 
     def _forget(self, place: int) -> None:
-        """Let go of the rows before one."""
+        """Release the rows before a position."""
         gone = min(max(place - self._first, 0), len(self._held))
         self._held, self._first = self._held.slice(gone), self._first + gone
 
     def _keys(self, entity: pa.Array, timestamp: pa.Array) -> Int64:
-        """Number rows by entity and time: (N,), -1 for what was never flagged."""
+        """Number rows by entity and time: (N,), -1 for rows that were never flagged."""
         code = pc.fill_null(
-            pc.index_in(pc.fill_null(entity, _NOBODY), value_set=self._names), -1
+            pc.index_in(pc.fill_null(entity, _NO_ENTITY), value_set=self._names), -1
         ).to_numpy(zero_copy_only=False)
         moment = _moments(timestamp)
         rank = np.searchsorted(self._times, moment)
@@ -87,7 +87,7 @@ def reflag_batch(
     kept: ExplainedRows,
     origin: Origin,
 ) -> tuple[pa.RecordBatch, int]:
-    """Return the flagged/ rows of anomalies (M,), and how many of them nothing explains yet.
+    """Return the flagged/ rows of anomalies (M,), and how many of them have no causes yet.
 
     `promised` is the p-value of a row at its threshold (M,).
     """

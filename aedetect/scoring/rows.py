@@ -30,9 +30,9 @@ def score_rows(
     wanted: Bool,
     suppression: Suppression = _QUIET_BY_DEFAULT,
 ) -> Scored:
-    """Score the wanted rows (R,); the others are context. What comes out covers wanted rows only.
+    """Score the wanted rows (R,); the others are context. The result has only the wanted rows.
 
-    Of rows with equal entity and time the first is scored. What is suppressed keeps its score.
+    Of rows with equal entity and time, the first is scored. Suppressed rows keep their score.
     """
     again = rows.duplicates
     kept, asked = (rows.take(~again), wanted[~again]) if again.any() else (rows, wanted)
@@ -49,7 +49,7 @@ def score_rows(
     reasons, reason = _reasons(detector, kept, prepared, series.back)
     ends, evaluated = detector.scorer.judge(series, asked)
     score = evaluated.score
-    # From here on, positions count all rows again, and then the wanted ones alone.
+    # From here on, positions refer to all rows again, and then to the wanted ones only.
     place = np.flatnonzero(~again)
     score_all = np.full(len(rows), np.nan, dtype=np.float32)
     score_all[place[ends]] = score
@@ -64,11 +64,11 @@ def score_rows(
         threshold=detector.calibration.thresholds(own),
         broken=_broken(scorer, kept, prepared, series)[ends],
     )
-    quiet = suppress_rows(suppression, scorer, judged)
-    strange = judged.strange & (quiet.reason < 0)
-    reason_all[place[ends]] = _second_reasons(quiet, judged, strange, offset=len(reasons))
-    expected, blame = _explained(scorer, series, ends, evaluated, strange)
-    broken = judged.broken[strange]
+    suppressed = suppress_rows(suppression, scorer, judged)
+    anomalous = judged.anomalous & (suppressed.reason < 0)
+    reason_all[place[ends]] = _second_reasons(suppressed, judged, anomalous, offset=len(reasons))
+    expected, blame = _explained(scorer, series, ends, evaluated, anomalous)
+    broken = judged.broken[anomalous]
     rank = np.cumsum(wanted) - 1
     p_value = np.full(len(rows), np.nan)
     p_value[place[ends]] = detector.calibration.p_values(score, own)
@@ -76,13 +76,13 @@ def score_rows(
         score=score_all[wanted],
         p_value=p_value[wanted],
         reason=reason_all[wanted],
-        reasons=reasons + quiet.reasons + rule_reasons(scorer.schema.names),
-        flagged=rank[place[ends[strange]]],
-        errors=evaluated.errors[strange],
-        blamed=blame_rules(blame, broken, above=judged.above[strange]),
+        reasons=reasons + suppressed.reasons + rule_reasons(scorer.schema.names),
+        flagged=rank[place[ends[anomalous]]],
+        errors=evaluated.errors[anomalous],
+        blamed=blame_rules(blame, broken, above=judged.above[anomalous]),
         expected=expected,
-        entity=own[strange],
-        constant=np.where(broken == CONSTANT, scorer.rules.constant[own[strange]], np.nan),
+        entity=own[anomalous],
+        constant=np.where(broken == CONSTANT, scorer.rules.constant[own[anomalous]], np.nan),
     )
 
 
@@ -96,26 +96,26 @@ def _broken(scorer: Scorer, rows: Rows, prepared: Prepared, series: Series) -> I
 
 
 def _second_reasons(
-    quiet: SuppressedRows, judged: JudgedRows, strange: Bool, *, offset: int
+    suppressed: SuppressedRows, judged: JudgedRows, anomalous: Bool, *, offset: int
 ) -> Int32:
-    """Return why scored rows are kept quiet, or which rule flagged them: (N,), -1 for others."""
-    broke = strange & judged.broken.any(axis=1)
+    """Return why scored rows are suppressed, or which rule flagged them: (N,), -1 for others."""
+    broke = anomalous & judged.broken.any(axis=1)
     column = (judged.broken > NONE).argmax(axis=1)
     rule = judged.broken[np.arange(len(column)), column].astype(np.int32) - 1
-    found = np.where(broke, len(quiet.reasons) + rule * judged.broken.shape[1] + column, -1)
-    found = np.where(quiet.reason >= 0, quiet.reason, found)
+    found = np.where(broke, len(suppressed.reasons) + rule * judged.broken.shape[1] + column, -1)
+    found = np.where(suppressed.reason >= 0, suppressed.reason, found)
     return np.where(found >= 0, found + offset, -1).astype(np.int32)
 
 
 def _explained(
-    scorer: Scorer, series: Series, ends: Int64, evaluated: Evaluated, strange: Bool
+    scorer: Scorer, series: Series, ends: Int64, evaluated: Evaluated, anomalous: Bool
 ) -> tuple[Float32, Float32]:
-    """Return what was expected of the strange rows, and what they are blamed on: (M, D), (M, F)."""
-    if scorer.alignment != "causal":  # a row need not have a window that ends there
-        return evaluated.expected[strange], evaluated.errors[strange]
-    expected = find_counterfactual(scorer, series.matrix, series.entity, ends[strange])
+    """Return expected values and blamed features of anomalous rows: (M, D), (M, F)."""
+    if scorer.alignment != "causal":  # a row may have no window that ends there
+        return evaluated.expected[anomalous], evaluated.errors[anomalous]
+    expected = find_counterfactual(scorer, series.matrix, series.entity, ends[anomalous])
     cells = (series.matrix, series.observed, expected, series.entity)
-    return expected, blame_features(scorer, *cells, ends[strange])
+    return expected, blame_features(scorer, *cells, ends[anomalous])
 
 
 def _rows_back(detector: CalibratedScorer, rows: Rows, prepared: Prepared) -> Int64:
@@ -130,9 +130,9 @@ def _rows_back(detector: CalibratedScorer, rows: Rows, prepared: Prepared) -> In
 def _reasons(
     detector: CalibratedScorer, rows: Rows, prepared: Prepared, back: Int64
 ) -> tuple[tuple[str, ...], Int32]:
-    """Return every reason there can be, and the index of each row's, should it not be scored.
+    """Return all possible reasons, and the index of the reason of each row that is not scored.
 
-    The most specific wins, so it is set last.
+    The most specific reason has priority, so it is set last.
     """
     scorer = detector.scorer
     names = scorer.schema.names
@@ -169,13 +169,13 @@ def _reasons(
 
 
 def _nameless(detector: CalibratedScorer, rows: Rows) -> Bool:
-    """Return which rows lack the entity that they should have: they may be of many: (R,)."""
+    """Return which rows lack a required entity, and may belong to several: (R,)."""
     needed = detector.scorer.schema.entity is not None
     nameless = np.array([needed and name is None for name in rows.names], dtype=np.bool_)
     return np.asarray(nameless[rows.entity])
 
 
 def _set_first(reason: Int32, marks: Bool, *, offset: int) -> None:
-    """Where any feature is marked, set the reason that belongs to the first of them."""
+    """Where any feature is marked, set the reason of the first one."""
     rows = np.flatnonzero(marks.any(axis=1))
     reason[rows] = offset + marks[rows].argmax(axis=1)

@@ -1,4 +1,4 @@
-"""What a scoring run reports: one record, told as a line, as markdown, as JSON and as a row."""
+"""The report of a scoring run: one record, as a line, as markdown, as JSON and as a row."""
 
 from __future__ import annotations
 
@@ -20,52 +20,52 @@ _NAMED = 5  # files that a warning names
 _REMEDIES = {
     UNSEEN: ' (train on it, or set [calibration] unseen = "pooled" to score it as all together)'
 }
-_AHEAD = 600  # seconds that the newest row may be ahead of the clock before it is remarked on
+_AHEAD = 600  # seconds that the newest row may be ahead of the clock without a warning
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What a scoring run did, and what it did not do. A tuple of texts has a text for each file."""
+    """The results of a scoring run. A tuple of texts has one text per file."""
 
     status: Status  # partial: some files or partitions could not be scored, all others are
     model: str  # NAME/version
     calibration_version: int | None = None
     output: str
-    started: str | None = None  # ISO, UTC; None without a clock, as seconds and age
+    started: str | None = None  # ISO, UTC; None without a clock, as are seconds and age
     seconds: float | None = None
-    files: int = 0  # seen, whether they could be read or not
-    files_new: int = 0  # nothing was made from them before
-    files_changed: int = 0  # what was made from them was made from other content
-    files_deleted: int = 0  # something was made from them, and they are gone
+    files: int = 0  # found, readable or not
+    files_new: int = 0  # not in the output so far
+    files_changed: int = 0  # in the output, with other content
+    files_deleted: int = 0  # in the output, and no longer in the input
     unreadable: tuple[str, ...] = ()  # set aside; tried again in each run
-    unfit: tuple[str, ...] = ()  # lack what the model needs
-    undated: tuple[str, ...] = ()  # hold rows without a timestamp, which no partition can have
+    unfit: tuple[str, ...] = ()  # lack columns or types that the model needs
+    undated: tuple[str, ...] = ()  # have rows without a timestamp, which belong to no partition
     drift: tuple[ColumnChange, ...] = ()  # of files that are new or changed, and fit
     newest: str | None = None  # newest timestamp seen, ISO; as in the table
     age: float | None = None  # of it, in seconds; a timestamp without a zone is taken as UTC
     rows: int = 0  # of the partitions computed
     scored: int = 0
     flagged: int = 0
-    suppressed: dict[str, int] = field(default_factory=dict)  # rows by reason; scored, kept quiet
+    suppressed: dict[str, int] = field(default_factory=dict)  # rows by reason; scored
     not_scored: dict[str, int] = field(default_factory=dict)  # rows by reason
     # how many are new, changed and withdrawn
     events: dict[str, int] = field(default_factory=lambda: EventChanges().counts)
     partitions: int = 0  # computed
     since: str | None = None  # the first of them; None when there is none
-    current: int = 0  # needed nothing
-    withdrawn: tuple[str, ...] = ()  # their input is gone
-    held: tuple[str, ...] = ()  # left as they were: an input of theirs cannot be read now
+    current: int = 0  # up to date
+    withdrawn: tuple[str, ...] = ()  # their input no longer exists
+    held: tuple[str, ...] = ()  # not changed, because one of their inputs cannot be read now
     warnings: tuple[str, ...] = ()
-    # name -> text: what somebody should look at now
+    # name -> text: problems that need attention now
     alerts: dict[str, str] = field(default_factory=dict)
-    error: str | None = None  # of a run that failed, in one line
+    error: str | None = None  # of a failed run, in one line
     command: Command = "score"  # a reflag reads no input: it has no files
 
 
 def with_age(
     summary: Summary, *, started: datetime, ended: datetime, stale_after: str | None
 ) -> Summary:
-    """Add what the clock tells: when, how long, how old the newest row is, and whether too old."""
+    """Add start, duration, the age of the newest row, and an alert if it is stale."""
     newest = None if summary.newest is None else parse_instant(summary.newest)
     age = None if newest is None else (parse_instant(ended.isoformat()) - newest) / 1e9
     limit = None if stale_after is None else parse_duration(stale_after) / 1e9
@@ -78,7 +78,7 @@ def with_age(
     if age is not None and limit is not None and age > limit:
         alerts["stale data"] = (
             f"the newest row, of {summary.newest}, is {_length(age)} old, but [scoring] "
-            f"stale_after is {stale_after}: see why no data arrive"
+            f"stale_after is {stale_after}: check why no data arrive"
         )
     return replace(
         summary,
@@ -91,24 +91,24 @@ def with_age(
 
 
 def failed_summary(summary: Summary, error: BaseException) -> Summary:
-    """Return what a run reports that ended with an error."""
-    said = str(error).splitlines()
-    text = said[0] if said else type(error).__name__
+    """Return the summary of a run that ended with an error."""
+    lines = str(error).splitlines()
+    text = lines[0] if lines else type(error).__name__
     return replace(summary, status="failed", error=text)
 
 
 def warnings_of(summary: Summary, *, asked: bool) -> tuple[str, ...]:
-    """Say what kept a run from being all that was wanted; `asked`: whether a span was given."""
+    """Return what a run could not do; `asked`: whether a span was given."""
     return tuple(_warnings(summary, asked=asked))
 
 
 def alerts_of(summary: Summary) -> dict[str, str]:
-    """Say what somebody should look at now, the clock apart: name -> text."""
+    """Return problems that need attention now, except those of time: name -> text."""
     lost = (*summary.unfit, *summary.unreadable)
     if len(lost) < summary.files or summary.partitions or summary.current or not lost:
         return {}
     text = f"none of the {summary.files} files can be scored (first: {lost[0]})"
-    return {"no usable file": f"{text}: mend them, or train on what they have"}
+    return {"no usable file": f"{text}: fix them, or train on their columns"}
 
 
 def check_strict(summary: Summary) -> None:
@@ -118,12 +118,12 @@ def check_strict(summary: Summary) -> None:
         raise DataError(
             f"{'; '.join(problems)}: [scoring] strict makes that a failure of the run; everything "
             f"else is scored by {summary.model} ({summary.partitions} partitions, "
-            f"{summary.current} were up to date). Mend it and run again"
+            f"{summary.current} were up to date). Fix it and run again"
         )
 
 
 def summary_fields(summary: Summary) -> dict[str, object]:
-    """Return what the one line in the log tells."""
+    """Return the fields of the line in the log."""
     skipped = len(summary.unreadable) + len(summary.unfit)
     counts = {
         "status": summary.status,
@@ -144,24 +144,24 @@ def summary_fields(summary: Summary) -> dict[str, object]:
         "withdrawn": len(summary.withdrawn),
         "held": len(summary.held),
     }
-    told = {"newest": summary.newest, "age_s": summary.age, "seconds": summary.seconds}
-    return counts | {name: value for name, value in told.items() if value is not None}
+    timing = {"newest": summary.newest, "age_s": summary.age, "seconds": summary.seconds}
+    return counts | {name: value for name, value in timing.items() if value is not None}
 
 
 def summary_line(summary: Summary) -> str:
-    """Tell a run in one line."""
+    """Return the summary in one line."""
     return " ".join(f"{name}={_short(value)}" for name, value in summary_fields(summary).items())
 
 
 def summary_markdown(summary: Summary) -> str:
-    """Tell a run as a page of markdown."""
+    """Return the summary as markdown."""
     fields = summary_fields(summary).items()
     rows = [f"| {name} | {_cell(_short(value))} |" for name, value in fields]
     parts = ["| | |", "|---|---|", *rows]
     lists = {
         "Alerts": summary.alerts.values(),
         "Warnings": summary.warnings,
-        "Rows kept quiet": [f"{n:,}: {why}" for why, n in summary.suppressed.items()],
+        "Rows suppressed": [f"{n:,}: {why}" for why, n in summary.suppressed.items()],
         "Rows not scored": [f"{n:,}: {with_remedy(why)}" for why, n in summary.not_scored.items()],
         "Files set aside": (*summary.unreadable, *summary.unfit),
         "Withdrawn": summary.withdrawn,
@@ -211,19 +211,19 @@ def _warnings(summary: Summary, *, asked: bool) -> Iterator[str]:
     elif arrived and not (summary.rows or summary.held or asked):
         yield f"no row to score in {arrived} new or changed files"
     elif asked and not summary.partitions + summary.current + len(summary.held):
-        yield "the input has no row between the moments asked for"
+        yield "the input has no row in the requested time range"
     elif summary.newest is None:
         yield f"none of the {summary.files} files holds a row with a timestamp"
 
 
 def _length(seconds: float) -> str:
-    """Write a length of time as people read it."""
+    """Return a duration as text, rounded."""
     rounding = 1 if seconds < 120 else 60 if seconds < 7200 else 3600  # noqa: PLR2004
     return format_duration(round(seconds / rounding) * rounding * 1_000_000_000)
 
 
 def format_moment(nanoseconds: int | None) -> str | None:
-    """Write a moment as ISO text; None stays None."""
+    """Return a timestamp as ISO text; None for None."""
     return None if nanoseconds is None else format_instant(nanoseconds).replace(" ", "T")
 
 

@@ -1,7 +1,7 @@
-"""What keeps a row quiet although it is scored: planned work, ignored features and directions.
+"""Suppress scored rows: planned work, ignored features and directions.
 
-Decided row by row, from the row and the settings alone, so that a partition stays a pure function
-of what it is made from.
+Each row is suppressed based only on the row and the settings, so that a partition is a pure
+function of its inputs.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from aedetect.events.settings import EventSettings
 
 SUPPRESSION_INPUTS = ("[events] ignore", "[events] maintenance")  # among the inputs of a partition
-_NAMED = 0.1  # share of what was ignored, from which on a feature is named
+_NAMED = 0.1  # minimum share of the ignored errors for a feature to be named
 
 
 @dataclass(frozen=True, kw_only=True)
 class Suppression:
-    """What keeps rows quiet: patterns of features as in `[events]`, and planned work."""
+    """Suppression rules: patterns of features as in `[events]`, and planned work."""
 
     ignore: tuple[str, ...] = ()
     only_above: tuple[str, ...] = ()
@@ -41,15 +41,15 @@ class Suppression:
     intervals: tuple[Interval, ...] = ()
 
     def within(self, start: int, end: int) -> Suppression:
-        """Return what of it concerns rows of [start, end) ns."""
+        """Return the rules that concern rows of [start, end) ns."""
         met = [each for each in self.intervals if each.start < end and each.end > start]
         return replace(self, intervals=tuple(sorted(each.clipped(start, end) for each in met)))
 
     @property
     def inputs(self) -> dict[str, str]:
-        """What verdicts are made from besides files: name -> fingerprint; none when all is off.
+        """Inputs of verdicts besides files: name -> fingerprint; empty without rules.
 
-        The names begin with a bracket, as no file's does that people are likely to have.
+        The names start with a bracket, which is unlikely in file names.
         """
         features = (self.ignore, self.only_above, self.only_below)
         parts = dict(
@@ -60,7 +60,7 @@ class Suppression:
 
 @dataclass(frozen=True)
 class SuppressedRows:
-    """Why rows are kept quiet: (N,) index into the reasons, -1 for those that are not."""
+    """Why rows are suppressed: (N,) index into the reasons, -1 for the others."""
 
     reason: Int32
     reasons: tuple[str, ...]
@@ -68,7 +68,7 @@ class SuppressedRows:
 
 @dataclass(frozen=True)
 class JudgedRows:
-    """Rows that got a score, and what it came from.
+    """Scored rows, and the inputs of their scores.
 
     Shapes: rows N; evaluated; observed (N, D + K) in model units; seen (N, D); threshold (N,);
     broken (N, F) which column rule each cell breaks, 0 for none.
@@ -87,7 +87,7 @@ class JudgedRows:
         return np.asarray(self.evaluated.score > self.threshold)
 
     @property
-    def strange(self) -> Bool:
+    def anomalous(self) -> Bool:
         """(N,) whether the score is above the threshold, or a column rule is broken."""
         return np.asarray(self.above | self.broken.any(axis=1))
 
@@ -95,7 +95,7 @@ class JudgedRows:
 def read_suppression(
     settings: EventSettings, maintenance: Sequence[str], *, start: int, end: int
 ) -> Suppression:
-    """Gather what keeps rows of [start, end) ns quiet; read the files of planned work."""
+    """Return the suppression rules for rows of [start, end) ns; reads the maintenance files."""
     return Suppression(
         ignore=tuple(sorted(settings.ignore)),
         only_above=tuple(sorted(settings.only_above)),
@@ -105,7 +105,7 @@ def read_suppression(
 
 
 def check_features(suppression: Suppression, schema: Schema) -> None:
-    """Raise ConfigError when a pattern names no feature, or a direction one without directions."""
+    """Raise ConfigError if a pattern matches no feature, or a directional one matches text."""
     texts = {feature.name for feature in schema.features if feature.is_text}
     for key in ("ignore", "only_above", "only_below"):
         for pattern in getattr(suppression, key):
@@ -123,17 +123,17 @@ def check_features(suppression: Suppression, schema: Schema) -> None:
 
 
 def suppress_rows(suppression: Suppression, scorer: Scorer, judged: JudgedRows) -> SuppressedRows:
-    """Say which of the rows are kept quiet, and why. Planned work comes before other reasons.
+    """Return which rows are suppressed, and why. Planned work has priority over other reasons.
 
-    All rows inside of planned work are, whatever their score. Of anomalies those are that would
-    not be without the errors and rules of ignored features, and of others where they deviate in a
-    direction that does not matter.
+    All rows during planned work are suppressed, regardless of their score. An anomaly is also
+    suppressed if it would be none without the errors and rules of ignored features, and of other
+    features where they deviate in an ignored direction.
     """
     reason = np.full(len(judged.rows), -1, dtype=np.int32)
     reasons: list[str] = []
     if suppression.ignore or suppression.only_above or suppression.only_below:
         reasons += _judge_features(suppression, scorer, judged, reason)
-    for each in reversed(suppression.intervals):  # of several the first has the last word
+    for each in reversed(suppression.intervals):  # of several, the first has priority
         inside = (judged.rows.time >= each.start) & (judged.rows.time < each.end)
         if each.entity:
             named = np.array([name == each.entity for name in judged.rows.names], dtype=np.bool_)
@@ -148,29 +148,29 @@ def suppress_rows(suppression: Suppression, scorer: Scorer, judged: JudgedRows) 
 def _judge_features(
     suppression: Suppression, scorer: Scorer, judged: JudgedRows, reason: Int32
 ) -> list[str]:
-    """Set the reason of the rows that only ignored features made strange; return the reasons."""
-    strange = np.flatnonzero(judged.strange)
-    errors, seen = judged.evaluated.errors[strange], judged.seen[strange]
-    muted = _muted(suppression, scorer, judged, strange)
-    rules = judged.broken[strange] > 0
-    # What a score has besides its features' errors stays in it.
+    """Set the reason of rows that are anomalous only by ignored features; return the reasons."""
+    anomalous = np.flatnonzero(judged.anomalous)
+    errors, seen = judged.evaluated.errors[anomalous], judged.seen[anomalous]
+    muted = _muted(suppression, scorer, judged, anomalous)
+    rules = judged.broken[anomalous] > 0
+    # Parts of a score other than the errors of features are kept.
     less = scorer.score_of(np.where(muted, np.float32(0), errors), seen) - scorer.score_of(
         errors, seen
     )
-    score = judged.evaluated.score[strange] + less
-    left = (score > judged.threshold[strange]) | (rules & ~muted).any(axis=1)
-    quiet = muted.any(axis=1) & ~left
-    part = np.where(muted & judged.above[strange, None], errors, 0)[quiet]
+    score = judged.evaluated.score[anomalous] + less
+    left = (score > judged.threshold[anomalous]) | (rules & ~muted).any(axis=1)
+    silenced = muted.any(axis=1) & ~left
+    part = np.where(muted & judged.above[anomalous, None], errors, 0)[silenced]
     named = part >= _NAMED * np.maximum(part.sum(axis=1, keepdims=True), 1e-12)
-    named |= (rules & muted)[quiet]
+    named |= (rules & muted)[silenced]
     kinds, kind = np.unique(named, axis=0, return_inverse=True)
-    reason[strange[quiet]] = kind.reshape(-1)
+    reason[anomalous[silenced]] = kind.reshape(-1)
     names = np.array(scorer.schema.names, dtype=object)
     return [f"only ignored features: {', '.join(names[which])}" for which in kinds]
 
 
 def _muted(suppression: Suppression, scorer: Scorer, judged: JudgedRows, chosen: Int64) -> Bool:
-    """Say which errors of the chosen rows do not count: (M, F)."""
+    """Return which errors of the chosen rows are ignored: (M, F)."""
     names = scorer.schema.names
     first = scorer.preparation.first_columns
     expected = judged.evaluated.expected[chosen][:, first]
@@ -187,7 +187,7 @@ def _matching(names: Sequence[str], patterns: Sequence[str]) -> Bool:
 
 
 def _matches(names: Sequence[str], pattern: str) -> list[str]:
-    """Return the names that a name or pattern stands for, as in `[data] features`."""
+    """Return the names that match a name or pattern, as in `[data] features`."""
     return [pattern] if pattern in names else fnmatch.filter(names, pattern)
 
 

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from aedetect.detector import CalibratedScorer, Scored
     from aedetect.output import Origin
 
-# How many times rarer than a row at the threshold: from there on a warning, and critical.
+# How many times rarer than a row at the threshold: for a warning, and for critical.
 _RARER = (100, 10_000)
 
 
 def scores_batch(rows: Rows, scored: Scored, time: pa.DataType) -> pa.RecordBatch:
-    """Write verdicts on rows as columns."""
+    """Return verdicts on rows as columns."""
     moments = pa.array(rows.time, pa.timestamp("ns", tz=getattr(time, "tz", None)))
     columns = [
         moments.cast(time),
@@ -41,7 +41,7 @@ def scores_batch(rows: Rows, scored: Scored, time: pa.DataType) -> pa.RecordBatc
 def flagged_batch(
     table: pa.RecordBatch, *, rows: Rows, scored: Scored, detector: CalibratedScorer, origin: Origin
 ) -> pa.RecordBatch:
-    """Take the flagged rows and add what explains them. Events are not formed yet: no event_id."""
+    """Return flagged rows with their causes. Events are not formed yet: event_id is null."""
     chosen = pa.array(scored.flagged)
     count = len(scored.flagged)
     calibration, values = detector.calibration, rows.values[scored.flagged]
@@ -65,7 +65,7 @@ def flagged_batch(
 
 
 def severities(p_value: Float64, promised: Float64, *, ruled: Bool) -> pa.StringArray:
-    """Say how rare rows are beside one at the threshold, whose p-value is `promised`: (M,), (M,).
+    """Rate rows against one at the threshold, whose p-value is `promised`: (M,), (M,) -> (M,).
 
     A hundred times rarer is a warning, ten thousand times critical. A row that a column rule
     flagged, `ruled` (M,), is a warning at least: no normal row of the training did that.

@@ -1,4 +1,4 @@
-"""What keeps a row quiet although it is scored."""
+"""Suppression of scored rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MINUTE = NANOSECONDS["min"]
 
 @pytest.fixture(scope="module")
 def rows(make_frame):
-    """Twenty rows of two units; a is far too high in one, b far too low in another, or both."""
+    """Twenty rows of two units; `a` is far too high in one, `b` far too low in another, or both."""
     frame = make_frame(start="2026-02-01", rows=20, features=("a", "b"))
     values = np.ascontiguousarray(frame[["a", "b"]].to_numpy())
     values[10, 0] += 4
@@ -40,12 +40,12 @@ def scored(detector, rows, **suppression):
 
 
 def quiet(found):
-    """The rows kept quiet, with the reasons."""
+    """The suppressed rows, with the reasons."""
     verdicts, reasons = found.verdict.to_pylist(), found.reason_text.to_pylist()
     return {row: reasons[row] for row, verdict in enumerate(verdicts) if verdict == "suppressed"}
 
 
-def test_nothing_is_quiet_unless_asked_for(detector, rows):
+def test_nothing_is_suppressed_by_default(detector, rows):
     """The three rows are anomalies."""
     found = scored(detector, rows)
     assert quiet(found) == {}
@@ -64,8 +64,10 @@ def test_nothing_is_quiet_unless_asked_for(detector, rows):
         ("only_below", "b", {}),
     ],
 )
-def test_what_only_ignored_features_made_strange_is_quiet(detector, rows, key, pattern, silent):
-    """A row that another feature makes strange as well is flagged all the same."""
+def test_rows_anomalous_only_by_ignored_features_are_suppressed(
+    detector, rows, key, pattern, silent
+):
+    """A row that is anomalous by another feature too is still flagged."""
     found = scored(detector, rows, **{key: (pattern,)})
     reasons = quiet(found)
     assert {row: reasons.get(row) for row in (10, 16, 30)} == {
@@ -76,7 +78,7 @@ def test_what_only_ignored_features_made_strange_is_quiet(detector, rows, key, p
 
 
 def test_scores_are_kept(detector, rows):
-    """To the last bit; what is told of flagged rows belongs to those that are left."""
+    """To the last bit; details of flagged rows are those of the remaining ones."""
     plain, found = scored(detector, rows), scored(detector, rows, ignore=("a",))
     assert plain.score.tobytes() == found.score.tobytes()
     assert plain.p_value.tobytes() == found.p_value.tobytes()
@@ -85,11 +87,11 @@ def test_scores_are_kept(detector, rows):
 
 
 def test_ignoring_all_features_flags_nothing(detector, rows):
-    """With any score that is made of features."""
+    """With any score that consists of features' parts."""
     assert len(scored(detector, rows, ignore=("*",)).flagged) == 0
 
 
-def test_planned_work_keeps_every_scored_row_quiet(detector, rows):
+def test_planned_work_suppresses_every_scored_row(detector, rows):
     """From its start to before its end, of its entity; rows without a score stay as they are."""
     start = int(rows.time[0])
     work = (
@@ -108,7 +110,7 @@ def test_planned_work_keeps_every_scored_row_quiet(detector, rows):
 
 
 def test_planned_work_is_the_reason_where_there_are_two(detector, rows):
-    """It is the one that people wrote down for this moment."""
+    """It is the one entered for this time."""
     start = int(rows.time[0])
     work = (Interval(start, start + 11 * MINUTE, "", "oil"),)
     found = scored(detector, rows, intervals=work, ignore=("a", "b"))
@@ -117,7 +119,7 @@ def test_planned_work_is_the_reason_where_there_are_two(detector, rows):
 
 
 def test_a_partition_depends_on_what_concerns_it():
-    """Work at other times, and its part at other times, is nothing to it."""
+    """Work at other times, or the part of it at other times, has no effect."""
     work = Suppression(intervals=(Interval(10, 20, "", "a"), Interval(40, 50, "", "b")))
     inside = work.within(15, 40)
     assert inside.intervals == (Interval(15, 20, "", "a"),)
@@ -130,7 +132,7 @@ def test_a_partition_depends_on_what_concerns_it():
 
 
 def test_unknown_features_are_refused(detector):
-    """With the nearest name; a pattern must name something too."""
+    """With the nearest name; a pattern must match a feature too."""
     schema = detector.scorer.schema
     check_features(Suppression(ignore=("a", "?"), only_above=("b",)), schema)
     for wrong in ("c", "z*"):
