@@ -1,4 +1,4 @@
-"""A first look at the training data: which columns can be features, and which rows are normal."""
+"""Profile the training data: which columns can be features, and which rows are normal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from aedetect.errors import ConfigError, NoData, SchemaMismatch
 if TYPE_CHECKING:
     from aedetect.data.sources import Source
 
-# What DuckDB says of SQL that parses and yet means nothing for these columns.
+# Errors of DuckDB for SQL that parses but is invalid for these columns.
 _MEANINGLESS = (
     duckdb.BinderException,
     duckdb.CatalogException,
@@ -37,21 +37,21 @@ _MEANINGLESS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """What training will use, and what it leaves out and why."""
+    """The data that training will use, and what is left out and why."""
 
     features: tuple[Feature, ...]
     aware: bool  # whether timestamps carry a time zone
-    where: str | None  # SQL that names the normal rows
+    where: str | None  # SQL condition for normal rows
     rows: int  # in the files
-    normal: int  # of them, normal and with a timestamp
-    left_out: tuple[str, ...]  # a sentence each
+    normal: int  # of these, normal and with a timestamp
+    left_out: tuple[str, ...]  # one sentence each
 
 
 def survey(connection: duckdb.DuckDBPyConnection, source: Source, settings: DataSettings) -> Survey:
     """Check the columns, choose the features and count the normal rows.
 
-    Raises SchemaMismatch when a column is absent or of the wrong type, ConfigError when `normal`
-    is no SQL condition on these columns, NoData when no row is normal.
+    Raises SchemaMismatch if a column is missing or has the wrong type, ConfigError if `normal` is
+    not an SQL condition on these columns, NoData if no row is normal.
     """
     aware = check_time(source.files, timestamp=settings.timestamp)
     if settings.entity is not None:
@@ -80,7 +80,7 @@ def survey(connection: duckdb.DuckDBPyConnection, source: Source, settings: Data
 
 
 def _filtered_by(source: Source, settings: DataSettings, names: set[str]) -> Iterator[str]:
-    """Say of columns that would be features but for the filter that they are none, and a remedy."""
+    """Report columns that are no features because of the filter, with a remedy."""
     if settings.features:  # whoever names features has decided
         return
     could = choose_features(source.files, settings=settings) if names else {}
@@ -92,9 +92,9 @@ def _filtered_by(source: Source, settings: DataSettings, names: set[str]) -> Ite
 
 
 def _normal_rows(source: Source, settings: DataSettings) -> str | None:
-    """Write the SQL for normal rows: filter, a known entity, the label where files have one."""
+    """Return the SQL for normal rows: the filter, a known entity, and the label if present."""
     conditions = [f"({settings.normal})"] if settings.normal else []
-    if settings.entity is not None:  # rows of no entity may be of many
+    if settings.entity is not None:  # rows without an entity may belong to several
         conditions.append(f"{identifier(settings.entity)} IS NOT NULL")
     label = settings.label
     labelled = [file for file in source.files if label in file.columns]
@@ -110,7 +110,7 @@ def _normal_rows(source: Source, settings: DataSettings) -> str | None:
 
 @dataclass(frozen=True)
 class Counted:
-    """How many rows have a value, and the smallest and largest of those that are numbers."""
+    """The number of rows with a value, and for numbers the minimum and maximum."""
 
     rows: int
     low: float | None = None
@@ -156,7 +156,7 @@ def _features(
     kinds: dict[str, Kind],
     counted: dict[str, Counted],
 ) -> tuple[tuple[Feature, ...], tuple[str, ...]]:
-    """Make features of the columns that can be learnt; say which cannot and why."""
+    """Make features of the usable columns; also return which are not usable and why."""
     features, left_out = [], []
     for name, kind in kinds.items():
         if not counted[name].rows:
@@ -172,23 +172,23 @@ def _features(
             elif name in settings.features:
                 raise SchemaMismatch(
                     f'feature "{name}" is text with more than {MAX_CATEGORIES} different values, '
-                    "which is no state that can be learnt: take it out of [data] features"
+                    "which is too many for a category: remove it from [data] features"
                 )
             else:
                 left_out.append(
                     f'column "{name}" is text with over {MAX_CATEGORIES} values: left out'
                 )
     if not features:
-        raise SchemaMismatch(f"no column can be learnt: {'; '.join(left_out)}")
+        raise SchemaMismatch(f"no column can be a feature: {'; '.join(left_out)}")
     return tuple(features), tuple(left_out)
 
 
 def _categories(
     connection: duckdb.DuckDBPyConnection, source: Source, name: str
 ) -> tuple[str, ...]:
-    """Return a text column's values, sorted, one more than allowed at most.
+    """Return the values of a text column, sorted, at most one more than allowed.
 
-    Text that is mostly numbers is refused: as categories they would lose their order and size.
+    Text that is mostly numbers is refused: as categories, numbers would lose order and magnitude.
     """
     column = f"CAST({identifier(name)} AS VARCHAR)"
     sql = (

@@ -1,8 +1,8 @@
 """Parquet files -> checked rows, ordered by entity and time, in bounded memory.
 
 DuckDB reads and orders: it evaluates the `normal` filter as SQL, sorts beyond memory on disk and
-prunes row groups. pyarrow has neither the first nor the second; `benchmarks/engines.py` measures
-both on the part that each can do.
+prunes row groups. pyarrow supports neither of the first two; `benchmarks/engines.py` measures both
+on what each supports.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _FULL = ("No space left on device", "max_temp_directory_size", "File too large")
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """Ordered rows: entities one after the other, time ascending within each.
+    """Ordered rows: entities one after another, time ascending within each.
 
-    Shapes: time (R,) in ns since 1970; entity (R,) index into `names`; values (R, C), a missing
-    cell is NaN, a category its index in the feature's categories and -1 when it is none of them.
+    Shapes: time (R,) in ns since 1970; entity (R,) index into `names`; values (R, C): a missing
+    cell is NaN, a category its index in the feature's categories, or -1 if unknown.
     """
 
     time: Int64
@@ -45,7 +45,7 @@ class Rows:
         return len(self.time)
 
     def take(self, chosen: slice | Bool | Int64) -> Rows:
-        """Return some of the rows; a slice copies nothing."""
+        """Return some of the rows; a slice does not copy."""
         return Rows(
             time=self.time[chosen],
             entity=self.entity[chosen],
@@ -72,9 +72,9 @@ class Rows:
 def open_engine(
     *, memory_mb: int, threads: int = 1, scratch: Path
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a DuckDB that keeps to a memory limit and sorts on disk beyond it.
+    """Open a DuckDB connection with a memory limit that sorts on disk beyond it.
 
-    Raises OutputError when there is no room for that on the disk.
+    Raises OutputError if the disk has no space for that.
     """
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": f"{memory_mb}MB",
@@ -85,7 +85,7 @@ def open_engine(
     }
     with duckdb.connect(":memory:", config=config) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        # It would go to standard output, between our lines.
+        # The progress bar would be printed to standard output.
         connection.execute("SET enable_progress_bar = false")
         connection.register_filesystem(ExactFiles())
         with _sorting_in(scratch):
@@ -105,9 +105,9 @@ def confine(connection: duckdb.DuckDBPyConnection, files: Sequence[SourceFile]) 
 
 
 def read_rows(connection: duckdb.DuckDBPyConnection, query: Query) -> Iterator[Rows]:
-    """Yield the rows in order, a batch at a time. Rows without a timestamp are not among them.
+    """Yield the rows in order, one batch at a time, without rows that have no timestamp.
 
-    Raises UnreadableFile when a file turns out to be corrupt.
+    Raises UnreadableFile if a file is corrupt.
     """
     with reading(query.files):
         reader = connection.sql(select(query)).to_arrow_reader(BATCH_ROWS)
@@ -118,14 +118,14 @@ def read_rows(connection: duckdb.DuckDBPyConnection, query: Query) -> Iterator[R
 
 @contextmanager
 def reading(files: Sequence[SourceFile]) -> Iterator[None]:
-    """Turn what DuckDB says into UnreadableFile for corrupt files, else into DataError."""
+    """Convert errors of DuckDB to UnreadableFile for corrupt files, else to DataError."""
     try:
         yield
     except (duckdb.Error, pa.ArrowException, OSError) as error:
-        if _is_out_of_space(error):  # `engine` says where
+        if _is_out_of_space(error):  # `open_engine` names the location
             raise
         corrupt = [file.name for file in files if not is_whole(file)]
-        message = _said(error)
+        message = _cause(error)
         if corrupt:
             reason = f"cannot be read to the end ({message})"
             raise UnreadableFile(
@@ -146,31 +146,31 @@ def reading(files: Sequence[SourceFile]) -> Iterator[None]:
 
 @contextmanager
 def _sorting_in(scratch: Path) -> Iterator[None]:
-    """Turn what DuckDB says of a full disk into OutputError."""
+    """Convert errors of DuckDB about a full disk to OutputError."""
     try:
         yield
     except (duckdb.Error, OSError) as error:
         if not _is_out_of_space(error):
             raise
         raise OutputError(
-            f"{scratch} has no room for ordering the rows ({_said(error)}): free "
+            f"{scratch} has no room for ordering the rows ({_cause(error)}): free "
             "space and run again; files written before are whole"
         ) from error
 
 
-def _said(error: Exception) -> str:
-    """Return what is wrong in one line: what Python says while DuckDB reads comes last."""
+def _cause(error: Exception) -> str:
+    """Return the cause in one line: the last one, which may be an error of Python code."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[-1 if lines[0].startswith("Traceback") else 0].strip()
 
 
 def _is_out_of_space(error: Exception) -> bool:
-    """Whether the disk is full, or DuckDB sees that it would be."""
+    """Whether the disk is full, or would be according to DuckDB."""
     return any(sign in str(error) for sign in _FULL)
 
 
 def _rows(batch: pa.RecordBatch, categories: Mapping[str, tuple[str, ...]]) -> Rows:
-    """Turn an Arrow batch into rows; values are row-major, as windows need them."""
+    """Convert an Arrow batch to rows; values are row-major, as required by windows."""
     entity = batch.column("_entity").dictionary_encode(null_encoding="encode")
     values = np.empty((batch.num_rows, len(categories)))
     for index, known in enumerate(categories.values()):
@@ -187,7 +187,7 @@ def _rows(batch: pa.RecordBatch, categories: Mapping[str, tuple[str, ...]]) -> R
 
 
 def text_codes(column: pa.Array, known: tuple[str, ...]) -> Float64:
-    """Return each text's index among the known ones, -1 when it is none, NaN when missing."""
+    """Return the index of each text among the known ones, -1 if unknown, NaN if missing."""
     found = pc.fill_null(pc.index_in(column, value_set=pa.array(known, pa.string())), -1)
     codes: Float64 = (
         pc.if_else(column.is_valid(), found, None).cast(pa.float64()).to_numpy(zero_copy_only=False)
