@@ -99,7 +99,7 @@ OUTSIDE = pa.list_(
 NORMAL, ANOMALY, NOT_SCORED = "normal", "anomaly", "not_scored"
 
 
-IS_MISSING = " is missing"  # at the end of the reason of a row that tells of the loss of a column
+IS_MISSING = " is missing"  # at the end of the reason of a row that reports the loss of a column
 
 
 SUPPRESSED = "suppressed"  # scored, but not reported as an anomaly

@@ -104,7 +104,7 @@ def test_what_is_no_number_is_refused(detector, frame, values):
 
 
 def test_a_column_that_is_missing_throughout_is_carried_by_nothing(detector, frame):
-    """The rows are scored without it; its loss is told once for each unit, or is the reason."""
+    """The rows are scored without it; its loss is reported once for each unit, or is the reason."""
     found = score_frame(detector, frame.assign(a=None))
     assert (found["reason"] == "a is missing").sum() == frame["unit"].nunique()
     assert found["score"].notna().sum() == len(frame) - 3 * frame["unit"].nunique()

@@ -39,7 +39,7 @@ def scored(detector, rows, **suppression):
     return score_rows(detector, rows, wanted, Suppression(**suppression))
 
 
-def quiet(found):
+def suppressed_rows(found):
     """The suppressed rows, with the reasons."""
     verdicts, reasons = found.verdict.to_pylist(), found.reason_text.to_pylist()
     return {row: reasons[row] for row, verdict in enumerate(verdicts) if verdict == "suppressed"}
@@ -48,7 +48,7 @@ def quiet(found):
 def test_nothing_is_suppressed_by_default(detector, rows):
     """The three rows are anomalies."""
     found = scored(detector, rows)
-    assert quiet(found) == {}
+    assert suppressed_rows(found) == {}
     assert {10, 16, 30} <= set(found.flagged.tolist())
 
 
@@ -69,7 +69,7 @@ def test_rows_anomalous_only_by_ignored_features_are_suppressed(
 ):
     """A row that is anomalous by another feature too is still flagged."""
     found = scored(detector, rows, **{key: (pattern,)})
-    reasons = quiet(found)
+    reasons = suppressed_rows(found)
     assert {row: reasons.get(row) for row in (10, 16, 30)} == {
         row: f"only ignored features: {silent[row]}" if row in silent else None
         for row in (10, 16, 30)
@@ -102,7 +102,7 @@ def test_planned_work_suppresses_every_scored_row(detector, rows):
     length = detector.scorer.length
     expected = dict.fromkeys(range(length - 1, 11), "maintenance: oil")
     expected |= {29: "maintenance", 30: "maintenance"}
-    assert quiet(found) == expected
+    assert suppressed_rows(found) == expected
     assert found.verdict.to_pylist()[: length - 1] == ["not_scored"] * (length - 1)
     assert np.isfinite(found.score[list(expected)]).all()
     assert 16 in found.flagged
@@ -114,7 +114,7 @@ def test_planned_work_is_the_reason_where_there_are_two(detector, rows):
     start = int(rows.time[0])
     work = (Interval(start, start + 11 * MINUTE, "", "oil"),)
     found = scored(detector, rows, intervals=work, ignore=("a", "b"))
-    assert (quiet(found)[10], quiet(found)[16]) == ("maintenance: oil",
+    assert (suppressed_rows(found)[10], suppressed_rows(found)[16]) == ("maintenance: oil",
                                                     "only ignored features: a, b")  # fmt: skip
 
 
