@@ -107,7 +107,7 @@ def _print_detections(result: Backtest) -> None:
 
 
 def _print_by_label(result: Backtest) -> None:
-    """Show what people said of the events; of the others nobody knows, nor when faults began."""
+    """Show the labels of the events. Unlabelled ones may be either; no delay is known."""
     shown = table_of("against labels of events", "")
     for said, count in result.by_label.items():
         shown.add_row(said.replace("_", " "), f"{count} of {len(result.alarms)} events")

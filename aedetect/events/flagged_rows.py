@@ -104,9 +104,9 @@ def _read_columns(
 
 
 def _losses(reason: pa.ChunkedArray) -> Bool:
-    """Say which rows tell of the loss of a column: (M,)."""
-    told = pc.fill_null(pc.ends_with(reason, IS_MISSING), fill_value=False)
-    return np.asarray(told.to_numpy(), dtype=np.bool_)
+    """Return which rows report the loss of a column: (M,)."""
+    lost = pc.fill_null(pc.ends_with(reason, IS_MISSING), fill_value=False)
+    return np.asarray(lost.to_numpy(), dtype=np.bool_)
 
 
 def read_peaks(files: Sequence[OutputFile], file: Int32, row: Int64) -> pa.Table:
