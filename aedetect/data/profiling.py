@@ -27,7 +27,7 @@ from aedetect.errors import ConfigError, NoData, SchemaMismatch
 if TYPE_CHECKING:
     from aedetect.data.sources import Source
 
-# What DuckDB says of SQL that parses and yet means nothing for these columns.
+# Errors of DuckDB for SQL that parses but is invalid for these columns.
 _MEANINGLESS = (
     duckdb.BinderException,
     duckdb.CatalogException,
@@ -42,12 +42,12 @@ class Survey:
 
     features: tuple[Feature, ...]
     aware: bool  # whether timestamps carry a time zone
-    where: str | None  # SQL that names the normal rows
-    told: str | None  # the same for people
+    where: str | None  # SQL condition for normal rows
+    shown: str | None  # the same as a user writes it
     mentioned: tuple[str, ...]  # columns that it names
     rows: int  # in the files
-    normal: int  # of them, normal and with a timestamp
-    left_out: tuple[str, ...]  # a sentence each
+    normal: int  # of these, normal and with a timestamp
+    left_out: tuple[str, ...]  # one sentence each
 
 
 def survey(connection: duckdb.DuckDBPyConnection, source: Source, settings: DataSettings) -> Survey:
@@ -71,7 +71,7 @@ def survey(connection: duckdb.DuckDBPyConnection, source: Source, settings: Data
     if not counted["_rows"].rows:
         raise NoData(
             f"none of the {rows} rows is normal and has a timestamp "
-            f"(normal: {_told(where, settings) or 'all'}): "
+            f"(normal: {_as_written(where, settings) or 'all'}): "
             "check [data] normal, label and timestamp"
         )
     features, left_out = _features(connection, source, settings, kinds, counted)
@@ -79,7 +79,7 @@ def survey(connection: duckdb.DuckDBPyConnection, source: Source, settings: Data
         features=features,
         aware=aware,
         where=where,
-        told=_told(where, settings),
+        shown=_as_written(where, settings),
         mentioned=tuple(sorted(needed)),
         rows=rows,
         normal=counted["_rows"].rows,
@@ -99,8 +99,8 @@ def _check_distinct(names: set[str]) -> None:
             )
 
 
-def _told(where: str | None, settings: DataSettings) -> str | None:
-    """Write the SQL with the names of the files' columns."""
+def _as_written(where: str | None, settings: DataSettings) -> str | None:
+    """Return the SQL with the names of the columns in the files."""
     if where is None or settings.entity is None:
         return where
     return where.replace(ENTITY, identifier(settings.entity))
@@ -124,7 +124,7 @@ def _normal_rows(source: Source, settings: DataSettings) -> tuple[str | None, se
     Also return the label when it counts.
     """
     conditions = [f"({settings.normal})"] if settings.normal else []
-    if settings.entity is not None:  # rows of no entity may be of many
+    if settings.entity is not None:  # rows without an entity may belong to several
         conditions.append(f"{ENTITY} IS NOT NULL")
     counts: set[str] = set()
     label = settings.label
@@ -174,7 +174,7 @@ def _count(
             row = connection.sql(sql).fetchall()[0]
         except _MEANINGLESS as error:
             raise ConfigError(
-                f"[data] normal must hold or not for each row, got {_told(where, settings)} "
+                f"[data] normal must hold or not for each row, got {_as_written(where, settings)} "
                 f"({str(error).splitlines()[0]}); write for example \"state = 'on'\""
             ) from error
     found = {name: Counted(*row[1 + 3 * n : 4 + 3 * n]) for n, name in enumerate(kinds)}
@@ -204,14 +204,14 @@ def _features(
             elif name in settings.features:
                 raise SchemaMismatch(
                     f'feature "{name}" is text with more than {MAX_CATEGORIES} different values, '
-                    "which is no state that can be learnt: take it out of [data] features"
+                    "which is too many for a category: remove it from [data] features"
                 )
             else:
                 left_out.append(
                     f'column "{name}" is text with over {MAX_CATEGORIES} values: left out'
                 )
     if not features:
-        raise SchemaMismatch(f"no column can be learnt: {'; '.join(left_out)}")
+        raise SchemaMismatch(f"no column can be a feature: {'; '.join(left_out)}")
     return tuple(features), tuple(left_out)
 
 

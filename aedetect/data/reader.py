@@ -86,7 +86,7 @@ def open_engine(
     }
     with duckdb.connect(":memory:", config=config) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        # It would go to standard output, between our lines.
+        # The progress bar would be printed to standard output.
         connection.execute("SET enable_progress_bar = false")
         connection.register_filesystem(ExactFiles())
         with _sorting_in(scratch):
@@ -122,10 +122,10 @@ def reading(files: Sequence[SourceFile]) -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, pa.ArrowException, OSError) as error:
-        if _is_out_of_space(error):  # `engine` says where
+        if _is_out_of_space(error):  # `open_engine` names the location
             raise
         corrupt = [file.name for file in files if not is_whole(file)]
-        message = _said(error)
+        message = _cause(error)
         if corrupt:
             reason = f"cannot be read to the end ({message})"
             raise UnreadableFile(
@@ -153,13 +153,13 @@ def _sorting_in(scratch: Path) -> Iterator[None]:
         if not _is_out_of_space(error):
             raise
         raise OutputError(
-            f"{scratch} has no room for ordering the rows ({_said(error)}): free "
+            f"{scratch} has no room for ordering the rows ({_cause(error)}): free "
             "space and run again; files written before are whole"
         ) from error
 
 
-def _said(error: Exception) -> str:
-    """Return what is wrong in one line: what Python says while DuckDB reads comes last."""
+def _cause(error: Exception) -> str:
+    """Return the cause in one line: the last one, which may be an error of Python code."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[-1 if lines[0].startswith("Traceback") else 0].strip()
 

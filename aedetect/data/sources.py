@@ -38,7 +38,7 @@ class SourceFile:
     by_time: bool = (
         False  # written by `aedetect.scoring.time_sort`: sorted by time, with its own origin
     )
-    signature: Signature | None = None  # taken before the footer was read; None: cannot be told
+    signature: Signature | None = None  # taken before the footer was read; None: not available
     hours: Mapping[int, int] = field(default_factory=dict)  # start (ns) -> rows, as they were read
     beyond: int = 0  # rows whose timestamp is infinite, or too far off to compute with
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from aedetect.arrays import Bool, Int64
     from aedetect.models.base import Autoencoder
 
-# Rows computed at a time. Always so many, the last ones filled up: a matrix product over fewer
-# rows may round differently, and a row's score must not depend on its neighbours. Small enough
-# for the windows to stay in the processor's cache (benchmarks/scoring.py).
+# Rows computed at a time. A fixed number, the last chunk padded: a matrix product over fewer rows
+# may round differently, and a row's score must not depend on its neighbours. Small enough for the
+# windows to stay in the processor's cache (benchmarks/scoring.py).
 CHUNK = 512
 _FILLS = 20  # times that masked cells are replaced; with 5 a slow column is not yet there
 
@@ -80,7 +80,7 @@ def covering(model: Autoencoder, matrix: Float32, rows: Int64, ends: Int64) -> t
     Each row's reconstructions are added in the order of their windows, however they are cut.
     """
     length = model.sizes.length
-    place = np.full(len(matrix), len(rows))  # what is not asked for is added up in one place more
+    place = np.full(len(matrix), len(rows))  # rows not requested are summed in one extra place
     place[rows] = np.arange(len(rows))
     total = np.zeros((len(rows) + 1, model.sizes.outputs))
     count = np.zeros(len(rows) + 1, dtype=np.int64)

@@ -31,7 +31,7 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Series:
-    """Prepared rows in order, and what is known of them.
+    """Prepared rows in order, with their properties.
 
     Shapes: matrix (R, D + K), observed (R, D), entity (R,); back (R,) usable rows directly before
     each, -1 for unusable rows; valid (R,) False where a row must not be scored though it may lie
@@ -48,12 +48,12 @@ class Series:
 
 @dataclass(frozen=True)
 class Scored:
-    """Verdicts on rows, and for the anomalies what their causes are made from.
+    """Verdicts on rows, and for anomalies the inputs of their causes.
 
     Shapes: score (R,) NaN where not scored; p_value (R,); reason (R,) index into `reasons`, why a
     row was not scored or is suppressed, or which column rule flagged it, -1 for none. flagged (M,)
     rows with verdict anomaly; errors (M, F) each feature's part of the score; blamed (M, F) and
-    expected (M, D), in model units, as `counterfactual` has them; entity (M,) row of the scaling;
+    expected (M, D), in model units, from `counterfactual`; entity (M,) row of the scaling;
     constant (M, F) what a column that should not change should have been, else NaN.
     """
 

@@ -1,4 +1,4 @@
-"""Column rules: what a score cannot tell, since training holds no example to scale it by.
+"""Column rules: what a score cannot detect, because training holds no example to scale it by.
 
 A column that was constant in training has no spread to measure a change against. A category that
 training lacked has no column of the network. A stuck sensor stands within its usual range. Such

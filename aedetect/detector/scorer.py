@@ -46,7 +46,7 @@ class Scorer:
 
     @property
     def lookback(self) -> int:
-        """How long before a row the rows may lie that its verdict depends on, in ns."""
+        """Time before a row in which rows may affect its verdict, in ns."""
         rows = self.length - 1 - self._offsets.start
         if self.rules.missing and self.preparation.masks:
             rows += 1  # whether the row before was scored without the column too
@@ -116,7 +116,7 @@ class Scorer:
         *,
         masked: Bool | None = None,
     ) -> Evaluated:
-        """Score the rows at `ends`, each from the window that ends there alone, not smoothed.
+        """Score the rows at `ends`, each only from the window that ends there, not smoothed.
 
         Shapes: (R, D + K), (R, D), (R,), (N,), (R, D) as in `Series`.
         """

@@ -45,10 +45,10 @@ if TYPE_CHECKING:
     from aedetect.models.base import Autoencoder
 
 FORMAT = 3
-RowCount = Annotated[int, Ge(1), Le(1_000_000)]  # nobody smooths over more
+RowCount = Annotated[int, Ge(1), Le(1_000_000)]  # a generous limit for smoothing
 Nanoseconds = Annotated[int, Ge(0), Lt(2**60)]  # 36 years
 DETECTOR, WEIGHTS, CALIBRATION = "detector.json", "weights.safetensors", HELD_OUT
-# What reading files that were tampered with may end in.
+# Errors that reading manipulated files may raise.
 _BROKEN = (
     OSError,
     LookupError,
@@ -66,7 +66,7 @@ class Outline:
     """A saved detector without its network."""
 
     schema: Schema
-    entities: tuple[str | None, ...]  # as learnt; empty when all are scaled together
+    entities: tuple[str | None, ...]  # of the training rows; empty when all are scaled together
     length: int  # rows of a window
     config_hash: str
     calibration: Calibration

@@ -139,7 +139,7 @@ def _row_notes(seen: Survey, duplicates: int) -> list[str]:
     if seen.normal < seen.rows:
         left = f"{seen.rows - seen.normal} of {seen.rows} rows"
         notes.append(
-            f"{left} are not normal or have no timestamp ({seen.told or 'no filter'}): left out"
+            f"{left} are not normal or have no timestamp ({seen.shown or 'no filter'}): left out"
         )
     if duplicates:
         notes.append(f"{duplicates} rows repeat an entity and timestamp: the first of each is kept")

@@ -12,7 +12,7 @@ from typing import cast
 from aedetect.errors import ConfigError, OutputError
 
 _PARQUET = ".parquet"
-_EXTRAS = {"s3": "s3", "s3a": "s3"}  # protocol -> extra of ours that speaks it
+_EXTRAS = {"s3": "s3", "s3a": "s3"}  # protocol -> extra of aedetect that supports it
 
 
 def output_path(location: str) -> Path:
@@ -24,21 +24,22 @@ def output_path(location: str) -> Path:
     """
     protocol = location.split("://", 1)[0] if "://" in location else "file"
     if protocol == "file":
-        # What follows "#" or "?" is part of a file's name.
+        # "#" and "?" are part of a file's name.
         _, is_url, rest = location.partition("://")
         return Path("/" + rest.partition("/")[2] if is_url else location)
     from upath import UPath
 
     try:
         path = UPath(location)
-        _ = path.fs  # imports what speaks the protocol
+        _ = path.fs  # imports the package of the protocol
     except (ImportError, ValueError) as error:
         extra = _EXTRAS.get(protocol)
         remedy = f"pip install 'aedetect[{extra}]'" if extra else "install its fsspec package"
         raise ConfigError(
-            f'nothing here speaks "{protocol}://" ({error}): {remedy}, or choose another place'
+            f'no installed package supports "{protocol}://" ({error}): {remedy}, or choose another '
+            "location"
         ) from error
-    return cast("Path", path)  # does what a Path does, and is none
+    return cast("Path", path)  # has the interface of Path, and is no subclass
 
 
 def is_remote(path: Path) -> bool:

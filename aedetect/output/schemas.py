@@ -102,4 +102,4 @@ NORMAL, ANOMALY, NOT_SCORED = "normal", "anomaly", "not_scored"
 IS_MISSING = " is missing"  # at the end of the reason of a row that reports the loss of a column
 
 
-SUPPRESSED = "suppressed"  # scored, and reported to no one
+SUPPRESSED = "suppressed"  # scored, but not reported as an anomaly

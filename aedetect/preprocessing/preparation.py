@@ -18,8 +18,8 @@ from aedetect.preprocessing.scaling import Scaling
 from aedetect.preprocessing.settings import MissingAfterName, MissingName, PrepareSettings
 from aedetect.preprocessing.split import Part
 
-STATISTICS_ROWS = 2_000_000  # rows in all, evenly spread, that typical values are taken from
-MIN_ENTITY_ROWS = 30  # with fewer to learn from, an entity takes what is typical of all
+STATISTICS_ROWS = 2_000_000  # rows in total, evenly spaced, used to estimate typical values
+MIN_ENTITY_ROWS = 30  # entities with fewer training rows take the typical values of all entities
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Preparation:
 
     features: tuple[Feature, ...]
     context: tuple[Literal["hour", "weekday"], ...]
-    entities: tuple[str | None, ...]  # as learnt; empty when all are scaled together
+    entities: tuple[str | None, ...]  # of the training rows; empty when all are scaled together
     scaling: Scaling
     clip: float
     missing: MissingName
@@ -112,10 +112,10 @@ class Preparation:
         return self.missing == "carry" and self.missing_after == "mask"
 
     def transform(self, rows: Rows, *, unseen: bool = False, mask: bool = False) -> Prepared:
-        """Fill, encode and scale rows; see `Prepared` for what comes out.
+        """Fill, encode and scale rows; see `Prepared` for the result.
 
-        With `unseen`, rows of entities that were not learnt are usable too: what is typical of all
-        entities together is taken for typical of them. With `mask`, rows of which features are
+        With `unseen`, rows of unseen entities are usable too, scaled by the typical values of all
+        entities together. With `mask`, rows of which features are
         missing for too long are usable when enough others are left.
         """
         infinite = np.isinf(rows.values)
@@ -125,7 +125,7 @@ class Preparation:
             (values, missing) if not missing.any() else self._fill(rows, values, missing)
         )
         entity = self.entity_codes(rows)
-        # -1, of an unseen entity, is the last row of the scaling: that of all together.
+        # -1, for an unseen entity, selects the last row of the scaling: that of all together.
         scaled = self.scaling.transform(encode_categories(filled, self.features), entity)
         if self.missing == "typical" and missing.any():
             scaled = np.nan_to_num(scaled, copy=False, nan=0.0)

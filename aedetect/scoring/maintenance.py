@@ -17,7 +17,7 @@ from aedetect.timestamps import NANOSECONDS, parse_instant
 
 _NEEDED = ("start", "end")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MARGIN = timedelta(days=2)  # more than any zone is away from UTC
+_MARGIN = timedelta(days=2)  # larger than any offset from UTC
 
 
 @dataclass(frozen=True, order=True)
@@ -67,7 +67,7 @@ def _calendar(path: Path, start: int, end: int) -> Iterator[Interval]:
         calendar = icalendar.Calendar.from_ical(path.read_bytes())
         between = _datetime(start) - _MARGIN, _datetime(end) + _MARGIN
         events = recurring_ical_events.of(calendar).between(*between)
-    except Exception as error:  # whatever the libraries make of a damaged calendar
+    except Exception as error:  # the libraries raise various errors for a damaged calendar
         raise UnreadableFile(
             f"{path.name} is not a calendar ({error}): export it again, as iCalendar"
         ) from error
@@ -120,7 +120,7 @@ def _rows(
             start, end = (_moment(row[name]) for name in _NEEDED)
         except (ConfigError, TypeError, ValueError) as error:
             raise UnreadableFile(
-                f"{path.name}, row {number}: start and end must be moments such as "
+                f"{path.name}, row {number}: start and end must be timestamps such as "
                 f"2026-03-01T06:00, got {row['start']!r} and {row['end']!r}"
             ) from error
         yield _interval(path, start, end, str(row.get("entity") or ""), row.get("reason") or "")
@@ -142,7 +142,7 @@ def _moment(value: object) -> int:
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day, tzinfo=UTC)
     if not isinstance(value, datetime):
-        raise TypeError(f"{value!r} is no moment")
+        raise TypeError(f"{value!r} is no timestamp")
     aware = value if value.tzinfo else value.replace(tzinfo=UTC)
     return (aware.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1) * NANOSECONDS["us"]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aedetect.detector import Outline
 
 _BATCH_ROWS = 4096
-_NOBODY = "\0"  # stands for a missing entity, which no text of a table is
+_NO_ENTITY = "\0"  # represents a missing entity; never in a table
 
 
 class ExplainedRows:
@@ -31,7 +31,7 @@ class ExplainedRows:
         """Read the keys."""
         self.schema = file.schema_arrow.remove_metadata()
         keys = file.read(columns=["entity", "timestamp"])
-        names = pc.unique(pc.fill_null(keys["entity"], _NOBODY))
+        names = pc.unique(pc.fill_null(keys["entity"], _NO_ENTITY))
         self._names = names.combine_chunks() if isinstance(names, pa.ChunkedArray) else names
         self._times = np.unique(_moments(keys["timestamp"].combine_chunks()))
         found = self._keys(keys["entity"].combine_chunks(), keys["timestamp"].combine_chunks())
@@ -39,7 +39,7 @@ class ExplainedRows:
         self._ordered = found[self._order]
         self._batches = file.iter_batches(_BATCH_ROWS)
         self._held = pa.Table.from_batches([], self.schema)
-        self._first = 0  # position of the first row that is held
+        self._first = 0  # position of the first row in memory
 
     def places(self, entity: pa.Array, timestamp: pa.Array) -> Int64:
         """Return the positions of rows among those flagged before: (N,), -1 if not flagged."""
@@ -69,7 +69,7 @@ class ExplainedRows:
     def _keys(self, entity: pa.Array, timestamp: pa.Array) -> Int64:
         """Number rows by entity and time: (N,), -1 for rows that were never flagged."""
         code = pc.fill_null(
-            pc.index_in(pc.fill_null(entity, _NOBODY), value_set=self._names), -1
+            pc.index_in(pc.fill_null(entity, _NO_ENTITY), value_set=self._names), -1
         ).to_numpy(zero_copy_only=False)
         moment = _moments(timestamp)
         rank = np.searchsorted(self._times, moment)

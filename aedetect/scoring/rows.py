@@ -49,7 +49,7 @@ def score_rows(
     reasons, reason = _reasons(detector, kept, prepared, series.back)
     ends, evaluated = detector.scorer.judge(series, asked)
     score = evaluated.score
-    # From here on, positions count all rows again, and then the wanted ones alone.
+    # From here on, positions refer to all rows again, and then to the wanted ones only.
     place = np.flatnonzero(~again)
     score_all = np.full(len(rows), np.nan, dtype=np.float32)
     score_all[place[ends]] = score
@@ -64,9 +64,9 @@ def score_rows(
         threshold=detector.calibration.thresholds(own),
         broken=_broken(scorer, kept, prepared, series)[ends],
     )
-    silent = suppress_rows(suppression, scorer, judged)
-    anomalous = judged.anomalous & (silent.reason < 0)
-    reason_all[place[ends]] = _second_reasons(silent, judged, anomalous, offset=len(reasons))
+    suppressed = suppress_rows(suppression, scorer, judged)
+    anomalous = judged.anomalous & (suppressed.reason < 0)
+    reason_all[place[ends]] = _second_reasons(suppressed, judged, anomalous, offset=len(reasons))
     expected, blame = _explained(scorer, series, ends, evaluated, anomalous)
     broken = judged.broken[anomalous]
     rank = np.cumsum(wanted) - 1
@@ -76,7 +76,7 @@ def score_rows(
         score=score_all[wanted],
         p_value=p_value[wanted],
         reason=reason_all[wanted],
-        reasons=reasons + silent.reasons + rule_reasons(scorer.schema.names),
+        reasons=reasons + suppressed.reasons + rule_reasons(scorer.schema.names),
         flagged=rank[place[ends[anomalous]]],
         errors=evaluated.errors[anomalous],
         blamed=blame_rules(blame, broken, above=judged.above[anomalous]),
@@ -96,14 +96,14 @@ def _broken(scorer: Scorer, rows: Rows, prepared: Prepared, series: Series) -> I
 
 
 def _second_reasons(
-    silent: SuppressedRows, judged: JudgedRows, anomalous: Bool, *, offset: int
+    suppressed: SuppressedRows, judged: JudgedRows, anomalous: Bool, *, offset: int
 ) -> Int32:
     """Return why scored rows are suppressed, or which rule flagged them: (N,), -1 for others."""
     broke = anomalous & judged.broken.any(axis=1)
     column = (judged.broken > NONE).argmax(axis=1)
     rule = judged.broken[np.arange(len(column)), column].astype(np.int32) - 1
-    found = np.where(broke, len(silent.reasons) + rule * judged.broken.shape[1] + column, -1)
-    found = np.where(silent.reason >= 0, silent.reason, found)
+    found = np.where(broke, len(suppressed.reasons) + rule * judged.broken.shape[1] + column, -1)
+    found = np.where(suppressed.reason >= 0, suppressed.reason, found)
     return np.where(found >= 0, found + offset, -1).astype(np.int32)
 
 
@@ -111,7 +111,7 @@ def _explained(
     scorer: Scorer, series: Series, ends: Int64, evaluated: Evaluated, anomalous: Bool
 ) -> tuple[Float32, Float32]:
     """Return expected values and blamed features of anomalous rows: (M, D), (M, F)."""
-    if scorer.alignment != "causal":  # a row need not have a window that ends there
+    if scorer.alignment != "causal":  # a row may have no window that ends there
         return evaluated.expected[anomalous], evaluated.errors[anomalous]
     expected = find_counterfactual(scorer, series.matrix, series.entity, ends[anomalous])
     cells = (series.matrix, series.observed, expected, series.entity)

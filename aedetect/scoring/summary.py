@@ -20,7 +20,7 @@ _NAMED = 5  # files that a warning names
 _REMEDIES = {
     UNSEEN: ' (train on it, or set [calibration] unseen = "pooled" to score it as all together)'
 }
-_AHEAD = 600  # seconds that the newest row may be ahead of the clock before it is remarked on
+_AHEAD = 600  # seconds that the newest row may be ahead of the clock without a warning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,36 +31,34 @@ class Summary:
     model: str  # NAME/version
     calibration_version: int | None = None
     output: str
-    started: str | None = None  # ISO, UTC; None without a clock, as seconds and age
+    started: str | None = None  # ISO, UTC; None without a clock, as are seconds and age
     seconds: float | None = None
-    files: int = 0  # seen, whether they could be read or not
-    files_new: int = 0  # nothing was made from them before
-    files_changed: int = 0  # what was made from them was made from other content
-    files_deleted: int = 0  # something was made from them, and they are gone
+    files: int = 0  # found, readable or not
+    files_new: int = 0  # not in the output so far
+    files_changed: int = 0  # in the output, with other content
+    files_deleted: int = 0  # in the output, and no longer in the input
     unreadable: tuple[str, ...] = ()  # set aside; tried again in each run
-    unfit: tuple[str, ...] = ()  # lack what the model needs
-    undated: tuple[str, ...] = ()  # hold rows without a timestamp, which no partition can have
+    unfit: tuple[str, ...] = ()  # lack columns or types that the model needs
+    undated: tuple[str, ...] = ()  # have rows without a timestamp, which belong to no partition
     drift: tuple[ColumnChange, ...] = ()  # of files that are new or changed, and fit
     newest: str | None = None  # newest timestamp seen, ISO; as in the table
     age: float | None = None  # of it, in seconds; a timestamp without a zone is taken as UTC
     rows: int = 0  # of the partitions computed
     scored: int = 0
     flagged: int = 0
-    suppressed: dict[str, int] = field(
-        default_factory=dict
-    )  # rows by reason; also counted in scored
+    suppressed: dict[str, int] = field(default_factory=dict)  # rows by reason; scored
     not_scored: dict[str, int] = field(default_factory=dict)  # rows by reason
     # how many are new, changed and withdrawn
     events: dict[str, int] = field(default_factory=lambda: EventChanges().counts)
     partitions: int = 0  # computed
     since: str | None = None  # the first of them; None when there is none
-    current: int = 0  # needed nothing
-    withdrawn: tuple[str, ...] = ()  # their input is gone
-    held: tuple[str, ...] = ()  # left as they were: an input of theirs cannot be read now
+    current: int = 0  # up to date
+    withdrawn: tuple[str, ...] = ()  # their input no longer exists
+    held: tuple[str, ...] = ()  # not changed, because one of their inputs cannot be read now
     warnings: tuple[str, ...] = ()
-    # name -> text: what somebody should look at now
+    # name -> text: problems that need attention now
     alerts: dict[str, str] = field(default_factory=dict)
-    error: str | None = None  # of a run that failed, in one line
+    error: str | None = None  # of a failed run, in one line
     command: Command = "score"  # a reflag reads no input: it has no files
 
 
@@ -80,7 +78,7 @@ def with_age(
     if age is not None and limit is not None and age > limit:
         alerts["stale data"] = (
             f"the newest row, of {summary.newest}, is {_length(age)} old, but [scoring] "
-            f"stale_after is {stale_after}: see why no data arrive"
+            f"stale_after is {stale_after}: check why no data arrive"
         )
     return replace(
         summary,
@@ -94,7 +92,8 @@ def with_age(
 
 def failed_summary(summary: Summary, error: BaseException) -> Summary:
     """Return the summary of a run that ended with an error."""
-    text = next(iter(str(error).splitlines()), type(error).__name__)
+    lines = str(error).splitlines()
+    text = lines[0] if lines else type(error).__name__
     return replace(summary, status="failed", error=text)
 
 
@@ -109,7 +108,7 @@ def alerts_of(summary: Summary) -> dict[str, str]:
     if len(lost) < summary.files or summary.partitions or summary.current or not lost:
         return {}
     text = f"none of the {summary.files} files can be scored (first: {lost[0]})"
-    return {"no usable file": f"{text}: mend them, or train on what they have"}
+    return {"no usable file": f"{text}: fix them, or train on their columns"}
 
 
 def check_strict(summary: Summary) -> None:
@@ -119,7 +118,7 @@ def check_strict(summary: Summary) -> None:
         raise DataError(
             f"{'; '.join(problems)}: [scoring] strict makes that a failure of the run; everything "
             f"else is scored by {summary.model} ({summary.partitions} partitions, "
-            f"{summary.current} were up to date). Mend it and run again"
+            f"{summary.current} were up to date). Fix it and run again"
         )
 
 
@@ -145,8 +144,8 @@ def summary_fields(summary: Summary) -> dict[str, object]:
         "withdrawn": len(summary.withdrawn),
         "held": len(summary.held),
     }
-    known = {"newest": summary.newest, "age_s": summary.age, "seconds": summary.seconds}
-    return counts | {name: value for name, value in known.items() if value is not None}
+    timing = {"newest": summary.newest, "age_s": summary.age, "seconds": summary.seconds}
+    return counts | {name: value for name, value in timing.items() if value is not None}
 
 
 def summary_line(summary: Summary) -> str:
@@ -212,7 +211,7 @@ def _warnings(summary: Summary, *, asked: bool) -> Iterator[str]:
     elif arrived and not (summary.rows or summary.held or asked):
         yield f"no row to score in {arrived} new or changed files"
     elif asked and not summary.partitions + summary.current + len(summary.held):
-        yield "the input has no row between the moments asked for"
+        yield "the input has no row in the requested time range"
     elif summary.newest is None:
         yield f"none of the {summary.files} files holds a row with a timestamp"
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from aedetect.events.settings import EventSettings
 
 SUPPRESSION_INPUTS = ("[events] ignore", "[events] maintenance")  # among the inputs of a partition
-_NAMED = 0.1  # share of what was ignored, from which on a feature is named
+_NAMED = 0.1  # minimum share of the ignored errors for a feature to be named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class SuppressedRows:
 
 @dataclass(frozen=True)
 class JudgedRows:
-    """Rows that got a score, and what it came from.
+    """Scored rows, and the inputs of their scores.
 
     Shapes: rows N; evaluated; observed (N, D + K) in model units; seen (N, D); threshold (N,);
     broken (N, F) which column rule each cell breaks, 0 for none.
@@ -123,17 +123,17 @@ def check_features(suppression: Suppression, schema: Schema) -> None:
 
 
 def suppress_rows(suppression: Suppression, scorer: Scorer, judged: JudgedRows) -> SuppressedRows:
-    """Say which of the rows are suppressed, and why. Planned work comes before other reasons.
+    """Return which rows are suppressed, and why. Planned work has priority over other reasons.
 
-    All rows inside of planned work are, whatever their score. Of anomalies those are that would
-    not be without the errors and rules of ignored features, and of others where they deviate in a
-    direction that does not matter.
+    All rows during planned work are suppressed, regardless of their score. An anomaly is also
+    suppressed if it would be none without the errors and rules of ignored features, and of other
+    features where they deviate in an ignored direction.
     """
     reason = np.full(len(judged.rows), -1, dtype=np.int32)
     reasons: list[str] = []
     if suppression.ignore or suppression.only_above or suppression.only_below:
         reasons += _judge_features(suppression, scorer, judged, reason)
-    for each in reversed(suppression.intervals):  # of several the first has the last word
+    for each in reversed(suppression.intervals):  # of several, the first has priority
         inside = (judged.rows.time >= each.start) & (judged.rows.time < each.end)
         if each.entity:
             named = np.array([name == each.entity for name in judged.rows.names], dtype=np.bool_)
@@ -153,18 +153,18 @@ def _judge_features(
     errors, seen = judged.evaluated.errors[anomalous], judged.seen[anomalous]
     muted = _muted(suppression, scorer, judged, anomalous)
     rules = judged.broken[anomalous] > 0
-    # What a score has besides its features' errors stays in it.
+    # Parts of a score other than the errors of features are kept.
     less = scorer.score_of(np.where(muted, np.float32(0), errors), seen) - scorer.score_of(
         errors, seen
     )
     score = judged.evaluated.score[anomalous] + less
     left = (score > judged.threshold[anomalous]) | (rules & ~muted).any(axis=1)
-    found = muted.any(axis=1) & ~left
-    part = np.where(muted & judged.above[anomalous, None], errors, 0)[found]
+    silenced = muted.any(axis=1) & ~left
+    part = np.where(muted & judged.above[anomalous, None], errors, 0)[silenced]
     named = part >= _NAMED * np.maximum(part.sum(axis=1, keepdims=True), 1e-12)
-    named |= (rules & muted)[found]
+    named |= (rules & muted)[silenced]
     kinds, kind = np.unique(named, axis=0, return_inverse=True)
-    reason[anomalous[found]] = kind.reshape(-1)
+    reason[anomalous[silenced]] = kind.reshape(-1)
     names = np.array(scorer.schema.names, dtype=object)
     return [f"only ignored features: {', '.join(names[which])}" for which in kinds]
 

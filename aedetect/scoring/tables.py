@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aedetect.detector import CalibratedScorer, Scored
     from aedetect.output import Origin
 
-# How many times rarer than a row at the threshold: from there on a warning, and critical.
+# How many times rarer than a row at the threshold: for a warning, and for critical.
 _RARER = (100, 10_000)
 
 
@@ -65,7 +65,7 @@ def flagged_batch(
 
 
 def severities(p_value: Float64, promised: Float64, *, ruled: Bool) -> pa.StringArray:
-    """Say how rare rows are beside one at the threshold, whose p-value is `promised`: (M,), (M,).
+    """Rate rows against one at the threshold, whose p-value is `promised`: (M,), (M,) -> (M,).
 
     A hundred times rarer is a warning, ten thousand times critical. A row that a column rule
     flagged, `ruled` (M,), is a warning at least: no normal row of the training did that.

@@ -25,7 +25,7 @@ from aedetect.training.settings import TrainingSettings
 
 _ONCE = TrainingSettings(epochs=1, batch_size=64, device="cpu")
 _SETTINGS = TrainingSettings(epochs=10, batch_size=32, learning_rate=1e-2, device="cpu")
-_LEFT = 0.6  # of the error of an untrained network, at most, when it is trained
+_LEFT = 0.6  # largest error after training, relative to the untrained network
 
 
 def check_shapes(case: VariantCase) -> None:
@@ -97,22 +97,22 @@ def check_does_not_mix_a_batch(case: VariantCase) -> None:
     """
     model = case.model
     values = window_values(case.windows).repeat(2, 1, 1)[:CHUNK]
-    strangers = torch.cat([values[:1], values[1:] * 100])
+    others = torch.cat([values[:1], values[1:] * 100])
     with one_thread(), torch.inference_mode():
         score = model.decode_last(model.encode(values))
-        among_strangers = model.decode_last(model.encode(strangers))
+        among_others = model.decode_last(model.encode(others))
         for places in (1, 17, 250, 511):
             turned = model.decode_last(model.encode(values.roll(places, 0))).roll(-places, 0)
             assert torch.equal(turned, score)
-    assert torch.equal(among_strangers[0], score[0])
+    assert torch.equal(among_others[0], score[0])
 
 
 def check_reconstructs_each_window_alone(case: VariantCase) -> None:
     """The full reconstruction of a few windows does not depend on neighbours or positions."""
     values = window_values(case.windows, slice(64))
     rebuilt = case.model(values)
-    strangers = torch.cat([values[:1], values[1:] * 100])
-    assert torch.equal(rebuilt[:1], case.model(strangers)[:1])
+    others = torch.cat([values[:1], values[1:] * 100])
+    assert torch.equal(rebuilt[:1], case.model(others)[:1])
     assert torch.equal(rebuilt, case.model(values.roll(17, 0)).roll(-17, 0))
 
 

@@ -1,4 +1,4 @@
-"""The jobs on files in this process, and detectors from wherever they are kept."""
+"""The jobs on files in this process, and loading detectors from all sources."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def rows_of(folder):
 
 
 def ordered(frame):
-    """Rows in an order of their own."""
+    """Rows in a canonical order."""
     return frame.sort_values(KEYS, ignore_index=True)
 
 
@@ -45,7 +45,7 @@ def test_a_frame_is_scored_as_its_files_are(plant):
 
 
 def test_scoring_reports_and_repeats(plant):
-    """A path is enough; what is scored is up to date, until it is asked for again."""
+    """A path is enough; scored data is up to date, unless forced."""
     path = plant.written()
     first = aedetect.score(str(path))
     assert (first.status, first.partitions, first.current) == ("done", 3, 0)
@@ -58,7 +58,7 @@ def test_scoring_reports_and_repeats(plant):
 
 
 def test_events_are_read_as_a_frame(plant):
-    """Of a configuration, its file or the output; the causes are lists."""
+    """From a configuration, its file or the output; the causes are lists."""
     with pytest.raises(aedetect.NoData, match="run aedetect score first"):
         aedetect.read_events(plant.config())
     path = plant.written()
@@ -89,14 +89,14 @@ def test_training_registers_and_returns_the_detector(tmp_path, trained):
     "reference", ["models:/plant@champion", "plant@champion", "plant/1", "plant"]
 )
 def test_a_registered_detector_is_loaded_by_name(trained, reference):
-    """As MLflow or a configuration names it."""
+    """In the notation of MLflow or of a configuration."""
     detector = aedetect.load_detector(reference, tracking_uri=trained.uri)
     assert isinstance(detector, aedetect.Detector)
     assert detector.features == ("cpu", "load", "disk")
 
 
 def test_a_folder_is_loaded_by_its_path(trained, tmp_path, monkeypatch):
-    """A text that names a folder, and a path; one without a detector is refused."""
+    """By a string or a path; a folder without a detector is refused."""
     detector = aedetect.load_detector("plant/2", tracking_uri=trained.uri)
     detector.save(tmp_path / "plant")
     monkeypatch.chdir(tmp_path)
@@ -107,7 +107,7 @@ def test_a_folder_is_loaded_by_its_path(trained, tmp_path, monkeypatch):
 
 
 def test_what_cannot_be_loaded_is_refused(trained, plant, tmp_path, monkeypatch):
-    """An unknown name, a file that is not there, and two registries."""
+    """An unknown name, a missing file, and two registries."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(aedetect.UnknownModel, match='no "plant@champion"'):
         aedetect.load_detector("models:/plant@champion")

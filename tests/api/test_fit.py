@@ -27,7 +27,7 @@ LINEAR = {**TINY, "model": {"variant": "linear"}}
 
 @pytest.fixture(scope="module")
 def frame(make_frame):
-    """The rows that `train.parquet` of the fixture `learnt` holds."""
+    """The rows in `train.parquet` of the fixture `learnt`."""
     return make_frame()
 
 
@@ -63,7 +63,7 @@ def test_the_order_of_rows_does_not_matter(frame, fitted):
 
 
 def test_timestamp_and_entity_may_stand_in_the_index(frame, fitted):
-    """As levels that are named so."""
+    """As levels with these names."""
     indexed = frame.set_index(["unit", "time"])
     assert same(aedetect.fit(indexed, timestamp="time", entity="unit", **TINY), fitted)
     scored = fitted.score(indexed)
@@ -72,7 +72,7 @@ def test_timestamp_and_entity_may_stand_in_the_index(frame, fitted):
 
 
 def test_a_seed_draws_other_weights(frame, fitted):
-    """And is part of what a detector is made from."""
+    """And is part of the inputs of a detector."""
     other = aedetect.fit(frame, timestamp="time", entity="unit", seed=1, **TINY)
     assert other.config_hash != fitted.config_hash
     assert not all(
@@ -84,7 +84,7 @@ def test_a_seed_draws_other_weights(frame, fitted):
 
 
 def test_columns_are_chosen_by_the_section_data(frame):
-    """As in a configuration file; a label is no feature."""
+    """As in a configuration file; a label is not a feature."""
     marked = frame.assign(fault=False, note="x")
     detector = aedetect.fit(
         marked,
@@ -119,21 +119,21 @@ def test_columns_are_taken_as_pandas_has_them(frame, change):
 
 
 def state():
-    """What a process shares, and where files might stay."""
+    """The state of the process, and folders where files might be left."""
     return {
         "threads": torch.get_num_threads(),
         "torch": torch.random.get_rng_state().tolist(),
         "numpy": np.random.get_state()[1].tolist(),  # noqa: NPY002 - the one of the process
         "python": random.getstate(),
         "environment": dict(os.environ),
-        "folder": os.getcwd(),  # noqa: PTH109 - as the process has it
+        "folder": os.getcwd(),  # noqa: PTH109 - of the process
         "loggers": {name: logging.getLogger(name).level for name in ("", "aedetect", "mlflow")},
         "warnings": list(warnings.filters),
     }
 
 
 def test_nothing_is_left_and_nothing_is_changed(frame, tmp_path, monkeypatch):
-    """No file, and of the process neither generators, threads, loggers nor the environment."""
+    """No files are left, and generators, threads, loggers and environment are unchanged."""
     monkeypatch.chdir(tmp_path)
     temporary = tmp_path / "temporary"
     temporary.mkdir()
@@ -150,7 +150,7 @@ def test_nothing_is_left_and_nothing_is_changed(frame, tmp_path, monkeypatch):
 
 
 def test_it_can_fail_and_leaves_nothing_either(frame, tmp_path, monkeypatch):
-    """The temporary folder closes with its user."""
+    """The temporary folder is removed on failure too."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(TooFewRows):
         aedetect.fit(frame.head(10), timestamp="time", entity="unit", **TINY)
@@ -187,7 +187,7 @@ def test_it_can_fail_and_leaves_nothing_either(frame, tmp_path, monkeypatch):
         (lambda f: f.to_dict(), TypeError, r"must be a pandas.DataFrame, got builtins.dict"),
     ],
 )
-def test_what_is_wrong_with_a_frame_is_said(frame, change, error, message):
+def test_an_invalid_frame_is_refused_with_the_reason(frame, change, error, message):
     """Before anything is trained."""
     with pytest.raises(error, match=message):
         aedetect.fit(change(frame), timestamp="time", entity="unit", **TINY)
@@ -221,7 +221,7 @@ assert not {"mlflow", "prefect"} & set(sys.modules), "neither is needed"
 
 
 def test_a_notebook_fits_and_scores_in_three_lines(tmp_path):
-    """In a fresh process and an empty folder, where nothing is left."""
+    """In a new process and an empty folder, where no files are left."""
     done = subprocess.run(
         [sys.executable, "-c", NOTEBOOK], cwd=tmp_path, capture_output=True, text=True, check=False
     )

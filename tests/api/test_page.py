@@ -1,4 +1,4 @@
-"""The page on Python shows what happens, and the reference what there is."""
+"""The page on Python shows real output, and the reference lists every name."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ print(json.dumps(printed))
 
 @pytest.mark.timeout(300)
 def test_the_page_prints_what_it_shows(tmp_path):
-    """In a fresh process and an empty folder, as in a notebook."""
+    """In a new process and an empty folder, as in a notebook."""
     pairs = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", PAGE, re.DOTALL)
     assert len(pairs) == PAGE.count("```python")
     blocks, shown = zip(*pairs, strict=True)
@@ -44,17 +44,17 @@ def test_the_page_prints_what_it_shows(tmp_path):
     assert json.loads(done.stdout) == list(shown)
 
 
-def test_every_public_name_resolves_and_says_what_it_is():
-    """Each is there when it is asked for, has a docstring, and is listed."""
+def test_every_public_name_resolves_and_is_documented():
+    """Each can be imported, has a docstring, and is listed."""
     for name in aedetect.__all__:
         assert getattr(aedetect, name).__doc__, name
         assert name in dir(aedetect)
     with pytest.raises(AttributeError, match="module 'aedetect' has no attribute 'nothing'"):
-        aedetect.nothing  # noqa: B018 - asked for to be refused
+        aedetect.nothing  # noqa: B018 - access must fail
 
 
-def test_what_type_checkers_see_is_what_there_is():
-    """The imports for them are of the names in `__all__`, each from the same package."""
+def test_names_for_type_checkers_equal_the_public_names():
+    """The imports for type checkers are the names in `__all__`, each from the same package."""
     source = Path(aedetect.__file__).read_text(encoding="utf-8")
     typed = source.partition("if TYPE_CHECKING:")[2].partition("__all__ = ")[0]
     imported = re.findall(r"from (aedetect[.\w]*) import (?:\(([^)]*)\)|([^\n(]*))", typed)
@@ -67,7 +67,7 @@ def test_what_type_checkers_see_is_what_there_is():
 
 
 def test_importing_it_imports_nothing_heavy():
-    """The command line imports it first, and answers at once."""
+    """The command line imports it first and must start fast."""
     code = "import sys, aedetect; print(sorted({m.partition('.')[0] for m in sys.modules}))"
     asked = [sys.executable, "-c", code]
     shown = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
@@ -75,8 +75,8 @@ def test_importing_it_imports_nothing_heavy():
     assert [name for name in heavy if f"'{name}'" in shown] == []
 
 
-def test_help_tells_how():
-    """An example, and what each name is for."""
+def test_help_shows_an_example_and_every_name():
+    """With the purpose of each name."""
     text = aedetect.__doc__
     for name in ("fit", "Detector", "load_detector", "train", "score", "read_events"):
         assert name in text

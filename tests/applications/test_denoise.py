@@ -1,4 +1,4 @@
-"""The table without noise: nearer the truth, and untouched where nothing was asked."""
+"""Denoising: closer to the truth, and other cells unchanged."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LENGTH, SIGNALS = 8, 6
 
 
 def signals(rows: int, *, seed: int, noise: float) -> tuple[pd.DataFrame, np.ndarray]:
-    """Two units whose six columns follow one slow wave, noised, and what they are without noise."""
+    """Two units whose six columns follow one slow wave, with noise and without."""
     random = np.random.default_rng(seed)
     tables, truths = [], []
     for unit in ("a", "b"):
@@ -75,7 +75,7 @@ def detector(config, tmp_path_factory):
 
 @pytest.fixture
 def clean(config, detector, folder, tmp_path, monkeypatch):
-    """Cleans a table with the detector, without a registry."""
+    """Clean a table with the detector, without a registry."""
     saved = tmp_path / "detector"
     detector.save(saved)
     monkeypatch.setattr(
@@ -91,7 +91,7 @@ def clean(config, detector, folder, tmp_path, monkeypatch):
 
 
 def as_rows(frame: pd.DataFrame) -> Rows:
-    """The rows of a table that is in order."""
+    """The rows of an ordered table."""
     return Rows(
         time=frame["time"].astype("datetime64[ns]").astype(np.int64).to_numpy(),
         entity=(frame["unit"] == "b").to_numpy().astype(np.int32),
@@ -106,13 +106,13 @@ def arrow(frame: pd.DataFrame) -> pa.Table:
 
 
 def error(table: pa.Table, truth: np.ndarray) -> float:
-    """How far a table is from the truth, each column by its own size."""
+    """The error of a table, each column relative to its own size."""
     values = table.to_pandas().filter(like="s").to_numpy()
     return float(np.sqrt(np.mean(((values - truth) / np.arange(1, SIGNALS + 1)) ** 2)))
 
 
 def test_cleaned_is_nearer_the_truth(clean):
-    """Of noise on columns that move together, less than half is left."""
+    """Noise on correlated columns is reduced by more than half."""
     frame, truth = signals(500, seed=1, noise=0.4)
     done, cleaned = clean(arrow(frame))
     assert done.rows_changed == len(frame)
@@ -120,7 +120,7 @@ def test_cleaned_is_nearer_the_truth(clean):
 
 
 def test_other_cells_keep_their_bits(clean):
-    """Only the columns and moments asked for change; all else is as it was, in its own type."""
+    """Only the requested columns and times change; all else is unchanged, in its own type."""
     frame, _ = signals(100, seed=2, noise=0.4)
     frame["note"] = [f"n{k}" for k in range(len(frame))]
     table = arrow(frame).set_column(3, "s1", pa.array(frame["s1"].to_numpy(), pa.float32()))
@@ -135,7 +135,7 @@ def test_other_cells_keep_their_bits(clean):
 
 
 def test_rows_in_no_full_window_stay(clean):
-    """What cannot be cleaned stays as it was, counted by reason; missing cells stay missing."""
+    """Rows that cannot be cleaned stay, counted by reason; missing cells stay missing."""
     frame, _ = signals(40, seed=3, noise=0.4)
     frame.loc[3, "s0"] = np.nan  # carried from the row before
     frame.loc[20, "s1"] = np.inf
@@ -166,7 +166,7 @@ def test_whole_numbers_stay_whole(clean):
 
 
 def test_does_not_depend_on_batches(detector):
-    """A row is cleaned alike wherever the rows are cut into batches."""
+    """A cleaned row does not depend on how rows are cut into batches."""
     frame, _ = signals(150, seed=5, noise=0.4)
     rows = as_rows(frame)
     whole = clean_rows(detector.scorer, rows).values
@@ -180,7 +180,7 @@ def test_does_not_depend_on_batches(detector):
 
 
 def test_repeated_timestamps_stay(detector):
-    """Of rows with one timestamp the first is cleaned."""
+    """Of rows with the same timestamp, the first is cleaned."""
     frame, _ = signals(30, seed=6, noise=0.4)
     rows = as_rows(frame)
     again = np.sort(np.append(np.arange(len(rows)), 12))
@@ -191,7 +191,7 @@ def test_repeated_timestamps_stay(detector):
 
 
 def test_refuses_to_write_over_the_input_or_what_others_wrote(clean, folder, tmp_path):
-    """The input is never replaced, nor a folder that holds something else."""
+    """The input is never replaced, nor a folder with other content."""
     frame, _ = signals(30, seed=7, noise=0.4)
     with pytest.raises(OutputError, match="another place than the input"):
         clean(arrow(frame), to=folder / "incoming.parquet")
@@ -202,7 +202,7 @@ def test_refuses_to_write_over_the_input_or_what_others_wrote(clean, folder, tmp
 
 
 def test_writes_a_folder_of_parts_and_twice_the_same(clean, tmp_path):
-    """A second run gives the same bytes, and takes away parts that are no longer written."""
+    """A second run gives the same bytes, and removes parts that are no longer written."""
     frame, _ = signals(30, seed=8, noise=0.4)
     _, first = clean(arrow(frame), to="parts")
     part = tmp_path / "parts" / "part-0.parquet"
@@ -215,14 +215,14 @@ def test_writes_a_folder_of_parts_and_twice_the_same(clean, tmp_path):
 
 
 def test_names_the_nearest_column(clean):
-    """A column that is no feature is refused."""
+    """A column that is not a feature is refused."""
     frame, _ = signals(30, seed=9, noise=0.4)
     with pytest.raises(SchemaMismatch, match='did you mean "s2"'):
         clean(arrow(frame), columns=("ss2",))
 
 
 def test_each_row_has_its_turn_once():
-    """In order, and with the rows of its entity around it that it needs."""
+    """In order, and with the required surrounding rows of its entity."""
     frame, _ = signals(100, seed=10, noise=0.1)
     rows = as_rows(frame)
     batches = [rows.take(slice(k, k + 9)) for k in range(0, len(rows), 9)]

@@ -1,4 +1,4 @@
-"""Missing cells filled by the model: better than its peers, and observed cells untouched."""
+"""Imputation: better than interpolation and medians, and observed cells unchanged."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SAMPLE = Path(__file__).parents[2] / "data" / "smd" / "train.parquet"
 
 
 def machines(rows: int, *, seed: int) -> pd.DataFrame:
-    """Two units, four columns that follow one restless load, and whether it is high."""
+    """Two units, four columns that follow one fluctuating load, and whether it is high."""
     random = np.random.default_rng(seed)
     tables = []
     for unit in ("p", "q"):
@@ -42,7 +42,7 @@ def machines(rows: int, *, seed: int) -> pd.DataFrame:
 
 
 def as_rows(frame: pd.DataFrame) -> Rows:
-    """The rows of a table that is in order."""
+    """The rows of an ordered table."""
     values = frame[list("abcd")].assign(state=(frame["state"] == "low").astype(float))
     names = tuple(frame["unit"].unique())
     return Rows(
@@ -54,7 +54,7 @@ def as_rows(frame: pd.DataFrame) -> Rows:
 
 
 def hidden(rows: Rows, *, length: int, columns: int, seed: int = 0) -> np.ndarray:
-    """Cells to hide: a gap in each 40 rows, of so many rows in so many columns."""
+    """Cells to hide: a gap in each 40 rows, of some rows in some columns."""
     random = np.random.default_rng(seed)
     chosen = np.zeros(rows.values.shape, dtype=bool)
     for start in range(10, len(rows) - length - 10, 40):
@@ -97,7 +97,7 @@ def detector(config, tmp_path_factory):
 
 @pytest.mark.parametrize(("length", "columns"), [(1, 1), (1, 2), (5, 2), (30, 2)])
 def test_beats_interpolation_and_medians(detector, length, columns):
-    """Where columns tell of each other, the model's error is below half of both peers'."""
+    """For correlated columns, the model's error is below half of both others."""
     rows = as_rows(machines(800, seed=1))
     cells = hidden(rows, length=length, columns=columns)
     holed = without(rows, cells)
@@ -113,7 +113,7 @@ def test_beats_interpolation_and_medians(detector, length, columns):
 
 
 def test_observed_cells_keep_their_bits(config, detector, tmp_path, monkeypatch):
-    """From file to file only missing cells of the columns asked for change."""
+    """From file to file, only missing cells of the requested columns change."""
     detector.save(tmp_path / "detector")
     model = Model(folder=str(tmp_path / "detector"), name="m", version=1)
     monkeypatch.setattr(rewriting, "resolve_model", lambda _: model)
@@ -142,8 +142,8 @@ def test_fills_a_category_with_one_of_its_values(detector):
     assert np.mean(filled[cells] == rows.values[cells]) > 0.8
 
 
-def test_fills_what_scoring_gives_up(detector):
-    """Cells missing for longer than a value is carried, and from the first row on, are filled."""
+def test_fills_gaps_that_are_too_long_for_scoring(detector):
+    """Cells missing for longer than a value is carried, or from the first row, are filled."""
     rows = as_rows(machines(200, seed=4))
     cells = np.zeros(rows.values.shape, dtype=bool)
     cells[:120, 1] = True
@@ -153,8 +153,8 @@ def test_fills_what_scoring_gives_up(detector):
     assert np.sqrt(np.mean(error**2)) < 0.5 * rows.values[:, 1].std()
 
 
-def test_says_which_rows_stay(detector):
-    """Runs shorter than a window, unseen entities and repeated timestamps stay as they are."""
+def test_reports_which_rows_are_unchanged(detector):
+    """Runs shorter than a window, unseen entities and repeated timestamps are unchanged."""
     frame = machines(30, seed=5)
     late = frame["time"] + pd.to_timedelta(np.where(frame.index % 30 >= 25, 60, 0), unit="min")
     rows = as_rows(frame.assign(time=late).replace({"unit": {"q": "r"}}))
@@ -171,14 +171,14 @@ def test_says_which_rows_stay(detector):
 
 
 def test_nothing_missing_nothing_wanted(detector):
-    """A whole table stays as it is, infinite cells too."""
+    """A complete table is unchanged, infinite cells too."""
     rows = as_rows(machines(40, seed=6))
     rows.values[7, 0] = np.inf
     assert not impute_rows(detector.scorer, rows).wanted.any()
 
 
 def test_does_not_depend_on_batches(detector):
-    """A cell is filled alike wherever the rows are cut into batches."""
+    """A filled cell does not depend on how rows are cut into batches."""
     rows = as_rows(machines(3_000, seed=7))
     holed = without(rows, hidden(rows, length=12, columns=2))
     holed.values[1_000:2_500, 3] = np.nan
@@ -193,7 +193,7 @@ def test_does_not_depend_on_batches(detector):
 
 @pytest.mark.parametrize(("length", "columns"), [(1, 10), (10, 5), (120, 5)])
 def test_beats_interpolation_and_medians_on_the_sample(sample, length, columns):
-    """On cells of real servers that were held back, in rows that the model never saw."""
+    """On hidden cells of real servers, in rows that the model was not trained on."""
     scorer, rows = sample
     scale = np.nanstd(rows.values, axis=0)
     cells = np.zeros(rows.values.shape, dtype=bool)

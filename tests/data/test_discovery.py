@@ -1,4 +1,4 @@
-"""Which Parquet files a location stands for."""
+"""The Parquet files that a location refers to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aedetect.errors import NoData
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two files a level apart, and what is no input."""
+    """Two files on different levels, and files that are not input."""
     (tmp_path / "b" / "_temporary").mkdir(parents=True)
     for name in ("b/2.parquet", "1.pq", ".hidden.parquet", "b/_temporary/x.parquet", "x.csv"):
         (tmp_path / name).write_bytes(b"")
@@ -18,7 +18,7 @@ def folder(tmp_path):
 
 
 def test_names_are_relative_and_ordered(folder):
-    """A folder gives what lies below it, the same wherever the folder is."""
+    """The files of a folder have the same names wherever the folder is."""
     assert [name for _, name in locate_files(str(folder))] == ["1.pq", "b/2.parquet"]
     assert next(path for path, _ in locate_files(str(folder))) == str(folder / "1.pq")
 
@@ -30,15 +30,15 @@ def test_a_file_and_a_glob_name_their_files(folder):
 
 
 def test_nothing_is_an_error(folder):
-    """A place that does not exist, and one without Parquet, are told apart."""
+    """A missing location and one without Parquet files have different messages."""
     with pytest.raises(NoData, match="no such file or folder"):
         list(locate_files(f"{folder}/absent"))
     with pytest.raises(NoData, match="no Parquet file"):
         list(locate_files(f"{folder}/b/_temporary/*.csv"))
 
 
-def test_files_of_one_name_are_told_apart(folder):
-    """Two sources with a file of the same name each give two names, of which both are tracked."""
+def test_files_of_one_name_have_distinct_names(folder):
+    """Two sources with a file of the same name give two names, and both files are tracked."""
     (folder / "c").mkdir()
     (folder / "c" / "2.parquet").write_bytes(b"")
     found = locate_sources([f"{folder}/b", f"{folder}/c", f"{folder}/1.pq"])

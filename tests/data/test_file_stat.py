@@ -1,4 +1,4 @@
-"""What tells that a file may have changed."""
+"""Detection of files that may have changed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from aedetect.data.file_stat import Signature
 
 
 def test_signature_follows_the_file(tmp_path):
-    """A file that is written, replaced or touched has another one; one that is read has not."""
+    """Writing, replacing or touching a file changes its signature; reading does not."""
     path = tmp_path / "x"
     path.write_bytes(b"1")
     seen = [Signature.of(str(path))]
@@ -24,7 +24,7 @@ def test_signature_follows_the_file(tmp_path):
     assert len(set(seen)) == 4
 
 
-def test_what_cannot_be_asked_has_none(tmp_path):
-    """A file that is gone, and one behind a URL."""
+def test_missing_files_and_urls_have_no_signature(tmp_path):
+    """For a missing file, and for a URL."""
     assert Signature.of(str(tmp_path / "gone")) is None
     assert Signature.of("memory://x.parquet") is None

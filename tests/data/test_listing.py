@@ -1,4 +1,4 @@
-"""What of an input cannot be seen is named; it is not taken for gone."""
+"""Parts of an input that cannot be listed are named, and not treated as deleted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def close(monkeypatch):
-    """Give what makes the system refuse to list a folder, as it does not for root."""
+    """Return a function that makes listing a folder fail, also for root."""
     closed, real = set(), os.scandir
 
     def scandir(path="."):
@@ -41,7 +41,7 @@ def names(location):
 
 
 def test_a_closed_folder_is_named_after_the_files(folder, close):
-    """Whatever is in it, and whether anything was seen in it before."""
+    """Regardless of its content, and of whether it was listed before."""
     close(folder / "b")
     assert names(folder) == ["a/1.parquet", "b/"]
     (aside,) = [each for each in _aside(folder) if each.name == "b/"]
@@ -49,7 +49,7 @@ def test_a_closed_folder_is_named_after_the_files(folder, close):
 
 
 def _aside(*locations):
-    """What is set aside; files without a byte are, too, so that one has to be whole."""
+    """The names set aside; empty files are set aside too, so that one must be complete."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -58,7 +58,7 @@ def _aside(*locations):
 
 
 def test_links_that_lead_nowhere_are_named(folder):
-    """A target that is not there, as after a failed mount, and a circle."""
+    """A missing target, as after a failed mount, and a cycle."""
     (folder / "b").rename(folder.parent / "elsewhere")
     (folder / "b").symlink_to(folder.parent / "unmounted", target_is_directory=True)
     (folder / "circle").symlink_to(folder / "circle")
@@ -69,7 +69,7 @@ def test_links_that_lead_nowhere_are_named(folder):
 
 
 def test_a_pattern_names_the_folders_that_may_hold_matches(folder, close):
-    """And no others."""
+    """And no other folders."""
     close(folder / "b" / "c")
     assert names(f"{folder}/**/*.parquet") == ["a/1.parquet", "b/2.parquet", "b/c/"]
     assert names(f"{folder}/*/*.parquet") == ["a/1.parquet", "b/2.parquet"]
@@ -79,7 +79,7 @@ def test_a_pattern_names_the_folders_that_may_hold_matches(folder, close):
 
 
 def test_an_input_of_which_nothing_can_be_seen_is_an_error(folder, close):
-    """The whole of it, or all that is in it: nothing follows from that."""
+    """If the whole input, or everything in it, cannot be listed."""
     close(folder / "a")
     close(folder / "b")
     with pytest.raises(NoData, match=r"/a cannot be listed \(Permission denied\).*grant access"):
@@ -92,7 +92,7 @@ def test_an_input_of_which_nothing_can_be_seen_is_an_error(folder, close):
 
 
 def test_what_is_no_input_may_be_closed(folder, close):
-    """Hidden folders, and the one that disks keep for themselves."""
+    """Hidden folders, and lost+found."""
     for name in (".snapshots", "_temporary", "lost+found"):
         (folder / name).mkdir()
         close(folder / name)
@@ -111,7 +111,7 @@ def test_a_closed_folder_at_two_locations_is_named_for_each(folder, close):
 
 
 def test_files_may_be_there_unseen():
-    """Below a folder that is set aside, also where the name has the number of its location."""
+    """Below a folder set aside, also if the name has the number of its location."""
     made = ["north/d.pq", "0/north/d.pq", "north", "northern/d.pq", "south/north/d.pq", "e.pq"]
     assert unseen_names(made, ["north/"]) == {"north/d.pq", "0/north/d.pq", "north"}
     assert unseen_names(made, ["0/north/"]) == {"0/north/d.pq"}

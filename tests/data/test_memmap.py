@@ -1,4 +1,4 @@
-"""Rows on disk, mapped into memory."""
+"""Rows on disk, memory-mapped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aedetect.data.memmap import batches_of, map_rows, sampling_period
 
 
 def rows(times, names):
-    """Rows at some times of the entities named; the value of each is its position."""
+    """Rows at given times of the named entities; the value of each is its position."""
     known = tuple(dict.fromkeys(names))
     return Rows(
         time=np.array(times, dtype=np.int64),
@@ -24,7 +24,7 @@ def rows(times, names):
 
 @pytest.mark.parametrize("cuts", [(), (2,), (1, 2, 3, 4, 5)])
 def test_of_duplicates_the_first_is_kept(tmp_path, cuts):
-    """Wherever the batches are cut, also between two that are the same."""
+    """For any cut into batches, also between duplicates."""
     whole = rows([1, 5, 5, 5, 5, 7], ["a", "a", "a", "b", "b", "b"])
     ends = [0, *cuts, 6]
     batches = [whole.take(slice(a, b)) for a, b in pairwise(ends)]
@@ -51,7 +51,7 @@ def test_no_rows_are_collected_too(tmp_path):
 
 
 def test_rows_are_mapped_and_not_held(tmp_path):
-    """They are as large as the disk, not as memory."""
+    """They are limited by the disk, not by memory."""
     found = map_rows([rows([1], ["a"])], columns=1, folder=tmp_path).rows
     assert isinstance(found.values, np.memmap)
     assert sum(len(batch) for batch in batches_of(found)) == 1
@@ -64,6 +64,6 @@ def test_period_is_the_median_step_within_entities():
 
 
 def test_single_rows_have_no_period():
-    """There is no step to take it from."""
+    """There is no step to estimate it from."""
     assert sampling_period(rows([1, 2], ["a", "b"])) is None
     assert sampling_period(rows([], [])) is None

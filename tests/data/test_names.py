@@ -1,4 +1,4 @@
-"""Files and folders whose names hold signs that mean something to DuckDB, to globs or to URLs."""
+"""Names of files and folders with special characters of DuckDB, globs or URLs."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ ODD = "it's [1] *?\\ %20 #a::b"  # all of them in one folder's name
 
 
 def frame(number: int) -> pd.DataFrame:
-    """One row that tells which file it is in."""
+    """One row that identifies its file."""
     return pd.DataFrame({"time": pd.to_datetime(["2026-01-01"]), "a": [float(number)]})
 
 
 def values(files) -> list[float]:
-    """What DuckDB reads from files, in order."""
+    """The values that DuckDB reads from files, in order."""
     query = Query(files=files, timestamp="time", entity=None, categories={"a": ()}, where=None)
     with open_engine(memory_mb=200, scratch=os.devnull) as connection:
         return sorted(value for rows in read_rows(connection, query) for value in rows.values[:, 0])
@@ -68,7 +68,7 @@ def values(files) -> list[float]:
 
 @pytest.fixture
 def everywhere(tmp_path):
-    """A file of every name in folders of every name; those of key=value folders apart."""
+    """A file of every name in folders of every name; key=value folders separately."""
     paths = [
         tmp_path / ("hive" if "=" in folder else "in") / folder / f"{name}.parquet"
         for folder in ("", *FOLDERS)
@@ -81,7 +81,7 @@ def everywhere(tmp_path):
 
 
 def test_every_file_is_read_once_whatever_its_name(everywhere):
-    """All together, and each alone."""
+    """All together, and each separately."""
     folder = everywhere[0].parent
     flat, hive = (
         values(find_files([str(root)], timestamp="time").files)
@@ -94,8 +94,8 @@ def test_every_file_is_read_once_whatever_its_name(everywhere):
         assert values(alone.files) == [number]
 
 
-def test_what_exists_is_meant_and_only_then_a_pattern(tmp_path):
-    """A name that could be a pattern stands for itself where there is such a file or folder."""
+def test_existing_paths_take_precedence_over_patterns(tmp_path):
+    """A name that could be a pattern is used literally if such a file or folder exists."""
     for number, name in enumerate(("d2", "d[2]", "d[23]", "d3")):
         frame(number).to_parquet(tmp_path / f"{name}.parquet")
 
@@ -115,7 +115,7 @@ def test_what_exists_is_meant_and_only_then_a_pattern(tmp_path):
 
 
 def test_a_missing_file_of_an_odd_folder_is_not_looked_for_elsewhere(tmp_path):
-    """What the folder's name would match as a pattern is another project."""
+    """Matches of the folder's name as a pattern are other data."""
     for name in ("plant1", "plant[1]"):
         (tmp_path / name).mkdir()
     frame(1).to_parquet(tmp_path / "plant1" / "train.parquet")
@@ -132,7 +132,7 @@ def test_a_missing_file_of_an_odd_folder_is_not_looked_for_elsewhere(tmp_path):
 
 
 def test_keys_come_from_folders_of_the_input_alone(tmp_path):
-    """A key=value folder above it is where the input lies, not what is in it."""
+    """A key=value folder above the input is part of its location, not of its content."""
     root = tmp_path / "a=9" / "in"
     for number, site in enumerate(("x", "y[1]", "z")):
         path = root / f"site={site}" / "f.parquet"
@@ -147,7 +147,7 @@ def test_keys_come_from_folders_of_the_input_alone(tmp_path):
 
 
 def test_urls_are_read_under_their_very_name():
-    """Of object storage too."""
+    """Also on object storage."""
     memory = fsspec.filesystem("memory")
     names = [name for name in NAMES if "\n" not in name]
     try:
@@ -163,7 +163,7 @@ def test_urls_are_read_under_their_very_name():
 
 
 def test_a_name_that_is_no_text_is_set_aside(tmp_path):
-    """It cannot be asked for in SQL, nor named in the output; the others are read."""
+    """It cannot be used in SQL or in the output; the others are read."""
     frame(1).to_parquet(tmp_path / "good.parquet")
     shutil.copy(tmp_path / "good.parquet", os.fsencode(tmp_path) + b"/bad\xff.parquet")
     source = find_files([str(tmp_path)], timestamp="time")
@@ -175,7 +175,7 @@ def test_a_name_that_is_no_text_is_set_aside(tmp_path):
 
 @pytest.fixture(scope="module")
 def plant(tmp_path_factory, trained):
-    """A plant in an odd folder: four files whose names are patterns of each other, a day each."""
+    """A plant in an odd folder: four files, one day each, whose names match each other."""
     folder = tmp_path_factory.mktemp("names") / ODD
     for day, name in enumerate(("d2", "d[2]", "d*", "a[1]/d?"), start=3):
         path = folder / "in[1]" / f"{name}.parquet"
@@ -195,12 +195,12 @@ def plant(tmp_path_factory, trained):
 
 
 def test_training_reads_the_very_file(plant, tmp_path):
-    """Its name would match nothing as a pattern."""
+    """Its name as a pattern would match no file."""
     assert len(ingest_rows(plant[0], tmp_path).rows) == 2 * ROWS
 
 
 def test_every_row_is_scored_once(plant):
-    """The day of each file is in the output."""
+    """The output has the day of each file."""
     config, summary = plant
     assert (summary.rows, summary.files, summary.status) == (4 * ROWS, 4, "done")
     days = {path.parent.name for path in (config.output / "scores").rglob("*.parquet")}
@@ -210,7 +210,7 @@ def test_every_row_is_scored_once(plant):
 
 
 def test_check_and_evaluation_read_what_was_scored(plant):
-    """No problem, and a label for every row."""
+    """No problem is found, and every row has a label."""
     config, _ = plant
     schema = cached_detector(scoring.resolve_model(config).folder).scorer.schema
     assert assess_input(config, schema).problems == ()
@@ -221,7 +221,7 @@ def test_check_and_evaluation_read_what_was_scored(plant):
 
 
 def test_rows_are_ordered_by_time_on_the_way(plant, tmp_path, monkeypatch):
-    """The file in between lies in the output's odd folder."""
+    """The temporary file is in the odd folder of the output."""
     config, _ = plant
     monkeypatch.setattr("aedetect.scoring.time_sort._MIN_REREADS", 0)
     other = make_config(
@@ -237,7 +237,7 @@ def test_rows_are_ordered_by_time_on_the_way(plant, tmp_path, monkeypatch):
 
 
 def test_tables_are_cleaned_and_windows_compared(plant, tmp_path):
-    """What else reads the input."""
+    """Other commands that read the input."""
     config, _ = plant
     done = rewriting.clean_table(config, to=tmp_path / "to[1]'", columns=(), span=Span())
     assert done.rows == 4 * ROWS

@@ -1,4 +1,4 @@
-"""The first look at the training data."""
+"""The profile of the training data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aedetect.errors import ConfigError, NoData, SchemaMismatch, UnreadableFile
 
 @pytest.fixture
 def surveyed(tmp_path, write):
-    """Surveys a table."""
+    """Survey a table."""
 
     def surveyed(frame, **keys):
         write(frame, tmp_path / "x.parquet")
@@ -39,7 +39,7 @@ def test_numbers_booleans_and_texts_are_features(surveyed, make_frame):
 
 
 def test_labelled_rows_are_not_normal(surveyed, make_frame):
-    """Nor is the label a feature; a missing label is normal."""
+    """The label is not a feature; a missing label is normal."""
     frame = make_frame(rows=5).assign(bad=[1, 0, None, 0, 0] * 2)
     seen = surveyed(frame, label="bad")
     assert (seen.rows, seen.normal) == (10, 8)
@@ -47,13 +47,13 @@ def test_labelled_rows_are_not_normal(surveyed, make_frame):
 
 
 def test_a_label_that_is_text_is_refused(surveyed, make_frame):
-    """Its meaning would have to be guessed."""
+    """Its meaning is ambiguous."""
     with pytest.raises(SchemaMismatch, match='label column "bad" must be boolean or 0 and 1'):
         surveyed(make_frame(rows=5).assign(bad="no"), label="bad")
 
 
 def test_the_filter_names_normal_rows_and_its_columns_are_no_features(surveyed, make_frame):
-    """A state that normal operation is known by says nothing within it."""
+    """A state that defines normal operation has no information within it."""
     frame = make_frame(rows=4).assign(state=["on", "off"] * 4)
     seen = surveyed(frame, normal="state = 'on'")
     (said,) = seen.left_out
@@ -68,40 +68,40 @@ def test_the_filter_names_normal_rows_and_its_columns_are_no_features(surveyed, 
 
 
 def test_a_filter_over_an_unknown_column_is_refused_with_the_nearest(surveyed, make_frame):
-    """By the setting that names it."""
+    """The message names the setting."""
     frame = make_frame(rows=4).assign(state="on")
     with pytest.raises(SchemaMismatch, match=r'"stat" \(\[data\] normal\) \(did you mean "state"'):
         surveyed(frame, normal="stat = 'on'")
 
 
 def test_a_filter_that_is_not_sql_is_refused(surveyed, make_frame):
-    """With an example."""
+    """The message has an example."""
     with pytest.raises(ConfigError, match=r"\[data\] normal must be a SQL condition"):
         surveyed(make_frame(rows=4), normal="state is like on")
 
 
 @pytest.mark.parametrize("normal", ["nofunction(a) > 1", "a = 'on'", "sum(a) > 1", "a > 1) OR ("])
 def test_a_filter_that_means_nothing_for_the_columns_is_refused(surveyed, make_frame, normal):
-    """The files are not blamed for it."""
+    """The files are not reported as the cause."""
     with pytest.raises(ConfigError, match=r"\[data\] normal must hold or not for each row"):
         surveyed(make_frame(rows=4), normal=normal)
 
 
 def test_a_filter_that_names_no_row_is_refused(surveyed, make_frame):
-    """There would be nothing to learn."""
+    """There would be nothing to train on."""
     with pytest.raises(NoData, match="none of the 8 rows is normal"):
         surveyed(make_frame(rows=4), normal="a > 1000")
 
 
 def test_an_empty_file_is_refused(surveyed, make_frame):
-    """It can be read, and holds nothing."""
+    """It can be read, but has no rows."""
     with pytest.raises(NoData, match="none of the 0 rows is normal and has a timestamp"):
         surveyed(make_frame(rows=4).iloc[:0])
 
 
 @pytest.mark.parametrize("value", [np.nan, None, np.inf])
-def test_a_column_without_a_value_is_left_out_and_said(surveyed, make_frame, value):
-    """All missing, or all infinite: there is nothing typical about it."""
+def test_a_column_without_a_value_is_left_out_and_reported(surveyed, make_frame, value):
+    """All missing, or all infinite: it has no typical values."""
     frame = make_frame(rows=4).assign(dead=np.array([value] * 8, dtype="float64"))
     seen = surveyed(frame)
     assert "dead" not in [feature.name for feature in seen.features]
@@ -109,13 +109,13 @@ def test_a_column_without_a_value_is_left_out_and_said(surveyed, make_frame, val
 
 
 def test_nothing_but_columns_without_values_is_refused(surveyed, make_frame):
-    """Each is named."""
-    with pytest.raises(SchemaMismatch, match='no column can be learnt: column "a" has no value'):
+    """Each column is named."""
+    with pytest.raises(SchemaMismatch, match='no column can be a feature: column "a" has no value'):
         surveyed(make_frame(rows=4).assign(a=np.nan, b=np.nan))
 
 
 def test_text_where_numbers_are_expected_is_refused(surveyed, make_frame):
-    """Column, file, an example of what came, and the remedy."""
+    """The message has the column, the file, an example value and the remedy."""
     frame = make_frame(rows=20)
     frame["a"] = frame["a"].map("{:.2f}".format)
     with pytest.raises(
@@ -126,7 +126,7 @@ def test_text_where_numbers_are_expected_is_refused(surveyed, make_frame):
 
 
 def test_text_of_too_many_values_is_left_out_unless_it_is_named(surveyed, make_frame):
-    """An identifier is no state."""
+    """An identifier is not a category."""
     frame = make_frame(rows=60).assign(id=[f"row {number}" for number in range(120)])
     assert surveyed(frame).left_out == ('column "id" is text with over 50 values: left out',)
     with pytest.raises(SchemaMismatch, match='feature "id" is text with more than 50'):
@@ -134,7 +134,7 @@ def test_text_of_too_many_values_is_left_out_unless_it_is_named(surveyed, make_f
 
 
 def test_a_corrupt_page_is_named(tmp_path, write, make_frame, surveyed):
-    """Where the survey comes upon it."""
+    """When the survey reads it."""
     path = write(make_frame(), tmp_path / "bad.parquet")
     content = bytearray(path.read_bytes())
     foot = len(content) - 8 - int.from_bytes(content[-8:-4], "little")

@@ -17,7 +17,7 @@ from aedetect.errors import ConfigError, UnreadableFile
 
 @pytest.fixture
 def rows_of(tmp_path):
-    """Reads all rows of the files in a folder."""
+    """Read all rows of the files in a folder."""
 
     def rows_of(folder, *, entity="unit", categories=None, **bounds):
         query = Query(
@@ -34,7 +34,7 @@ def rows_of(tmp_path):
 
 
 def test_a_query_of_a_schema_reads_its_features_and_then_further_numbers():
-    """In the order of the model's columns; a label comes last."""
+    """In the order of the model's columns; a label is last."""
     features = (Feature("mode", "category", ("off", "on")), Feature("load", "number"))
     schema = Schema(
         timestamp="t", aware=False, entity="u", features=features, context=(), period=1, max_gap=5
@@ -75,7 +75,7 @@ def test_values_are_row_major(tmp_path, rows_of, make_frame, write):
 
 
 def test_bounds_include_the_start_and_exclude_the_end(tmp_path, rows_of, make_frame, write):
-    """To the microsecond, which is as fine as such a file is."""
+    """To the microsecond, the resolution of such a file."""
     frame = make_frame(units=("east",), rows=10)
     write(frame, tmp_path / "x.parquet")
     first = frame["time"].astype("datetime64[ns]").astype("int64").tolist()
@@ -88,7 +88,7 @@ def test_bounds_include_the_start_and_exclude_the_end(tmp_path, rows_of, make_fr
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 @pytest.mark.parametrize("zone", [None, "UTC", "America/New_York"])
 def test_times_are_read_in_every_unit_and_zone(tmp_path, rows_of, unit, zone):
-    """The same moment, however it is written, also when it is compared."""
+    """The same time in all representations, also in comparisons."""
     moment = pd.Timestamp("2026-03-08 07:30", tz="UTC").value
     time = pa.array([moment], pa.timestamp("ns", tz=zone)).cast(pa.timestamp(unit, tz=zone))
     pq.write_table(pa.table({"time": time, "a": [1.0]}), tmp_path / "x.parquet")
@@ -108,7 +108,7 @@ def test_dates_are_their_midnights(tmp_path, rows_of):
 
 
 def test_rows_without_a_timestamp_are_not_read(tmp_path, rows_of, make_frame, write):
-    """There is no place for them in time."""
+    """They have no position in time."""
     frame = make_frame(units=("east",), rows=10)
     frame.loc[3, "time"] = pd.NaT
     write(frame, tmp_path / "x.parquet")
@@ -116,14 +116,14 @@ def test_rows_without_a_timestamp_are_not_read(tmp_path, rows_of, make_frame, wr
 
 
 def test_a_filter_is_sql(tmp_path, rows_of, make_frame, write):
-    """Rows that it does not name are not read."""
+    """Rows that do not match are not read."""
     write(make_frame(rows=10), tmp_path / "x.parquet")
     batches = rows_of(tmp_path, where="unit = 'west' OR a > 100", mentioned=("unit", "a"))
     assert flat(batches)["unit"].unique().tolist() == ["west"]
 
 
 def test_texts_become_their_index(tmp_path, rows_of):
-    """A text never seen is -1, a missing one is NaN; booleans are 0 and 1."""
+    """An unseen text is -1, a missing one is NaN; booleans are 0 and 1."""
     table = pa.table(
         {
             "time": pa.array(range(4), pa.timestamp("s")),
@@ -143,7 +143,7 @@ def test_text_codes_of_a_sliced_column():
 
 
 def test_entities_that_are_numbers_are_named_by_their_text(tmp_path, rows_of, make_frame, write):
-    """What the output holds is text."""
+    """Entities in the output are text."""
     frame = make_frame(rows=2).assign(unit=[7, 7, 10, 10])
     write(frame, tmp_path / "x.parquet")
     assert flat(rows_of(tmp_path))["unit"].tolist() == ["10", "10", "7", "7"]
@@ -157,7 +157,7 @@ def test_an_entity_in_the_path_is_read(tmp_path, rows_of, make_frame, write):
 
 
 def test_names_with_quotes_and_spaces_are_columns_like_others(tmp_path, rows_of, make_frame, write):
-    """They are quoted, and so are paths."""
+    """Names and paths are quoted."""
     odd = 'the "load" of a'
     write(make_frame(rows=3).rename(columns={"a": odd}), tmp_path / "it's" / "x.parquet")
     (batch,) = rows_of(tmp_path / "it's", categories={odd: ()})
@@ -185,7 +185,7 @@ def test_columns_in_a_condition_are_found(tmp_path):
 
 @pytest.mark.parametrize("condition", ["state = ", "1) OR 2", "drop table x"])
 def test_what_is_no_condition_is_refused(tmp_path, condition):
-    """By the setting that it comes from, with an example."""
+    """The message names the setting, with an example."""
     with (
         open_engine(memory_mb=100, scratch=tmp_path) as connection,
         pytest.raises(ConfigError, match=r"\[data\] normal must be a SQL condition.*write for"),
@@ -194,7 +194,7 @@ def test_what_is_no_condition_is_refused(tmp_path, condition):
 
 
 def test_duplicates_and_starts_are_by_entity():
-    """The same time in two entities is no duplicate."""
+    """The same time in two entities is not a duplicate."""
     rows = Rows(
         time=np.array([1, 1, 1, 2]),
         entity=np.array([0, 0, 1, 1], dtype=np.int32),
@@ -206,7 +206,7 @@ def test_duplicates_and_starts_are_by_entity():
 
 
 def test_large_tables_come_in_batches(tmp_path, rows_of):
-    """No more rows at a time than a batch holds, and all in order across batches."""
+    """A batch has a limited number of rows, and rows are in order across batches."""
     count = reader.BATCH_ROWS * 2 + 5
     time = pa.array(np.arange(count)[::-1], pa.timestamp("s"))
     pq.write_table(pa.table({"time": time, "a": np.arange(count)}), tmp_path / "x.parquet")

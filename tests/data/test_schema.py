@@ -1,4 +1,4 @@
-"""Choosing columns, and saying what is wrong with them."""
+"""Choosing columns, and reporting problems with them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SCHEMA = Schema(
 
 
 def file(name="x.parquet", **columns):
-    """A file with columns besides the usual ones; None takes one away."""
+    """A file with columns besides the usual ones; None removes one."""
     given = {key: kind for key, kind in {**COLUMNS, **columns}.items() if kind is not None}
     return SourceFile(path=name, name=name, rows=1, columns=given, time_column="time")
 
@@ -48,18 +48,18 @@ def settings(**keys):
     ],
 )
 def test_arrow_types_have_kinds(dtype, kind):
-    """What a type is to a detector."""
+    """The kind of each type."""
     assert kind_of(dtype) == kind
 
 
 def test_all_other_columns_are_features():
-    """Neither timestamp nor entity nor label is one, nor what cannot be."""
+    """Except timestamp, entity, label, and columns of unsupported types."""
     found = choose_features([file(raw=pa.binary())], settings=settings(label="on"))
     assert found == {"cpu": "number", "disk": "number"}
 
 
 def test_features_are_named_by_pattern_and_excluded():
-    """Patterns choose, exclusion comes after."""
+    """Patterns select first, exclusion is applied afterwards."""
     chosen = choose_features(
         [file(cpu_2=NUMBER)], settings=settings(features=("cpu*", "disk"), exclude=("cpu_2",))
     )
@@ -68,7 +68,7 @@ def test_features_are_named_by_pattern_and_excluded():
 
 @pytest.mark.parametrize("key", ["features", "exclude"])
 def test_a_missing_feature_column_is_refused_with_the_nearest(key):
-    """A misspelt name is an error where it is asked for and where it is excluded."""
+    """A misspelt name is an error, both in features and in exclude."""
     with pytest.raises(SchemaMismatch, match=rf'\[data\] {key} .*"dsk".*did you mean "disk"\?'):
         choose_features([file()], settings=settings(**{key: ("dsk",)}))
 
@@ -90,19 +90,19 @@ def test_numbers_in_one_file_and_text_in_another_are_refused():
 
 
 def test_booleans_and_numbers_meet_as_numbers():
-    """0 and 1 are what a boolean is written as elsewhere."""
+    """Booleans are often written as 0 and 1."""
     files = [file(), file("y.parquet", on=pa.int8())]
     assert choose_features(files, settings=settings())["on"] == "number"
 
 
 def test_a_named_feature_of_no_use_is_refused():
-    """A list is nothing that a detector can see."""
+    """A list cannot be a feature."""
     with pytest.raises(SchemaMismatch, match=r'feature "raw" must hold .* got binary'):
         choose_features([file(raw=pa.binary())], settings=settings(features=("raw",)))
 
 
 def test_no_feature_at_all_is_refused():
-    """The columns that there are get listed."""
+    """The message lists the existing columns."""
     bare = file(cpu=None, disk=None, on=None)
     with pytest.raises(SchemaMismatch, match=r'at least one feature .* only "time", "unit"'):
         choose_features([bare], settings=settings())
@@ -116,7 +116,7 @@ def test_a_missing_timestamp_column_is_refused_with_the_nearest():
 
 @pytest.mark.parametrize("kind", [TEXT, pa.int64()])
 def test_timestamps_of_another_type_are_refused(kind):
-    """Text and numbers are not guessed at."""
+    """Text and numbers are not interpreted as timestamps."""
     with pytest.raises(SchemaMismatch, match=r'"time" of x\.parquet must be a timestamp.*cast it'):
         check_time([file(time=kind)], timestamp="time")
 
@@ -129,7 +129,7 @@ def test_mixed_zones_are_refused():
 
 
 def test_a_missing_entity_column_is_refused():
-    """By the setting that names it."""
+    """The message names the setting."""
     with pytest.raises(SchemaMismatch, match=r'no column "unti" \(\[data\] entity\).*"unit"\?'):
         check_column([file()], "unti", setting="[data] entity")
 
@@ -145,6 +145,6 @@ def test_a_missing_entity_column_is_refused():
         ({"mode": TEXT, "cpu": TIME}, 'has timestamp[us] in "cpu", which must be a number'),
     ],
 )
-def test_a_file_fits_or_says_why_not(columns, problem):
-    """Columns too many are ignored, too few or of another type are named."""
+def test_a_file_fits_or_the_reason_is_returned(columns, problem):
+    """Additional columns are ignored; missing ones, or those of another type, are named."""
     assert mismatch(SCHEMA, file(**columns)) == problem

@@ -12,7 +12,7 @@ from aedetect.errors import NoData
 
 @pytest.fixture
 def folder(tmp_path, make_frame, write):
-    """Two days in a folder, and things that are no input."""
+    """Two days in a folder, and files that are not input."""
     frame = make_frame(rows=20)
     for day in ("02", "01"):
         write(frame, tmp_path / f"day={day}" / "part.parquet")
@@ -28,7 +28,7 @@ def names(source):
 
 
 def test_a_folder_gives_its_parquet_files_in_order(folder):
-    """Hidden and underscored files, and files that are no Parquet, are left alone."""
+    """Hidden and underscored files, and files other than Parquet, are ignored."""
     source = find_files([str(folder)], timestamp="time")
     assert names(source) == ["day=01/part.parquet", "day=02/part.parquet"]
     assert source.files[0].hive == {"day"}
@@ -44,7 +44,7 @@ def test_a_glob_names_files_from_its_fixed_part(folder):
 
 
 def test_a_url_is_opened_through_fsspec(folder):
-    """What fsspec can open can be read."""
+    """Files that fsspec can open can be read."""
     memory = fsspec.filesystem("memory")
     memory.pipe("/plant/x.parquet", (folder / "day=01" / "part.parquet").read_bytes())
     source = find_files(["memory://plant"], timestamp="time")
@@ -61,7 +61,7 @@ def test_no_such_file_is_named(tmp_path):
 
 @pytest.mark.parametrize("place", ["", "/*.parquet"])
 def test_a_place_without_parquet_is_named(tmp_path, place):
-    """A folder, or a glob, that holds no Parquet file."""
+    """A folder, or a glob, without a Parquet file."""
     with pytest.raises(NoData, match=r"no Parquet file \(\.parquet.*\) in .*: point to"):
         find_files([f"{tmp_path}{place}"], timestamp="time")
 
@@ -78,14 +78,14 @@ def test_a_truncated_file_among_good_ones_is_set_aside_by_name(folder, keep):
 
 
 def test_nothing_but_broken_files_is_an_error(tmp_path):
-    """There is nothing to work on, and the first is named."""
+    """There is no usable file, and the first is named."""
     (tmp_path / "x.parquet").write_text("PAR1 but not really")
     with pytest.raises(NoData, match=r"none of the 1 Parquet files .* x\.parquet: is not readable"):
         find_files([str(tmp_path)], timestamp="time")
 
 
 def test_a_file_without_rows_has_no_times(tmp_path, make_frame, write):
-    """It is a file like any other, in which nothing happened."""
+    """It is otherwise a normal file."""
     write(make_frame(rows=5).iloc[:0], tmp_path / "x.parquet")
     file = find_files([str(tmp_path)], timestamp="time").files[0]
     assert (file.rows, file.times) == (0, None)
@@ -104,7 +104,7 @@ def test_a_fingerprint_follows_the_content_and_not_the_file(folder):
 
 
 def test_a_corrupt_page_shows_when_the_file_is_read_to_the_end(folder):
-    """The footer does not tell."""
+    """The footer does not show it."""
     file = find_files([str(folder)], timestamp="time").files[0]
     assert is_whole(file)
     path = folder / file.name

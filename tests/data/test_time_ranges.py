@@ -1,4 +1,4 @@
-"""The first and last moment of a Parquet file."""
+"""The first and last timestamp of a Parquet file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def range_of(path, values, kind, **options):
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 @pytest.mark.parametrize("statistics", [True, False])
 def test_range_is_the_same_from_footer_and_values(tmp_path, unit, statistics):
-    """Whatever the unit, with statistics or without, the range is exact."""
+    """For any unit, with or without statistics, the range is exact."""
     found = range_of(
         tmp_path / "x", [LAST, None, FIRST], pa.timestamp(unit), write_statistics=statistics
     )
@@ -34,27 +34,27 @@ def test_range_is_the_same_from_footer_and_values(tmp_path, unit, statistics):
 
 
 def test_range_of_zoned_times_is_in_utc(tmp_path):
-    """A zone is only how a moment is shown."""
+    """A zone only affects how a timestamp is displayed."""
     moment = datetime(2026, 1, 1, 12, tzinfo=UTC)
     found = range_of(tmp_path / "x", [moment], pa.timestamp("us", tz="Europe/Berlin"))
     assert found == (parse_instant("2026-01-01T12:00"),) * 2
 
 
 def test_range_of_dates_is_their_midnights(tmp_path):
-    """A date stands for its first moment."""
+    """A date is its midnight."""
     found = range_of(tmp_path / "x", [date(2026, 1, 2), date(2026, 1, 1)], pa.date32())
     assert found == (parse_instant("2026-01-01"), parse_instant("2026-01-02"))
 
 
 def test_range_covers_all_row_groups(tmp_path):
-    """Also when the rows are not in order, and when a group holds no moment at all."""
+    """Also if the rows are not in order, and if a group has no timestamp."""
     times = [LAST, FIRST, None, None, FIRST]
     found = range_of(tmp_path / "x", times, pa.timestamp("us"), row_group_size=2)
     assert found == (parse_instant(FIRST.isoformat()), parse_instant(LAST.isoformat()))
 
 
 def test_each_row_group_has_its_range_and_its_rows(tmp_path):
-    """What a plan needs to know which of them meet a partition."""
+    """A plan needs them to find the row groups of a partition."""
     pq.write_table(
         pa.table({"t": pa.array([FIRST, LAST, LAST], pa.timestamp("us"))}),
         tmp_path / "x",
@@ -68,17 +68,17 @@ def test_each_row_group_has_its_range_and_its_rows(tmp_path):
 
 @pytest.mark.parametrize("values", [[], [None, None]])
 def test_no_moment_is_no_range(tmp_path, values):
-    """Without rows, or without a single moment."""
+    """Without rows, or without any timestamp."""
     assert range_of(tmp_path / "x", values, pa.timestamp("us")) is None
 
 
 def test_text_is_no_time(tmp_path):
-    """A column of texts has no range, whatever they say."""
+    """A column of texts has no range, for any content."""
     assert range_of(tmp_path / "x", ["2026-01-01"], pa.string()) is None
 
 
 def test_legacy_int96_times_are_read(tmp_path):
-    """Old Spark and Impala write times without statistics that can be used."""
+    """Old versions of Spark and Impala write times without usable statistics."""
     found = range_of(
         tmp_path / "x", [FIRST, LAST], pa.timestamp("ns"), use_deprecated_int96_timestamps=True
     )

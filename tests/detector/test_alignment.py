@@ -1,4 +1,4 @@
-"""Scores that look ahead and that are smoothed, end to end: still a pure function of the rows."""
+"""Scores with lookahead and smoothing, end to end: still a pure function of the rows."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def aligned(request, tmp_path_factory):
 
 @pytest.fixture
 def plant(tmp_path, aligned, arrived):
-    """A plant in which three days have arrived and nothing is scored."""
+    """A plant with three days of input and no scores."""
     shutil.copytree(arrived, tmp_path / "incoming")
     return Plant(folder=tmp_path, uri=aligned[1])
 
 
 def test_day_by_day_gives_the_files_of_all_at_once(plant):
-    """Once the later file is there, byte for byte."""
+    """Once the later file has arrived, byte for byte."""
     plant.score(output="at_once")
     waiting = plant.folder / "waiting"
     plant.incoming.rename(waiting)
@@ -50,8 +50,8 @@ def test_day_by_day_gives_the_files_of_all_at_once(plant):
     assert plant.score().partitions == 0
 
 
-def test_the_next_day_judges_the_end_of_the_day_before_anew(plant, aligned):
-    """Where scores look ahead, and only as far as they do; causal ones stay as they are."""
+def test_the_next_day_rescores_the_end_of_the_day_before(plant, aligned):
+    """Within the lookahead of scores only; causal scores are unchanged."""
     scorer = aligned[0].scorer
     last = plant.incoming / f"{DAYS[2]}.parquet"
     last.rename(plant.folder / "later.parquet")
@@ -72,7 +72,7 @@ def test_the_next_day_judges_the_end_of_the_day_before_anew(plant, aligned):
 
 
 def test_footers_say_how_far_a_score_looks_ahead(plant, aligned):
-    """So that a partition is judged by what it was made with."""
+    """So that a partition is compared with the settings that it was computed with."""
     plant.score()
     origin = read_origin(plant.output / "scores" / f"date={DAYS[0]}" / "part-0.parquet")
     assert origin.lookahead == aligned[0].scorer.lookahead
@@ -87,8 +87,8 @@ def test_one_row_group_or_many_batches_score_the_same(plant, aligned, monkeypatc
     assert contents(plant.output) == contents(plant.folder / "at_once")
 
 
-def test_the_log_says_that_the_newest_rows_are_provisional(plant, aligned, caplog):
-    """Where later rows will change them."""
+def test_the_log_reports_that_the_newest_rows_are_provisional(plant, aligned, caplog):
+    """If later rows will change them."""
     with caplog.at_level(logging.INFO):
         plant.score()
     said = "judged from fewer windows until later rows arrive" in caplog.text
@@ -96,7 +96,7 @@ def test_the_log_says_that_the_newest_rows_are_provisional(plant, aligned, caplo
 
 
 def test_a_frame_scores_as_its_files_do(plant, aligned):
-    """A frame is all there is: the same rows at once give the same scores."""
+    """A frame has no further rows: the same rows at once give the same scores."""
     plant.score()
     frame = pd.concat([pd.read_parquet(plant.incoming / f"{day}.parquet") for day in DAYS])
     found = score_frame(aligned[0], frame)
@@ -108,7 +108,7 @@ def test_a_frame_scores_as_its_files_do(plant, aligned):
 
 
 def test_a_bound_of_one_window_is_not_centered(tmp_path):
-    """The message says why, and what to do."""
+    """The message states the reason and the remedy."""
     given = settings(
         model={"variant": "variational"}, calibration={"score": "elbo", "alignment": "centered"}
     )

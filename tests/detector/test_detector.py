@@ -19,7 +19,7 @@ from aedetect.preprocessing.windows import gather
 
 @pytest.fixture
 def held_out(learnt):
-    """The windows that the network never saw, and the entity of each row."""
+    """The windows that the network was not trained on, and the entity of each row."""
     windows = learnt.prepared.windows[Part.CALIBRATE]
     return windows, learnt.prepared.preparation.entity_codes(learnt.ingested.rows)
 
@@ -31,7 +31,7 @@ def evaluate(scorer, held_out):
 
 
 def test_expected_is_the_last_step_of_the_reconstruction(detector, held_out):
-    """What the network makes of the window, whatever the size of the chunks."""
+    """The network's output for the window, for any size of the chunks."""
     windows = held_out[0]
     values = torch.from_numpy(windows.take(slice(None))[0])
     with torch.inference_mode():
@@ -41,7 +41,7 @@ def test_expected_is_the_last_step_of_the_reconstruction(detector, held_out):
 
 
 def test_no_window_is_left_out_at_the_end_of_a_chunk(detector, held_out):
-    """One more than a chunk holds, and one alone: bitwise the same score."""
+    """One row more than a chunk, and one row alone: bitwise the same score."""
     windows = held_out[0]
     ends = np.resize(windows.ends, CHUNK + 1)
     found = last_rows(detector.scorer.model, windows.matrix, ends)
@@ -51,7 +51,7 @@ def test_no_window_is_left_out_at_the_end_of_a_chunk(detector, held_out):
 
 
 def test_the_score_is_the_mean_of_the_features_errors(detector, held_out):
-    """Squared residuals, over what was observed."""
+    """Squared residuals, over observed cells."""
     windows = held_out[0]
     scorer = replace(detector.scorer, score="mse")
     evaluated = evaluate(scorer, held_out)
@@ -61,7 +61,7 @@ def test_the_score_is_the_mean_of_the_features_errors(detector, held_out):
 
 
 def test_standardized_errors_are_in_residual_sizes_of_the_entity(detector, held_out):
-    """A feature that is rebuilt badly anyhow counts less."""
+    """A feature with typically large residuals has less weight."""
     windows, entity = held_out
     sizes = np.array([[1.0, 2.0], [3.0, 4.0]], dtype=np.float32)
     plain = replace(detector.scorer, score="mse")
@@ -70,8 +70,8 @@ def test_standardized_errors_are_in_residual_sizes_of_the_entity(detector, held_
     np.testing.assert_allclose(evaluate(scaled, held_out).errors, expected, rtol=1e-5)
 
 
-def test_a_score_is_higher_the_stranger_the_row(detector, held_out):
-    """Said once, and here it is seen."""
+def test_a_score_is_higher_for_more_anomalous_rows(detector, held_out):
+    """The contract of every detector."""
     windows, entity = held_out
     means = []
     for shift in (0, 1, 3, 9):
@@ -101,7 +101,7 @@ def series(learnt):
 
 
 def all_of(series):
-    """Ask for every row."""
+    """Request every row."""
     return np.ones(len(series.back), dtype=bool)
 
 
@@ -123,7 +123,7 @@ def test_centered_scores_compare_with_the_mean_over_all_windows_that_cover(detec
     np.testing.assert_allclose(found.expected, expected, rtol=1e-4, atol=1e-5)
     causal_rows, causal = detector.scorer.judge(series, all_of(series))
     assert set(causal_rows) < set(rows)
-    own = rows[count[rows] == 1]  # a row that a single window covers is judged by that one
+    own = rows[count[rows] == 1]  # a row covered by a single window is scored by that one
     shared = np.intersect1d(own, causal_rows)
     assert len(shared)
     np.testing.assert_allclose(
@@ -136,7 +136,7 @@ def test_centered_scores_compare_with_the_mean_over_all_windows_that_cover(detec
     [("causal", 5, 4, 0), ("centered", 5, 2, 2), ("centered", 4, 2, 1)],
 )
 def test_smoothed_scores_are_means_within_a_run(detector, series, alignment, smooth, before, after):
-    """Of scores and of parts, over rows that have a score, one by one."""
+    """Of scores and of parts, over rows with a score, one by one."""
     plain = replace(detector.scorer, alignment=alignment)
     valid = series.valid.copy()
     valid[::9] = False
@@ -153,7 +153,7 @@ def test_smoothed_scores_are_means_within_a_run(detector, series, alignment, smo
 
 
 def test_a_row_is_judged_alike_among_others(detector, series):
-    """Bitwise, whichever rows are asked for, in every alignment and with every smoothing."""
+    """Bitwise, for any requested rows, in every alignment and with every smoothing."""
     for alignment, smooth, score in product(("causal", "centered"), (1, 4), PARTS):
         residuals = learn_residuals(
             score,
@@ -191,7 +191,7 @@ def test_what_a_score_depends_on_grows_with_alignment_and_smoothing(
 
 
 def test_the_threshold_is_calibrated_on_what_scoring_gives(make_frame, train_on):
-    """Smoothed and aligned alike: held-out rows alone give the held-out scores."""
+    """With the same smoothing and alignment: held-out rows alone give the held-out scores."""
     learnt = train_on(make_frame(rows=300), calibration={"alignment": "centered", "smooth": 3})
     scorer, windows = learnt.detector.scorer, learnt.prepared.windows[Part.CALIBRATE]
     series = series_of(learnt.ingested, learnt.prepared)

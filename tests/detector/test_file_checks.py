@@ -1,4 +1,4 @@
-"""Loading a model runs no code from its files, and names from data lead nowhere."""
+"""Loading a model runs no code from its files, and names in data are not used as paths."""
 
 from __future__ import annotations
 
@@ -36,26 +36,26 @@ UP = "../../../../escaped"
 
 @pytest.fixture
 def folder(detector_folder, tmp_path):
-    """A copy of a saved detector, to be tampered with."""
+    """A copy of a saved detector, to be manipulated."""
     return shutil.copytree(detector_folder, tmp_path / "a" / "b" / "saved")
 
 
 class Payload:
-    """Makes a file when it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, mark: Path) -> None:
-        """Say which file."""
+        """Store the path of the file."""
         self.mark = mark
 
     def __reduce__(self):
-        """Have the file made."""
+        """Return the call that creates the file."""
         return os.mkdir, (str(self.mark),)
 
 
 def test_a_pickle_in_place_of_weights_is_refused(folder, tmp_path):
-    """Whichever way it was pickled, and nothing of it runs; unpickled by others it would."""
+    """In any pickle format, and no code runs; unpickling it would run the code."""
     mark = tmp_path / "ran"
-    pickle.loads(pickle.dumps(Payload(mark)))  # noqa: S301 - to see that it does what is said
+    pickle.loads(pickle.dumps(Payload(mark)))  # noqa: S301 - shows that the payload works
     mark.rmdir()
     for plant in (
         lambda path: path.write_bytes(pickle.dumps(Payload(mark))),
@@ -70,7 +70,7 @@ def test_a_pickle_in_place_of_weights_is_refused(folder, tmp_path):
 
 @pytest.mark.parametrize("name", [DETECTOR, CALIBRATION])
 def test_a_pickle_in_place_of_the_other_files_is_refused(folder, tmp_path, name):
-    """They are JSON and Parquet, or nothing."""
+    """Only JSON and Parquet are accepted."""
     (folder / name).write_bytes(pickle.dumps(Payload(tmp_path / "ran")))
     with pytest.raises(BrokenDetector):
         CalibratedScorer.load(folder)
@@ -78,7 +78,7 @@ def test_a_pickle_in_place_of_the_other_files_is_refused(folder, tmp_path, name)
 
 
 def test_a_pickle_inside_the_parquet_file_is_left_alone(folder, tmp_path):
-    """Pyarrow once unpickled extension types; here such a type is not asked what it is."""
+    """Pyarrow once unpickled extension types; here such a type is not deserialized."""
     path = folder / CALIBRATION
     held_out = pq.read_table(path)
     payload = {
@@ -87,14 +87,14 @@ def test_a_pickle_inside_the_parquet_file_is_left_alone(folder, tmp_path):
     }
     fields = [field.with_metadata(payload) for field in held_out.schema]
     pq.write_table(held_out.cast(pa.schema(fields)), path)
-    with suppress(BrokenDetector):  # refused is as good
+    with suppress(BrokenDetector):  # refusing is also correct
         CalibratedScorer.load(folder)
     assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("name", [DETECTOR, WEIGHTS, CALIBRATION])
 def test_links_out_of_the_folder_are_refused(folder, tmp_path, name):
-    """Even to a file that would do: what is read has to be the model's."""
+    """Even to a valid file: only files of the model are read."""
     outside = tmp_path / "outside"
     (folder / name).rename(outside)
     (folder / name).symlink_to(outside)
@@ -103,14 +103,14 @@ def test_links_out_of_the_folder_are_refused(folder, tmp_path, name):
 
 
 def test_links_inside_the_folder_are_files_like_others(folder):
-    """As in stores that keep files by their hash."""
+    """As in stores that address files by their hash."""
     (folder / WEIGHTS).rename(folder / "blob")
     (folder / WEIGHTS).symlink_to("blob")
     CalibratedScorer.load(folder)
 
 
 def test_pipes_are_refused(folder):
-    """Reading one would wait for ever."""
+    """Reading one would block forever."""
     (folder / CALIBRATION).unlink()
     os.mkfifo(folder / CALIBRATION)
     with pytest.raises(BrokenDetector, match="neither a file nor a folder"):
@@ -128,7 +128,7 @@ def test_pipes_are_refused(folder):
     ],
 )
 def test_made_up_sizes_cost_no_memory(folder, sizes):
-    """They are compared with the weights before anything of that size is made."""
+    """They are compared with the weights before memory of that size is allocated."""
     described = json.loads((folder / DETECTOR).read_text())
     described["model"]["sizes"] |= sizes
     (folder / DETECTOR).write_text(json.dumps(described))
@@ -137,7 +137,7 @@ def test_made_up_sizes_cost_no_memory(folder, sizes):
 
 
 def described(folder, change):
-    """Write the description of a detector as somebody changed it."""
+    """Write a changed description of a detector."""
     found = json.loads((folder / DETECTOR).read_text())
     change(found)
     (folder / DETECTOR).write_text(json.dumps(found))
@@ -186,14 +186,14 @@ NO_NUMBERS = [
 
 @pytest.mark.parametrize("change", NO_NUMBERS)
 def test_numbers_that_are_none_are_refused(folder, change):
-    """A threshold that is not a number flags nothing, and nobody would know."""
+    """A threshold that is not a number would silently flag nothing."""
     described(folder, change)
     with pytest.raises(BrokenDetector, match="cannot be read"):
         CalibratedScorer.load(folder)
 
 
 def test_numbers_too_large_to_be_finite_are_refused(folder):
-    """JSON may write what becomes infinite as it is read."""
+    """JSON may contain numbers that become infinite when read."""
     described(folder, each_threshold(123456.5))
     text = (folder / DETECTOR).read_text().replace("123456.5", "1e999")
     (folder / DETECTOR).write_text(text)
@@ -202,7 +202,7 @@ def test_numbers_too_large_to_be_finite_are_refused(folder):
 
 
 def test_weights_that_are_no_numbers_are_refused(folder):
-    """No score would come of them."""
+    """They would give no scores."""
     from safetensors.torch import load_file, save_file
 
     weights = load_file(folder / WEIGHTS)
@@ -232,14 +232,14 @@ def held_out(rows, **given):
     ],
 )
 def test_held_out_rows_that_are_none_are_refused(folder, rows, fault):
-    """Missing values, other columns, scores that order nothing."""
+    """Missing values, other columns, scores that cannot be ordered."""
     pq.write_table(rows, folder / CALIBRATION)
     with pytest.raises(BrokenDetector, match=fault):
         CalibratedScorer.load(folder)
 
 
 def test_a_small_file_of_many_rows_costs_no_memory(folder, tmp_path):
-    """Equal values take no bytes in the file; it is refused by what its footer says."""
+    """Equal values take no bytes in the file; it is refused by the row count in its footer."""
     import subprocess
     import sys
 
@@ -266,7 +266,7 @@ def test_a_small_file_of_many_rows_costs_no_memory(folder, tmp_path):
 
 @pytest.mark.parametrize("name", ["²", "٣", "02", "1" * 200, "-3", "2\n"])
 def test_calibrations_of_other_names_are_no_calibrations(folder, name):
-    """Only numbers as they are written here count."""
+    """Only numbers in canonical notation are accepted."""
     place = folder / "calibrations" / name
     place.mkdir(parents=True)
     (place / "calibration.json").write_text("{}")
@@ -292,7 +292,7 @@ def test_outlines_fit_what_is_saved(tmp_path, variant, backbone):
 
 
 def places(value, path=()):
-    """Give the place of every value in JSON; of a list the first one stands for all."""
+    """Yield the path of every value in JSON; of a list, only the first."""
     yield path
     if isinstance(value, dict):
         for key in value:
@@ -302,7 +302,7 @@ def places(value, path=()):
 
 
 def test_any_tampering_with_the_description_is_refused_or_harmless(folder, tmp_path):
-    """Each value replaced by what it should not be: our error or a detector, and no file."""
+    """With each value replaced by invalid ones: BrokenDetector or a detector, and no file."""
     whole = (folder / DETECTOR).read_text()
     before = contents(tmp_path).keys()
     for path in list(places(json.loads(whole)))[1:]:
@@ -319,7 +319,7 @@ def test_any_tampering_with_the_description_is_refused_or_harmless(folder, tmp_p
 
 
 def test_names_in_a_detector_are_no_paths(folder, tmp_path, make_frame):
-    """A detector whose entity is called like a path scores that entity and writes nothing."""
+    """A detector whose entity is named like a path scores that entity and writes nothing there."""
     described = json.loads((folder / DETECTOR).read_text())
     described["preparation"]["entities"][0] = UP
     (folder / DETECTOR).write_text(json.dumps(described))
@@ -332,7 +332,7 @@ def test_names_in_a_detector_are_no_paths(folder, tmp_path, make_frame):
 
 
 def test_nothing_here_can_unpickle():
-    """No module imports or calls what runs code that is found in a file."""
+    """No module imports or calls functions that run code from a file."""
     forbidden = {"pickle", "cloudpickle", "joblib", "dill", "shelve", "marshal"}
     calls = {"eval", "exec", "torch.load", "np.load", "mlflow.pyfunc.load_model", "load_model"}
     root = Path(aedetect.__file__).parents[1]
@@ -381,7 +381,7 @@ NAMES = ["../../escaped", "/etc/escaped", "a/b/../../..", "..", "", "C:\\x", "x'
 
 
 def test_names_from_data_cannot_leave_the_output(plant):
-    """Entities, columns and categories called like paths are scored like others."""
+    """Entities, columns and categories named like paths are scored like others."""
     rows = table("2026-01-01", days=1)
     parts = []
     for index, name in enumerate(NAMES):
@@ -432,7 +432,7 @@ def test_a_detector_is_not_called_like_a_path(name):
 
 @pytest.mark.parametrize("model", ["../plant", "..", "plant/../1", "/etc/passwd", "file:///x/1"])
 def test_a_model_is_not_a_path(plant, model):
-    """What scores is looked up in the registry by name, never on the disk."""
+    """The model is resolved in the registry by name, never on disk."""
     with pytest.raises(UnknownModel):
         scoring.run_scoring(plant.config(model=model))
     assert not (plant.output / "scores").exists()

@@ -1,4 +1,4 @@
-"""What a model expects of rows."""
+"""The expected values of rows."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def model(request):
 
 @pytest.fixture(scope="module")
 def matrix():
-    """Rows to reconstruct, some of them far from the others."""
+    """Rows to reconstruct, including outliers."""
     values = np.random.default_rng(0).normal(size=(ROWS, 3))
     values[::50] *= 1e6
     return values.astype(np.float32)
 
 
 def test_covering_is_the_mean_of_all_windows_that_cover(model, matrix):
-    """Found by going through them one by one, also where windows are missing."""
+    """Compared with a loop over windows, also if windows are missing."""
     ends = np.array([3, 4, 5, 9, 10, 300, 301])
     rows = np.array([0, 3, 5, 8, 10, 299, 301, 302])
     found, covered = covering(model, matrix, rows, ends)
@@ -59,7 +59,7 @@ def test_covering_does_not_depend_on_where_chunks_end(model, matrix, first):
 
 
 def test_the_last_rows_are_those_of_the_reconstruction(model, matrix):
-    """What the network makes of the window, and bitwise the same when one is alone."""
+    """The network's output for the window, and bitwise the same for a single one."""
     ends = np.resize(np.arange(LENGTH - 1, 50), CHUNK + 1)
     found = last_rows(model, matrix, ends)
     with torch.inference_mode():

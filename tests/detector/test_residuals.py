@@ -1,4 +1,4 @@
-"""What residuals are typically like."""
+"""Statistics of typical residuals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def ones(count):
 
 
 def test_sizes_are_by_entity_where_there_are_rows_enough():
-    """Few rows take the size of all, which comes last; what was not observed does not count."""
+    """Few rows take the size of all, which comes last; unobserved cells do not count."""
     entity = np.repeat(np.array([0, 1], dtype=np.int32), [500, 5])
     residual = np.full((505, 1), 3, dtype=np.float32)
     residual[500:] = 1e6
@@ -42,7 +42,7 @@ def test_a_perfect_reconstruction_does_not_divide_by_nothing():
 
 
 def test_whitening_is_the_symmetric_inverse_root_of_the_shrunk_covariance():
-    """Where the sizes are 1, as scikit-learn has it."""
+    """Where the sizes are 1, equal to scikit-learn's."""
     random = np.random.default_rng(0)
     mixing = np.array([[2.0, 1, 0], [0, 2, 1], [1, 0, 2]])
     sized = (random.normal(size=(500, 3)) @ mixing).astype(np.float32)
@@ -65,7 +65,7 @@ def test_tails_are_the_quantiles_and_the_mean_excess():
 
 
 def test_tails_are_by_entity_where_there_are_rows_enough():
-    """Few rows take those of all, unobserved cells do not count."""
+    """Few rows take the quantiles of all, unobserved cells do not count."""
     random = np.random.default_rng(0)
     values = np.abs(random.normal(size=(5010, 1))).astype(np.float32)
     values[2000:4000] *= 10
@@ -80,7 +80,7 @@ def test_tails_are_by_entity_where_there_are_rows_enough():
 
 
 def test_columns_of_a_category_count_as_one_feature():
-    """Their parts are added, and their residuals have one length."""
+    """Their parts are added, and their residuals have one norm."""
     owner = np.array([0, 1, 1, 2])
     cells = np.array([[1, 3, 4, 2]], dtype=np.float32)
     assert by_feature(cells, owner).tolist() == [[1, 7, 2]]

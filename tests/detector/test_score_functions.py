@@ -1,4 +1,4 @@
-"""Residuals -> parts and scores, each beside a slow reference, and what holds for all of them."""
+"""Residuals -> parts and scores, compared with slow references, and the checks of all scores."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WORST = 2
 
 @pytest.fixture(scope="module", params=PARTS)
 def case(request):
-    """One score after the other."""
+    """One score after another."""
     return score_case(request.param)
 
 
@@ -36,7 +36,7 @@ def test_every_score(check, case):
 
 
 def test_every_score_has_its_parts():
-    """But for the bound, which comes from the network."""
+    """Except for the bound, which is computed by the network."""
     assert set(PARTS) == set(get_args(ScoreName)) - {"elbo"}
 
 
@@ -82,7 +82,7 @@ def test_parts_are_those_of_a_slow_reference(case):
 
 
 def test_standardized_takes_the_size_of_the_entity():
-    """A residual that is three times as large in an entity that always is scores the same."""
+    """A residual three times as large scores the same in an entity with such residuals."""
     case = score_case("standardized")
     fitted = case.fitted
     residual = np.repeat(case.history.residual[:1], 2, axis=0)
@@ -93,7 +93,7 @@ def test_standardized_takes_the_size_of_the_entity():
 
 
 def test_mahalanobis_finds_a_broken_correlation():
-    """Two residuals against their correlation are stranger than two along it."""
+    """Two residuals against their correlation are more anomalous than two along it."""
     random = np.random.default_rng(0)
     both = random.normal(size=(5000, 1)) + random.normal(scale=0.3, size=(5000, 5))
     history = both.astype(np.float32), np.ones((5000, 5), dtype=bool), np.zeros(5000, np.int32)
@@ -115,7 +115,7 @@ def test_tail_is_the_nats_that_the_residual_is_rare_by():
 
 
 def test_worst_of_few_features_is_the_mean_of_them():
-    """Where fewer are observed than are averaged, their mean counts."""
+    """If fewer are observed than are averaged, the score is their mean."""
     parts = np.array([[4, 0, 2]], dtype=np.float32)
     assert combined("worst", parts, np.array([2]), worst=5).tolist() == [3]
     assert combined("worst", parts, np.array([3]), worst=1).tolist() == [4]

@@ -19,18 +19,18 @@ from aedetect.scoring import score_frame
 
 @pytest.fixture
 def folder(detector_folder, tmp_path):
-    """A copy of a saved detector, to be broken."""
+    """A copy of a saved detector, to be damaged."""
     return shutil.copytree(detector_folder, tmp_path / "saved")
 
 
 def test_a_detector_is_three_files(detector_folder):
-    """None of which runs code when it is read."""
+    """None of them runs code when read."""
     assert {path.name for path in detector_folder.iterdir()} == {DETECTOR, WEIGHTS, CALIBRATION}
     json.loads((detector_folder / DETECTOR).read_text())
 
 
 def test_saving_twice_gives_the_same_bytes(detector, detector_folder, tmp_path):
-    """No clock and no random name goes in."""
+    """They contain no clock time and no random name."""
     detector.save(tmp_path / "again")
     for path in detector_folder.iterdir():
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
@@ -59,7 +59,7 @@ def test_what_is_loaded_scores_as_what_was_saved(make_frame, train_on, tmp_path,
 
 @pytest.mark.parametrize("score", PARTS)
 def test_a_loaded_score_is_the_saved_one(make_frame, train_on, tmp_path, score):
-    """Bit by bit, whatever the score needs, aligned and smoothed."""
+    """Bit by bit, for every score, alignment and smoothing."""
     frame = make_frame(rows=400)
     frame["mode"] = np.where(frame["a"] > 0, "fast", "eco")
     options = {"score": score, "worst": 2, "alignment": "centered", "smooth": 3}
@@ -73,7 +73,7 @@ def test_a_loaded_score_is_the_saved_one(make_frame, train_on, tmp_path, score):
 
 @pytest.mark.parametrize("name", [DETECTOR, WEIGHTS, CALIBRATION])
 def test_an_absent_file_is_refused(folder, name):
-    """The folder is named, and the remedy."""
+    """The message names the folder and the remedy."""
     (folder / name).unlink()
     with pytest.raises(BrokenDetector, match=r"saved cannot be read.*train and register it again"):
         CalibratedScorer.load(folder)
@@ -82,7 +82,7 @@ def test_an_absent_file_is_refused(folder, name):
 @pytest.mark.parametrize("name", [DETECTOR, WEIGHTS, CALIBRATION])
 @pytest.mark.parametrize("keep", [0, 100, -1])
 def test_a_truncated_file_is_refused(folder, name, keep):
-    """Wherever it ends."""
+    """At any position."""
     content = (folder / name).read_bytes()
     cut = content[:keep] if name != DETECTOR else content[: keep - 1 if keep < 0 else keep]
     (folder / name).write_bytes(cut)
@@ -92,7 +92,7 @@ def test_a_truncated_file_is_refused(folder, name, keep):
 
 @pytest.mark.parametrize("text", ["[]", "null", "{}", '{"format": 99}'])
 def test_a_description_of_another_format_is_refused(folder, text):
-    """Whatever JSON it is."""
+    """For any JSON."""
     (folder / DETECTOR).write_text(text)
     with pytest.raises(BrokenDetector, match="must be of format 3"):
         CalibratedScorer.load(folder)
@@ -123,7 +123,7 @@ def test_a_description_of_another_format_is_refused(folder, text):
     ],
 )
 def test_a_description_that_does_not_fit_is_refused(folder, path, value):
-    """What cannot be, and what contradicts the rest."""
+    """Invalid values, and values that contradict others."""
     described = json.loads((folder / DETECTOR).read_text())
     place = described
     for key in path[:-1]:

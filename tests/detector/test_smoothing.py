@@ -11,7 +11,7 @@ from aedetect.detector.smoothing import around, smoothed
 
 @given(st.lists(st.booleans(), max_size=30), st.integers(0, 4), st.integers(0, 4))
 def test_rows_around_marked_ones_are_marked(marks, before, after):
-    """So many before and after each, and no others."""
+    """The given numbers before and after each, and no others."""
     found = around(np.array(marks, dtype=bool), before=before, after=after)
     expected = [any(marks[max(row - after, 0) : row + before + 1]) for row in range(len(marks))]
     assert found.tolist() == expected
@@ -19,7 +19,7 @@ def test_rows_around_marked_ones_are_marked(marks, before, after):
 
 @given(st.data())
 def test_means_are_those_of_a_loop(data):
-    """Over the rows of the run at the offsets, as far as they have a value."""
+    """Over the rows of the run at the offsets that have a value."""
     breaks = data.draw(st.lists(st.booleans(), min_size=1, max_size=30))
     count = len(breaks)
     run = np.cumsum(breaks)

@@ -173,7 +173,7 @@ def spoil(frame, **columns):
         ({"unit": None}, SchemaMismatch, r'no column "unit" \(\[data\] entity\)'),
         ({"a": "high"}, SchemaMismatch, None),
         ({"a": "1.5"}, SchemaMismatch, r'"a" of train\.parquet is text where numbers .* cast it'),
-        ({"a": np.nan, "b": np.nan}, SchemaMismatch, r'no column can be learnt: column "a" has'),
+        ({"a": np.nan, "b": np.nan}, SchemaMismatch, r'no column can be a feature: column "a" has'),
         ({"time": pd.Timestamp("2026-01-01")}, TooFewRows, r"at least two normal rows of one"),
         ({"time": pd.NaT}, AedetectError, r'"time"|timestamp'),
     ],

@@ -1,4 +1,4 @@
-"""Files are written aside and renamed; footers say what they were made from."""
+"""Files are written aside and renamed; footers record their origin."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_origin_does_not_depend_on_the_order_of_its_inputs(tmp_path):
 
 
 @pytest.mark.parametrize("footer", [None, b"{}", b"not JSON", b'{"model_name": "pump"}'])
-def test_file_that_does_not_say_its_origin_is_refused(tmp_path, footer):
+def test_file_without_an_origin_is_refused(tmp_path, footer):
     """A foreign Parquet file, or one with another footer, is named."""
     path = tmp_path / "foreign.parquet"
     table = pa.table({"n": [1]})
@@ -79,7 +79,7 @@ def test_file_that_does_not_say_its_origin_is_refused(tmp_path, footer):
 
 
 def test_file_that_is_no_parquet_is_refused(tmp_path):
-    """What cannot be read at all is refused in the same words."""
+    """A file that cannot be read at all is refused with the same message."""
     path = tmp_path / "half.parquet"
     path.write_bytes(write(tmp_path / "x.parquet", batch_rows=10, rows=10).read_bytes()[:-9])
     with pytest.raises(OutputError, match="or is damaged"):
@@ -87,7 +87,7 @@ def test_file_that_is_no_parquet_is_refused(tmp_path):
 
 
 def test_folder_aside_goes_away(tmp_path):
-    """Nothing remains, after an error neither."""
+    """Nothing remains, even after an error."""
     with aside(tmp_path) as folder:
         (folder / "half").write_text("half")
     assert list(tmp_path.iterdir()) == []
@@ -97,7 +97,7 @@ def test_folder_aside_goes_away(tmp_path):
 
 
 def test_sweep_leaves_what_is_in_use(tmp_path):
-    """What a killed run left goes; the folder of a run under way stays."""
+    """Leftovers of a killed run are removed; the folder of an active run stays."""
     left = tmp_path / ".aside" / "left"
     left.mkdir(parents=True)
     (left / "half").write_text("half")
@@ -114,7 +114,7 @@ def test_sweep_without_leftovers_creates_nothing(tmp_path):
 
 
 def test_publish_replaces_in_one_step(tmp_path):
-    """The old file is there until the new one is."""
+    """The old file exists until the new one replaces it."""
     source, target = tmp_path / "new", tmp_path / "a" / "b" / "file"
     for text in ("first", "second"):
         source.write_text(text)
@@ -123,7 +123,7 @@ def test_publish_replaces_in_one_step(tmp_path):
 
 
 def test_withdraw_removes_folders_that_become_empty(tmp_path):
-    """Folders that hold something else stay, and so does the root."""
+    """Folders with other content stay, and so does the root."""
     root = tmp_path / "scores"
     for hour in ("00", "01"):
         (root / "date=1" / f"hour={hour}").mkdir(parents=True)
@@ -139,7 +139,7 @@ def test_withdraw_of_what_is_gone_is_done(tmp_path):
     withdraw(tmp_path / "scores" / "date=1" / "part", root=tmp_path / "scores")
 
 
-def test_failed_write_says_what_to_do(tmp_path):
+def test_failed_write_names_the_remedy(tmp_path):
     """The operating system's reason is in the message, with the folder."""
     with (
         pytest.raises(OutputError, match=r"out cannot be written \(No such file.*free space"),

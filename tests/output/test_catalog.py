@@ -1,4 +1,4 @@
-"""The files of an output by kind and time; how few are opened to answer for a range."""
+"""The files of an output by kind and time; how few are opened to read a range."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from aedetect.output.partitions import EVENTS, FLAGGED, SCORES, Span, partition_
 from aedetect.timestamps import NANOSECONDS, parse_instant
 
 _DAY, _MINUTE = NANOSECONDS["d"], NANOSECONDS["min"]
-_OPENED: list[list[str]] = []  # where those who count want to know it
+_OPENED: list[list[str]] = []  # lists to add opened files to
 
 
 def _hear(event, args):
@@ -36,7 +36,7 @@ sys.addaudithook(_hear)  # cannot be removed again
 
 @contextmanager
 def opened(below):
-    """Give the files below a folder that are opened meanwhile, each once."""
+    """Yield the files below a folder that are opened in the body, each once."""
     _OPENED.append([])
     found: set[str] = set()
     yield found
@@ -48,7 +48,7 @@ def opened(below):
 
 
 def day(number):
-    """The partition so many days after the first."""
+    """The partition some days after the first."""
     return partition_at(FIRST.start + number * _DAY, "day")
 
 
@@ -89,7 +89,7 @@ def test_the_last_day_is_read_from_one_file(month):
 
 
 def test_a_range_in_the_middle_is_read_from_its_files(month):
-    """A day at each end that is only touched counts, the others do not."""
+    """Partly covered days at both ends are read, the others are not."""
     since, until = day(9).end - 1, day(12).start + 1
     with opened(month) as files:
         found = read_event_table(month, since=since, until=until)
@@ -97,8 +97,8 @@ def test_a_range_in_the_middle_is_read_from_its_files(month):
     assert sorted(found["event_id"].to_pylist()) == read_all(month, since, until)
 
 
-def test_a_range_without_files_opens_no_more_than_what_tells_the_columns(month):
-    """Before all data and after it."""
+def test_a_range_without_files_opens_one_file(month):
+    """Before all data and after it; the file is opened for the columns."""
     for since, until in ((day(40).start, None), (None, day(-3).start)):
         with opened(month) as files:
             found = read_event_table(month, since=since, until=until)
@@ -107,7 +107,7 @@ def test_a_range_without_files_opens_no_more_than_what_tells_the_columns(month):
 
 
 def test_an_event_that_began_days_before_is_read(tmp_path):
-    """From the file of its start, and those between; days before it stay closed."""
+    """From the file of its start and those in between; earlier files are not opened."""
     for number in range(10):
         flag(tmp_path, day(number))
     hours = [row((number - 1) * 60 + 24 * 60 * 4) for number in range(60)]  # from day 5 on
@@ -127,7 +127,7 @@ def _is_in(each, start):
 
 
 def test_an_event_over_a_gap_of_days_is_read_in_the_gap(tmp_path):
-    """Where there is no file, nor an end of the range after it."""
+    """Also if there is no file in the gap and no end of the range."""
     flag(tmp_path, day(0), row(-10))
     flag(tmp_path, day(4), row(3 * 24 * 60 + 10))
     formed(tmp_path, bridge="10d")
@@ -137,7 +137,7 @@ def test_an_event_over_a_gap_of_days_is_read_in_the_gap(tmp_path):
 
 
 def test_files_of_earlier_versions_are_all_read(month):
-    """Nothing in their footers says how far events reach."""
+    """Their footers do not record how far events reach."""
     for file in list_files(month, EVENTS):
         table = pq.ParquetFile(file.path).read()
         metadata = {k: v for k, v in table.schema.metadata.items() if k != REACH_KEY}
@@ -157,7 +157,7 @@ def test_files_of_earlier_versions_are_all_read(month):
 def test_reading_a_range_is_as_exact_as_reading_everything(
     tmp_path_factory, moments, bridge, since, length, units
 ):
-    """Whatever days have files, and however long events are."""
+    """For any days with files, and any length of events."""
     output = tmp_path_factory.mktemp("output")
     rows = [row(each, units[n % len(units)]) for n, each in enumerate(sorted(moments))]
     for number in {(each + 1440) // 1440 for each in moments}:
@@ -176,7 +176,7 @@ def _at(minute):
 
 
 def test_how_far_events_reach_does_not_depend_on_the_order_of_runs(tmp_path):
-    """A day that comes late makes the footers of the days after it what they would have been."""
+    """A day that arrives late updates the footers of later days as if it had come in order."""
     other = tmp_path / "other"
     days = {FIRST: [row(-2), row(-1)], SECOND: [row(1), row(1439)], THIRD: [row(1441)]}
     for partition, rows in days.items():
@@ -206,7 +206,7 @@ def test_a_kind_is_listed_by_time_and_range(month):
 
 
 def test_who_writes_refuses_files_of_others(month):
-    """Also those of another length of partition."""
+    """Also files with another length of partition."""
     with pytest.raises(OutputError, match='must be partitioned by "hour"'):
         list_files(month, FLAGGED, by="hour")
     (month / FLAGGED / "notes.parquet").write_bytes(b"")
@@ -215,7 +215,7 @@ def test_who_writes_refuses_files_of_others(month):
 
 
 def test_a_file_is_read_by_columns_and_in_batches(month):
-    """What its footer says beside the columns is not part of a table."""
+    """Metadata in its footer is not part of the table."""
     file = list_files(month, FLAGGED)[0]
     table = file.read(["score", "entity"])
     assert (table.schema.names, table.schema.metadata) == (["score", "entity"], None)
@@ -238,7 +238,7 @@ def test_a_damaged_file_is_named(month):
 
 
 def test_a_folder_that_cannot_be_listed_is_not_empty(month, monkeypatch):
-    """It is refused by name: who takes it for empty makes it again, or withdraws its rows."""
+    """It is refused by name: if taken for empty, its rows would be computed again or withdrawn."""
     closed, real = str(month / EVENTS / day(3).folder), os.scandir
 
     def scandir(path):

@@ -30,7 +30,7 @@ def s3_server():
 
 @pytest.fixture
 def bucket(s3_server, monkeypatch):
-    """Make a bucket and give its URL; credentials and endpoint as S3's own tools take them."""
+    """Make a bucket and return its URL; credentials and endpoint are set as for S3's own tools."""
     import s3fs
 
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
@@ -68,8 +68,8 @@ def test_local_folders_are_paths():
 
 
 def test_an_unknown_protocol_is_refused():
-    """The message names it and says what to do."""
-    with pytest.raises(ConfigError, match='nothing here speaks "tape://"'):
+    """The message names it and the remedy."""
+    with pytest.raises(ConfigError, match='no installed package supports "tape://"'):
         output_path("tape://verdicts")
 
 
@@ -105,7 +105,7 @@ def test_runs_are_recorded_on_object_storage(plant, bucket):
 
 
 def test_deleted_input_withdraws_objects(plant, bucket):
-    """Its partition goes, the others stay."""
+    """Its partition is removed, the others stay."""
     plant.score(output=bucket)
     (plant.incoming / f"{DAYS[2]}.parquet").unlink()
     plant.score(output=bucket)
@@ -115,7 +115,7 @@ def test_deleted_input_withdraws_objects(plant, bucket):
 
 
 def test_a_run_killed_between_two_uploads_is_finished_by_the_next(plant, bucket):
-    """Flagged rows without their scores are not taken for a whole partition."""
+    """Flagged rows without their scores are not treated as a complete partition."""
     plant.score(output=bucket)
     whole = pure(stored(bucket))
     (output_path(bucket) / "scores" / f"date={DAYS[1]}" / "part-0.parquet").unlink()
@@ -123,7 +123,7 @@ def test_a_run_killed_between_two_uploads_is_finished_by_the_next(plant, bucket)
     assert pure(stored(bucket)) == whole
 
 
-def test_a_storage_that_is_away_is_reported(plant, bucket, monkeypatch):
+def test_unavailable_storage_is_reported(plant, bucket, monkeypatch):
     """One message that names the output, and no traceback of its client."""
     import s3fs
 

@@ -1,4 +1,4 @@
-"""Partitions: where a moment belongs, and what its folder is called."""
+"""Partitions: the partition of a timestamp, and the name of its folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOMENTS = st.integers(parse_instant("1900-01-01"), parse_instant("2200-01-01"))
 
 @given(MOMENTS, st.sampled_from(["day", "hour"]))
 def test_partition_holds_its_moment(moment, by):
-    """A moment lies in its partition, and the partition's folder names it alone."""
+    """A timestamp lies in its partition, and the folder is unique to the partition."""
     partition = partition_at(moment, by)
     assert partition.start <= moment < partition.end
     assert parse_folder(partition.folder) == partition
@@ -33,8 +33,8 @@ def test_partition_holds_its_moment(moment, by):
         ("1969-12-31T23:30", "hour", "date=1969-12-31/hour=23"),
     ],
 )
-def test_borders_belong_to_what_begins(text, by, folder):
-    """Midnight is the first moment of its day, before 1970 too."""
+def test_a_border_belongs_to_the_partition_that_starts_there(text, by, folder):
+    """Midnight is the start of its day, before 1970 too."""
     assert partition_at(parse_instant(text), by).folder == folder
 
 
@@ -49,11 +49,11 @@ def test_partitions_follow_on_each_other():
     "folder", ["date=2026-02-30", "date=2026-1-1", "2026-01-01", "date=2026-01-01/hour=1", "."]
 )
 def test_other_folders_are_no_partition(folder):
-    """What aedetect would not write is not taken for its own."""
+    """Folders that aedetect would not write are not partitions."""
     assert parse_folder(folder) is None
 
 
 def test_path_of_a_file():
-    """Kinds lie beside each other, one file a partition."""
+    """Kinds are in separate folders, with one file per partition."""
     path = Partition(0, "day").path(Path("out"), "flagged")
     assert path == Path("out/flagged/date=1970-01-01/part-0.parquet")

@@ -21,7 +21,7 @@ NUMBER, MODE = Feature("a", "number"), Feature("mode", "category", ("eco", "fast
 
 
 def rows(values, *, names=("u",)):
-    """Rows a minute apart, the entities one after the other, equally long."""
+    """Rows one minute apart, the entities one after another, of equal length."""
     table = np.array(values, dtype=float).reshape(len(values), -1)
     each = len(table) // len(names)
     return Rows(
@@ -33,7 +33,7 @@ def rows(values, *, names=("u",)):
 
 
 def prepared_by(table, *features, context=(), parts=None, limit=10, **settings):
-    """What is learnt from rows; all of them are for learning unless parts are given."""
+    """A preparation fitted to rows; all are for learning unless parts are given."""
     schema = Schema(
         timestamp="t",
         aware=False,
@@ -55,8 +55,8 @@ def prepared_by(table, *features, context=(), parts=None, limit=10, **settings):
 STEADY = rows(np.random.default_rng(0).normal(size=100))
 
 
-def test_only_the_rows_to_learn_from_are_learnt_from():
-    """What comes later may be anything."""
+def test_only_the_learning_part_is_used():
+    """Later rows have no effect."""
     parts = np.zeros(100, dtype=np.int8)
     parts[60:] = Part.CALIBRATE
     wild = replace(STEADY, values=STEADY.values.copy())
@@ -66,8 +66,8 @@ def test_only_the_rows_to_learn_from_are_learnt_from():
     np.testing.assert_array_equal(first.scale, second.scale)
 
 
-def test_each_entity_is_measured_by_itself_unless_told_otherwise():
-    """The same value is high here and low there."""
+def test_each_entity_is_scaled_by_itself_by_default():
+    """The same value is high for one entity and low for another."""
     table = rows(np.concatenate([STEADY.values, STEADY.values + 100]), names=("u", "v"))
     own = prepared_by(table).transform(table).matrix
     np.testing.assert_allclose(own[:100], own[100:], atol=1e-4)
@@ -76,7 +76,7 @@ def test_each_entity_is_measured_by_itself_unless_told_otherwise():
 
 
 def test_an_entity_with_few_rows_takes_what_is_typical_of_all():
-    """A spread of three rows is an accident."""
+    """The scale of three rows is not reliable."""
     few = Rows(
         time=np.concatenate([STEADY.time, STEADY.time[:3]]),
         entity=np.repeat(np.array([0, 1], dtype=np.int32), [100, 3]),
@@ -88,14 +88,14 @@ def test_an_entity_with_few_rows_takes_what_is_typical_of_all():
 
 
 def test_an_unseen_entity_is_not_usable():
-    """Nothing is typical of it; scaled together, it is like the others."""
+    """It has no typical values; when scaled together, it is treated like the others."""
     stranger = replace(STEADY, names=("stranger",))
     assert not prepared_by(STEADY).transform(stranger).usable.any()
     assert prepared_by(STEADY, per_entity=False).transform(stranger).usable.all()
 
 
 def test_a_missing_value_is_carried_for_so_long():
-    """The last value up to the limit, then the row cannot be used; it is observed nowhere."""
+    """The last value up to the limit, then the row is unusable; carried cells are not observed."""
     table = rows([1.0, *[np.nan] * 4, 2.0])
     prepared = prepared_by(STEADY, limit=2).transform(table)
     assert prepared.usable.tolist() == [True, True, True, False, False, True]
@@ -104,7 +104,7 @@ def test_a_missing_value_is_carried_for_so_long():
 
 
 def test_nothing_is_carried_over_from_another_entity():
-    """The first row of an entity has nothing before it."""
+    """The first row of an entity has no earlier value."""
     table = rows([1.0, 2.0, np.nan, 3.0], names=("u", "v"))
     learnt = prepared_by(rows(np.tile(STEADY.values, (2, 1)), names=("u", "v")))
     assert learnt.transform(table).usable.tolist() == [True, True, False, True]
@@ -114,7 +114,7 @@ def test_nothing_is_carried_over_from_another_entity():
     ("missing", "usable"), [("typical", [True, True]), ("refuse", [True, False])]
 )
 def test_a_missing_value_is_typical_or_refused(missing, usable):
-    """By the setting."""
+    """As configured."""
     prepared = prepared_by(STEADY, missing=missing).transform(rows([1.0, np.nan]))
     assert prepared.usable.tolist() == usable
     assert prepared.matrix[1, 0] == 0
@@ -129,7 +129,7 @@ def test_an_infinite_value_is_marked_and_treated_as_missing():
 
 
 def test_a_category_becomes_a_column_for_each_value():
-    """One never seen is in none of them, a missing one is carried."""
+    """An unseen category is in none of the columns, a missing one is carried."""
     learnt = prepared_by(rows([[0.0, 0.0], [1.0, 1.0]] * 50), NUMBER, MODE)
     assert learnt.owner.tolist() == [0, 1, 1]
     assert learnt.first_columns.tolist() == [0, 1]
@@ -139,7 +139,7 @@ def test_a_category_becomes_a_column_for_each_value():
 
 
 def test_encoding_numbers_copies_nothing():
-    """There is nothing to spread."""
+    """There is nothing to encode."""
     assert encode_categories(STEADY.values, (NUMBER,)) is STEADY.values
 
 
@@ -155,7 +155,7 @@ def test_context_is_a_circle():
 
 @given(st.floats(-1e30, 1e30))
 def test_what_is_prepared_can_be_undone(value):
-    """To the original unit, also beyond the limit from which values grow slowly."""
+    """To original units, also beyond the limit of compression."""
     learnt = prepared_by(STEADY)
     matrix = learnt.transform(rows([value])).matrix.astype(np.float64)
     back = learnt.inverse_transform(matrix, np.zeros(1, dtype=np.int32))[0, 0]
@@ -163,7 +163,7 @@ def test_what_is_prepared_can_be_undone(value):
 
 
 def test_values_beyond_the_limit_grow_slowly_and_never_stop():
-    """The network stays in its range, and a stranger value stays stranger."""
+    """The network stays in its range, and a more extreme value stays more extreme."""
     far = prepared_by(STEADY).transform(rows([20.0, 1e3, 1e6, 1e300])).matrix.ravel()
     assert (np.diff(far) > 0).all()
     assert far[0] > 10
@@ -172,7 +172,7 @@ def test_values_beyond_the_limit_grow_slowly_and_never_stop():
 
 @given(st.lists(st.booleans(), min_size=1, max_size=30), st.data())
 def test_carrying_looks_back_to_the_last_value(missing, data):
-    """As a loop over the rows would."""
+    """Equal to a loop over the rows."""
     starts = [True, *[data.draw(st.booleans()) for _ in missing[1:]]]
     last, expected = -1, []
     for row, (hole, start) in enumerate(zip(missing, starts, strict=True)):
@@ -187,7 +187,7 @@ def test_carrying_looks_back_to_the_last_value(missing, data):
     [(None, 10, 5), (None, 9, 5), (None, 1, 1), (0.5, 1, 5), (0.3, 10, 3), (0.0, 10, 1)],
 )
 def test_a_row_needs_half_the_features_that_rows_typically_have(share, cells, needed):
-    """Unless a share of all is set; one is always needed."""
+    """Unless a share of all is set; at least one is required."""
     values = np.zeros((100, 10))
     values[:, cells:] = np.nan
     features = tuple(Feature(f"f{k}", "number", ()) for k in range(10))

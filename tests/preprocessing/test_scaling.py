@@ -1,4 +1,4 @@
-"""What is typical of a column, and values measured against it."""
+"""Scaling of columns by their typical values."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def one(values, scaler="standard"):
 
 
 def scaled(scaling, *values):
-    """Values of the one column, measured."""
+    """Scaled values of the single column."""
     column = np.array(values, dtype=float)[:, None]
     return scaling.transform(column, np.zeros(len(column), dtype=np.int32)).ravel()
 
 
 @pytest.mark.parametrize("scaler", SCALERS)
 def test_what_is_scaled_can_be_undone(scaler):
-    """To the original units, within what was learnt and beyond."""
+    """To original units, within the training range and beyond."""
     values = np.random.default_rng(0).lognormal(size=(500, 2))
     scaling = Scaling.fit([values[:250], values], scaler=scaler, flat=np.zeros(2, dtype=bool))
     entity = np.repeat(np.array([0, 1], dtype=np.int32), 250)
@@ -39,7 +39,7 @@ def test_what_is_scaled_can_be_undone(scaler):
 
 @pytest.mark.parametrize("scaler", SCALERS)
 def test_a_larger_value_stays_larger(scaler):
-    """Far beyond what was learnt too: nothing saturates."""
+    """Also far beyond the training range: no value saturates."""
     scaling = one(np.random.default_rng(0).normal(size=300), scaler)
     assert (np.diff(scaled(scaling, *np.linspace(-50, 50, 200))) > 0).all()
 
@@ -50,7 +50,7 @@ def test_standard_is_in_standard_deviations():
 
 
 def test_robust_is_not_moved_by_an_outlier():
-    """A mean would be."""
+    """Unlike a mean."""
     values = np.linspace(-1, 1, 101)
     spoilt = np.append(values[:-1], 1e9)
     np.testing.assert_allclose(
@@ -79,7 +79,7 @@ def test_quantile_makes_any_distribution_normal():
 @pytest.mark.parametrize("scaler", SCALERS)
 @pytest.mark.parametrize("constant", [0.0, 1e-12, 5.0, -3e9])
 def test_the_first_change_of_a_constant_is_bounded(scaler, constant):
-    """It counts as a few spreads, not as a hundred million."""
+    """It counts as a few units of scale, not as a hundred million."""
     scaling = one([constant] * 100, scaler)
     change = constant * 1.5 if constant else 0.5
     assert scaled(scaling, constant) == pytest.approx(0, abs=1e-6)
@@ -94,7 +94,7 @@ def test_rounding_of_a_large_constant_is_no_spread(scaler):
 
 
 def test_a_constant_of_one_entity_takes_the_spread_of_all():
-    """An idle machine is measured by the others."""
+    """An idle machine is scaled by the others."""
     idle, busy = np.zeros((100, 1)), np.array([[-1.0], [1.0]] * 50)
     pooled = np.concatenate([idle, busy])
     scaling = Scaling.fit([idle, busy, pooled], scaler="standard", flat=FLAT)
@@ -103,8 +103,8 @@ def test_a_constant_of_one_entity_takes_the_spread_of_all():
 
 
 @pytest.mark.parametrize("scaler", SCALERS)
-def test_missing_and_infinite_values_are_not_learnt_from(scaler):
-    """They leave what is typical as it is, and a column of nothing else is left as it is."""
+def test_missing_and_infinite_values_are_not_trained_on(scaler):
+    """They do not affect typical values, and a column without other values is not scaled."""
     values = np.random.default_rng(0).normal(size=200)
     holes = np.concatenate([values, [np.nan, np.inf, -np.inf]])
     np.testing.assert_array_equal(

@@ -11,7 +11,7 @@ from aedetect.preprocessing import Part, split_by_time
 
 
 def rows(*counts):
-    """Entities with so many rows each."""
+    """Entities with given numbers of rows."""
     return Rows(
         time=np.concatenate([np.arange(count) for count in counts]),
         entity=np.repeat(np.arange(len(counts), dtype=np.int32), counts),
@@ -26,7 +26,7 @@ def rows(*counts):
     st.integers(0, 20),
 )
 def test_parts_follow_each_other_in_time_within_each_entity(counts, holdout, gap):
-    """What calibrates is later than what validates, and that later than what is learnt."""
+    """Calibration rows are later than validation rows, which are later than training rows."""
     table = rows(*counts)
     part = split_by_time(table, holdout=holdout, gap=gap)
     for entity in range(len(counts)):
@@ -35,14 +35,14 @@ def test_parts_follow_each_other_in_time_within_each_entity(counts, holdout, gap
 
 
 def test_an_entity_is_split_though_it_comes_after_the_others():
-    """Entities may have been recorded one after the other."""
+    """Entities may have been recorded one after another."""
     part = split_by_time(rows(100, 100), holdout=0.2, gap=0).reshape(2, 100)
     assert part[0].tolist() == part[1].tolist()
     assert np.bincount(part[0]).tolist() == [72, 8, 20]
 
 
 def test_rows_between_two_parts_belong_to_none():
-    """Neighbours in time are alike; few rows are given up for it."""
+    """Neighbours in time are similar; few rows are lost."""
     part = split_by_time(rows(1000), holdout=0.2, gap=16)
     changes = np.flatnonzero(np.diff(part))
     assert part[changes].tolist() == [Part.LEARN, Part.GAP, Part.VALIDATE, Part.GAP]
@@ -50,5 +50,5 @@ def test_rows_between_two_parts_belong_to_none():
 
 
 def test_the_gap_is_a_small_share_of_a_short_entity():
-    """A wide gap does not eat up few rows."""
+    """A wide gap does not use up an entity with few rows."""
     assert (split_by_time(rows(100), holdout=0.2, gap=50) == Part.GAP).sum() == 4

@@ -21,21 +21,21 @@ def test_windows_are_the_rows_up_to_their_ends():
 
 
 def test_a_column_major_table_is_our_mistake():
-    """As pandas hands it out; its windows would hold the wrong numbers."""
+    """As returned by pandas; its windows would have wrong numbers."""
     matrix = np.asfortranarray(np.zeros((5, 2), dtype=np.float32))
     with pytest.raises(AssertionError, match="row-major"):
         gather(matrix, np.array([3]), length=2)
 
 
 def test_no_window_fits_too_few_rows():
-    """None is asked for and none is given."""
+    """None is requested and none is returned."""
     found = gather(np.zeros((2, 3), dtype=np.float32), np.array([], dtype=np.int64), length=4)
     assert found.shape == (0, 4, 3)
 
 
 @given(st.lists(st.tuples(st.integers(1, 4), st.booleans(), st.booleans()), min_size=1))
 def test_a_window_never_spans_a_gap_an_entity_or_an_unusable_row(table):
-    """As a loop over the rows would count."""
+    """Equal to a loop over the rows."""
     steps, starts, usable = (np.array(column) for column in zip(*table, strict=True))
     time = np.cumsum(steps)
     starts[0] = True
@@ -48,14 +48,14 @@ def test_a_window_never_spans_a_gap_an_entity_or_an_unusable_row(table):
 
 
 def test_a_step_of_exactly_the_largest_gap_is_none():
-    """One nanosecond more is one."""
+    """One nanosecond more is a gap."""
     on = np.ones(3, dtype=bool)
     starts = np.array([True, False, False])
     back = positions(np.array([0, 10, 21]), starts=starts, usable=on, max_gap=10)
     assert back.tolist() == [0, 1, 0]
 
 
-def test_taking_windows_says_which_cells_were_observed():
+def test_taking_windows_returns_which_cells_were_observed():
     """Values and marks come from the same rows."""
     matrix = np.arange(8, dtype=np.float32).reshape(4, 2)
     windows = Windows(matrix, matrix[:, :1] > 3, np.array([1, 3]), 2)
@@ -66,7 +66,7 @@ def test_taking_windows_says_which_cells_were_observed():
 
 @pytest.mark.parametrize(("most", "left"), [(100, 10), (10, 10), (9, 5), (3, 3), (1, 1)])
 def test_thinning_is_even(most, left):
-    """At most so many are left, as far apart as can be."""
+    """At most the given number remain, evenly spaced."""
     windows = Windows(np.zeros((10, 1), np.float32), np.ones((10, 1), bool), np.arange(10), 1)
     ends = windows.thin(most).ends
     assert len(ends) == left

@@ -29,7 +29,7 @@ def test_a_table_is_scored_as_its_file_is(detector, frame, write, tmp_path, scor
 
 
 def test_the_order_of_the_rows_is_kept(detector, frame):
-    """They need none, and the index does not matter."""
+    """Any order is accepted, and the index does not matter."""
     shuffled = frame.sample(frac=1, random_state=0)
     expected = score_frame(detector, frame).iloc[shuffled.index].reset_index(drop=True)
     found = score_frame(detector, shuffled)
@@ -38,7 +38,7 @@ def test_the_order_of_the_rows_is_kept(detector, frame):
 
 
 def test_a_row_without_a_timestamp_is_not_scored(detector, frame):
-    """It keeps its place, and the others score as without it."""
+    """It keeps its position, and the others score as without it."""
     frame.loc[30, "time"] = pd.NaT
     found = score_frame(detector, frame)
     assert found.loc[30, ["entity", "verdict", "reason"]].tolist() == [
@@ -52,14 +52,14 @@ def test_a_row_without_a_timestamp_is_not_scored(detector, frame):
 
 
 def test_an_unseen_entity_is_not_scored(detector, frame):
-    """Nothing was learnt of it."""
+    """It has no typical values."""
     found = score_frame(detector, frame[:60].assign(unit="south"))
     assert set(found["reason"]) == {"unseen entity"}
     assert found["score"].isna().all()
 
 
 def test_zones_are_kept(make_frame, train_on):
-    """What comes in with a zone goes out with it, and the moment is the same."""
+    """Timestamps keep their zone and their time."""
     frame = make_frame(rows=300)
     frame["time"] = frame["time"].dt.tz_localize("Europe/Berlin")
     detector = train_on(frame, model={"variant": "linear"}).detector
@@ -70,8 +70,8 @@ def test_zones_are_kept(make_frame, train_on):
     pd.testing.assert_series_equal(score_frame(detector, elsewhere)["score"], found["score"])
 
 
-def test_a_zone_where_none_was_learnt_is_refused(detector, frame):
-    """Its clock may be another one."""
+def test_a_zone_absent_in_training_is_refused(detector, frame):
+    """It may be another clock."""
     frame["time"] = frame["time"].dt.tz_localize("UTC")
     with pytest.raises(SchemaMismatch, match='"time" must hold timestamps without zone, got'):
         score_frame(detector, frame)
@@ -91,20 +91,20 @@ def test_a_column_too_few_is_refused(detector, frame, column):
 
 
 def test_a_column_too_many_is_ignored(detector, frame):
-    """Whatever it holds."""
+    """Regardless of its values."""
     more = frame.assign(note=[object()] * len(frame))
     pd.testing.assert_frame_equal(score_frame(detector, more), score_frame(detector, frame))
 
 
 @pytest.mark.parametrize("values", [["high"] * 120, [1.0, "high"] * 60, [[1]] * 120])
 def test_what_is_no_number_is_refused(detector, frame, values):
-    """The column is named, also when it holds numbers and texts."""
+    """The column is named, also if it has both numbers and texts."""
     with pytest.raises(SchemaMismatch, match='"a"'):
         score_frame(detector, frame.assign(a=pd.Series(values, dtype=object)))
 
 
 def test_a_column_that_is_missing_throughout_is_carried_by_nothing(detector, frame):
-    """The rows are scored without it; its loss is told once for each unit, or is the reason."""
+    """The rows are scored without it; its loss is reported once for each unit, or is the reason."""
     found = score_frame(detector, frame.assign(a=None))
     assert (found["reason"] == "a is missing").sum() == frame["unit"].nunique()
     assert found["score"].notna().sum() == len(frame) - 3 * frame["unit"].nunique()
@@ -115,7 +115,7 @@ def test_a_column_that_is_missing_throughout_is_carried_by_nothing(detector, fra
 
 
 def test_integers_and_booleans_are_numbers(detector, frame):
-    """As pandas has them, nullable or not."""
+    """In pandas, nullable or not."""
     whole = frame.assign(a=frame["a"].round())
     expected = score_frame(detector, whole)
     for kind in ("int64", "Int64", "float32"):
@@ -127,7 +127,7 @@ def test_integers_and_booleans_are_numbers(detector, frame):
 def test_integers_beyond_what_a_double_holds_lose_digits_as_in_files(
     make_frame, train_on, score_files, tmp_path
 ):
-    """They are no reason to stop."""
+    """They do not cause an error."""
     frame = make_frame(rows=200).assign(total=2**62 + np.arange(400) * 2**40 + 1)
     detector = train_on(frame, model={"variant": "linear"}).detector
     pd.testing.assert_frame_equal(score_frame(detector, frame), score_files(detector, tmp_path))

@@ -1,4 +1,4 @@
-"""What is remembered of input files: never wrong, never needed."""
+"""The cache of input files: never stale, and optional."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def incoming(tmp_path, write):
 
 @pytest.fixture
 def keep(tmp_path, incoming, monkeypatch):
-    """Looks at the files, keeps what was seen, and gives it as it is read again."""
+    """Inspect the files, write the cache, and return it as read again."""
     output, scratch = tmp_path / "output", tmp_path / "scratch"
     output.mkdir()
     scratch.mkdir()
 
     def keep(*, settled=-(10**12), timestamp="time"):
-        monkeypatch.setattr(input_cache, "_SETTLED", settled)  # ns; so that no test has to wait
+        monkeypatch.setattr(input_cache, "_SETTLED", settled)  # ns; so that tests need not wait
         source = find_files([str(incoming)], timestamp="time")
         assert [file.hours for file in source.files if "week" in file.name]
         prints = fingerprint_files(source.files)
@@ -41,8 +41,8 @@ def keep(tmp_path, incoming, monkeypatch):
     return keep
 
 
-def test_what_is_remembered_is_what_was_seen(keep, incoming):
-    """Footers, hours and fingerprints come back as they were, and nothing is read."""
+def test_cached_metadata_equals_the_original(keep, incoming):
+    """Footers, hours and fingerprints are returned unchanged, and no file is read."""
     kept = keep()
     fresh = find_files([str(incoming)], timestamp="time")
     again = find_files([str(incoming)], timestamp="time", known=kept.files)
@@ -59,7 +59,7 @@ def test_what_is_remembered_is_what_was_seen(keep, incoming):
 
 
 def test_known_files_are_not_read(keep, monkeypatch):
-    """With every file known, no fingerprint is taken; a file that changed is hashed."""
+    """If every file is known, no fingerprint is computed; a changed file is hashed."""
     kept = keep()
     hashed = []
     monkeypatch.setattr(sources, "fingerprint_file", lambda file: hashed.append(file.name) or "f")
@@ -73,8 +73,8 @@ def test_known_files_are_not_read(keep, monkeypatch):
     assert fingerprint_files(found.files, known=kept.fingerprints) == {"week.parquet": "f"}
 
 
-def test_equal_size_and_times_do_not_deceive(keep, incoming):
-    """Whoever sets the time of modification back cannot set that of the change of the inode."""
+def test_change_with_equal_size_and_times_is_detected(keep, incoming):
+    """The modification time can be set back, the change time of the inode cannot."""
     kept = keep()
     path = incoming / "week.parquet"
     status, content = path.stat(), bytearray(path.read_bytes())
@@ -87,7 +87,7 @@ def test_equal_size_and_times_do_not_deceive(keep, incoming):
 
 
 def test_files_written_just_now_are_not_trusted(keep, incoming):
-    """Within the clock's resolution they may change unseen; nor are those of a later time."""
+    """Within the clock's resolution they may change undetected; future times are not trusted."""
     assert keep(settled=2 * 10**9).files == {}
     assert len(keep().files) == 2
     for path in incoming.rglob("*.parquet"):
@@ -97,7 +97,7 @@ def test_files_written_just_now_are_not_trusted(keep, incoming):
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"no Parquet at all"])
 def test_damaged_cache_is_no_cache(keep, tmp_path, content):
-    """Everything is read again, and the next run has a cache."""
+    """Everything is read again, and the next run has a valid cache."""
     keep()
     path = next((tmp_path / "output" / CACHE).iterdir())
     path.write_bytes(content)
@@ -106,7 +106,7 @@ def test_damaged_cache_is_no_cache(keep, tmp_path, content):
 
 
 def test_cache_is_written_when_there_is_something_to_add(plant, monkeypatch):
-    """A run that learnt nothing leaves it alone; a file that came or went is news."""
+    """A run without new metadata does not write it; added or deleted files do."""
     monkeypatch.setattr(input_cache, "_SETTLED", -(10**12))
     plant.score()
     path = next((plant.output / CACHE).iterdir())
@@ -119,20 +119,20 @@ def test_cache_is_written_when_there_is_something_to_add(plant, monkeypatch):
 
 
 def test_cache_of_another_time_column_is_no_cache(keep, tmp_path):
-    """What is remembered of times is about one column."""
+    """The cached times are those of one column."""
     assert keep(timestamp="when") == InputCache()
     assert read_input_cache(tmp_path / "absent", timestamp="time") == InputCache()
 
 
-def test_cache_that_cannot_be_written_is_no_matter(keep, tmp_path):
-    """A file in the way of the folder is left alone."""
+def test_cache_that_cannot_be_written_is_ignored(keep, tmp_path):
+    """A file in place of the folder is not changed."""
     (tmp_path / "output" / CACHE).write_text("in the way")
     assert keep() == InputCache()
     assert (tmp_path / "output" / CACHE).read_text() == "in the way"
 
 
 def test_second_run_reads_no_input(plant, monkeypatch):
-    """A run with nothing to do takes no fingerprint; without the cache it ends the same."""
+    """A run with nothing to do computes no fingerprint; without the cache the result is equal."""
     monkeypatch.setattr(input_cache, "_SETTLED", -(10**12))
     plant.score()
     hashed = []

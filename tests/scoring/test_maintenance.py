@@ -45,14 +45,14 @@ END:VCALENDAR
 
 
 def read(*paths, start="2026-03-20", end="2026-04-15"):
-    """Read what meets a span."""
+    """Read the intervals that overlap a span."""
     return read_intervals(
         [str(path) for path in paths], start=parse_instant(start), end=parse_instant(end)
     )
 
 
 def interval(start, end, entity="", reason=""):
-    """An interval by its moments."""
+    """An interval given by its times as text."""
     return Interval(parse_instant(start), parse_instant(end), entity, reason)
 
 
@@ -65,7 +65,7 @@ def calendar(tmp_path):
 
 
 def test_a_calendar_gives_each_recurrence_in_its_zone(calendar):
-    """Six in the morning is another moment in summer; what was called off is left out."""
+    """Six in the morning is another UTC time in summer; cancelled events are left out."""
     assert read(calendar) == (
         interval("2026-03-22T05:00", "2026-03-22T07:00", "", "Oil change"),
         interval("2026-03-29T04:00", "2026-03-29T06:00", "", "Oil change"),
@@ -76,7 +76,7 @@ def test_a_calendar_gives_each_recurrence_in_its_zone(calendar):
 
 
 def test_only_what_meets_the_span_is_read(calendar):
-    """The end is outside of an interval, and of the span."""
+    """Ends of intervals and of the span are exclusive."""
     assert read(calendar, start="2026-03-22T07:00", end="2026-03-29T04:00") == ()
     assert len(read(calendar, start="2026-03-22T06:59", end="2026-03-29T04:01")) == 2
 
@@ -125,19 +125,19 @@ def test_tables_give_entity_and_reason(tmp_path):
     ],
 )
 def test_what_cannot_be_understood_is_refused(tmp_path, name, content, error, message):
-    """The message names the file and says what is needed."""
+    """The message names the file and the requirement."""
     (tmp_path / name).write_text(content)
     with pytest.raises(error, match=message):
         read(tmp_path / name)
 
 
 def test_a_file_that_is_missing_is_named(tmp_path):
-    """Work that was planned must not go unnoticed."""
+    """Planned work must not be ignored silently."""
     with pytest.raises(NoData, match=r"no such file: .*work\.ics"):
         read(tmp_path / "work.ics")
 
 
 def test_a_table_without_rows_is_no_work(tmp_path):
-    """There is nothing planned."""
+    """Nothing is planned."""
     (tmp_path / "work.csv").write_text("start,end\n")
     assert read(tmp_path / "work.csv") == ()

@@ -51,9 +51,9 @@ def test_the_others_are_judged_by_themselves(detector, frame, make_frame):
 def test_the_loss_of_a_sensor_is_an_anomaly_of_its_own(detector, frame):
     """Once, where it is missing for longer than its values are carried."""
     found = score_frame(detector, frame)
-    told = found[found["reason"] == "s2 is missing"]
-    assert told.index.tolist() == [70]
-    assert told["verdict"].tolist() == ["anomaly"]
+    reported = found[found["reason"] == "s2 is missing"]
+    assert reported.index.tolist() == [70]
+    assert reported["verdict"].tolist() == ["anomaly"]
 
 
 def test_masked_cells_do_not_depend_on_the_batch(detector, frame):
@@ -69,7 +69,7 @@ def test_masked_cells_do_not_depend_on_the_batch(detector, frame):
 
 
 def test_too_few_columns_are_not_enough(detector, frame):
-    """Half of them are needed; without any there is nothing to tell."""
+    """Half of them are needed; without any there is nothing to report."""
     frame.loc[60:239, ["s1", "s3"]] = np.nan
     reasons = set(score_frame(detector, frame)["reason"][80:150])
     assert reasons == {"1 of 4 features observed, 2 needed"}
@@ -79,7 +79,7 @@ def test_too_few_columns_are_not_enough(detector, frame):
 
 
 def test_rows_can_be_refused_instead(make_frame, train_on, frame):
-    """As `missing_after` says."""
+    """As set by `missing_after`."""
     learnt = train_on(
         make_frame(features=SENSORS), model=LINEAR, prepare={"missing_after": "refuse"}
     )

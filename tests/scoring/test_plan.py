@@ -1,4 +1,4 @@
-"""Plans: what partitions would be made from, against what they were made from."""
+"""Plans: current inputs of partitions, compared with the inputs they were computed from."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOOKBACK = NANOSECONDS["h"]
 
 
 def deliver(folder, name, *times):
-    """Write a file with rows at some moments."""
+    """Write a file with rows at given times."""
     folder.mkdir(exist_ok=True)
     table = pd.DataFrame(
         {
@@ -36,7 +36,7 @@ def deliver(folder, name, *times):
 
 @pytest.fixture
 def incoming(tmp_path):
-    """Two whole days, a file each."""
+    """Two complete days, one file each."""
     folder = tmp_path / "incoming"
     deliver(folder, "1.parquet", "2026-01-01T00:00", "2026-01-01T23:59")
     deliver(folder, "2.parquet", "2026-01-02T00:00", "2026-01-02T23:59")
@@ -60,12 +60,12 @@ def planned(folder, written=(), **options) -> Plan:
 
 
 def whole(origin):
-    """Return what the files of a partition were made from, when they agree."""
+    """Return the origin of the files of a partition, if it is common."""
     return origin if isinstance(origin, PartitionOrigins) else PartitionOrigins.of(origin)
 
 
 def origins(plan, *, lookback=LOOKBACK, lookahead=0, model_version=1):
-    """Return what the footers would say once a plan is carried out."""
+    """Return the content of the footers after a plan is executed."""
     return {
         unit.partition: Origin(
             model_name="pump",
@@ -87,7 +87,7 @@ def days(units):
 
 
 def test_new_partitions_are_computed_with_their_context(incoming):
-    """A day is made from its own file and from the one that ends within the lookback."""
+    """The inputs of a day are its own file and the one that ends within the lookback."""
     plan = planned(incoming)
     assert days(plan.compute) == ["2026-01-01", "2026-01-02"]
     assert [sorted(unit.inputs) for unit in plan.compute] == [
@@ -105,7 +105,7 @@ def test_context_ends_with_the_lookback(incoming):
 
 
 def test_a_lookahead_makes_the_next_file_an_input(incoming):
-    """A day that looks ahead is made from the file after it, up to that moment and not beyond."""
+    """With a lookahead, the next file is an input, if it starts within the lookahead."""
     plan = planned(incoming, lookback=0, lookahead=1)
     assert [sorted(unit.inputs) for unit in plan.compute] == [
         ["1.parquet", "2.parquet"],
@@ -119,7 +119,7 @@ def test_a_lookahead_makes_the_next_file_an_input(incoming):
 
 
 def test_written_partitions_keep_the_lookahead_they_were_made_with(incoming):
-    """The file of the next day computes a day again that was made to look ahead, no other."""
+    """The file of the next day triggers computing only days that were written with lookahead."""
     (incoming / "2.parquet").rename(incoming.parent / "2.parquet")
     causal, ahead = (planned(incoming, lookahead=each) for each in (0, 1))
     (incoming.parent / "2.parquet").rename(incoming / "2.parquet")
@@ -129,7 +129,7 @@ def test_written_partitions_keep_the_lookahead_they_were_made_with(incoming):
 
 
 def test_carried_out_plan_leaves_nothing_to_do(incoming):
-    """Equal fingerprints mean that a partition is current."""
+    """A partition with equal fingerprints is current."""
     plan = planned(incoming, origins(planned(incoming)))
     assert (plan.compute, plan.withdraw, plan.held, plan.current) == ((), (), (), 2)
 
@@ -142,16 +142,14 @@ def test_written_partitions_keep_the_lookback_they_were_made_with(incoming):
 
 
 def test_another_model_version_changes_nothing(incoming):
-    """The model is not what partitions are compared by."""
+    """Partitions are not compared by model."""
     written = origins(planned(incoming), model_version=99)
     assert planned(incoming, written).current == 2
 
 
 @pytest.mark.parametrize(("version", "computed"), [(1, 0), (2, 2)])
-def test_partitions_asked_for_anew_are_compared_with_all_they_would_be_made_from(
-    incoming, version, computed
-):
-    """What exactly this model made from exactly these files is current, anything else is not."""
+def test_rescored_partitions_are_compared_with_all_current_inputs(incoming, version, computed):
+    """Only the output of exactly this model for exactly these files is current."""
     written = origins(planned(incoming))
     rescore_as = replace(next(iter(written.values())), model_version=version, inputs={})
     plan = planned(incoming, written, rescore_as=rescore_as)
@@ -159,8 +157,8 @@ def test_partitions_asked_for_anew_are_compared_with_all_they_would_be_made_from
     assert len(planned(incoming, written, rescore_as=rescore_as, force=True).compute) == 2
 
 
-def test_partitions_asked_for_anew_are_compared_with_the_present_lookahead(incoming):
-    """A model that looks ahead makes them from more files."""
+def test_rescored_partitions_are_compared_with_the_current_lookahead(incoming):
+    """A model with lookahead has more input files."""
     origin = next(iter(origins(planned(incoming)).values()))
     written = origins(planned(incoming, lookahead=1), lookahead=1)
     same = replace(origin, lookahead=1, inputs={})
@@ -170,7 +168,7 @@ def test_partitions_asked_for_anew_are_compared_with_the_present_lookahead(incom
 
 
 def test_changed_file_touches_its_day_and_the_next(incoming):
-    """Everything made from a file differs when it does."""
+    """All partitions with the file as an input differ."""
     deliver(incoming, "3.parquet", "2026-01-03T00:00", "2026-01-03T23:59")
     written = origins(planned(incoming))
     deliver(incoming, "1.parquet", "2026-01-01T00:00", "2026-01-01T23:58")
@@ -178,7 +176,7 @@ def test_changed_file_touches_its_day_and_the_next(incoming):
 
 
 def test_partition_without_rows_is_withdrawn(incoming):
-    """What has no input any more goes, and who had it as context is computed again."""
+    """It has no input any more; partitions that had it as context are computed again."""
     written = origins(planned(incoming))
     (incoming / "1.parquet").unlink()
     plan = planned(incoming, written)
@@ -187,7 +185,7 @@ def test_partition_without_rows_is_withdrawn(incoming):
 
 
 def test_partition_whose_input_is_unreadable_is_held(incoming):
-    """It is neither computed without that input nor withdrawn, forced neither."""
+    """It is neither computed without that input nor withdrawn, even if forced."""
     written = origins(planned(incoming))
     plan = planned(incoming, written, aside={"1.parquet": "broken"}, force=True)
     assert list(map(str, plan.held)) == ["2026-01-01", "2026-01-02"]
@@ -195,7 +193,7 @@ def test_partition_whose_input_is_unreadable_is_held(incoming):
 
 
 def torn(written, **flagged):
-    """Return what a killed run leaves: flagged rows of other inputs than the scores."""
+    """Return the state after a killed run: flagged rows with other inputs than the scores."""
     return {
         partition: PartitionOrigins({SCORES: origin, FLAGGED: replace(origin, **flagged)})
         for partition, origin in written.items()
@@ -203,7 +201,7 @@ def torn(written, **flagged):
 
 
 def test_files_that_disagree_are_computed_again(incoming):
-    """Also when the scores are what they would be: the input may be what it was before."""
+    """Also if the scores are up to date: the input may have been restored."""
     written = origins(planned(incoming))
     for other in (
         {"inputs": {"1.parquet": "other"}},
@@ -216,7 +214,7 @@ def test_files_that_disagree_are_computed_again(incoming):
 
 
 def test_files_that_disagree_are_held_when_an_input_of_either_is_unreadable(incoming):
-    """What cannot be read now is neither computed without nor withdrawn."""
+    """The partition is neither computed without that input nor withdrawn."""
     written = torn(origins(planned(incoming)), inputs={"0.parquet": "gone"})
     plan = planned(incoming, written, aside={"0.parquet": "broken"})
     assert (len(plan.held), plan.compute, plan.withdraw) == (2, (), ())
@@ -243,19 +241,19 @@ def test_force_computes_current_partitions_of_the_span(incoming):
     ],
 )
 def test_span_is_half_open(since, until, covered):
-    """A partition is asked for when any of its moments is; the end is not part of a span."""
+    """A partition is selected if it overlaps the span; the end is exclusive."""
     span = Span(since and parse_instant(since), until and parse_instant(until))
     assert span.covers(day("2026-01-01")) == covered
 
 
 def test_days_without_rows_inside_a_file_are_not_due(incoming):
-    """A file that spans a week with rows on two of its days makes two partitions."""
+    """A file that spans a week with rows on two days gives two partitions."""
     deliver(incoming, "week.parquet", "2026-02-01T12:00", "2026-02-05T12:00", "2026-02-07T12:00")
     assert days(planned(incoming).compute)[2:] == ["2026-02-01", "2026-02-05", "2026-02-07"]
 
 
 def test_hours(incoming):
-    """Hours are partitions in the same way."""
+    """Hourly partitions work in the same way."""
     assert days(planned(incoming, by="hour").compute) == [
         "2026-01-01 00",
         "2026-01-01 23",
@@ -265,7 +263,7 @@ def test_hours(incoming):
 
 
 def test_file_without_moments_is_no_input(incoming):
-    """A file whose timestamps are all missing has rows of no partition."""
+    """A file whose timestamps are all missing has no rows in any partition."""
     empty = pd.DataFrame({"time": pd.Series([pd.NaT, pd.NaT], dtype="datetime64[us]"), "x": 1.0})
     empty.to_parquet(incoming / "0.parquet")
     plan = planned(incoming)
@@ -274,7 +272,7 @@ def test_file_without_moments_is_no_input(incoming):
 
 
 def test_corrupt_times_are_named(incoming):
-    """Where the times must be read and cannot, the file is named, and the others are not."""
+    """If times must be read and cannot be, the file is named, and no other."""
     times = pd.date_range("2026-03-01", periods=50_000, freq="1min")
     deliver(incoming, "long.parquet", *times)
     path = incoming / "long.parquet"
@@ -288,13 +286,13 @@ def test_corrupt_times_are_named(incoming):
 
 
 def test_output_that_does_not_exist_holds_nothing(tmp_path):
-    """A first run finds no scores, and looking creates nothing."""
+    """A first run finds no scores, and reading creates nothing."""
     assert read_origins(tmp_path / "output", by="day") == {}
     assert list(tmp_path.iterdir()) == []
 
 
 def test_owner_is_compared_by_name(incoming):
-    """Any version of the same detector may go on; another detector may not."""
+    """Any version of the same detector is accepted; another detector is not."""
     written = {at: whole(each) for at, each in origins(planned(incoming)).items()}
     check_owner(written, model_name="pump")
     with pytest.raises(OutputError, match='scores of "pump", not of "fan"'):

@@ -32,13 +32,13 @@ def rows_of(frame):
 
 
 def scored(detector, rows, wanted=None):
-    """Verdicts on all rows, unless some are wanted."""
+    """Verdicts on all rows, or on the wanted ones."""
     return score_rows(detector, rows, np.ones(len(rows), bool) if wanted is None else wanted)
 
 
 @pytest.fixture(scope="module")
 def fresh(make_frame):
-    """Rows of the days after training, with holes, infinities, duplicates and gaps."""
+    """Rows of the days after training, with missing cells, infinities, duplicates and gaps."""
     rows = rows_of(make_frame(start="2026-02-01", rows=700, seed=3))
     values, time = rows.values, rows.time.copy()
     values[100:104, 0] = np.nan
@@ -53,14 +53,14 @@ def fresh(make_frame):
 
 @pytest.fixture(scope="module")
 def at_once(detector, fresh):
-    """All of them scored at once."""
+    """All rows scored at once."""
     return scored(detector, fresh)
 
 
 @settings(max_examples=15)
 @given(st.sets(st.integers(1, 1399), max_size=8))
 def test_scores_are_bitwise_equal_however_rows_are_cut(detector, fresh, at_once, cuts):
-    """Batches behind their context give what all rows at once give: score, p-value and reason."""
+    """Batches with context give the result of all rows at once: score, p-value and reason."""
     edges = [0, *sorted(cuts), len(fresh)]
     batches = [fresh.take(slice(a, b)) for a, b in pairwise(edges)]
     parts = [
@@ -77,7 +77,7 @@ def test_scores_are_bitwise_equal_however_rows_are_cut(detector, fresh, at_once,
 
 @pytest.mark.parametrize("row", [3, 4, 105, 399, 651, 1399])
 def test_a_row_with_its_context_scores_as_among_thousands(detector, fresh, at_once, row):
-    """Its place does not matter."""
+    """Its position does not matter."""
     first = np.searchsorted(fresh.entity, fresh.entity[row])
     near = np.arange(first, row + 1)
     near = near[fresh.time[near] >= fresh.time[row] - detector.scorer.lookback]
@@ -87,7 +87,7 @@ def test_a_row_with_its_context_scores_as_among_thousands(detector, fresh, at_on
 
 @pytest.mark.parametrize("count", [1, CHUNK - 1, CHUNK, CHUNK + 1])
 def test_scores_do_not_depend_on_how_many_are_computed(detector, fresh, at_once, count):
-    """A chunk that is filled up gives what a full one gives."""
+    """A padded chunk gives the same result as a full one."""
     few = scored(detector, fresh, np.arange(len(fresh)) < count)
     assert few.score.tobytes() == at_once.score[:count].tobytes()
 
@@ -98,7 +98,7 @@ def test_scores_do_not_depend_on_how_many_are_computed(detector, fresh, at_once,
 def test_scores_that_look_around_are_equal_however_rows_are_cut(
     detector, fresh, alignment, smooth, cuts
 ):
-    """Smoothed, centered or both, with holes, gaps and duplicates."""
+    """Smoothed, centered or both, with missing cells, gaps and duplicates."""
     scorer = replace(detector.scorer, alignment=alignment, smooth=smooth)
     detector = replace(detector, scorer=scorer)
     whole = scored(detector, fresh)
@@ -116,7 +116,7 @@ def test_scores_that_look_around_are_equal_however_rows_are_cut(
 
 
 def test_a_row_with_too_few_observed_features_is_not_scored(detector, make_frame):
-    """It says how many there are and how many it takes; rows after it are scored."""
+    """The reason has the numbers observed and required; rows after it are scored."""
     rows = rows_of(make_frame(start="2026-02-01", rows=20))
     rows.values[10, 0] = np.nan
     rows.values[12] = np.nan
@@ -130,7 +130,7 @@ def test_a_row_with_too_few_observed_features_is_not_scored(detector, make_frame
 
 
 def test_the_first_rows_have_a_score_where_later_windows_cover_them(detector, make_frame):
-    """Centered, a row needs a window that covers it, wherever it ends."""
+    """If centered, a row needs any window that covers it."""
     scorer = replace(detector.scorer, alignment="centered")
     centered = replace(detector, scorer=scorer)
     assert np.isfinite(scored(centered, rows_of(make_frame(rows=4))).score).all()
@@ -139,7 +139,7 @@ def test_the_first_rows_have_a_score_where_later_windows_cover_them(detector, ma
 
 
 def test_every_reason_is_given(at_once):
-    """What could not be scored is named, the column with it."""
+    """The reason names the problem and the column."""
     reasons = at_once.reason_text
     counted = {pair["values"]: pair["counts"] for pair in reasons.value_counts().to_pylist()}
     assert counted.pop(None) > 1200
@@ -171,7 +171,7 @@ def test_rows_that_miss_a_feature_for_long_can_be_refused(detector, fresh):
 
 
 def test_what_is_not_scored_has_no_score_and_is_not_normal(at_once):
-    """Never 0, never normal: no score, no p-value, and a reason."""
+    """Never 0 and never normal: no score, no p-value, but a reason."""
     verdict = np.array(at_once.verdict.to_pylist())
     missing = verdict == "not_scored"
     assert missing.any()
@@ -184,7 +184,7 @@ def test_what_is_not_scored_has_no_score_and_is_not_normal(at_once):
 
 
 def test_what_scores_above_the_threshold_is_flagged(detector, at_once):
-    """Those, in order, and no others."""
+    """These rows, in order, and no others."""
     own = np.repeat(np.array([0, 1], dtype=np.int32), 700)
     with_score = at_once.score > detector.calibration.thresholds(own)
     by_rule = np.array(at_once.reason_text.to_pylist(), dtype=object) == "b is missing"
@@ -199,7 +199,7 @@ def test_what_scores_above_the_threshold_is_flagged(detector, at_once):
 
 
 def test_a_score_at_the_threshold_is_normal(detector, fresh, at_once):
-    """Above it, not at it."""
+    """Only scores above it are anomalies."""
     highest = float(np.nanmax(at_once.score))
     at = replace(detector.calibration, threshold=Threshold(highest, "quantile", 0.1), own={})
     found = scored(replace(detector, calibration=at), fresh)
@@ -207,7 +207,7 @@ def test_a_score_at_the_threshold_is_normal(detector, fresh, at_once):
 
 
 def test_the_threshold_is_not_fitted_to_what_is_scored(detector, make_frame):
-    """A batch that is 30 % broken does not hide itself."""
+    """Anomalies are found even if 30 % of a batch is anomalous."""
     rows = rows_of(make_frame(start="2026-02-01", seed=4))
     rows.values[::3] += 30
     verdicts = scored(detector, rows)
@@ -215,7 +215,7 @@ def test_the_threshold_is_not_fitted_to_what_is_scored(detector, make_frame):
 
 
 def test_the_first_of_duplicates_is_scored(detector, make_frame):
-    """The others change nothing, whatever they hold."""
+    """The others have no effect, regardless of their values."""
     rows = rows_of(make_frame(start="2026-02-01", rows=30))
     twice = np.repeat(np.arange(60), 2)
     double = rows.take(twice)
@@ -226,7 +226,7 @@ def test_the_first_of_duplicates_is_scored(detector, make_frame):
 
 
 def test_the_largest_numbers_have_a_score(detector, make_frame):
-    """A value that overflows a square is strange, and not missing."""
+    """A value whose square overflows is anomalous, not missing."""
     rows = rows_of(make_frame(start="2026-02-01", rows=20))
     rows.values[10] = [1e300, -1.7e308]
     verdicts = scored(detector, rows)
@@ -235,7 +235,7 @@ def test_the_largest_numbers_have_a_score(detector, make_frame):
 
 
 def test_an_unseen_entity_and_one_without_a_name_are_not_scored(detector, make_frame):
-    """Nothing was learnt of them."""
+    """They have no typical values."""
     rows = rows_of(make_frame(units=("east", "new", "nameless"), start="2026-02-01", rows=10))
     rows = replace(rows, names=("east", "new", None))
     reasons = scored(detector, rows).reason_text.to_pylist()
@@ -243,7 +243,7 @@ def test_an_unseen_entity_and_one_without_a_name_are_not_scored(detector, make_f
 
 
 def test_an_entity_with_fewer_rows_than_a_window_is_not_scored(detector, make_frame):
-    """And its neighbour does not lend it any."""
+    """And rows of the neighbouring entity are not used."""
     rows = rows_of(make_frame(start="2026-02-01", rows=3))
     assert scored(detector, rows).reason_text.to_pylist() == ["needs 3 earlier rows"] * 6
 
@@ -255,14 +255,14 @@ def test_no_rows_have_no_verdicts(detector, fresh):
 
 
 def test_rows_are_left_as_they_are(detector, fresh):
-    """Scoring is a function."""
+    """Scoring does not change its input."""
     before = fresh.values.copy()
     scored(detector, fresh)
     np.testing.assert_array_equal(fresh.values, before)
 
 
 def test_a_missing_feature_has_no_part_in_the_score(detector, make_frame):
-    """The mean is over what was observed."""
+    """The mean is over observed features."""
     rows = rows_of(make_frame(start="2026-02-01", rows=10))
     rows.values[9, 0] = np.nan
     verdicts = scored(replace(detector, calibration=flag_all(detector)), rows)
@@ -272,5 +272,5 @@ def test_a_missing_feature_has_no_part_in_the_score(detector, make_frame):
 
 
 def flag_all(detector):
-    """A calibration with which every row that is scored is flagged."""
+    """A calibration that flags every scored row."""
     return replace(detector.calibration, threshold=Threshold(-1.0, "quantile", 1.0), own={})

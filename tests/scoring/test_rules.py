@@ -111,7 +111,7 @@ def test_the_column_of_the_rule_is_the_first_cause(detector, frame):
 
 
 def test_a_rule_is_a_warning_at_least(detector, frame):
-    """Receivers are told of warnings; the p-value alone would call it information."""
+    """Receivers are notified of warnings; the p-value alone would call it information."""
     found, rows = scored(detector, frame), as_rows(detector, frame)
     origin = Origin(
         model_name="pump",
@@ -161,9 +161,9 @@ def test_ignored_features_break_no_rule(detector, frame):
     found = scored(detector, frame, ignore=("setpoint",))
     reasons = found.reason_text.to_pylist()
     assert set(found.verdict.to_pylist()[50:60]) <= {"suppressed", "anomaly"}
-    quiet = [row for row in range(50, 60) if found.verdict.to_pylist()[row] == "suppressed"]
-    assert quiet
-    assert {reasons[row] for row in quiet} == {"only ignored features: setpoint"}
+    suppressed = [row for row in range(50, 60) if found.verdict.to_pylist()[row] == "suppressed"]
+    assert suppressed
+    assert {reasons[row] for row in suppressed} == {"only ignored features: setpoint"}
     assert set(found.verdict.to_pylist()[80:90]) == {"anomaly"}
 
 

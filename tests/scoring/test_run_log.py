@@ -1,4 +1,4 @@
-"""The record of runs: a row each, whatever the end."""
+"""The record of runs: one row per run, also after failures."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ BEGIN = datetime(2026, 1, 6, 6, 15, tzinfo=UTC)
 
 
 def ticking(start=BEGIN, *, seconds=1.5):
-    """Return a clock that goes on by so much each time it is asked."""
+    """Return a clock that advances by a fixed step on each call."""
     asked = iter(range(1000))
     return lambda: start + timedelta(seconds=seconds * next(asked))
 
 
 def test_each_run_leaves_a_row(plant):
-    """Also the one that had nothing to do; the newest is given first."""
+    """Also a run with nothing to do; the newest is first."""
     first = plant.score(clock=ticking())
     plant.score(clock=ticking(BEGIN + timedelta(days=1)))
     again, before = read_runs(plant.output, most=10)
@@ -37,7 +37,7 @@ def test_each_run_leaves_a_row(plant):
 
 
 def test_files_are_named_by_their_start_in_utc(plant):
-    """A clock in another zone gives the same name; two runs that start at once have two files."""
+    """A clock in another zone gives the same name; two simultaneous runs have two files."""
     zoned = BEGIN.astimezone(timezone(timedelta(hours=9)))
     for _ in range(2):
         plant.score(clock=ticking(zoned))
@@ -47,7 +47,7 @@ def test_files_are_named_by_their_start_in_utc(plant):
 
 
 def test_failed_run_leaves_a_row_with_its_error(plant):
-    """It has all columns of the others, and the error is one line."""
+    """It has the same columns, and the error in one line."""
     for path in plant.incoming.iterdir():
         path.unlink()
     with pytest.raises(NoData):
@@ -59,7 +59,7 @@ def test_failed_run_leaves_a_row_with_its_error(plant):
 
 
 def test_strict_run_is_recorded_as_what_it_did(plant):
-    """The row says partial, and which file was not scored."""
+    """The row has the status partial, and the file that was not scored."""
     write(table(DAYS[2]).drop(columns="cpu"), plant.incoming / f"{DAYS[2]}.parquet")
     with pytest.raises(Exception, match="strict"):
         plant.score(clock=ticking(), strict=True)
@@ -86,19 +86,19 @@ def test_rows_are_read_together_by_other_tools(plant):
 
 
 def test_every_field_of_the_report_is_a_column():
-    """What is added to the report must be added to the record."""
+    """Fields added to the report must be added to the record."""
     assert {entry.name for entry in fields(Summary)} | {"run_id"} == set(SCHEMA.names)
 
 
 def test_without_a_clock_there_is_no_record(plant):
-    """What cannot be placed in time is not recorded."""
+    """A run without a time is not recorded."""
     plant.score()
     assert read_runs(plant.output, most=10) == []
     assert not (plant.output / "runs").exists()
 
 
 def test_error_of_the_run_matters_more_than_that_of_its_record(tmp_path):
-    """Where nothing can be written, the first error is the one that is seen."""
+    """If nothing can be written, the first error is raised."""
     (tmp_path / "output").write_text("in the way")
     given = {"model": "pump/1", "stale_after": None, "run_id": None}
     with (
@@ -109,7 +109,7 @@ def test_error_of_the_run_matters_more_than_that_of_its_record(tmp_path):
 
 
 def test_record_that_cannot_be_written_is_an_error(tmp_path):
-    """A run that succeeded and cannot say so did not succeed."""
+    """A run that cannot be recorded fails."""
     (tmp_path / "output").write_text("in the way")
     summary = Summary(status="done", model="pump/1", output="", started=BEGIN.isoformat())
     with pytest.raises(OutputError, match="cannot be written"):
@@ -117,7 +117,7 @@ def test_record_that_cannot_be_written_is_an_error(tmp_path):
 
 
 def test_damaged_row_is_named(plant):
-    """It can be removed, since nothing depends on it."""
+    """It can be removed, because nothing depends on it."""
     plant.score(clock=ticking())
     path = next((plant.output / "runs").rglob("*.parquet"))
     path.write_bytes(b"PAR1")

@@ -1,4 +1,4 @@
-"""The record of runs does not grow for ever, and no run is lost before its time."""
+"""The record of runs is bounded, and no run is removed before it expires."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEEP = timedelta(days=90)
 
 
 def run(output, days, number=0, **given):
-    """Record a run of so many days ago."""
+    """Record a run of some days ago."""
     started = (NOW - timedelta(days=days)).replace(minute=number).isoformat()
     summary = Summary(status="done", model="pump/1", output="", started=started, **given)
     return write_run(output, summary, run_id=f"{days:04}{number:04}")
@@ -41,7 +41,7 @@ def names(output):
 
 
 def test_days_that_are_over_become_one_file_and_old_ones_go(output):
-    """Today's stay as they are; the day before which nothing is kept is kept whole."""
+    """Today's files are unchanged; the oldest day kept is kept completely."""
     before = read_runs(output, most=100)
     prune_runs(output, now=NOW, keep=KEEP)
     found = names(output)
@@ -56,7 +56,7 @@ def test_days_that_are_over_become_one_file_and_old_ones_go(output):
 
 
 def test_pruning_again_changes_nothing(output):
-    """Until a day is over, or a run of an earlier one ends late."""
+    """Until a day ends, or a run of an earlier day ends late."""
     prune_runs(output, now=NOW, keep=KEEP)
     before = {path: path.stat().st_mtime_ns for path in output.rglob("*.parquet")}
     prune_runs(output, now=NOW, keep=KEEP)
@@ -72,7 +72,7 @@ def test_pruning_again_changes_nothing(output):
 
 @pytest.mark.parametrize("done", range(1, 8))
 def test_a_run_that_is_killed_while_it_prunes_loses_and_repeats_nothing(output, monkeypatch, done):
-    """After any file it puts in place or removes."""
+    """After any file that it publishes or removes."""
     before, left = read_runs(output, most=15), done
 
     def counted(change):
@@ -95,8 +95,8 @@ def test_a_run_that_is_killed_while_it_prunes_loses_and_repeats_nothing(output, 
     assert read_runs(output, most=100) == before
 
 
-def test_a_damaged_file_stays_for_who_reads_it(output):
-    """Its day is left as it is, and all others are joined."""
+def test_a_damaged_file_is_kept(output):
+    """Its day is unchanged, and all others are merged."""
     path = run(output, 30, 7)
     path.write_bytes(b"nothing")
     prune_runs(output, now=NOW, keep=KEEP)
@@ -121,7 +121,7 @@ def test_several_that_prune_at_once_lose_nothing(output):
 
 
 def record(output, keep="90d"):
-    """Do a run that fails, as a scoring run does it."""
+    """Execute a run that fails like a scoring run."""
     with recording_run(
         output, model="pump/1", clock=lambda: NOW, stale_after=None, run_id="new", keep=keep
     ):
@@ -129,14 +129,14 @@ def record(output, keep="90d"):
 
 
 def test_every_run_prunes_also_one_that_fails(output):
-    """By the setting."""
+    """As configured."""
     with pytest.raises(NoData):
         record(output, "2d")
     assert sorted(names(output)) == ["date=2026-03-09", "date=2026-03-10"]
 
 
-def test_that_old_runs_cannot_be_removed_is_no_fault_of_the_run(output, monkeypatch, caplog):
-    """It is a line in the log."""
+def test_failure_to_remove_old_runs_does_not_fail_the_run(output, monkeypatch, caplog):
+    """It is logged in one line."""
 
     def fail(*_, **__):
         raise OSError(28, "No space left on device")
@@ -146,14 +146,14 @@ def test_that_old_runs_cannot_be_removed_is_no_fault_of_the_run(output, monkeypa
         caplog.at_level("WARNING"),
         recording_run(
             output, model="pump/1", clock=lambda: NOW, stale_after=None, run_id="new"
-        ) as tell,
+        ) as finish,
     ):
-        tell(Summary(status="done", model="pump/1", output=""))
+        finish(Summary(status="done", model="pump/1", output=""))
     assert "old runs are not removed" in caplog.text
 
 
 def test_readers_of_the_folder_see_all_columns(output):
-    """In the joined file, too, of a day whose runs have columns of several versions."""
+    """Also in the merged file of a day whose runs have columns of several versions."""
     paths = sorted(Path(output / "runs" / "date=2026-03-09").iterdir())
     table = pq.ParquetFile(paths[0]).read()
     pq.write_table(table.drop_columns(["error"]), paths[0])

@@ -1,4 +1,4 @@
-"""What a run reports: warnings and alerts, and the same facts in every form."""
+"""The report of a run: warnings and alerts, and the same facts in every format."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NEWEST = datetime(2026, 1, 5, 23, 59, tzinfo=UTC)
 
 
 def at(moment):
-    """Return a clock that stands still."""
+    """Return a clock with a constant time."""
     return lambda: moment
 
 
@@ -37,7 +37,7 @@ def test_rows_add_up(plant):
     assert (summary.calibration_version, summary.newest) == (1, "2026-01-05T23:59:00")
 
 
-def test_without_a_clock_nothing_is_said_of_time(plant):
+def test_without_a_clock_times_are_not_reported(plant):
     """The library reads no clock of its own."""
     summary = plant.score(stale_after="1s")
     assert (summary.started, summary.seconds, summary.age, summary.alerts) == (None, None, None, {})
@@ -45,14 +45,14 @@ def test_without_a_clock_nothing_is_said_of_time(plant):
 
 @pytest.mark.parametrize(("late", "alerts"), [(7200, 0), (7201, 1)])
 def test_old_data_are_an_alert(plant, late, alerts):
-    """Once the newest row is older than asked for, to the second, by the clock that is given."""
+    """If the newest row is older than configured, to the second, by the given clock."""
     now = NEWEST + timedelta(seconds=late)
     summary = plant.score(stale_after="2h", clock=at(now))
     assert (summary.age, len(summary.alerts), summary.status) == (late, alerts, "done")
 
 
 def test_old_data_fail_a_strict_run(plant):
-    """The verdicts are written by then."""
+    """The verdicts are written before it fails."""
     with pytest.raises(DataError, match="the newest row, of 2026-01-05T23:59:00, is 1d old"):
         plant.score(stale_after="2h", clock=at(NEWEST + timedelta(days=1)), strict=True)
     assert len(list((plant.output / "scores").iterdir())) == len(DAYS)
@@ -60,13 +60,13 @@ def test_old_data_fail_a_strict_run(plant):
 
 @pytest.mark.parametrize(("ahead", "warned"), [(300, False), (3600, True)])
 def test_rows_from_the_future_are_a_warning(plant, ahead, warned):
-    """They would hide that data are late."""
+    """They would hide late data."""
     summary = plant.score(clock=at(NEWEST - timedelta(seconds=ahead)))
     assert any("ahead of the clock" in text for text in summary.warnings) == warned
 
 
 def test_rows_none_of_which_can_be_scored_are_a_warning(plant):
-    """Success on nothing is not success."""
+    """A run without scored rows is not a success."""
     for path in plant.incoming.iterdir():
         path.unlink()
     write(table(DAYS[0])[:1440].assign(unit="nobody"), plant.incoming / "new.parquet")
@@ -81,16 +81,14 @@ def test_rows_none_of_which_can_be_scored_are_a_warning(plant):
 
 
 def test_nothing_in_the_span_is_a_warning(plant):
-    """Who asks for a month without data learns that there are none."""
+    """A request for a month without data is reported."""
     span = Span(parse_instant("2027-01-01"), None)
-    assert plant.score(span=span).warnings == (
-        "the input has no row between the moments asked for",
-    )
+    assert plant.score(span=span).warnings == ("the input has no row in the requested time range",)
     assert plant.score().warnings == ()
 
 
 def test_files_without_any_row_are_a_warning(plant):
-    """They arrived, and there is nothing in them."""
+    """New files without rows are reported."""
     for path in plant.incoming.iterdir():
         write(table(DAYS[0]).iloc[:0], path)
     (warning,) = plant.score().warnings
@@ -98,7 +96,7 @@ def test_files_without_any_row_are_a_warning(plant):
 
 
 def test_what_is_set_aside_is_a_warning(plant):
-    """By name, with what was left as it was for it."""
+    """By name, with the partitions not updated because of it."""
     plant.score()
     (plant.incoming / f"{DAYS[2]}.parquet").write_bytes(b"PAR1")
     summary = plant.score()
@@ -119,7 +117,7 @@ def test_alike_changes_of_many_files_are_one_warning(plant):
 
 
 def test_file_of_which_some_days_are_scored_is_no_alert(plant):
-    """It is set aside for the days that could not be read, which is a warning."""
+    """It is set aside for the unreadable days, which is a warning."""
     rows = pd.concat([pd.read_parquet(path) for path in sorted(plant.incoming.iterdir())])
     for path in plant.incoming.iterdir():
         path.unlink()
@@ -136,15 +134,15 @@ def test_file_of_which_some_days_are_scored_is_no_alert(plant):
     assert 0 < summary.partitions < len(DAYS)
 
 
-def test_line_and_page_tell_the_same(plant):
-    """One line for the log, one page for Prefect; what is wrong is on the page in full."""
+def test_line_and_page_have_the_same_facts(plant):
+    """One line for the log, one page for Prefect; problems are listed in full on the page."""
     (plant.incoming / f"{DAYS[2]}.parquet").write_bytes(b"PAR1")
     summary = plant.score(clock=at(NEWEST), stale_after="2h")
-    told, page = summary_line(summary), summary_markdown(summary)
-    assert "status=partial" in told
-    assert f"rows={summary.rows}" in told
-    assert len(told.splitlines()) == 1
-    for part in told.split(" "):
+    line, page = summary_line(summary), summary_markdown(summary)
+    assert "status=partial" in line
+    assert f"rows={summary.rows}" in line
+    assert len(line.splitlines()) == 1
+    for part in line.split(" "):
         name, value = part.split("=")
         assert f"| {name} | {value} |" in page
     for section in ("Alerts", "Warnings", "Rows not scored", "Files set aside"):
@@ -155,7 +153,7 @@ def test_line_and_page_tell_the_same(plant):
 
 
 def test_error_is_one_line():
-    """A traceback in a message stays out of the record."""
+    """A traceback in a message is not recorded."""
     summary = Summary(status="done", model="pump/1", output="output")
     assert failed_summary(summary, ValueError("no\nindeed")).error == "no"
     assert failed_summary(summary, KeyboardInterrupt()).error == "KeyboardInterrupt"
@@ -163,7 +161,7 @@ def test_error_is_one_line():
 
 
 def test_names_are_counted_past_the_first():
-    """A list of ten thousand files is no message."""
+    """A message does not list ten thousand files."""
     assert named_counts(["a"]) == "a"
     assert named_counts(map(str, range(10_000))).endswith("4 and 9995 more")
 

@@ -1,4 +1,4 @@
-"""What keeps a row quiet although it is scored."""
+"""Suppression of scored rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MINUTE = NANOSECONDS["min"]
 
 @pytest.fixture(scope="module")
 def rows(make_frame):
-    """Twenty rows of two units; a is far too high in one, b far too low in another, or both."""
+    """Twenty rows of two units; `a` is far too high in one, `b` far too low in another, or both."""
     frame = make_frame(start="2026-02-01", rows=20, features=("a", "b"))
     values = np.ascontiguousarray(frame[["a", "b"]].to_numpy())
     values[10, 0] += 4
@@ -39,16 +39,16 @@ def scored(detector, rows, **suppression):
     return score_rows(detector, rows, wanted, Suppression(**suppression))
 
 
-def quiet(found):
-    """The rows kept quiet, with the reasons."""
+def suppressed_rows(found):
+    """The suppressed rows, with the reasons."""
     verdicts, reasons = found.verdict.to_pylist(), found.reason_text.to_pylist()
     return {row: reasons[row] for row, verdict in enumerate(verdicts) if verdict == "suppressed"}
 
 
-def test_nothing_is_quiet_unless_asked_for(detector, rows):
+def test_nothing_is_suppressed_by_default(detector, rows):
     """The three rows are anomalies."""
     found = scored(detector, rows)
-    assert quiet(found) == {}
+    assert suppressed_rows(found) == {}
     assert {10, 16, 30} <= set(found.flagged.tolist())
 
 
@@ -64,10 +64,12 @@ def test_nothing_is_quiet_unless_asked_for(detector, rows):
         ("only_below", "b", {}),
     ],
 )
-def test_what_only_ignored_features_made_strange_is_quiet(detector, rows, key, pattern, silent):
-    """A row that another feature makes strange as well is flagged all the same."""
+def test_rows_anomalous_only_by_ignored_features_are_suppressed(
+    detector, rows, key, pattern, silent
+):
+    """A row that is anomalous by another feature too is still flagged."""
     found = scored(detector, rows, **{key: (pattern,)})
-    reasons = quiet(found)
+    reasons = suppressed_rows(found)
     assert {row: reasons.get(row) for row in (10, 16, 30)} == {
         row: f"only ignored features: {silent[row]}" if row in silent else None
         for row in (10, 16, 30)
@@ -76,7 +78,7 @@ def test_what_only_ignored_features_made_strange_is_quiet(detector, rows, key, p
 
 
 def test_scores_are_kept(detector, rows):
-    """To the last bit; what is told of flagged rows belongs to those that are left."""
+    """To the last bit; details of flagged rows are those of the remaining ones."""
     plain, found = scored(detector, rows), scored(detector, rows, ignore=("a",))
     assert plain.score.tobytes() == found.score.tobytes()
     assert plain.p_value.tobytes() == found.p_value.tobytes()
@@ -85,11 +87,11 @@ def test_scores_are_kept(detector, rows):
 
 
 def test_ignoring_all_features_flags_nothing(detector, rows):
-    """With any score that is made of features."""
+    """With any score that consists of features' parts."""
     assert len(scored(detector, rows, ignore=("*",)).flagged) == 0
 
 
-def test_planned_work_keeps_every_scored_row_quiet(detector, rows):
+def test_planned_work_suppresses_every_scored_row(detector, rows):
     """From its start to before its end, of its entity; rows without a score stay as they are."""
     start = int(rows.time[0])
     work = (
@@ -100,7 +102,7 @@ def test_planned_work_keeps_every_scored_row_quiet(detector, rows):
     length = detector.scorer.length
     expected = dict.fromkeys(range(length - 1, 11), "maintenance: oil")
     expected |= {29: "maintenance", 30: "maintenance"}
-    assert quiet(found) == expected
+    assert suppressed_rows(found) == expected
     assert found.verdict.to_pylist()[: length - 1] == ["not_scored"] * (length - 1)
     assert np.isfinite(found.score[list(expected)]).all()
     assert 16 in found.flagged
@@ -108,16 +110,16 @@ def test_planned_work_keeps_every_scored_row_quiet(detector, rows):
 
 
 def test_planned_work_is_the_reason_where_there_are_two(detector, rows):
-    """It is the one that people wrote down for this moment."""
+    """It is the one entered for this time."""
     start = int(rows.time[0])
     work = (Interval(start, start + 11 * MINUTE, "", "oil"),)
     found = scored(detector, rows, intervals=work, ignore=("a", "b"))
-    assert (quiet(found)[10], quiet(found)[16]) == ("maintenance: oil",
+    assert (suppressed_rows(found)[10], suppressed_rows(found)[16]) == ("maintenance: oil",
                                                     "only ignored features: a, b")  # fmt: skip
 
 
 def test_a_partition_depends_on_what_concerns_it():
-    """Work at other times, and its part at other times, is nothing to it."""
+    """Work at other times, or the part of it at other times, has no effect."""
     work = Suppression(intervals=(Interval(10, 20, "", "a"), Interval(40, 50, "", "b")))
     inside = work.within(15, 40)
     assert inside.intervals == (Interval(15, 20, "", "a"),)
@@ -130,7 +132,7 @@ def test_a_partition_depends_on_what_concerns_it():
 
 
 def test_unknown_features_are_refused(detector):
-    """With the nearest name; a pattern must name something too."""
+    """With the nearest name; a pattern must match a feature too."""
     schema = detector.scorer.schema
     check_features(Suppression(ignore=("a", "?"), only_above=("b",)), schema)
     for wrong in ("c", "z*"):

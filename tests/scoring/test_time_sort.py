@@ -1,4 +1,4 @@
-"""Ordering input by time when every partition would read most of it."""
+"""Sorting input by time if every partition would read most of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aedetect.scoring.time_sort import sort_by_time
 
 @pytest.fixture
 def planned(plant, tmp_path):
-    """Hourly units of three days that lie in one file, an entity after the other."""
+    """Hourly units of three days in one file, one entity after another."""
     rows = pd.concat([table(day) for day in DAYS])
     for path in plant.incoming.iterdir():
         path.unlink()
@@ -30,7 +30,7 @@ def planned(plant, tmp_path):
 
 
 def test_units_read_one_file_ordered_by_time(planned):
-    """72 hours in one row group would be read 72 times, so they are ordered once."""
+    """72 hours in one row group would be read 72 times, so they are sorted once."""
     job, _, scratch = planned
     files = {file.path for unit in job.plan.compute for file in unit.files}
     assert files == {str(scratch / "by_time.parquet")}
@@ -40,13 +40,13 @@ def test_units_read_one_file_ordered_by_time(planned):
 
 
 def test_units_keep_the_names_and_fingerprints_of_their_origin(planned):
-    """What is recorded in the output is the input, not the scratch file."""
+    """The output records the input, not the scratch file."""
     job, _, _ = planned
     assert {name for unit in job.plan.compute for name in unit.inputs} == {"all.parquet"}
 
 
 def test_few_readings_are_left_alone(planned, monkeypatch):
-    """Ordering costs as much as some readings: below that nothing is written."""
+    """Sorting costs as much as some reads: below that number, nothing is written."""
     job, scorer, scratch = planned
     monkeypatch.setattr(clustering, "_MIN_REREADS", 1_000)
     units = job.plan.compute

@@ -1,4 +1,4 @@
-"""One partition: scored from its files, written aside, put in place."""
+"""One partition: scored from its files, written aside, published."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from aedetect.scoring.worker import compute_partition
 
 @pytest.fixture
 def planned(plant):
-    """Plan the three days: the model, the units, and where the output goes."""
+    """Plan the three days: the model, the units, and the output folder."""
     config = plant.config()
     model = scoring.resolve_model(config)
     job = scoring.plan_run(config, model, span=Span(), scratch=plant.folder)
@@ -29,7 +29,7 @@ def planned(plant):
 
 
 def test_units_can_be_computed_in_any_order(planned):
-    """A day scored before the one before it has the same bytes."""
+    """A day scored before the previous day has the same bytes."""
     model, units, output = planned
     for place, order in (("a", units), ("b", units[::-1])):
         for unit in order:
@@ -49,7 +49,7 @@ def test_units_can_be_computed_at_once(planned):
     assert contents(output / "a") == contents(output / "b")
 
 
-def test_what_became_of_a_partition_is_counted(planned):
+def test_results_of_a_partition_are_counted(planned):
     """Rows, flags and reasons agree with the files."""
     model, units, output = planned
     computed = compute_partition(units[1], model=model, output=output)
@@ -65,7 +65,7 @@ def test_what_became_of_a_partition_is_counted(planned):
 
 
 def test_context_is_read_and_not_written(planned):
-    """The first rows of a day are scored from the rows of the day before, which stay there."""
+    """The first rows of a day use rows of the previous day as context, which are not written."""
     model, units, output = planned
     compute_partition(units[2], model=model, output=output)
     scores = pd.read_parquet(output / "scores" / f"date={DAYS[2]}" / "part-0.parquet")
@@ -75,7 +75,7 @@ def test_context_is_read_and_not_written(planned):
 
 
 def test_partition_without_rows_goes(planned, plant):
-    """Files that lost the rows of a day leave no file of that day."""
+    """Input that lost the rows of a day leaves no output for that day."""
     model, units, output = planned
     compute_partition(units[0], model=model, output=output)
     path = plant.incoming / f"{DAYS[0]}.parquet"
@@ -87,7 +87,7 @@ def test_partition_without_rows_goes(planned, plant):
 
 
 def test_partition_whose_file_was_replaced_since_the_plan_stays(planned, plant):
-    """Its footer would say that it was made from what was there before."""
+    """Its footer would record the previous content."""
     model, units, output = planned
     compute_partition(units[0], model=model, output=output)
     before = contents(output)
@@ -107,7 +107,7 @@ def test_partition_whose_file_was_merely_touched_is_computed(planned, plant):
 
 
 def test_file_that_was_another_while_it_was_read_holds_its_partition(planned, plant, monkeypatch):
-    """Also when it is again what it was before."""
+    """Also if the previous content is restored."""
     from aedetect.scoring import worker as stage
 
     model, units, output = planned
@@ -127,7 +127,7 @@ def test_file_that_was_another_while_it_was_read_holds_its_partition(planned, pl
 
 
 def test_output_that_cannot_be_written_is_named(planned):
-    """Nothing is left aside."""
+    """No temporary files are left."""
     model, units, output = planned
     output.mkdir(exist_ok=True)
     (output / "scores").write_text("in the way")

@@ -1,4 +1,4 @@
-"""Every variant and every score keeps its promises; the checks find those that do not."""
+"""Every variant and every score passes all checks; the checks detect violations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CASES = 8  # of a variant
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """Several wait for each other when networks are small, and much longer on a busy machine."""
+    """With small networks, threads mostly wait for each other, especially on a busy machine."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -37,7 +37,7 @@ def one_thread():
 
 @pytest.fixture(params=product(VARIANTS, range(CASES)), ids=lambda each: f"{each[0]}-{each[1]}")
 def case(request):
-    """A variant on a backbone: settings, an untrained model, and windows for it."""
+    """A variant on a backbone: settings, an untrained model, and matching windows."""
     variant, number = request.param
     return next(islice(variant_cases(variant), number, None))
 
@@ -49,14 +49,14 @@ def test_every_variant_on_every_backbone(check, case):
 
 
 def test_all_cases_are_tested():
-    """Each on its own; they have names that say which."""
+    """Each as a separate test with a descriptive name."""
     names = [each.name for each in variant_cases("denoising")]
     assert len(set(names)) == CASES
     assert "denoising-convolutional-6-5-1" in names
 
 
 def test_lists_hold_every_check():
-    """A check that is written is run."""
+    """Every defined check is run."""
     for module, checks in ((variants, VARIANT_CHECKS), (scores, SCORE_CHECKS)):
         written = {name for name in vars(module) if name.startswith("check_")}
         assert written == {check.__name__ for check in checks} | (
@@ -66,7 +66,7 @@ def test_lists_hold_every_check():
 
 
 def test_a_variant_that_is_added_is_checked_by_name(monkeypatch):
-    """Nobody else needs to know it."""
+    """No other code needs to be changed."""
     monkeypatch.setitem(VARIANTS, "mine", Variant(step=plain_step))
     check_variant("mine")
 
@@ -78,7 +78,7 @@ def mixes(model, windows, generator):
 
 
 def writes(model, windows, generator):
-    """A step that changes what it is given."""
+    """A step that changes its input."""
     del generator
     windows += 1
     return model(windows), 0.0
@@ -99,7 +99,7 @@ def draws(model, windows, generator):
     ],
 )
 def test_a_variant_that_breaks_a_promise_is_found(monkeypatch, step, broken):
-    """By the check of that promise, and by all of them in one call."""
+    """By the check of that property, and by all checks in one call."""
     monkeypatch.setitem(VARIANTS, "mine", Variant(step=step))
     with pytest.raises(AssertionError):
         getattr(variants, broken)(next(variant_cases("mine")))
@@ -109,41 +109,41 @@ def test_a_variant_that_breaks_a_promise_is_found(monkeypatch, step, broken):
 
 @pytest.mark.parametrize("name", PARTS)
 def test_every_score_in_one_call(name):
-    """As somebody who adds one would."""
+    """As for a new score."""
     check_score(name)
 
 
 def negative(residual, seen, entity, residuals, owner):
-    """Parts below nothing."""
+    """Negative parts."""
     return -PARTS["mse"](residual, seen, entity, residuals, owner)
 
 
 def blind(residual, seen, entity, residuals, owner):
-    """Parts of what was not observed."""
+    """Parts of unobserved features."""
     return PARTS["mse"](residual, seen | True, entity, residuals, owner)
 
 
 def bounded(residual, seen, entity, residuals, owner):
-    """Parts that end somewhere."""
+    """Parts with an upper limit."""
     return PARTS["mse"](residual, seen, entity, residuals, owner).clip(max=1)
 
 
 def relative(residual, seen, entity, residuals, owner):
-    """Parts beside those of other rows."""
+    """Parts relative to those of other rows."""
     parts = PARTS["mse"](residual, seen, entity, residuals, owner)
     return parts / max(parts.max(initial=0), 1)
 
 
 @pytest.mark.parametrize("parts", [negative, blind, bounded, relative])
 def test_a_score_that_breaks_a_promise_is_found(monkeypatch, parts):
-    """Whichever it is."""
+    """Whichever property it violates."""
     monkeypatch.setitem(PARTS, "mine", parts)
     with pytest.raises(AssertionError):
         check_score("mine")
 
 
 def test_pytest_is_not_needed():
-    """Somebody who has none can run the checks."""
+    """The checks run without pytest."""
     without = "import sys; sys.modules['pytest'] = None"
     code = f"{without}; import aedetect.testing as testing; testing.check_score('tail')"
     subprocess.run([sys.executable, "-c", code], check=True)
