@@ -14,10 +14,9 @@ _LONGEST = 2**60  # ns, about 36 years: timestamps plus or minus this fit into 6
 
 if TYPE_CHECKING:
     from aedetect.calibration import Calibration
+    from aedetect.detector.resting_values import RestingValues
     from aedetect.detector.rules import ColumnRules
     from aedetect.detector.scorer import Scorer
-
-_LONGEST = 2**60  # ns, 36 years
 
 
 def check_limits(scorer: Scorer, calibration: Calibration) -> None:
@@ -64,10 +63,24 @@ def _scoring_pairs(scorer: Scorer) -> dict[str, tuple[object, object]]:
         "constant": (scorer.rules.constant.shape, (entities, features)),
         "still": (scorer.rules.still.shape, (entities, features)),
         "limits of rules": (_bounded(scorer.rules), True),
+        "resting values": (_addressed(scorer.rules.resting, entities, features), True),
         "worst": (scorer.worst > 0, True),
         "smooth": (scorer.smooth > 0, True),
         "lookback": (0 <= scorer.lookback + scorer.lookahead < _LONGEST, True),
     }
+
+
+def _addressed(resting: RestingValues, entities: int, features: int) -> bool:
+    """Whether resting values are finite, and of entities and columns that exist."""
+    if resting.own.shape != (entities,) or not resting.own[-1]:
+        return False
+    sizes = {len(resting.entity), len(resting.column), len(resting.value)}
+    return (
+        len(sizes) == 1
+        and bool(((resting.entity >= 0) & (resting.entity < entities)).all())
+        and bool(((resting.column >= 0) & (resting.column < features)).all())
+        and bool(np.isfinite(resting.value).all())
+    )
 
 
 def _bounded(rules: ColumnRules) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 
 from aedetect.arrays import Bool, Float64, Int8, Int32, Int64
 from aedetect.data import Feature, Rows, Schema
+from aedetect.detector.resting_values import RestingValues
 from aedetect.detector.settings import RuleSettings
 from aedetect.output.schemas import IS_MISSING
 from aedetect.preprocessing.preparation import MIN_ENTITY_ROWS
@@ -30,7 +31,7 @@ REASONS = {
     MISSING: "{}" + IS_MISSING,
 }
 _RESOLUTION = float(np.finfo(np.float32).eps)  # files may hold the same constant as float32
-_LONGER = 2  # times the longest run of training
+LONGER = 4  # times the longest run of training; twice flags 0.4 % of SMD's normal rows (docs)
 _FEWEST_ROWS = 10  # at one value before a column can be stuck
 MOST_ROWS = 1_000  # the same; a column with longer runs has no such rule
 
@@ -41,11 +42,12 @@ class ColumnRules:
 
     constant (E + 1, F) the only value, NaN where there were others; still (E + 1, F) for how long
     a column may stay the same, in ns, NaN for ever. The last row is of all entities together, and
-    the only one when all are scaled together.
+    the only one when all are scaled together. At a resting value a column may stay for ever.
     """
 
     constant: Float64
     still: Float64
+    resting: RestingValues
     unseen_category: bool = True
     missing: bool = True
 
@@ -60,16 +62,19 @@ class ColumnRules:
         few = np.diff(np.append(np.flatnonzero(rows.starts), len(rows))) < MIN_ENTITY_ROWS
         entities = len(few) if per_entity else 0
         constant = still = np.full((entities + 1, len(schema.features)), np.nan)
+        moving: list[int] = []
         if settings.constant == "flag":
             constant = _chosen(_constants(rows), few, per_entity=per_entity)
         if settings.stuck == "flag":
             longest = _longest_runs(rows, schema.features, schema.max_gap)
-            limit = np.maximum(_LONGER * longest, _FEWEST_ROWS * _steps(rows, schema)[:, None])
+            limit = np.maximum(LONGER * longest, _FEWEST_ROWS * _steps(rows, schema)[:, None])
             still = _chosen(limit, few, per_entity=per_entity)
             still = np.where(still > MOST_ROWS * schema.period, np.nan, still)
+            moving = np.flatnonzero(~np.isnan(still).all(axis=0)).tolist()
         return cls(
             constant=constant,
             still=still,
+            resting=RestingValues.fit(rows, moving, ~few[:entities]),
             unseen_category=settings.unseen_category == "flag",
             missing=settings.missing == "flag",
         )
@@ -90,7 +95,9 @@ class ColumnRules:
                 found[rows.values[:, column] == -1, column] = unseen
         for column in np.flatnonzero(~np.isnan(self.still).all(axis=0)).tolist():
             begin = _run_starts(rows, column, schema.max_gap)
-            found[rows.time - rows.time[begin] > self.still[entity, column], column] = STUCK
+            still = np.flatnonzero(rows.time - rows.time[begin] > self.still[entity, column])
+            rests = self.resting.include(rows.values[still, column], entity[still], column)
+            found[still[~rests], column] = STUCK
         return found
 
 
@@ -113,7 +120,8 @@ def described_rules(rules: ColumnRules) -> dict[str, Any]:
         name: [[None if np.isnan(cell) else cell for cell in row] for row in array.tolist()]
         for name, array in arrays.items()
     }
-    return {**described, "unseen_category": rules.unseen_category, "missing": rules.missing}
+    plain = {"unseen_category": rules.unseen_category, "missing": rules.missing}
+    return {**described, "resting": rules.resting.described(), **plain}
 
 
 def restored_rules(described: dict[str, Any]) -> ColumnRules:
@@ -121,6 +129,7 @@ def restored_rules(described: dict[str, Any]) -> ColumnRules:
     return ColumnRules(
         constant=np.array(described["constant"], dtype=np.float64),
         still=np.array(described["still"], dtype=np.float64),
+        resting=RestingValues.restored(described["resting"]),
         unseen_category=bool(described["unseen_category"]),
         missing=bool(described["missing"]),
     )

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from aedetect.data import Feature, Rows, Schema
-from aedetect.detector.rules import CONSTANT, MOST_ROWS, NONE, STUCK, UNSEEN, ColumnRules
+from aedetect.detector.rules import (
+    CONSTANT,
+    MOST_ROWS,
+    NONE,
+    STUCK,
+    UNSEEN,
+    ColumnRules,
+    described_rules,
+    restored_rules,
+)
 from aedetect.detector.settings import RuleSettings
 
 NUMBER = Feature("load", "number")
@@ -96,14 +107,49 @@ def test_a_state_that_one_entity_was_always_in_is_constant_there():
     assert broken(learnt, seen, STATE)[:, 0].tolist() == [CONSTANT, NONE]
 
 
-def test_a_number_is_stuck_at_twice_its_longest_run():
-    """Thirty rows at one value in training: sixty steps are borne, not one more."""
+def test_a_number_is_stuck_at_four_times_its_longest_run():
+    """Ten steps at one value in training: forty are accepted, not one more."""
     learnt = NOISE[:200].copy()
-    learnt[50:81] = 1.0
+    learnt[50:61] = 1.0
     seen = NOISE[200:].copy()
     seen[20:100] = 2.0
     found = broken(rows(learnt), rows(seen), NUMBER)
-    assert np.flatnonzero(found[:, 0] == STUCK).tolist() == list(range(81, 100))
+    assert np.flatnonzero(found[:, 0] == STUCK).tolist() == list(range(61, 100))
+
+
+def test_a_number_may_stay_at_a_value_that_is_common_in_training():
+    """An idle load of 0 is none of a stuck sensor; a rare value held as long is."""
+    learnt = NOISE[:200].copy()
+    learnt[::8] = 0.0
+    seen = NOISE[200:].copy()
+    seen[20:60], seen[100:140] = 0.0, 0.1
+    found = broken(rows(learnt), rows(seen), NUMBER)
+    assert np.flatnonzero(found[:, 0] == STUCK).tolist() == list(range(111, 140))
+
+
+def test_common_values_are_of_each_entity():
+    """What is common for one is not for another; an unseen one takes those of all together."""
+    quiet, busy = NOISE[:200].copy(), NOISE[200:].copy()
+    quiet[::2] = 0.0
+    busy[::50] = 5.0
+    learnt = rows(np.r_[quiet, busy], names=("quiet", "busy"))
+    seen = rows(np.zeros(30))
+    counts = [
+        int((broken(learnt, seen, NUMBER, entity=code) == STUCK).sum()) for code in (0, 1, -1)
+    ]
+    assert counts == [0, 19, 0]
+
+
+def test_common_values_survive_saving():
+    """They are part of the rules as JSON."""
+    learnt = NOISE[:200].copy()
+    learnt[::8] = 0.0
+    schema = schema_of(NUMBER)
+    rules = ColumnRules.fit(rows(learnt), schema=schema, settings=RuleSettings())
+    restored = restored_rules(json.loads(json.dumps(described_rules(rules))))
+    still = rows(np.zeros(50))
+    assert restored.resting.value.tolist() == [0.0, 0.0]  # of the unit and of all together
+    assert not restored.broken(still, still.entity, schema).any()
 
 
 def test_a_number_that_never_repeats_is_stuck_after_ten_rows():
