@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from aedetect.arrays import Bool, Float32, Int32
 from aedetect.config import Config, make_config
-from aedetect.data import Query, find_files, open_engine, read_rows
+from aedetect.data import Query, Rows, Schema, find_files, open_engine, read_rows
 from aedetect.data.memmap import map_rows
 from aedetect.detector import Series
 from aedetect.jobs import dataset
@@ -58,24 +58,34 @@ class Task:
 
 def read_task(folder: Path, scratch: Path) -> Task:
     """Prepare the training rows of a data set, and its later rows as they would be scored."""
-    train = folder / "train.parquet"
+    config = config_of(folder)
+    ingested = dataset.ingest_rows(config, scratch)
+    prepared = dataset.prepare_rows(config, ingested, scratch)
+    return Task(config, ingested, prepared, _read_later(folder, ingested, prepared))
+
+
+def config_of(folder: Path) -> Config:
+    """Return a configuration that trains on a data set with the default settings."""
+    train = folder.resolve() / "train.parquet"
     data = {"train": str(train), "timestamp": "timestamp"}
     if "entity" in pq.read_schema(train).names:
         data["entity"] = "entity"
-    config = make_config(
+    return make_config(
         {"detector": {"name": folder.name}, "data": data, "training": {"device": "cpu"}},
         folder=folder,
     )
-    ingested = dataset.ingest_rows(config, scratch)
-    prepared = dataset.prepare_rows(config, ingested, scratch)
+
+
+def read_training_rows(folder: Path, scratch: Path) -> Ingested:
+    """Read the training rows of a data set: raw values, and their schema."""
+    return dataset.ingest_rows(config_of(folder), scratch)
+
+
+def read_rows_with_label(folder: Path, schema: Schema) -> tuple[Rows, Bool]:
+    """Read the later rows of a data set: raw values (R, F), and the label (R,)."""
     test = folder / "test.parquet"
-    return Task(config, ingested, prepared, _read_later(test, folder, ingested, prepared))
-
-
-def _read_later(path: Path, folder: Path, ingested: Ingested, prepared: PreparedRows) -> Labelled:
-    schema, length = ingested.schema, prepared.windows[Part.LEARN].length
     files = find_files(
-        [str(path if path.exists() else folder / "incoming")], timestamp=schema.timestamp
+        [str(test if test.exists() else folder / "incoming")], timestamp=schema.timestamp
     )
     query = Query.of(schema, files.files, numbers=(LABEL,))
     with tempfile.TemporaryDirectory() as folder_name:
@@ -84,11 +94,16 @@ def _read_later(path: Path, folder: Path, ingested: Ingested, prepared: Prepared
             found = read_rows(connection, query)
             rows = map_rows(found, columns=len(query.categories), folder=scratch).rows
         values = np.array(rows.values)
-    rows = replace(rows, values=values[:, :-1])
+    return replace(rows, values=values[:, :-1]), values[:, -1] > 0
+
+
+def _read_later(folder: Path, ingested: Ingested, prepared: PreparedRows) -> Labelled:
+    schema, length = ingested.schema, prepared.windows[Part.LEARN].length
+    rows, label = read_rows_with_label(folder, schema)
     part = prepared.preparation.transform(rows)
     back = positions(rows.time, starts=rows.starts, usable=part.usable, max_gap=schema.max_gap)
     ends = np.flatnonzero(back >= length - 1)
     valid = np.ones(len(rows), dtype=np.bool_)
     series = Series(part.matrix, part.observed, part.entity, back, valid)
     windows = Windows(part.matrix, part.observed, ends, length)
-    return Labelled(series, windows, values[ends, -1] > 0)
+    return Labelled(series, windows, label[ends])

@@ -31,9 +31,12 @@ REASONS = {
     MISSING: "{}" + IS_MISSING,
 }
 _RESOLUTION = float(np.finfo(np.float32).eps)  # files may hold the same constant as float32
-LONGER = 4  # times the longest run of training; twice flags 0.4 % of SMD's normal rows (docs)
+# How long a column may stay the same, against its longest run in training. Runs have heavy tails:
+# the figures that chose these are in docs/benchmarks.md, Column rules.
+_LONGER, _MUCH_LONGER = 3, 10
+_MORE_ROWS = 60
 _FEWEST_ROWS = 10  # at one value before a column can be stuck
-MOST_ROWS = 1_000  # the same; a column with longer runs has no such rule
+MOST_ROWS = 1_000  # at one value: a column that would need more has no such rule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +70,7 @@ class ColumnRules:
             constant = _chosen(_constants(rows), few, per_entity=per_entity)
         if settings.stuck == "flag":
             longest = _longest_runs(rows, schema.features, schema.max_gap)
-            limit = np.maximum(LONGER * longest, _FEWEST_ROWS * _steps(rows, schema)[:, None])
+            limit = _stuck_after(longest, _steps(rows, schema)[:, None])
             still = _chosen(limit, few, per_entity=per_entity)
             still = np.where(still > MOST_ROWS * schema.period, np.nan, still)
             moving = np.flatnonzero(~np.isnan(still).all(axis=0)).tolist()
@@ -178,6 +181,15 @@ def _longest_runs(rows: Rows, features: Sequence[Feature], max_gap: int) -> Floa
             longest[:-1, column] = np.maximum.reduceat(lasted, first)
     longest[-1] = longest[:-1].max(axis=0)
     return longest
+
+
+def _stuck_after(longest: Float64, step: Float64) -> Float64:
+    """Return how long (ns) a column may stay the same: longest (E + 1, F), step (E + 1, 1).
+
+    3 times its longest run and 60 rows, at most 10 times its longest run, and at least 10 rows.
+    """
+    limit = np.minimum(_MUCH_LONGER * longest, _LONGER * longest + _MORE_ROWS * step)
+    return np.asarray(np.maximum(limit, _FEWEST_ROWS * step))
 
 
 def _steps(rows: Rows, schema: Schema) -> Float64:

@@ -10,7 +10,7 @@ import numpy as np
 
 from aedetect.arrays import Float64, Int64
 from aedetect.data import Rows, find_files
-from aedetect.detector.rules import LONGER, MOST_ROWS, ColumnRules
+from aedetect.detector.rules import MOST_ROWS, ColumnRules
 from aedetect.detector.settings import RuleSettings
 from aedetect.scoring.schema_drift import admitted, undated
 from aedetect.timestamps import format_instant, round_duration
@@ -114,12 +114,12 @@ def describe_rules(
         (texts, "text: a value not in training is an anomaly"),
         (
             names[still].tolist(),
-            f"stuck when the same for {LONGER} times its longest run in training",
+            "stuck when the same for far longer than ever in training",
         ),
     ]
     if settings.stuck == "flag":
         slow = names[np.array(moving) & ~still].tolist()
-        said.append((slow, f"the same for {MOST_ROWS // LONGER} rows and more: never called stuck"))
+        said.append((slow, f"never stuck: that takes over {MOST_ROWS:,} rows at one value"))
     return [f"{_some(listed)}: {text} ([rules])" for listed, text in said if listed]
 
 

@@ -107,14 +107,15 @@ def test_a_state_that_one_entity_was_always_in_is_constant_there():
     assert broken(learnt, seen, STATE)[:, 0].tolist() == [CONSTANT, NONE]
 
 
-def test_a_number_is_stuck_at_four_times_its_longest_run():
-    """Ten steps at one value in training: forty are accepted, not one more."""
+@pytest.mark.parametrize(("run", "limit"), [(1, 10), (4, 40), (10, 90), (20, 120)])
+def test_a_number_is_stuck_far_beyond_its_longest_run(run, limit):
+    """As many steps at one value are accepted, not one more."""
     learnt = NOISE[:200].copy()
-    learnt[50:61] = 1.0
+    learnt[50 : 51 + run] = 1.0
     seen = NOISE[200:].copy()
-    seen[20:100] = 2.0
+    seen[20:180] = 2.0
     found = broken(rows(learnt), rows(seen), NUMBER)
-    assert np.flatnonzero(found[:, 0] == STUCK).tolist() == list(range(61, 100))
+    assert np.flatnonzero(found[:, 0] == STUCK).tolist() == list(range(21 + limit, 180))
 
 
 def test_a_number_may_stay_at_a_value_that_is_common_in_training():

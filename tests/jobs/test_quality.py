@@ -122,5 +122,5 @@ def test_the_columns_that_rules_watch_are_named(assessed, make_frame):
     notes = assessed(frame).notes
     assert "b: constant in training: a change is an anomaly ([rules])" in notes
     assert "mode: text: a value not in training is an anomaly ([rules])" in notes
-    assert "a: stuck when the same for 4 times its longest run in training ([rules])" in notes
-    assert "slow: the same for 250 rows and more: never called stuck ([rules])" in notes
+    assert "a: stuck when the same for far longer than ever in training ([rules])" in notes
+    assert "slow: never stuck: that takes over 1,000 rows at one value ([rules])" in notes
