@@ -17,7 +17,7 @@ from aedetect.config import Config
 from aedetect.jobs.scoring import run_scoring
 from aedetect.output.partitions import Span
 from aedetect.scoring import Summary
-from aedetect.scoring.summary import summary_line, summary_markdown
+from aedetect.scoring.summary_text import summary_line, summary_markdown
 from aedetect.timestamps import parse_instant
 from pipelines import tasks
 from pipelines.bookkeeping import guarded

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from aedetect.cli.show import console, relative_location
-from aedetect.scoring.summary import with_remedy
+from aedetect.scoring.run_warnings import with_remedy
 
 if TYPE_CHECKING:
     from aedetect.scoring import Summary

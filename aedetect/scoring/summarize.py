@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aedetect.scoring.run_warnings import alerts_of, warnings_of
 from aedetect.scoring.schema_drift import column_changes, undated
-from aedetect.scoring.summary import Summary, alerts_of, format_moment, warnings_of
+from aedetect.scoring.summary import Summary, format_moment
 from aedetect.scoring.worker import ComputedPartition, Deferred, Model, cached_detector, total
 
 if TYPE_CHECKING:

@@ -1,25 +1,18 @@
-"""The report of a scoring run: one record, as a line, as markdown, as JSON and as a row."""
+"""The report of a scoring run: one record."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 
 from aedetect.errors import DataError
 from aedetect.events.table import EventChanges
-from aedetect.output.schemas import UNSEEN
 from aedetect.scoring.schema_drift import ColumnChange
 from aedetect.timestamps import format_duration, format_instant, parse_duration, parse_instant
 
 Command = Literal["score", "reflag"]
 Status = Literal["done", "partial", "failed"]
-_NAMED = 5  # files that a warning names
-_REMEDIES = {
-    UNSEEN: ' (train on it, or set [calibration] unseen = "pooled" to score it as all together)'
-}
 _AHEAD = 600  # seconds that the newest row may be ahead of the clock without a warning
 
 
@@ -97,20 +90,6 @@ def failed_summary(summary: Summary, error: BaseException) -> Summary:
     return replace(summary, status="failed", error=text)
 
 
-def warnings_of(summary: Summary, *, asked: bool) -> tuple[str, ...]:
-    """Return what a run could not do; `asked`: whether a span was given."""
-    return tuple(_warnings(summary, asked=asked))
-
-
-def alerts_of(summary: Summary) -> dict[str, str]:
-    """Return problems that need attention now, except those of time: name -> text."""
-    lost = (*summary.unfit, *summary.unreadable)
-    if len(lost) < summary.files or summary.partitions or summary.current or not lost:
-        return {}
-    text = f"none of the {summary.files} files can be scored (first: {lost[0]})"
-    return {"no usable file": f"{text}: fix them, or train on their columns"}
-
-
 def check_strict(summary: Summary) -> None:
     """Raise DataError, when `[scoring] strict`, for what was not scored and for alerts."""
     problems = [*summary.unreadable, *summary.unfit, *summary.alerts.values()]
@@ -148,74 +127,6 @@ def summary_fields(summary: Summary) -> dict[str, object]:
     return counts | {name: value for name, value in timing.items() if value is not None}
 
 
-def summary_line(summary: Summary) -> str:
-    """Return the summary in one line."""
-    return " ".join(f"{name}={_short(value)}" for name, value in summary_fields(summary).items())
-
-
-def summary_markdown(summary: Summary) -> str:
-    """Return the summary as markdown."""
-    fields = summary_fields(summary).items()
-    rows = [f"| {name} | {_cell(_short(value))} |" for name, value in fields]
-    parts = ["| | |", "|---|---|", *rows]
-    lists = {
-        "Alerts": summary.alerts.values(),
-        "Warnings": summary.warnings,
-        "Rows suppressed": [f"{n:,}: {why}" for why, n in summary.suppressed.items()],
-        "Rows not scored": [f"{n:,}: {with_remedy(why)}" for why, n in summary.not_scored.items()],
-        "Files set aside": (*summary.unreadable, *summary.unfit),
-        "Withdrawn": summary.withdrawn,
-        "Held": summary.held,
-    }
-    for title, entries in lists.items():
-        if entries:
-            shown = list(entries)[:100]
-            parts += ["", f"**{title}**", "", *(f"- {_literal(each)}" for each in shown)]
-    return "\n".join([*parts, "", f"Verdicts in {_literal(summary.output)}."])
-
-
-def named_counts(names: Iterable[str]) -> str:
-    """List a few texts, and how many more there are.
-
-    >>> named_counts("abcdefg")
-    'a; b; c; d; e and 2 more'
-    """
-    listed = list(names)
-    more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
-    return "; ".join(listed[:_NAMED]) + more
-
-
-def with_remedy(reason: str) -> str:
-    """Return why rows are not scored, with the setting that helps where one does."""
-    return reason + _REMEDIES.get(reason, "")
-
-
-def _warnings(summary: Summary, *, asked: bool) -> Iterator[str]:
-    if summary.unreadable:
-        yield f"set aside, tried again in the next run: {named_counts(summary.unreadable)}"
-    if summary.unfit:
-        yield f"cannot be scored with {summary.model}: {named_counts(summary.unfit)}"
-    if summary.held:
-        yield f"left as they were, an input cannot be read: {named_counts(summary.held)}"
-    yield from summary.undated
-    kinds: dict[tuple[str, str], list[ColumnChange]] = {}
-    for change in summary.drift:
-        kinds.setdefault((change.column, change.change), []).append(change)
-    for alike in kinds.values():
-        others = f" (and {len(alike) - 1} more files)" if len(alike) > 1 else ""
-        yield f"{alike[0]}{others}"
-    arrived = summary.files_new + summary.files_changed
-    if summary.rows and not summary.scored:
-        reasons = named_counts(map(with_remedy, summary.not_scored))
-        yield f"none of {summary.rows:,} rows could be scored: {reasons}"
-    elif arrived and not (summary.rows or summary.held or asked):
-        yield f"no row to score in {arrived} new or changed files"
-    elif asked and not summary.partitions + summary.current + len(summary.held):
-        yield "the input has no row in the requested time range"
-    elif summary.newest is None:
-        yield f"none of the {summary.files} files holds a row with a timestamp"
-
-
 def _length(seconds: float) -> str:
     """Return a duration as text, rounded."""
     rounding = 1 if seconds < 120 else 60 if seconds < 7200 else 3600  # noqa: PLR2004
@@ -225,25 +136,3 @@ def _length(seconds: float) -> str:
 def format_moment(nanoseconds: int | None) -> str | None:
     """Return a timestamp as ISO text; None for None."""
     return None if nanoseconds is None else format_instant(nanoseconds).replace(" ", "T")
-
-
-def _short(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _literal(text: str) -> str:
-    """Write a text that holds names of columns and files so that no markdown is read in it.
-
-    Within a code span nothing is markup: no image, link, heading or tag; its fence is longer than
-    any run of backticks in it.
-    """
-    line = "".join(each if each.isprintable() else "\ufffd" for each in " ".join(text.split()))
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
-    space = " " if line.startswith("`") or line.endswith("`") or not line else ""
-    return f"{fence}{space}{line}{space}{fence}"
-
-
-def _cell(text: str) -> str:
-    """Write a text into a table: as it is when no markdown can be read in it."""
-    plain = re.fullmatch(r"[\w.:+/-]*", text) and "//" not in text and "www." not in text
-    return text if plain else _literal(text).replace("|", "\\|")

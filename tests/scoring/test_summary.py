@@ -16,7 +16,9 @@ from plant import ARRIVED, DAYS, table, write
 from aedetect.errors import DataError
 from aedetect.output.partitions import Span
 from aedetect.scoring import Summary
-from aedetect.scoring.summary import failed_summary, named_counts, summary_line, summary_markdown
+from aedetect.scoring.run_warnings import named_counts
+from aedetect.scoring.summary import failed_summary
+from aedetect.scoring.summary_text import summary_line, summary_markdown
 from aedetect.timestamps import parse_instant
 
 PAGE = Path(__file__).parents[2] / "docs/reference/output.md"

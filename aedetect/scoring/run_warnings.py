@@ -1,0 +1,70 @@
+"""What a scoring run could not do, as warnings and alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from aedetect.output.schemas import UNSEEN
+from aedetect.scoring.schema_drift import ColumnChange
+from aedetect.scoring.summary import Summary
+
+_NAMED = 5  # files that a warning names
+_REMEDIES = {
+    UNSEEN: ' (train on it, or set [calibration] unseen = "pooled" to score it as all together)'
+}
+
+
+def warnings_of(summary: Summary, *, asked: bool) -> tuple[str, ...]:
+    """Return what a run could not do; `asked`: whether a span was given."""
+    return tuple(_warnings(summary, asked=asked))
+
+
+def alerts_of(summary: Summary) -> dict[str, str]:
+    """Return problems that need attention now, except those of time: name -> text."""
+    lost = (*summary.unfit, *summary.unreadable)
+    if len(lost) < summary.files or summary.partitions or summary.current or not lost:
+        return {}
+    text = f"none of the {summary.files} files can be scored (first: {lost[0]})"
+    return {"no usable file": f"{text}: fix them, or train on their columns"}
+
+
+def named_counts(names: Iterable[str]) -> str:
+    """List a few texts, and how many more there are.
+
+    >>> named_counts("abcdefg")
+    'a; b; c; d; e and 2 more'
+    """
+    listed = list(names)
+    more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
+    return "; ".join(listed[:_NAMED]) + more
+
+
+def with_remedy(reason: str) -> str:
+    """Return why rows are not scored, with the setting that helps where one does."""
+    return reason + _REMEDIES.get(reason, "")
+
+
+def _warnings(summary: Summary, *, asked: bool) -> Iterator[str]:
+    if summary.unreadable:
+        yield f"set aside, tried again in the next run: {named_counts(summary.unreadable)}"
+    if summary.unfit:
+        yield f"cannot be scored with {summary.model}: {named_counts(summary.unfit)}"
+    if summary.held:
+        yield f"left as they were, an input cannot be read: {named_counts(summary.held)}"
+    yield from summary.undated
+    kinds: dict[tuple[str, str], list[ColumnChange]] = {}
+    for change in summary.drift:
+        kinds.setdefault((change.column, change.change), []).append(change)
+    for alike in kinds.values():
+        others = f" (and {len(alike) - 1} more files)" if len(alike) > 1 else ""
+        yield f"{alike[0]}{others}"
+    arrived = summary.files_new + summary.files_changed
+    if summary.rows and not summary.scored:
+        reasons = named_counts(map(with_remedy, summary.not_scored))
+        yield f"none of {summary.rows:,} rows could be scored: {reasons}"
+    elif arrived and not (summary.rows or summary.held or asked):
+        yield f"no row to score in {arrived} new or changed files"
+    elif asked and not summary.partitions + summary.current + len(summary.held):
+        yield "the input has no row in the requested time range"
+    elif summary.newest is None:
+        yield f"none of the {summary.files} files holds a row with a timestamp"
