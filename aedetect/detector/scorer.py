@@ -45,9 +45,16 @@ class Scorer:
         return self.model.sizes.length
 
     @property
+    def reach(self) -> tuple[int, int]:
+        """How many rows before and after a row its score depends on at most."""
+        before = self.length - 1 - self._offsets.start
+        after = self.length - 1 + self._offsets.stop - 1 if self.alignment == "centered" else 0
+        return before, after
+
+    @property
     def lookback(self) -> int:
         """Time before a row in which rows may affect its verdict, in ns."""
-        rows = self.length - 1 - self._offsets.start
+        rows, _ = self.reach
         if self.rules.missing and self.preparation.masks:
             rows += 1  # whether the row before was scored without the column too
         scored = rows * self.schema.max_gap + self.preparation.missing_limit
@@ -56,7 +63,7 @@ class Scorer:
     @property
     def lookahead(self) -> int:
         """Time after a row in which rows may affect its score, in ns."""
-        rows = self.length - 1 + self._offsets.stop - 1 if self.alignment == "centered" else 0
+        _, rows = self.reach
         return rows * self.schema.max_gap
 
     @property

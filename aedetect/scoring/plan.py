@@ -78,7 +78,7 @@ class _Index:
         meets = (self.first < end) & (self.last >= start)
         chosen = tuple(self.files[index] for index in np.flatnonzero(meets))
         inputs = {file.name: self.fingerprints[file.name] for file in chosen}
-        suppression = self.suppression.within(partition.start, partition.end)
+        suppression = self.suppression.within(start, end)
         expected = sum(
             rows
             for file in chosen

@@ -13,6 +13,7 @@ from aedetect.explain import blame_features, find_counterfactual
 from aedetect.explain.causes import blame_rules
 from aedetect.output.schemas import UNSEEN
 from aedetect.preprocessing import Prepared, positions
+from aedetect.scoring.planned_work import RowWindows
 from aedetect.scoring.suppression import JudgedRows, SuppressedRows, Suppression, suppress_rows
 from aedetect.timestamps import round_duration
 
@@ -57,7 +58,7 @@ def score_rows(
     reason_all[place] = reason
     own, scorer = prepared.entity[ends], detector.scorer
     judged = JudgedRows(
-        rows=kept.take(ends),
+        windows=RowWindows(kept, series.back, ends, *scorer.reach),
         evaluated=evaluated,
         observed=prepared.matrix[ends],
         seen=prepared.observed[ends],

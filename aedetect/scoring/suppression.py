@@ -18,12 +18,13 @@ import numpy as np
 from aedetect.arrays import Float64, Int8, Int32, Int64
 from aedetect.data import Schema
 from aedetect.data.schema import suggest_nearest
+from aedetect.detector.rules import NONE, STUCK
 from aedetect.errors import ConfigError
 from aedetect.scoring.maintenance import Interval, read_intervals
+from aedetect.scoring.planned_work import RowWindows, mark_planned_work
 
 if TYPE_CHECKING:
     from aedetect.arrays import Bool, Float32
-    from aedetect.data import Rows
     from aedetect.detector import Evaluated, Scorer
     from aedetect.events.settings import EventSettings
 
@@ -70,11 +71,11 @@ class SuppressedRows:
 class JudgedRows:
     """Scored rows, and the inputs of their scores.
 
-    Shapes: rows N; evaluated; observed (N, D + K) in model units; seen (N, D); threshold (N,);
-    broken (N, F) which column rule each cell breaks, 0 for none.
+    Shapes: windows of N rows; evaluated; observed (N, D + K) in model units; seen (N, D);
+    threshold (N,); broken (N, F) which column rule each cell breaks, 0 for none.
     """
 
-    rows: Rows
+    windows: RowWindows
     evaluated: Evaluated
     observed: Float32
     seen: Bool
@@ -125,24 +126,20 @@ def check_features(suppression: Suppression, schema: Schema) -> None:
 def suppress_rows(suppression: Suppression, scorer: Scorer, judged: JudgedRows) -> SuppressedRows:
     """Return which rows are suppressed, and why. Planned work has priority over other reasons.
 
-    All rows during planned work are suppressed, regardless of their score. An anomaly is also
+    All rows during planned work are suppressed, regardless of their score, and so are those whose
+    windows hold rows of it, unless the row itself breaks a column rule. An anomaly is also
     suppressed if it would be none without the errors and rules of ignored features, and of other
     features where they deviate in an ignored direction.
     """
-    reason = np.full(len(judged.rows), -1, dtype=np.int32)
-    reasons: list[str] = []
+    work = np.full(len(judged.threshold), -1, dtype=np.int32)
+    own = ((judged.broken != NONE) & (judged.broken != STUCK)).any(axis=1)
+    reasons = mark_planned_work(suppression.intervals, judged.windows, work, known=own)
+    reason = np.full(len(work), -1, dtype=np.int32)
     if suppression.ignore or suppression.only_above or suppression.only_below:
-        reasons += _judge_features(suppression, scorer, judged, reason)
-    for each in reversed(suppression.intervals):  # of several, the first has priority
-        inside = (judged.rows.time >= each.start) & (judged.rows.time < each.end)
-        if each.entity:
-            named = np.array([name == each.entity for name in judged.rows.names], dtype=np.bool_)
-            inside &= named[judged.rows.entity]
-        text = f"maintenance: {each.reason}" if each.reason else "maintenance"
-        if text not in reasons:
-            reasons.append(text)
-        reason[inside] = reasons.index(text)
-    return SuppressedRows(reason, tuple(reasons))
+        features = _judge_features(suppression, scorer, judged, reason)
+        reason = np.where(reason >= 0, reason + len(reasons), -1).astype(np.int32)
+        reasons += features
+    return SuppressedRows(np.where(work >= 0, work, reason).astype(np.int32), tuple(reasons))
 
 
 def _judge_features(

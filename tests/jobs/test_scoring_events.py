@@ -108,12 +108,14 @@ def test_planned_maintenance_is_suppressed(plant):
     times = stamps(plant.output)
     events = {"maintenance": ["work.csv"]}
     summary = plant.score(events=events)
-    assert (summary.partitions, summary.suppressed) == (1, {"maintenance: oil": 60})
+    beside = "window holds rows of maintenance: oil"
+    assert (summary.partitions, summary.suppressed) == (1, {"maintenance: oil": 60, beside: 3})
     assert rewritten(plant.output, times) == {f"date={DAYS[1]}"}
     after = verdicts(plant.output)
     suppressed = after[after["verdict"] == "suppressed"]
-    assert set(suppressed["reason"]) == {"maintenance: oil"}
-    assert suppressed["timestamp"].between("2026-01-04 05:00", "2026-01-04 05:59").all()
+    assert set(suppressed["reason"]) == {"maintenance: oil", beside}
+    during = suppressed["timestamp"].between("2026-01-04 05:00", "2026-01-04 05:59")
+    assert (during == (suppressed["reason"] == "maintenance: oil")).all()
     keys = ["entity", "timestamp", "score", "p_value"]
     pd.testing.assert_frame_equal(
         after[keys].sort_values(keys, ignore_index=True),
@@ -123,6 +125,24 @@ def test_planned_maintenance_is_suppressed(plant):
     assert summary.events["withdrawn"] >= 1
     day = after["timestamp"].between("2026-01-04", "2026-01-04 23:59")
     assert summary.flagged == (after.loc[day, "verdict"] == "anomaly").sum()
+
+
+def test_no_event_begins_after_planned_work_by_its_rows_alone(plant):
+    """Windows hold its rows for a while: those rows are not judged, across midnight too."""
+    spoil(plant, DAYS[0], first=1380, last=1439)
+    spoil(plant, DAYS[1], first=600, last=659)
+    (plant.folder / "work.csv").write_text(
+        "start,end\n2026-01-03T23:00,2026-01-04T00:00\n2026-01-04T10:00,2026-01-04T11:00\n"
+    )
+    plant.score(events={"maintenance": ["work.csv"]})
+    events = read(plant, "events")
+    for end in pd.to_datetime(["2026-01-04 00:00", "2026-01-04 11:00"]):
+        assert (
+            not events["start"].between(end - pd.Timedelta("1h"), end + pd.Timedelta("3min")).any()
+        )
+    rows = verdicts(plant.output).set_index("reason")["timestamp"]
+    beside = rows["window holds rows of maintenance"].dt.strftime("%d %H:%M")
+    assert set(beside) == {f"04 {hour}:0{minute}" for hour in ("00", "11") for minute in range(3)}
 
 
 def test_only_maintenance_that_overlaps_a_partition_scores_it_again(plant):

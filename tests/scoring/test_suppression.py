@@ -102,11 +102,72 @@ def test_planned_work_suppresses_every_scored_row(detector, rows):
     length = detector.scorer.length
     expected = dict.fromkeys(range(length - 1, 11), "maintenance: oil")
     expected |= {29: "maintenance", 30: "maintenance"}
+    beside = "window holds rows of maintenance"
+    expected |= dict.fromkeys(range(11, 11 + length - 1), f"{beside}: oil")
+    expected |= dict.fromkeys(range(31, 31 + length - 1), beside)
     assert suppressed_rows(found) == expected
     assert found.verdict.to_pylist()[: length - 1] == ["not_scored"] * (length - 1)
     assert np.isfinite(found.score[list(expected)]).all()
     assert 16 in found.flagged
     assert 10 not in found.flagged
+
+
+def test_rows_beside_planned_work_are_judged_where_no_window_holds_it(detector, rows):
+    """After a gap; and a row that breaks a column rule by itself is flagged all the same."""
+    start, length = int(rows.time[0]), detector.scorer.length
+    work = (Interval(start, start + 10 * MINUTE, "east", ""),)
+    apart = replace(rows, time=rows.time + np.where(np.arange(40) >= 10, 60 * MINUTE, 0))
+    assert max(suppressed_rows(scored(detector, apart, intervals=work))) < 10
+    rules = replace(
+        detector.scorer.rules, constant=np.full_like(detector.scorer.rules.constant, np.nan)
+    )
+    rules.constant[:, 1] = rows.values[11, 1] + 1
+    odd = replace(detector, scorer=replace(detector.scorer, rules=rules))
+    found = scored(odd, rows, intervals=work)
+    assert set(range(10, 10 + length - 1)) <= set(found.flagged.tolist())
+    assert max(suppressed_rows(found)) < 10
+
+
+def test_no_event_begins_after_planned_work_by_its_rows_alone(make_frame, train_on):
+    """Their errors are in the mean of the rows that follow, which are normal themselves."""
+    keys = {"alignment": "causal", "smooth": 4}
+    detector = train_on(
+        make_frame(rows=300), model={"variant": "linear"}, calibration=keys
+    ).detector
+    frame = make_frame(start="2026-02-01", rows=40)
+    rows = Rows(
+        time=frame["time"].to_numpy().astype("datetime64[ns]").astype(np.int64)[:40],
+        entity=np.zeros(40, dtype=np.int32),
+        names=("east",),
+        values=np.ascontiguousarray(frame[["a", "b"]].to_numpy()[:40]),
+    )
+    rows.values[10:20] += 8
+    work = (Interval(int(rows.time[10]), int(rows.time[20]), "", "oil"),)
+    after = range(20, 20 + detector.scorer.reach[0])
+    assert 20 in scored(detector, rows).flagged
+    found = scored(detector, rows, intervals=work)
+    assert not set(found.flagged.tolist()) & set(range(10, after.stop))
+    reasons = suppressed_rows(found)
+    assert {reasons[row] for row in after} == {"window holds rows of maintenance: oil"}
+    assert max(reasons) == after[-1]
+
+
+def test_windows_on_both_sides_touch_planned_work_when_rows_are_centered(make_frame, train_on):
+    """Rows before the work are not judged either; smoothing reaches further."""
+    keys = {"alignment": "centered", "smooth": 3}
+    trained = train_on(make_frame(rows=300), model={"variant": "linear"}, calibration=keys).detector
+    frame = make_frame(start="2026-02-01", rows=40)
+    rows = Rows(
+        time=frame["time"].to_numpy().astype("datetime64[ns]").astype(np.int64)[:40],
+        entity=np.zeros(40, dtype=np.int32),
+        names=("east",),
+        values=np.ascontiguousarray(frame[["a", "b"]].to_numpy()[:40]),
+    )
+    start, (before, after) = int(rows.time[0]), trained.scorer.reach
+    assert min(before, after) > 0
+    work = (Interval(start + 20 * MINUTE, start + 22 * MINUTE, "", ""),)
+    found = scored(trained, rows, intervals=work)
+    assert set(suppressed_rows(found)) == set(range(20 - after, 22 + before))
 
 
 def test_planned_work_is_the_reason_where_there_are_two(detector, rows):
