@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 from aedetect.config import Config, read_config
 from aedetect.errors import ConfigError
+from aedetect.jobs.table_clock import shown_clock
 from aedetect.timestamps import parse_duration
+from aedetect.wall_clock import UTC_NAME
 
 SECTIONS = ("scoring", "training")  # sections with a schedule; also the names of the flows
 
@@ -22,7 +25,8 @@ class Deployment:
     flow: str  # scoring or training
     detector: str
     config: Path  # absolute: the worker may have another working folder
-    cron: str | None  # UTC; None: only when triggered
+    cron: str | None  # None: only when triggered
+    timezone: str = "UTC"  # of the cron
     keep: timedelta = timedelta(days=90)  # how long its runs are kept on a server of our own
 
     @property
@@ -56,12 +60,19 @@ def deployments(paths: Sequence[Path], *, scheduled: bool) -> list[Deployment]:
             _check_cron(path, section, cron)
         if crons["scoring"] or not crons["training"]:
             _ = config.input  # raise now what every run would raise
+        zone = _cron_zone(config)
         keep = timedelta(microseconds=parse_duration(config.scoring.keep_records) // 1_000)
         for section, cron in crons.items():
             if section == "training" or config.scoring.input:
-                found.append(Deployment(section, config.name, path, cron, keep))
+                found.append(Deployment(section, config.name, path, cron, zone, keep))
         _ = config.output
     return sorted(found, key=lambda each: SECTIONS.index(each.flow))
+
+
+def _cron_zone(config: Config) -> str:
+    """Return the zone of the schedules: that of the table, UTC if it has none, or an offset."""
+    zone = shown_clock(config).zone or UTC_NAME
+    return zone if zone in available_timezones() else UTC_NAME
 
 
 def _check_names(configs: Iterable[Config]) -> None:

@@ -75,7 +75,7 @@ def _entry(each: Deployment, *, pool: str) -> dict[str, Any]:
         "description": f"{each.flow} of {each.detector}, written by aedetect deploy",
         "tags": [TAG],
         "parameters": each.parameters,
-        "schedules": [{"cron": each.cron, "timezone": "UTC"}] if each.cron else [],
+        "schedules": [{"cron": each.cron, "timezone": each.timezone}] if each.cron else [],
         # As when served: one run at a time, further runs wait.
         "concurrency_limit": {"limit": 1, "collision_strategy": "ENQUEUE"},
         "work_pool": {

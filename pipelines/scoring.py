@@ -15,10 +15,9 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from aedetect.config import Config
 from aedetect.jobs.scoring import run_scoring
-from aedetect.output.partitions import Span
+from aedetect.jobs.table_clock import read_span
 from aedetect.scoring import Summary
 from aedetect.scoring.summary_text import summary_line, summary_markdown
-from aedetect.timestamps import parse_instant
 from pipelines import tasks
 from pipelines.bookkeeping import guarded
 from pipelines.handoff import prepare_run
@@ -48,10 +47,7 @@ def scoring(
     run, such as one with another model and output, notifies no one and fills no database.
     """
     given = prepare_run(config_path, overrides)
-    span = Span(
-        parse_instant(since) if since else None,
-        parse_instant(until) if until else None,
-    )
+    span = read_span(given.config, since, until, now=_now())
     return run_scoring(
         given.config,
         span=span,

@@ -49,7 +49,9 @@ def serve(
         server.wait()
     for each in wanted:
         if each.cron:
-            report(f'{each.flow} {each.detector} on "{each.cron}" (UTC), stop with Ctrl+C')
+            report(
+                f'{each.flow} {each.detector} on "{each.cron}" ({each.timezone}), stop with Ctrl+C'
+            )
     # The owner of another server decides how long it keeps its runs.
     keep = max(each.keep for each in wanted) if server is not None else None
     with _silenced_asyncio(), suppress(KeyboardInterrupt):
@@ -144,7 +146,7 @@ async def _add(runner: Runner, each: Deployment) -> UUID:
     return await runner.aadd_flow(
         flows[each.flow],
         name=each.detector,
-        schedules=[Cron(each.cron)] if each.cron else [],
+        schedules=[Cron(each.cron, timezone=each.timezone)] if each.cron else [],
         parameters=each.parameters,
         tags=[TAG],
         # Enqueued, not cancelled: a triggered run has its own work.

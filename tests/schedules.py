@@ -8,7 +8,8 @@ MORNING = "15 6 * * *"
 NIGHT = "0 3 * * sun"
 
 
-def written(folder, name="pump", *, scoring=None, training=None):
+def written(folder, name="pump", *, scoring=None, training=None, data=None):
     """Write the configuration of a detector with schedules."""
-    given = settings(detector={"name": name}, scoring=scoring or {}, training=training or {})
+    sections = {"scoring": scoring, "training": training, "data": data}
+    given = settings(detector={"name": name}, **{key: keys or {} for key, keys in sections.items()})
     return write_config(folder / f"{name}.toml", given)

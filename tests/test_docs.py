@@ -220,7 +220,7 @@ def test_tutorial_finds_the_fault(tmp_path):
     run("-m", "aedetect", "score", "pump.toml")
     first = json.loads(run("-m", "aedetect", "flags", "pump.toml", "--json"))[0]
     assert first["entity"] == "p2"
-    assert first["start"].startswith("2026-03-16 06:00")
+    assert first["start"].startswith("2026-03-16T06:00:00+00:00")
     assert first["causes"][0]["feature"] == "flow"
 
 

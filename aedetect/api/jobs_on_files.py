@@ -85,11 +85,13 @@ def score(
         DeliveryError: The database could not be filled. The output files are complete.
     """
     from aedetect.jobs.scoring import run_scoring
+    from aedetect.jobs.table_clock import read_span
     from aedetect.output.partitions import Span
 
-    span = Span(_instant(since), _instant(until))
+    settings = _config(config)
+    span = read_span(settings, _text(since), _text(until), now=_now())
     return run_scoring(
-        _config(config),
+        settings,
         span=span,
         rescore=rescore or span != Span(),
         force=force,
@@ -122,13 +124,19 @@ def read_events(
     from aedetect.config import Config
     from aedetect.data.pandas_columns import object_column
     from aedetect.events import read_event_table
+    from aedetect.jobs.table_clock import output_clock, shown_clock
     from aedetect.output.filesystem import output_path
 
     is_folder = not isinstance(config, Config) and not str(config).endswith(".toml")
-    output = output_path(str(config)) if is_folder else _config(config).output
-    table = read_event_table(
-        output, since=_instant(since), until=_instant(until), suppressed=suppressed
-    )
+    if is_folder:
+        output = output_path(str(config))
+        clock = output_clock(output)
+    else:
+        settings = _config(config)
+        output, clock = settings.output, shown_clock(settings)
+    texts, now = (_text(since), _text(until)), _now()
+    start, end = (clock.parse(text, now=now) if text else None for text in texts)
+    table = read_event_table(output, since=start, until=end, suppressed=suppressed)
     frame: pd.DataFrame = table.to_pandas()
     frame["causes"] = object_column(table["causes"].to_pylist())
     return frame
@@ -140,12 +148,9 @@ def _config(given: Config | str | Path) -> Config:
     return given if isinstance(given, Config) else read_config(Path(given))
 
 
-def _instant(given: Time | None) -> int | None:
-    """Return a time in ns since 1970; None for None."""
-    from aedetect.timestamps import parse_instant
-
-    text = given.isoformat() if isinstance(given, datetime) else given
-    return parse_instant(text) if text else None
+def _text(given: Time | None) -> str | None:
+    """Return a time as ISO text; None for None."""
+    return given.isoformat() if isinstance(given, datetime) else given
 
 
 def _now() -> datetime:

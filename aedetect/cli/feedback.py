@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
@@ -38,6 +39,7 @@ def label(
     from aedetect.cli.show_feedback import print_labels
     from aedetect.events import read_labels
     from aedetect.events.labels import forget_labels
+    from aedetect.jobs.table_clock import shown_clock
 
     settings = load_config(config, overrides or [])
     if events:
@@ -48,10 +50,12 @@ def label(
         else:
             _label(settings, events, "false_alarm" if false_alarm else "confirmed", note)
     labels = read_labels(settings.output)
+    clock = shown_clock(settings)
     if as_json:
-        print_json(labels)
+        times = [{"start": clock.iso(each.start), "end": clock.iso(each.end)} for each in labels]
+        print_json([asdict(each) | own for each, own in zip(labels, times, strict=True)])
     else:
-        print_labels(labels, config=config)
+        print_labels(labels, config=config, clock=clock)
 
 
 def _label(settings: Config, events: list[str], opinion: LabelName, note: str | None) -> None:
@@ -77,16 +81,14 @@ def backtest(
     as_json: AsJson = False,
 ) -> None:
     """Show the events that a threshold would have given, by day and entity, and against labels."""
-    from aedetect.cli.options import load_config
+    from aedetect.cli.options import load_config, load_span
     from aedetect.cli.show import console, print_json, relative_location
     from aedetect.cli.show_feedback import backtest_as_json, print_backtest
     from aedetect.jobs.backtest import run_backtest, save_backtest_figure
-    from aedetect.output.partitions import Span
-    from aedetect.timestamps import parse_instant
 
     asked = [*(overrides or []), *([f"calibration.threshold={threshold}"] if threshold else [])]
     settings = load_config(config, asked)
-    span = Span(*(parse_instant(each) if each else None for each in (since, until)))
+    span = load_span(settings, since, until)
     recalibrate = any(each.strip().startswith("calibration.") for each in asked)
     result, calibration = run_backtest(settings, span=span, days=days, recalibrate=recalibrate)
     drawn = save_backtest_figure(result, to or settings.folder / "figures" / "backtest.png")

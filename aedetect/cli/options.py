@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from aedetect.config import Config
+    from aedetect.output.partitions import Span
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML file of the detector.")]
 Overrides = Annotated[
@@ -17,8 +19,17 @@ Overrides = Annotated[
     typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override a key; may be repeated."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Since = Annotated[str | None, typer.Option(help="ISO date or time, UTC, inclusive.")]
-Until = Annotated[str | None, typer.Option(help="ISO date or time, UTC, exclusive.")]
+Since = Annotated[
+    str | None, typer.Option(help="ISO time, in the zone of the data; 7d, yesterday.")
+]
+Until = Annotated[str | None, typer.Option(help="The end, exclusive; as --since.")]
+
+
+def load_span(config: Config, since: str | None, until: str | None) -> Span:
+    """Return the time range of the options, on the clock of the table. Raises ConfigError."""
+    from aedetect.jobs.table_clock import read_span
+
+    return read_span(config, since, until, now=datetime.now(UTC))
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:

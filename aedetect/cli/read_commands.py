@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -39,9 +40,15 @@ def models(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = Fa
     from aedetect import registry
     from aedetect.cli.options import load_config
     from aedetect.cli.show import print_json, print_models
+    from aedetect.jobs.table_clock import shown_clock
+    from aedetect.wall_clock import load_zone
 
     settings = load_config(config, overrides or [])
-    versions = registry.list_versions(name=settings.name, tracking_uri=settings.tracking_uri)
+    zone = load_zone(shown_clock(settings).zone or "UTC")
+    versions = [
+        replace(each, created=each.created.astimezone(zone))
+        for each in registry.list_versions(name=settings.name, tracking_uri=settings.tracking_uri)
+    ]
     if as_json:
         print_json(versions)
     else:
@@ -61,30 +68,33 @@ def flags(
     as_json: AsJson = False,
 ) -> None:
     """Show the events that flagged rows form, the most anomalous first."""
-    from aedetect.cli.options import load_config
+    from aedetect.cli.options import load_config, load_span
     from aedetect.cli.show import print_json
     from aedetect.cli.show_events import print_events, print_withdrawn
     from aedetect.events import read_event_table
     from aedetect.events.table import as_events, read_withdrawn
-    from aedetect.timestamps import parse_instant
+    from aedetect.jobs.table_clock import shown_clock
 
     settings = load_config(config, overrides or [])
-    span = {
-        "since": parse_instant(since) if since else None,
-        "until": parse_instant(until) if until else None,
-    }
+    asked = load_span(settings, since, until)
+    zone = shown_clock(settings).zone
     if withdrawn:
-        gone = read_withdrawn(settings.output, **span)
+        gone = read_withdrawn(settings.output, since=asked.since, until=asked.until)
         if as_json:
-            print_json(list(as_events(gone.slice(0, most))) if gone is not None else [])
+            print_json(list(as_events(gone.slice(0, most), zone)) if gone is not None else [])
         else:
-            print_withdrawn(gone, limit=most)
+            print_withdrawn(gone, limit=most, zone=zone)
         return
-    events = read_event_table(settings.output, **span, suppressed=suppressed or not as_json)
+    events = read_event_table(
+        settings.output,
+        since=asked.since,
+        until=asked.until,
+        suppressed=suppressed or not as_json,
+    )
     if as_json:
-        print_json(list(as_events(events.slice(0, most))))
+        print_json(list(as_events(events.slice(0, most), zone)))
     else:
-        print_events(events, limit=most, suppressed=suppressed)
+        print_events(events, limit=most, suppressed=suppressed, zone=zone)
 
 
 def runs(
@@ -97,9 +107,14 @@ def runs(
     from aedetect.cli.options import load_config
     from aedetect.cli.show import print_json
     from aedetect.cli.show_runs import print_runs
+    from aedetect.jobs.table_clock import shown_clock
     from aedetect.scoring.run_log import read_runs
+    from aedetect.wall_clock import load_zone
 
-    listed = read_runs(load_config(config, overrides or []).output, most=most)
+    settings = load_config(config, overrides or [])
+    zone = load_zone(shown_clock(settings).zone or "UTC")
+    listed = read_runs(settings.output, most=most)
+    listed = [run | {"started": run["started"].astimezone(zone)} for run in listed]
     if as_json:
         print_json(listed)
     else:

@@ -11,7 +11,6 @@ from aedetect.cli.options import AsJson, ConfigPath, Overrides, Since, Until
 
 if TYPE_CHECKING:
     from aedetect.jobs.rewriting import Rewritten
-    from aedetect.output.partitions import Span
 
 To = Annotated[
     Path, typer.Option("--to", metavar="PATH", help="File *.parquet or folder to write.")
@@ -31,11 +30,13 @@ def clean(
     as_json: AsJson = False,
 ) -> None:
     """Write the scored table without noise: selected cells as reconstructed by the model."""
-    from aedetect.cli.options import load_config
+    from aedetect.cli.options import load_config, load_span
     from aedetect.jobs import rewriting
 
     settings = load_config(config, overrides or [])
-    done = rewriting.clean_table(settings, to=to, columns=_names(columns), span=_span(since, until))
+    done = rewriting.clean_table(
+        settings, to=to, columns=_names(columns), span=load_span(settings, since, until)
+    )
     _print_summary(done, verb="cleaned", as_json=as_json)
 
 
@@ -49,12 +50,12 @@ def impute(
     as_json: AsJson = False,
 ) -> None:
     """Write the scored table with missing cells filled; observed cells do not change."""
-    from aedetect.cli.options import load_config
+    from aedetect.cli.options import load_config, load_span
     from aedetect.jobs import rewriting
 
     settings = load_config(config, overrides or [])
     done = rewriting.impute_table(
-        settings, to=to, columns=_names(columns), span=_span(since, until)
+        settings, to=to, columns=_names(columns), span=load_span(settings, since, until)
     )
     _print_summary(done, verb="filled", as_json=as_json)
 
@@ -77,11 +78,11 @@ def similar(
     from aedetect.cli.show import print_json
     from aedetect.cli.show_rewrites import print_similar
     from aedetect.jobs.similarity import find_similar
-    from aedetect.timestamps import parse_instant
+    from aedetect.jobs.table_clock import shown_clock
 
     settings = load_config(config, overrides or [])
     entity, time = at
-    found = find_similar(settings, entity=entity, time=parse_instant(time), most=most)
+    found = find_similar(settings, entity=entity, time=shown_clock(settings).parse(time), most=most)
     if as_json:
         print_json(found)
     else:
@@ -101,13 +102,3 @@ def _print_summary(done: Rewritten, *, verb: str, as_json: bool) -> None:
 
 def _names(columns: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in columns.split(",") if name.strip())
-
-
-def _span(since: str | None, until: str | None) -> Span:
-    from aedetect.output.partitions import Span
-    from aedetect.timestamps import parse_instant
-
-    return Span(
-        since=parse_instant(since) if since else None,
-        until=parse_instant(until) if until else None,
-    )

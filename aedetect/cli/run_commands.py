@@ -52,7 +52,7 @@ def score_command(
     from aedetect.cli.show_events import print_events
     from aedetect.cli.show_runs import print_summary
     from aedetect.events import read_event_table
-    from aedetect.timestamps import parse_instant
+    from aedetect.jobs.table_clock import shown_clock
 
     if reflag:
         if everything or force or model is not None or to is not None:
@@ -77,9 +77,10 @@ def score_command(
         return
     print_summary(summary)
     if summary.flagged and summary.since is not None:
-        since_then = parse_instant(summary.since)
+        clock = shown_clock(asked.settings)
+        since_then = clock.parse(summary.since)
         found = read_event_table(asked.settings.output, since=since_then, suppressed=True)
-        print_events(found, limit=SHOWN)
+        print_events(found, limit=SHOWN, zone=clock.zone)
 
 
 def promote(
@@ -183,15 +184,13 @@ def reflag_with_progress(
 ) -> None:
     """Apply the newest threshold to history, from the scores alone, and show the changes."""
     from aedetect.cli.calibrate import print_reflagged
-    from aedetect.cli.options import load_config
+    from aedetect.cli.options import load_config, load_span
     from aedetect.cli.progress import progress
     from aedetect.cli.show import print_json
     from aedetect.jobs import reflagging
-    from aedetect.output.partitions import Span
-    from aedetect.timestamps import parse_instant
 
     settings = load_config(config, overrides)
-    span = Span(*(parse_instant(each) if each else None for each in (since, until)))
+    span = load_span(settings, since, until)
     with progress(f"re-evaluating with {settings.model_reference}"):
         done = reflagging.run_reflagging(
             settings, span=span, config_path=str(config), clock=lambda: datetime.now(UTC)

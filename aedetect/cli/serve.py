@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -57,13 +58,13 @@ def trigger(
     ] = False,
 ) -> None:
     """Start a run of a served or deployed detector."""
-    from aedetect.timestamps import parse_instant
+    from aedetect.wall_clock import WallClock
     from pipelines.triggering import await_end, start_run
 
     bounds = {"since": since, "until": until}
     parameters: dict[str, object] = {key: text for key, text in bounds.items() if text}
     for text in bounds.values():
-        _ = text and parse_instant(text)
+        _ = text and WallClock().parse(text, now=datetime.now(UTC))  # refused before the run is
     if everything or parameters:
         parameters["rescore"] = True
     if training and parameters:

@@ -95,15 +95,13 @@ def print_models(name: str, versions: Sequence[Registered]) -> None:
     if not versions:
         console().print(f"no version of {name} yet: aedetect train CONFIG")
         return
-    table = table_of(
-        "version", "aliases", "created (UTC)", "calibration", "variant", "config", "data"
-    )
+    table = table_of("version", "aliases", "created", "calibration", "variant", "config", "data")
     for each in versions:
         tags = each.tags
         table.add_row(
             each.reference,
             ", ".join(each.aliases),
-            f"{each.created:%Y-%m-%d %H:%M}",
+            each.created.isoformat(" ", timespec="minutes"),
             str(each.calibration),
             *(
                 str(tags.get(key, ""))[:12]
@@ -151,6 +149,8 @@ def _plain(value: object) -> Any:
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
-    if isinstance(value, datetime | Path):
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Path):
         return str(value)
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def print_events(events: pa.Table, *, limit: int, suppressed: bool = False) -> None:
+def print_events(
+    events: pa.Table, *, limit: int, suppressed: bool = False, zone: str | None = None
+) -> None:
     """Show the first events of a table, the most anomalous first, and the total number.
 
     Suppressed events are only counted, unless `suppressed` is set.
@@ -26,7 +28,7 @@ def print_events(events: pa.Table, *, limit: int, suppressed: bool = False) -> N
     if not shown.num_rows:
         out.print("no event" if events.num_rows == 0 else "no event that is reported")
     else:
-        _print(shown.slice(0, limit))
+        _print(shown.slice(0, limit), zone)
         rows = pc.sum(shown["rows"]).as_py()
         number, listed = shown.num_rows, min(limit, shown.num_rows)
         which = "all are shown" if listed == number else f"the {listed} most anomalous are shown"
@@ -37,18 +39,18 @@ def print_events(events: pa.Table, *, limit: int, suppressed: bool = False) -> N
             out.print(f"  {each['counts']:,} more are suppressed: {each['values']}")
 
 
-def print_withdrawn(events: pa.Table | None, *, limit: int) -> None:
+def print_withdrawn(events: pa.Table | None, *, limit: int, zone: str | None) -> None:
     """Show withdrawn events: written by an earlier run, and no longer found."""
     if events is None or not events.num_rows:
         console().print("no event was withdrawn")
         return
-    _print(events.slice(0, limit))
+    _print(events.slice(0, limit), zone)
     console().print(f"{events.num_rows:,} events were written earlier and are withdrawn")
 
 
-def _print(events: pa.Table) -> None:
+def _print(events: pa.Table, zone: str | None) -> None:
     out = console()
-    found = list(as_events(events))
+    found = list(as_events(events, zone))
     lines = [_figures(event) for event in found]
     widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
     for event, line in zip(found, lines, strict=True):
@@ -80,5 +82,5 @@ def _span(event: Event) -> str:
 
 
 def _when(time: str) -> str:
-    """Omit seconds that are zero."""
-    return re.sub(r"(\d\d:\d\d):00(?=$|[+-])", r"\1", time)
+    """Omit seconds that are zero, and the T of ISO 8601."""
+    return re.sub(r"(\d\d:\d\d):00(?=$|[+-])", r"\1", time.replace("T", " "))

@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect.cli.show import console, table_of
-from aedetect.timestamps import NANOSECONDS, format_instant
+from aedetect.timestamps import NANOSECONDS
 
 if TYPE_CHECKING:
     from aedetect.calibration import Threshold
     from aedetect.evaluation import Backtest
     from aedetect.events import Label
+    from aedetect.wall_clock import WallClock
 
 _MAX_DAYS = 40
 _MAX_ENTITIES = 12
 
 
-def print_labels(labels: Sequence[Label], *, config: Path) -> None:
+def print_labels(labels: Sequence[Label], *, config: Path, clock: WallClock) -> None:
     """Show the labels of events."""
     out = console()
     if not labels:
@@ -27,7 +28,7 @@ def print_labels(labels: Sequence[Label], *, config: Path) -> None:
     shown = table_of("event", "entity", "from", "to", "label", "note")
     for each in labels:
         label = each.opinion.replace("_", " ")
-        times = (format_instant(time) for time in (each.start, each.end))
+        times = (clock.format(time) for time in (each.start, each.end))
         shown.add_row(each.event_id, str(each.entity or "-"), *times, label, each.note or "")
     out.print(shown)
     out.print(f"the next training uses them: aedetect train {config}")
@@ -38,8 +39,8 @@ def backtest_as_json(result: Backtest) -> dict[str, object]:
     delays = [each.delay for each in result.detections if each.delay is not None]
     known = result.known if result.complete else None
     return {
-        "since": format_instant(result.since),
-        "until": format_instant(result.until),
+        "since": result.clock.iso(result.since),
+        "until": result.clock.iso(result.until),
         "days": result.days,
         "rows": result.rows,
         "events": len(result.alarms),

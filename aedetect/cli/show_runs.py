@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aedetect.scoring import Summary
 
 _HEADINGS = (
-    "started (UTC)",
+    "started",
     "status",
     "model",
     "files",
@@ -67,7 +67,7 @@ def print_runs(runs: Sequence[Mapping[str, Any]]) -> None:
     table = Table(*_HEADINGS, box=None, pad_edge=False, header_style="bold")
     for run in runs:
         table.add_row(
-            f"{run['started']:%Y-%m-%d %H:%M:%S}",
+            run["started"].isoformat(" ", timespec="seconds"),
             run["status"] + (" (reflag)" if run["command"] == "reflag" else ""),
             run["model"],
             str(run["files"]),
@@ -81,4 +81,4 @@ def print_runs(runs: Sequence[Mapping[str, Any]]) -> None:
     out.print(table)
     for run in runs:
         for text in [*filter(None, [run["error"]]), *run["alerts"], *run["warnings"]]:
-            out.print(f"{run['started']:%Y-%m-%d %H:%M:%S}  {text}")
+            out.print(f"{run['started'].isoformat(' ', timespec='seconds')}  {text}")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
+from zoneinfo import available_timezones
 
 from aedetect.calibration.alert_budget import parse_budget
 from aedetect.calibration.settings import CalibrationSettings
+from aedetect.data.schema import suggest_nearest
 from aedetect.errors import ConfigError
 from aedetect.models.settings import ModelSettings, check_backbone
 from aedetect.preprocessing.settings import WindowSettings
 from aedetect.timestamps import parse_duration
+from aedetect.wall_clock import load_zone
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _DURATIONS = (
@@ -38,11 +41,25 @@ def check_sections(built: Mapping[str, Any]) -> None:
         text = getattr(built.get(section), key, None)
         if text is not None and parse_duration(text) <= 0:
             raise ConfigError(f"[{section}] {key} must be longer than 0, got {text}")
+    _check_zone(built["data"].timezone)
     model = built.get("model", ModelSettings())
     check_backbone(model, length=built.get("window", WindowSettings()).length)
     calibration = built.get("calibration", CalibrationSettings())
     parse_budget(calibration.alert_budget)
     _check_score(calibration, model)
+
+
+def _check_zone(name: str | None) -> None:
+    """Check that a zone is known here; raise ConfigError with the nearest one."""
+    if name is None:
+        return
+    try:
+        load_zone(name)
+    except ConfigError as error:
+        near = suggest_nearest(name, available_timezones())
+        raise ConfigError(
+            f'[data] timezone must be a name such as "Europe/Berlin", got "{name}"{near}'
+        ) from error
 
 
 def _check_score(settings: CalibrationSettings, model: ModelSettings) -> None:

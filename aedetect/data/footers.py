@@ -20,7 +20,9 @@ def check_names(names: Sequence[str]) -> None:
         raise UnreadableFile(f'has several columns "{twice[0]}": rename all but one')
 
 
-def trusted_moments(stream: IO[bytes], parquet: pq.ParquetFile, timestamp: str) -> Moments:
+def trusted_moments(
+    stream: IO[bytes], parquet: pq.ParquetFile, timestamp: str, *, step: int
+) -> Moments:
     """Read the time column, once the pages are known to be what was written.
 
     Raises UnreadableFile when they are not.
@@ -30,6 +32,6 @@ def trusted_moments(stream: IO[bytes], parquet: pq.ParquetFile, timestamp: str) 
     try:
         if timestamp not in parquet.schema_arrow.names:
             return Moments()
-        return read_moments(parquet, timestamp)
+        return read_moments(parquet, timestamp, step=step)
     except (OSError, pa.ArrowException) as error:
         raise UnreadableFile(f"cannot be read to its end ({error})") from error

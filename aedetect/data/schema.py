@@ -13,6 +13,7 @@ import pyarrow as pa
 from aedetect.data.settings import DataSettings
 from aedetect.data.sources import SourceFile
 from aedetect.errors import SchemaMismatch
+from aedetect.wall_clock import UTC_NAME, WallClock, known_zone
 
 Kind = Literal["number", "boolean", "category", "time", "missing", "other"]  # missing: no type
 FEATURE_KINDS = ("number", "boolean", "category")
@@ -47,7 +48,13 @@ class Schema:
     context: tuple[Literal["hour", "weekday"], ...]
     period: int  # ns between rows
     max_gap: int  # ns, longest step inside a window
+    timezone: str | None = None  # of days and hours; None: UTC, or none in the timestamps
     types: tuple[tuple[str, str], ...] = ()  # every column of the training files and its Arrow type
+
+    @property
+    def clock(self) -> WallClock:
+        """The clock that shows its days and hours."""
+        return WallClock(self.timezone, self.aware)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -94,6 +101,13 @@ def check_time(files: Iterable[SourceFile], *, timestamp: str) -> bool:
             f"{aware[False]}: write all files with a zone, or all without"
         )
     return next(iter(aware), False)
+
+
+def own_zone(files: Iterable[SourceFile]) -> str | None:
+    """Return the zone of the timestamps: UTC for several, None where they have none."""
+    kinds = (file.columns.get(file.time_column) for file in files)
+    zones = {known_zone(getattr(kind, "tz", None)) for kind in kinds if kind is not None}
+    return zones.pop() if len(zones) == 1 else UTC_NAME
 
 
 def choose_features(

@@ -19,6 +19,7 @@ class DataSettings:
     label: str | None = None  # true or 1 marks a known anomaly; never a feature
     normal: str | None = None  # SQL filter for normal operation
     frequency: str | None = None  # duration between rows; None: the median in the data
+    timezone: str | None = None  # of days, hours and texts; None: that of the timestamps
     max_gap: str | None = None  # longest step inside a window; None: 5 x frequency
     context: tuple[Literal["hour", "weekday"], ...] = ()  # seen by the model, never reconstructed
     units: Mapping[str, str] = field(default_factory=dict)  # of features, for display

@@ -17,7 +17,7 @@ from aedetect.data.discovery import as_text, filesystem, hive_keys, locate_sourc
 from aedetect.data.file_stat import Signature
 from aedetect.data.footers import check_names, trusted_moments
 from aedetect.data.listing import why_unlisted
-from aedetect.data.time_ranges import TimeRange, enclosing
+from aedetect.data.time_ranges import HOUR, TimeRange, enclosing
 from aedetect.errors import NoData, UnreadableFile
 
 FileKey = tuple[str, str]  # path and name
@@ -40,6 +40,7 @@ class SourceFile:
     )
     signature: Signature | None = None  # taken before the footer was read; None: not available
     hours: Mapping[int, int] = field(default_factory=dict)  # start (ns) -> rows, as they were read
+    step: int = HOUR  # ns that hours are long
     beyond: int = 0  # rows whose timestamp is infinite, or too far off to compute with
 
     @cached_property
@@ -79,11 +80,16 @@ class Source:
 
 
 def find_files(
-    locations: Sequence[str], *, timestamp: str, known: Mapping[FileKey, SourceFile] | None = None
+    locations: Sequence[str],
+    *,
+    timestamp: str,
+    known: Mapping[FileKey, SourceFile] | None = None,
+    step: int = HOUR,
 ) -> Source:
     """List the Parquet files of folders, globs, files or URLs and read their footers.
 
-    Footers of unchanged files that are `known`, by path and name, are not read again. Files that
+    Footers of unchanged files that are `known`, by path and name, are not read again. The rows of
+    each are counted by hours, or by another step (ns). Files that
     cannot be read are set aside by name. Raises NoData if a location does not exist, contains no
     Parquet file, or none of its files is readable.
     """
@@ -93,7 +99,7 @@ def find_files(
     }
     others = [pair for pair in found if pair not in described]
     with ThreadPoolExecutor(max_workers=4) as pool:
-        read = pool.map(partial(_describe, timestamp=timestamp), others)
+        read = pool.map(partial(_describe, timestamp=timestamp, step=step), others)
         described |= dict(zip(others, read, strict=True))
     items = [described[pair] for pair in found]
     files = tuple(item for item in items if isinstance(item, SourceFile))
@@ -195,7 +201,7 @@ def _is_same(file: SourceFile) -> bool:
     return file.signature is not None and file.signature == Signature.of(file.path)
 
 
-def _describe(pair: tuple[str, str], *, timestamp: str) -> SourceFile | SetAside:
+def _describe(pair: tuple[str, str], *, timestamp: str, step: int) -> SourceFile | SetAside:
     """Read one footer; a file with an unreadable footer is set aside with the reason."""
     path, name = pair
     if path != as_text(path):
@@ -213,7 +219,7 @@ def _describe(pair: tuple[str, str], *, timestamp: str) -> SourceFile | SetAside
             columns = dict(zip(schema.names, schema.types, strict=True))
             columns |= dict.fromkeys(sorted(hive), pa.string())
             rows = parquet.metadata.num_rows
-            moments = trusted_moments(stream, parquet, timestamp)
+            moments = trusted_moments(stream, parquet, timestamp, step=step)
     except UnreadableFile as error:
         return SetAside(name, str(error))
     except (pa.ArrowException, OSError, EOFError, ValueError) as error:
@@ -227,6 +233,7 @@ def _describe(pair: tuple[str, str], *, timestamp: str) -> SourceFile | SetAside
         hive=hive,
         groups=moments.groups,
         hours=moments.hours,
+        step=step,
         beyond=moments.beyond,
         signature=signature,
     )

@@ -20,7 +20,7 @@ from aedetect.errors import UnreadableFile
 from aedetect.timestamps import FIRST_MOMENT, LAST_MOMENT
 
 _PER_UNIT = {"milliseconds": 1_000_000, "microseconds": 1_000, "nanoseconds": 1}
-_HOUR = 3_600_000_000_000  # nanoseconds
+HOUR = 3_600_000_000_000  # nanoseconds
 _DAY = 86_400_000_000_000  # nanoseconds
 _PER_ARROW_UNIT = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _WIDE = 1_000_000  # hours between the first and the last from which on they are sorted to count
@@ -44,13 +44,14 @@ class Moments:
     """What a time column holds, as it was read."""
 
     groups: tuple[TimeRange, ...] = ()  # of row groups that hold moments
-    hours: Mapping[int, int] = field(default_factory=dict)  # start (ns) of each -> its rows
+    hours: Mapping[int, int] = field(default_factory=dict)  # start (ns) of each, or step -> rows
     beyond: int = 0  # rows whose timestamp no one can compute with: infinite, or of year 9999
 
 
-def read_moments(parquet: pq.ParquetFile, column: str) -> Moments:
+def read_moments(parquet: pq.ParquetFile, column: str, *, step: int = HOUR) -> Moments:
     """Read a time column; raise UnreadableFile when the footer says that it is another.
 
+    Rows are counted by hours, or by another step (ns) where days begin within an hour of UTC.
     Whoever believes the footer skips row groups that have rows in them.
     """
     kind = parquet.schema_arrow.field(column).type
@@ -67,7 +68,7 @@ def read_moments(parquet: pq.ParquetFile, column: str) -> Moments:
         beyond += len(raw) - len(within)
         if len(within):
             groups.append(TimeRange(int(within.min()), int(within.max()), len(within)))
-        for hour, rows in _count_hours(within):
+        for hour, rows in _count_hours(within, step):
             hours[hour] = hours.get(hour, 0) + rows
     return Moments(tuple(groups), hours, beyond)
 
@@ -79,11 +80,11 @@ def _raw(column: pa.Array) -> Int64:
     return np.asarray(integers.to_numpy(), dtype=np.int64)
 
 
-def _count_hours(moments: Int64) -> list[tuple[int, int]]:
-    """Return the start (ns) and the number of rows of each hour that has any."""
+def _count_hours(moments: Int64, step: int) -> list[tuple[int, int]]:
+    """Return the start (ns) and the number of rows of each hour, or step, that has any."""
     if not len(moments):
         return []
-    hours = moments // _HOUR
+    hours = moments // step
     first = int(hours.min())
     if int(hours.max()) - first < _WIDE:
         counts = np.bincount(hours - first)
@@ -91,7 +92,7 @@ def _count_hours(moments: Int64) -> list[tuple[int, int]]:
         counts, found = counts[found], found + first
     else:
         found, counts = np.unique(hours, return_counts=True)
-    return list(zip((found * _HOUR).tolist(), counts.tolist(), strict=True))
+    return list(zip((found * step).tolist(), counts.tolist(), strict=True))
 
 
 def _check_statistics(

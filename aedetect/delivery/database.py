@@ -22,8 +22,8 @@ from aedetect.delivery.tables import (
     times_of,
 )
 from aedetect.logs import log_event
-from aedetect.output import OutputFile, Partition, list_files
-from aedetect.output.partitions import FLAGGED, parse_folder
+from aedetect.output import OutputFile, list_files
+from aedetect.output.partitions import FLAGGED
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
@@ -63,7 +63,7 @@ def sync(output: Path, *, detector: str, url: str, settings: DatabaseSettings) -
             stored = target.stored()
             # First: if days became hours, the rows of a day belong to its hours.
             for folder in sorted(stored.keys() - {file.partition.folder for file in files}):
-                target.withdraw(folder)
+                target.withdraw(folder, stored[folder])
                 withdrawn += 1
             for file in files:
                 added = target.replace(file, stored.get(file.partition.folder))
@@ -114,12 +114,13 @@ class _Target:
                     own = {"detector": self.detector, "synced": found}
                     self._upsert(self.table, [row | own for row in batch])
                     count += len(batch)
-                self._delete(file.partition, keep=found)
+                self._delete(file, keep=found)
         return count
 
-    def withdraw(self, folder: str) -> None:
-        """Remove the rows of a partition whose file is gone."""
+    def withdraw(self, folder: str, stored: str) -> None:
+        """Remove the rows of a partition whose file, of a fingerprint, is gone."""
         notes = self.tables[PARTITIONS]
+        gone = self.table.c
         with self._transaction():
             self.connection.execute(
                 notes.delete().where(
@@ -128,9 +129,8 @@ class _Target:
                     notes.c.partition == folder,
                 )
             )
-            partition = parse_folder(folder)
-            if partition is not None:
-                self._delete(partition, keep=None)
+            own = (gone.detector == self.detector, gone.synced == stored)
+            self.connection.execute(self.table.delete().where(*own))
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -157,13 +157,15 @@ class _Target:
             )
             self.connection.execute(statement, values)
 
-    def _delete(self, partition: Partition, *, keep: str | None) -> None:
+    def _delete(self, file: OutputFile, *, keep: str) -> None:
         """Remove the rows in the time of a partition that are not from the file to keep."""
         columns = self.table.c
         time = columns[TIME[self.kind]]
+        start, end = file.partition.bounds(file.clock(TIME[self.kind]))
         gone = self.table.delete().where(
             columns.detector == self.detector,
-            time >= _EPOCH + timedelta(microseconds=partition.start // 1_000),
-            time < _EPOCH + timedelta(microseconds=partition.end // 1_000),
+            time >= _EPOCH + timedelta(microseconds=start // 1_000),
+            time < _EPOCH + timedelta(microseconds=end // 1_000),
+            columns.synced != keep,
         )
-        self.connection.execute(gone if keep is None else gone.where(columns.synced != keep))
+        self.connection.execute(gone)

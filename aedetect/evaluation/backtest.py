@@ -22,6 +22,7 @@ from aedetect.output import list_files
 from aedetect.output.partitions import SCORES, Span
 from aedetect.output.schemas import ANOMALY, NORMAL
 from aedetect.timestamps import NANOSECONDS, format_instant, to_nanoseconds
+from aedetect.wall_clock import WallClock
 
 if TYPE_CHECKING:
     from aedetect.arrays import Int32, Int64
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = ["timestamp", "entity", "score", "verdict", "reason"]
 _DAY = NANOSECONDS["d"]
+_UTC = WallClock()
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Backtest:
     # people who label events say nothing of the others.
     complete: bool = True
     false_alarms: tuple[KnownAnomalies, ...] = ()  # events that people labelled so
+    clock: WallClock = _UTC  # of its days
 
     @property
     def days(self) -> float:
@@ -74,10 +77,10 @@ class Backtest:
     @property
     def by_day(self) -> dict[str, dict[str | None, int]]:
         """Number of events that start on each day, by entity; entities without any are omitted."""
-        first, last = self.since // _DAY, self.until // _DAY
+        first, last = (self.clock.shown(time) // _DAY for time in (self.since, self.until))
         table: dict[str, dict[str | None, int]] = {_day(n): {} for n in range(first, last + 1)}
         for alarm in self.alarms:
-            row = table[_day(alarm.start // _DAY)]
+            row = table[_day(self.clock.shown(alarm.start) // _DAY)]
             row[alarm.entity] = row.get(alarm.entity, 0) + 1
         return table
 

@@ -17,6 +17,8 @@ from aedetect.output.atomic import PART
 from aedetect.output.catalog import list_event_files
 from aedetect.output.files import read_parquet
 from aedetect.output.partitions import EVENTS, FLAGGED, Span
+from aedetect.timestamps import to_nanoseconds
+from aedetect.wall_clock import WallClock, known_zone
 
 MAX_CAUSES = 3  # shown per event
 WITHDRAWN = "withdrawn"  # folder of events that were written and no longer exist
@@ -79,12 +81,19 @@ def event_id(detector: str, entity: str | None, start: int) -> str:
     return hashlib.blake2b(words, digest_size=_ID_BYTES).hexdigest()
 
 
-def as_events(table: pa.Table) -> Iterator[Event]:
-    """Convert rows of events/ to events, in the same order."""
-    for row in table.to_pylist():
+def as_events(table: pa.Table, zone: str | None = None) -> Iterator[Event]:
+    """Convert rows of events/ to events, in the same order.
+
+    Times are ISO 8601, in the given zone or that of the table, with the offset if there is a zone.
+    """
+    own = table.schema.field("start").type.tz
+    clock = WallClock(zone or known_zone(own), aware=own is not None)
+    columns = ("start", "end", "peak_timestamp")
+    times = [[clock.iso(t) for t in to_nanoseconds(table[n]).to_pylist()] for n in columns]
+    rest = table.drop_columns(list(columns)).to_pylist()
+    for row, *texts in zip(rest, *times, strict=True):
         causes = tuple(Cause(**cause) for cause in (row["causes"] or ())[:MAX_CAUSES])
-        times = {name: _text(row[name]) for name in ("start", "end", "peak_timestamp")}
-        yield Event(**{**row, **times, "causes": causes})
+        yield Event(**{**row, **dict(zip(columns, texts, strict=True)), "causes": causes})
 
 
 def compare_events(
@@ -157,7 +166,7 @@ def _chosen(table: pa.Table, since: int | None, until: int | None, *, suppressed
 
 def _ordered(tables: Sequence[pa.Table]) -> pa.Table:
     """Concatenate events, the most anomalous first."""
-    joined = pa.concat_tables(tables, promote_options="permissive")
+    joined = pa.concat_tables(_of_one_zone(tables), promote_options="permissive")
     times = pc.divide(pc.cast(joined["peak_score"], pa.float64()), joined["threshold"])
     names = ("p_value", "start", "event_id")
     keys = pa.table({"times": times, **{name: joined[name] for name in names}})
@@ -176,5 +185,15 @@ def _timestamp(nanoseconds: int, kind: pa.DataType) -> pa.Scalar:
     )
 
 
-def _text(time: object) -> str:
-    return str(time).removesuffix(".000000")
+def _of_one_zone(tables: Sequence[pa.Table]) -> list[pa.Table]:
+    """Return tables whose times have the zone of the last one; the moments stay."""
+    zone = tables[-1].schema.field("start").type.tz
+    found = []
+    for table in tables:
+        kind = table.schema.field("start").type
+        if kind.tz not in (None, zone) and zone is not None:
+            other = pa.timestamp(kind.unit, tz=zone)
+            fields = [f.with_type(other) if f.type == kind else f for f in table.schema]
+            table = table.cast(pa.schema(fields))  # noqa: PLW2901 - the same table
+        found.append(table)
+    return found

@@ -49,10 +49,13 @@ def _draw_days(panel: Axes, result: Backtest) -> None:
     from matplotlib.ticker import MaxNLocator
 
     days = [np.datetime64(day) for day in result.by_day]
-    first = result.since // _DAY
+    clock = result.clock
+    first = clock.shown(result.since) // _DAY
     found, other = np.zeros(len(days)), np.zeros(len(days))
     for alarm in result.alarms:
-        (found if result.overlaps_known(alarm) else other)[alarm.start // _DAY - first] += 1
+        (found if result.overlaps_known(alarm) else other)[
+            clock.shown(alarm.start) // _DAY - first
+        ] += 1
     middle = np.array(days) + np.timedelta64(12, "h")
     wide = np.timedelta64(19, "h")
     if result.known is None:
@@ -70,15 +73,26 @@ def _draw_entities(panel: Axes, result: Backtest, shown: list[str | None]) -> No
     """Draw each event at its time, on the line of its entity, over the known anomalies."""
     import matplotlib.dates as mdates
 
+    def shown_span(start: int, end: int) -> tuple[int, int]:
+        return result.clock.shown(start), result.clock.shown(end)
+
     place = {name: number for number, name in enumerate(shown)}
     for each in result.known or ():
         if each.entity in place:
-            _span(panel, each.start, each.end, place[each.entity], color=GREY, thick=0.8)
+            _span(
+                panel, *shown_span(each.start, each.end), place[each.entity], color=GREY, thick=0.8
+            )
     for alarm in result.alarms:
         if alarm.entity in place:
             other = RED if result.complete else DARK
             color = BLUE if result.known is None or result.overlaps_known(alarm) else other
-            _span(panel, alarm.start, alarm.end, place[alarm.entity], color=color, thick=0.4)
+            _span(
+                panel,
+                *shown_span(alarm.start, alarm.end),
+                place[alarm.entity],
+                color=color,
+                thick=0.4,
+            )
     names = ["all rows" if name is None else name for name in shown]
     panel.set_yticks(range(len(shown)), names, fontsize=8)
     panel.set_ylim(len(shown) - 0.4, -0.6)
@@ -86,7 +100,8 @@ def _draw_entities(panel: Axes, result: Backtest, shown: list[str | None]) -> No
     panel.xaxis.set_major_locator(locator)
     formatter = mdates.ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
     panel.xaxis.set_major_formatter(formatter)
-    panel.set_xlabel("time (UTC, or the table's clock)")
+    zone = result.clock.zone or ("UTC" if result.clock.aware else "of the table")
+    panel.set_xlabel(f"time ({zone})")
     if result.known:
         panel.annotate(
             "grey: known anomalies",

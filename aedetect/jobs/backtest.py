@@ -17,6 +17,7 @@ from aedetect.evaluation.backtest import newest_timestamp
 from aedetect.events import EventRules, read_labels
 from aedetect.events.labels import FALSE_ALARM
 from aedetect.jobs.recalibration import make_calibration
+from aedetect.jobs.table_clock import table_clock
 from aedetect.output.partitions import Span
 from aedetect.timestamps import NANOSECONDS
 
@@ -53,7 +54,8 @@ def run_backtest(
     )
     false = (each for each in labels if each.opinion == FALSE_ALARM)
     alarms = tuple(KnownAnomalies(each.entity, each.start, each.end) for each in false)
-    return replace(result, complete=complete, false_alarms=alarms), calibration
+    clock = table_clock(config, saved.schema)
+    return replace(result, complete=complete, false_alarms=alarms, clock=clock), calibration
 
 
 def _by_name(calibration: Calibration, saved: Outline) -> Callable[[str | None], float]:

@@ -19,7 +19,7 @@ from aedetect.data import Query, Rows, Schema, Source, find_files, open_engine, 
 from aedetect.data.memmap import batches_of, map_rows, sampling_period
 from aedetect.data.profiling import Survey, survey
 from aedetect.data.reader import confine
-from aedetect.data.schema import column_types
+from aedetect.data.schema import column_types, own_zone
 from aedetect.data.sources import fingerprint_files
 from aedetect.errors import NoData, TooFewRows
 from aedetect.events import Label, read_labels
@@ -130,6 +130,7 @@ def _schema(config: Config, seen: Survey, rows: Rows, source: Source) -> Schema:
         context=settings.context,
         period=period,
         max_gap=parse_duration(settings.max_gap) if settings.max_gap else MAX_GAP_PERIODS * period,
+        timezone=settings.timezone or own_zone(source.files),
         types=column_types(source.files),
     )
 

@@ -13,7 +13,8 @@ from aedetect.data import Rows, find_files
 from aedetect.detector.rules import MOST_ROWS, ColumnRules
 from aedetect.detector.settings import RuleSettings
 from aedetect.scoring.schema_drift import admitted, undated
-from aedetect.timestamps import format_instant, round_duration
+from aedetect.timestamps import round_duration
+from aedetect.wall_clock import WallClock
 
 if TYPE_CHECKING:
     from aedetect.config import Config
@@ -91,7 +92,9 @@ def assess(
         columns=tuple(
             _column(ingested, statistics, index) for index in range(len(schema.features))
         ),
-        entities=tuple(_entity(rows, piece, schema.max_gap, length) for piece in slices),
+        entities=tuple(
+            _entity(rows, piece, schema.max_gap, length, schema.clock) for piece in slices
+        ),
         notes=(
             *ingested.notes,
             *describe_rules(rows, schema, rules or RuleSettings(), per_entity=per_entity),
@@ -174,7 +177,7 @@ def _column(ingested: Ingested, statistics: _Statistics, index: int) -> ColumnQu
     )
 
 
-def _entity(rows: Rows, piece: slice, max_gap: int, length: int) -> EntityQuality:
+def _entity(rows: Rows, piece: slice, max_gap: int, length: int, clock: WallClock) -> EntityQuality:
     time = np.asarray(rows.time[piece])
     steps = np.diff(time)
     gaps = np.flatnonzero(steps > max_gap)
@@ -189,8 +192,8 @@ def _entity(rows: Rows, piece: slice, max_gap: int, length: int) -> EntityQualit
     return EntityQuality(
         name=rows.names[rows.entity[piece.start]],
         rows=len(time),
-        first=format_instant(int(time[0])),
-        last=format_instant(int(time[-1])),
+        first=clock.format(int(time[0])),
+        last=clock.format(int(time[-1])),
         gaps=len(gaps),
         longest_gap=round_duration(int(steps.max())) if len(steps) else "none",
         verdict=verdict,
@@ -212,12 +215,13 @@ def assess_input(config: Config, schema: Schema) -> InputQuality:
     """Assess the files to score by the rules of scoring: files it would set aside are problems."""
     source = find_files(config.input, timestamp=schema.timestamp)
     scored, _ = admitted(source, schema)
+    clock = schema.clock
     ranges = [file.times for file in source.files if file.times is not None]
     return InputQuality(
         files=len(source.files),
         rows=sum(file.rows for file in source.files),
-        first=format_instant(min((each.first for each in ranges), default=0)),
-        last=format_instant(max((each.last for each in ranges), default=0)),
+        first=clock.format(min((each.first for each in ranges), default=0)),
+        last=clock.format(max((each.last for each in ranges), default=0)),
         problems=tuple(
             [str(each) for each in scored.aside]
             + [f"{file.name}: {undated(file)}" for file in scored.files if file.undated]

@@ -20,6 +20,7 @@ from aedetect.detector import Outline, read_outline
 from aedetect.events import Formation, form_events
 from aedetect.jobs import delivery
 from aedetect.jobs.recording import record_run
+from aedetect.jobs.table_clock import table_clock
 from aedetect.logs import log_event
 from aedetect.output import Origin, Partition, aside, locked, publish, read_origins, written
 from aedetect.output.atomic import sweep
@@ -86,9 +87,10 @@ def plan_reflagging(config: Config, *, span: Span) -> ReflagPlan:
     uri, output = config.tracking_uri, config.output
     model = registry.find_version(config.model_reference, tracking_uri=uri)
     saved = read_outline(registry.fetch_version(model, tracking_uri=uri))
+    clock = table_clock(config, saved.schema)
     existing = read_origins(output, by=config.scoring.partition)
     check_owner(existing, model_name=model.name)
-    asked = {each: existing[each] for each in sorted(existing) if span.covers(each)}
+    asked = {each: existing[each] for each in sorted(existing) if span.covers(each, clock)}
     asked = {at: made for at, made in asked.items() if {SCORES, FLAGGED} <= made.kinds.keys()}
     same = [
         (partition, origin)

@@ -18,6 +18,7 @@ from aedetect.events import Formation, form_events
 from aedetect.jobs import delivery
 from aedetect.jobs.recording import record_run
 from aedetect.jobs.scoring_stages import ScoringJob, ScoringStages
+from aedetect.jobs.table_clock import table_clock
 from aedetect.logs import log_event
 from aedetect.output import aside, read_origins, written
 from aedetect.output.atomic import sweep
@@ -84,8 +85,10 @@ def plan_run(
     output, by = config.output, config.scoring.partition
     detector = cached_detector(model.folder)
     scorer = detector.scorer
-    cache = read_input_cache(output, timestamp=scorer.schema.timestamp)
-    found = find_files(config.input, timestamp=scorer.schema.timestamp, known=cache.files)
+    clock = table_clock(config, scorer.schema)
+    step, column = clock.step, scorer.schema.timestamp
+    cache = read_input_cache(output, timestamp=column, step=step)
+    found = find_files(config.input, timestamp=column, known=cache.files, step=step)
     source, wrong = admitted(found, scorer.schema)
     with written(output):
         existing = read_origins(output, by=by)
@@ -104,6 +107,7 @@ def plan_run(
         rescore_as=origin_of(model, detector, {}) if rescore else None,
         force=force,
         suppression=suppression,
+        clock=clock,
     )
     log_event(logger, "plan", files=len(source.files), partitions=len(made.compute))
     return ScoringJob(
@@ -121,6 +125,7 @@ def plan_run(
             find_input_changes(source, prints, [each.agreed for each in existing.values()]),
             output=output,
             label=config.data.label,
+            clock=clock,
         ),
         asked=span != Span(),
     )
@@ -230,6 +235,8 @@ def _suppression(
 ) -> Suppression:
     """Read what suppresses rows in any existing or due partition."""
     start, end = time_extent(source.files, existing)
-    suppression = read_suppression(config.events, config.maintenance, start=start, end=end)
+    suppression = read_suppression(
+        config.events, config.maintenance, start=start, end=end, clock=table_clock(config, schema)
+    )
     check_features(suppression, schema)
     return suppression

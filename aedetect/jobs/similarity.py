@@ -32,11 +32,12 @@ from aedetect.data.sources import fingerprint_file
 from aedetect.errors import NoData
 from aedetect.jobs.rewriting import check_fit
 from aedetect.jobs.scoring import resolve_model
+from aedetect.jobs.table_clock import table_clock
 from aedetect.output import aside, publish, written
 from aedetect.output.atomic import updating, withdraw
 from aedetect.output.filesystem import forget_listings, is_remote
 from aedetect.scoring import cached_detector
-from aedetect.timestamps import format_instant
+from aedetect.wall_clock import WallClock
 
 if TYPE_CHECKING:
     from aedetect.applications import Embeddings
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from aedetect.detector import CalibratedScorer, Scorer
     from aedetect.scoring import Model
 
+_UTC = WallClock()
 _ENGINE_MB = 1_000  # memory of DuckDB while rows are ordered
 CODES = "codes"  # folder below the output
 NO_ENTITY = "-"
@@ -78,25 +80,28 @@ def find_similar(config: Config, *, entity: str, time: int, most: int) -> Simila
     model = resolve_model(config)
     detector = cached_detector(model.folder)
     with _history(config, detector, Path(model.folder)) as history:
-        return _found(model, history, entity=entity, time=time, most=most)
+        clock = table_clock(config, detector.scorer.schema)
+        return _found(model, history, entity=entity, time=time, most=most, clock=clock)
 
 
-def _found(model: Model, history: Embeddings, *, entity: str, time: int, most: int) -> Similar:
-    query = locate_window(history, entity=entity, time=time)
+def _found(
+    model: Model, history: Embeddings, *, entity: str, time: int, most: int, clock: WallClock
+) -> Similar:
+    query = locate_window(history, entity=entity, time=time, clock=clock)
     found = nearest_windows(history, query, most=most)
     places = history.places
     return Similar(
         model=f"{model.name}/{model.version}",
         entity=history.names[places["entity"][query]],
-        start=_format_exact(int(places["start"][query])),
-        end=_format_exact(int(places["end"][query])),
+        start=clock.format(int(places["start"][query])),
+        end=clock.format(int(places["end"][query])),
         searched=found.searched,
         typical=found.typical,
         matches=tuple(
             Match(
                 entity=history.names[places["entity"][window]],
-                start=_format_exact(int(places["start"][window])),
-                end=_format_exact(int(places["end"][window])),
+                start=clock.format(int(places["start"][window])),
+                end=clock.format(int(places["end"][window])),
                 distance=float(distance),
             )
             for window, distance in zip(found.windows, found.distance, strict=True)
@@ -104,7 +109,7 @@ def _found(model: Model, history: Embeddings, *, entity: str, time: int, most: i
     )
 
 
-def locate_window(history: Embeddings, *, entity: str, time: int) -> int:
+def locate_window(history: Embeddings, *, entity: str, time: int, clock: WallClock = _UTC) -> int:
     """Return the window of an entity that ends at a time (ns); raise NoData if there is none.
 
     The error names the nearest window. An entity without a name is written as "-".
@@ -126,8 +131,8 @@ def locate_window(history: Embeddings, *, entity: str, time: int) -> int:
     if history.places["end"][closest] != time:
         raise NoData(
             f"--at needs a row that ends a full window of {history.length} rows, but none of "
-            f"{entity} does at {format_instant(time)}: the nearest that does is at "
-            f"{_format_exact(int(history.places['end'][closest]))}"
+            f"{entity} does at {clock.format(time)}: the nearest that does is at "
+            f"{clock.format(int(history.places['end'][closest]))}"
         )
     return int(closest)
 
@@ -200,9 +205,3 @@ def _key(folder: Path, files: tuple[SourceFile, ...]) -> str:
     contents = sorted(fingerprint_file(file) for file in files)  # names may clash between sources
     digest.update(json.dumps(contents).encode())
     return digest.hexdigest()
-
-
-def _format_exact(nanoseconds: int) -> str:
-    """Format a time exactly, with its fraction of a second if there is one."""
-    fraction = nanoseconds % 1_000_000_000
-    return format_instant(nanoseconds) + (f".{fraction:09d}".rstrip("0") if fraction else "")

@@ -81,6 +81,8 @@ def list_files(
 ) -> tuple[OutputFile, ...]:
     """List the files of a kind whose partitions overlap the span, in order of time.
 
+    If the days are those of a zone, the files of a day before and after are listed, too.
+
     With `by`, the required partitioning, raises OutputError if a file was not written by aedetect
     or has another partitioning; without it, such files are skipped.
     """
@@ -91,9 +93,10 @@ def list_files(
     files = [
         OutputFile(kind=kind, partition=at, path=path)
         for at, path in found
-        if at is not None and span.covers(at)
+        if at is not None and span.may_cover(at)
     ]
-    return tuple(sorted(files, key=lambda file: file.partition))
+    listed = sorted(files, key=lambda file: file.partition)
+    return tuple(_select(listed, span, padded=_is_padded(listed, span)))
 
 
 def list_event_files(output: Path, span: Span = _EVERYTHING) -> tuple[OutputFile, ...]:
@@ -104,14 +107,37 @@ def list_event_files(output: Path, span: Span = _EVERYTHING) -> tuple[OutputFile
     of those events. If it does not, as in files of earlier versions, all earlier files are listed.
     """
     files = list_files(output, EVENTS)
-    until = [file for file in files if Span(None, span.until).covers(file.partition)]
-    after = [file for file in files if Span(span.since, None).covers(file.partition)]
+    padded = _is_padded(files, span)
+    until = _select(files, Span(None, span.until), padded=padded)
+    after = _select(files, Span(span.since, None), padded=padded)
     if not after or not until or after[0] == files[0]:
-        return tuple(file for file in until if span.covers(file.partition))
+        return tuple(_select(until, span, padded=padded))
     footer = after[0].footer()
     first = json.loads(footer[REACH_KEY]) if REACH_KEY in footer else files[0].partition.start
     reached = Span(after[0].partition.start if first is None else first, None)
-    return tuple(file for file in until if reached.covers(file.partition))
+    return tuple(_select(until, reached, padded=padded))
+
+
+def _select(files: Sequence[OutputFile], span: Span, *, padded: bool) -> list[OutputFile]:
+    """Return the files whose partitions overlap the span, on any clock when `padded`."""
+    return [
+        file
+        for file in files
+        if (span.may_cover(file.partition) if padded else span.covers(file.partition))
+    ]
+
+
+def _is_padded(files: Sequence[OutputFile], span: Span) -> bool:
+    """Whether partitions begin at another time than in UTC: opens one file, of the span if any.
+
+    No file is opened if the span would select the same files.
+    """
+    within = _select(files, span, padded=False)
+    near = _select(files, span, padded=True)
+    if len(within) == len(near):
+        return False
+    file = (within or near)[0]
+    return file.clock("start" if file.kind == EVENTS else "timestamp").is_shifted
 
 
 def reach_mark(reach: int | None) -> dict[bytes, bytes]:

@@ -14,6 +14,7 @@ from aedetect.data.time_ranges import TimeRange, enclosing, time_ranges
 from aedetect.errors import OutputError
 from aedetect.output.atomic import Origin, read_marks
 from aedetect.output.partitions import Partition
+from aedetect.wall_clock import WallClock, known_zone
 
 BATCH_ROWS = 65_536
 
@@ -61,6 +62,11 @@ class OutputFile:
     def origin(self) -> Origin:
         """Return the origin of the file. Raises OutputError if its footer has none."""
         return self.marks()[0]
+
+    def clock(self, column: str) -> WallClock:
+        """Return the clock that its partition is a day or an hour of: that of a column."""
+        zone = getattr(self.schema().field(column).type, "tz", None)
+        return WallClock(known_zone(zone), aware=zone is not None)
 
     def times(self, column: str) -> TimeRange | None:
         """Return the range of a timestamp column; None if it has no values.

@@ -1,4 +1,4 @@
-"""Output partitions: a day or an hour, with its time range and its path."""
+"""Output partitions: a day or an hour on the clock of the table, and its path."""
 
 from __future__ import annotations
 
@@ -10,24 +10,35 @@ from typing import Literal
 
 from aedetect.output.atomic import PART
 from aedetect.timestamps import NANOSECONDS, format_instant, parse_instant
+from aedetect.wall_clock import WallClock
 
 PartitionBy = Literal["day", "hour"]
 SCORES, FLAGGED, EVENTS = "scores", "flagged", "events"
 _LENGTH: dict[PartitionBy, int] = {"day": NANOSECONDS["d"], "hour": NANOSECONDS["h"]}
+_UTC = WallClock()
+_MARGIN = NANOSECONDS["d"]  # more than any offset from UTC
 _FOLDER = re.compile(r"date=(\d{4}-\d{2}-\d{2})(?:/hour=(\d{2}))?")
 
 
 @dataclass(frozen=True, order=True)
 class Partition:
-    """The rows of [start, end), in ns since 1970 and UTC (or the table's own clock)."""
+    """A day or hour; its start and end are what the clock of the table shows, in ns since 1970.
+
+    A day has 23 or 25 hours when the clock is changed, and an hour that the clock shows twice is
+    one partition.
+    """
 
     start: int
     by: PartitionBy
 
     @property
     def end(self) -> int:
-        """The end of the partition (ns), exclusive."""
+        """The end of the partition on the clock, exclusive."""
         return self.start + _LENGTH[self.by]
+
+    def bounds(self, clock: WallClock) -> tuple[int, int]:
+        """Return the timestamps [start, end) in ns of its rows."""
+        return _first_at(clock, self.start), _first_at(clock, self.end)
 
     @property
     def folder(self) -> str:
@@ -48,9 +59,22 @@ class Partition:
         return format_instant(self.start)[: 10 if self.by == "day" else 13]
 
 
-def partition_at(moment: int, by: PartitionBy) -> Partition:
-    """Return the partition that contains a timestamp (ns)."""
-    return Partition(moment // _LENGTH[by] * _LENGTH[by], by)
+def partition_at(moment: int, by: PartitionBy, clock: WallClock = _UTC) -> Partition:
+    """Return the partition that contains a timestamp (ns).
+
+    >>> partition_at(0, "day", WallClock("America/New_York")).folder
+    'date=1969-12-31'
+    """
+    length = _LENGTH[by]
+    found = Partition(clock.shown(moment) // length * length, by)
+    while moment >= _first_at(clock, found.end):  # after the clock went back past midnight
+        found = Partition(found.end, by)
+    return found
+
+
+def _first_at(clock: WallClock, shown: int) -> int:
+    """Return since when the clock shows a time; before 1972 to the whole hour or quarter."""
+    return clock.first_at(shown) // clock.step * clock.step
 
 
 def parse_folder(folder: str) -> Partition | None:
@@ -78,7 +102,16 @@ class Span:
     since: int | None = None
     until: int | None = None
 
-    def covers(self, partition: Partition) -> bool:
+    def covers(self, partition: Partition, clock: WallClock = _UTC) -> bool:
         """Whether the partition overlaps the span."""
-        after = self.since is None or partition.end > self.since
-        return after and (self.until is None or partition.start < self.until)
+        start, end = partition.bounds(clock)
+        return self._overlaps(start, end)
+
+    def may_cover(self, partition: Partition) -> bool:
+        """Whether the partition overlaps the span on any clock."""
+        return self._overlaps(partition.start - _MARGIN, partition.end + _MARGIN)
+
+    def _overlaps(self, start: int, end: int) -> bool:
+        return (self.since is None or end > self.since) and (
+            self.until is None or start < self.until
+        )

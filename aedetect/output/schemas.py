@@ -9,6 +9,7 @@ import pyarrow as pa
 
 if TYPE_CHECKING:
     from aedetect.data import SourceFile
+    from aedetect.wall_clock import WallClock
 
 UNSEEN = "unseen entity"  # the reason of rows of an entity that training never saw
 SEVERITIES = ("info", "warning", "critical")
@@ -45,13 +46,18 @@ def flagged_schema(time: pa.DataType) -> pa.Schema:
     )
 
 
-def time_type(files: Sequence[SourceFile]) -> pa.DataType:
-    """Return the timestamp type of the output: the files' finest unit, and their zone."""
+def time_type(files: Sequence[SourceFile], clock: WallClock | None = None) -> pa.DataType:
+    """Return the timestamp type of the output: the files' finest unit, and the zone of the clock.
+
+    Without a clock, the zone of the files.
+    """
     kinds = [file.columns[file.time_column] for file in files]
     units = [getattr(kind, "unit", "s") if pa.types.is_timestamp(kind) else "s" for kind in kinds]
     zones = {getattr(kind, "tz", None) for kind in kinds}
     unit = max(units, key=("s", "ms", "us", "ns").index)
-    return pa.timestamp(unit, tz=zones.pop() if len(zones) == 1 else "UTC")
+    zone = zones.pop() if len(zones) == 1 else "UTC"
+    known = clock is not None and clock.aware and clock.zone is not None
+    return pa.timestamp(unit, tz=clock.zone if clock is not None and known and zone else zone)
 
 
 def events_schema(time: pa.DataType) -> pa.Schema:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 if TYPE_CHECKING:
     from aedetect.arrays import Float64, Int64
     from aedetect.data import Feature
+    from aedetect.wall_clock import WallClock
 
 
 def encoded_widths(features: Sequence[Feature]) -> list[int]:
@@ -33,10 +34,11 @@ def encode_categories(values: Float64, features: Sequence[Feature]) -> Float64:
     return np.hstack(columns)
 
 
-def encode_calendar(time: Int64, context: Sequence[str]) -> Float64:
-    """Return sine and cosine of hour and weekday, in UTC or the table's own clock: (R, K)."""
+def encode_calendar(time: Int64, context: Sequence[str], clock: WallClock | None = None) -> Float64:
+    """Return sine and cosine of hour and weekday, as the clock shows them (UTC): (R, K)."""
     columns: list[Float64] = []
-    moments = pa.array(time, pa.timestamp("ns")) if context else None
+    shown = time if clock is None or not context else time + clock.offset(time)
+    moments = pa.array(shown, pa.timestamp("ns")) if context else None
     for name in context:
         if name == "hour":
             turns = pc.add(

@@ -17,7 +17,9 @@ from aedetect.preprocessing.filling import carry_values
 from aedetect.preprocessing.scaling import Scaling
 from aedetect.preprocessing.settings import MissingAfterName, MissingName, PrepareSettings
 from aedetect.preprocessing.split import Part
+from aedetect.wall_clock import WallClock
 
+_UTC = WallClock()
 STATISTICS_ROWS = 2_000_000  # rows in total, evenly spaced, used to estimate typical values
 MIN_ENTITY_ROWS = 30  # entities with fewer training rows take the typical values of all entities
 
@@ -55,6 +57,7 @@ class Preparation:
     missing_limit: int  # ns
     missing_after: MissingAfterName = "mask"  # for rows that are scored; none is learnt from
     min_observed: int = 1  # features that a row needs to be scored
+    clock: WallClock = _UTC  # of hours and weekdays
 
     @classmethod
     def fit(
@@ -87,6 +90,7 @@ class Preparation:
             clip=settings.clip,
             missing=settings.missing,
             missing_limit=missing_limit,
+            clock=schema.clock,
             missing_after=settings.missing_after,
             min_observed=_min_observed(settings.min_observed, rows, slices, most),
         )
@@ -131,7 +135,7 @@ class Preparation:
             scaled = np.nan_to_num(scaled, copy=False, nan=0.0)
         scaled = compress(np.where(np.isnan(scaled), 0.0, scaled), self.clip)
         allowed = stale.shape[1] - self.min_observed if mask and self.masks else 0
-        calendar = encode_calendar(rows.time, self.context)
+        calendar = encode_calendar(rows.time, self.context, self.clock)
         return Prepared(
             matrix=np.ascontiguousarray(np.hstack([scaled, calendar]), dtype=np.float32),
             observed=~(missing[:, self.owner]),

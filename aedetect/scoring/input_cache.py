@@ -22,13 +22,13 @@ import pyarrow.parquet as pq
 from aedetect.data import SourceFile
 from aedetect.data.file_stat import Signature
 from aedetect.data.sources import FileKey
-from aedetect.data.time_ranges import TimeRange
+from aedetect.data.time_ranges import HOUR, TimeRange
 from aedetect.errors import AedetectError
 from aedetect.output import publish, written
 
 CACHE = ".cache"  # folder of the output
 _FILE = "inputs.parquet"
-_FORMAT = b"2"
+_FORMAT = b"3"
 _SETTLED = 2_000_000_000  # ns since its last change after which a file is considered settled
 _RANGE = pa.struct({"first": pa.int64(), "last": pa.int64(), "rows": pa.int64()})
 _SCHEMA = pa.schema(
@@ -47,6 +47,7 @@ _SCHEMA = pa.schema(
         "groups": pa.list_(_RANGE),
         "hours": pa.list_(pa.struct({"start": pa.int64(), "rows": pa.int64()})),
         "beyond": pa.int64(),
+        "step": pa.int64(),
     },
     metadata={"aedetect_cache": _FORMAT},
 )
@@ -60,14 +61,14 @@ class InputCache:
     fingerprints: Mapping[FileKey, tuple[Signature, str]] = field(default_factory=dict)
 
 
-def read_input_cache(output: Path, *, timestamp: str) -> InputCache:
+def read_input_cache(output: Path, *, timestamp: str, step: int = HOUR) -> InputCache:
     """Read the cache of earlier runs; empty if it is missing or damaged."""
     try:
         with written(output), (output / CACHE / _FILE).open("rb") as stream:
             table = pq.read_table(stream)
         if (table.schema.metadata or {}).get(b"aedetect_cache") != _FORMAT:
             return InputCache()
-        entries = list(_entries(table, timestamp))
+        entries = list(_entries(table, timestamp, step))
     except (AedetectError, pa.ArrowException, KeyError, TypeError, ValueError):
         return InputCache()
     return InputCache(
@@ -134,12 +135,13 @@ def _row(file: SourceFile, signature: Signature, fingerprint: str) -> dict[str, 
         "groups": [{"first": g.first, "last": g.last, "rows": g.rows} for g in file.groups],
         "hours": [{"start": start, "rows": rows} for start, rows in file.hours.items()],
         "beyond": file.beyond,
+        "step": file.step,
     }
 
 
-def _entries(table: pa.Table, timestamp: str) -> Iterator[tuple[SourceFile, str]]:
+def _entries(table: pa.Table, timestamp: str, step: int) -> Iterator[tuple[SourceFile, str]]:
     for row in table.to_pylist():
-        if row["time_column"] == timestamp:
+        if row["time_column"] == timestamp and row["step"] == step:
             yield _file(row), row["fingerprint"]
 
 
@@ -155,6 +157,7 @@ def _file(row: Mapping[str, Any]) -> SourceFile:
         signature=Signature(row["size"], row["modified"], row["changed"], row["inode"]),
         hours={hour["start"]: hour["rows"] for hour in row["hours"]},
         beyond=row["beyond"],
+        step=row["step"],
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aedetect.data import Source
 from aedetect.data.listing import unseen_names
 from aedetect.output import Origin
+from aedetect.scoring.plan import ZONE_INPUT
 from aedetect.scoring.suppression import SUPPRESSION_INPUTS
 
 
@@ -30,7 +31,7 @@ def find_input_changes(
     made_from: dict[str, set[str]] = {}
     for origin in written:
         for name, fingerprint in (origin.inputs if origin else {}).items():
-            if name in SUPPRESSION_INPUTS:  # suppression settings are not files
+            if name in (*SUPPRESSION_INPUTS, ZONE_INPUT):  # settings are not files
                 continue
             made_from.setdefault(name, set()).add(fingerprint)
     dated = {file.name for file in found.files if file.times is not None}

@@ -1,6 +1,6 @@
 """Intervals of planned work, from calendars (.ics) and tables (.csv, .parquet).
 
-A timestamp without a zone is in UTC, or in the data's own clock if the data have no zone.
+A timestamp without a zone is what the clock of the table shows.
 """
 
 from __future__ import annotations
@@ -8,13 +8,15 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 from aedetect.errors import ConfigError, NoData, SchemaMismatch, UnreadableFile
-from aedetect.timestamps import NANOSECONDS, parse_instant
+from aedetect.timestamps import NANOSECONDS
+from aedetect.wall_clock import WallClock
 
+_UTC = WallClock()
 _NEEDED = ("start", "end")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MARGIN = timedelta(days=2)  # larger than any offset from UTC
@@ -34,7 +36,9 @@ class Interval:
         return replace(self, start=max(self.start, start), end=min(self.end, end))
 
 
-def read_intervals(paths: Sequence[str], *, start: int, end: int) -> tuple[Interval, ...]:
+def read_intervals(
+    paths: Sequence[str], *, start: int, end: int, clock: WallClock = _UTC
+) -> tuple[Interval, ...]:
     """Read the intervals that overlap [start, end) ns, in order.
 
     Raises ConfigError for an unsupported kind of file, and NoData, UnreadableFile and
@@ -49,11 +53,11 @@ def read_intervals(paths: Sequence[str], *, start: int, end: int) -> tuple[Inter
             )
         if not path.is_file():
             raise NoData(f"no such file: {path}: check [events] maintenance")
-        found.update(each for each in read(path, start, end) if each.start < end)
+        found.update(each for each in read(path, start, end, clock) if each.start < end)
     return tuple(sorted(each for each in found if each.end > start))
 
 
-def _calendar(path: Path, start: int, end: int) -> Iterator[Interval]:
+def _calendar(path: Path, start: int, end: int, clock: WallClock) -> Iterator[Interval]:
     """Yield the events of a calendar, with each recurrence as a separate interval."""
     try:
         import icalendar
@@ -73,21 +77,21 @@ def _calendar(path: Path, start: int, end: int) -> Iterator[Interval]:
         ) from error
     for event in events:
         if str(event.get("STATUS", "")).upper() != "CANCELLED":
-            begins, ends = _moment(event["DTSTART"].dt), _moment(event["DTEND"].dt)
+            begins, ends = (_moment(event[name].dt, clock) for name in ("DTSTART", "DTEND"))
             yield _interval(path, begins, ends, "", str(event.get("SUMMARY", "")))
 
 
-def _csv(path: Path, _start: int, _end: int) -> Iterator[Interval]:
+def _csv(path: Path, _start: int, _end: int, clock: WallClock) -> Iterator[Interval]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             rows = list(csv.DictReader(stream))
             names = list(rows[0]) if rows else list(_NEEDED)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UnreadableFile(f"{path.name} is not a CSV table in UTF-8 ({error})") from error
-    return _rows(path, names, rows)
+    return _rows(path, names, rows, clock)
 
 
-def _parquet(path: Path, _start: int, _end: int) -> Iterator[Interval]:
+def _parquet(path: Path, _start: int, _end: int, clock: WallClock) -> Iterator[Interval]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -96,10 +100,10 @@ def _parquet(path: Path, _start: int, _end: int) -> Iterator[Interval]:
             table = pq.read_table(stream)
     except (OSError, pa.ArrowException) as error:
         raise UnreadableFile(f"{path.name} is not readable Parquet ({error})") from error
-    return _rows(path, table.column_names, table.to_pylist())
+    return _rows(path, table.column_names, table.to_pylist(), clock)
 
 
-READERS: dict[str, Callable[[Path, int, int], Iterator[Interval]]] = {
+READERS: dict[str, Callable[[Path, int, int, WallClock], Iterator[Interval]]] = {
     ".ics": _calendar,
     ".csv": _csv,
     ".parquet": _parquet,
@@ -107,7 +111,7 @@ READERS: dict[str, Callable[[Path, int, int], Iterator[Interval]]] = {
 
 
 def _rows(
-    path: Path, names: Iterable[str], rows: Iterable[Mapping[str, Any]]
+    path: Path, names: Iterable[str], rows: Iterable[Mapping[str, Any]], clock: WallClock
 ) -> Iterator[Interval]:
     present = list(names)
     if missing := [name for name in _NEEDED if name not in present]:
@@ -117,7 +121,7 @@ def _rows(
         )
     for number, row in enumerate(rows, start=1):
         try:
-            start, end = (_moment(row[name]) for name in _NEEDED)
+            start, end = (_moment(row[name], clock) for name in _NEEDED)
         except (ConfigError, TypeError, ValueError) as error:
             raise UnreadableFile(
                 f"{path.name}, row {number}: start and end must be timestamps such as "
@@ -135,16 +139,15 @@ def _interval(path: Path, start: int, end: int, entity: str, reason: str) -> Int
     return Interval(start, end, entity, " ".join(reason.split()))
 
 
-def _moment(value: object) -> int:
-    """Return ns since 1970 of a text, a date or a date-time; without a zone it is read as UTC."""
+def _moment(value: object, clock: WallClock) -> int:
+    """Return the timestamp (ns) of a text, a date or a date-time; without a zone as shown."""
     if isinstance(value, str):
-        return parse_instant(value.strip())
+        return clock.parse(value)
     if isinstance(value, date) and not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
+        value = datetime.combine(value, time())
     if not isinstance(value, datetime):
         raise TypeError(f"{value!r} is no timestamp")
-    aware = value if value.tzinfo else value.replace(tzinfo=UTC)
-    return (aware.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1) * NANOSECONDS["us"]
+    return clock.at(value)
 
 
 def _datetime(nanoseconds: int) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -20,7 +21,12 @@ from aedetect.output.partitions import (
     partition_at,
 )
 from aedetect.scoring.suppression import Suppression
+from aedetect.timestamps import NANOSECONDS
+from aedetect.wall_clock import WallClock
 
+ZONE_INPUT = "[data] timezone"  # among the inputs of a partition
+_UTC = WallClock()
+_DAY = NANOSECONDS["d"]  # more than any offset from UTC
 _NOTHING_QUIET = Suppression()
 _NOTHING_MADE = PartitionOrigins({})
 
@@ -34,6 +40,12 @@ class Unit:
     inputs: Mapping[str, str]  # name -> fingerprint; includes suppression settings
     suppression: Suppression = _NOTHING_QUIET
     expected: int | None = None  # rows of the partition in the files; None: not known
+    clock: WallClock = _UTC  # on which the partition is a day or an hour
+
+    @cached_property
+    def bounds(self) -> tuple[int, int]:
+        """The timestamps [start, end) in ns of its rows."""
+        return self.partition.bounds(self.clock)
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,7 @@ class _Index:
     files: tuple[SourceFile, ...]
     fingerprints: Mapping[str, str]
     suppression: Suppression
+    clock: WallClock
     first: Int64
     last: Int64
 
@@ -62,30 +75,31 @@ class _Index:
         files: Iterable[SourceFile],
         fingerprints: Mapping[str, str],
         suppression: Suppression,
+        clock: WallClock,
     ) -> _Index:
         dated = [(file, file.times) for file in files if file.times is not None]
         return cls(
             tuple(file for file, _ in dated),
             fingerprints,
             suppression,
+            clock,
             np.array([times.first for _, times in dated], dtype=np.int64),
             np.array([times.last for _, times in dated], dtype=np.int64),
         )
 
     def unit(self, partition: Partition, lookback: int, lookahead: int) -> Unit:
         """Select the files that can have rows in the partition, its lookback or its lookahead."""
-        start, end = partition.start - lookback, partition.end + lookahead
+        begin, until = partition.bounds(self.clock)
+        start, end = begin - lookback, until + lookahead
         meets = (self.first < end) & (self.last >= start)
         chosen = tuple(self.files[index] for index in np.flatnonzero(meets))
         inputs = {file.name: self.fingerprints[file.name] for file in chosen}
         suppression = self.suppression.within(start, end)
         expected = sum(
-            rows
-            for file in chosen
-            for hour, rows in file.hours.items()
-            if partition.start <= hour < partition.end
+            rows for file in chosen for hour, rows in file.hours.items() if begin <= hour < until
         )
-        return Unit(partition, chosen, inputs | suppression.inputs, suppression, expected)
+        inputs |= suppression.inputs | zone_input(self.clock)
+        return Unit(partition, chosen, inputs, suppression, expected, self.clock)
 
     def agrees(self, partition: Partition, origin: Origin, rescore_as: Origin | None) -> bool:
         """Whether a partition computed now would be identical."""
@@ -106,6 +120,7 @@ def make_plan(
     rescore_as: Origin | None = None,
     force: bool = False,
     suppression: Suppression = _NOTHING_QUIET,
+    clock: WallClock = _UTC,
 ) -> Plan:
     """Compare the current inputs of each partition with the inputs that it was computed from.
 
@@ -115,12 +130,12 @@ def make_plan(
     origin; with `force`, it is always computed. It is also computed if the origins of its files
     differ, as after a killed run.
     """
-    due = {partition for file in source.files for partition in occupied_partitions(file, by)}
-    index = _Index.of(source.files, fingerprints, suppression)
+    due = {partition for file in source.files for partition in occupied_partitions(file, by, clock)}
+    index = _Index.of(source.files, fingerprints, suppression, clock)
     unreadable = {each.name for each in source.aside}
     compute, withdrawn, held, current = [], [], [], 0
     for partition in sorted(due | set(written)):
-        if not span.covers(partition):
+        if not span.covers(partition, clock):
             continue
         made = written.get(partition, _NOTHING_MADE)
         origin = made.agreed
@@ -139,13 +154,27 @@ def time_extent(files: Iterable[SourceFile], written: Iterable[Partition]) -> tu
     """Return [start, end) in ns of all input rows and written partitions; (0, 0) for none."""
     times = [file.times for file in files if file.times is not None]
     edges = [moment for each in times for moment in (each.first, each.last + 1)]
-    edges += [moment for each in written for moment in (each.start, each.end)]
+    edges += [moment for each in written for moment in (each.start - _DAY, each.end + _DAY)]
     return min(edges, default=0), max(edges, default=0)
 
 
-def occupied_partitions(file: SourceFile, by: PartitionBy) -> set[Partition]:
+def occupied_partitions(
+    file: SourceFile, by: PartitionBy, clock: WallClock = _UTC
+) -> set[Partition]:
     """Return the partitions that hold rows of a file."""
-    return {partition_at(hour, by) for hour in file.hours}
+    found: set[Partition] = set()
+    end: int | None = None
+    for hour in sorted(file.hours):
+        if end is None or hour >= end:
+            partition = partition_at(hour, by, clock)
+            _, end = partition.bounds(clock)
+            found.add(partition)
+    return found
+
+
+def zone_input(clock: WallClock) -> dict[str, str]:
+    """Return the zone among the inputs of a partition: in another zone it holds other rows."""
+    return {ZONE_INPUT: str(clock.zone)} if clock.is_shifted else {}
 
 
 def fingerprinted(

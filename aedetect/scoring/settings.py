@@ -19,5 +19,5 @@ class ScoringSettings:
     strict: bool = False  # whether a run fails at the end if files could not be scored
     stale_after: str | None = None  # age of the newest row from which to alert; None: never
     keep_records: str = "90d"  # how long runs/ and notified/ are kept
-    schedule: str | None = None  # cron, UTC
+    schedule: str | None = None  # cron, in the zone of the data
     model: str | None = None  # NAME@alias or NAME/version; None: the detector's champion

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aedetect.scoring.run_warnings import alerts_of, warnings_of
 from aedetect.scoring.schema_drift import column_changes, undated
-from aedetect.scoring.summary import Summary, format_moment
+from aedetect.scoring.summary import Summary
 from aedetect.scoring.worker import ComputedPartition, Deferred, Model, cached_detector, total
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aedetect.events.table import EventChanges
     from aedetect.scoring.input_changes import InputChanges
     from aedetect.scoring.plan import Plan
+    from aedetect.wall_clock import WallClock
 
 
 def summarize_input(
@@ -28,6 +29,7 @@ def summarize_input(
     *,
     output: Path,
     label: str | None,
+    clock: WallClock,
 ) -> Summary:
     """Start the summary of a run with its input.
 
@@ -38,7 +40,7 @@ def summarize_input(
     scorer = detector.scorer
     changed = {*arrived.new, *arrived.changed}
     looked_at = [file for file in source.files if file.name in changed]
-    moments = [file.times.last for file in found.files if file.times is not None]
+    newest = max((file.times.last for file in found.files if file.times is not None), default=None)
     return Summary(
         status="done",
         model=f"{model.name}/{model.version}",
@@ -52,7 +54,7 @@ def summarize_input(
         unfit=tuple(str(each) for each in source.aside if each.name in unfit),
         undated=tuple(f"{f.name}: {undated(f)}" for f in source.files if f.undated),
         drift=column_changes(scorer.schema, scorer.preparation, looked_at, label=label),
-        newest=format_moment(max(moments, default=None)),
+        newest=None if newest is None else clock.iso(newest),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from aedetect.errors import DataError
 from aedetect.events.table import EventChanges
 from aedetect.scoring.schema_drift import ColumnChange
-from aedetect.timestamps import format_duration, format_instant, parse_duration, parse_instant
+from aedetect.timestamps import format_duration, parse_duration, parse_instant
 
 Command = Literal["score", "reflag"]
 Status = Literal["done", "partial", "failed"]
@@ -35,7 +35,7 @@ class Summary:
     undated: tuple[str, ...] = ()  # have rows without a timestamp, which belong to no partition
     drift: tuple[ColumnChange, ...] = ()  # of files that are new or changed, and fit
     newest: str | None = None  # newest timestamp seen, ISO; as in the table
-    age: float | None = None  # of it, in seconds; a timestamp without a zone is taken as UTC
+    age: float | None = None  # of it, in seconds; a timestamp without any zone is taken as UTC
     rows: int = 0  # of the partitions computed
     scored: int = 0
     flagged: int = 0
@@ -131,8 +131,3 @@ def _length(seconds: float) -> str:
     """Return a duration as text, rounded."""
     rounding = 1 if seconds < 120 else 60 if seconds < 7200 else 3600  # noqa: PLR2004
     return format_duration(round(seconds / rounding) * rounding * 1_000_000_000)
-
-
-def format_moment(nanoseconds: int | None) -> str | None:
-    """Return a timestamp as ISO text; None for None."""
-    return None if nanoseconds is None else format_instant(nanoseconds).replace(" ", "T")

@@ -22,6 +22,7 @@ from aedetect.detector.rules import NONE, STUCK
 from aedetect.errors import ConfigError
 from aedetect.scoring.maintenance import Interval, read_intervals
 from aedetect.scoring.planned_work import RowWindows, mark_planned_work
+from aedetect.wall_clock import WallClock
 
 if TYPE_CHECKING:
     from aedetect.arrays import Bool, Float32
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from aedetect.events.settings import EventSettings
 
 SUPPRESSION_INPUTS = ("[events] ignore", "[events] maintenance")  # among the inputs of a partition
+_UTC = WallClock()
 _NAMED = 0.1  # minimum share of the ignored errors for a feature to be named
 
 
@@ -94,14 +96,19 @@ class JudgedRows:
 
 
 def read_suppression(
-    settings: EventSettings, maintenance: Sequence[str], *, start: int, end: int
+    settings: EventSettings,
+    maintenance: Sequence[str],
+    *,
+    start: int,
+    end: int,
+    clock: WallClock = _UTC,
 ) -> Suppression:
     """Return the suppression rules for rows of [start, end) ns; reads the maintenance files."""
     return Suppression(
         ignore=tuple(sorted(settings.ignore)),
         only_above=tuple(sorted(settings.only_above)),
         only_below=tuple(sorted(settings.only_below)),
-        intervals=read_intervals(maintenance, start=start, end=end),
+        intervals=read_intervals(maintenance, start=start, end=end, clock=clock),
     )
 
 

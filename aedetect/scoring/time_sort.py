@@ -40,8 +40,8 @@ def sort_by_time(
     files = list({file.name: file for unit in units for file in unit.files}.values())
     if not files or _times_read(units, files, lookback, lookahead) < _MIN_REREADS:
         return tuple(units)
-    start = min(unit.partition.start for unit in units) - lookback
-    end = max(unit.partition.end for unit in units) + lookahead
+    start = min(unit.bounds[0] for unit in units) - lookback
+    end = max(unit.bounds[1] for unit in units) + lookahead
     inputs = {name: unit.inputs[name] for unit in units for name in unit.inputs}
     before = touched(files, inputs)
     try:
@@ -60,7 +60,7 @@ def _times_read(
     """Return how often an input row would be read; row groups outside a partition are skipped."""
     read = 0
     for unit in units:
-        start, end = unit.partition.start - lookback, unit.partition.end + lookahead
+        start, end = unit.bounds[0] - lookback, unit.bounds[1] + lookahead
         for file in unit.files:
             read += sum(group.rows for group in file.groups if group.meets(start, end))
     return read / max(sum(file.rows for file in files), 1)

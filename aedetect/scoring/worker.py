@@ -145,8 +145,8 @@ def _check_complete(unit: Unit, rows: int) -> None:
     """Raise UnreadableFile when rows of the time column were not among those that were read."""
     if unit.expected is not None and rows != unit.expected:
         reason = f"gave {rows} rows of {unit.partition}, but has {unit.expected}"
-        own = unit.partition
-        named = [f.name for f in unit.files if any(own.start <= h < own.end for h in f.hours)]
+        start, end = unit.bounds
+        named = [f.name for f in unit.files if any(start <= h < end for h in f.hours)]
         raise UnreadableFile(
             f"{', '.join(named)} {reason}: write it again", reasons=dict.fromkeys(named, reason)
         )
@@ -156,7 +156,7 @@ def _write(
     unit: Unit, detector: CalibratedScorer, origin: Origin, folder: Path
 ) -> ComputedPartition:
     """Score the partition's rows and write two files to a folder."""
-    time = time_type(unit.files)
+    time = time_type(unit.files, unit.clock)
     schemas = {SCORES: scores_schema(time), FLAGGED: flagged_schema(time)}
     not_scored: dict[str, int] = {}
     suppressed: dict[str, int] = {}
@@ -189,20 +189,20 @@ def _write(
 
 def _batches(unit: Unit, detector: CalibratedScorer, folder: Path) -> Iterator[tuple[Rows, Bool]]:
     """Yield rows with their context, and a mask of the partition's own current rows."""
-    scorer, own = detector.scorer, unit.partition
+    scorer, (start, end) = detector.scorer, unit.bounds
     schema, lookback, lookahead = scorer.schema, scorer.lookback, scorer.lookahead
     query = Query.of(
         schema,
         unit.files,
-        start=own.start - lookback,
-        end=own.end + lookahead,
+        start=start - lookback,
+        end=end + lookahead,
     )
     with open_engine(memory_mb=_ENGINE_MB, scratch=folder) as connection:
         batches = read_rows(connection, query)
         for rows, turn in surrounded(batches, lookback=lookback, lookahead=lookahead):
             wanted = np.zeros(len(rows), dtype=np.bool_)
             time = rows.time[turn]
-            wanted[turn] = (time >= own.start) & (time < own.end)
+            wanted[turn] = (time >= start) & (time < end)
             if wanted.any():
                 yield rows, wanted
 

@@ -22,7 +22,7 @@ class TrainingSettings:
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     # rows of events labelled false alarms: added as normal rows, or excluded
     false_alarms: Literal["normal", "exclude"] = "normal"
-    schedule: str | None = None  # cron, UTC, of retraining
+    schedule: str | None = None  # cron of retraining, in the zone of the data
 
 
 FalseAlarms = Literal["normal", "exclude"]

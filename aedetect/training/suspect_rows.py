@@ -76,8 +76,8 @@ def find_suspect_rows(
         listed.append(
             SuspectRows(
                 entity=entity,
-                start=_text(span[0]),
-                end=_text(span[1]),
+                start=schema.clock.format(span[0]),
+                end=schema.clock.format(span[1]),
                 rows=int(found.last[index] - found.first[index] + 1),
                 part=part_names[int(part[first])],
                 strangeness=float(peaks[index]),
@@ -140,6 +140,6 @@ def _all_but(schema: Schema, entity: str | None, span: tuple[int, int]) -> str:
 
 
 def _text(time: int) -> str:
-    """Format a timestamp (ns) in UTC or table time, with the fraction of a second if any."""
+    """Format a timestamp (ns) as `[data] normal` reads it, with the fraction if any: in UTC."""
     fraction = time % NANOSECONDS["s"]
     return format_instant(time) + (f".{fraction:09d}".rstrip("0") if fraction else "")

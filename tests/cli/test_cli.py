@@ -198,7 +198,7 @@ def test_flags_shows_the_most_anomalous_events(aedetect, plant):
     code, out, _ = aedetect("flags", path, "--json")
     worst = json.loads(out)[0]
     assert (code, worst["entity"], worst["causes"][0]["feature"]) == (0, "east", "cpu")
-    assert worst["start"].startswith("2026-01-04 05:0")
+    assert worst["start"].startswith("2026-01-04T05:0")
     assert worst["text"].startswith("cpu 500, expected ")
     code, out, _ = aedetect("flags", path, "--json", "--most", "1")
     assert len(json.loads(out)) == 1
@@ -250,7 +250,7 @@ def test_flags_before_scoring_says_to_score(aedetect, plant):
 def test_flags_refuses_an_invalid_time(aedetect, plant):
     """A wrong date is a message, not a traceback."""
     plant.score()
-    code, _, err = aedetect("flags", plant.written(), "--since", "yesterday")
+    code, _, err = aedetect("flags", plant.written(), "--since", "tomorrow")
     assert (code, "ISO date" in err) == (1, True)
 
 
@@ -360,9 +360,9 @@ def test_trigger_and_deploy(aedetect, client, plant):
     code, out, _ = aedetect("trigger", "by-name", "--until", "2026-01-04")
     assert code == 0
     assert " of by-name: http://127.0.0.1:" in out
-    code, out, err = aedetect("trigger", "by-name", "--since", "yesterday")
+    code, out, err = aedetect("trigger", "by-name", "--since", "tomorrow")
     assert (code, out) == (1, "")
-    assert "yesterday" in err
+    assert "tomorrow" in err
     code, _, err = aedetect("trigger", "by-nam")
     assert code == 1
     assert 'did you mean "by-name"' in err

@@ -73,7 +73,7 @@ def test_late_rows_leave_other_events_unchanged(output):
     flag(output, SECOND, row(0), row(2, score=9.0), row(4), row(60))
     changes = formed(output)
     (changed,) = changes.changed
-    assert (changes.counts["new"], changed.rows, changed.end) == (0, 5, "2026-02-02 00:04:00")
+    assert (changes.counts["new"], changed.rows, changed.end) == (0, 5, "2026-02-02T00:04:00")
     assert [each["event_id"] for each in events(output, FIRST)] == [e["event_id"] for e in old]
     after = stamps(output / EVENTS)
     assert {name for name in after if after[name] != before[name]} == {

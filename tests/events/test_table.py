@@ -25,7 +25,7 @@ def test_the_most_anomalous_event_comes_first(output):
     """By the ratio of its peak to the threshold."""
     found = list(as_events(read_event_table(output)))
     assert [event.peak_score for event in found] == [9, 5, 4]
-    assert found[0].start == "2026-02-01 23:59:00"
+    assert found[0].start == "2026-02-01T23:59:00"
     assert found[0].causes[0].feature == "a"
     assert found[0].p_value == pytest.approx(1e-3 / 9)
 

@@ -194,14 +194,14 @@ def test_how_far_events_reach_does_not_depend_on_the_order_of_runs(tmp_path):
 
 
 def test_a_kind_is_listed_by_time_and_range(month):
-    """Without opening any of its files; other kinds and other files do not count."""
+    """Opening one file, for the zone of its days; other kinds and other files do not count."""
     (month / FLAGGED / "notes.parquet").write_bytes(b"")
     with opened(month) as files:
         every = list_files(month, FLAGGED)
         some = list_files(month, FLAGGED, span=Span(day(3).start, day(5).start))
     assert [file.partition for file in every] == [day(n) for n in range(30)]
     assert [file.partition for file in some] == [day(3), day(4)]
-    assert files == set()
+    assert files == {f"{FLAGGED}/{day(3).folder}/part-0.parquet"}
     assert list_files(month, SCORES) == ()
 
 

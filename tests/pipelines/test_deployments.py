@@ -43,6 +43,18 @@ def test_scoring_of_all_comes_first(tmp_path):
     assert found == expected
 
 
+def test_cron_is_in_the_zone_of_the_data(tmp_path, make_frame, write):
+    """That of the timestamps, or that of the configuration; UTC when there is none."""
+    path = written(tmp_path, scoring={"schedule": MORNING})
+    assert {each.timezone for each in deployments([path], scheduled=True)} == {"UTC"}
+    frame = make_frame(rows=10)
+    frame["time"] = frame["time"].dt.tz_localize("Europe/Berlin")
+    write(frame, tmp_path / "train.parquet")
+    assert {each.timezone for each in deployments([path], scheduled=True)} == {"Europe/Berlin"}
+    path = written(tmp_path, scoring={"schedule": MORNING}, data={"timezone": "Asia/Kolkata"})
+    assert {each.timezone for each in deployments([path], scheduled=True)} == {"Asia/Kolkata"}
+
+
 def test_configuration_without_schedule_is_refused(tmp_path):
     """The message has an example; a deployment needs no schedule."""
     path = written(tmp_path)
