@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aedetect.applications.counter_levels import CounterLevels
 from aedetect.applications.overlap import expect, in_units
 from aedetect.applications.rewrite import CellChange, Context
 from aedetect.preprocessing import positions
@@ -26,10 +27,12 @@ def clean_rows(scorer: Scorer, rows: Rows) -> CellChange:
     """Replace the cells of rows by the mean reconstruction over the windows that cover them.
 
     A row is cleaned when it lies in a full window, as defined for scoring. Missing cells stay
-    missing (`impute` fills them), and a row with an infinite cell stays unchanged.
+    missing (`impute` fills them), and a row with an infinite cell stays unchanged. A counter takes
+    the level before, and the expected increase.
     """
     kept = np.flatnonzero(~rows.duplicates)
-    unique = rows.take(kept)
+    counters = CounterLevels.of(rows.take(kept), scorer.schema)
+    unique = counters.increases
     prepared = scorer.preparation.transform(unique)
     infinite = prepared.infinite.any(axis=1)
     back = positions(
@@ -51,6 +54,6 @@ def clean_rows(scorer: Scorer, rows: Rows) -> CellChange:
     conditions = (prepared.entity < 0, infinite, covered, prepared.stale.any(axis=1))
     reason[kept] = np.select(conditions, (3, 2, -1, 1), default=0)
     values = rows.values.copy()
-    values[kept] = in_units(scorer.preparation, expected, prepared)
+    values[kept] = counters.next_levels(in_units(scorer.preparation, expected, prepared))
     wanted = ~np.isnan(rows.values)
     return CellChange(values=values, wanted=wanted, reason=reason, reasons=reasons)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aedetect.applications.counter_levels import CounterLevels
 from aedetect.applications.gaps import LEVEL, REACH, Gaps, find_gaps
 from aedetect.applications.overlap import expect, in_units
 from aedetect.applications.rewrite import CellChange, Context
@@ -39,7 +40,8 @@ TURNS = 3  # a fixed number, so that a cell depends only on the rows around it
 def impute_reach(scorer: Scorer) -> Context:
     """Return which rows around a row its filled cells depend on."""
     around = TURNS * (scorer.length - 1 + LEVEL + REACH) + REACH
-    return Context(behind=around, ahead=around, lookback=0)
+    before = REACH if scorer.schema.counts else 0  # rows back to the reading before the first
+    return Context(behind=around + before, ahead=around, lookback=0)
 
 
 def impute_rows(scorer: Scorer, rows: Rows) -> CellChange:
@@ -57,14 +59,16 @@ def impute_rows(scorer: Scorer, rows: Rows) -> CellChange:
     reason = np.where(missing.any(axis=1), len(reasons) - 1, -1)
     kept = np.flatnonzero(~rows.duplicates)
     if missing[kept].any():
-        unique = rows.take(kept)
+        counters = CounterLevels.of(rows.take(kept), scorer.schema)
+        unique = counters.increases
         prepared = scorer.preparation.transform(unique)
         filled, covered = _fill(scorer, unique, prepared)
         can = covered & (prepared.entity >= 0)
-        values[kept] = in_units(scorer.preparation, filled, prepared)
+        values[kept] = counters.filled_levels(in_units(scorer.preparation, filled, prepared))
         left = np.where(prepared.entity < 0, 1, 0)
         reason[kept] = np.where(missing[kept].any(axis=1) & ~can, left, -1)
-    return CellChange(values=values, wanted=missing, reason=reason, reasons=reasons)
+    wanted = missing & np.isfinite(values)  # a counter without any reading stays missing
+    return CellChange(values=values, wanted=wanted, reason=reason, reasons=reasons)
 
 
 def _fill(scorer: Scorer, rows: Rows, prepared: Prepared) -> tuple[Float32, Bool]:

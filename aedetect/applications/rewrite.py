@@ -103,7 +103,7 @@ def rewrite_table(
     The target is a file if it is named *.parquet, else a folder of files part-N.parquet.
     """
     tally = RewriteCounts()
-    query = Query.of(schema, files)
+    query = Query.of(schema, files, levels=True)
     with (
         tempfile.TemporaryDirectory(prefix="aedetect-") as scratch,
         open_engine(memory_mb=_ENGINE_MB, scratch=Path(scratch)) as numbers,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -47,6 +47,17 @@ def map_rows(batches: Iterable[Rows], *, columns: int, folder: Path) -> MappedRo
         values=_mapped(paths[2], np.dtype(np.float64), (count, columns)),
     )
     return MappedRows(rows, duplicates)
+
+
+def map_values(rows: Rows, batches: Iterable[Rows], path: Path, columns: int) -> Rows:
+    """Return the rows with the values of the batches, written to a file and mapped."""
+    with path.open("wb") as stream:
+        for batch in batches:
+            stream.write(batch.values.tobytes())
+    values = _mapped(path, np.dtype(np.float64), (len(rows), columns))
+    if isinstance(rows.values, np.memmap):  # what was mapped before is read no more
+        Path(str(rows.values.filename)).unlink(missing_ok=True)
+    return replace(rows, values=values)
 
 
 def batches_of(rows: Rows) -> Iterator[Rows]:

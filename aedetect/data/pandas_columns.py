@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -11,6 +14,8 @@ from aedetect.errors import SchemaMismatch
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_UNNAMED = re.compile(r"__index_level_\d+__")
 
 
 def with_index_columns(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
@@ -30,6 +35,23 @@ def missing_columns(frame: pd.DataFrame, needed: Iterable[str]) -> list[str]:
             f"column names must be unique, got {', '.join(repeated)} more than once: rename them"
         )
     return [name for name in needed if name not in frame.columns]
+
+
+def index_columns(schema: pa.Schema) -> frozenset[str]:
+    """Return the columns of a file that are the index of a pandas table: a row's number or key.
+
+    Of indexes with a name only those of whole numbers: others may be measured.
+    """
+    stored: list[Any] = []
+    with suppress(ValueError, AttributeError, TypeError):  # whoever wrote the file may write this
+        stored = json.loads((schema.metadata or {}).get(b"pandas", b"{}")).get("index_columns", [])
+    named = {name for name in stored if isinstance(name, str) and name in schema.names}
+    return frozenset(
+        field.name
+        for field in schema
+        if _UNNAMED.fullmatch(field.name)
+        or (field.name in named and pa.types.is_integer(field.type))
+    )
 
 
 def arrow_column(column: pd.Series[Any], name: str) -> pa.Array:

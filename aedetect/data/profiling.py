@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -21,7 +22,7 @@ from aedetect.data.schema import (
     kind_of,
 )
 from aedetect.data.settings import DataSettings
-from aedetect.data.sql import plain_cells
+from aedetect.data.value_counts import ValueCount, count_values
 from aedetect.errors import ConfigError, NoData, SchemaMismatch
 
 if TYPE_CHECKING:
@@ -67,14 +68,17 @@ def survey(connection: duckdb.DuckDBPyConnection, source: Source, settings: Data
     needed = mentioned | labels
     _check_distinct(needed)
     rows = sum(file.rows for file in source.files)
-    counted = _count(connection, source, settings, kinds, where, needed)
-    if not counted["_rows"].rows:
+    with reading(source.files), _filtering(_as_written(where, settings)):
+        counted = count_values(
+            connection, source, settings, kinds, where=where or "TRUE", mentioned=needed
+        )
+    if not counted.rows:
         raise NoData(
             f"none of the {rows} rows is normal and has a timestamp "
             f"(normal: {_as_written(where, settings) or 'all'}): "
             "check [data] normal, label and timestamp"
         )
-    features, left_out = _features(connection, source, settings, kinds, counted)
+    features, left_out = _features(connection, source, settings, kinds, counted.columns)
     return Survey(
         features=features,
         aware=aware,
@@ -82,9 +86,25 @@ def survey(connection: duckdb.DuckDBPyConnection, source: Source, settings: Data
         shown=_as_written(where, settings),
         mentioned=tuple(sorted(needed)),
         rows=rows,
-        normal=counted["_rows"].rows,
-        left_out=(*_filtered_by(source, settings, mentioned - kinds.keys()), *left_out),
+        normal=counted.rows,
+        left_out=(
+            *_filtered_by(source, settings, mentioned - kinds.keys()),
+            *_index_columns(source, settings),
+            *left_out,
+        ),
     )
+
+
+@contextmanager
+def _filtering(where: str | None) -> Iterator[None]:
+    """Convert errors of DuckDB for a filter that means nothing to ConfigError."""
+    try:
+        yield
+    except _MEANINGLESS as error:
+        raise ConfigError(
+            f"[data] normal must hold or not for each row, got {where} "
+            f"({str(error).splitlines()[0]}); write for example \"state = 'on'\""
+        ) from error
 
 
 def _check_distinct(names: set[str]) -> None:
@@ -118,6 +138,13 @@ def _filtered_by(source: Source, settings: DataSettings, names: set[str]) -> Ite
         )
 
 
+def _index_columns(source: Source, settings: DataSettings) -> Iterator[str]:
+    """Report columns that pandas wrote for its index."""
+    keys = {settings.timestamp, settings.entity, settings.label, *settings.features}
+    for name in sorted({name for file in source.files for name in file.index} - keys):
+        yield f'column "{name}" is the index of a pandas table: left out'
+
+
 def _normal_rows(source: Source, settings: DataSettings) -> tuple[str | None, set[str]]:
     """Write the SQL for normal rows: filter, a known entity, the label where files have one.
 
@@ -140,53 +167,12 @@ def _normal_rows(source: Source, settings: DataSettings) -> tuple[str | None, se
     return " AND ".join(conditions) or None, counts
 
 
-@dataclass(frozen=True)
-class Counted:
-    """The number of rows with a value, and for numbers the minimum and maximum."""
-
-    rows: int
-    low: float | None = None
-    high: float | None = None
-
-
-def _count(
-    connection: duckdb.DuckDBPyConnection,
-    source: Source,
-    settings: DataSettings,
-    kinds: dict[str, Kind],
-    where: str | None,
-    mentioned: Collection[str],
-) -> dict[str, Counted]:
-    """Count the normal rows ("_rows") and each feature's values in them, with their range."""
-    counts = []
-    cells: dict[str, Cell] = {}
-    for index, (name, kind) in enumerate(kinds.items()):
-        is_text, column = kind == "category", identifier(f"aedetect:{index}")
-        cells[f"aedetect:{index}"] = Cell(name, "VARCHAR" if is_text else "DOUBLE")
-        test = f"{column} IS NOT NULL" if is_text else f"isfinite({column})"
-        counts.append(f"count(*) FILTER ({test})")
-        number = "NULL" if is_text else column
-        counts += [f"{each}({number}) FILTER ({test})" for each in ("min", "max")]
-    rows = scan(source.files, cells | plain_cells(mentioned), entity=settings.entity)
-    sql = f"SELECT count(*), {', '.join(counts)} FROM {rows} WHERE ({where or 'TRUE'})"
-    with reading(source.files):
-        try:
-            row = connection.sql(sql).fetchall()[0]
-        except _MEANINGLESS as error:
-            raise ConfigError(
-                f"[data] normal must hold or not for each row, got {_as_written(where, settings)} "
-                f"({str(error).splitlines()[0]}); write for example \"state = 'on'\""
-            ) from error
-    found = {name: Counted(*row[1 + 3 * n : 4 + 3 * n]) for n, name in enumerate(kinds)}
-    return {"_rows": Counted(row[0]), **found}
-
-
 def _features(
     connection: duckdb.DuckDBPyConnection,
     source: Source,
     settings: DataSettings,
     kinds: dict[str, Kind],
-    counted: dict[str, Counted],
+    counted: Mapping[str, ValueCount],
 ) -> tuple[tuple[Feature, ...], tuple[str, ...]]:
     """Make features of the usable columns; also return which are not usable and why."""
     features, left_out = [], []
@@ -196,7 +182,8 @@ def _features(
         elif kind != "category":
             low, high = counted[name].low, counted[name].high
             plain: Literal["boolean", "number"] = "boolean" if kind == "boolean" else "number"
-            features.append(Feature(name, plain, low=low, high=high))
+            missing = settings.missing_values if plain == "number" else ()
+            features.append(Feature(name, plain, low=low, high=high, missing=missing))
         else:
             categories = _categories(connection, source, name)
             if len(categories) <= MAX_CATEGORIES:

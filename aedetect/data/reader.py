@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aedetect.arrays import Bool, Float64, Int32, Int64
+from aedetect.data.counters import take_increases
 from aedetect.data.exact_files import ExactFiles
 from aedetect.data.scan import address, sql_literal
 from aedetect.data.sources import SourceFile, is_whole
@@ -109,6 +110,12 @@ def read_rows(connection: duckdb.DuckDBPyConnection, query: Query) -> Iterator[R
 
     Raises UnreadableFile if a file is corrupt.
     """
+    rows = _read_levels(connection, query)
+    yield from rows if query.counting is None else take_increases(rows, query.counting)
+
+
+def _read_levels(connection: duckdb.DuckDBPyConnection, query: Query) -> Iterator[Rows]:
+    """Yield the rows as they are in the files."""
     with reading(query.files):
         reader = connection.sql(select(query)).to_arrow_reader(BATCH_ROWS)
         for batch in reader:

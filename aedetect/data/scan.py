@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
+from aedetect.data.missing_values import sql_without
 from aedetect.timestamps import FIRST_MOMENT, LAST_MOMENT, format_instant
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Cell:
 
     name: str
     sql_type: str | None = None  # None: as it is
+    missing: tuple[float, ...] = ()  # numbers that stand for a missing value; of doubles only
 
 
 def scan(
@@ -50,8 +52,7 @@ def scan(
 ) -> str:
     """Write the SQL for the rows of the files in [start, end) ns: `cells` by the names to give.
 
-    Beside them come TIME, ENTITY, and what ORDER needs. Rows without a moment are among them only
-    when asked for.
+    Beside them come TIME, ENTITY, and what ORDER needs. Rows without a moment only when asked for.
     """
     if all(file.by_time for file in files):
         groups = [list(range(len(files)))]
@@ -219,7 +220,8 @@ def _entity(file: SourceFile, place: Mapping[str, str], entity: str | None) -> s
 
 
 def _cast(column: str, cell: Cell) -> str:
-    return column if cell.sql_type is None else f"CAST({column} AS {cell.sql_type})"
+    typed = f"CAST({column} AS {cell.sql_type})" if cell.sql_type else column
+    return sql_without(typed, cell.missing)
 
 
 def _is_date(file: SourceFile) -> bool:

@@ -17,6 +17,7 @@ from aedetect.wall_clock import UTC_NAME, WallClock, known_zone
 
 Kind = Literal["number", "boolean", "category", "time", "missing", "other"]  # missing: no type
 FEATURE_KINDS = ("number", "boolean", "category")
+INCREASE = " (increase)"  # after the name of a counter, where its increase is shown
 MAX_CATEGORIES = 50  # a text column with more distinct values is an identifier, not a state
 
 
@@ -27,6 +28,8 @@ class Feature:
     name: str
     kind: Literal["number", "boolean", "category"]
     categories: tuple[str, ...] = ()  # of a category, sorted
+    counter: bool = False  # only grows: what is learnt is its increase
+    missing: tuple[float, ...] = ()  # numbers that stand for a missing value
     # The range of its finite values in the normal rows; only used in texts for users.
     low: float | None = field(default=None, compare=False)
     high: float | None = field(default=None, compare=False)
@@ -35,6 +38,11 @@ class Feature:
     def is_text(self) -> bool:
         """Whether the column holds text."""
         return self.kind == "category"
+
+    @property
+    def label(self) -> str:
+        """What its values are: the name of the column, or of its increase."""
+        return self.name + INCREASE if self.counter else self.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +68,11 @@ class Schema:
     def names(self) -> tuple[str, ...]:
         """Names of the features, in the order of the model's columns."""
         return tuple(feature.name for feature in self.features)
+
+    @property
+    def counts(self) -> bool:
+        """Whether a feature is a counter."""
+        return any(feature.counter for feature in self.features)
 
 
 def kind_of(dtype: pa.DataType) -> Kind:
@@ -120,7 +133,8 @@ def choose_features(
     """
     named = _expand(settings.features, _common_columns(files), setting="[data] features")
     excluded = _expand(settings.exclude, _all_columns(files), setting="[data] exclude")
-    never = {settings.timestamp, settings.entity, settings.label, *excluded}
+    index = {name for file in files for name in file.index} - set(settings.features)
+    never = {settings.timestamp, settings.entity, settings.label, *excluded, *index}
     open_to_all = [name for name in _common_columns(files) if name not in {*never, *reserved}]
     candidates = [name for name in (named or open_to_all) if name not in never]
     kinds = {name: _kind_in_all(files, name) for name in candidates}

@@ -22,6 +22,10 @@ class DataSettings:
     timezone: str | None = None  # of days, hours and texts; None: that of the timestamps
     max_gap: str | None = None  # longest step inside a window; None: 5 x frequency
     context: tuple[Literal["hour", "weekday"], ...] = ()  # seen by the model, never reconstructed
+    missing_values: tuple[float, ...] = ()  # numbers that stand for a missing value
+    fill_values: Literal["missing", "keep"] = "missing"  # what looks like one in the training data
+    # columns that only grow: found in the training data, none, or these (names or patterns)
+    counters: Literal["auto", "keep"] | tuple[str, ...] = "auto"
     units: Mapping[str, str] = field(default_factory=dict)  # of features, for display
 
     @property

@@ -18,6 +18,7 @@ from aedetect.data.file_stat import Signature
 from aedetect.data.footers import check_names, trusted_moments
 from aedetect.data.listing import why_unlisted
 from aedetect.data.time_ranges import HOUR, TimeRange, enclosing
+from aedetect.data.pandas_columns import index_columns
 from aedetect.errors import NoData, UnreadableFile
 
 FileKey = tuple[str, str]  # path and name
@@ -34,6 +35,7 @@ class SourceFile:
     columns: Mapping[str, pa.DataType]
     time_column: str
     hive: frozenset[str] = frozenset()  # columns in the path (key=value), not in the file
+    index: frozenset[str] = frozenset()  # columns that are the index of a pandas table
     groups: tuple[TimeRange, ...] = ()  # of its row groups; empty without rows or time column
     by_time: bool = (
         False  # written by `aedetect.scoring.time_sort`: sorted by time, with its own origin
@@ -231,6 +233,7 @@ def _describe(pair: tuple[str, str], *, timestamp: str, step: int) -> SourceFile
         columns=columns,
         time_column=timestamp,
         hive=hive,
+        index=index_columns(schema),
         groups=moments.groups,
         hours=moments.hours,
         step=step,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from aedetect.data.counters import Counting
 from aedetect.data.scan import ENTITY, ORDER, TIME, Cell, identifier, scan
 from aedetect.data.sources import SourceFile
 
@@ -24,6 +25,8 @@ class Query:
     timestamp: str
     entity: str | None
     categories: Mapping[str, tuple[str, ...]]
+    missing: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # see `Feature.missing`
+    counting: Counting | None = None  # whose increase is read; None: all columns as they are
     where: str | None = None  # SQL
     mentioned: Collection[str] = ()  # columns that `where` names
     start: int | None = None  # ns, inclusive
@@ -40,14 +43,20 @@ class Query:
         mentioned: Collection[str] = (),
         start: int | None = None,
         end: int | None = None,
+        levels: bool = False,
     ) -> Query:
-        """Query the features of a schema, in its order, and then further numeric columns."""
+        """Query the features of a schema, in its order, and then further numeric columns.
+
+        Counters are read as their increase, or with `levels` as they are.
+        """
         features = {feature.name: feature.categories for feature in schema.features}
         return cls(
             files=files,
             timestamp=schema.timestamp,
             entity=schema.entity,
             categories={**features, **dict.fromkeys(numbers, ())},
+            missing={each.name: each.missing for each in schema.features},
+            counting=None if levels else Counting.of(schema),
             where=where,
             mentioned=mentioned,
             start=start,
@@ -58,7 +67,7 @@ class Query:
 def select(query: Query) -> str:
     """Write the query: typed columns, the filters, and an order without ties."""
     cells = {
-        f"aedetect:{index}": Cell(name, "VARCHAR" if categories else "DOUBLE")
+        f"aedetect:{index}": typed_cell(name, is_text=bool(categories), missing=query.missing)
         for index, (name, categories) in enumerate(query.categories.items())
     }
     columns = [f"epoch_ns({TIME}) AS _time", f"{ENTITY} AS _entity"]
@@ -72,6 +81,11 @@ def select(query: Query) -> str:
     )
     where = f" WHERE ({query.where})" if query.where else ""
     return f"SELECT {', '.join(columns)} FROM {rows}{where} ORDER BY {ORDER}"
+
+
+def typed_cell(name: str, *, is_text: bool, missing: Mapping[str, tuple[float, ...]]) -> Cell:
+    """Give a column as text, or as a double that is null where it stands for a missing value."""
+    return Cell(name, "VARCHAR") if is_text else Cell(name, "DOUBLE", missing.get(name, ()))
 
 
 def plain_cells(names: Iterable[str]) -> dict[str, Cell]:

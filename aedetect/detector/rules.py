@@ -138,9 +138,13 @@ def restored_rules(described: dict[str, Any]) -> ColumnRules:
     )
 
 
-def rule_reasons(names: Sequence[str]) -> tuple[str, ...]:
+def rule_reasons(features: Sequence[Feature]) -> tuple[str, ...]:
     """Return what there is to say of each rule and column, rule by rule."""
-    return tuple(text.format(name) for text in REASONS.values() for name in names)
+    return tuple(
+        text.format(each.name if rule == MISSING else each.label)
+        for rule, text in REASONS.items()
+        for each in features
+    )
 
 
 def _changed(values: Float64, constant: Float64) -> Bool:

@@ -58,7 +58,8 @@ class Scorer:
         if self.rules.missing and self.preparation.masks:
             rows += 1  # whether the row before was scored without the column too
         scored = rows * self.schema.max_gap + self.preparation.missing_limit
-        return max(scored, self.rules.lookback(self.schema.max_gap))
+        reading = self.schema.max_gap if self.schema.counts else 0  # the one before the first row
+        return max(scored, self.rules.lookback(self.schema.max_gap)) + reading
 
     @property
     def lookahead(self) -> int:

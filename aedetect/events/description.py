@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from aedetect.data.schema import INCREASE
+
 MAX_FEATURES = 3  # features
 NEW = "=(new)"  # at the end of a cause: a category that training lacked
 _MIN_SHARE = 0.05  # of the score, for a feature to be mentioned
@@ -40,7 +42,7 @@ def describe_event(
         if seen and (name in wanted or cause["observed"] == 1):
             parts.append(_category(name, seen, wanted.get(name)))
         else:
-            unit = units.get(cause["feature"])
+            unit = units.get(cause["feature"].removesuffix(INCREASE))
             parts.append(_number(cause, ranges.get(cause["feature"]), unit))
     if rule is not None and shown[0]["observed"] is None:
         return rule

@@ -95,7 +95,7 @@ def _labels(preparation: Preparation) -> list[str]:
     labels = []
     for feature in preparation.features:
         values = ("(new)", *feature.categories)
-        labels += [f"{feature.name}={v}" for v in values] if feature.is_text else [feature.name]
+        labels += [f"{feature.name}={v}" for v in values] if feature.is_text else [feature.label]
     return labels
 
 

@@ -85,5 +85,7 @@ def _labels(preparation: Preparation) -> list[str]:
     labels = []
     for feature in preparation.features:
         name = feature.name
-        labels += [f"{name}={v}" for v in feature.categories] if feature.is_text else [name]
+        labels += (
+            [f"{name}={v}" for v in feature.categories] if feature.is_text else [feature.label]
+        )
     return labels

@@ -19,6 +19,7 @@ from aedetect.data import Query, Rows, Schema, Source, find_files, open_engine, 
 from aedetect.data.memmap import batches_of, map_rows, sampling_period
 from aedetect.data.profiling import Survey, survey
 from aedetect.data.reader import confine
+from aedetect.data.revision import column_notes, revise_rows
 from aedetect.data.schema import column_types, own_zone
 from aedetect.data.sources import fingerprint_files
 from aedetect.errors import NoData, TooFewRows
@@ -60,6 +61,7 @@ def ingest_rows(config: Config, scratch: Path) -> Ingested:
             timestamp=settings.timestamp,
             entity=settings.entity,
             categories={feature.name: feature.categories for feature in seen.features},
+            missing={feature.name: feature.missing for feature in seen.features},
             where=seen.where,
             mentioned=seen.mentioned,
         )
@@ -72,17 +74,37 @@ def ingest_rows(config: Config, scratch: Path) -> Ingested:
         collected = map_rows(
             read_rows(connection, query), columns=len(seen.features), folder=scratch
         )
+    period, max_gap = _sampling(config, collected.rows)
+    revised = revise_rows(
+        collected.rows,
+        seen.features,
+        settings=settings,
+        period=period,
+        max_gap=max_gap,
+        folder=scratch,
+    )
     notes = (
         *(f"{file}: set aside" for file in source.aside),
         *_row_notes(seen, collected.duplicates),
         *_label_notes(labels, config.training.false_alarms),
         *seen.left_out,
+        *column_notes(revised),
     )
     for note in notes:
         log_event(logger, "note", text=note)
     return Ingested(
-        rows=collected.rows,
-        schema=_schema(config, seen, collected.rows, source),
+        rows=revised.rows,
+        schema=Schema(
+            timestamp=settings.timestamp,
+            aware=seen.aware,
+            entity=settings.entity,
+            features=revised.features,
+            context=settings.context,
+            period=period,
+            max_gap=max_gap,
+            timezone=settings.timezone or own_zone(source.files),
+            types=column_types(source.files),
+        ),
         survey=seen,
         source=source,
         fingerprint=_fingerprint(source),
@@ -113,7 +135,8 @@ def prepare_rows(config: Config, ingested: Ingested, scratch: Path) -> PreparedR
     return PreparedRows(preparation=preparation, windows=windows, back=back)
 
 
-def _schema(config: Config, seen: Survey, rows: Rows, source: Source) -> Schema:
+def _sampling(config: Config, rows: Rows) -> tuple[int, int]:
+    """Return the sampling period and the longest step inside a window, in ns."""
     settings = config.data
     frequency = parse_duration(settings.frequency) if settings.frequency else None
     period = frequency or sampling_period(rows)
@@ -122,17 +145,8 @@ def _schema(config: Config, seen: Survey, rows: Rows, source: Source) -> Schema:
             f"at least two normal rows of one entity are needed, got {len(rows)} rows of "
             f"{len(rows.names)} entities: give more rows, or check [data] entity"
         )
-    return Schema(
-        timestamp=settings.timestamp,
-        aware=seen.aware,
-        entity=settings.entity,
-        features=seen.features,
-        context=settings.context,
-        period=period,
-        max_gap=parse_duration(settings.max_gap) if settings.max_gap else MAX_GAP_PERIODS * period,
-        timezone=settings.timezone or own_zone(source.files),
-        types=column_types(source.files),
-    )
+    max_gap = parse_duration(settings.max_gap) if settings.max_gap else MAX_GAP_PERIODS * period
+    return period, max_gap
 
 
 def _row_notes(seen: Survey, duplicates: int) -> list[str]:

@@ -9,6 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     from aedetect.arrays import Float64
 
+_LARGEST = float(np.finfo(np.float64).max)
+
 
 def compress(values: Float64, limit: float) -> Float64:
     """Let values beyond the limit grow logarithmically: a more extreme value stays more extreme.
@@ -19,9 +21,8 @@ def compress(values: Float64, limit: float) -> Float64:
     size = np.abs(values)
     if not (size > limit).any():
         return values
-    return np.where(
-        size > limit, np.sign(values) * (limit + np.log1p(np.maximum(size - limit, 0))), values
-    )
+    beyond = np.clip(size - limit, 0, _LARGEST)  # what is too large to be scaled is infinite
+    return np.where(size > limit, np.sign(values) * (limit + np.log1p(beyond)), values)
 
 
 def expand(values: Float64, limit: float) -> Float64:

@@ -130,7 +130,8 @@ class Preparation:
         )
         entity = self.entity_codes(rows)
         # -1, for an unseen entity, selects the last row of the scaling: that of all together.
-        scaled = self.scaling.transform(encode_categories(filled, self.features), entity)
+        with np.errstate(over="ignore"):  # `compress` takes infinite values
+            scaled = self.scaling.transform(encode_categories(filled, self.features), entity)
         if self.missing == "typical" and missing.any():
             scaled = np.nan_to_num(scaled, copy=False, nan=0.0)
         scaled = compress(np.where(np.isnan(scaled), 0.0, scaled), self.clip)

@@ -13,6 +13,9 @@ from aedetect.preprocessing.settings import ScalerName
 IQR_OF_NORMAL = 1.349  # inter-quartile range of a normal distribution with standard deviation 1
 LEVELS = np.linspace(0.005, 0.995, 100)  # of the quantile scaler
 NORMAL_SCORES = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
+_FAR = 1e4  # inter-quartile ranges from the median at which a value is not learnt from
+_FEW = 0.01  # share of the values that may be that far off
+_LARGEST = 1e150  # the squares of larger numbers are infinite
 ROUNDING = 1e-11  # spread relative to size below which a column is constant but for arithmetic
 
 
@@ -33,8 +36,10 @@ class Scaling:
 
         Columns marked in `flat` (D,) are not scaled. A constant column takes the scale of all
         entities together; if that is 0 too, its own size, or 1 if that is 0: the first change of a
-        constant then counts as one unit of scale and not as a hundred million.
+        constant then counts as one unit of scale and not as a hundred million. Values far off all
+        others are not learnt from: one of 1e36 would make every other one typical.
         """
+        parts = _without_outliers(parts)
         learnt = [_typical(part, scaler) for part in parts]
         center = np.stack([row for row, _ in learnt])
         scale = np.stack([row for _, row in learnt])
@@ -79,6 +84,36 @@ class Scaling:
                     known, wanted, slope = (scores, grid, scale)
                 result[chosen, column] = _extrapolate(values[chosen, column], known, wanted, slope)
         return result
+
+
+def _without_outliers(parts: list[Float64]) -> list[Float64]:
+    """Return the parts without the values that no scale can hold beside the others.
+
+    They lie far off the middle half of the values, and are few. Quantiles take time: those of an
+    entity are only computed where it has values far off those of all entities together.
+    """
+    reach = _reach(parts[-1])
+    kept = []
+    for part in parts:
+        far = _beyond(part, *reach)
+        if far.any():
+            far = _beyond(part, *_reach(part))
+            far &= far.mean(axis=0) <= _FEW
+        kept.append(np.where(far, np.nan, part) if far.any() else part)
+    return kept
+
+
+def _reach(part: Float64) -> tuple[Float64, Float64]:
+    """Return the lowest and highest value of each column that is learnt from."""
+    low, middle, high = (_quantile(part, level) for level in (0.25, 0.5, 0.75))
+    with np.errstate(over="ignore"):
+        width = np.where(high > low, _FAR * (high - low), np.inf)
+        return np.maximum(middle - width, -_LARGEST), np.minimum(middle + width, _LARGEST)
+
+
+def _beyond(part: Float64, least: Float64, most: Float64) -> Bool:
+    with np.errstate(invalid="ignore"):
+        return np.asarray((part < least) | (part > most))
 
 
 def _typical(part: Float64, scaler: ScalerName) -> tuple[Float64, Float64]:

@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 
 from aedetect.arrays import Float64, Int64
 from aedetect.data import Feature, Rows, Schema
+from aedetect.data.counters import Counting, take_increases
+from aedetect.data.missing_values import mark_missing
 from aedetect.data.pandas_columns import (
     arrow_column,
     missing_columns,
@@ -121,7 +123,8 @@ def _ordered(schema: Schema, table: pa.Table, time: pa.ChunkedArray) -> tuple[Ro
         names=tuple(encoded.dictionary.to_pylist()),
         values=np.stack(values, axis=1)[order],
     )
-    return rows, order
+    (taken,) = take_increases([rows], Counting.of(schema)) if len(rows) else (rows,)
+    return taken, order
 
 
 def _names(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -151,7 +154,8 @@ def _values(column: pa.ChunkedArray, feature: Feature) -> Float64:
         if not pa.types.is_boolean(column.type)
         else column.cast(pa.int8())
     )
-    return np.asarray(plain.cast(pa.float64()).to_numpy(), dtype=np.float64)
+    values = np.asarray(plain.cast(pa.float64()).to_numpy(), dtype=np.float64)
+    return np.where(mark_missing(values, feature.missing), np.nan, values)
 
 
 def _with_undated(result: pa.Table, schema: Schema, table: pa.Table) -> pa.Table:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.arrays import Float32, Int8, Int32
+from aedetect.data.counters import without_reading_before
 from aedetect.detector import Scored, Series
 from aedetect.detector.rules import CONSTANT, MISSING, NONE, lost, rule_reasons
 from aedetect.explain import blame_features, find_counterfactual
@@ -77,7 +78,7 @@ def score_rows(
         score=score_all[wanted],
         p_value=p_value[wanted],
         reason=reason_all[wanted],
-        reasons=reasons + suppressed.reasons + rule_reasons(scorer.schema.names),
+        reasons=reasons + suppressed.reasons + rule_reasons(scorer.schema.features),
         flagged=rank[place[ends[anomalous]]],
         errors=evaluated.errors[anomalous],
         blamed=blame_rules(blame, broken, above=judged.above[anomalous]),
@@ -92,7 +93,8 @@ def _broken(scorer: Scorer, rows: Rows, prepared: Prepared, series: Series) -> I
     broken = scorer.rules.broken(rows, prepared.entity, scorer.schema)
     if scorer.rules.missing and scorer.preparation.masks and prepared.stale.any():
         scored, gap = scorer.can_score(series), scorer.schema.max_gap
-        broken[lost(prepared.stale, scored, rows, max_gap=gap)] = MISSING
+        gone = prepared.stale & ~without_reading_before(rows, scorer.schema)
+        broken[lost(gone, scored, rows, max_gap=gap)] = MISSING
     return broken
 
 
@@ -145,7 +147,7 @@ def _reasons(
     short = (
         f"no full window of {scorer.length} rows covers it"
         if scorer.alignment == "centered"
-        else f"needs {scorer.length - 1} earlier rows"
+        else f"needs {max(scorer.length - 1, scorer.schema.counts)} earlier rows"
     )
     few = (f"{n} of {len(names)} features observed, {needed} needed" for n in range(1, needed))
     fixed = (short, UNSEEN, "entity is missing", "all features are missing", *few)
@@ -156,12 +158,15 @@ def _reasons(
     counted = scorer.counted(prepared.observed)
     masks = scorer.preparation.masks
     kept_out = prepared.stale.shape[1] - prepared.stale.sum(axis=1) < needed
-    too_few = (scorer.covered(back) | (kept_out & masks)) & (counted < needed)
+    first = without_reading_before(rows, scorer.schema)  # of a counter: nothing is missing there
+    stale_cells = prepared.stale & ~first
+    kept_out &= masks & ~(prepared.stale & first).any(axis=1)
+    too_few = (scorer.covered(back) | kept_out) & (counted < needed)
     reason[too_few] = fixed.index("all features are missing") + counted[too_few]
     if not masks:
-        _set_first(reason, prepared.stale, offset=len(fixed))
+        _set_first(reason, stale_cells, offset=len(fixed))
     if len(names) > 1:  # a gap in the whole row is no fault of its first column
-        reason[prepared.stale.all(axis=1)] = len(fixed) + len(stale) + len(infinite)
+        reason[stale_cells.all(axis=1)] = len(fixed) + len(stale) + len(infinite)
     _set_first(reason, prepared.infinite, offset=len(fixed) + len(stale))
     if detector.calibration.unseen == "refuse":
         reason[prepared.entity < 0] = 1

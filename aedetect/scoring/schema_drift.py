@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aedetect.data import Schema, Source, SourceFile
+from aedetect.data.missing_values import mark_missing
 from aedetect.data.schema import kind_of, mismatch
 from aedetect.data.sources import open_file
 from aedetect.scoring.plan import set_aside
@@ -85,7 +86,8 @@ def column_changes(
     used = {*schema.names, schema.entity}
     found = [change for file in files for change in _footer_changes(file, known, used)]
     newest = sorted(files, key=lambda file: file.times.last if file.times else 0)[-MOST_SAMPLED:]
-    look = partial(_unit_changes, sizes=_sizes(schema, preparation))
+    missing = {feature.name: feature.missing for feature in schema.features}
+    look = partial(_unit_changes, sizes=_sizes(schema, preparation), missing=missing)
     with ThreadPoolExecutor(max_workers=2) as pool:
         found += [change for changed in pool.map(look, newest) for change in changed]
     return tuple(sorted(found, key=lambda change: (change.file, change.change, change.column)))
@@ -147,15 +149,18 @@ def _sizes(schema: Schema, preparation: Preparation) -> dict[str, Float64]:
     return {
         feature.name: sizes[:, int(np.flatnonzero(owner == index)[0])]
         for index, feature in enumerate(schema.features)
-        if feature.kind == "number"
+        if feature.kind == "number" and not feature.counter  # whose increase was learnt
     }
 
 
-def _unit_changes(file: SourceFile, *, sizes: dict[str, Float64]) -> list[ColumnChange]:
+def _unit_changes(
+    file: SourceFile, *, sizes: dict[str, Float64], missing: Mapping[str, tuple[float, ...]]
+) -> list[ColumnChange]:
     """Compare the magnitude of values in a sample of one file with training."""
     found = []
     for name, values in _sample(file, [name for name in sizes if name not in file.hive]).items():
-        jump = _jump(np.abs(values[np.isfinite(values)]), sizes[name])
+        real = np.isfinite(values) & ~mark_missing(values, missing[name])
+        jump = _jump(np.abs(values[real]), sizes[name])
         if jump is not None:
             detail = f'has values in "{name}" that are about 1000 times {jump} than in training'
             found.append(ColumnChange(file.name, name, "unit", f"{detail}: has its unit changed?"))

@@ -1,0 +1,81 @@
+"""Columns that only grow: counters, and mere row numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from aedetect.arrays import Float64
+from aedetect.data.counters import rises
+from aedetect.data.memmap import batches_of
+from aedetect.data.reader import Rows
+
+_FEWEST_RISES = 30  # in all rows, for a column to be a counter
+_RISING = 0.01  # share of the steps that rise, at least: a setpoint rises now and then
+_RESETS = 0.02  # share of the changes that may be falls: a counter starts again now and then
+_HOPELESS = 0.2  # share of falls in the first rows at which no more rows are looked at
+_ALIKE = 0.98  # share of the steps that are the same, for a row number or a clock
+_ROUNDING = 1e-6  # of a step, in files of decimal fractions
+_FIRST_ROWS = 8_192
+
+
+@dataclass
+class Growth:
+    """How a column changes from reading to reading of an entity."""
+
+    up: int = 0
+    down: int = 0
+    same: int = 0
+    step: float = np.nan  # a typical rise
+    alike: int = 0  # rises of this size
+
+    @property
+    def grows(self) -> bool:
+        """Whether the column only grows, but for a few resets."""
+        changes, steps = self.up + self.down, self.up + self.down + self.same
+        return (
+            self.up >= _FEWEST_RISES
+            and self.up >= _RISING * steps
+            and self.down <= _RESETS * changes
+        )
+
+    @property
+    def is_row_number(self) -> bool:
+        """Whether the column grows by the same in every row, as a row number or a clock does."""
+        return self.grows and self.alike >= _ALIKE * (self.up + self.same)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether a column falls so often that further rows cannot make it a counter."""
+        return self.down > _FEWEST_RISES + _HOPELESS * (self.up + self.down)
+
+    def add(self, rise: Float64) -> None:
+        """Count the steps of further rows: (R,), NaN for no step."""
+        up = rise[rise > 0]
+        if np.isnan(self.step) and len(up):
+            self.step = float(np.median(up))
+        self.up += len(up)
+        self.down += int((rise < 0).sum())
+        self.same += int((rise == 0).sum())
+        self.alike += int((np.abs(up - self.step) <= _ROUNDING * self.step).sum())
+
+
+def find_growth(rows: Rows, columns: Sequence[int]) -> dict[int, Growth]:
+    """Return the columns that only grow, in bounded memory.
+
+    Most columns are settled by the first rows, and the others are few.
+    """
+    first = _count(rows.take(slice(0, _FIRST_ROWS)), columns)
+    if len(rows) > _FIRST_ROWS:
+        first = _count(rows, [each for each in columns if not first[each].is_settled])
+    return {column: growth for column, growth in first.items() if growth.grows}
+
+
+def _count(rows: Rows, columns: Sequence[int]) -> dict[int, Growth]:
+    growth = {column: Growth() for column in columns}
+    for steps in rises(batches_of(rows), columns):
+        for column, rise in zip(columns, steps, strict=True):
+            growth[column].add(rise)
+    return growth
