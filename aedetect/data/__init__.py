@@ -1,6 +1,7 @@
 """Input tables: find the files, read their schema, and read their rows in order."""
 
-from aedetect.data.reader import Rows, open_engine, read_rows
+from aedetect.data.reader import open_engine, read_rows
+from aedetect.data.rows import Rows
 from aedetect.data.schema import Feature, Schema
 from aedetect.data.sources import Source, SourceFile, find_files
 from aedetect.data.sql import Query

@@ -17,7 +17,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from aedetect.arrays import Bool, Float64, Int64
-    from aedetect.data.reader import Rows
+    from aedetect.data.rows import Rows
     from aedetect.data.schema import Schema
 
 _FOREVER = 2**62  # ns

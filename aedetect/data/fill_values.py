@@ -15,7 +15,7 @@ import numpy as np
 
 from aedetect.arrays import Bool, Float64
 from aedetect.data.memmap import batches_of
-from aedetect.data.reader import Rows
+from aedetect.data.rows import Rows
 
 _SAMPLE_ROWS = 10_000  # evenly spaced, from which the usual range of a column is estimated
 _ENDS = 0.01  # share of the sampled values at both ends that the usual range does without

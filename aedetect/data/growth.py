@@ -10,7 +10,7 @@ import numpy as np
 from aedetect.arrays import Float64
 from aedetect.data.counters import rises
 from aedetect.data.memmap import batches_of
-from aedetect.data.reader import Rows
+from aedetect.data.rows import Rows
 
 _FEWEST_RISES = 30  # in all rows, for a column to be a counter
 _RISING = 0.01  # share of the steps that rise, at least: a setpoint rises now and then

@@ -10,7 +10,8 @@ from typing import BinaryIO, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from aedetect.data.reader import BATCH_ROWS, Rows
+from aedetect.data.reader import BATCH_ROWS
+from aedetect.data.rows import Rows
 
 _T = TypeVar("_T", bound=np.generic)
 _PERIOD_STEPS = 1_000_000  # time steps, evenly spaced, used to estimate the sampling period

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -17,9 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aedetect.arrays import Bool, Float64, Int32, Int64
+from aedetect.arrays import Float64
 from aedetect.data.counters import take_increases
 from aedetect.data.exact_files import ExactFiles
+from aedetect.data.rows import Rows
 from aedetect.data.scan import address, sql_literal
 from aedetect.data.sources import SourceFile, is_whole
 from aedetect.data.sql import Query, select
@@ -27,47 +27,6 @@ from aedetect.errors import DataError, OutputError, UnreadableFile
 
 BATCH_ROWS = 32_768
 _FULL = ("No space left on device", "max_temp_directory_size", "File too large")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rows:
-    """Ordered rows: entities one after another, time ascending within each.
-
-    Shapes: time (R,) in ns since 1970; entity (R,) index into `names`; values (R, C): a missing
-    cell is NaN, a category its index in the feature's categories, or -1 if unknown.
-    """
-
-    time: Int64
-    entity: Int32
-    names: tuple[str | None, ...]
-    values: Float64
-
-    def __len__(self) -> int:
-        """Return the number of rows."""
-        return len(self.time)
-
-    def take(self, chosen: slice | Bool | Int64) -> Rows:
-        """Return some of the rows; a slice does not copy."""
-        return Rows(
-            time=self.time[chosen],
-            entity=self.entity[chosen],
-            names=self.names,
-            values=self.values[chosen],
-        )
-
-    @property
-    def starts(self) -> Bool:
-        """(R,) whether a row is the first of its entity."""
-        first = np.ones(len(self), dtype=np.bool_)
-        first[1:] = self.entity[1:] != self.entity[:-1]
-        return first
-
-    @property
-    def duplicates(self) -> Bool:
-        """(R,) whether a row repeats the entity and time of the row before it."""
-        same = np.zeros(len(self), dtype=np.bool_)
-        same[1:] = (self.time[1:] == self.time[:-1]) & (self.entity[1:] == self.entity[:-1])
-        return same
 
 
 @contextmanager

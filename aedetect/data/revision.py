@@ -19,7 +19,7 @@ from aedetect.data.schema import suggest_nearest
 from aedetect.errors import SchemaMismatch
 
 if TYPE_CHECKING:
-    from aedetect.data.reader import Rows
+    from aedetect.data.rows import Rows
     from aedetect.data.schema import Feature
     from aedetect.data.settings import DataSettings
 

@@ -17,8 +17,8 @@ from aedetect.data.discovery import as_text, filesystem, hive_keys, locate_sourc
 from aedetect.data.file_stat import Signature
 from aedetect.data.footers import check_names, trusted_moments
 from aedetect.data.listing import why_unlisted
-from aedetect.data.time_ranges import HOUR, TimeRange, enclosing
 from aedetect.data.pandas_columns import index_columns
+from aedetect.data.time_ranges import HOUR, TimeRange, enclosing
 from aedetect.errors import NoData, UnreadableFile
 
 FileKey = tuple[str, str]  # path and name

@@ -151,7 +151,7 @@ def _changed(values: Float64, constant: Float64) -> Bool:
     """Say which cells are not the constant: beyond float32's resolution, whole numbers exactly."""
     whole = (values == np.rint(values)) & (constant == np.rint(constant))
     resolution = np.where(whole, 0, _RESOLUTION * np.abs(constant))
-    with np.errstate(invalid="ignore"):  # infinite values, which are not scored
+    with np.errstate(invalid="ignore", over="ignore"):  # infinite values are not scored
         return np.asarray(np.abs(values - constant) > resolution)
 
 
@@ -170,7 +170,7 @@ def _constants(rows: Rows) -> Float64:
     high = np.fmax.reduceat(rows.values, first, axis=0)
     low = np.concatenate([low, np.fmin.reduce(low, axis=0)[None]])
     high = np.concatenate([high, np.fmax.reduce(high, axis=0)[None]])
-    with np.errstate(invalid="ignore"):  # columns without any value, and infinite ones
+    with np.errstate(invalid="ignore", over="ignore"):  # no value, or infinite ones
         same = high - low <= ROUNDING * np.maximum(np.abs(low), np.abs(high))
     return np.where(same, low, np.nan)
 

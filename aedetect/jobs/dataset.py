@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from aedetect.arrays import Bool, Float32
 from aedetect.data import Query, Rows, Schema, Source, find_files, open_engine, read_rows
-from aedetect.data.memmap import batches_of, map_rows, sampling_period
+from aedetect.data.memmap import MappedRows, batches_of, map_rows, sampling_period
 from aedetect.data.profiling import Survey, survey
 from aedetect.data.reader import confine
 from aedetect.data.revision import column_notes, revise_rows
@@ -48,37 +48,15 @@ MISSING_LIMIT_PERIODS = 10
 
 def ingest_rows(config: Config, scratch: Path) -> Ingested:
     """Read, check, filter and order the training data, in a scratch folder."""
-    settings = config.data
     check_output(config)
-    source = find_files(config.train, timestamp=settings.timestamp)
-    with open_engine(memory_mb=DATASET_MEMORY_MB, threads=2, scratch=scratch) as connection:
-        labels = read_labels(config.output)
-        arrived = _arrived(config) if labels else None
-        confine(connection, (*source.files, *(arrived.files if arrived else ())))
-        seen = survey(connection, source, settings)
-        query = Query(
-            files=source.files,
-            timestamp=settings.timestamp,
-            entity=settings.entity,
-            categories={feature.name: feature.categories for feature in seen.features},
-            missing={feature.name: feature.missing for feature in seen.features},
-            where=seen.where,
-            mentioned=seen.mentioned,
-        )
-        query = apply_labels(
-            query,
-            labels,
-            arrived=arrived,
-            false_alarms=config.training.false_alarms,
-        )
-        collected = map_rows(
-            read_rows(connection, query), columns=len(seen.features), folder=scratch
-        )
+    source = find_files(config.train, timestamp=config.data.timestamp)
+    labels = read_labels(config.output)
+    seen, collected = _collect(config, source, labels, scratch)
     period, max_gap = _sampling(config, collected.rows)
     revised = revise_rows(
         collected.rows,
         seen.features,
-        settings=settings,
+        settings=config.data,
         period=period,
         max_gap=max_gap,
         folder=scratch,
@@ -95,21 +73,51 @@ def ingest_rows(config: Config, scratch: Path) -> Ingested:
     return Ingested(
         rows=revised.rows,
         schema=Schema(
-            timestamp=settings.timestamp,
+            timestamp=config.data.timestamp,
             aware=seen.aware,
-            entity=settings.entity,
+            entity=config.data.entity,
             features=revised.features,
-            context=settings.context,
+            context=config.data.context,
             period=period,
             max_gap=max_gap,
-            timezone=settings.timezone or own_zone(source.files),
+            timezone=config.data.timezone or own_zone(source.files),
             types=column_types(source.files),
         ),
         survey=seen,
         source=source,
         fingerprint=_fingerprint(source),
         notes=notes,
+        duplicates=collected.duplicates,
+        fill_values=revised.fill_values,
+        row_numbers=revised.row_numbers,
     )
+
+
+def _collect(
+    config: Config, source: Source, labels: Sequence[Label], scratch: Path
+) -> tuple[Survey, MappedRows]:
+    """Survey the files, and map their normal rows."""
+    with open_engine(memory_mb=DATASET_MEMORY_MB, threads=2, scratch=scratch) as connection:
+        arrived = _arrived(config) if labels else None
+        confine(connection, (*source.files, *(arrived.files if arrived else ())))
+        seen = survey(connection, source, config.data)
+        query = Query(
+            files=source.files,
+            timestamp=config.data.timestamp,
+            entity=config.data.entity,
+            categories={feature.name: feature.categories for feature in seen.features},
+            missing={feature.name: feature.missing for feature in seen.features},
+            where=seen.where,
+            mentioned=seen.mentioned,
+        )
+        query = apply_labels(
+            query,
+            labels,
+            arrived=arrived,
+            false_alarms=config.training.false_alarms,
+        )
+        batches = read_rows(connection, query)
+        return seen, map_rows(batches, columns=len(seen.features), folder=scratch)
 
 
 def prepare_rows(config: Config, ingested: Ingested, scratch: Path) -> PreparedRows:

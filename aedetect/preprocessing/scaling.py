@@ -13,7 +13,7 @@ from aedetect.preprocessing.settings import ScalerName
 IQR_OF_NORMAL = 1.349  # inter-quartile range of a normal distribution with standard deviation 1
 LEVELS = np.linspace(0.005, 0.995, 100)  # of the quantile scaler
 NORMAL_SCORES = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
-_FAR = 1e4  # inter-quartile ranges from the median at which a value is not learnt from
+_FAR = 1e9  # inter-quartile ranges from the median; bursts of real sensors reach 5e5
 _FEW = 0.01  # share of the values that may be that far off
 _LARGEST = 1e150  # the squares of larger numbers are infinite
 ROUNDING = 1e-11  # spread relative to size below which a column is constant but for arithmetic

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aedetect.arrays import Int64
 from aedetect.data import Rows, Schema, Source
+from aedetect.data.fill_values import FillValue
 from aedetect.data.profiling import Survey
 from aedetect.preprocessing import Part, Windows
 
@@ -25,6 +26,9 @@ class Ingested:
     source: Source
     fingerprint: str
     notes: tuple[str, ...]  # remarks for the user, a sentence each
+    duplicates: int = 0  # rows that repeat an entity and timestamp, and are left out
+    fill_values: tuple[FillValue, ...] = ()
+    row_numbers: tuple[tuple[str, float], ...] = ()  # columns left out, and the step they grow by
 
 
 @dataclass(frozen=True, kw_only=True)
