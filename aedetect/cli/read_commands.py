@@ -13,26 +13,21 @@ from aedetect.cli.options import AsJson, ConfigPath, Overrides, Since, Until
 
 
 def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = False) -> None:
-    """Check configuration and data without training: a report per column and entity."""
+    """Check configuration and data: what train and score will take, treat specially or refuse."""
     from aedetect.cli.options import load_config
-    from aedetect.cli.show import print_json, print_quality
-    from aedetect.jobs.dataset import ingest_rows
-    from aedetect.jobs.quality import assess, assess_input
+    from aedetect.cli.show import print_json
+    from aedetect.cli.show_check import print_check
+    from aedetect.jobs.check import check_data
 
     settings = load_config(config, overrides or [])
     with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
-        ingested = ingest_rows(settings, Path(scratch))
-        report = assess(
-            ingested,
-            length=settings.window.length,
-            rules=settings.rules,
-            per_entity=settings.prepare.per_entity,
-        )
-    scored = assess_input(settings, ingested.schema) if settings.scoring.input else None
+        checked = check_data(settings, Path(scratch))
     if as_json:
-        print_json({"train": report, "input": scored})
+        print_json(checked)
     else:
-        print_quality(report, scored)
+        print_check(checked)
+    if checked.grade == "refuse":
+        raise typer.Exit(1)
 
 
 def models(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = False) -> None:

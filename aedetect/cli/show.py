@@ -18,7 +18,6 @@ from aedetect.secrets import mask
 if TYPE_CHECKING:
     from aedetect.config import Config
     from aedetect.evaluation import Evaluation
-    from aedetect.jobs.quality import InputQuality, Quality
     from aedetect.registry import Registered
 
 WIDTH_IN_LOG = 110  # columns, without a terminal
@@ -40,45 +39,6 @@ def relative_location(location: str) -> str:
 def print_json(value: object) -> None:
     """Print dataclasses as JSON; NaN and infinity become null."""
     print(json.dumps(_plain(value), indent=2, allow_nan=False))  # noqa: T201
-
-
-def print_quality(report: Quality, scored: InputQuality | None) -> None:
-    """Show the report of `check`."""
-    out = console()
-    out.print(
-        f"{report.rows:,} normal rows, one every {report.period}; gaps are over {report.max_gap}"
-    )
-    for note in report.notes:
-        out.print(f"note: {note}")
-    columns = table_of("column", "kind", "missing", "low", "mean", "high", "verdict")
-    for c in report.columns:
-        columns.add_row(
-            c.name,
-            c.kind,
-            f"{c.missing:.1%}",
-            _number(c.low),
-            _number(c.mean),
-            _number(c.high),
-            c.verdict,
-        )
-    entities = table_of("entity", "rows", "first", "last", "gaps", "longest step", "verdict")
-    for e in report.entities:
-        entities.add_row(
-            str(e.name or "-"),
-            f"{e.rows:,}",
-            e.first,
-            e.last,
-            str(e.gaps),
-            e.longest_gap,
-            e.verdict,
-        )
-    out.print(columns, entities)
-    if scored is not None:
-        out.print(
-            f"to score: {scored.files} files, {scored.rows:,} rows, {scored.first} to {scored.last}"
-        )
-        for problem in scored.problems:
-            out.print(f"  cannot be scored: {problem}")
 
 
 def print_trained(config: Config, trained: Registered) -> None:
@@ -127,10 +87,6 @@ def print_evaluation(result: Evaluation) -> None:
     table.add_row("false alarms a day", f"{result.false_alarms_a_day:.1f} rows")
     table.add_row("false alarm rate", f"{result.false_alarm_rate:.5f}")
     console().print(table)
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}"
 
 
 def table_of(*headings: str) -> Table:

@@ -10,7 +10,7 @@ from typing import BinaryIO, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from aedetect.data.reader import BATCH_ROWS
+from aedetect.data.reader import batch_rows
 from aedetect.data.rows import Rows
 
 _T = TypeVar("_T", bound=np.generic)
@@ -63,8 +63,9 @@ def map_values(rows: Rows, batches: Iterable[Rows], path: Path, columns: int) ->
 
 def batches_of(rows: Rows) -> Iterator[Rows]:
     """Cut rows into batches without copying."""
-    for start in range(0, len(rows), BATCH_ROWS):
-        yield rows.take(slice(start, start + BATCH_ROWS))
+    most = batch_rows(rows.values.shape[1])
+    for start in range(0, len(rows), most):
+        yield rows.take(slice(start, start + most))
 
 
 def sampling_period(rows: Rows) -> int | None:

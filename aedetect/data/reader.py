@@ -26,6 +26,7 @@ from aedetect.data.sql import Query, select
 from aedetect.errors import DataError, OutputError, UnreadableFile
 
 BATCH_ROWS = 32_768
+BATCH_CELLS = 2**22  # 32 MiB of numbers
 _FULL = ("No space left on device", "max_temp_directory_size", "File too large")
 
 
@@ -64,6 +65,15 @@ def confine(connection: duckdb.DuckDBPyConnection, files: Sequence[SourceFile]) 
     connection.execute("SET lock_configuration = true")
 
 
+def batch_rows(columns: int) -> int:
+    """Return the rows of a batch: fewer in a wide table, so that memory does not grow with it.
+
+    >>> batch_rows(20), batch_rows(1_000)
+    (32768, 4194)
+    """
+    return max(min(BATCH_ROWS, BATCH_CELLS // max(columns, 1)), 1)
+
+
 def read_rows(connection: duckdb.DuckDBPyConnection, query: Query) -> Iterator[Rows]:
     """Yield the rows in order, one batch at a time, without rows that have no timestamp.
 
@@ -76,7 +86,7 @@ def read_rows(connection: duckdb.DuckDBPyConnection, query: Query) -> Iterator[R
 def _read_levels(connection: duckdb.DuckDBPyConnection, query: Query) -> Iterator[Rows]:
     """Yield the rows as they are in the files."""
     with reading(query.files):
-        reader = connection.sql(select(query)).to_arrow_reader(BATCH_ROWS)
+        reader = connection.sql(select(query)).to_arrow_reader(batch_rows(len(query.categories)))
         for batch in reader:
             if batch.num_rows:
                 yield _rows(batch, query.categories)

@@ -35,10 +35,14 @@ class RestingValues:
         together = np.full(len(rows), pooled, dtype=np.int64)
         each = np.cumsum(rows.starts) - 1 if pooled else together
         keys, places = [np.empty(0, _KEY)], [np.empty(0, np.int64)]
+        fewest = np.bincount(each)[own].min() if own.any() else len(rows)
         for column in columns:
             values = np.asarray(rows.values[:, column])
+            most = _largest_count(values)
+            if most < _SHARE * fewest:  # of no entity, nor of all together
+                continue
             found = _common(together, values)
-            if pooled:
+            if own.any():
                 single = _common(each, values)
                 found = np.concatenate([single[own[single["entity"]]], found])
             keys.append(found)
@@ -81,6 +85,15 @@ def _keys(entity: Int64, value: Float64) -> np.ndarray:
     keys = np.empty(len(entity), _KEY)
     keys["entity"], keys["value"] = entity, value + 0.0  # -0.0 is 0.0
     return keys
+
+
+def _largest_count(values: Float64) -> int:
+    """Return how often the most frequent value occurs."""
+    ordered = np.sort(values[np.isfinite(values)])
+    if not len(ordered):
+        return 0
+    changes = np.append(True, ordered[1:] != ordered[:-1])
+    return int(np.diff(np.append(np.flatnonzero(changes), len(ordered))).max())
 
 
 def _common(entity: Int64, values: Float64) -> np.ndarray:

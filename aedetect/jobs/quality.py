@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.arrays import Float64, Int64
-from aedetect.data import Rows, find_files
+from aedetect.data import Rows
+from aedetect.data.memmap import batches_of
 from aedetect.detector.rules import MOST_ROWS, ColumnRules
 from aedetect.detector.settings import RuleSettings
-from aedetect.scoring.schema_drift import admitted, undated
 from aedetect.timestamps import round_duration
 from aedetect.wall_clock import WallClock
 
 if TYPE_CHECKING:
-    from aedetect.config import Config
     from aedetect.data import Schema
     from aedetect.training import Ingested
 
@@ -77,14 +76,12 @@ class _Statistics:
     total: Float64
 
 
-def assess(
-    ingested: Ingested, *, length: int, rules: RuleSettings | None = None, per_entity: bool = True
-) -> Quality:
+def assess(ingested: Ingested, *, length: int) -> Quality:
     """Assess ingested rows for windows of `length` rows."""
     rows, schema = ingested.rows, ingested.schema
     first = np.flatnonzero(rows.starts)
     slices = [slice(a, b) for a, b in zip(first, np.append(first[1:], len(rows)), strict=True)]
-    statistics = _statistics(rows, slices)
+    statistics = _statistics(rows)
     return Quality(
         rows=len(rows),
         period=round_duration(schema.period),
@@ -95,17 +92,14 @@ def assess(
         entities=tuple(
             _entity(rows, piece, schema.max_gap, length, schema.clock) for piece in slices
         ),
-        notes=(
-            *ingested.notes,
-            *describe_rules(rows, schema, rules or RuleSettings(), per_entity=per_entity),
-        ),
+        notes=ingested.notes,
     )
 
 
-def describe_rules(
+def rule_notes(
     rows: Rows, schema: Schema, settings: RuleSettings, *, per_entity: bool
 ) -> list[str]:
-    """Say what will be flagged by column rules, whatever the score."""
+    """Return what column rules will flag, whatever the score."""
     learnt = ColumnRules.fit(rows, schema=schema, settings=settings, per_entity=per_entity)
     names = np.array(schema.names, dtype=object)
     constant = names[~np.isnan(learnt.constant).all(axis=0)].tolist()
@@ -131,18 +125,21 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + more
 
 
-def _statistics(rows: Rows, slices: list[slice]) -> _Statistics:
-    """Compute statistics with one entity in memory at a time."""
-    present, infinite, low, high, total = [], [], [], [], []
-    for piece in slices:
-        values = np.asarray(rows.values[piece])
-        finite = np.isfinite(values)
-        present.append(finite.sum(axis=0))
-        infinite.append(np.isinf(values).sum(axis=0))
-        low.append(np.where(finite, values, np.inf).min(axis=0))
-        high.append(np.where(finite, values, -np.inf).max(axis=0))
-        total.append(np.where(finite, values, 0).sum(axis=0))
-    return _Statistics(*(np.stack(part) for part in (present, infinite, low, high, total)))
+def _statistics(rows: Rows) -> _Statistics:
+    """Compute statistics with one batch in memory at a time."""
+    shape = len(rows.names), rows.values.shape[1]
+    present, infinite = np.zeros((2, *shape), dtype=np.int64)
+    low, high, total = np.full(shape, np.inf), np.full(shape, -np.inf), np.zeros(shape)
+    for batch in batches_of(rows):
+        values, first = np.asarray(batch.values), np.flatnonzero(batch.starts)
+        own, finite = batch.entity[first], np.isfinite(values)
+        least, most = np.where(finite, values, np.inf), np.where(finite, values, -np.inf)
+        present[own] += np.add.reduceat(finite, first, axis=0, dtype=np.int64)
+        infinite[own] += np.add.reduceat(np.isinf(values), first, axis=0, dtype=np.int64)
+        low[own] = np.minimum(low[own], np.minimum.reduceat(least, first, axis=0))
+        high[own] = np.maximum(high[own], np.maximum.reduceat(most, first, axis=0))
+        total[own] += np.add.reduceat(np.where(finite, values, 0), first, axis=0)
+    return _Statistics(present, infinite, low, high, total)
 
 
 def _column(ingested: Ingested, statistics: _Statistics, index: int) -> ColumnQuality:
@@ -151,9 +148,19 @@ def _column(ingested: Ingested, statistics: _Statistics, index: int) -> ColumnQu
     infinite = int(statistics.infinite[:, index].sum())
     missing = 1 - (count + infinite) / len(ingested.rows)
     constant = int((statistics.low[:, index] == statistics.high[:, index]).sum())
-    low, high = float(statistics.low[:, index].min()), float(statistics.high[:, index].max())
+    low: float | None = float(statistics.low[:, index].min())
+    high: float | None = float(statistics.high[:, index].max())
     remarks = []
-    if low == high:
+    silent = np.flatnonzero(statistics.present[:, index] == 0).tolist()
+    if len(silent) == entities:
+        low = high = None
+        remarks.append("no value at all: nothing is learnt from it")
+    elif silent:
+        names = _some([str(ingested.rows.names[entity]) for entity in silent])
+        remarks.append(f"no value in {names}: none of its rows is trained on")
+    if low is None or high is None:
+        pass
+    elif low == high:
         remarks.append("constant: any change is anomalous")
     elif constant:
         remarks.append(
@@ -197,33 +204,4 @@ def _entity(rows: Rows, piece: slice, max_gap: int, length: int, clock: WallCloc
         gaps=len(gaps),
         longest_gap=round_duration(int(steps.max())) if len(steps) else "none",
         verdict=verdict,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class InputQuality:
-    """The quality report of the data to score."""
-
-    files: int
-    rows: int
-    first: str
-    last: str
-    problems: tuple[str, ...]
-
-
-def assess_input(config: Config, schema: Schema) -> InputQuality:
-    """Assess the files to score by the rules of scoring: files it would set aside are problems."""
-    source = find_files(config.input, timestamp=schema.timestamp)
-    scored, _ = admitted(source, schema)
-    clock = schema.clock
-    ranges = [file.times for file in source.files if file.times is not None]
-    return InputQuality(
-        files=len(source.files),
-        rows=sum(file.rows for file in source.files),
-        first=clock.format(min((each.first for each in ranges), default=0)),
-        last=clock.format(max((each.last for each in ranges), default=0)),
-        problems=tuple(
-            [str(each) for each in scored.aside]
-            + [f"{file.name}: {undated(file)}" for file in scored.files if file.undated]
-        ),
     )

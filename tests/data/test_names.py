@@ -19,7 +19,7 @@ from aedetect.evaluation.metrics import evaluate
 from aedetect.events import read_event_table
 from aedetect.jobs import rewriting, scoring, similarity
 from aedetect.jobs.dataset import ingest_rows
-from aedetect.jobs.quality import assess_input
+from aedetect.jobs.input_check import check_input
 from aedetect.output.partitions import Span
 from aedetect.scoring import cached_detector
 
@@ -213,7 +213,7 @@ def test_check_and_evaluation_read_what_was_scored(plant):
     """No problem is found, and every row has a label."""
     config, _ = plant
     schema = cached_detector(scoring.resolve_model(config).folder).scorer.schema
-    assert assess_input(config, schema).problems == ()
+    assert check_input(config, schema, None).problems == ()
     source = find_files(config.input, timestamp="time")
     evaluation = evaluate(source, config.output, config.data)
     assert evaluation.rows + evaluation.not_scored == 4 * ROWS

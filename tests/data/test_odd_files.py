@@ -12,7 +12,7 @@ from plant import write as deliver
 from aedetect.data import find_files
 from aedetect.data.discovery import locate_files
 from aedetect.errors import NoData
-from aedetect.jobs.quality import assess_input
+from aedetect.jobs.input_check import check_input
 from aedetect.jobs.scoring import resolve_model
 from aedetect.scoring import cached_detector
 from aedetect.scoring.plan import fingerprinted
@@ -74,7 +74,7 @@ def test_a_column_without_a_type_is_missing_values(plant):
     pd.testing.assert_frame_equal(*verdicts)
     config = plant.config()
     schema = cached_detector(resolve_model(config).folder).scorer.schema
-    assert not [each for each in assess_input(config, schema).problems if DAYS[0] in each]
+    assert not [each for each in check_input(config, schema, None).problems if DAYS[0] in each]
 
 
 def test_a_file_that_goes_before_it_is_hashed_is_set_aside(plant):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from plant import table
 from plant import write as write_rows
 
+from aedetect.data import memmap
+from aedetect.detector.settings import RuleSettings
 from aedetect.jobs import dataset
-from aedetect.jobs.quality import assess, assess_input
+from aedetect.jobs.input_check import check_input
+from aedetect.jobs.quality import assess, rule_notes
 from aedetect.jobs.scoring import resolve_model
 from aedetect.scoring import cached_detector
 
@@ -84,7 +89,7 @@ def test_the_input_is_checked_against_the_schema(tmp_path, write, make_frame, co
     write(frame.drop(columns="b"), tmp_path / "in" / "less.parquet")
     (tmp_path / "in" / "torn.parquet").write_bytes(b"PAR1")
     config = configured(tmp_path, scoring={"input": "in"})
-    report = assess_input(config, learnt.ingested.schema)
+    report = check_input(config, learnt.ingested.schema, None)
     assert (report.files, report.rows, report.first) == (2, 40, "2026-02-01 00:00:00")
     torn, less = report.problems
     assert torn.startswith("torn.parquet: is not readable Parquet")
@@ -105,7 +110,7 @@ def test_check_reports_the_files_that_scoring_sets_aside(plant):
     write_rows(rows, plant.incoming / "d.parquet")
     config = plant.config()
     schema = cached_detector(resolve_model(config).folder).scorer.schema
-    problems = assess_input(config, schema).problems
+    problems = check_input(config, schema, None).problems
     summary = plant.score()
     set_aside = {*summary.unreadable, *summary.unfit, *summary.undated}
     assert len(set_aside) == 4
@@ -113,14 +118,31 @@ def test_check_reports_the_files_that_scoring_sets_aside(plant):
     assert 'a.parquet: has a time zone in "time" and had none in training' in set_aside
 
 
-def test_the_columns_that_rules_watch_are_named(assessed, make_frame):
+def test_the_columns_that_rules_watch_are_named(tmp_path, write, configured, make_frame):
     """Constants, texts and numbers that may be stuck; what moves too rarely is named as well."""
     frame = make_frame(features=("a", "b", "slow"), rows=2500)
     frame["b"] = 1.0
-    frame["slow"] = np.arange(len(frame)) // 1200
+    frame["slow"] = np.arange(len(frame)) // 1200 % 2
     frame["mode"] = np.where(np.arange(len(frame)) % 2, "on", "off")
-    notes = assessed(frame).notes
+    write(frame, tmp_path / "train.parquet")
+    ingested = dataset.ingest_rows(configured(tmp_path), tmp_path)
+    notes = rule_notes(ingested.rows, ingested.schema, RuleSettings(), per_entity=True)
     assert "b: constant in training: a change is an anomaly ([rules])" in notes
     assert "mode: text: a value not in training is an anomaly ([rules])" in notes
     assert "a: stuck when the same for far longer than ever in training ([rules])" in notes
     assert "slow: never stuck: that takes over 1,000 rows at one value ([rules])" in notes
+
+
+def test_statistics_do_not_depend_on_batches(assessed, make_frame, monkeypatch):
+    """Entities cut by batches are added up."""
+    frame = make_frame(rows=700, units=("east", "north", "west"))
+    frame.loc[frame.index % 7 == 0, "a"] = np.nan
+    whole = assessed(frame)
+    monkeypatch.setattr(memmap, "batch_rows", lambda _columns: 97)
+    cut = assessed(frame)
+    assert [replace(each, mean=None) for each in cut.columns] == [
+        replace(each, mean=None) for each in whole.columns
+    ]
+    assert [each.mean for each in cut.columns] == pytest.approx(
+        [each.mean for each in whole.columns]
+    )

@@ -1,0 +1,235 @@
+"""What scoring will do with the input: files it sets aside, rows it cannot score, new values."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aedetect.arrays import Bool, Int64
+from aedetect.data import Query, Rows, Source, find_files, open_engine, read_rows
+from aedetect.data.reader import confine
+from aedetect.errors import AedetectError
+from aedetect.jobs.dataset import DATASET_MEMORY_MB
+from aedetect.jobs.findings import Finding, Grade
+from aedetect.scoring.schema_drift import admitted, column_changes, undated
+
+if TYPE_CHECKING:
+    from aedetect.config import Config
+    from aedetect.data import Schema
+    from aedetect.preprocessing import Preparation
+
+_NAMED = 5  # entities and columns in a finding
+_MOST = 20  # findings of single entities
+_MANY = 0.05  # share of rows that a window does not reach, which deserves a look
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputQuality:
+    """The quality report of the data to score."""
+
+    files: int
+    rows: int
+    first: str | None  # timestamps; None without rows
+    last: str | None
+    problems: tuple[str, ...]  # files that are set aside, and rows without a timestamp
+    findings: tuple[Finding, ...]
+
+
+@dataclass
+class _Counts:
+    """What the rows hold, added up over batches. Shapes: F features."""
+
+    rows: int = 0
+    duplicates: int = 0
+    early: int = 0  # rows with fewer earlier rows than a window needs
+    infinite: Int64 = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    unknown: Int64 = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    names: list[str | None] = field(default_factory=list)  # of pieces: entities, cut by batches
+    sizes: list[Int64] = field(default_factory=list)  # rows of each piece
+    present: list[Int64] = field(default_factory=list)  # (pieces, F) cells with a value
+    last: tuple[str | None, int, int] | None = None  # entity, time, position in its run
+
+
+def check_input(config: Config, schema: Schema, preparation: Preparation | None) -> InputQuality:
+    """Check the files to score by the rules of scoring; without a preparation, the files alone."""
+    source = find_files(config.input, timestamp=schema.timestamp)
+    scored, _ = admitted(source, schema)
+    findings = list(_file_findings(source, scored))
+    problems = [f"{each.subject}: {each.text}" for each in findings if each.grade != "ok"]
+    if preparation is not None and scored.files:
+        label = config.data.label
+        changes = column_changes(schema, preparation, scored.files, label=label)
+        findings += [Finding("look", "input", each.file, each.detail) for each in changes]
+        findings += _row_findings(config, schema, preparation, scored)
+    if not scored.files:
+        findings.append(Finding("refuse", "input", "files", "no file can be scored"))
+    ranges = [file.times for file in source.files if file.times is not None]
+    clock = schema.clock
+    return InputQuality(
+        files=len(source.files),
+        rows=sum(file.rows for file in source.files),
+        first=clock.format(min(each.first for each in ranges)) if ranges else None,
+        last=clock.format(max(each.last for each in ranges)) if ranges else None,
+        problems=tuple(problems),
+        findings=tuple(findings),
+    )
+
+
+def _file_findings(source: Source, scored: Source) -> Iterator[Finding]:
+    """Yield the files that scoring sets aside, and those with rows that get no verdict."""
+    for each in scored.aside:
+        name, _, reason = str(each).partition(": ")
+        yield Finding("look", "input", name, reason)
+    for file in scored.files:
+        if file.undated:
+            yield Finding("look", "input", file.name, undated(file))
+    if not source.files:
+        return
+    empty = [file.name for file in scored.files if not file.rows]
+    if empty:
+        yield Finding("ok", "input", _some(empty), "no rows")
+
+
+def _row_findings(
+    config: Config, schema: Schema, preparation: Preparation, source: Source
+) -> list[Finding]:
+    """Return what is found in the rows; a file that cannot be read to its end is a finding."""
+    counts = _Counts(
+        infinite=np.zeros(len(schema.features), dtype=np.int64),
+        unknown=np.zeros(len(schema.features), dtype=np.int64),
+    )
+    with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
+        try:
+            with open_engine(
+                memory_mb=DATASET_MEMORY_MB, threads=2, scratch=Path(scratch)
+            ) as connection:
+                confine(connection, source.files)
+                for batch in read_rows(connection, Query.of(schema, source.files)):
+                    _count(counts, batch, schema, length=config.window.length)
+        except AedetectError as error:
+            return [Finding("look", "input", "files", f"{error}: the file is set aside")]
+    return [
+        *_entity_findings(counts, schema, preparation, unseen=config.calibration.unseen),
+        *_column_findings(counts, schema, ignored=config.rules.unseen_category == "ignore"),
+        *_window_findings(counts, length=config.window.length),
+    ]
+
+
+def _count(counts: _Counts, batch: Rows, schema: Schema, *, length: int) -> None:
+    """Add a batch to the counts."""
+    repeated, starts = batch.duplicates, batch.starts
+    name, position = batch.names[batch.entity[0]], 0
+    if counts.last is not None and counts.last[0] == name:
+        step = int(batch.time[0]) - counts.last[1]
+        repeated[0] = step == 0
+        position = counts.last[2] + (step > 0) if step <= schema.max_gap else 0
+    place = _positions(batch.time, starts, repeated, schema.max_gap, first=position)
+    counts.rows += len(batch)
+    counts.duplicates += int(repeated.sum())
+    counts.early += int((place[~repeated] < length - 1).sum())
+    counts.infinite += np.isinf(batch.values).sum(axis=0)
+    texts = np.array([feature.is_text for feature in schema.features])
+    counts.unknown += ((batch.values == -1) & texts).sum(axis=0)
+    first = np.flatnonzero(starts)
+    counts.names += [batch.names[code] for code in batch.entity[first].tolist()]
+    counts.sizes.append(np.diff(np.append(first, len(batch))))
+    counts.present.append(np.add.reduceat(~np.isnan(batch.values), first, axis=0, dtype=np.int64))
+    counts.last = (batch.names[batch.entity[-1]], int(batch.time[-1]), int(place[-1]))
+
+
+def _positions(time: Int64, starts: Bool, repeated: Bool, max_gap: int, *, first: int) -> Int64:
+    """Count the rows directly before each row, without a gap: (R,); the first row has `first`."""
+    breaks = starts.copy()
+    breaks[1:] |= np.diff(time) > max_gap
+    rank = np.cumsum(~repeated)
+    begin = np.where(breaks, rank, np.iinfo(np.int64).min)
+    begin[0] = rank[0] - first
+    return np.asarray(rank - np.maximum.accumulate(begin))
+
+
+def _entity_findings(
+    counts: _Counts, schema: Schema, preparation: Preparation, *, unseen: str
+) -> Iterator[Finding]:
+    """Yield what is found of entities: new ones, and sensors that never report for one."""
+    names, sizes, present = _by_entity(counts)
+    known = frozenset(preparation.entities)
+    new = [index for index, name in enumerate(names) if name not in known] if known else []
+    if new:
+        done = (
+            "scored by the pooled scaling and threshold"
+            if unseen == "pooled"
+            else 'not scored ([calibration] unseen = "pooled" scores them)'
+        )
+        text = f"not in the training data: {int(sizes[new].sum()):,} rows {done}"
+        yield Finding("look", "input", _some(str(names[index]) for index in new), text)
+    features = np.array(schema.names, dtype=object)
+    left = "scored without it" if preparation.masks else "not scored"
+    absent = present == 0
+    for index in np.flatnonzero(absent.any(axis=1))[:_MOST].tolist():
+        lacking = features[absent[index]].tolist()
+        subject = str(names[index] or "rows")
+        if len(lacking) == len(features):
+            yield Finding("look", "input", subject, "no column has a value: no row is scored")
+        else:
+            text = f"{_some(lacking)}: no value, rows are {left}"
+            yield Finding("look", "input", subject, text)
+    more = int(absent.any(axis=1).sum()) - _MOST
+    if more > 0:
+        yield Finding("look", "input", "entities", f"{more:,} more lack all values of a column")
+
+
+def _by_entity(counts: _Counts) -> tuple[list[str | None], Int64, Int64]:
+    """Return each entity once: its name, its rows, and its cells with a value (E, F)."""
+    if not counts.names:
+        return [], np.zeros(0, dtype=np.int64), np.zeros((0, len(counts.infinite)), dtype=np.int64)
+    first = [
+        index
+        for index, name in enumerate(counts.names)
+        if index == 0 or name != counts.names[index - 1]
+    ]
+    sizes, present = np.concatenate(counts.sizes), np.concatenate(counts.present)
+    return (
+        [counts.names[index] for index in first],
+        np.add.reduceat(sizes, first),
+        np.add.reduceat(present, first, axis=0),
+    )
+
+
+def _column_findings(counts: _Counts, schema: Schema, *, ignored: bool) -> Iterator[Finding]:
+    for feature, infinite, unknown in zip(
+        schema.features, counts.infinite.tolist(), counts.unknown.tolist(), strict=True
+    ):
+        if infinite:
+            yield Finding(
+                "look", "input", feature.name, f"{infinite:,} rows with infinite values: not scored"
+            )
+        if unknown:
+            done = "scored as missing" if ignored else "anomalies ([rules] unseen_category)"
+            text = f"{unknown:,} rows with values that training lacked: {done}"
+            yield Finding("look", "input", feature.name, text)
+
+
+def _window_findings(counts: _Counts, *, length: int) -> Iterator[Finding]:
+    if counts.duplicates:
+        yield Finding(
+            "look", "input", "rows", f"{counts.duplicates:,} rows repeat an entity and timestamp: "
+            "the first of each is scored",
+        )  # fmt: skip
+    if counts.early:
+        grade: Grade = "look" if counts.early > counts.rows * _MANY else "ok"
+        text = (
+            f"{counts.early:,} of {counts.rows:,} rows have fewer than {length - 1} rows before "
+            "them without a gap: not scored, unless the output has earlier ones"
+        )
+        yield Finding(grade, "input", "gaps", text)
+
+
+def _some(names: Iterable[str]) -> str:
+    listed: Sequence[str] = list(names)
+    more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
+    return ", ".join(listed[:_NAMED]) + more

@@ -1,0 +1,162 @@
+"""The command check: what it says of data is what train and score do with them."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from aedetect.cli import app
+from aedetect.errors import AedetectError
+from aedetect.jobs import training
+from aedetect.jobs.check import check_data
+from aedetect.jobs.input_check import _positions
+
+LATER = "2026-02-01"
+
+
+@pytest.fixture
+def checked(tmp_path, write, configured):
+    """Check a training table, and an input when one is given."""
+
+    def checked(frame, later=None, **sections):
+        write(frame, tmp_path / "train.parquet")
+        if later is not None:
+            write(later, tmp_path / "in" / "new.parquet")
+            sections["scoring"] = {"input": "in", "output": "out"}
+        config = configured(tmp_path, **sections)
+        scratch = tmp_path / "scratch"
+        scratch.mkdir(exist_ok=True)
+        return check_data(config, scratch), config
+
+    return checked
+
+
+def texts(report, grade="look", data="train"):
+    """Subject and text of the findings of one grade."""
+    return {
+        each.subject: each.text
+        for each in report.findings
+        if (each.grade, each.data) == (grade, data)
+    }
+
+
+def test_good_data_are_ok(checked, make_frame):
+    """Nothing deserves a look."""
+    report, _ = checked(make_frame(), make_frame(start=LATER, rows=500))
+    assert report.grade == "ok"
+    assert {each.grade for each in report.findings} == {"ok"}
+    assert report.input.rows == 1000
+
+
+@pytest.mark.parametrize(
+    ("rows", "sections"),
+    [
+        (3, {}),
+        (12, {"window": {"length": 16}}),
+        (60, {"calibration": {"false_alarm_rate": 1e-5}}),
+        (300, {"calibration": {"threshold": "quantile", "quantile": 0.9999}}),
+        (300, {"data": {"features": ["nothing"]}}),
+    ],
+)
+def test_what_training_refuses_check_refuses_first(checked, make_frame, rows, sections):
+    """With the same text, without training."""
+    report, config = checked(make_frame(rows=rows), **sections)
+    assert report.grade == "refuse"
+    first = report.findings[0]
+    assert (first.grade, first.data) == ("refuse", "train")
+    with pytest.raises(AedetectError) as refused:
+        training.run_training(config)
+    assert str(refused.value).split(" and ")[0] == first.text.split(" and ")[0]
+
+
+def test_a_machine_without_a_value_and_a_sensor_without_one_are_named(checked, make_frame):
+    """For training and for the input."""
+    frame = make_frame(units=("dead", "deaf", "well"), rows=400)
+    frame.loc[frame["unit"] == "dead", ["a", "b"]] = np.nan
+    frame.loc[frame["unit"] == "deaf", "b"] = np.nan
+    later = make_frame(units=("dead", "deaf", "well"), rows=40, start=LATER)
+    later.loc[later["unit"] == "dead", ["a", "b"]] = np.nan
+    later.loc[later["unit"] == "deaf", "b"] = np.nan
+    report, _ = checked(frame, later)
+    assert report.grade == "look"
+    train = texts(report)
+    assert train["b"].startswith("no value in dead, deaf: none of its rows is trained on")
+    assert train["a"].startswith("no value in dead: ")
+    given = texts(report, data="input")
+    assert given["dead"] == "no column has a value: no row is scored"
+    assert given["deaf"] == "b: no value, rows are scored without it"
+
+
+def test_what_the_input_has_and_training_lacked_is_named(checked, make_frame):
+    """New entities, new categories, infinite values, repeated rows, new columns."""
+    frame = make_frame().assign(mode=["eco", "fast"] * 500)
+    later = make_frame(start=LATER, rows=60, units=("east", "new")).assign(
+        mode=["eco", "odd"] * 60, extra=1.0
+    )
+    later.loc[5, "a"] = np.inf
+    later = pd.concat([later, later.iloc[[7, 8]]])
+    report, _ = checked(frame, later)
+    found = texts(report, data="input")
+    assert found["new"] == (
+        'not in the training data: 60 rows not scored ([calibration] unseen = "pooled" scores them)'
+    )
+    assert found["mode"].startswith("61 rows with values that training lacked: anomalies")
+    assert found["a"] == "1 rows with infinite values: not scored"
+    assert found["rows"].startswith("2 rows repeat an entity and timestamp")
+    assert 'has a new column "extra"' in found["new.parquet"]
+
+
+def test_gaps_are_counted_in_rows(checked, make_frame):
+    """Each costs a window less one row, in the input as in training."""
+    later = make_frame(start=LATER, rows=100)
+    later = later.drop(index=range(40, 60))
+    report, _ = checked(make_frame(), later, window={"length": 8})
+    text = texts(report, data="input")["gaps"]
+    assert text.startswith("21 of 180 rows have fewer than 7 rows before them")
+
+
+def test_an_input_that_cannot_be_scored_at_all_is_refused(checked, make_frame, tmp_path):
+    """No file is left; the reason of each stands below."""
+    report, _ = checked(make_frame(), make_frame(start=LATER, rows=50).drop(columns="b"))
+    assert report.findings[0].text == "no file can be scored"
+    assert texts(report, data="input")["new.parquet"] == 'lacks the column "b"'
+
+
+def test_the_command_ends_with_1_when_something_is_refused(checked, make_frame, tmp_path):
+    """And shows the table, the worst first; JSON has the same."""
+    checked(make_frame(rows=12), make_frame(start=LATER, rows=50))
+    path = tmp_path / "pump.toml"
+    path.write_text(
+        '[detector]\nname = "pump"\n[data]\ntrain = "train.parquet"\ntimestamp = "time"\n'
+        'entity = "unit"\n[scoring]\ninput = "in"\n'
+    )
+    shown = CliRunner().invoke(app, ["check", str(path)])
+    assert shown.exit_code == 1
+    assert "refuse  train  training data" in shown.stdout
+    assert shown.stdout.rstrip().splitlines()[-1].startswith("refuse: ")
+    report = json.loads(CliRunner().invoke(app, ["check", str(path), "--json"]).stdout)
+    assert report["grade"] == "refuse"
+    assert set(report) == {"grade", "findings", "train", "input"}
+    assert set(report["findings"][0]) == {"grade", "data", "subject", "text"}
+
+
+def test_positions_continue_across_batches():
+    """Wherever a batch begins, a row has as many rows before it."""
+    random = np.random.default_rng(0)
+    entity = np.sort(random.integers(0, 4, 400))
+    time = np.cumsum(random.choice([0, 1, 1, 1, 9], 400))
+    starts = np.append(True, entity[1:] != entity[:-1])
+    repeated = np.append(False, (time[1:] == time[:-1]) & (entity[1:] == entity[:-1]))
+    whole = _positions(time, starts, repeated, 5, first=0)
+    for cut in range(1, 400):
+        same = entity[cut] == entity[cut - 1]
+        step = time[cut] - time[cut - 1]
+        first = whole[cut - 1] + (step > 0) if same and step <= 5 else 0
+        begins = starts[cut:].copy()
+        begins[0] = True
+        part = _positions(time[cut:], begins, repeated[cut:], 5, first=int(first))
+        assert part.tolist() == whole[cut:].tolist()
