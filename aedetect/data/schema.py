@@ -10,6 +10,8 @@ from typing import Literal
 
 import pyarrow as pa
 
+from aedetect.arrays import Int64
+from aedetect.data.rates import OfEntities, Rate, spread
 from aedetect.data.settings import DataSettings
 from aedetect.data.sources import SourceFile
 from aedetect.errors import SchemaMismatch
@@ -56,8 +58,27 @@ class Schema:
     context: tuple[Literal["hour", "weekday"], ...]
     period: int  # ns between rows
     max_gap: int  # ns, longest step inside a window
+    rates: tuple[Rate, ...] = ()  # of entities that are sampled at another rate
     timezone: str | None = None  # of days and hours; None: UTC, or none in the timestamps
     types: tuple[tuple[str, str], ...] = ()  # every column of the training files and its Arrow type
+
+    @property
+    def longest_gap(self) -> int:
+        """The longest max_gap of any entity (ns)."""
+        return max([self.max_gap, *(each.max_gap for each in self.rates)])
+
+    @property
+    def own_gaps(self) -> dict[str | None, int]:
+        """The max_gap of the entities that are sampled at another rate (ns)."""
+        return {each.entity: each.max_gap for each in self.rates}
+
+    def max_gaps(self, rows: OfEntities) -> Int64:
+        """Return the longest step inside a window that ends at each row, in ns: (R,)."""
+        return self.spread(rows.names, "max_gap")[rows.entity]
+
+    def spread(self, names: Sequence[str | None], of: Literal["period", "max_gap"]) -> Int64:
+        """Return the period or max_gap of some entities, by name: (E,)."""
+        return spread(self.rates, names, of, default=getattr(self, of))
 
     @property
     def clock(self) -> WallClock:

@@ -51,6 +51,7 @@ def run_backtest(
         rules=rules,
         span=span,
         known=known,
+        bridges={} if config.events.bridge else saved.schema.own_gaps,
     )
     false = (each for each in labels if each.opinion == FALSE_ALARM)
     alarms = tuple(KnownAnomalies(each.entity, each.start, each.end) for each in false)

@@ -109,6 +109,7 @@ def plan_reflagging(config: Config, *, span: Span) -> ReflagPlan:
             by=config.scoring.partition,
             settings=config.events,
             units=config.data.units,
+            max_gaps=saved.schema.own_gaps,
         ),
         partitions=tuple(due),
         current=len(same) - len(due),

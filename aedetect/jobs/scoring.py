@@ -114,9 +114,7 @@ def plan_run(
         model=model,
         plan=replace(made, compute=_sort_units(made.compute, scorer, scratch)),
         output=output,
-        formation=Formation(
-            detector=model.name, by=by, settings=config.events, units=config.data.units
-        ),
+        formation=_formation(config, model, scorer.schema),
         summary=summarize_input(
             model,
             found,
@@ -214,6 +212,16 @@ def run_scoring(
     if config.scoring.strict:
         check_strict(summary)
     return summary
+
+
+def _formation(config: Config, model: Model, schema: Schema) -> Formation:
+    return Formation(
+        detector=model.name,
+        by=config.scoring.partition,
+        settings=config.events,
+        units=config.data.units,
+        max_gaps=schema.own_gaps,
+    )
 
 
 def _sort_units(units: Sequence[Unit], scorer: Scorer, scratch: Path) -> tuple[Unit, ...]:
