@@ -58,3 +58,8 @@ def spread(rates: Iterable[Rate], names: Sequence[str | None], of: str, *, defau
     """Return a property of some entities, by name: (E,)."""
     own = {each.entity: getattr(each, of) for each in rates}
     return np.array([own.get(name, default) for name in names], dtype=np.int64)
+
+
+def own_gaps(rates: Iterable[Rate]) -> dict[str | None, int]:
+    """Return the max_gap (ns) of the entities that are sampled at another rate."""
+    return {each.entity: each.max_gap for each in rates}

@@ -18,22 +18,23 @@ from aedetect.arrays import Bool, Float32
 from aedetect.data import Query, Rows, Schema, Source, find_files, open_engine, read_rows
 from aedetect.data.memmap import MappedRows, batches_of, map_rows
 from aedetect.data.profiling import Survey, survey
-from aedetect.data.rates import MISSING_LIMIT_PERIODS, Rate, RateSettings
+from aedetect.data.rates import MISSING_LIMIT_PERIODS
 from aedetect.data.reader import confine
 from aedetect.data.revision import column_notes, revise_rows
-from aedetect.data.sampling import entity_rates, sampling_period
-from aedetect.data.schema import column_types, own_zone
+from aedetect.data.schema import column_types
 from aedetect.data.sources import fingerprint_files
+from aedetect.data.zones import own_zone
 from aedetect.errors import NoData, TooFewRows
 from aedetect.events import Label, read_labels
 from aedetect.events.labels import CONFIRMED, FALSE_ALARM, LABEL_NAMES
 from aedetect.jobs.output_place import check_output
+from aedetect.jobs.rates import learn_rates, rate_settings
 from aedetect.logs import log_event
 from aedetect.output import written
 from aedetect.preprocessing import Part, Preparation, Windows, positions, split_by_time
 from aedetect.preprocessing.coverage import window_coverage
 from aedetect.preprocessing.windows import with_context
-from aedetect.timestamps import parse_duration, round_duration
+from aedetect.timestamps import round_duration
 from aedetect.training import Ingested, PreparedRows
 from aedetect.training.label_filter import apply_labels
 from aedetect.training.settings import FalseAlarms
@@ -53,7 +54,7 @@ def ingest_rows(config: Config, scratch: Path) -> Ingested:
     source = find_files(config.train, timestamp=config.data.timestamp)
     labels = read_labels(config.output)
     seen, collected = _collect(config, source, labels, scratch)
-    pooled, rates = _sampling(config, collected.rows)
+    pooled, rates = learn_rates(config, collected.rows)
     revised = revise_rows(
         collected.rows,
         seen.features,
@@ -146,26 +147,6 @@ def prepare_rows(config: Config, ingested: Ingested, scratch: Path) -> PreparedR
     windows = {part: Windows(matrix, observed, ends[part], length) for part in Part}
     _check_enough(config, schema, windows)
     return PreparedRows(preparation=preparation, windows=windows, back=back)
-
-
-def _sampling(config: Config, rows: Rows) -> tuple[Rate, tuple[Rate, ...]]:
-    """Return the sampling of all entities together, and of those that differ."""
-    asked = rate_settings(config)
-    period = asked.period or sampling_period(rows)
-    if not period:
-        raise TooFewRows(
-            f"at least two normal rows of one entity are needed, got {len(rows)} rows of "
-            f"{len(rows.names)} entities: give more rows, or check [data] entity"
-        )
-    rate = asked.rate(None, period)
-    return rate, entity_rates(rows, period, asked)
-
-
-def rate_settings(config: Config) -> RateSettings:
-    """Return what is set of the sampling for all entities."""
-    texts = (config.data.frequency, config.data.max_gap, config.prepare.missing_limit)
-    period, max_gap, limit = (parse_duration(text) if text else None for text in texts)
-    return RateSettings(period=period, max_gap=max_gap, missing_limit=limit)
 
 
 def _row_notes(seen: Survey, duplicates: int) -> list[str]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from aedetect import registry
 from aedetect.data import find_files
+from aedetect.data.rates import own_gaps
 from aedetect.events import Formation, form_events
 from aedetect.jobs import delivery
 from aedetect.jobs.recording import record_run
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from aedetect.output import Partition
 
 logger = logging.getLogger(__name__)
-
 _PROVISIONAL = "the newest rows are judged from fewer windows until later rows arrive"
 
 
@@ -220,7 +220,7 @@ def _formation(config: Config, model: Model, schema: Schema) -> Formation:
         by=config.scoring.partition,
         settings=config.events,
         units=config.data.units,
-        max_gaps=schema.own_gaps,
+        max_gaps=own_gaps(schema.rates),
     )
 
 
