@@ -54,10 +54,10 @@ class CounterLevels:
         NaN where there is no reading within reach, and for cells that are not missing.
         """
         result = expected.copy()
-        rows, period = self.levels, self.counting.period
+        rows, period = self.levels, self.counting.periods(self.levels)
         steps = np.maximum(np.diff(rows.time, prepend=rows.time[:1]) / period, 1.0)
         breaks = rows.starts
-        breaks[1:] |= np.diff(rows.time) > self.counting.max_gap
+        breaks[1:] |= np.diff(rows.time) > self.counting.max_gaps(rows)[1:]
         for column in self.counting.columns:
             level = np.asarray(rows.values[:, column])
             total = np.cumsum(np.nan_to_num(np.maximum(expected[:, column], 0)) * steps)

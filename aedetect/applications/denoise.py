@@ -9,6 +9,7 @@ import numpy as np
 from aedetect.applications.counter_levels import CounterLevels
 from aedetect.applications.overlap import expect, in_units
 from aedetect.applications.rewrite import CellChange, Context
+from aedetect.data.rates import MISSING_LIMIT_PERIODS
 from aedetect.preprocessing import positions
 from aedetect.timestamps import round_duration
 
@@ -39,13 +40,13 @@ def clean_rows(scorer: Scorer, rows: Rows) -> CellChange:
         unique.time,
         starts=unique.starts,
         usable=prepared.usable,
-        max_gap=scorer.schema.max_gap,
+        max_gap=scorer.schema.max_gaps(unique),
     )
     ends = np.flatnonzero(back >= scorer.length - 1)
     expected, covered = expect(scorer, prepared.matrix, ends)
     reasons = (
         f"no full window of {scorer.length} rows covers it",
-        f"a feature is missing for longer than {round_duration(scorer.preparation.missing_limit)}",
+        f"a feature is missing for longer than {_limit(scorer)}",
         "a feature is infinite",
         "unseen entity",
         "repeats a timestamp",
@@ -57,3 +58,10 @@ def clean_rows(scorer: Scorer, rows: Rows) -> CellChange:
     values[kept] = counters.next_levels(in_units(scorer.preparation, expected, prepared))
     wanted = ~np.isnan(rows.values)
     return CellChange(values=values, wanted=wanted, reason=reason, reasons=reasons)
+
+
+def _limit(scorer: Scorer) -> str:
+    """Return how long a value is carried, as text; entities may differ in it."""
+    if scorer.preparation.rates:
+        return f"{MISSING_LIMIT_PERIODS} rows of its entity"
+    return round_duration(scorer.preparation.missing_limit)

@@ -137,7 +137,7 @@ def _windows(scorer: Scorer, rows: Rows) -> tuple[Float32, Int64]:
     """Return the rows as the model sees them, and the last row of each full window: (N,)."""
     prepared = scorer.preparation.transform(rows)
     back = positions(
-        rows.time, starts=rows.starts, usable=prepared.usable, max_gap=scorer.schema.max_gap
+        rows.time, starts=rows.starts, usable=prepared.usable, max_gap=scorer.schema.max_gaps(rows)
     )
     return prepared.matrix, np.flatnonzero(back >= scorer.length - 1)
 

@@ -58,8 +58,11 @@ class Gaps:
         return np.asarray(level + beside)
 
 
-def find_gaps(rows: Rows, missing: Bool, breaks: Bool, *, column: int, period: int) -> Gaps:
-    """Find the observed cells around the missing ones (R,), no further than the next break (R,)."""
+def find_gaps(rows: Rows, missing: Bool, breaks: Bool, *, column: int, period: Int64) -> Gaps:
+    """Find the observed cells around the missing ones (R,), no further than the next break (R,).
+
+    The period (R,) is that of the entity of each row, in ns.
+    """
     rank = np.arange(len(missing))
     ends = np.append(breaks[1:], [True])
     at = np.flatnonzero(missing)
@@ -70,8 +73,8 @@ def find_gaps(rows: Rows, missing: Bool, breaks: Bool, *, column: int, period: i
     no_before = (before < first) | (at - before > REACH)
     no_after = (after > last) | (after - at > REACH)
     before, after = np.where(no_before, at, before), np.where(no_after, at, after)
-    since = np.where(no_before, FAR, (rows.time[at] - rows.time[before]) / period)
-    until = np.where(no_after, FAR, (rows.time[after] - rows.time[at]) / period)
+    since = np.where(no_before, FAR, (rows.time[at] - rows.time[before]) / period[at])
+    until = np.where(no_after, FAR, (rows.time[after] - rows.time[at]) / period[at])
     return Gaps(column, at, before, after, since, until, first, last)
 
 

@@ -27,6 +27,7 @@ from aedetect.applications.overlap import expect, in_units
 from aedetect.applications.rewrite import CellChange, Context
 from aedetect.arrays import Float32
 from aedetect.preprocessing import positions
+from aedetect.preprocessing.windows import exceeding
 
 if TYPE_CHECKING:
     from aedetect.arrays import Bool
@@ -75,13 +76,15 @@ def _fill(scorer: Scorer, rows: Rows, prepared: Prepared) -> tuple[Float32, Bool
     """Return the rows with missing cells filled, in model units: (R, D), and which could be."""
     schema, known = scorer.schema, prepared.observed
     breaks = rows.starts
-    breaks[1:] |= np.diff(rows.time) > schema.max_gap
-    back = positions(rows.time, starts=breaks, usable=prepared.entity >= 0, max_gap=schema.max_gap)
+    longest = schema.max_gaps(rows)
+    breaks[1:] |= exceeding(rows.time, longest)
+    back = positions(rows.time, starts=breaks, usable=prepared.entity >= 0, max_gap=longest)
+    period = schema.spread(rows.names, "period")[rows.entity]
     wanted = _any_within(np.any(~known, axis=1), scorer.length)
     ends = np.flatnonzero((back >= scorer.length - 1) & wanted)
     matrix = prepared.matrix.copy()
     gaps = [
-        find_gaps(rows, ~known[:, column], breaks, column=column, period=schema.period)
+        find_gaps(rows, ~known[:, column], breaks, column=column, period=period)
         for column in np.flatnonzero(~known.all(axis=0)).tolist()
     ]
     for gap in gaps:

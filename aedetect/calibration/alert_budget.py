@@ -125,7 +125,7 @@ def _events(sample: Sample, rows: HeldOut, values: Float64 | float) -> int:
     it as often as one of them lies at or above it. Counting only the rows above would promise one
     event too few, as in Angelopoulos et al.: Conformal risk control (2022), equation 4.
     """
-    return len(reported(rows, rows.score >= values, sample.timing.rules))
+    return len(reported(rows, rows.score >= values, sample.timing.rules, sample.timing.own))
 
 
 def _level(

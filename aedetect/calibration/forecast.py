@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from aedetect.arrays import Bool, Float64, Int64
+from aedetect.arrays import Bool, Float64, Int32, Int64
 from aedetect.calibration.held_out import HeldOut
 from aedetect.data import Schema
 from aedetect.events import EventRules
@@ -25,6 +26,31 @@ _DRAWS = 1_000_000  # block draws at a time
 _PIECES = 4  # per block; blocks start at these
 
 
+@dataclass(frozen=True)
+class OwnTiming:
+    """The durations of each entity, and last those of all together: (E + 1,) in ns."""
+
+    period: Int64
+    max_gap: Int64
+    bridge: Int64
+
+    @classmethod
+    def of(
+        cls, schema: Schema, entities: Sequence[str | None], *, bridge: int | None
+    ) -> OwnTiming | None:
+        """Return those of the entities; None when all are alike. A bridge is that of all."""
+        if not schema.rates or not entities:
+            return None
+        period = np.append(schema.spread(entities, "period"), schema.period)
+        gap = np.append(schema.spread(entities, "max_gap"), schema.max_gap)
+        return cls(period, gap, gap if bridge is None else np.full(len(gap), bridge))
+
+    def rows(self, entity: Int32) -> Int64:
+        """Return which row of the durations holds for each held-out row: (n,) -> (n,)."""
+        last = len(self.period) - 1
+        return np.where((entity >= 0) & (entity < last), entity, last)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Timing:
     """Durations needed to count events, in ns, and the window length in rows."""
@@ -33,12 +59,22 @@ class Timing:
     period: int
     max_gap: int
     length: int
+    own: OwnTiming | None = None  # of entities that are sampled at other rates
 
     @classmethod
-    def of(cls, settings: EventSettings, *, schema: Schema, length: int) -> Timing:
-        """Build it from the event settings and the schema."""
+    def of(
+        cls,
+        settings: EventSettings,
+        *,
+        schema: Schema,
+        length: int,
+        entities: Sequence[str | None] = (),
+    ) -> Timing:
+        """Build it from settings and schema; the entities are as held-out rows number them."""
         rules = EventRules.of(settings, max_gap=schema.max_gap)
-        return cls(rules=rules, period=schema.period, max_gap=schema.max_gap, length=length)
+        own = OwnTiming.of(schema, entities, bridge=rules.bridge if settings.bridge else None)
+        period, gap = schema.period, schema.max_gap
+        return cls(rules=rules, period=period, max_gap=gap, length=length, own=own)
 
 
 @dataclass(frozen=True)
@@ -52,11 +88,14 @@ class Forecast:
     high: float
 
 
-def reported(rows: HeldOut, flagged: Bool, rules: EventRules) -> Int64:
+def reported(
+    rows: HeldOut, flagged: Bool, rules: EventRules, own: OwnTiming | None = None
+) -> Int64:
     """Return the first row of each event that is reported: (n,) -> (S,)."""
     chosen = np.flatnonzero(flagged)
     time, entity = rows.time[chosen], rows.entity[chosen]
-    found = group_rows(time, entity, bridge=rules.bridge)
+    bridge = rules.bridge if own is None else own.bridge[own.rows(entity)]
+    found = group_rows(time, entity, bridge=bridge)
     is_reported = suppressed_groups(time, entity, found, rules) == REPORTED
     return np.asarray(chosen[found.first[is_reported]])
 
@@ -67,9 +106,13 @@ def covered(rows: HeldOut, timing: Timing, *, together: bool) -> Int64:
     A row covers the step since the previous row, or one period after a gap. With `together`, time
     covered by several entities counts once, for rates of all entities per calendar day.
     """
-    step = np.full(len(rows), timing.period, dtype=np.int64)
+    own = timing.own
+    which = None if own is None else own.rows(rows.entity)
+    period = timing.period if own is None else own.period[which]
+    gap = timing.max_gap if own is None else own.max_gap[which][1:]
+    step = np.full(len(rows), period, dtype=np.int64)
     gone = np.diff(rows.time)
-    follows = (rows.entity[1:] == rows.entity[:-1]) & (gone <= timing.max_gap)
+    follows = (rows.entity[1:] == rows.entity[:-1]) & (gone <= gap)
     step[1:][follows] = gone[follows]
     if not together or not len(rows):
         return step
@@ -110,7 +153,7 @@ def forecast(
     in that time is as rare as the interval allows: Garwood: Fiducial limits for the Poisson
     distribution (1936).
     """
-    first = reported(rows, flagged, timing.rules)
+    first = reported(rows, flagged, timing.rules, timing.own)
     time = covered(rows, timing, together=together)
     length = _block(rows, timing)
     place = rows.time // max(length // _PIECES, 1)

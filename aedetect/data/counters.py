@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aedetect.data.rates import spread
+
 if TYPE_CHECKING:
     from aedetect.arrays import Bool, Float64, Int64
+    from aedetect.data.rates import Rate
     from aedetect.data.rows import Rows
     from aedetect.data.schema import Schema
 
@@ -30,12 +33,21 @@ class Counting:
     columns: tuple[int, ...]
     period: int
     max_gap: int
+    rates: tuple[Rate, ...] = ()  # of entities that are sampled at another rate
 
     @classmethod
     def of(cls, schema: Schema) -> Counting:
         """Return the counters of a schema."""
         columns = tuple(i for i, feature in enumerate(schema.features) if feature.counter)
-        return cls(columns, schema.period, schema.max_gap)
+        return cls(columns, schema.period, schema.max_gap, schema.rates)
+
+    def periods(self, rows: Rows) -> Int64:
+        """Return the period of the entity of each row, in ns: (R,)."""
+        return spread(self.rates, rows.names, "period", default=self.period)[rows.entity]
+
+    def max_gaps(self, rows: Rows) -> Int64:
+        """Return the longest step to each row, in ns: (R,)."""
+        return spread(self.rates, rows.names, "max_gap", default=self.max_gap)[rows.entity]
 
 
 @dataclass(frozen=True)
@@ -86,7 +98,7 @@ def read_counters(
             own = np.asarray(rows.values[:, column])
             usable = np.isfinite(own) & ~again
             before = (last.moments[place], last.values[place]) if last and same else None
-            readings, moment, value = _readings(rows.time, own, starts, usable, before, counting)
+            readings, moment, value = _readings(rows, own, starts, usable, before, counting)
             found.append(readings)
             moments.append(moment)
             values.append(value)
@@ -119,12 +131,12 @@ def without_reading_before(rows: Rows, schema: Schema) -> Bool:
     if not columns.any():
         return np.zeros(rows.values.shape, dtype=np.bool_)
     first = rows.starts
-    first[1:] |= np.diff(rows.time) > schema.max_gap
+    first[1:] |= np.diff(rows.time) > schema.max_gaps(rows)[1:]
     return first[:, None] & columns
 
 
 def _readings(
-    time: Int64,
+    rows: Rows,
     values: Float64,
     starts: Bool,
     usable: Bool,
@@ -132,6 +144,7 @@ def _readings(
     counting: Counting,
 ) -> tuple[Readings, int, float]:
     """Find the reading before each row; also return the last reading, or one that is none."""
+    time = rows.time
     first = last or (int(time[0]), np.nan)
     moments = np.concatenate([[first[0]], time])
     cells = np.concatenate([[first[1]], values])
@@ -142,10 +155,10 @@ def _readings(
     before = np.maximum(seen[:-1], 0)  # of the rows 1, 2, ... of these arrays: those of the batch
     since = np.maximum.accumulate(np.where(begins, rank, 0))[1:]
     step = time - moments[before]
-    known = usable & (seen[:-1] >= since) & (step <= counting.max_gap)
+    known = usable & (seen[:-1] >= since) & (step <= counting.max_gaps(rows))
     with np.errstate(invalid="ignore", over="ignore"):
         rise = values - cells[before]
-    periods = np.maximum(step / counting.period, 1.0)
+    periods = np.maximum(step / counting.periods(rows), 1.0)
     newest = int(seen[-1])
     is_old = newest < int(np.flatnonzero(begins)[-1])
     end = (int(moments[-1]), np.nan) if newest < 0 or is_old else (moments[newest], cells[newest])

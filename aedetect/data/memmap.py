@@ -14,7 +14,6 @@ from aedetect.data.reader import batch_rows
 from aedetect.data.rows import Rows
 
 _T = TypeVar("_T", bound=np.generic)
-_PERIOD_STEPS = 1_000_000  # time steps, evenly spaced, used to estimate the sampling period
 
 
 @dataclass(frozen=True)
@@ -66,15 +65,6 @@ def batches_of(rows: Rows) -> Iterator[Rows]:
     most = batch_rows(rows.values.shape[1])
     for start in range(0, len(rows), most):
         yield rows.take(slice(start, start + most))
-
-
-def sampling_period(rows: Rows) -> int | None:
-    """Return the median step between consecutive rows of an entity, in ns; None without steps."""
-    step = max(1, len(rows) // _PERIOD_STEPS)
-    here = np.arange(0, len(rows) - 1, step)
-    same = rows.entity[here + 1] == rows.entity[here]
-    steps = (rows.time[here + 1] - rows.time[here])[same]
-    return int(np.median(steps)) if len(steps) else None
 
 
 def _append(

@@ -19,6 +19,7 @@ from aedetect.data.schema import suggest_nearest
 from aedetect.errors import SchemaMismatch
 
 if TYPE_CHECKING:
+    from aedetect.data.rates import Rate
     from aedetect.data.rows import Rows
     from aedetect.data.schema import Feature
     from aedetect.data.settings import DataSettings
@@ -44,8 +45,8 @@ def revise_rows(
     features: Sequence[Feature],
     *,
     settings: DataSettings,
-    period: int,
-    max_gap: int,
+    pooled: Rate,
+    rates: tuple[Rate, ...] = (),
     folder: Path,
 ) -> Revised:
     """Find fill values and columns that only grow, and take them as the settings say.
@@ -68,7 +69,8 @@ def revise_rows(
     _check_some_left(kept, names)
     features = [replace(features[c], counter=c in growing) for c in kept]
     if growing:
-        counting = Counting(tuple(kept.index(c) for c in growing if c in kept), period, max_gap)
+        columns = tuple(kept.index(c) for c in growing if c in kept)
+        counting = Counting(columns, pooled.period, pooled.max_gap, rates)
         taken = take_increases(_columns(rows, kept), counting)
         rows = map_values(rows, taken, folder / "taken.f8", len(kept))
     return Revised(

@@ -10,10 +10,12 @@ from typing import Literal
 
 import pyarrow as pa
 
+from aedetect.arrays import Int64
+from aedetect.data.rates import OfEntities, Rate, spread
 from aedetect.data.settings import DataSettings
 from aedetect.data.sources import SourceFile
 from aedetect.errors import SchemaMismatch
-from aedetect.wall_clock import UTC_NAME, WallClock, known_zone
+from aedetect.wall_clock import WallClock
 
 Kind = Literal["number", "boolean", "category", "time", "missing", "other"]  # missing: no type
 FEATURE_KINDS = ("number", "boolean", "category")
@@ -30,8 +32,7 @@ class Feature:
     categories: tuple[str, ...] = ()  # of a category, sorted
     counter: bool = False  # only grows: what is learnt is its increase
     missing: tuple[float, ...] = ()  # numbers that stand for a missing value
-    # The range of its finite values in the normal rows; only used in texts for users.
-    low: float | None = field(default=None, compare=False)
+    low: float | None = field(default=None, compare=False)  # of normal rows, for texts
     high: float | None = field(default=None, compare=False)
 
     @property
@@ -56,8 +57,22 @@ class Schema:
     context: tuple[Literal["hour", "weekday"], ...]
     period: int  # ns between rows
     max_gap: int  # ns, longest step inside a window
+    rates: tuple[Rate, ...] = ()  # of entities that are sampled at another rate
     timezone: str | None = None  # of days and hours; None: UTC, or none in the timestamps
     types: tuple[tuple[str, str], ...] = ()  # every column of the training files and its Arrow type
+
+    @property
+    def longest_gap(self) -> int:
+        """The longest max_gap of any entity (ns)."""
+        return max([self.max_gap, *(each.max_gap for each in self.rates)])
+
+    def max_gaps(self, rows: OfEntities) -> Int64:
+        """Return the longest step inside a window that ends at each row, in ns: (R,)."""
+        return self.spread(rows.names, "max_gap")[rows.entity]
+
+    def spread(self, names: Sequence[str | None], of: Literal["period", "max_gap"]) -> Int64:
+        """Return the period or max_gap of some entities, by name: (E,)."""
+        return spread(self.rates, names, of, default=getattr(self, of))
 
     @property
     def clock(self) -> WallClock:
@@ -114,13 +129,6 @@ def check_time(files: Iterable[SourceFile], *, timestamp: str) -> bool:
             f"{aware[False]}: write all files with a zone, or all without"
         )
     return next(iter(aware), False)
-
-
-def own_zone(files: Iterable[SourceFile]) -> str | None:
-    """Return the zone of the timestamps: UTC for several, None where they have none."""
-    kinds = (file.columns.get(file.time_column) for file in files)
-    zones = {known_zone(getattr(kind, "tz", None)) for kind in kinds if kind is not None}
-    return zones.pop() if len(zones) == 1 else UTC_NAME
 
 
 def choose_features(

@@ -66,6 +66,13 @@ def _scoring_pairs(scorer: Scorer) -> dict[str, tuple[object, object]]:
         "resting values": (_addressed(scorer.rules.resting, entities, features), True),
         "worst": (scorer.worst > 0, True),
         "smooth": (scorer.smooth > 0, True),
+        "rates": (
+            all(
+                each.period > 0 and min(each.max_gap, each.missing_limit) >= 0
+                for each in scorer.schema.rates
+            ),
+            True,
+        ),
         "lookback": (0 <= scorer.lookback + scorer.lookahead < _LONGEST, True),
     }
 

@@ -22,6 +22,7 @@ from aedetect.detector.settings import RuleSettings
 from aedetect.output.schemas import IS_MISSING
 from aedetect.preprocessing.preparation import MIN_ENTITY_ROWS
 from aedetect.preprocessing.scaling import ROUNDING
+from aedetect.preprocessing.windows import exceeding
 
 NONE, CONSTANT, UNSEEN, STUCK, MISSING = 0, 1, 2, 3, 4  # which rule a cell broke
 REASONS = {
@@ -69,10 +70,11 @@ class ColumnRules:
         if settings.constant == "flag":
             constant = _chosen(_constants(rows), few, per_entity=per_entity)
         if settings.stuck == "flag":
-            longest = _longest_runs(rows, schema.features, schema.max_gap)
+            longest = _longest_runs(rows, schema.features, schema.max_gaps(rows))
             limit = _stuck_after(longest, _steps(rows, schema)[:, None])
             still = _chosen(limit, few, per_entity=per_entity)
-            still = np.where(still > MOST_ROWS * schema.period, np.nan, still)
+            periods = _periods(rows, schema)[-len(still) :, None]
+            still = np.where(still > MOST_ROWS * periods, np.nan, still)
             moving = np.flatnonzero(~np.isnan(still).all(axis=0)).tolist()
         return cls(
             constant=constant,
@@ -97,22 +99,24 @@ class ColumnRules:
             if feature.is_text:
                 found[rows.values[:, column] == -1, column] = unseen
         for column in np.flatnonzero(~np.isnan(self.still).all(axis=0)).tolist():
-            begin = _run_starts(rows, column, schema.max_gap)
+            begin = _run_starts(rows, column, schema.max_gaps(rows))
             still = np.flatnonzero(rows.time - rows.time[begin] > self.still[entity, column])
             rests = self.resting.include(rows.values[still, column], entity[still], column)
             found[still[~rests], column] = STUCK
         return found
 
 
-def lost(gone: Bool, scored: Bool, rows: Rows, *, max_gap: int) -> Bool:
+def lost(gone: Bool, scored: Bool, rows: Rows, *, max_gap: Int64) -> Bool:
     """Say where a column is missing that the row before had: (R, F), scored (R,) -> (R, F).
+
+    The longest step in a run is given for each row (R,), in ns.
 
     One row stands for all that follow without the column. The row before counts when it was scored
     and lies in the same run without a gap.
     """
     without = gone & scored[:, None]
     before = np.zeros_like(without)
-    before[1:] = without[:-1] & ~(rows.starts[1:] | (np.diff(rows.time) > max_gap))[:, None]
+    before[1:] = without[:-1] & ~(rows.starts[1:] | exceeding(rows.time, max_gap))[:, None]
     return without & ~before
 
 
@@ -175,7 +179,7 @@ def _constants(rows: Rows) -> Float64:
     return np.where(same, low, np.nan)
 
 
-def _longest_runs(rows: Rows, features: Sequence[Feature], max_gap: int) -> Float64:
+def _longest_runs(rows: Rows, features: Sequence[Feature], max_gap: Int64) -> Float64:
     """Return for how long (ns) each number stayed the same at most: (E + 1, F), NaN for others."""
     first = np.flatnonzero(rows.starts)
     longest = np.full((len(first) + 1, len(features)), np.nan)
@@ -202,16 +206,23 @@ def _steps(rows: Rows, schema: Schema) -> Float64:
     Where entities are sampled at other rates, one row of the slow ones is long.
     """
     step = np.diff(rows.time, prepend=rows.time[:1])
-    counted = ~rows.starts & (step <= schema.max_gap)
+    counted = ~rows.starts & (step <= schema.max_gaps(rows))
     first = np.flatnonzero(rows.starts)
     total = np.add.reduceat(np.where(counted, step, 0), first)
     mean = total / np.maximum(np.add.reduceat(counted.astype(np.int64), first), 1)
-    return np.append(np.maximum(mean, schema.period), schema.period)
+    periods = _periods(rows, schema)
+    return np.append(np.maximum(mean, periods[:-1]), periods[-1])
 
 
-def _run_starts(rows: Rows, column: int, max_gap: int) -> Int64:
+def _periods(rows: Rows, schema: Schema) -> Int64:
+    """Return the period of each entity, and last the longest: (E + 1,) in ns."""
+    own = schema.spread(rows.names, "period")[rows.entity[rows.starts]]
+    return np.append(own, max(schema.period, int(own.max(initial=0))))
+
+
+def _run_starts(rows: Rows, column: int, max_gap: Int64) -> Int64:
     """Return the row since which a column stayed the same: (R,). A missing cell ends a run."""
     values = np.asarray(rows.values[:, column])
     begins = rows.starts
-    begins[1:] |= (values[1:] != values[:-1]) | (np.diff(rows.time) > max_gap)
+    begins[1:] |= (values[1:] != values[:-1]) | exceeding(rows.time, max_gap)
     return np.maximum.accumulate(np.where(begins, np.arange(len(rows)), 0))

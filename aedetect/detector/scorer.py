@@ -57,15 +57,16 @@ class Scorer:
         rows, _ = self.reach
         if self.rules.missing and self.preparation.masks:
             rows += 1  # whether the row before was scored without the column too
-        scored = rows * self.schema.max_gap + self.preparation.missing_limit
-        reading = self.schema.max_gap if self.schema.counts else 0  # the one before the first row
-        return max(scored, self.rules.lookback(self.schema.max_gap)) + reading
+        longest = self.schema.longest_gap
+        scored = rows * longest + self.preparation.longest_limit
+        reading = longest if self.schema.counts else 0  # the one before the first row
+        return max(scored, self.rules.lookback(longest)) + reading
 
     @property
     def lookahead(self) -> int:
         """Time after a row in which rows may affect its score, in ns."""
         _, rows = self.reach
-        return rows * self.schema.max_gap
+        return rows * self.schema.longest_gap
 
     @property
     def _offsets(self) -> range:

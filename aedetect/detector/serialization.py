@@ -208,6 +208,7 @@ def _preparation(described: dict[str, Any], schema: Schema) -> Preparation:
         clip=checked(float, described["clip"]),
         missing=described["missing"],
         missing_limit=checked(Nanoseconds, described["missing_limit"]),
+        rates=schema.rates,
         clock=schema.clock,
         missing_after=described["missing_after"],
         min_observed=checked(RowCount, described["min_observed"]),

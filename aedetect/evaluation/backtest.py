@@ -5,7 +5,7 @@ Reads scores/ only: no score is recomputed, and no network is loaded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -116,10 +116,12 @@ def backtest_threshold(
     rules: EventRules,
     span: Span,
     known: Sequence[KnownAnomalies] | None,
+    bridges: Mapping[str | None, int] | None = None,
 ) -> Backtest:
     """Apply the threshold of each entity to past scores in [since, until) ns, and form events.
 
-    Suppressed rows stay suppressed. Known anomalies count when they overlap the time of the scores.
+    Some entities may have bridges of their own (ns). Suppressed rows stay suppressed. Known
+    anomalies count when they overlap the time of the scores.
     Raises NoData when there are no scores.
     """
     above = _RowsAboveThreshold()
@@ -128,7 +130,7 @@ def backtest_threshold(
     if above.first is None:
         raise NoData(f"there are no scores in {output} for that time: run aedetect score first")
     since, until = above.first, above.last
-    alarms, suppressed = above.alarms(rules)
+    alarms, suppressed = above.alarms(rules, bridges or {})
     inside = None
     if known is not None:
         names = set(above.entities)
@@ -187,12 +189,15 @@ class _RowsAboveThreshold:
         self.first = first if self.first is None else min(self.first, first)
         self.last = max(self.last, int(time.max()))
 
-    def alarms(self, rules: EventRules) -> tuple[tuple[Alarm, ...], int]:
+    def alarms(
+        self, rules: EventRules, bridges: Mapping[str | None, int]
+    ) -> tuple[tuple[Alarm, ...], int]:
         """Form events; return the reported ones and the number of suppressed ones."""
         time, entity, ratio = (np.concatenate(part) for part in zip(*self._batches, strict=True))
         order = np.lexsort((time, entity))
         time, entity, ratio = time[order], entity[order], ratio[order]
-        found = group_rows(time, entity, bridge=rules.bridge)
+        own = [bridges.get(name, rules.bridge) for name in self.entities]
+        found = group_rows(time, entity, bridge=np.array(own, dtype=np.int64)[entity])
         reported = suppressed_groups(time, entity, found, rules) == REPORTED
         names = list(self.entities)
         alarms = tuple(

@@ -14,6 +14,8 @@ from aedetect.events.table import event_id
 from aedetect.timestamps import format_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aedetect.arrays import Int32, Int64
     from aedetect.events.flagged_rows import FlaggedColumns
     from aedetect.events.grouping import EventGroups, EventRules
@@ -122,14 +124,24 @@ class EventArrays:
         return np.repeat(np.arange(len(self.ids)), self.rows)[self._row_order]
 
 
-def assemble_events(flagged: FlaggedColumns, rules: EventRules, *, detector: str) -> EventArrays:
+def assemble_events(
+    flagged: FlaggedColumns,
+    rules: EventRules,
+    *,
+    detector: str,
+    bridges: Mapping[str | None, int] | None = None,
+) -> EventArrays:
     """Group flagged rows into events, and find which of them are suppressed.
+
+    Some entities may have bridges of their own, in ns.
 
     The loss of a column is an event of its own, however short: it is not lost among anomalies of
     other columns, and does not suppress these.
     """
     owner = flagged.entity * np.int32(2) + flagged.loss
-    groups = group_rows(flagged.time, owner, bridge=rules.bridge)
+    own = [(bridges or {}).get(name, rules.bridge) for name in flagged.names]
+    bridge = np.array(own, dtype=np.int64)[flagged.entity] if own else rules.bridge
+    groups = group_rows(flagged.time, owner, bridge=bridge)
     first = groups.first
     size = groups.last - first + 1
     number = np.repeat(np.arange(len(first)), size)

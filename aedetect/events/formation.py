@@ -58,7 +58,10 @@ def form_events(
 def _form(output: Path, formation: Formation, state: FormationState, folder: Path) -> EventChanges:
     """Form events, write the files that differ, and mark the flagged files last."""
     formed = assemble_events(
-        read_flagged_columns(state.files), state.rules, detector=formation.detector
+        read_flagged_columns(state.files),
+        state.rules,
+        detector=formation.detector,
+        bridges=formation.bridges,
     )
     unsettled = [n for n in range(len(state.files)) if not _is_settled(state, formed, n)]
     new = _tables(formation, state, formed, unsettled)

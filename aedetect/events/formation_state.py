@@ -28,6 +28,13 @@ class Formation:
     by: PartitionBy
     settings: EventSettings
     units: Mapping[str, str] = field(default_factory=dict)  # of features, for the descriptions
+    # max_gap (ns) of entities that are sampled at another rate than most
+    max_gaps: Mapping[str | None, int] = field(default_factory=dict)
+
+    @property
+    def bridges(self) -> Mapping[str | None, int]:
+        """The bridges of some entities, unless there is one for all."""
+        return {} if self.settings.bridge else self.max_gaps
 
 
 @dataclass(frozen=True, kw_only=True)

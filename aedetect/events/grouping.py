@@ -45,8 +45,10 @@ class EventGroups:
         return len(self.first)
 
 
-def group_rows(time: Int64, entity: Int32, *, bridge: int) -> EventGroups:
+def group_rows(time: Int64, entity: Int32, *, bridge: int | Int64) -> EventGroups:
     """Group rows that are ordered by entity and time (ns): (M,), (M,) -> groups.
+
+    The bridge is one for all rows, or that of each row's entity (M,).
 
     >>> found = group_rows(np.array([0, 1, 9, 9]), np.array([0, 0, 0, 1], np.int32), bridge=2)
     >>> found.first.tolist(), found.last.tolist()
@@ -55,7 +57,8 @@ def group_rows(time: Int64, entity: Int32, *, bridge: int) -> EventGroups:
     if not len(time):
         return EventGroups(np.zeros(0, np.int64), np.zeros(0, np.int64))
     breaks = np.ones(len(time), dtype=np.bool_)
-    breaks[1:] = (entity[1:] != entity[:-1]) | (np.diff(time) > bridge)
+    longest = bridge if isinstance(bridge, int) else bridge[1:]
+    breaks[1:] = (entity[1:] != entity[:-1]) | (np.diff(time) > longest)
     first = np.flatnonzero(breaks)
     return EventGroups(first, np.append(first[1:], len(time)) - 1)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from aedetect import registry
 from aedetect.data import find_files
+from aedetect.data.rates import own_gaps
 from aedetect.detector import Outline, read_outline
 from aedetect.evaluation import Backtest, KnownAnomalies, backtest_threshold, known_anomalies
 from aedetect.evaluation.backtest import newest_timestamp
@@ -51,6 +52,7 @@ def run_backtest(
         rules=rules,
         span=span,
         known=known,
+        bridges={} if config.events.bridge else own_gaps(saved.schema.rates),
     )
     false = (each for each in labels if each.opinion == FALSE_ALARM)
     alarms = tuple(KnownAnomalies(each.entity, each.start, each.end) for each in false)

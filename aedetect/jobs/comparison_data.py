@@ -118,7 +118,9 @@ def read_labelled(
         return None
     rows = replace(collected, values=collected.values[:, :-1])
     matrix, observed, usable = apply_in_batches(preparation, rows, scratch)
-    back = positions(rows.time, starts=rows.starts, usable=usable, max_gap=ingested.schema.max_gap)
+    back = positions(
+        rows.time, starts=rows.starts, usable=usable, max_gap=ingested.schema.max_gaps(rows)
+    )
     ends = np.flatnonzero((back >= config.window.length - 1) & observed.any(axis=1))
     truth = np.asarray(collected.values[ends, -1] > 0)
     windows = Windows(matrix, observed, ends, config.window.length)
@@ -153,7 +155,7 @@ def _copy(
     """Prepare an anomaly and the length - 1 rows before it, filled from earlier rows."""
     first, stop = anomaly.start - length + 1, anomaly.start + anomaly.length
     own = int(np.searchsorted(rows.entity, rows.entity[first]))
-    oldest = rows.time[first] - preparation.missing_limit
+    oldest = rows.time[first] - preparation.longest_limit
     begin = own + int(np.searchsorted(rows.time[own:first], oldest))
     part = rows.take(slice(begin, stop))
     values = np.array(part.values)

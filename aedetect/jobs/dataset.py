@@ -16,21 +16,25 @@ import numpy.typing as npt
 
 from aedetect.arrays import Bool, Float32
 from aedetect.data import Query, Rows, Schema, Source, find_files, open_engine, read_rows
-from aedetect.data.memmap import MappedRows, batches_of, map_rows, sampling_period
+from aedetect.data.memmap import MappedRows, batches_of, map_rows
 from aedetect.data.profiling import Survey, survey
+from aedetect.data.rates import MISSING_LIMIT_PERIODS
 from aedetect.data.reader import confine
 from aedetect.data.revision import column_notes, revise_rows
-from aedetect.data.schema import column_types, own_zone
+from aedetect.data.schema import column_types
 from aedetect.data.sources import fingerprint_files
+from aedetect.data.zones import own_zone
 from aedetect.errors import NoData, TooFewRows
 from aedetect.events import Label, read_labels
 from aedetect.events.labels import CONFIRMED, FALSE_ALARM, LABEL_NAMES
 from aedetect.jobs.output_place import check_output
+from aedetect.jobs.rates import learn_rates, rate_settings
 from aedetect.logs import log_event
 from aedetect.output import written
 from aedetect.preprocessing import Part, Preparation, Windows, positions, split_by_time
+from aedetect.preprocessing.coverage import window_coverage
 from aedetect.preprocessing.windows import with_context
-from aedetect.timestamps import parse_duration, round_duration
+from aedetect.timestamps import round_duration
 from aedetect.training import Ingested, PreparedRows
 from aedetect.training.label_filter import apply_labels
 from aedetect.training.settings import FalseAlarms
@@ -42,8 +46,6 @@ logger = logging.getLogger(__name__)
 _T = TypeVar("_T", bound=np.generic)
 
 DATASET_MEMORY_MB = 1_000  # memory of DuckDB while it orders the training data
-MAX_GAP_PERIODS = 5
-MISSING_LIMIT_PERIODS = 10
 
 
 def ingest_rows(config: Config, scratch: Path) -> Ingested:
@@ -52,37 +54,41 @@ def ingest_rows(config: Config, scratch: Path) -> Ingested:
     source = find_files(config.train, timestamp=config.data.timestamp)
     labels = read_labels(config.output)
     seen, collected = _collect(config, source, labels, scratch)
-    period, max_gap = _sampling(config, collected.rows)
+    pooled, rates = learn_rates(config, collected.rows)
     revised = revise_rows(
         collected.rows,
         seen.features,
         settings=config.data,
-        period=period,
-        max_gap=max_gap,
+        pooled=pooled,
+        rates=rates,
         folder=scratch,
     )
+    schema = Schema(
+        timestamp=config.data.timestamp,
+        aware=seen.aware,
+        entity=config.data.entity,
+        features=revised.features,
+        context=config.data.context,
+        period=pooled.period,
+        max_gap=pooled.max_gap,
+        rates=rates,
+        timezone=config.data.timezone or own_zone(source.files),
+        types=column_types(source.files),
+    )
+    covered = window_coverage(revised.rows, schema, length=config.window.length)
     notes = (
         *(f"{file}: set aside" for file in source.aside),
         *_row_notes(seen, collected.duplicates),
         *_label_notes(labels, config.training.false_alarms),
         *seen.left_out,
         *column_notes(revised),
+        *filter(None, [covered.describe(config.window.length)]),
     )
     for note in notes:
         log_event(logger, "note", text=note)
     return Ingested(
         rows=revised.rows,
-        schema=Schema(
-            timestamp=config.data.timestamp,
-            aware=seen.aware,
-            entity=config.data.entity,
-            features=revised.features,
-            context=config.data.context,
-            period=period,
-            max_gap=max_gap,
-            timezone=config.data.timezone or own_zone(source.files),
-            types=column_types(source.files),
-        ),
+        schema=schema,
         survey=seen,
         source=source,
         fingerprint=_fingerprint(source),
@@ -124,37 +130,23 @@ def prepare_rows(config: Config, ingested: Ingested, scratch: Path) -> PreparedR
     """Split by time, fit the preparation on the learning part, and form windows."""
     rows, schema, length = ingested.rows, ingested.schema, config.window.length
     parts = split_by_time(rows, holdout=config.calibration.holdout, gap=length)
-    limit = config.prepare.missing_limit
+    limit = rate_settings(config).missing_limit
     preparation = Preparation.fit(
         rows,
         parts,
         schema=schema,
         settings=config.prepare,
-        missing_limit=parse_duration(limit) if limit else MISSING_LIMIT_PERIODS * schema.period,
+        missing_limit=limit or MISSING_LIMIT_PERIODS * schema.period,
     )
     matrix, observed, usable = apply_in_batches(preparation, rows, scratch)
     starts = rows.starts
     starts[1:] |= parts[1:] != parts[:-1]
-    back = positions(rows.time, starts=starts, usable=usable, max_gap=schema.max_gap)
+    back = positions(rows.time, starts=starts, usable=usable, max_gap=schema.max_gaps(rows))
     ends = {part: np.flatnonzero((back >= length - 1) & (parts == part)) for part in Part}
     ends[Part.LEARN] = ends[Part.LEARN][:: config.window.stride]
     windows = {part: Windows(matrix, observed, ends[part], length) for part in Part}
     _check_enough(config, schema, windows)
     return PreparedRows(preparation=preparation, windows=windows, back=back)
-
-
-def _sampling(config: Config, rows: Rows) -> tuple[int, int]:
-    """Return the sampling period and the longest step inside a window, in ns."""
-    settings = config.data
-    frequency = parse_duration(settings.frequency) if settings.frequency else None
-    period = frequency or sampling_period(rows)
-    if not period:
-        raise TooFewRows(
-            f"at least two normal rows of one entity are needed, got {len(rows)} rows of "
-            f"{len(rows.names)} entities: give more rows, or check [data] entity"
-        )
-    max_gap = parse_duration(settings.max_gap) if settings.max_gap else MAX_GAP_PERIODS * period
-    return period, max_gap
 
 
 def _row_notes(seen: Survey, duplicates: int) -> list[str]:
@@ -199,7 +191,7 @@ def apply_in_batches(
     observed = _mapped(scratch / "observed.npy", np.dtype(np.bool_), (count, columns))
     usable = np.zeros(count, dtype=np.bool_)
     done = 0
-    for batch, before in with_context(batches_of(rows), lookback=preparation.missing_limit):
+    for batch, before in with_context(batches_of(rows), lookback=preparation.longest_limit):
         part = preparation.transform(batch)
         place = slice(done, done + len(batch) - before)
         matrix[place], observed[place] = part.matrix[before:], part.observed[before:]

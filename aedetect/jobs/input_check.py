@@ -122,13 +122,13 @@ def _row_findings(
 
 def _count(counts: _Counts, batch: Rows, schema: Schema, *, length: int) -> None:
     """Add a batch to the counts."""
-    repeated, starts = batch.duplicates, batch.starts
+    repeated, starts, gaps = batch.duplicates, batch.starts, schema.max_gaps(batch)
     name, position = batch.names[batch.entity[0]], 0
     if counts.last is not None and counts.last[0] == name:
         step = int(batch.time[0]) - counts.last[1]
         repeated[0] = step == 0
-        position = counts.last[2] + (step > 0) if step <= schema.max_gap else 0
-    place = _positions(batch.time, starts, repeated, schema.max_gap, first=position)
+        position = counts.last[2] + (step > 0) if step <= gaps[0] else 0
+    place = _positions(batch.time, starts, repeated, gaps, first=position)
     counts.rows += len(batch)
     counts.duplicates += int(repeated.sum())
     counts.early += int((place[~repeated] < length - 1).sum())
@@ -142,10 +142,10 @@ def _count(counts: _Counts, batch: Rows, schema: Schema, *, length: int) -> None
     counts.last = (batch.names[batch.entity[-1]], int(batch.time[-1]), int(place[-1]))
 
 
-def _positions(time: Int64, starts: Bool, repeated: Bool, max_gap: int, *, first: int) -> Int64:
+def _positions(time: Int64, starts: Bool, repeated: Bool, max_gap: Int64, *, first: int) -> Int64:
     """Count the rows directly before each row, without a gap: (R,); the first row has `first`."""
     breaks = starts.copy()
-    breaks[1:] |= np.diff(time) > max_gap
+    breaks[1:] |= np.diff(time) > max_gap[1:]
     rank = np.cumsum(~repeated)
     begin = np.where(breaks, rank, np.iinfo(np.int64).min)
     begin[0] = rank[0] - first

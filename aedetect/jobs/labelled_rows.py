@@ -52,7 +52,7 @@ def labelled_rows(
         )
         matrix, observed, usable = apply_in_batches(preparation, plain, Path(folder))
         back = positions(
-            rows.time, starts=rows.starts, usable=usable, max_gap=ingested.schema.max_gap
+            rows.time, starts=rows.starts, usable=usable, max_gap=ingested.schema.max_gaps(rows)
         )
         owner = _owners(ingested, rows)
         since = np.full(len(ingested.rows.names) + 1, np.iinfo(np.int64).max)  # the last: unseen
@@ -68,7 +68,7 @@ def _read(config: Config, ingested: Ingested, folder: Path, *, since: int) -> Ro
     schema, label = ingested.schema, str(config.data.label)
     conditions = [f"({config.data.normal})"] if config.data.normal else []
     conditions += [f"{ENTITY} IS NOT NULL"] if schema.entity else []
-    lookback = config.window.length * schema.max_gap
+    lookback = config.window.length * schema.longest_gap
     query = Query.of(
         schema,
         ingested.source.files,

@@ -82,18 +82,26 @@ def assess(ingested: Ingested, *, length: int) -> Quality:
     first = np.flatnonzero(rows.starts)
     slices = [slice(a, b) for a, b in zip(first, np.append(first[1:], len(rows)), strict=True)]
     statistics = _statistics(rows)
+    gaps = schema.max_gaps(rows)[first].tolist()
     return Quality(
         rows=len(rows),
-        period=round_duration(schema.period),
-        max_gap=round_duration(schema.max_gap),
+        period=_range(schema.spread(rows.names, "period")),
+        max_gap=_range(schema.spread(rows.names, "max_gap")),
         columns=tuple(
             _column(ingested, statistics, index) for index in range(len(schema.features))
         ),
         entities=tuple(
-            _entity(rows, piece, schema.max_gap, length, schema.clock) for piece in slices
+            _entity(rows, piece, gap, length, schema.clock)
+            for piece, gap in zip(slices, gaps, strict=True)
         ),
         notes=ingested.notes,
     )
+
+
+def _range(durations: Int64) -> str:
+    """Return the shortest and the longest of some durations as text, one if they are equal."""
+    low, high = (round_duration(int(each)) for each in (durations.min(), durations.max()))
+    return low if low == high else f"{low} to {high}"
 
 
 def rule_notes(

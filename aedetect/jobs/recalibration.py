@@ -82,7 +82,9 @@ def make_calibration(config: Config, saved: Outline) -> Calibration:
     return fit_calibration(
         held_out,
         settings=config.calibration,
-        timing=Timing.of(config.events, schema=saved.schema, length=saved.length),
+        timing=Timing.of(
+            config.events, schema=saved.schema, length=saved.length, entities=saved.entities
+        ),
         per_entity=bool(saved.entities),
         version=before.version + 1,
         limits=before.limits,

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aedetect import registry
+from aedetect.data.rates import own_gaps
 from aedetect.detector import Outline, read_outline
 from aedetect.events import Formation, form_events
 from aedetect.jobs import delivery
@@ -109,6 +110,7 @@ def plan_reflagging(config: Config, *, span: Span) -> ReflagPlan:
             by=config.scoring.partition,
             settings=config.events,
             units=config.data.units,
+            max_gaps=own_gaps(saved.schema.rates),
         ),
         partitions=tuple(due),
         current=len(same) - len(due),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from aedetect import registry
 from aedetect.data import find_files
+from aedetect.data.rates import own_gaps
 from aedetect.events import Formation, form_events
 from aedetect.jobs import delivery
 from aedetect.jobs.recording import record_run
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from aedetect.output import Partition
 
 logger = logging.getLogger(__name__)
-
 _PROVISIONAL = "the newest rows are judged from fewer windows until later rows arrive"
 
 
@@ -114,9 +114,7 @@ def plan_run(
         model=model,
         plan=replace(made, compute=_sort_units(made.compute, scorer, scratch)),
         output=output,
-        formation=Formation(
-            detector=model.name, by=by, settings=config.events, units=config.data.units
-        ),
+        formation=_formation(config, model, scorer.schema),
         summary=summarize_input(
             model,
             found,
@@ -214,6 +212,16 @@ def run_scoring(
     if config.scoring.strict:
         check_strict(summary)
     return summary
+
+
+def _formation(config: Config, model: Model, schema: Schema) -> Formation:
+    return Formation(
+        detector=model.name,
+        by=config.scoring.partition,
+        settings=config.events,
+        units=config.data.units,
+        max_gaps=own_gaps(schema.rates),
+    )
 
 
 def _sort_units(units: Sequence[Unit], scorer: Scorer, scratch: Path) -> tuple[Unit, ...]:

@@ -124,7 +124,12 @@ def calibrate_detector(
     calibration = choose_threshold(
         normal.joined(labelled),
         settings=config.calibration,
-        timing=Timing.of(config.events, schema=ingested.schema, length=config.window.length),
+        timing=Timing.of(
+            config.events,
+            schema=ingested.schema,
+            length=config.window.length,
+            entities=ingested.rows.names,
+        ),
         per_entity=bool(preparation.entities),
     )
     limits = fit_limits(

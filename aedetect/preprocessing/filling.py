@@ -20,11 +20,11 @@ def carry_from(missing: Bool, starts: Bool) -> Int64:
 
 
 def carry_values(
-    values: Float64, missing: Bool, *, time: Int64, starts: Bool, limit: int
+    values: Float64, missing: Bool, *, time: Int64, starts: Bool, limit: Int64
 ) -> tuple[Float64, Bool]:
     """Carry the last value into missing cells; also return where none is recent enough.
 
-    Shapes: (R, F), (R, F), (R,), (R,) -> (R, F), (R, F). The limit is in ns.
+    Shapes: (R, F), (R, F), (R,), (R,) -> (R, F), (R, F). The limit (R,) is in ns.
     """
     filled, stale = values.copy(), np.zeros_like(missing)
     for column in np.flatnonzero(missing.any(axis=0)):

@@ -11,6 +11,7 @@ import numpy as np
 
 from aedetect.arrays import Bool, Float32, Float64, Int8, Int32, Int64
 from aedetect.data import Feature, Rows, Schema
+from aedetect.data.rates import Rate, spread
 from aedetect.preprocessing.compression import compress, expand
 from aedetect.preprocessing.encoding import encode_calendar, encode_categories, encoded_widths
 from aedetect.preprocessing.filling import carry_values
@@ -57,6 +58,7 @@ class Preparation:
     missing_limit: int  # ns
     missing_after: MissingAfterName = "mask"  # for rows that are scored; none is learnt from
     min_observed: int = 1  # features that a row needs to be scored
+    rates: tuple[Rate, ...] = ()  # of entities with another missing_limit
     clock: WallClock = _UTC  # of hours and weekdays
 
     @classmethod
@@ -90,6 +92,7 @@ class Preparation:
             clip=settings.clip,
             missing=settings.missing,
             missing_limit=missing_limit,
+            rates=schema.rates,
             clock=schema.clock,
             missing_after=settings.missing_after,
             min_observed=_min_observed(settings.min_observed, rows, slices, most),
@@ -109,6 +112,15 @@ class Preparation:
     def width(self) -> int:
         """Input columns of the model: those of the features, and two for each context."""
         return len(self.owner) + 2 * len(self.context)
+
+    @property
+    def longest_limit(self) -> int:
+        """The longest time that a value of any entity is carried (ns)."""
+        return max([self.missing_limit, *(each.missing_limit for each in self.rates)])
+
+    def limits(self, names: Sequence[str | None]) -> Int64:
+        """Return how long values of some entities are carried, in ns: (E,)."""
+        return spread(self.rates, names, "missing_limit", default=self.missing_limit)
 
     @property
     def masks(self) -> bool:
@@ -164,9 +176,8 @@ class Preparation:
             return values, np.zeros_like(missing)
         if self.missing == "refuse":
             return values, missing
-        return carry_values(
-            values, missing, time=rows.time, starts=rows.starts, limit=self.missing_limit
-        )
+        limit = self.limits(rows.names)[rows.entity]
+        return carry_values(values, missing, time=rows.time, starts=rows.starts, limit=limit)
 
 
 def first_columns(owner: Int64) -> Int64:

@@ -15,8 +15,10 @@ from aedetect.data import Rows
 _T = TypeVar("_T", bound=np.generic)
 
 
-def positions(time: Int64, *, starts: Bool, usable: Bool, max_gap: int) -> Int64:
+def positions(time: Int64, *, starts: Bool, usable: Bool, max_gap: int | Int64) -> Int64:
     """Count the usable rows directly before each row, without a gap: (R,), -1 for unusable rows.
+
+    The longest step is one for all rows, or one for each (R,).
 
     >>> on = np.ones(4, bool)
     >>> positions(
@@ -28,11 +30,16 @@ def positions(time: Int64, *, starts: Bool, usable: Bool, max_gap: int) -> Int64
     [0, 1, 0, 1]
     """
     breaks = starts | ~usable
-    breaks[1:] |= ~usable[:-1] | (np.diff(time) > max_gap)
+    breaks[1:] |= ~usable[:-1] | exceeding(time, max_gap)
     rank = np.arange(len(time))
     counted: Int64 = rank - np.maximum.accumulate(np.where(breaks, rank, 0))
     counted[~usable] = -1
     return counted
+
+
+def exceeding(time: Int64, max_gap: int | Int64) -> Bool:
+    """Say which rows but the first follow a longer step than allowed: (R,) -> (R - 1,)."""
+    return np.asarray(np.diff(time) > (max_gap if isinstance(max_gap, int) else max_gap[1:]))
 
 
 def gather(matrix: npt.NDArray[_T], ends: Int64, *, length: int) -> npt.NDArray[_T]:

@@ -12,11 +12,10 @@ from aedetect.detector import Scored, Series
 from aedetect.detector.rules import CONSTANT, MISSING, NONE, lost, rule_reasons
 from aedetect.explain import blame_features, find_counterfactual
 from aedetect.explain.causes import blame_rules
-from aedetect.output.schemas import UNSEEN
 from aedetect.preprocessing import Prepared, positions
 from aedetect.scoring.planned_work import RowWindows
+from aedetect.scoring.reasons import nameless, unscored_reasons
 from aedetect.scoring.suppression import JudgedRows, SuppressedRows, Suppression, suppress_rows
-from aedetect.timestamps import round_duration
 
 if TYPE_CHECKING:
     from aedetect.arrays import Bool, Int64
@@ -48,7 +47,7 @@ def score_rows(
         valid=np.logical_not(prepared.infinite.any(axis=1)),
         masked=prepared.stale[:, detector.scorer.preparation.owner],
     )
-    reasons, reason = _reasons(detector, kept, prepared, series.back)
+    reasons, reason = unscored_reasons(detector, kept, prepared, series.back)
     ends, evaluated = detector.scorer.judge(series, asked)
     score = evaluated.score
     # From here on, positions refer to all rows again, and then to the wanted ones only.
@@ -92,7 +91,7 @@ def _broken(scorer: Scorer, rows: Rows, prepared: Prepared, series: Series) -> I
     """Say which rule each cell breaks: (R, F)."""
     broken = scorer.rules.broken(rows, prepared.entity, scorer.schema)
     if scorer.rules.missing and scorer.preparation.masks and prepared.stale.any():
-        scored, gap = scorer.can_score(series), scorer.schema.max_gap
+        scored, gap = scorer.can_score(series), scorer.schema.max_gaps(rows)
         gone = prepared.stale & ~without_reading_before(rows, scorer.schema)
         broken[lost(gone, scored, rows, max_gap=gap)] = MISSING
     return broken
@@ -125,63 +124,6 @@ def _rows_back(detector: CalibratedScorer, rows: Rows, prepared: Prepared) -> In
     return positions(
         rows.time,
         starts=rows.starts,
-        usable=prepared.usable & ~_nameless(detector, rows),
-        max_gap=detector.scorer.schema.max_gap,
+        usable=prepared.usable & ~nameless(detector, rows),
+        max_gap=detector.scorer.schema.max_gaps(rows),
     )
-
-
-def _reasons(
-    detector: CalibratedScorer, rows: Rows, prepared: Prepared, back: Int64
-) -> tuple[tuple[str, ...], Int32]:
-    """Return all possible reasons, and the index of the reason of each row that is not scored.
-
-    The most specific reason has priority, so it is set last.
-    """
-    scorer = detector.scorer
-    names = scorer.schema.names
-    limit = scorer.preparation.missing_limit
-    longer = (
-        f" for longer than {round_duration(limit)}" if scorer.preparation.missing == "carry" else ""
-    )
-    needed = scorer.preparation.min_observed
-    short = (
-        f"no full window of {scorer.length} rows covers it"
-        if scorer.alignment == "centered"
-        else f"needs {max(scorer.length - 1, scorer.schema.counts)} earlier rows"
-    )
-    few = (f"{n} of {len(names)} features observed, {needed} needed" for n in range(1, needed))
-    fixed = (short, UNSEEN, "entity is missing", "all features are missing", *few)
-    stale = tuple(f"{name} is missing{longer}" for name in names)
-    infinite = tuple(f"{name} is infinite" for name in names)
-    last = (f"all features are missing{longer}", "duplicate timestamp")
-    reason = np.zeros(len(rows), dtype=np.int32)
-    counted = scorer.counted(prepared.observed)
-    masks = scorer.preparation.masks
-    kept_out = prepared.stale.shape[1] - prepared.stale.sum(axis=1) < needed
-    first = without_reading_before(rows, scorer.schema)  # of a counter: nothing is missing there
-    stale_cells = prepared.stale & ~first
-    kept_out &= masks & ~(prepared.stale & first).any(axis=1)
-    too_few = (scorer.covered(back) | kept_out) & (counted < needed)
-    reason[too_few] = fixed.index("all features are missing") + counted[too_few]
-    if not masks:
-        _set_first(reason, stale_cells, offset=len(fixed))
-    if len(names) > 1:  # a gap in the whole row is no fault of its first column
-        reason[stale_cells.all(axis=1)] = len(fixed) + len(stale) + len(infinite)
-    _set_first(reason, prepared.infinite, offset=len(fixed) + len(stale))
-    if detector.calibration.unseen == "refuse":
-        reason[prepared.entity < 0] = 1
-    reason[_nameless(detector, rows)] = 2
-    return (*fixed, *stale, *infinite, *last), reason
-
-
-def _nameless(detector: CalibratedScorer, rows: Rows) -> Bool:
-    """Return which rows lack a required entity, and may belong to several: (R,)."""
-    needed = detector.scorer.schema.entity is not None
-    nameless = np.array([needed and name is None for name in rows.names], dtype=np.bool_)
-    return np.asarray(nameless[rows.entity])
-
-
-def _set_first(reason: Int32, marks: Bool, *, offset: int) -> None:
-    """Where any feature is marked, set the reason of the first one."""
-    rows = np.flatnonzero(marks.any(axis=1))
-    reason[rows] = offset + marks[rows].argmax(axis=1)

@@ -41,6 +41,8 @@ def named_counts(names: Iterable[str]) -> str:
 
 def with_remedy(reason: str) -> str:
     """Return why rows are not scored, with the setting that helps where one does."""
+    if "without a gap over" in reason:
+        return f"{reason} (a larger [data] max_gap needs a new training)"
     return reason + _REMEDIES.get(reason, "")
 
 

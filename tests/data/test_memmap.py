@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from aedetect.data import Rows
-from aedetect.data.memmap import batches_of, map_rows, sampling_period
+from aedetect.data.memmap import batches_of, map_rows
+from aedetect.data.sampling import sampling_period
 
 
 def rows(times, names):

@@ -151,12 +151,14 @@ def test_positions_continue_across_batches():
     time = np.cumsum(random.choice([0, 1, 1, 1, 9], 400))
     starts = np.append(True, entity[1:] != entity[:-1])
     repeated = np.append(False, (time[1:] == time[:-1]) & (entity[1:] == entity[:-1]))
-    whole = _positions(time, starts, repeated, 5, first=0)
+    whole = _positions(time, starts, repeated, np.full(400, 5), first=0)
     for cut in range(1, 400):
         same = entity[cut] == entity[cut - 1]
         step = time[cut] - time[cut - 1]
         first = whole[cut - 1] + (step > 0) if same and step <= 5 else 0
         begins = starts[cut:].copy()
         begins[0] = True
-        part = _positions(time[cut:], begins, repeated[cut:], 5, first=int(first))
+        part = _positions(
+            time[cut:], begins, repeated[cut:], np.full(400 - cut, 5), first=int(first)
+        )
         assert part.tolist() == whole[cut:].tolist()

@@ -144,7 +144,8 @@ def test_every_reason_is_given(at_once):
     counted = {pair["values"]: pair["counts"] for pair in reasons.value_counts().to_pylist()}
     assert counted.pop(None) > 1200
     assert counted == {
-        "needs 3 earlier rows": 12,  # two starts, one gap, one long hole of all
+        "needs 3 earlier rows": 9,  # two starts, and a gap longer than what is looked back at
+        "needs 3 earlier rows without missing values": 3,  # one long hole of all
         "b is missing": 1,  # the first of the rows that are scored without it
         "a is infinite": 1,
         "all features are missing": 10,
@@ -161,7 +162,8 @@ def test_rows_that_miss_a_feature_for_long_can_be_refused(detector, fresh):
     counted = {pair["values"]: pair["counts"] for pair in reasons.value_counts().to_pylist()}
     assert counted.pop(None) > 1200
     assert counted == {
-        "needs 3 earlier rows": 15,  # two starts, one gap, two long holes
+        "needs 3 earlier rows": 9,  # two starts, and a gap longer than what is looked back at
+        "needs 3 earlier rows without missing values": 6,  # two long holes
         "b is missing for longer than 10min": 5,
         "a is infinite": 1,
         "all features are missing": 10,
