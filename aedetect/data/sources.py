@@ -13,9 +13,10 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aedetect.data.discovery import as_text, filesystem, hive_keys, locate_sources
+from aedetect.data.discovery import as_text, filesystem, locate_sources
 from aedetect.data.file_stat import Signature
 from aedetect.data.footers import check_names, trusted_moments
+from aedetect.data.hive_names import hive_keys
 from aedetect.data.listing import why_unlisted
 from aedetect.data.pandas_columns import index_columns
 from aedetect.data.time_ranges import HOUR, TimeRange, enclosing
@@ -79,6 +80,7 @@ class Source:
 
     files: tuple[SourceFile, ...]
     aside: tuple[SetAside, ...] = field(default=())
+    passed_over: tuple[SetAside, ...] = ()  # in the folders, but not Parquet
 
 
 def find_files(
@@ -95,7 +97,8 @@ def find_files(
     cannot be read are set aside by name. Raises NoData if a location does not exist, contains no
     Parquet file, or none of its files is readable.
     """
-    found = locate_sources(locations)
+    located = locate_sources(locations)
+    found = located.files
     described: dict[FileKey, SourceFile | SetAside] = {
         pair: known[pair] for pair in found if known and pair in known and _is_same(known[pair])
     }
@@ -111,7 +114,7 @@ def find_files(
             f"none of the {len(aside)} Parquet files of {', '.join(locations)} is readable "
             f"(first: {aside[0]}): restore them, or point to others"
         )
-    return Source(files, aside)
+    return Source(files, aside, tuple(SetAside(as_text(n), why) for n, why in located.passed_over))
 
 
 def fingerprint_files(

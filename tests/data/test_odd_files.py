@@ -43,7 +43,7 @@ def test_files_are_known_by_their_first_bytes(tmp_path):
         deliver(table(DAYS[0]).iloc[:3], tmp_path / name)
     (tmp_path / "readme.txt").write_text("no table")
     (tmp_path / "empty").write_text("")
-    assert [name for _, name in locate_files(str(tmp_path))] == [
+    assert [name for _, name in locate_files(str(tmp_path)).files] == [
         "000000_0",
         "a.parquet",
         "b.PARQUET",
