@@ -13,10 +13,10 @@ import fsspec
 
 from aedetect.data.first_bytes import SUFFIXES, why_passed_over
 from aedetect.data.listing import list_below, why_unlisted
+from aedetect.data.live_files import live_files
 from aedetect.data.table_formats import (
     check_no_table,
     check_not_in_table,
-    live_files,
     table_format,
 )
 from aedetect.errors import NoData

@@ -22,7 +22,7 @@ _SIGNS = {
     ICEBERG: r"(^|/)metadata/[^/]*\.metadata\.json(\.gz)?$",
     HUDI: r"(^|/)\.hoodie/",
 }
-_EXPORT = "export its current snapshot to Parquet files, and point to those"
+EXPORT = "export its current snapshot to Parquet files, and point to those"
 
 
 def table_format(fs: AbstractFileSystem, folder: str) -> str | None:
@@ -42,55 +42,15 @@ def is_metadata_file(path: str) -> bool:
     return re.search(_SIGNS[ICEBERG], path) is not None
 
 
-def live_files(fs: AbstractFileSystem, table: str, kind: str) -> list[tuple[str, str]]:
-    """Return (path, name) of the files of the current snapshot of a table, in order of the names.
-
-    Columns that are in the log instead of the files are in the names, as key=value folders.
-    Raises NoData when the table cannot be read as the plain rows of its files.
-    """
-    try:
-        found = _READERS[kind](fs, table)
-    except NoData as error:
-        raise NoData(f"{table} holds a table of {kind}, and {error}") from error
-    except ImportError as error:
-        extra = "delta" if kind == DELTA else "iceberg"
-        raise NoData(
-            f"{table} holds a table of {kind}, and the package that reads it is not installed: "
-            f"pip install 'aedetect[{extra}]', or {_EXPORT}"
-        ) from error
-    if not found:
-        raise NoData(f"{table} holds a table of {kind} without rows: write rows to it first")
-    return sorted(found, key=lambda pair: pair[1])
-
-
-def _delta(fs: AbstractFileSystem, table: str) -> list[tuple[str, str]]:
-    from aedetect.data.delta_tables import delta_files
-
-    return delta_files(fs, table)
-
-
-def _iceberg(fs: AbstractFileSystem, table: str) -> list[tuple[str, str]]:
-    from aedetect.data.iceberg_tables import iceberg_files
-
-    return iceberg_files(fs, table)
-
-
-def _hudi(_fs: AbstractFileSystem, _table: str) -> list[tuple[str, str]]:
-    raise NoData(f"no library for it is used here: {_EXPORT}")
-
-
-_READERS = {DELTA: _delta, ICEBERG: _iceberg, HUDI: _hudi}
-
-
 def unreadable(reason: object) -> NoData:
     """Return the error of a table whose log cannot be read."""
     first = (str(reason).strip().splitlines() or [type(reason).__name__])[0].rstrip(". ")
-    return NoData(f"its current snapshot cannot be read ({first}): restore it, or {_EXPORT}")
+    return NoData(f"its current snapshot cannot be read ({first}): restore it, or {EXPORT}")
 
 
 def unsupported(what: str, remedy: str) -> NoData:
     """Return the error of a table that reads otherwise than the rows of its files."""
-    return NoData(f"{what}: {remedy}, or {_EXPORT}")
+    return NoData(f"{what}: {remedy}, or {EXPORT}")
 
 
 def check_no_table(paths: Iterable[str], root: str) -> None:
@@ -102,7 +62,7 @@ def check_no_table(paths: Iterable[str], root: str) -> None:
                 point = "" if kind == HUDI else "point to that folder itself, or "
                 raise NoData(
                     f"{root} holds a table of {kind}, {table.rstrip('/')}, whose folder has rows "
-                    f"that are no longer part of it: {point}{_EXPORT}"
+                    f"that are no longer part of it: {point}{EXPORT}"
                 )
 
 
@@ -120,7 +80,7 @@ def check_not_in_table(fs: AbstractFileSystem, folders: Iterable[str]) -> None:
         if kind is not None:
             raise NoData(
                 f"{each} is a table of {kind}, whose log says which of its files and rows count: "
-                f"point to this folder, not to a part of it, or {_EXPORT}"
+                f"point to this folder, not to a part of it, or {EXPORT}"
             )
 
 
