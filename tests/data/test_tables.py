@@ -241,9 +241,9 @@ def test_a_delta_table_that_reads_otherwise_than_its_files_is_refused(tmp_path):
     )
     assert len(found(tmp_path / "deletionVectors")) == 1  # allowed, and there is none
     vector = (
-        '"deletionVector":{"storageType":"i","sizeInBytes":40,"cardinality":6,'
-        '"pathOrInlineDv":"wi5b^000010000siXQKl0rr91000f55c8Xg0@@D72lkbi5=-{L"}'
-    )  # the example of the protocol
+        '"deletionVector":{"storageType":"i","sizeInBytes":44,"cardinality":6,'
+        '"pathOrInlineDv":"^Bg9^0rr910000000000iXQKl0rr91000f55c8Xg0@@D72lkbi5=-{L"}'
+    )  # rows 3, 4, 7, 11, 18 and 29
     _rewrite_log(tmp_path / "deletionVectors", '"baseRowId":null', f'"baseRowId":null,{vector}')
     reasons = (
         r"\(column mapping\)",
