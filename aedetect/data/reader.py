@@ -97,6 +97,7 @@ def reading(files: Sequence[SourceFile]) -> Iterator[None]:
             raise UnreadableFile(
                 f"{', '.join(corrupt)} {reason}: restore or remove it",
                 reasons=dict.fromkeys(corrupt, reason),
+                is_damaged=True,
             ) from error
         if isinstance(error, duckdb.OutOfMemoryException):
             raise DataError(

@@ -22,6 +22,7 @@ from aedetect.data.reader import confine
 from aedetect.data.revision import column_notes, revise_rows
 from aedetect.data.schema import column_types, own_zone
 from aedetect.data.sources import fingerprint_files
+from aedetect.data.unused import with_rows
 from aedetect.errors import NoData, TooFewRows
 from aedetect.events import Label, read_labels
 from aedetect.events.labels import CONFIRMED, FALSE_ALARM, LABEL_NAMES
@@ -49,7 +50,7 @@ MISSING_LIMIT_PERIODS = 10
 def ingest_rows(config: Config, scratch: Path) -> Ingested:
     """Read, check, filter and order the training data, in a scratch folder."""
     check_output(config)
-    source = find_files(config.train, timestamp=config.data.timestamp)
+    source = with_rows(find_files(config.train, timestamp=config.data.timestamp))
     labels = read_labels(config.output)
     seen, collected = _collect(config, source, labels, scratch)
     period, max_gap = _sampling(config, collected.rows)
@@ -63,6 +64,7 @@ def ingest_rows(config: Config, scratch: Path) -> Ingested:
     )
     notes = (
         *(f"{file}: set aside" for file in source.aside),
+        *(f"{file}: passed over" for file in source.passed_over),
         *_row_notes(seen, collected.duplicates),
         *_label_notes(labels, config.training.false_alarms),
         *seen.left_out,
@@ -235,7 +237,7 @@ def _check_enough(config: Config, schema: Schema, windows: Mapping[Part, Windows
 
 def data_fingerprint(config: Config) -> str:
     """Return the current fingerprint of the training data."""
-    return _fingerprint(find_files(config.train, timestamp=config.data.timestamp))
+    return _fingerprint(with_rows(find_files(config.train, timestamp=config.data.timestamp)))
 
 
 def _fingerprint(source: Source) -> str:

@@ -224,6 +224,7 @@ def assess_input(config: Config, schema: Schema) -> InputQuality:
         last=clock.format(max((each.last for each in ranges), default=0)),
         problems=tuple(
             [str(each) for each in scored.aside]
+            + [f"{each}: passed over" for each in scored.passed_over]
             + [f"{file.name}: {undated(file)}" for file in scored.files if file.undated]
         ),
     )
