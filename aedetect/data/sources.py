@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import IO
 
@@ -147,13 +147,6 @@ def fingerprint_file(file: SourceFile) -> str:
     return digest.hexdigest()
 
 
-def is_whole(file: SourceFile) -> bool:
-    """Whether a file can be read to its end; reads all of it, once per process."""
-    if not _is_same(file):
-        return _is_whole.__wrapped__(file.path, None)
-    return _is_whole(file.path, file.signature)
-
-
 def touched(files: Iterable[SourceFile], fingerprints: Mapping[str, str]) -> tuple[SourceFile, ...]:
     """Return files with updated signatures where they were touched but have the same content.
 
@@ -179,17 +172,6 @@ def _touched(file: SourceFile, before: str | None) -> SourceFile:
     except OSError:
         return file
     return replace(file, signature=signature) if is_same else file
-
-
-@lru_cache(maxsize=1024)
-def _is_whole(path: str, _signature: Signature | None) -> bool:
-    try:
-        with open_file(path) as stream, pq.ParquetFile(stream, pre_buffer=False) as parquet:
-            for _ in parquet.iter_batches():
-                pass
-    except (pa.ArrowException, OSError):
-        return False
-    return True
 
 
 def open_file(path: str) -> IO[bytes]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from aedetect.arrays import Float64, Int64
 from aedetect.data import Rows, find_files
+from aedetect.data.wholeness import fault
 from aedetect.detector.rules import MOST_ROWS, ColumnRules
 from aedetect.detector.settings import RuleSettings
 from aedetect.scoring.schema_drift import admitted, undated
@@ -217,6 +218,8 @@ def assess_input(config: Config, schema: Schema) -> InputQuality:
     scored, _ = admitted(source, schema)
     clock = schema.clock
     ranges = [file.times for file in source.files if file.times is not None]
+    needed = {schema.timestamp, *schema.names} | ({schema.entity} if schema.entity else set())
+    faults = {file.name: fault(file, needed) for file in scored.files if file.rows}
     return InputQuality(
         files=len(source.files),
         rows=sum(file.rows for file in source.files),
@@ -224,6 +227,7 @@ def assess_input(config: Config, schema: Schema) -> InputQuality:
         last=clock.format(max((each.last for each in ranges), default=0)),
         problems=tuple(
             [str(each) for each in scored.aside]
+            + [f"{name}: {reason}" for name, reason in faults.items() if reason is not None]
             + [f"{each}: passed over" for each in scored.passed_over]
             + [f"{file.name}: {undated(file)}" for file in scored.files if file.undated]
         ),

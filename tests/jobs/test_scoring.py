@@ -24,6 +24,7 @@ from plant import (
     Plant,
     contents,
     rewritten,
+    settings,
     stamps,
     table,
     verdicts,
@@ -34,6 +35,9 @@ from aedetect import registry
 from aedetect.config import make_config
 from aedetect.errors import ConfigError, DataError, NoData, OutputError, UnknownModel
 from aedetect.jobs.dataset import ingest_rows
+from aedetect.jobs.quality import assess_input
+from aedetect.jobs.scoring import resolve_model, run_scoring
+from aedetect.jobs.training import run_training
 from aedetect.output.atomic import read_origin
 from aedetect.output.partitions import Span
 from aedetect.registry.records import TrainingRecord
@@ -362,6 +366,35 @@ def test_a_file_damaged_within_is_set_aside_and_the_others_of_its_day_are_scored
     assert plant.score().held == (DAYS[2],)  # what was made from the whole file stays
     assert rewritten(plant.output, times) == set()
     pd.testing.assert_frame_equal(verdicts(plant.output), both, check_exact=True)
+
+
+@pytest.mark.parametrize("column", ["unit", "state"])
+def test_text_that_is_not_utf8_sets_its_file_aside(plant, column):
+    """`check` says so before, and all other files are scored."""
+    folder = plant.folder / "train"
+    rows = table("2026-01-01", days=2).assign(state="on")
+    rows.loc[::7, "state"] = "off"
+    deliver(rows, folder / "a.parquet")
+    given = plant.given() | {"data": settings()["data"] | {"train": "train"}}
+    given |= {"registry": {"tracking_uri": f"sqlite:///{folder}.db"}}
+    config = make_config(given, folder=plant.folder)
+    run_training(config)
+    shutil.rmtree(plant.incoming)
+    good = table(DAYS[0]).assign(state="on")
+    deliver(good, plant.incoming / "good.parquet")
+    texts = [text.encode() for text in good[column]]
+    texts[5] = b"caf\xe9"
+    raw = pa.array(texts, pa.binary())
+    text = pa.Array.from_buffers(pa.string(), len(raw), raw.buffers())
+    bad = pa.Table.from_pandas(good.assign(time=good["time"] + pd.Timedelta("30s")))
+    bad = bad.set_column(bad.schema.get_field_index(column), column, text)
+    pq.write_table(bad, plant.incoming / "bad.parquet")
+    reason = f'bad.parquet: has text that is not UTF-8 in the column "{column}"'
+    schema = worker.cached_detector(resolve_model(config).folder).scorer.schema
+    assert reason in assess_input(config, schema).problems
+    summary = run_scoring(config)
+    assert (summary.status, summary.unreadable, summary.held) == ("partial", (reason,), ())
+    assert summary.rows == len(good)
 
 
 def test_file_that_is_replaced_while_it_is_read_is_left_to_the_next_run(plant, monkeypatch):
