@@ -28,7 +28,7 @@ def iceberg_files(fs: AbstractFileSystem, folder: str) -> list[tuple[str, str]]:
     """Return (path, name) of the live files of the newest version."""
     from pyiceberg.table import StaticTable
 
-    version = newest_version(
+    version = newest_metadata(
         fs.ls(f"{folder.rstrip('/')}/metadata", detail=False),
         hint=_hint(fs, folder),
     )
@@ -45,10 +45,10 @@ def iceberg_files(fs: AbstractFileSystem, folder: str) -> list[tuple[str, str]]:
     return [_file(fs, task.file.file_path, folder, keys) for task in tasks]
 
 
-def newest_version(paths: Iterable[str], *, hint: str = "") -> str:
+def newest_metadata(paths: Iterable[str], *, hint: str = "") -> str:
     """Return the metadata file with the highest number; of two, the one that the hint names.
 
-    >>> newest_version(["t/metadata/v2.metadata.json", "t/metadata/v10.metadata.json"])
+    >>> newest_metadata(["t/metadata/v2.metadata.json", "t/metadata/v10.metadata.json"])
     't/metadata/v10.metadata.json'
     """
     numbered: dict[int, list[str]] = {}

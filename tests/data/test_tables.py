@@ -18,7 +18,7 @@ from pyiceberg.types import DoubleType
 
 from aedetect.config import make_config
 from aedetect.data import find_files, open_engine, read_rows
-from aedetect.data.iceberg_tables import newest_version
+from aedetect.data.iceberg_tables import newest_metadata
 from aedetect.data.sql import Query
 from aedetect.errors import NoData
 from aedetect.jobs.dataset import ingest_rows
@@ -284,10 +284,10 @@ def test_versions_of_an_iceberg_table_are_counted():
     """By number; of two with one number, the hint decides, else nothing is guessed."""
     both = ["t/metadata/00002-a.metadata.json", "t/metadata/00002-b.metadata.json"]
     older = ["t/metadata/00001-c.metadata.json", "t/metadata/version-hint.text"]
-    assert newest_version([*older, both[0]]) == both[0]
-    assert newest_version([*older, *both], hint="00002-b") == both[1]
+    assert newest_metadata([*older, both[0]]) == both[0]
+    assert newest_metadata([*older, *both], hint="00002-b") == both[1]
     with pytest.raises(NoData, match=r"not the only one of its number \(00002-a.* and 00002-b"):
-        newest_version([*older, *both])
+        newest_metadata([*older, *both])
 
 
 def test_a_plain_input_imports_neither_package(tmp_path):
