@@ -47,12 +47,16 @@ class NoData(DataError):
 class UnreadableFile(DataError):
     """Not Parquet, truncated, or corrupt.
 
-    `reasons` maps file names to the fault of each file, where known.
+    `reasons` maps file names to the fault of each file, where known; `is_damaged` says that reading
+    them again gives the same.
     """
 
-    def __init__(self, message: str, *, reasons: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, message: str, *, reasons: Mapping[str, str] | None = None, is_damaged: bool = False
+    ) -> None:
         super().__init__(message)
         self.reasons = dict(reasons or {})
+        self.damaged = set(self.reasons) if is_damaged else set[str]()
 
 
 class SchemaMismatch(DataError):

@@ -5,78 +5,111 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import PurePosixPath
-from urllib.parse import unquote
 
 import fsspec
 
+from aedetect.data.first_bytes import SUFFIXES, why_passed_over
 from aedetect.data.listing import list_below, why_unlisted
+from aedetect.data.live_files import live_files
+from aedetect.data.table_formats import (
+    check_no_table,
+    check_not_in_table,
+    table_format,
+)
 from aedetect.errors import NoData
 
-SUFFIXES = (".parquet", ".pq", ".parq")
-_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # what Hive and Spark write for a missing key
-_TABLES = {
-    "Delta Lake": r"(^|/)_delta_log/",
-    "Apache Iceberg": r"(^|/)metadata/[^/]*\.metadata\.json$",
-    "Apache Hudi": r"(^|/)\.hoodie/",
-}
 _MAGIC = "*?["
 _ESCAPED = r"\[([*?\[])\]"  # a wildcard in brackets is literal
 
 
-def locate_sources(locations: Iterable[str]) -> list[tuple[str, str]]:
-    """List (path, name) of the Parquet files at all locations, each file once, each name once.
+@dataclass(frozen=True)
+class Located:
+    """What is at one or several locations."""
+
+    files: tuple[tuple[str, str], ...]  # path and name
+    passed_over: tuple[tuple[str, str], ...] = ()  # name, and why it is not read
+
+
+def locate_sources(locations: Iterable[str]) -> Located:
+    """Locate the Parquet files at all locations, each file once, each name once.
 
     A name that occurs at several locations is prefixed by the number of its location.
     """
     by_path: dict[str, tuple[int, str]] = {}
+    passed_over: dict[tuple[str, str], None] = {}
     for at, location in enumerate(locations):
-        for path, name in locate_files(location):
+        located = locate_files(location)
+        for path, name in located.files:
             by_path.setdefault(path, (at, name))
+        passed_over |= dict.fromkeys(located.passed_over)
     uses = Counter(name for _, name in by_path.values())
-    return [
+    files = [
         (path, name if uses[name] == 1 else f"{at}/{name}") for path, (at, name) in by_path.items()
     ]
+    return Located(tuple(files), tuple(passed_over))
 
 
-def locate_files(location: str) -> Iterator[tuple[str, str]]:
-    """Yield (path, name) of the Parquet files at a location, in the order of their names.
+def locate_files(location: str) -> Located:
+    """Locate the Parquet files at a location, in the order of their names.
 
-    An existing path is used literally; only others are interpreted as patterns. After the files
-    come the folders that cannot be listed; their names end with "/". Raises NoData if the location
-    does not exist or has no visible file.
+    An existing path is used literally; only others are interpreted as patterns. A table with a log
+    is its live files. After the files come the folders that cannot be listed; their names end with
+    "/". Raises NoData if the location does not exist or has no visible file.
     """
     fs, asked = filesystem(location)
     fs.invalidate_cache()  # a long-running process must see new files
     plain = unescaped(asked)
     root = next((each for each in dict.fromkeys((asked, plain)) if fs.exists(each)), plain)
+    others: dict[str, str] = {}
     if fs.isdir(root):
+        if kind := table_format(fs, root):
+            return Located(tuple(live_files(fs, root, kind)))
+        check_not_in_table(fs, [root])
         base, (found, unlisted) = root, list_below(fs, root)
-        _check_no_table(found, root)
-        paths = [path for path in found if _is_parquet(fs, path, root)]
+        check_no_table(found, root)
+        others = why_passed_over(fs, found, root, hidden=_is_hidden)
+        paths = [path for path in found if path not in others and not _is_hidden(path, root)]
     elif fs.isfile(root):
         base, paths, unlisted = str(PurePosixPath(root).parent), [root], []
     elif _is_wild(asked):
         base, paths, unlisted = _matching(fs, asked)
+        check_not_in_table(fs, [base, *(str(PurePosixPath(path).parent) for path in paths)])
     else:
         raise NoData(
             f"no such file or folder: {unescaped(location)}: check the path in the configuration"
         )
     unlisted = [path for path in unlisted if path not in paths and not _is_hidden(path, base)]
-    if not paths and unlisted:
-        raise NoData(
+    if not paths:
+        raise _nothing(fs, location, unlisted, others)
+
+    def named(path: str) -> str:
+        return path[len(base) :].lstrip("/")
+
+    return Located(
+        tuple(
+            [(_openable(fs, path), named(path)) for path in paths]
+            + [(_openable(fs, path), f"{named(path)}/") for path in unlisted]
+        ),
+        tuple((named(path), why) for path, why in others.items() if path not in unlisted),
+    )
+
+
+def _nothing(
+    fs: fsspec.AbstractFileSystem, location: str, unlisted: list[str], others: Mapping[str, str]
+) -> NoData:
+    """Return the error of a location without a file to read."""
+    if unlisted:
+        return NoData(
             f"{unlisted[0]} cannot be listed ({why_unlisted(fs, unlisted[0])}), and there is no "
             "Parquet file beside it: grant access, or mount it"
         )
-    if not paths:
-        raise NoData(
-            f"no Parquet file ({', '.join(SUFFIXES)}) in {location}: point to where they are"
-        )
-    for path in paths:
-        yield _openable(fs, path), path[len(base) :].lstrip("/")
-    for path in unlisted:
-        yield _openable(fs, path), path[len(base) :].lstrip("/") + "/"
+    first = next((f"; {path} {why}" for path, why in others.items()), "")
+    return NoData(
+        f"no Parquet file ({', '.join(SUFFIXES)}) in {location}: point to where they are{first}"
+    )
 
 
 def escaped(path: str) -> str:
@@ -95,17 +128,6 @@ def unescaped(pattern: str) -> str:
     '/srv/plant[1]/*.parquet'
     """
     return re.sub(_ESCAPED, r"\1", pattern)
-
-
-def hive_keys(name: str) -> dict[str, str | None]:
-    """Return the keys and values of key=value folders in a file's name.
-
-    >>> hive_keys("machine=a%20b/date=__HIVE_DEFAULT_PARTITION__/part.parquet")
-    {'machine': 'a b', 'date': None}
-    """
-    pairs = (part.partition("=") for part in PurePosixPath(name).parts[:-1])
-    found = {key: unquote(value) for key, sign, value in pairs if sign and key}
-    return {key: None if value == _NO_VALUE else value for key, value in found.items()}
 
 
 def as_text(name: str) -> str:
@@ -183,29 +205,6 @@ def _levels(path: str, base: str) -> int:
 
 def _is_wild(part: str) -> bool:
     return any(sign in re.sub(_ESCAPED, "", part) for sign in _MAGIC)
-
-
-def _check_no_table(paths: Iterable[str], root: str) -> None:
-    """Raise NoData for a table whose log, not its folder, says which files and rows count."""
-    for path in paths:
-        for kind, sign in _TABLES.items():
-            if re.search(sign, path[len(root) :]):
-                raise NoData(
-                    f"{root} holds a table of {kind}, whose folder has rows that are not of it any "
-                    "more: export its current snapshot to Parquet files, and point to those"
-                )
-
-
-def _is_parquet(fs: fsspec.AbstractFileSystem, path: str, root: str) -> bool:
-    """Whether a path is a Parquet file, by name or by its first bytes, outside hidden folders."""
-    if _is_hidden(path, root):
-        return False
-    if path.lower().endswith(SUFFIXES):
-        return True
-    try:
-        return bool(fs.isfile(path) and fs.cat_file(path, start=0, end=4) == b"PAR1")
-    except OSError:
-        return False
 
 
 def _is_hidden(path: str, root: str) -> bool:

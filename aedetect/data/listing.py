@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 from fsspec import AbstractFileSystem
@@ -14,16 +15,24 @@ def list_below(
 ) -> tuple[list[str], list[str]]:
     """List the files below a folder, and the folders below it that cannot be listed, in order.
 
-    These are folders without permission, on a failing disk, and links with a missing target.
-    `depth` limits the number of levels. Object storage has no folders, and fails as a whole.
+    These are folders without permission, on a failing disk, and links with a missing target. Links
+    to folders are followed, after the folders themselves: what was listed is not listed again, so
+    that neither a cycle nor a second name repeats rows. `depth` limits the number of levels. Object
+    storage has no folders, and fails as a whole.
     """
     if type(fs).find is not AbstractFileSystem.find:
         return sorted(fs.find(root, maxdepth=depth)), []
     files: list[str] = []
     unlisted: list[str] = []
-    waiting = [(root, 1)]
-    while waiting:
+    waiting: list[tuple[str, int]] = [(root, 1)]
+    links: list[tuple[str, int]] = []
+    listed: set[str] = set()
+    while waiting or links:
+        waiting = waiting or [links.pop(links.index(min(links)))]  # the same order everywhere
         folder, level = waiting.pop()
+        if (real := _real(fs, folder)) in listed:
+            continue
+        listed.add(real)
         try:
             entries = fs.ls(folder, detail=True)
         except FileNotFoundError:  # removed meanwhile
@@ -32,12 +41,13 @@ def list_below(
             unlisted.append(folder)
             continue
         for entry in entries:
-            path = entry["name"].rstrip("/")
-            if entry["type"] != "directory":
+            path, is_link = entry["name"].rstrip("/"), bool(entry.get("islink"))
+            if is_link and not fs.exists(path):
+                unlisted.append(path)
+            if not fs.isdir(path) if is_link else entry["type"] != "directory":
                 files.append(path)
             elif path != folder.rstrip("/") and (depth is None or level < depth):
-                waiting.append((path, level + 1))
-        unlisted += [each["name"] for each in entries if each.get("islink") and _hangs(fs, each)]
+                (links if is_link else waiting).append((path, level + 1))
     return sorted(files), sorted(path for path in unlisted if not path.endswith(_OF_THE_DISK))
 
 
@@ -70,5 +80,6 @@ def _with_folders(name: str) -> set[str]:
     return places
 
 
-def _hangs(fs: AbstractFileSystem, link: dict[str, object]) -> bool:
-    return not fs.exists(link["name"])
+def _real(fs: AbstractFileSystem, folder: str) -> str:
+    """Return the one path of a folder that may have several names."""
+    return os.path.realpath(folder) if "file" in fs.protocol else folder.rstrip("/")

@@ -22,6 +22,7 @@ from aedetect.data.schema import (
     kind_of,
 )
 from aedetect.data.settings import DataSettings
+from aedetect.data.unused import columns_left_out
 from aedetect.data.value_counts import ValueCount, count_values
 from aedetect.errors import ConfigError, NoData, SchemaMismatch
 
@@ -90,6 +91,7 @@ def survey(connection: duckdb.DuckDBPyConnection, source: Source, settings: Data
         left_out=(
             *_filtered_by(source, settings, mentioned - kinds.keys()),
             *_index_columns(source, settings),
+            *columns_left_out(source.files, settings),
             *left_out,
         ),
     )

@@ -21,8 +21,9 @@ from aedetect.data.counters import take_increases
 from aedetect.data.exact_files import ExactFiles
 from aedetect.data.rows import Rows
 from aedetect.data.scan import address, sql_literal
-from aedetect.data.sources import SourceFile, is_whole
+from aedetect.data.sources import SourceFile
 from aedetect.data.sql import Query, select
+from aedetect.data.wholeness import fault
 from aedetect.errors import DataError, OutputError, UnreadableFile
 
 BATCH_ROWS = 32_768
@@ -100,13 +101,14 @@ def reading(files: Sequence[SourceFile]) -> Iterator[None]:
     except (duckdb.Error, pa.ArrowException, OSError) as error:
         if _is_out_of_space(error):  # `open_engine` names the location
             raise
-        corrupt = [file.name for file in files if not is_whole(file)]
+        corrupt = {file.name: reason for file in files if (reason := fault(file)) is not None}
         message = _cause(error)
         if corrupt:
-            reason = f"cannot be read to the end ({message})"
             raise UnreadableFile(
-                f"{', '.join(corrupt)} {reason}: restore or remove it",
-                reasons=dict.fromkeys(corrupt, reason),
+                f"{'; '.join(f'{name} {reason}' for name, reason in corrupt.items())}: "
+                "restore or remove it",
+                reasons=corrupt,
+                is_damaged=True,
             ) from error
         if isinstance(error, duckdb.OutOfMemoryException):
             raise DataError(

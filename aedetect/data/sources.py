@@ -6,16 +6,17 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aedetect.data.discovery import as_text, filesystem, hive_keys, locate_sources
+from aedetect.data.discovery import as_text, filesystem, locate_sources
 from aedetect.data.file_stat import Signature
 from aedetect.data.footers import check_names, trusted_moments
+from aedetect.data.hive_names import hive_keys
 from aedetect.data.listing import why_unlisted
 from aedetect.data.pandas_columns import index_columns
 from aedetect.data.time_ranges import HOUR, TimeRange, enclosing
@@ -79,6 +80,7 @@ class Source:
 
     files: tuple[SourceFile, ...]
     aside: tuple[SetAside, ...] = field(default=())
+    passed_over: tuple[SetAside, ...] = ()  # in the folders, but not Parquet
 
 
 def find_files(
@@ -95,7 +97,8 @@ def find_files(
     cannot be read are set aside by name. Raises NoData if a location does not exist, contains no
     Parquet file, or none of its files is readable.
     """
-    found = locate_sources(locations)
+    located = locate_sources(locations)
+    found = located.files
     described: dict[FileKey, SourceFile | SetAside] = {
         pair: known[pair] for pair in found if known and pair in known and _is_same(known[pair])
     }
@@ -111,7 +114,7 @@ def find_files(
             f"none of the {len(aside)} Parquet files of {', '.join(locations)} is readable "
             f"(first: {aside[0]}): restore them, or point to others"
         )
-    return Source(files, aside)
+    return Source(files, aside, tuple(SetAside(as_text(n), why) for n, why in located.passed_over))
 
 
 def fingerprint_files(
@@ -144,13 +147,6 @@ def fingerprint_file(file: SourceFile) -> str:
     return digest.hexdigest()
 
 
-def is_whole(file: SourceFile) -> bool:
-    """Whether a file can be read to its end; reads all of it, once per process."""
-    if not _is_same(file):
-        return _is_whole.__wrapped__(file.path, None)
-    return _is_whole(file.path, file.signature)
-
-
 def touched(files: Iterable[SourceFile], fingerprints: Mapping[str, str]) -> tuple[SourceFile, ...]:
     """Return files with updated signatures where they were touched but have the same content.
 
@@ -176,17 +172,6 @@ def _touched(file: SourceFile, before: str | None) -> SourceFile:
     except OSError:
         return file
     return replace(file, signature=signature) if is_same else file
-
-
-@lru_cache(maxsize=1024)
-def _is_whole(path: str, _signature: Signature | None) -> bool:
-    try:
-        with open_file(path) as stream, pq.ParquetFile(stream, pre_buffer=False) as parquet:
-            for _ in parquet.iter_batches():
-                pass
-    except (pa.ArrowException, OSError):
-        return False
-    return True
 
 
 def open_file(path: str) -> IO[bytes]:

@@ -12,6 +12,7 @@ import numpy as np
 from aedetect import registry
 from aedetect.data import find_files
 from aedetect.data.rates import own_gaps
+from aedetect.data.unused import with_rows
 from aedetect.detector import Outline, read_outline
 from aedetect.evaluation import Backtest, KnownAnomalies, backtest_threshold, known_anomalies
 from aedetect.evaluation.backtest import newest_timestamp
@@ -77,7 +78,7 @@ def _known(
     """
     if not config.scoring.input:
         return None, False
-    source = find_files(config.input, timestamp=config.data.timestamp)
+    source = with_rows(find_files(config.input, timestamp=config.data.timestamp))
     found = known_anomalies(source, config.data, labels, bridge=rules.bridge)
     column = config.data.label
     complete = column is not None and any(column in file.columns for file in source.files)

@@ -23,6 +23,7 @@ from aedetect.data.reader import confine
 from aedetect.data.revision import column_notes, revise_rows
 from aedetect.data.schema import column_types
 from aedetect.data.sources import fingerprint_files
+from aedetect.data.unused import with_rows
 from aedetect.data.zones import own_zone
 from aedetect.errors import NoData, TooFewRows
 from aedetect.events import Label, read_labels
@@ -51,7 +52,7 @@ DATASET_MEMORY_MB = 1_000  # memory of DuckDB while it orders the training data
 def ingest_rows(config: Config, scratch: Path) -> Ingested:
     """Read, check, filter and order the training data, in a scratch folder."""
     check_output(config)
-    source = find_files(config.train, timestamp=config.data.timestamp)
+    source = with_rows(find_files(config.train, timestamp=config.data.timestamp))
     labels = read_labels(config.output)
     seen, collected = _collect(config, source, labels, scratch)
     pooled, rates = learn_rates(config, collected.rows)
@@ -78,6 +79,7 @@ def ingest_rows(config: Config, scratch: Path) -> Ingested:
     covered = window_coverage(revised.rows, schema, length=config.window.length)
     notes = (
         *(f"{file}: set aside" for file in source.aside),
+        *(f"{file}: passed over" for file in source.passed_over),
         *_row_notes(seen, collected.duplicates),
         *_label_notes(labels, config.training.false_alarms),
         *seen.left_out,
@@ -227,7 +229,7 @@ def _check_enough(config: Config, schema: Schema, windows: Mapping[Part, Windows
 
 def data_fingerprint(config: Config) -> str:
     """Return the current fingerprint of the training data."""
-    return _fingerprint(find_files(config.train, timestamp=config.data.timestamp))
+    return _fingerprint(with_rows(find_files(config.train, timestamp=config.data.timestamp)))
 
 
 def _fingerprint(source: Source) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from aedetect.arrays import Bool, Int64
 from aedetect.data import Query, Rows, Source, find_files, open_engine, read_rows
 from aedetect.data.reader import confine
+from aedetect.data.wholeness import fault
 from aedetect.errors import AedetectError
 from aedetect.jobs.dataset import DATASET_MEMORY_MB
 from aedetect.jobs.findings import Finding, Grade
@@ -59,7 +60,7 @@ def check_input(config: Config, schema: Schema, preparation: Preparation | None)
     """Check the files to score by the rules of scoring; without a preparation, the files alone."""
     source = find_files(config.input, timestamp=schema.timestamp)
     scored, _ = admitted(source, schema)
-    findings = list(_file_findings(source, scored))
+    findings = list(_file_findings(source, scored, schema))
     problems = [f"{each.subject}: {each.text}" for each in findings if each.grade != "ok"]
     if preparation is not None and scored.files:
         label = config.data.label
@@ -80,11 +81,17 @@ def check_input(config: Config, schema: Schema, preparation: Preparation | None)
     )
 
 
-def _file_findings(source: Source, scored: Source) -> Iterator[Finding]:
+def _file_findings(source: Source, scored: Source, schema: Schema) -> Iterator[Finding]:
     """Yield the files that scoring sets aside, and those with rows that get no verdict."""
     for each in scored.aside:
-        name, _, reason = str(each).partition(": ")
-        yield Finding("look", "input", name, reason)
+        yield Finding("look", "input", each.name, each.reason)
+    needed = {schema.timestamp, *schema.names} | ({schema.entity} if schema.entity else set())
+    for file in scored.files:
+        wrong = fault(file, needed) if file.rows else None
+        if wrong is not None:
+            yield Finding("look", "input", file.name, wrong)
+    for each in scored.passed_over:
+        yield Finding("look", "input", each.name, f"{each.reason}: passed over")
     for file in scored.files:
         if file.undated:
             yield Finding("look", "input", file.name, undated(file))

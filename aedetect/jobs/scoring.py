@@ -28,7 +28,7 @@ from aedetect.output.filesystem import is_remote
 from aedetect.output.partitions import EVENTS, FLAGGED, SCORES, Span
 from aedetect.scoring import Model, Summary, Unit, cached_detector, make_plan
 from aedetect.scoring.input_cache import read_input_cache, write_input_cache
-from aedetect.scoring.input_changes import find_input_changes
+from aedetect.scoring.input_changes import find_input_changes, is_first_run
 from aedetect.scoring.plan import fingerprinted, time_extent
 from aedetect.scoring.run_log import Clock
 from aedetect.scoring.schema_drift import admitted
@@ -122,7 +122,8 @@ def plan_run(
             wrong,
             find_input_changes(source, prints, [each.agreed for each in existing.values()]),
             output=output,
-            label=config.data.label,
+            settings=config.data,
+            is_first=is_first_run(model.version, existing.values()),
             clock=clock,
         ),
         asked=span != Span(),

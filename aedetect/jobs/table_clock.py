@@ -65,7 +65,7 @@ def _scored_type(output: Path) -> pa.DataType | None:
 def _data_type(config: Config) -> pa.DataType | None:
     """Return the type of the timestamps in one of the first files."""
     with suppress(AedetectError):
-        for path, _ in locate_sources(config.train)[:_TRIED]:
+        for path, _ in locate_sources(config.train).files[:_TRIED]:
             with suppress(OSError, pa.ArrowException, KeyError), open_file(path) as stream:
                 return pq.read_schema(stream).field(config.data.timestamp).type
     return None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aedetect.data import Source
 from aedetect.data.listing import unseen_names
 from aedetect.output import Origin
+from aedetect.output.catalog import PartitionOrigins
 from aedetect.scoring.plan import ZONE_INPUT
 from aedetect.scoring.suppression import SUPPRESSION_INPUTS
 
@@ -45,4 +46,11 @@ def find_input_changes(
             if made_from.get(name, set()) - {fingerprint}
         ),
         deleted=tuple(sorted(made_from.keys() - seen)),
+    )
+
+
+def is_first_run(version: int, written: Iterable[PartitionOrigins]) -> bool:
+    """Whether no file of the output was made by a version of the model."""
+    return all(
+        origin.model_version != version for each in written for origin in each.kinds.values()
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -46,6 +46,15 @@ class Unit:
     def bounds(self) -> tuple[int, int]:
         """The timestamps [start, end) in ns of its rows."""
         return self.partition.bounds(self.clock)
+
+    def without(self, names: Collection[str]) -> Unit:
+        """Return the unit as if these files were not there."""
+        start, end = self.bounds
+        files = tuple(file for file in self.files if file.name not in names)
+        inputs = {name: each for name, each in self.inputs.items() if name not in names}
+        rows = (n for file in files for hour, n in file.hours.items() if start <= hour < end)
+        expected = None if self.expected is None else sum(rows)
+        return replace(self, files=files, inputs=inputs, expected=expected)
 
 
 @dataclass(frozen=True)
@@ -205,4 +214,4 @@ def set_aside(source: Source, reasons: Mapping[str, str]) -> Source:
     """Return the source with the files that have a reason set aside."""
     aside = tuple(SetAside(name, reason) for name, reason in reasons.items())
     files = tuple(file for file in source.files if file.name not in reasons)
-    return Source(files, source.aside + aside)
+    return replace(source, files=files, aside=source.aside + aside)

@@ -72,6 +72,7 @@ SCHEMA = pa.schema(
         "alerts": _TEXTS,
         "error": pa.string(),
         "command": pa.string(),
+        "passed_over": _TEXTS,
     }
 )
 

@@ -45,8 +45,8 @@ class ColumnChange:
 
 
 def schema_mismatches(schema: Schema, files: Iterable[SourceFile]) -> dict[str, str]:
-    """Return the files that cannot be scored, and why not."""
-    reasons = {file.name: mismatch(schema, file) or _clock(schema, file) for file in files}
+    """Return the files that cannot be scored, and why not; one without rows needs nothing."""
+    reasons = {f.name: mismatch(schema, f) or _clock(schema, f) for f in files if f.rows}
     return {name: reason for name, reason in reasons.items() if reason is not None}
 
 

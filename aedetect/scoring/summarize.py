@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aedetect.data.unused import unused_columns
 from aedetect.scoring.run_warnings import alerts_of, warnings_of
 from aedetect.scoring.schema_drift import column_changes, undated
 from aedetect.scoring.summary import Summary
@@ -14,6 +15,7 @@ from aedetect.scoring.worker import ComputedPartition, Deferred, Model, cached_d
 
 if TYPE_CHECKING:
     from aedetect.data import Source
+    from aedetect.data.settings import DataSettings
     from aedetect.events.table import EventChanges
     from aedetect.scoring.input_changes import InputChanges
     from aedetect.scoring.plan import Plan
@@ -28,16 +30,19 @@ def summarize_input(
     arrived: InputChanges,
     *,
     output: Path,
-    label: str | None,
+    settings: DataSettings,
+    is_first: bool,
     clock: WallClock,
 ) -> Summary:
     """Start the summary of a run with its input.
 
     The source contains the files that can be scored; `unfit` maps files to the reason why the model
-    cannot score them; other files set aside are unreadable.
+    cannot score them; other files set aside are unreadable. Columns that the model does not use are
+    named when it scores for the first time.
     """
     detector = cached_detector(model.folder)
     scorer = detector.scorer
+    unused = unused_columns(scorer.schema, source.files, settings) if is_first else None
     changed = {*arrived.new, *arrived.changed}
     looked_at = [file for file in source.files if file.name in changed]
     newest = max((file.times.last for file in found.files if file.times is not None), default=None)
@@ -52,9 +57,11 @@ def summarize_input(
         files_deleted=len(arrived.deleted),
         unreadable=tuple(str(each) for each in source.aside if each.name not in unfit),
         unfit=tuple(str(each) for each in source.aside if each.name in unfit),
+        passed_over=tuple(map(str, found.passed_over)),
         undated=tuple(f"{f.name}: {undated(f)}" for f in source.files if f.undated),
-        drift=column_changes(scorer.schema, scorer.preparation, looked_at, label=label),
+        drift=column_changes(scorer.schema, scorer.preparation, looked_at, label=settings.label),
         newest=None if newest is None else clock.iso(newest),
+        warnings=() if unused is None else (unused,),
     )
 
 
@@ -70,7 +77,9 @@ def summarize_run(
     listed = list(results)
     done = [each for each in listed if isinstance(each, ComputedPartition)]
     left = [each for each in listed if isinstance(each, Deferred)]
-    blamed = dict.fromkeys(str(file) for each in left for file in each.because)
+    faults = [file for each in left for file in each.because]
+    faults += [file for each in done for file in each.without]
+    blamed = dict.fromkeys(map(str, faults))
     unreadable = tuple(dict.fromkeys((*begun.unreadable, *blamed)))
     held = sorted({*map(str, plan.held), *(each.partition for each in left)})
     rows, not_scored = sum(each.rows for each in done), total(each.not_scored for each in done)
@@ -90,4 +99,8 @@ def summarize_run(
         not_scored=not_scored,
         events=formed.counts,
     )
-    return replace(summary, warnings=warnings_of(summary, asked=asked), alerts=alerts_of(summary))
+    return replace(
+        summary,
+        warnings=(*begun.warnings, *warnings_of(summary, asked=asked)),
+        alerts=alerts_of(summary),
+    )

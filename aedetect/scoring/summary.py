@@ -32,6 +32,7 @@ class Summary:
     files_deleted: int = 0  # in the output, and no longer in the input
     unreadable: tuple[str, ...] = ()  # set aside; tried again in each run
     unfit: tuple[str, ...] = ()  # lack columns or types that the model needs
+    passed_over: tuple[str, ...] = ()  # in the input folders, and no Parquet files
     undated: tuple[str, ...] = ()  # have rows without a timestamp, which belong to no partition
     drift: tuple[ColumnChange, ...] = ()  # of files that are new or changed, and fit
     newest: str | None = None  # newest timestamp seen, ISO; as in the table

@@ -24,6 +24,7 @@ def summary_markdown(summary: Summary) -> str:
         "Rows suppressed": [f"{n:,}: {why}" for why, n in summary.suppressed.items()],
         "Rows not scored": [f"{n:,}: {with_remedy(why)}" for why, n in summary.not_scored.items()],
         "Files set aside": (*summary.unreadable, *summary.unfit),
+        "Files passed over": summary.passed_over,
         "Withdrawn": summary.withdrawn,
         "Held": summary.held,
     }

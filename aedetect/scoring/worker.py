@@ -19,7 +19,7 @@ from aedetect.detector import CalibratedScorer, Scored
 from aedetect.errors import UnreadableFile
 from aedetect.logs import log_event
 from aedetect.output import Origin, aside, locked, publish, written
-from aedetect.output.atomic import withdraw
+from aedetect.output.atomic import read_origin, withdraw
 from aedetect.output.partitions import FLAGGED, SCORES
 from aedetect.output.schemas import flagged_schema, scores_schema, time_type
 from aedetect.output.table_writer import TableWriter
@@ -54,6 +54,7 @@ class ComputedPartition:
     flagged: int
     not_scored: dict[str, int]  # by reason
     suppressed: dict[str, int]  # by reason
+    without: tuple[SetAside, ...] = ()  # files that proved unreadable when they were read
 
 
 def cached_detector(folder: str) -> CalibratedScorer:
@@ -89,14 +90,24 @@ def origin_of(model: Model, detector: CalibratedScorer, inputs: Mapping[str, str
 
 
 def compute_or_defer(unit: Unit, *, model: Model, output: Path) -> ComputedPartition | Deferred:
-    """Compute one partition; leave it unchanged if one of its files cannot be read."""
-    try:
-        computed = compute_partition(unit, model=model, output=output)
-    except UnreadableFile as error:
-        log_event(logger, "held", partition=unit.partition, because=error)
-        return Deferred(
-            str(unit.partition), tuple(SetAside(*each) for each in error.reasons.items())
-        )
+    """Compute one partition, without the files that prove to be unreadable when they are read.
+
+    It is left unchanged if a file was replaced meanwhile, if it was made from such a file before,
+    or if nothing is left.
+    """
+    without: dict[str, str] = {}
+    while True:
+        try:
+            computed = compute_partition(unit, model=model, output=output)
+            break
+        except UnreadableFile as error:
+            without |= error.reasons
+            left = _remaining(unit, error, output)
+            if left is None:
+                log_event(logger, "held", partition=unit.partition, because=error)
+                return Deferred(str(unit.partition), _set_aside(without))
+            unit = left
+    computed = replace(computed, without=_set_aside(without))
     log_event(
         logger,
         "partition",
@@ -105,6 +116,19 @@ def compute_or_defer(unit: Unit, *, model: Model, output: Path) -> ComputedParti
         flagged=computed.flagged,
     )
     return computed
+
+
+def _set_aside(reasons: Mapping[str, str]) -> tuple[SetAside, ...]:
+    return tuple(SetAside(*each) for each in reasons.items())
+
+
+def _remaining(unit: Unit, error: UnreadableFile, output: Path) -> Unit | None:
+    """Return the unit without files that cannot be read to the end; None if it must be held."""
+    damaged = error.damaged & {file.name for file in unit.files}
+    paths = [unit.partition.path(output, kind) for kind in (SCORES, FLAGGED)]
+    made_from = {name for path in paths if path.exists() for name in read_origin(path).inputs}
+    left = unit.without(damaged)
+    return left if damaged and not damaged & made_from and left.expected else None
 
 
 def compute_partition(unit: Unit, *, model: Model, output: Path) -> ComputedPartition:

@@ -37,7 +37,7 @@ def close(monkeypatch):
 
 def names(location):
     """The names at a location, folders that cannot be listed among them."""
-    return [name for _, name in locate_files(str(location))]
+    return [name for _, name in locate_files(str(location)).files]
 
 
 def test_a_closed_folder_is_named_after_the_files(folder, close):
@@ -106,7 +106,7 @@ def test_a_closed_folder_at_two_locations_is_named_for_each(folder, close):
     (other / "4.parquet").write_bytes(b"")
     for place in (folder / "b", other / "b"):
         close(place)
-    found = [name for _, name in locate_sources([str(folder), str(other)])]
+    found = [name for _, name in locate_sources([str(folder), str(other)]).files]
     assert found == ["a/1.parquet", "0/b/", "4.parquet", "1/b/"]
 
 

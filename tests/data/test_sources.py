@@ -6,7 +6,8 @@ import fsspec
 import pytest
 
 from aedetect.data import find_files
-from aedetect.data.sources import fingerprint_files, is_whole
+from aedetect.data.sources import fingerprint_files
+from aedetect.data.wholeness import is_whole
 from aedetect.errors import NoData
 
 

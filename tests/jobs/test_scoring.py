@@ -24,6 +24,7 @@ from plant import (
     Plant,
     contents,
     rewritten,
+    settings,
     stamps,
     table,
     verdicts,
@@ -34,6 +35,9 @@ from aedetect import registry
 from aedetect.config import make_config
 from aedetect.errors import ConfigError, DataError, NoData, OutputError, UnknownModel
 from aedetect.jobs.dataset import ingest_rows
+from aedetect.jobs.input_check import check_input
+from aedetect.jobs.scoring import resolve_model, run_scoring
+from aedetect.jobs.training import run_training
 from aedetect.output.atomic import read_origin
 from aedetect.output.partitions import Span
 from aedetect.registry.records import TrainingRecord
@@ -323,7 +327,7 @@ def test_corrupt_data_keep_the_scores_that_were_made_before(plant):
     assert rewritten(plant.output, times) == {f"date={DAYS[0]}", f"date={DAYS[1]}"}
 
 
-def test_corrupt_data_in_one_file_of_all_days_hold_what_needs_them(plant):
+def test_corrupt_data_in_one_file_of_all_days_hold_up_no_other_file(plant):
     """Where rows would be ordered by time first, the partitions are read one by one instead."""
     rows = pd.concat([pd.read_parquet(path) for path in sorted(plant.incoming.iterdir())])
     shutil.rmtree(plant.incoming)
@@ -334,8 +338,63 @@ def test_corrupt_data_in_one_file_of_all_days_hold_what_needs_them(plant):
     damage(plant.incoming / "east.parquet")
     summary = plant.score(partition="hour")
     assert [file.split(":")[0] for file in summary.unreadable] == ["east.parquet"]
-    assert len(summary.held) + summary.partitions == 72
-    assert 0 < len(summary.held) < 72
+    assert (len(summary.held), summary.partitions) == (0, 72)
+    scored = verdicts(plant.output).groupby("entity").size()
+    assert scored["west"] == len(west)
+    assert 0 < scored["east"] < len(east)  # of the pages that can be read
+
+
+def test_a_file_damaged_within_is_set_aside_and_the_others_of_its_day_are_scored(plant):
+    """In the same run, to the same verdicts as if it were not there; repaired, it is scored."""
+    path = plant.incoming / f"{DAYS[2]}.parquet"
+    rows = pd.read_parquet(path)
+    path.unlink()
+    west = deliver(rows[rows["unit"] == "west"], plant.incoming / "west.parquet")
+    plant.score()
+    alone = verdicts(plant.output)
+    shutil.rmtree(plant.output)
+    whole = damage(deliver(rows[rows["unit"] == "east"], plant.incoming / "east.parquet"))
+    summary = plant.score()
+    assert (summary.status, summary.partitions, summary.held) == ("partial", 3, ())
+    assert [file.split(":")[0] for file in summary.unreadable] == ["east.parquet"]
+    pd.testing.assert_frame_equal(verdicts(plant.output), alone, check_exact=True)
+    (plant.incoming / "east.parquet").write_bytes(whole)
+    assert plant.score().status == "done"
+    times, both = stamps(plant.output), verdicts(plant.output)
+    damage(plant.incoming / "east.parquet")
+    deliver(pd.read_parquet(west).assign(cpu=50.0), west)
+    assert plant.score().held == (DAYS[2],)  # what was made from the whole file stays
+    assert rewritten(plant.output, times) == set()
+    pd.testing.assert_frame_equal(verdicts(plant.output), both, check_exact=True)
+
+
+@pytest.mark.parametrize("column", ["unit", "state"])
+def test_text_that_is_not_utf8_sets_its_file_aside(plant, column):
+    """`check` says so before, and all other files are scored."""
+    folder = plant.folder / "train"
+    rows = table("2026-01-01", days=2).assign(state="on")
+    rows.loc[::7, "state"] = "off"
+    deliver(rows, folder / "a.parquet")
+    given = plant.given() | {"data": settings()["data"] | {"train": "train"}}
+    given |= {"registry": {"tracking_uri": f"sqlite:///{folder}.db"}}
+    config = make_config(given, folder=plant.folder)
+    run_training(config)
+    shutil.rmtree(plant.incoming)
+    good = table(DAYS[0]).assign(state="on")
+    deliver(good, plant.incoming / "good.parquet")
+    texts = [text.encode() for text in good[column]]
+    texts[5] = b"caf\xe9"
+    raw = pa.array(texts, pa.binary())
+    text = pa.Array.from_buffers(pa.string(), len(raw), raw.buffers())
+    bad = pa.Table.from_pandas(good.assign(time=good["time"] + pd.Timedelta("30s")))
+    bad = bad.set_column(bad.schema.get_field_index(column), column, text)
+    pq.write_table(bad, plant.incoming / "bad.parquet")
+    reason = f'bad.parquet: has text that is not UTF-8 in the column "{column}"'
+    schema = worker.cached_detector(resolve_model(config).folder).scorer.schema
+    assert reason in check_input(config, schema, None).problems
+    summary = run_scoring(config)
+    assert (summary.status, summary.unreadable, summary.held) == ("partial", (reason,), ())
+    assert summary.rows == len(good)
 
 
 def test_file_that_is_replaced_while_it_is_read_is_left_to_the_next_run(plant, monkeypatch):
