@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
@@ -17,6 +17,7 @@ from aedetect.calibration.held_out import HeldOut
 from aedetect.calibration.settings import CalibrationSettings
 from aedetect.calibration.thresholds import Choice, Sample, Threshold
 from aedetect.errors import CalibrationRefused, ConfigError
+from aedetect.grouping import grouped_rows
 
 BudgetPeriod = Literal["hour", "day", "week", "month"]
 _DAYS: dict[str, float] = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 365.25 / 12}
@@ -65,9 +66,10 @@ def alert_budget(sample: Sample, settings: CalibrationSettings) -> Choice:
         return _shared_level(sample, settings, budget)
     pooled = _single_threshold(sample, sample.normal, sample.pooled, settings)
     own = {}
+    places = dict(grouped_rows(sample.normal.entity)) if sample.own else {}
     for code, reference in sample.own.items():
         with suppress(CalibrationRefused):
-            rows = sample.normal.take(sample.normal.entity == code)
+            rows = sample.normal.take(places[code])
             own[code] = _single_threshold(sample, rows, reference, settings)
     return Choice(pooled, own)
 
@@ -83,8 +85,7 @@ def _shared_level(sample: Sample, settings: CalibrationSettings, budget: Budget)
     level = _level(count, settings, pooled, allowed=budget.per_day * covers, covers=covers)
     own = {
         code: Threshold(reference.score_at(level), "alert_budget", level)
-        for code, reference in sample.own.items()
-        if is_within_rank(reference, level)
+        for code, reference in resolving(sample, level)
     }
     return Choice(Threshold(pooled.score_at(level), "alert_budget", level), own)
 
@@ -107,10 +108,17 @@ def values_at(sample: Sample, level: float) -> Float64:
     """Return the threshold of each entity at a level: (E,)."""
     count = int(sample.normal.entity.max(initial=0)) + 1
     values = np.full(count, sample.pooled.score_at(level))
-    for code, reference in sample.own.items():
-        if is_within_rank(reference, level):
-            values[code] = reference.score_at(level)
+    for code, reference in resolving(sample, level):
+        values[code] = reference.score_at(level)
     return values
+
+
+def resolving(sample: Sample, level: float) -> Iterator[tuple[int, Reference]]:
+    """Yield the entities whose rows resolve the level, the ones with most rows first."""
+    for code, reference in sample.longest_first:
+        if not is_within_rank(reference, level):
+            return
+        yield code, reference
 
 
 def is_within_rank(reference: Reference, level: float) -> bool:
@@ -161,7 +169,7 @@ def _beyond(
     An event has at least one row, so there are no more events than flagged rows.
     """
     n = len(reference)
-    if reference.tail.fits:
+    if reference.tail_fits:
         return allowed / n
     needed = covers / allowed
     raise CalibrationRefused(

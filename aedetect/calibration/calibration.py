@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from aedetect.arrays import Bool, Float32, Float64, Int32
+from aedetect.arrays import Float32, Float64, Int32, Int64
 from aedetect.calibration.alert_budget import alert_budget
 from aedetect.calibration.conformal import Reference
 from aedetect.calibration.fbeta import fbeta
@@ -37,6 +37,7 @@ from aedetect.calibration.thresholds import (
 )
 from aedetect.errors import CalibrationRefused
 from aedetect.events import EventRules
+from aedetect.grouping import grouped_rows
 from aedetect.logs import log_event
 
 METHODS: dict[ThresholdName, Callable[[Sample, CalibrationSettings], Choice]] = {
@@ -84,6 +85,20 @@ class Calibration:
         """Held-out scores of all entities pooled, ascending: (n,)."""
         return self.reference.scores
 
+    @property
+    def scope(self) -> str:
+        """State for what the promise holds: for each entity, or for several together."""
+        codes = np.unique(self.held_out.normal.entity)
+        rest = len(codes) - len(self.own)
+        if not self.own:
+            return f"for all {rest} entities together, not for each" if rest > 1 else ""
+        most = max(group.threshold.rate for group in self.own.values())
+        more = f", at most {most:.3%}" if most > self.threshold.rate * (1 + 1e-9) else ""
+        others = f", and for the other {rest} together, not for each" if rest > 1 else ""
+        if rest == 1:
+            others = ", and for the other one by those of all"
+        return f"for each of {len(self.own)} entities by its own held-out rows{more}{others}"
+
     def thresholds(self, entity: Int32) -> Float64:
         """Return the threshold for the entity of each row: (N,) -> (N,)."""
         values = np.full(len(entity), self.threshold.value)
@@ -106,10 +121,11 @@ class Calibration:
         widest = self.limits.max(axis=0, keepdims=True)
         return np.asarray(np.concatenate([self.limits, widest])[entity])
 
-    def _groups(self, entity: Int32) -> Iterator[tuple[Bool, Group]]:
-        for code in np.unique(entity).tolist():
-            if code in self.own:
-                yield entity == code, self.own[code]
+    def _groups(self, entity: Int32) -> Iterator[tuple[Int64, Group]]:
+        if self.own:
+            for code, chosen in grouped_rows(entity):
+                if code in self.own:
+                    yield chosen, self.own[code]
 
 
 def fit_calibration(
@@ -132,8 +148,10 @@ def fit_calibration(
     values = np.full(len(rows), choice.pooled.value)
     groups = {}
     beyond = 0.0
-    for code, threshold in choice.own.items():
-        chosen = rows.entity == code
+    for code, chosen in grouped_rows(rows.entity) if choice.own else ():
+        threshold = choice.own.get(code)
+        if threshold is None:
+            continue
         values[chosen] = threshold.value
         groups[code] = _group(sample.own[code], threshold, rows.take(chosen), timing)
         beyond += _beyond(sample.own[code], threshold, len(sample.own[code]))
@@ -195,7 +213,7 @@ def make_sample(
             "a threshold needs held-out windows, got none: give more rows, raise [calibration] "
             "holdout, or lower [window] length"
         )
-    codes = np.unique(normal.entity).tolist()
-    apart = codes if per_entity and len(codes) > 1 else []
-    own = {code: Reference.of(normal.score[normal.entity == code]) for code in apart}
+    own = {}
+    if per_entity and (normal.entity != normal.entity[0]).any():
+        own = {code: Reference.of(normal.score[rows]) for code, rows in grouped_rows(normal.entity)}
     return Sample(held_out, normal, Reference.of(normal.score), own, timing)

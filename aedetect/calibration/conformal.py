@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from aedetect.arrays import Float32, Float64
-from aedetect.calibration.tail import Tail, fit_tail
+from aedetect.calibration.tail import MIN_EXCESSES, SHARES, Tail, fit_tail
 
 _SLACK = 1e-9  # of a rank, for rounding: 0.1 * 3 != 0.3
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Held-out scores of normal rows, ascending: (n,), and the tail beyond them."""
+    """Held-out scores of normal rows, ascending: (n,)."""
 
     scores: Float32
-    tail: Tail
+    fitted: Tail | None = None  # by default when it is needed: of most entities it never is
 
     @classmethod
     def of(cls, scores: Float32) -> Reference:
-        """Sort scores and fit their tail: (n,), n at least 1."""
-        ordered = np.sort(scores)
-        return cls(ordered, fit_tail(ordered))
+        """Sort scores: (n,), n at least 1."""
+        return cls(np.sort(scores))
+
+    @cached_property
+    def tail(self) -> Tail:
+        """The tail beyond the scores."""
+        return self.fitted or fit_tail(self.scores)
+
+    @property
+    def tail_fits(self) -> bool:
+        """Whether the tail supports a promise; too few scores do not, and need no fit."""
+        return len(self) * SHARES[0] >= MIN_EXCESSES and self.tail.fits
 
     def __len__(self) -> int:
         """Return the number of held-out scores."""
@@ -64,7 +74,7 @@ class Reference:
 
     def supports(self, level: float) -> bool:
         """Whether this share can be promised, by rank or by a tail that fits."""
-        return (len(self) + 1) * level + _SLACK >= 1 or self.tail.fits
+        return (len(self) + 1) * level + _SLACK >= 1 or self.tail_fits
 
 
 def rows_for(rate: float) -> int:

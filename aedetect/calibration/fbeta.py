@@ -8,6 +8,7 @@ from aedetect.arrays import Bool, Float64
 from aedetect.calibration.settings import CalibrationSettings
 from aedetect.calibration.thresholds import MIN_OWN_ROWS, Choice, Sample, Threshold
 from aedetect.errors import CalibrationRefused
+from aedetect.grouping import grouped_rows
 
 BETAS = (0.5, 1.0, 2.0)  # always reported, beside the configured beta
 
@@ -63,8 +64,8 @@ def _p_values(sample: Sample) -> Float64:
     """Return the p-value of each held-out row from the scores that determine its threshold."""
     rows = sample.held_out
     p_value = sample.pooled.p_values(rows.score)
-    for code, reference in sample.own.items():
-        if len(reference) >= MIN_OWN_ROWS:
-            chosen = rows.entity == code
+    for code, chosen in grouped_rows(rows.entity):
+        reference = sample.own.get(code)
+        if reference is not None and len(reference) >= MIN_OWN_ROWS:
             p_value[chosen] = reference.p_values(rows.score[chosen])
     return p_value

@@ -6,6 +6,7 @@ import numpy as np
 
 from aedetect.arrays import Bool, Float32, Int32
 from aedetect.calibration.conformal import rows_for
+from aedetect.grouping import grouped_rows
 
 
 def fit_limits(
@@ -21,9 +22,8 @@ def fit_limits(
     size = np.where(seen, np.abs(residual), np.nan)
     pooled = _quantiles(size, rate)
     limits = np.tile(pooled, (max(entities, 1), 1))
-    for code in np.unique(entity).tolist():
-        chosen = entity == code
-        if chosen.sum() >= rows_for(rate):
+    for code, chosen in grouped_rows(entity):
+        if len(chosen) >= rows_for(rate):
             own = _quantiles(size[chosen], rate)
             limits[code] = np.where(np.isnan(own), pooled, own)
     return np.asarray(np.nan_to_num(limits, nan=np.inf), dtype=np.float32)

@@ -33,6 +33,7 @@ from aedetect.calibration.held_out import HeldOut
 from aedetect.calibration.settings import UnseenName
 from aedetect.calibration.tail import Tail
 from aedetect.calibration.thresholds import Threshold
+from aedetect.grouping import grouped_rows
 
 CALIBRATIONS = "calibrations"  # folder of the later ones
 Version = Annotated[int, Ge(1), Lt(2**31)]  # a column of 32 bits holds it
@@ -98,8 +99,9 @@ def restored(described: dict[str, Any], held_out: Path) -> Calibration:
     normal = rows.normal
     if not len(normal):
         raise ValueError(f"{HELD_OUT} holds no normal rows")
+    places = dict(grouped_rows(normal.entity)) if described["own"] else {}
     own = {
-        int(code): _restored_group(group, normal.score[normal.entity == int(code)])
+        int(code): _restored_group(group, normal.score[places.get(int(code), [])])
         for code, group in described["own"].items()
     }
     known = as_finite(

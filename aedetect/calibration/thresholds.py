@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 
 from aedetect.calibration.conformal import Reference, rows_for
 from aedetect.calibration.forecast import Timing
@@ -44,6 +45,11 @@ class Sample:
     pooled: Reference
     own: Mapping[int, Reference]
     timing: Timing
+
+    @cached_property
+    def longest_first(self) -> tuple[tuple[int, Reference], ...]:
+        """The entities and their scores, by descending number of scores."""
+        return tuple(sorted(self.own.items(), key=lambda each: -len(each[1])))
 
 
 @dataclass(frozen=True)
@@ -117,14 +123,15 @@ def pot(reference: Reference, settings: CalibrationSettings) -> Threshold:
 
     Siffer et al.: Anomaly detection in streams with extreme value theory (2017), equation 1.
     """
-    risk, tail = settings.pot, reference.tail
-    if not tail.fits:
+    risk = settings.pot
+    if not reference.tail_fits:
         raise CalibrationRefused(
             f"pot = {risk:g} needs a tail of at least {MIN_EXCESSES} scores that fits, which takes "
             f"{MIN_OWN_ROWS} held-out windows or more, got {len(reference)}, and "
             f'{_why_no_tail(reference)}: {_MORE}, or take threshold = "false_alarm_rate", which '
             f"keeps {risk:g} by rank alone with {rows_for(risk)} windows"
         )
+    tail = reference.tail
     if risk >= tail.share:
         raise CalibrationRefused(
             f"pot must be below the share {tail.share:.2g} of scores in the tail, got "

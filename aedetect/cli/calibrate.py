@@ -61,6 +61,7 @@ def print_recalibrated(made: Recalibrated) -> None:
         )
     out.print(table)
     out.print(f"expected in total: {expected(made.forecast)} events a day")
+    _print_scope(made.scope)
     for setting, value in made.elsewhere.items():
         out.print(f"  threshold with {setting}: {value:.4g}")
     out.print(
@@ -83,6 +84,7 @@ def print_promise(config: Config, trained: Registered) -> None:
         f"{made.threshold.method} on {len(made.scores):,} held-out rows; on those that is "
         f"{expected(made.forecast)} events a day"
     )
+    _print_scope(made.scope)
     for setting, value in made.elsewhere.items():
         out.print(f"  threshold with {setting}: {value:.4g}")
 
@@ -100,6 +102,7 @@ def print_reflagged(done: Reflagged) -> None:
     out.print(
         f"  the threshold flags at most {done.rate:.3%} of normal rows, as chosen by {done.method}"
     )
+    _print_scope(done.scope)
     if done.unexplained:
         out.print(
             f"  {done.unexplained:,} rows are newly flagged, without causes yet: "
@@ -110,6 +113,14 @@ def print_reflagged(done: Reflagged) -> None:
         out.print(f"  events: {', '.join(counts)}")
     if done.other:
         out.print(f"  {done.other} partitions were scored by another version and do not change")
+
+
+def _print_scope(scope: str) -> None:
+    """Show for what the promise holds; of a single entity there is nothing to say."""
+    from aedetect.cli.show import console
+
+    if scope:
+        console().print(f"  the promise holds {scope}")
 
 
 def expected(forecast: Forecast) -> str:

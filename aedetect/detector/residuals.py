@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.arrays import Float32, Float64, Int32
+from aedetect.grouping import grouped_rows
 from aedetect.preprocessing.preparation import first_columns
 
 if TYPE_CHECKING:
@@ -67,9 +68,8 @@ def learn_sizes(residual: Float32, seen: Bool, entity: Int32, *, entities: int) 
     squared = np.square(residual, dtype=np.float64) * seen
     pooled = _mean_square(squared, seen)
     sizes = np.tile(pooled, (entities + 1, 1))
-    for code in np.unique(entity).tolist():
-        chosen = entity == code
-        if chosen.sum() >= _MIN_ROWS:
+    for code, chosen in grouped_rows(entity):
+        if len(chosen) >= _MIN_ROWS:
             sizes[code] = _mean_square(squared[chosen], seen[chosen])
     return np.asarray(np.maximum(np.sqrt(sizes), _MIN_RESIDUAL), dtype=np.float32)
 
@@ -101,15 +101,13 @@ def learn_tails(magnitude: Float32, seen: Bool, entity: Int32, *, entities: int)
     """
     least = _normal_tail() * _MIN_RESIDUAL
     tails = np.empty((entities + 1, magnitude.shape[1], len(least)))
-    codes = np.unique(entity).tolist()
     for feature in range(magnitude.shape[1]):
         observed = seen[:, feature]
         values, owner = magnitude[observed, feature], entity[observed]
         tails[:, feature] = _tail(values)
-        for code in codes:
-            own = values[owner == code]
-            if len(own) >= _MIN_TAIL_ROWS:
-                tails[code, feature] = _tail(own)
+        for code, rows in grouped_rows(owner):
+            if len(rows) >= _MIN_TAIL_ROWS:
+                tails[code, feature] = _tail(values[rows])
     tails = np.maximum(tails, least)
     tails[:, :, 0] = 0  # an absolute residual is at least 0
     return tails.astype(np.float32)

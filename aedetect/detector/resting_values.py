@@ -102,8 +102,10 @@ def _common(entity: Int64, values: Float64) -> np.ndarray:
     present = np.isfinite(values)
     entity, values = entity[present], values[present]
     order = np.lexsort((values, entity))
-    keys = _keys(entity[order], values[order])
-    changes = np.append(np.ones(min(len(keys), 1), dtype=bool), keys[1:] != keys[:-1])
+    entity, values = entity[order], values[order]
+    keys = _keys(entity, values)
+    other = (entity[1:] != entity[:-1]) | (values[1:] != values[:-1])
+    changes = np.append(np.ones(min(len(keys), 1), dtype=bool), other)
     first = np.flatnonzero(changes)
     count = np.diff(np.append(first, len(keys)))
     common: np.ndarray = keys[first[count >= _SHARE * rows[keys["entity"][first]]]]

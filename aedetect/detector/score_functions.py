@@ -21,6 +21,7 @@ from aedetect.detector.residuals import (
     learn_whitening,
     magnitudes,
 )
+from aedetect.grouping import grouped_rows
 from aedetect.preprocessing.preparation import first_columns
 
 Parts = Callable[[Float32, Bool, Int32, Residuals, Int64], Float32]
@@ -91,8 +92,7 @@ def _tail(
     """
     magnitude = magnitudes(residual, seen, owner)
     parts = np.zeros_like(magnitude)
-    for code in np.unique(entity).tolist():
-        rows = np.flatnonzero(entity == code)
+    for code, rows in grouped_rows(entity):
         for feature, tail in enumerate(residuals.tail[code]):
             values = magnitude[rows, feature]
             beyond = np.maximum(values - tail[-2], 0) / tail[-1]

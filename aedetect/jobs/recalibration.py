@@ -46,6 +46,7 @@ class Recalibrated:
     thresholds: tuple[EntityThreshold, ...]  # the pooled one first
     forecast: Forecast  # of the events of all entities together
     elsewhere: dict[str, float]
+    scope: str  # of the promise: for each entity, or for several together
 
 
 def recalibrate(config: Config, reference: str | None = None) -> Recalibrated:
@@ -115,6 +116,7 @@ def describe_recalibration(
         ),
         forecast=calibration.forecast,
         elsewhere=dict(calibration.elsewhere),
+        scope=calibration.scope,
     )
 
 

@@ -81,6 +81,7 @@ class Reflagged:
     since: str | None  # the first partition with unexplained rows
     rate: float  # share of normal rows that the calibration promises to flag at most
     method: str  # by which its threshold was chosen
+    scope: str  # of the promise: for each entity, or for several together
 
 
 def plan_reflagging(config: Config, *, span: Span) -> ReflagPlan:
@@ -150,6 +151,7 @@ def finish_reflagging(work: ReflagPlan, computed: Iterable[ReflaggedPartition]) 
         since=min((each.partition for each in done if each.unexplained), default=None),
         rate=work.saved.calibration.threshold.rate,
         method=work.saved.calibration.threshold.method,
+        scope=work.saved.calibration.scope,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -76,12 +77,10 @@ class Preparation:
         learnt = np.add.reduceat((parts == Part.LEARN).astype(np.int64), first)
         slices = [slice(start, start + count) for start, count in zip(first, learnt, strict=True)]
         most = STATISTICS_ROWS // len(slices) + 1
-        samples = [
-            encode_categories(rows.values[_thin(piece, most)], schema.features) for piece in slices
-        ]
+        samples = _samples(rows, slices, most, schema.features)
         pooled = np.concatenate(samples)
-        per_entity = [own if len(own) >= MIN_ENTITY_ROWS else pooled for own in samples]
-        chosen = [*per_entity, pooled] if settings.per_entity else [pooled]
+        own = [each if len(each) >= MIN_ENTITY_ROWS else None for each in samples]
+        chosen = [*own, pooled] if settings.per_entity else [pooled]
         texts = [feature.is_text for feature in schema.features]
         flat = np.repeat(texts, encoded_widths(schema.features))
         return cls(
@@ -166,9 +165,14 @@ class Preparation:
         """Return each row's training entity: (R,), 0 for all when scaled together, -1 unseen."""
         if not self.entities:
             return np.zeros(len(rows), dtype=np.int32)
-        known = {name: code for code, name in enumerate(self.entities)}
-        lookup = np.array([known.get(name, -1) for name in rows.names], dtype=np.int32)
+        lookup = np.full(len(rows.names), -1, dtype=np.int32)
+        for code in np.unique(rows.entity).tolist():  # a batch has few of the names
+            lookup[code] = self._codes.get(rows.names[code], -1)
         return lookup[rows.entity]
+
+    @cached_property
+    def _codes(self) -> dict[str | None, int]:
+        return {name: code for code, name in enumerate(self.entities)}
 
     def _fill(self, rows: Rows, values: Float64, missing: Bool) -> tuple[Float64, Bool]:
         """Fill missing cells as configured; also return which were not: (R, F), (R, F)."""
@@ -189,10 +193,23 @@ def first_columns(owner: Int64) -> Int64:
     return np.flatnonzero(np.diff(owner, prepend=-1))
 
 
-def _thin(piece: slice, most: int) -> slice:
-    """Return a slice with at most `most` rows, evenly spaced."""
+def _thin(piece: slice, most: int) -> range:
+    """Return at most `most` rows of a slice, evenly spaced."""
     step = max(1, -(-(piece.stop - piece.start) // most))
-    return slice(piece.start, piece.stop, step)
+    return range(piece.start, piece.stop, step)
+
+
+def _samples(
+    rows: Rows, slices: Sequence[slice], most: int, features: Sequence[Feature]
+) -> list[Float64]:
+    """Return evenly spaced rows of each slice, encoded: (R_e, D) of each."""
+    encoded = encode_categories(rows.values[_sampled(slices, most)], features)
+    ends = np.cumsum([len(_thin(piece, most)) for piece in slices]).tolist()
+    return [encoded[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def _sampled(slices: Sequence[slice], most: int) -> Int64:
+    return np.concatenate([np.array(_thin(piece, most), dtype=np.int64) for piece in slices])
 
 
 def _min_observed(share: float | None, rows: Rows, slices: Sequence[slice], most: int) -> int:
@@ -204,5 +221,5 @@ def _min_observed(share: float | None, rows: Rows, slices: Sequence[slice], most
     if share is not None:
         columns = int(rows.values.shape[1])
         return max(math.ceil(round(share * columns, 9)), 1)  # 0.1 x 30 is a little more than 3
-    counts = [(~np.isnan(rows.values[_thin(piece, most)])).sum(axis=1) for piece in slices]
-    return max(math.ceil(float(np.median(np.concatenate(counts))) / 2), 1)
+    values = rows.values[_sampled(slices, most)]
+    return max(math.ceil(float(np.median((~np.isnan(values)).sum(axis=1))) / 2), 1)

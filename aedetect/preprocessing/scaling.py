@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 
 from aedetect.arrays import Bool, Float64, Int32
+from aedetect.grouping import grouped_rows
 from aedetect.preprocessing.settings import ScalerName
 
 IQR_OF_NORMAL = 1.349  # inter-quartile range of a normal distribution with standard deviation 1
@@ -31,18 +34,22 @@ class Scaling:
     quantiles: Float64 | None = None
 
     @classmethod
-    def fit(cls, parts: list[Float64], *, scaler: ScalerName, flat: Bool) -> Scaling:
+    def fit(cls, parts: Sequence[Float64 | None], *, scaler: ScalerName, flat: Bool) -> Scaling:
         """Learn a scaling from a list of (R_e, D), one per entity, the last for all together.
 
+        Entities with None are scaled as all together.
         Columns marked in `flat` (D,) are not scaled. A constant column takes the scale of all
         entities together; if that is 0 too, its own size, or 1 if that is 0: the first change of a
         constant then counts as one unit of scale and not as a hundred million. Values far off all
         others are not learnt from: one of 1e36 would make every other one typical.
         """
-        parts = _without_outliers(parts)
-        learnt = [_typical(part, scaler) for part in parts]
-        center = np.stack([row for row, _ in learnt])
-        scale = np.stack([row for _, row in learnt])
+        apart = [part for part in parts if part is not None]
+        numbers = itertools.count()
+        place = np.array([-1 if part is None else next(numbers) for part in parts])
+        apart = _without_outliers(apart)
+        learnt = [_typical(part, scaler) for part in apart]
+        center = np.stack([row for row, _ in learnt])[place]
+        scale = np.stack([row for _, row in learnt])[place]
         size = np.abs(center)  # not the largest value: one outlier would make a column constant
         pooled = np.where(
             scale[-1] > ROUNDING * size[-1], scale[-1], np.where(size[-1] > 0, size[-1], 1.0)
@@ -52,7 +59,7 @@ class Scaling:
         center[:, flat], scale[:, flat] = 0.0, 1.0
         if scaler != "quantile":
             return cls(center, scale)
-        quantiles = np.stack([_quantiles(part) for part in parts])
+        quantiles = np.stack([_quantiles(part) for part in apart])[place]
         quantiles = np.where(constant[:, :, None], center[:, :, None], quantiles)
         return cls(center, scale, np.where(flat[:, None], NORMAL_SCORES, quantiles))
 
@@ -74,8 +81,7 @@ class Scaling:
         """Map through the quantiles, entity by entity and column by column."""
         assert self.quantiles is not None, "only the quantile scaler keeps quantiles"
         result = np.empty_like(values)
-        for code in np.unique(entity):
-            chosen = entity == code
+        for code, chosen in grouped_rows(entity):
             for column, quantiles in enumerate(self.quantiles[code]):
                 scale = self.scale[code, column]
                 grid, scores = _without_ties(quantiles)

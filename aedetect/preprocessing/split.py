@@ -6,7 +6,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from aedetect.arrays import Int8
+from aedetect.arrays import Int8, Int64
 from aedetect.data import Rows
 
 VALIDATE_SHARE = 0.1  # of the rows that are not held out: enough for early stopping
@@ -29,6 +29,9 @@ def split_by_time(rows: Rows, *, holdout: float, gap: int) -> Int8:
     validates and the rest trains. Up to `gap` rows between two parts are unused, because neighbours
     in time are similar. By entity, because entities may have been recorded one after the other.
 
+    `gap` is also the length of a window: where a part of an entity would be too short for one,
+    some entities give a longer part, and the others none, so that the shares of all rows are kept.
+
     >>> rows = Rows(
     ...     time=np.arange(10),
     ...     entity=np.zeros(10, np.int32),
@@ -40,15 +43,40 @@ def split_by_time(rows: Rows, *, holdout: float, gap: int) -> Int8:
     """
     first = np.flatnonzero(rows.starts)
     counts = np.diff(np.append(first, len(rows)))
+    margin = np.minimum(gap, (counts * GAP_SHARE).astype(np.int64))
+    held = np.round(counts * (1 - holdout)).astype(np.int64)
+    before = np.round(counts * (1 - holdout) * (1 - VALIDATE_SHARE)).astype(np.int64)
+    calibrate = _pooled(counts - held, room=counts, margin=margin, length=gap)
+    end = counts - calibrate - np.where(calibrate > 0, margin, 0)
+    own = np.maximum(held - margin - before, 0)
+    room = np.where(calibrate > counts - held, 0, end)  # what gave more than its share gives once
+    validate = _pooled(own, room=room, margin=margin, length=gap)
+    learn = end - validate - np.where(validate > 0, margin, 0)
     rank = np.arange(len(rows)) - np.repeat(first, counts)
-    held = np.repeat(np.round(counts * (1 - holdout)).astype(np.int64), counts)
-    validate = np.repeat(
-        np.round(counts * (1 - holdout) * (1 - VALIDATE_SHARE)).astype(np.int64), counts
+    part = np.full(len(rows), Part.GAP, dtype=np.int8)
+    part[rank < np.repeat(learn, counts)] = Part.LEARN
+    part[(rank >= np.repeat(end - validate, counts)) & (rank < np.repeat(end, counts))] = (
+        Part.VALIDATE
     )
-    margin = np.repeat(np.minimum(gap, (counts * GAP_SHARE).astype(np.int64)), counts)
-    part = np.full(len(rows), Part.LEARN, dtype=np.int8)
-    part[rank >= validate] = Part.VALIDATE
-    part[rank >= held] = Part.CALIBRATE
-    part[(rank >= validate - margin) & (rank < validate)] = Part.GAP
-    part[(rank >= held - margin) & (rank < held)] = Part.GAP
+    part[rank >= np.repeat(counts - calibrate, counts)] = Part.CALIBRATE
     return part
+
+
+def _pooled(own: Int64, *, room: Int64, margin: Int64, length: int) -> Int64:
+    """Return how many rows each entity gives to a part: own (E,) its share, room (E,) -> (E,).
+
+    An entity whose share holds a window gives its share. Of the others, every few give one to two
+    windows' lengths, until the sum of their shares is reached. Which ones is drawn, with the same
+    result every time, so that no order of the names has a say in what calibrates.
+    """
+    length = max(length, 1)
+    able = np.flatnonzero((own < length) & (room >= length))
+    size = np.clip(room - length - margin, length, 2 * length)
+    given = np.where(own < length, 0, own)
+    owed, pooled = 0, False
+    for entity in np.random.default_rng(0).permutation(able).tolist():
+        owed += int(own[entity])
+        if 2 * owed >= size[entity]:
+            given[entity], pooled = size[entity], True
+            owed -= int(size[entity])
+    return given if pooled else own

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import permutations
+from time import process_time
 
 import numpy as np
 import pytest
@@ -210,3 +211,39 @@ def test_flags_and_p_values_agree_for_every_entity(method):
     groups = [found.own.get(code, found) for code in entity.tolist()]
     rates = np.array([group.threshold.rate for group in groups])
     np.testing.assert_array_equal(found.p_values(scores, entity) <= rates + 1e-12, flagged)
+
+
+def test_the_scope_of_the_promise_is_each_entity_that_has_enough_rows():
+    """The others share a threshold, which promises nothing for one of them alone."""
+    settings = CalibrationSettings(false_alarm_rate=0.05)
+    entity = np.repeat(np.arange(4, dtype=np.int32), [100, 100, 5, 5])
+    scores = np.random.default_rng(0).gamma(2, size=210).astype(np.float32)
+    assert calibrate(scores, settings=settings, entity=entity).scope == (
+        "for each of 2 entities by its own held-out rows, and for the other 2 together, "
+        "not for each"
+    )
+    few = calibrate(scores, settings=settings, entity=np.arange(210, dtype=np.int32) // 5)
+    assert few.scope == "for all 42 entities together, not for each"
+    assert calibrate(scores, settings=settings).scope == ""
+
+
+def test_the_scope_names_the_larger_rate_of_single_entities():
+    """A quantile promises somewhat less where there are fewer rows."""
+    settings = CalibrationSettings(threshold="quantile", quantile=0.98)
+    entity = np.repeat(np.arange(2, dtype=np.int32), [1000, 50])
+    scores = np.random.default_rng(0).gamma(2, size=1050).astype(np.float32)
+    found = calibrate(scores, settings=settings, entity=entity)
+    assert f"at most {found.own[1].threshold.rate:.3%}" in found.scope
+    assert found.own[1].threshold.rate > found.threshold.rate
+
+
+def test_many_entities_are_calibrated_in_time_that_grows_with_their_rows():
+    """40,000 entities took minutes, as each was looked for among the rows of all."""
+    entity = np.repeat(np.arange(40_000, dtype=np.int32), 5)
+    scores = np.random.default_rng(0).gamma(2, size=len(entity)).astype(np.float32)
+    begun = process_time()
+    found = calibrate(scores, settings=CalibrationSettings(), entity=entity)
+    found.p_values(scores, entity)
+    found.thresholds(entity)
+    assert process_time() - begun < 20
+    assert not found.own

@@ -229,3 +229,12 @@ def test_a_reflag_says_what_its_threshold_promises(plant, capsys):
     assert f"flags at most {done.rate:.3%} of normal rows, as chosen by quantile" in (
         " ".join(capsys.readouterr().out.split())
     )
+
+
+def test_a_reflag_says_for_what_its_promise_holds(plant, capsys):
+    """In the words in which a training and a calibration say it."""
+    done = run(plant)
+    entities = len({*table("2026-01-01", days=1)["unit"]})
+    assert done.scope.startswith(f"for each of {entities} entities by its own held-out rows, at ")
+    print_reflagged(done)
+    assert f"the promise holds {done.scope}" in " ".join(capsys.readouterr().out.split())
