@@ -6,7 +6,7 @@ The flow in `pipelines/scoring.py` is `run_scoring` with the same stages as Pref
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from aedetect.events import Formation, form_events
 from aedetect.jobs import delivery
 from aedetect.jobs.recording import record_run
 from aedetect.jobs.scoring_stages import ScoringJob, ScoringStages
+from aedetect.jobs.suppression import suppression_of
 from aedetect.jobs.table_clock import table_clock
 from aedetect.logs import log_event
 from aedetect.output import aside, read_origins, written
@@ -29,22 +30,20 @@ from aedetect.output.partitions import EVENTS, FLAGGED, SCORES, Span
 from aedetect.scoring import Model, Summary, Unit, cached_detector, make_plan
 from aedetect.scoring.input_cache import read_input_cache, write_input_cache
 from aedetect.scoring.input_changes import find_input_changes, is_first_run
-from aedetect.scoring.plan import fingerprinted, time_extent
+from aedetect.scoring.plan import fingerprinted
 from aedetect.scoring.run_log import Clock
 from aedetect.scoring.schema_drift import admitted
 from aedetect.scoring.summarize import summarize_input, summarize_run
 from aedetect.scoring.summary import check_strict
-from aedetect.scoring.suppression import Suppression, check_features, read_suppression
 from aedetect.scoring.time_sort import sort_by_time
 from aedetect.scoring.worker import ComputedPartition, Deferred, compute_or_defer, origin_of
 from aedetect.timestamps import format_duration
 
 if TYPE_CHECKING:
     from aedetect.config import Config
-    from aedetect.data import Schema, Source
+    from aedetect.data import Schema
     from aedetect.detector import Scorer
     from aedetect.events.table import EventChanges
-    from aedetect.output import Partition
 
 logger = logging.getLogger(__name__)
 _PROVISIONAL = "the newest rows are judged from fewer windows until later rows arrive"
@@ -93,7 +92,7 @@ def plan_run(
     with written(output):
         existing = read_origins(output, by=by)
     check_owner(existing, model_name=model.name)
-    suppression = _suppression(config, scorer.schema, source, existing)
+    suppression = suppression_of(config, scorer.schema, source, existing)
     source, prints = fingerprinted(source, cache.fingerprints)
     write_input_cache(output, source.files, prints, known=cache, scratch=scratch)
     made = make_plan(
@@ -237,15 +236,3 @@ def _sort_units(units: Sequence[Unit], scorer: Scorer, scratch: Path) -> tuple[U
         lookahead=scorer.lookahead,
         folder=scratch,
     )
-
-
-def _suppression(
-    config: Config, schema: Schema, source: Source, existing: Collection[Partition]
-) -> Suppression:
-    """Read what suppresses rows in any existing or due partition."""
-    start, end = time_extent(source.files, existing)
-    suppression = read_suppression(
-        config.events, config.maintenance, start=start, end=end, clock=table_clock(config, schema)
-    )
-    check_features(suppression, schema)
-    return suppression
