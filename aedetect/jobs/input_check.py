@@ -21,7 +21,7 @@ from aedetect.scoring.schema_drift import admitted, column_changes, undated
 
 if TYPE_CHECKING:
     from aedetect.config import Config
-    from aedetect.data import Schema
+    from aedetect.data import Schema, SourceFile
     from aedetect.preprocessing import Preparation
 
 _NAMED = 5  # entities and columns in a finding
@@ -62,11 +62,11 @@ def check_input(config: Config, schema: Schema, preparation: Preparation | None)
     scored, _ = admitted(source, schema)
     findings = list(_file_findings(source, scored, schema))
     problems = [f"{each.subject}: {each.text}" for each in findings if each.grade != "ok"]
-    if preparation is not None and scored.files:
-        label = config.data.label
-        changes = column_changes(schema, preparation, scored.files, label=label)
+    filled = [file for file in scored.files if file.times is not None]
+    if preparation is not None and filled:
+        changes = column_changes(schema, preparation, filled, label=config.data.label)
         findings += [Finding("look", "input", each.file, each.detail) for each in changes]
-        findings += _row_findings(config, schema, preparation, scored)
+        findings += _row_findings(config, schema, preparation, filled)
     if not scored.files:
         findings.append(Finding("refuse", "input", "files", "no file can be scored"))
     ranges = [file.times for file in source.files if file.times is not None]
@@ -103,7 +103,7 @@ def _file_findings(source: Source, scored: Source, schema: Schema) -> Iterator[F
 
 
 def _row_findings(
-    config: Config, schema: Schema, preparation: Preparation, source: Source
+    config: Config, schema: Schema, preparation: Preparation, files: Sequence[SourceFile]
 ) -> list[Finding]:
     """Return what is found in the rows; a file that cannot be read to its end is a finding."""
     counts = _Counts(
@@ -115,8 +115,8 @@ def _row_findings(
             with open_engine(
                 memory_mb=DATASET_MEMORY_MB, threads=2, scratch=Path(scratch)
             ) as connection:
-                confine(connection, source.files)
-                for batch in read_rows(connection, Query.of(schema, source.files)):
+                confine(connection, files)
+                for batch in read_rows(connection, Query.of(schema, files)):
                     _count(counts, batch, schema, length=config.window.length)
         except AedetectError as error:
             return [Finding("look", "input", "files", f"{error}: the file is set aside")]

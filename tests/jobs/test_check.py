@@ -119,6 +119,15 @@ def test_gaps_are_counted_in_rows(checked, make_frame):
     assert text.startswith("21 of 180 rows have fewer than 7 rows before them")
 
 
+def test_a_file_without_rows_is_no_obstacle(checked, make_frame, tmp_path):
+    """Writers that save an empty table often leave the type null."""
+    empty = pd.DataFrame({name: [] for name in ("time", "unit", "a", "b")}, dtype=object)
+    (tmp_path / "in").mkdir()
+    empty.to_parquet(tmp_path / "in" / "empty.parquet", index=False)
+    report, _ = checked(make_frame(), make_frame(start=LATER, rows=500))
+    assert (report.grade, report.input.files) == ("ok", 2)
+
+
 def test_an_input_that_cannot_be_scored_at_all_is_refused(checked, make_frame, tmp_path):
     """No file is left; the reason of each stands below."""
     report, _ = checked(make_frame(), make_frame(start=LATER, rows=50).drop(columns="b"))
