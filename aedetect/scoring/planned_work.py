@@ -57,6 +57,14 @@ def mark_planned_work(
     return reasons
 
 
+def in_planned_work(intervals: Sequence[Interval], rows: Rows) -> Bool:
+    """Return which rows lie in any of the planned work: (R,)."""
+    inside = np.zeros(len(rows), dtype=np.bool_)
+    for each in intervals:
+        inside |= _inside(each, rows)
+    return inside
+
+
 def _inside(interval: Interval, rows: Rows) -> Bool:
     """Say which rows lie in planned work: (R,)."""
     inside = (rows.time >= interval.start) & (rows.time < interval.end)

@@ -13,7 +13,7 @@ from aedetect.detector.rules import CONSTANT, MISSING, NONE, lost, rule_reasons
 from aedetect.explain import blame_features, find_counterfactual
 from aedetect.explain.causes import blame_rules
 from aedetect.preprocessing import Prepared, positions
-from aedetect.scoring.planned_work import RowWindows
+from aedetect.scoring.planned_work import RowWindows, in_planned_work
 from aedetect.scoring.reasons import nameless, unscored_reasons
 from aedetect.scoring.suppression import JudgedRows, SuppressedRows, Suppression, suppress_rows
 
@@ -63,7 +63,7 @@ def score_rows(
         observed=prepared.matrix[ends],
         seen=prepared.observed[ends],
         threshold=detector.calibration.thresholds(own),
-        broken=_broken(scorer, kept, prepared, series)[ends],
+        broken=_broken(scorer, kept, prepared, series, suppression)[ends],
     )
     suppressed = suppress_rows(suppression, scorer, judged)
     anomalous = judged.anomalous & (suppressed.reason < 0)
@@ -87,12 +87,18 @@ def score_rows(
     )
 
 
-def _broken(scorer: Scorer, rows: Rows, prepared: Prepared, series: Series) -> Int8:
-    """Say which rule each cell breaks: (R, F)."""
+def _broken(
+    scorer: Scorer, rows: Rows, prepared: Prepared, series: Series, suppression: Suppression
+) -> Int8:
+    """Return which rule each cell breaks: (R, F).
+
+    A column that is missing at the end of planned work is lost in the first row after it.
+    """
     broken = scorer.rules.broken(rows, prepared.entity, scorer.schema)
     if scorer.rules.missing and scorer.preparation.masks and prepared.stale.any():
         scored, gap = scorer.can_score(series), scorer.schema.max_gaps(rows)
         gone = prepared.stale & ~without_reading_before(rows, scorer.schema)
+        scored &= ~in_planned_work(suppression.intervals, rows)
         broken[lost(gone, scored, rows, max_gap=gap)] = MISSING
     return broken
 

@@ -152,6 +152,26 @@ def test_no_event_begins_after_planned_work_by_its_rows_alone(make_frame, train_
     assert max(reasons) == after[-1]
 
 
+def test_a_sensor_that_planned_work_leaves_dead_is_reported_after_it(detector, make_frame):
+    """In the first row after the work; its loss within the work is suppressed."""
+    frame = make_frame(start="2026-02-01", rows=60)
+    rows = Rows(
+        time=frame["time"].to_numpy().astype("datetime64[ns]").astype(np.int64)[:60],
+        entity=np.zeros(60, dtype=np.int32),
+        names=("east",),
+        values=np.ascontiguousarray(frame[["a", "b"]].to_numpy()[:60]),
+    )
+    rows.values[15:, 1] = np.nan  # carried for ten minutes
+    work = (Interval(int(rows.time[10]), int(rows.time[40]), "", "oil"),)
+    plain, found = scored(detector, rows), scored(detector, rows, intervals=work)
+    lost = [
+        [row for row, reason in enumerate(each.reason_text.to_pylist()) if reason == "b is missing"]
+        for each in (plain, found)
+    ]
+    assert lost == [[25], [40]]
+    assert 40 in found.flagged
+
+
 def test_windows_on_both_sides_touch_planned_work_when_rows_are_centered(make_frame, train_on):
     """Rows before the work are not judged either; smoothing reaches further."""
     keys = {"alignment": "centered", "smooth": 3}
