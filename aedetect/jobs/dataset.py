@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from aedetect.arrays import Bool, Float32
-from aedetect.data import Query, Rows, Schema, Source, find_files, open_engine, read_rows
-from aedetect.data.memmap import MappedRows, batches_of, map_rows
+from aedetect.data import Query, Rows, Schema, Source, find_files, open_engine
+from aedetect.data.memmap import MappedRows, batches_of
 from aedetect.data.profiling import Survey, survey
 from aedetect.data.rates import MISSING_LIMIT_PERIODS
 from aedetect.data.reader import confine
@@ -24,6 +24,7 @@ from aedetect.data.revision import column_notes, revise_rows
 from aedetect.data.schema import column_types
 from aedetect.data.sources import fingerprint_files
 from aedetect.data.unused import with_rows
+from aedetect.data.wide import map_columns
 from aedetect.data.zones import own_zone
 from aedetect.errors import NoData, TooFewRows
 from aedetect.events import Label, read_labels
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 _T = TypeVar("_T", bound=np.generic)
 
-DATASET_MEMORY_MB = 1_000  # memory of DuckDB while it orders the training data
+DATASET_MEMORY_MB = 500  # memory of DuckDB while it orders the training data
 
 
 def ingest_rows(config: Config, scratch: Path) -> Ingested:
@@ -124,8 +125,7 @@ def _collect(
             arrived=arrived,
             false_alarms=config.training.false_alarms,
         )
-        batches = read_rows(connection, query)
-        return seen, map_rows(batches, columns=len(seen.features), folder=scratch)
+        return seen, map_columns(connection, query, folder=scratch)
 
 
 def prepare_rows(config: Config, ingested: Ingested, scratch: Path) -> PreparedRows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from aedetect.arrays import Bool, Int64
 from aedetect.data import Query, Rows, Source, find_files, open_engine, read_rows
 from aedetect.data.reader import confine
 from aedetect.data.wholeness import fault
+from aedetect.data.wide import column_groups
 from aedetect.errors import AedetectError
 from aedetect.jobs.dataset import DATASET_MEMORY_MB
 from aedetect.jobs.findings import Finding, Grade
@@ -43,13 +44,13 @@ class InputQuality:
 
 @dataclass
 class _Counts:
-    """What the rows hold, added up over batches. Shapes: F features."""
+    """What the rows hold, added up over batches. Shapes: F features, or those of a group."""
 
     rows: int = 0
     duplicates: int = 0
     early: int = 0  # rows with fewer earlier rows than a window needs
-    infinite: Int64 = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    unknown: Int64 = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    infinite: Int64 = field(default_factory=lambda: np.zeros(1, dtype=np.int64))  # (F,)
+    unknown: Int64 = field(default_factory=lambda: np.zeros(1, dtype=np.int64))  # (F,)
     names: list[str | None] = field(default_factory=list)  # of pieces: entities, cut by batches
     sizes: list[Int64] = field(default_factory=list)  # rows of each piece
     present: list[Int64] = field(default_factory=list)  # (pieces, F) cells with a value
@@ -106,20 +107,25 @@ def _row_findings(
     config: Config, schema: Schema, preparation: Preparation, files: Sequence[SourceFile]
 ) -> list[Finding]:
     """Return what is found in the rows; a file that cannot be read to its end is a finding."""
-    counts = _Counts(
-        infinite=np.zeros(len(schema.features), dtype=np.int64),
-        unknown=np.zeros(len(schema.features), dtype=np.int64),
-    )
+    groups = column_groups(Query.of(schema, files))
+    counted = []
     with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
         try:
             with open_engine(
                 memory_mb=DATASET_MEMORY_MB, threads=2, scratch=Path(scratch)
             ) as connection:
                 confine(connection, files)
-                for batch in read_rows(connection, Query.of(schema, files)):
-                    _count(counts, batch, schema, length=config.window.length)
+                for group in groups:
+                    counts = _Counts()
+                    texts = np.array([bool(each) for each in group.categories.values()])
+                    for batch in read_rows(connection, group):
+                        _count(counts, batch, schema, texts, length=config.window.length)
+                    counted.append(_by_entity(counts))
         except AedetectError as error:
             return [Finding("look", "input", "files", f"{error}: the file is set aside")]
+    if not counted[0].names:
+        return []
+    counts = _joined(counted)
     return [
         *_entity_findings(counts, schema, preparation, unseen=config.calibration.unseen),
         *_column_findings(counts, schema, ignored=config.rules.unseen_category == "ignore"),
@@ -127,7 +133,7 @@ def _row_findings(
     ]
 
 
-def _count(counts: _Counts, batch: Rows, schema: Schema, *, length: int) -> None:
+def _count(counts: _Counts, batch: Rows, schema: Schema, texts: Bool, *, length: int) -> None:
     """Add a batch to the counts."""
     repeated, starts, gaps = batch.duplicates, batch.starts, schema.max_gaps(batch)
     name, position = batch.names[batch.entity[0]], 0
@@ -139,9 +145,8 @@ def _count(counts: _Counts, batch: Rows, schema: Schema, *, length: int) -> None
     counts.rows += len(batch)
     counts.duplicates += int(repeated.sum())
     counts.early += int((place[~repeated] < length - 1).sum())
-    counts.infinite += np.isinf(batch.values).sum(axis=0)
-    texts = np.array([feature.is_text for feature in schema.features])
-    counts.unknown += ((batch.values == -1) & texts).sum(axis=0)
+    counts.infinite = counts.infinite + np.isinf(batch.values).sum(axis=0)
+    counts.unknown = counts.unknown + ((batch.values == -1) & texts).sum(axis=0)
     first = np.flatnonzero(starts)
     counts.names += [batch.names[code] for code in batch.entity[first].tolist()]
     counts.sizes.append(np.diff(np.append(first, len(batch))))
@@ -163,7 +168,7 @@ def _entity_findings(
     counts: _Counts, schema: Schema, preparation: Preparation, *, unseen: str
 ) -> Iterator[Finding]:
     """Yield what is found of entities: new ones, and sensors that never report for one."""
-    names, sizes, present = _by_entity(counts)
+    names, sizes, present = counts.names, np.concatenate(counts.sizes), counts.present[0]
     known = frozenset(preparation.entities)
     new = [index for index, name in enumerate(names) if name not in known] if known else []
     if new:
@@ -190,20 +195,30 @@ def _entity_findings(
         yield Finding("look", "input", "entities", f"{more:,} more lack all values of a column")
 
 
-def _by_entity(counts: _Counts) -> tuple[list[str | None], Int64, Int64]:
-    """Return each entity once: its name, its rows, and its cells with a value (E, F)."""
+def _by_entity(counts: _Counts) -> _Counts:
+    """Return the counts with each entity once, in place of pieces cut by batches."""
     if not counts.names:
-        return [], np.zeros(0, dtype=np.int64), np.zeros((0, len(counts.infinite)), dtype=np.int64)
+        return counts
     first = [
         index
         for index, name in enumerate(counts.names)
         if index == 0 or name != counts.names[index - 1]
     ]
-    sizes, present = np.concatenate(counts.sizes), np.concatenate(counts.present)
-    return (
-        [counts.names[index] for index in first],
-        np.add.reduceat(sizes, first),
-        np.add.reduceat(present, first, axis=0),
+    return replace(
+        counts,
+        names=[counts.names[index] for index in first],
+        sizes=[np.add.reduceat(np.concatenate(counts.sizes), first)],
+        present=[np.add.reduceat(np.concatenate(counts.present), first, axis=0)],
+    )
+
+
+def _joined(groups: Sequence[_Counts]) -> _Counts:
+    """Return the counts of all groups of columns: of rows from the first, of cells side by side."""
+    return replace(
+        groups[0],
+        infinite=np.concatenate([each.infinite for each in groups]),
+        unknown=np.concatenate([each.unknown for each in groups]),
+        present=[np.hstack([each.present[0] for each in groups])],
     )
 
 
