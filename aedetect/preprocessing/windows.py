@@ -136,8 +136,22 @@ def surrounded(
         oldest = own + int(np.searchsorted(rows.time[own:], rows.time[last] - lookback))
         first = max(own, min(until - behind, oldest))
         held, done = rows.take(slice(first, None)), until - first
+        if not behind:
+            held, done = _without_repeats(held, done)
     if held is not None and done < len(held):
         yield held, slice(done, len(held))
+
+
+def _without_repeats(held: Rows, done: int) -> tuple[Rows, int]:
+    """Leave out rows among the first `done` that repeat the time of the one before.
+
+    Nothing depends on them any more. So memory does not grow with the rows of one timestamp.
+    """
+    repeated = held.duplicates
+    repeated[done:] = False
+    if not repeated.any():
+        return held, done
+    return held.take(~repeated), done - int(repeated.sum())
 
 
 def _join(tail: Rows, batch: Rows) -> tuple[Rows, int]:

@@ -100,7 +100,10 @@ def test_batches_come_behind_their_context_wherever_they_are_cut(steps, data):
 
 @given(st.lists(st.integers(0, 3), min_size=2, max_size=40), st.data())
 def test_rows_have_their_turn_when_those_they_depend_on_are_there(steps, data):
-    """Every row of the same entity within lookback and lookahead is around it, also repeats."""
+    """Every row of the same entity within lookback and lookahead is around it.
+
+    Of those before it that repeat a timestamp, the first is; a repeat stands behind its first.
+    """
     time = np.cumsum(steps)
     entity = np.sort(data.draw(st.lists(st.integers(0, 2), min_size=len(time), max_size=len(time))))
     cuts = sorted(data.draw(st.sets(st.integers(1, len(time) - 1))))
@@ -118,7 +121,26 @@ def test_rows_have_their_turn_when_those_they_depend_on_are_there(steps, data):
             assert rows.values[place, 0] == row
             near = (entity == entity[row]) & (time >= time[row] - 4) & (time <= time[row] + ahead)
             near &= (time > time[row]) | (np.arange(len(time)) <= row) | (ahead > 0)
+            near &= ~table.duplicates | (time > time[row])
             own = rows.values[rows.entity == rows.entity[place], 0]
             assert set(np.flatnonzero(near)) <= set(own.astype(int))
+            assert rows.duplicates[place] == table.duplicates[row]
             row += 1
     assert row == len(time)
+
+
+def test_repeats_of_one_timestamp_are_not_kept():
+    """However many rows have it, few are around the next ones."""
+    batches = [
+        Rows(
+            time=np.zeros(100, dtype=np.int64),
+            entity=np.zeros(100, dtype=np.int32),
+            names=("x",),
+            values=np.zeros((100, 1)),
+        )
+        for _ in range(50)
+    ]
+    given_rows = list(surrounded(batches, lookback=4))
+    assert sum(turn.stop - turn.start for _, turn in given_rows) == 5_000
+    assert max(len(rows) for rows, _ in given_rows) <= 101
+    assert sum(rows.duplicates[turn].sum() for rows, turn in given_rows) == 4_999
