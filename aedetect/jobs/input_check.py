@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pyarrow.types import is_null
 
 from aedetect.arrays import Bool, Int64
 from aedetect.data import Query, Rows, Source, find_files, open_engine, read_rows
@@ -91,6 +92,12 @@ def _file_findings(source: Source, scored: Source, schema: Schema) -> Iterator[F
         wrong = fault(file, needed) if file.rows else None
         if wrong is not None:
             yield Finding("look", "input", file.name, wrong)
+        silent = [
+            name for name in schema.names if name in file.columns and is_null(file.columns[name])
+        ]
+        if silent:
+            text = f"{_some(silent)}: of type null, without a value in all {file.rows:,} rows"
+            yield Finding("look", "input", file.name, text)
     for each in scored.passed_over:
         yield Finding("look", "input", each.name, f"{each.reason}: passed over")
     for file in scored.files:

@@ -130,7 +130,7 @@ def rule_notes(
 
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    return ", ".join(name or '""' for name in names[:_NAMED]) + more
 
 
 def _statistics(rows: Rows) -> _Statistics:

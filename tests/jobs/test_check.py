@@ -171,3 +171,13 @@ def test_positions_continue_across_batches():
             time[cut:], begins, repeated[cut:], np.full(400 - cut, 5), first=int(first)
         )
         assert part.tolist() == whole[cut:].tolist()
+
+
+def test_a_column_of_type_null_is_named(checked, make_frame):
+    """A silent sensor, as a writer stores it."""
+    later = make_frame(start=LATER, rows=500).assign(b=None)
+    report, _ = checked(make_frame(), later)
+    assert [each.text for each in report.findings if each.subject == "new.parquet"] == [
+        "b: of type null, without a value in all 1,000 rows"
+    ]
+    assert texts(report, data="input")["east"] == "b: no value, rows are scored without it"
