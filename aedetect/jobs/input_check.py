@@ -95,7 +95,7 @@ def _file_findings(source: Source, scored: Source, schema: Schema) -> Iterator[F
         silent = [
             name for name in schema.names if name in file.columns and is_null(file.columns[name])
         ]
-        if silent:
+        if silent and file.rows:
             text = f"{_some(silent)}: of type null, without a value in all {file.rows:,} rows"
             yield Finding("look", "input", file.name, text)
     for each in scored.passed_over:
