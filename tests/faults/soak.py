@@ -19,11 +19,13 @@ from pathlib import Path
 
 import duckdb
 import harm
+import pyarrow as pa
 import pyarrow.parquet as pq
 from plant import DAYS, Plant, faulty_table, settings, table, write, write_config
 
 from aedetect import registry
 from aedetect.config import make_config
+from aedetect.errors import AedetectError
 from aedetect.jobs import training
 
 SEED = 20260103
@@ -178,6 +180,73 @@ def training_kills(plant: Plant, *, count: int) -> None:
     report(f"kills of aedetect train: {count}, {after - before} of them after the registration")
 
 
+def mutated(content: bytes, footer: int, times: random.Random) -> tuple[bytes, int]:
+    """Return the bytes of a file with some of them changed, and the place of the first.
+
+    Every other one is in the footer, which is small.
+    """
+    place = times.choice((times.randrange(footer), times.randrange(footer, len(content))))
+    size = times.choice((1, 1, 8, 64, 1024))
+    kind = times.choice(("flip", "zero", "noise", "cut", "repeat"))
+    if kind == "cut":
+        return content[:place], place
+    if kind == "repeat":
+        return content[: place + size] + content[place:], place
+    block = content[place : place + size]
+    if kind == "flip":
+        block = bytes([block[0] ^ 1 << times.randrange(8)]) + block[1:]
+    else:
+        block = bytes(len(block)) if kind == "zero" else times.randbytes(len(block))
+    return content[:place] + block + content[place + size :], place
+
+
+def mutations(plant: Plant, *, count: int) -> None:
+    """Score a file with page checksums of which some bytes changed, each time other ones.
+
+    Either the file is set aside by its reason, or something is reported of it, or all verdicts are
+    those of the whole file. A change in the footer may go unseen: no checksum covers it.
+    """
+    rows = pa.Table.from_pandas(table(DAYS[0]), preserve_index=False)
+    path = plant.folder / "mutated" / "day.parquet"
+    path.parent.mkdir()
+    pq.write_table(rows, path, write_page_checksum=True)
+    content, times = path.read_bytes(), random.Random(SEED)  # noqa: S311 - not a secret
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    wanted, begin = _verdicts(plant), time.monotonic()
+    outcomes = dict.fromkeys(("set aside", "reported", "equal", "unseen in the footer"), 0)
+    for number in range(count):
+        changed, place = mutated(content, footer, times)
+        path.write_bytes(changed)
+        shutil.rmtree(plant.folder / "mutated-out", ignore_errors=True)
+        try:
+            summary = plant.score(input="mutated", output="mutated-out")
+        except AedetectError:
+            outcomes["set aside"] += 1
+            continue
+        if summary.unreadable or summary.unfit:
+            outcomes["set aside"] += 1
+        elif _verdicts(plant, given=True) == wanted:
+            outcomes["equal"] += 1
+        elif summary.warnings or summary.drift or summary.undated:
+            outcomes["reported"] += 1
+        else:
+            check(place >= footer, f"mutation {number} at {place} changes verdicts, and is seen")
+            outcomes["unseen in the footer"] += 1
+    took = time.monotonic() - begin
+    named = ", ".join(f"{many} {name}" for name, many in outcomes.items())
+    report(f"mutations of a file: {count}; {named}; {took:.0f} s")
+
+
+def _verdicts(plant: Plant, *, given: bool = False) -> list[dict[str, object]]:
+    """Return the verdicts of the file as it is now, scored before when `given`."""
+    if not given:
+        plant.score(input="mutated", output="mutated-out")
+    columns = ["timestamp", "entity", "score", "verdict"]
+    scores = plant.folder / "mutated-out" / "scores"
+    parts = [pq.read_table(each, columns=columns) for each in sorted(scores.rglob("*.parquet"))]
+    return pa.concat_tables(parts).to_pylist() if parts else []
+
+
 def many_files(plant: Plant, *, count: int) -> None:
     """Score many small files, then score again without changes."""
     rows = table("2026-03-01", days=10).sort_values(["time", "unit"])
@@ -279,6 +348,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50, help="of aedetect score")
     parser.add_argument("--training-kills", type=int, default=10, help="of aedetect train")
+    parser.add_argument("--mutations", type=int, default=300, help="of an input file")
     parser.add_argument("--files", type=int, default=10_000, help="small input files")
     parser.add_argument("--rows", type=int, default=20_000_000, help="of one large file")
     parser.add_argument("--locks", type=int, default=1, help="0: leave the locks out")
@@ -289,6 +359,8 @@ def main() -> None:
         plant = prepared(folder)
         if asked.kills:
             kills(plant, count=asked.kills)
+        if asked.mutations:
+            mutations(plant, count=asked.mutations)
         if asked.locks:
             locks(plant)
         if asked.files:

@@ -7,6 +7,7 @@ import shutil
 
 import harm
 import pytest
+import soak
 from plant import DAYS, table, write
 
 from aedetect.output.partitions import Span
@@ -71,3 +72,9 @@ def test_many_small_files_need_few_handles(plant):
     process.join()
     assert process.exitcode == 0
     assert plant.score(span=Span()).current == 2
+
+
+def test_no_file_that_changed_on_disk_gives_other_verdicts_unseen(plant, capsys):
+    """`make soak` tries 300 changes; each is seen, or makes no difference."""
+    soak.mutations(plant, count=30)
+    assert capsys.readouterr().out.startswith("mutations of a file: 30; ")
