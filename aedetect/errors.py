@@ -47,7 +47,7 @@ class NoData(DataError):
 class UnreadableFile(DataError):
     """Not Parquet, truncated, or corrupt.
 
-    `reasons` maps file names to the fault of each file, where known; `is_damaged` says that reading
+    `reasons` maps file names to the fault of each, where known; `is_damaged` marks that reading
     them again gives the same.
     """
 

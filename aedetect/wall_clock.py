@@ -1,7 +1,7 @@
 """The wall clock of a table: in which zone its days, hours and weekdays are, and its texts.
 
 Timestamps with a zone are moments: the clock shows them with its offset. Timestamps without a zone
-stay as they are, they are what the clock shows; a zone only says where it hangs. An hour that the
+stay as they are, they are what the clock shows; a zone only gives its place. An hour that the
 clock shows twice, at the end of summer time, is then the first of the two.
 
 The offsets of a zone come from `zoneinfo`, and are looked up for many timestamps at once.

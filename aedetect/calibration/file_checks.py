@@ -58,7 +58,7 @@ def as_finite(values: object, kind: npt.DTypeLike, name: str) -> npt.NDArray[Any
 
 
 def read_held_out_rows(path: Path) -> pa.Table:
-    """Read a file of held-out rows; what its footer says of it is checked before.
+    """Read a file of held-out rows; its footer is checked before.
 
     Raises ValueError when it has other columns, missing values, scores that are not finite, or more
     rows than a file of its size has.
@@ -71,7 +71,7 @@ def read_held_out_rows(path: Path) -> pa.Table:
         groups = range(parquet.metadata.num_row_groups)
         rows = max(rows, sum(parquet.metadata.row_group(each).num_rows for each in groups))
         if rows > max(_FREE_ROWS, _ROWS_A_BYTE * size):
-            raise ValueError(f"{path.name} says to hold {rows:,} rows in {size:,} bytes")
+            raise ValueError(f"{path.name} claims {rows:,} rows in {size:,} bytes")
         table = parquet.read()
     if any(column.null_count for column in table.columns):
         raise ValueError(f"{path.name} must have no missing values")

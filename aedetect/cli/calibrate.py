@@ -116,7 +116,7 @@ def print_reflagged(done: Reflagged) -> None:
 
 
 def _print_scope(scope: str) -> None:
-    """Show for what the promise holds; of a single entity there is nothing to say."""
+    """Show for what the promise holds; nothing for a single entity."""
     from aedetect.cli.show import console
 
     if scope:

@@ -4,7 +4,7 @@ The level of a counter is new in every row, so that nothing can be learnt from i
 its increase since the last reading of the same entity, in the time of one sampling period at most:
 after a longer step its share for one period, so that a lost row is no jump. There is no increase in
 the first row, after a gap, and where the counter starts again from a lower value: the cell is
-missing there, as no reading says how much was counted.
+missing there, as no reading shows how much was counted.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def rises(batches: Iterable[Rows], columns: Sequence[int]) -> Iterator[list[Floa
 
 
 def without_reading_before(rows: Rows, schema: Schema) -> Bool:
-    """Say where a counter has no increase because its row is the first: (R, F)."""
+    """Return where a counter has no increase because its row is the first: (R, F)."""
     columns = np.array([feature.counter for feature in schema.features], dtype=np.bool_)
     if not columns.any():
         return np.zeros(rows.values.shape, dtype=np.bool_)

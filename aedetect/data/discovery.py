@@ -168,7 +168,7 @@ def matches(root: str, path: str, *, pattern: bool = False) -> bool:
     root = root.rstrip("/")
     if path == root:
         return True
-    is_named = path.lower().endswith(SUFFIXES)  # it may not be there yet: its bytes tell nothing
+    is_named = path.lower().endswith(SUFFIXES)  # it may not be there yet: it has no bytes yet
     return is_named and path.startswith(f"{root}/") and not _is_hidden(path, root)
 
 

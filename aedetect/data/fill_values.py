@@ -47,7 +47,7 @@ class _Usual:
     high: Float64
 
     def far(self, values: Float64) -> Bool:
-        """Say which values lie further off the range than it is wide: (R, K)."""
+        """Return which values lie further off the range than it is wide: (R, K)."""
         with np.errstate(invalid="ignore", over="ignore"):
             width = self.high - self.low
             outside = (values > self.high + width) | (values < self.low - width)

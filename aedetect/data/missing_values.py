@@ -13,7 +13,7 @@ _RESOLUTION = float(np.finfo(np.float32).eps)  # files may hold the same number 
 
 
 def mark_missing(values: Float64, missing: Sequence[float]) -> Bool:
-    """Say which values are one of the numbers that stand for a missing one.
+    """Return which values are one of the numbers that stand for a missing one.
 
     >>> mark_missing(np.array([20.0, -9999.0, 9.969209968386869e36]), [-9999, 9.96921e36]).tolist()
     [False, True, True]

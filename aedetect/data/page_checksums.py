@@ -22,7 +22,7 @@ _MORE = 0x80  # a variable-length number goes on
 
 
 def damaged_column(stream: IO[bytes], metadata: pq.FileMetaData) -> str | None:
-    """Return the first column with a page that is not what its checksum says; None: none is known.
+    """Return the first column with a page that does not match its checksum; None: none is known.
 
     Files without checksums, as most writers make them, are not read.
     """
@@ -55,7 +55,7 @@ def _start(chunk: pq.ColumnChunkMetaData) -> int:
 
 
 def _is_whole(content: bytes, size: int) -> bool:
-    """Whether every page of a column chunk is what its checksum says, where it has one."""
+    """Whether every page of a column chunk matches its checksum, where it has one."""
     at = 0
     try:
         while at < size:

@@ -58,7 +58,7 @@ def open_engine(
 def confine(connection: duckdb.DuckDBPyConnection, files: Sequence[SourceFile]) -> None:
     """Let a connection read these files, and sort on disk, and nothing else from now on.
 
-    For SQL that a configuration brings along; what it may say is checked before.
+    For SQL that a configuration brings along; it is checked before.
     """
     allowed = ", ".join(sql_literal(address(file.path)) for file in files)
     connection.execute(f"SET allowed_paths = [{allowed}]")

@@ -49,7 +49,7 @@ def revise_rows(
     rates: tuple[Rate, ...] = (),
     folder: Path,
 ) -> Revised:
-    """Find fill values and columns that only grow, and take them as the settings say.
+    """Find fill values and columns that only grow, and take them as configured.
 
     Rows are written to the folder again when anything was found.
     """
@@ -82,7 +82,7 @@ def revise_rows(
 
 
 def column_notes(revised: Revised) -> Iterator[str]:
-    """Say what was found in the columns, what is done about it, and how to overrule that."""
+    """Yield what was found in the columns, what is done about it, and how to overrule it."""
     for fill in revised.fill_values:
         yield (
             f'column "{fill.column}" holds {fill.value:.6g} in {fill.cells} rows '

@@ -2,7 +2,7 @@
 
 DuckDB takes names that differ in case only for one, gives a file's column a new name when it has
 two of them, unites the types of all files, and takes every key=value folder of a path for a column.
-None of that may decide what a row says: so a file is read beside those that are like it, by
+None of that may change the values of a row: so a file is read beside those that are like it, by
 position where names are doubtful, and what it holds is converted before it meets other files.
 """
 
@@ -29,7 +29,7 @@ ROW = '"aedetect:row"'  # number of the row in its file
 ORDER = f"{ENTITY} NULLS LAST, {TIME}, {FILE}, {ROW}"  # without ties, and small: no path in it
 _PATTERN = "*?[\\"  # what is special to DuckDB in a path: the last ends a folder's name
 _VIRTUAL = {"file_row_number", "file_index", "filename", ""}  # names that DuckDB gives a meaning
-WHOLE = 1e18  # doubles below it are told apart from each other as whole numbers
+WHOLE = 1e18  # doubles below it are distinct as whole numbers
 
 
 @dataclass(frozen=True)
@@ -229,7 +229,7 @@ def _is_date(file: SourceFile) -> bool:
 
 
 def _bounds(column: str, dtype: pa.DataType, start: int | None, end: int | None) -> Iterator[str]:
-    """Write the SQL for moments in [start, end) ns, and in the time that can be told in ns.
+    """Write the SQL for moments in [start, end) ns, and in the time that ns can express.
 
     The raw column is compared, so that row groups outside the bounds are never read.
     """

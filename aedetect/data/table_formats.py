@@ -1,4 +1,4 @@
-"""Folders that are tables with a log: the log, not the folder, says which files and rows count.
+"""Folders that are tables with a log: the log, not the folder, decides which files and rows count.
 
 The libraries of the formats are asked only for the live files of the current snapshot, and are
 imported only when such a table is met. The files are then read like any others.
@@ -79,7 +79,7 @@ def check_not_in_table(fs: AbstractFileSystem, folders: Iterable[str]) -> None:
             continue
         if kind is not None:
             raise NoData(
-                f"{each} is a table of {kind}, whose log says which of its files and rows count: "
+                f"{each} is a table of {kind}, whose log decides which of its rows count: "
                 f"point to this folder, not to a part of it, or {EXPORT}"
             )
 

@@ -49,7 +49,7 @@ class Moments:
 
 
 def read_moments(parquet: pq.ParquetFile, column: str, *, step: int = HOUR) -> Moments:
-    """Read a time column; raise UnreadableFile when the footer says that it is another.
+    """Read a time column; raise UnreadableFile when the footer contradicts it.
 
     Rows are counted by hours, or by another step (ns) where days begin within an hour of UTC.
     Whoever believes the footer skips row groups that have rows in them.

@@ -91,7 +91,7 @@ class ColumnRules:
         return int(np.nanmax(self.still)) + max_gap
 
     def broken(self, rows: Rows, entity: Int32, schema: Schema) -> Int8:
-        """Say which rule each cell breaks: entity (R,) as learnt -> (R, F), NONE for most."""
+        """Return which rule each cell breaks: entity (R,) as learnt -> (R, F), NONE for most."""
         found = np.zeros(rows.values.shape, dtype=np.int8)
         found[_changed(rows.values, self.constant[entity])] = CONSTANT
         unseen = UNSEEN if self.unseen_category else NONE
@@ -107,7 +107,7 @@ class ColumnRules:
 
 
 def lost(gone: Bool, scored: Bool, rows: Rows, *, max_gap: Int64) -> Bool:
-    """Say where a column is missing that the row before had: (R, F), scored (R,) -> (R, F).
+    """Return where a column is missing that the row before had: (R, F), scored (R,) -> (R, F).
 
     The longest step in a run is given for each row (R,), in ns.
 
@@ -143,7 +143,7 @@ def restored_rules(described: dict[str, Any]) -> ColumnRules:
 
 
 def rule_reasons(features: Sequence[Feature]) -> tuple[str, ...]:
-    """Return what there is to say of each rule and column, rule by rule."""
+    """Return the reason of each rule and column, rule by rule."""
     return tuple(
         text.format(each.name if rule == MISSING else each.label)
         for rule, text in REASONS.items()
@@ -152,7 +152,7 @@ def rule_reasons(features: Sequence[Feature]) -> tuple[str, ...]:
 
 
 def _changed(values: Float64, constant: Float64) -> Bool:
-    """Say which cells are not the constant: beyond float32's resolution, whole numbers exactly."""
+    """Return which cells differ from the constant, beyond the resolution of float32."""
     whole = (values == np.rint(values)) & (constant == np.rint(constant))
     resolution = np.where(whole, 0, _RESOLUTION * np.abs(constant))
     with np.errstate(invalid="ignore", over="ignore"):  # infinite values are not scored

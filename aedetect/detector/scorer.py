@@ -85,7 +85,7 @@ class Scorer:
         return around(full, before=self.length - 1, after=0) if self.lookahead else full
 
     def can_score(self, series: Series) -> Bool:
-        """Say which rows get a score: (R,)."""
+        """Return which rows get a score: (R,)."""
         enough = self.counted(series.observed) >= self.preparation.min_observed
         return np.asarray(self.covered(series.back) & series.valid & enough)
 

@@ -63,8 +63,8 @@ class Backtest:
     suppressed: int  # events suppressed by min_duration or cool_down
     entities: tuple[str | None, ...]  # with scored rows
     known: tuple[KnownAnomalies, ...] | None  # in that time; None: no labels
-    # Whether there are no other anomalies: a label column says of each row whether it is one,
-    # people who label events say nothing of the others.
+    # Whether there are no other anomalies: a label column marks each row that is one,
+    # people who label events leave the others open.
     complete: bool = True
     false_alarms: tuple[KnownAnomalies, ...] = ()  # events that people labelled so
     clock: WallClock = _UTC  # of its days

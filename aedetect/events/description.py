@@ -26,10 +26,10 @@ def describe_event(
     A feature outside its limits is given with its expected range. A feature inside its limits is
     anomalous only in combination with others, and given with its expected value. A row that only a
     later threshold flagged has no causes. The column rule that flagged a row comes first, unless
-    the cause says the same.
+    the cause repeats it.
     """
     if causes is None:
-        return "strange by its score; its causes were not computed"
+        return "anomalous by its score; its causes were not computed"
     outside = outside or ()
     ranges = {each["feature"]: each for each in outside if each["low"] is not None}
     wanted = dict(each["feature"].split("=", 1) for each in outside if each["low"] is None)

@@ -74,7 +74,7 @@ def _known(
 ) -> tuple[tuple[KnownAnomalies, ...] | None, bool]:
     """Return the intervals that are known to be anomalous, and whether a column labels all rows.
 
-    None when nobody says anything; confirmed events alone say nothing of the others.
+    None without labels; confirmed events alone leave the others open.
     """
     if not config.scoring.input:
         return None, False

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from pyarrow.types import is_null
 
-from aedetect.arrays import Bool, Int64
-from aedetect.data import Query, Rows, Source, find_files, open_engine, read_rows
+from aedetect.data import Query, Source, find_files, open_engine, read_rows
 from aedetect.data.reader import confine
 from aedetect.data.wholeness import fault
 from aedetect.data.wide import column_groups
 from aedetect.errors import AedetectError
 from aedetect.jobs.dataset import DATASET_MEMORY_MB
 from aedetect.jobs.findings import Finding, Grade
+from aedetect.jobs.input_counts import RowCounts, by_entity, count_batch, joined
 from aedetect.scoring.schema_drift import admitted, column_changes, undated
 
 if TYPE_CHECKING:
@@ -43,21 +43,6 @@ class InputQuality:
     findings: tuple[Finding, ...]
 
 
-@dataclass
-class _Counts:
-    """What the rows hold, added up over batches. Shapes: F features, or those of a group."""
-
-    rows: int = 0
-    duplicates: int = 0
-    early: int = 0  # rows with fewer earlier rows than a window needs
-    infinite: Int64 = field(default_factory=lambda: np.zeros(1, dtype=np.int64))  # (F,)
-    unknown: Int64 = field(default_factory=lambda: np.zeros(1, dtype=np.int64))  # (F,)
-    names: list[str | None] = field(default_factory=list)  # of pieces: entities, cut by batches
-    sizes: list[Int64] = field(default_factory=list)  # rows of each piece
-    present: list[Int64] = field(default_factory=list)  # (pieces, F) cells with a value
-    last: tuple[str | None, int, int] | None = None  # entity, time, position in its run
-
-
 def check_input(config: Config, schema: Schema, preparation: Preparation | None) -> InputQuality:
     """Check the files to score by the rules of scoring; without a preparation, the files alone."""
     source = find_files(config.input, timestamp=schema.timestamp)
@@ -65,6 +50,7 @@ def check_input(config: Config, schema: Schema, preparation: Preparation | None)
     findings = list(_file_findings(source, scored, schema))
     problems = [f"{each.subject}: {each.text}" for each in findings if each.grade != "ok"]
     filled = [file for file in scored.files if file.times is not None]
+    findings += _silent_columns(schema, filled)
     if preparation is not None and filled:
         changes = column_changes(schema, preparation, filled, label=config.data.label)
         findings += [Finding("look", "input", each.file, each.detail) for each in changes]
@@ -92,12 +78,6 @@ def _file_findings(source: Source, scored: Source, schema: Schema) -> Iterator[F
         wrong = fault(file, needed) if file.rows else None
         if wrong is not None:
             yield Finding("look", "input", file.name, wrong)
-        silent = [
-            name for name in schema.names if name in file.columns and is_null(file.columns[name])
-        ]
-        if silent and file.rows:
-            text = f"{_some(silent)}: of type null, without a value in all {file.rows:,} rows"
-            yield Finding("look", "input", file.name, text)
     for each in scored.passed_over:
         yield Finding("look", "input", each.name, f"{each.reason}: passed over")
     for file in scored.files:
@@ -108,6 +88,16 @@ def _file_findings(source: Source, scored: Source, schema: Schema) -> Iterator[F
     empty = [file.name for file in scored.files if not file.rows]
     if empty:
         yield Finding("ok", "input", _some(empty), "no rows")
+
+
+def _silent_columns(schema: Schema, files: Sequence[SourceFile]) -> Iterator[Finding]:
+    """Yield columns of type null, as writers store a sensor without a value."""
+    for file in files:
+        kinds = {name: file.columns.get(name) for name in schema.names}
+        silent = [name for name, kind in kinds.items() if kind is not None and is_null(kind)]
+        if silent:
+            text = f"{_some(silent)}: of type null, without a value in all {file.rows:,} rows"
+            yield Finding("look", "input", file.name, text)
 
 
 def _row_findings(
@@ -123,16 +113,16 @@ def _row_findings(
             ) as connection:
                 confine(connection, files)
                 for group in groups:
-                    counts = _Counts()
+                    counts = RowCounts()
                     texts = np.array([bool(each) for each in group.categories.values()])
                     for batch in read_rows(connection, group):
-                        _count(counts, batch, schema, texts, length=config.window.length)
-                    counted.append(_by_entity(counts))
+                        count_batch(counts, batch, schema, texts, length=config.window.length)
+                    counted.append(by_entity(counts))
         except AedetectError as error:
             return [Finding("look", "input", "files", f"{error}: the file is set aside")]
     if not counted[0].names:
         return []
-    counts = _joined(counted)
+    counts = joined(counted)
     return [
         *_entity_findings(counts, schema, preparation, unseen=config.calibration.unseen),
         *_column_findings(counts, schema, ignored=config.rules.unseen_category == "ignore"),
@@ -140,39 +130,8 @@ def _row_findings(
     ]
 
 
-def _count(counts: _Counts, batch: Rows, schema: Schema, texts: Bool, *, length: int) -> None:
-    """Add a batch to the counts."""
-    repeated, starts, gaps = batch.duplicates, batch.starts, schema.max_gaps(batch)
-    name, position = batch.names[batch.entity[0]], 0
-    if counts.last is not None and counts.last[0] == name:
-        step = int(batch.time[0]) - counts.last[1]
-        repeated[0] = step == 0
-        position = counts.last[2] + (step > 0) if step <= gaps[0] else 0
-    place = _positions(batch.time, starts, repeated, gaps, first=position)
-    counts.rows += len(batch)
-    counts.duplicates += int(repeated.sum())
-    counts.early += int((place[~repeated] < length - 1).sum())
-    counts.infinite = counts.infinite + np.isinf(batch.values).sum(axis=0)
-    counts.unknown = counts.unknown + ((batch.values == -1) & texts).sum(axis=0)
-    first = np.flatnonzero(starts)
-    counts.names += [batch.names[code] for code in batch.entity[first].tolist()]
-    counts.sizes.append(np.diff(np.append(first, len(batch))))
-    counts.present.append(np.add.reduceat(~np.isnan(batch.values), first, axis=0, dtype=np.int64))
-    counts.last = (batch.names[batch.entity[-1]], int(batch.time[-1]), int(place[-1]))
-
-
-def _positions(time: Int64, starts: Bool, repeated: Bool, max_gap: Int64, *, first: int) -> Int64:
-    """Count the rows directly before each row, without a gap: (R,); the first row has `first`."""
-    breaks = starts.copy()
-    breaks[1:] |= np.diff(time) > max_gap[1:]
-    rank = np.cumsum(~repeated)
-    begin = np.where(breaks, rank, np.iinfo(np.int64).min)
-    begin[0] = rank[0] - first
-    return np.asarray(rank - np.maximum.accumulate(begin))
-
-
 def _entity_findings(
-    counts: _Counts, schema: Schema, preparation: Preparation, *, unseen: str
+    counts: RowCounts, schema: Schema, preparation: Preparation, *, unseen: str
 ) -> Iterator[Finding]:
     """Yield what is found of entities: new ones, and sensors that never report for one."""
     names, sizes, present = counts.names, np.concatenate(counts.sizes), counts.present[0]
@@ -202,34 +161,7 @@ def _entity_findings(
         yield Finding("look", "input", "entities", f"{more:,} more lack all values of a column")
 
 
-def _by_entity(counts: _Counts) -> _Counts:
-    """Return the counts with each entity once, in place of pieces cut by batches."""
-    if not counts.names:
-        return counts
-    first = [
-        index
-        for index, name in enumerate(counts.names)
-        if index == 0 or name != counts.names[index - 1]
-    ]
-    return replace(
-        counts,
-        names=[counts.names[index] for index in first],
-        sizes=[np.add.reduceat(np.concatenate(counts.sizes), first)],
-        present=[np.add.reduceat(np.concatenate(counts.present), first, axis=0)],
-    )
-
-
-def _joined(groups: Sequence[_Counts]) -> _Counts:
-    """Return the counts of all groups of columns: of rows from the first, of cells side by side."""
-    return replace(
-        groups[0],
-        infinite=np.concatenate([each.infinite for each in groups]),
-        unknown=np.concatenate([each.unknown for each in groups]),
-        present=[np.hstack([each.present[0] for each in groups])],
-    )
-
-
-def _column_findings(counts: _Counts, schema: Schema, *, ignored: bool) -> Iterator[Finding]:
+def _column_findings(counts: RowCounts, schema: Schema, *, ignored: bool) -> Iterator[Finding]:
     for feature, infinite, unknown in zip(
         schema.features, counts.infinite.tolist(), counts.unknown.tolist(), strict=True
     ):
@@ -243,7 +175,7 @@ def _column_findings(counts: _Counts, schema: Schema, *, ignored: bool) -> Itera
             yield Finding("look", "input", feature.name, text)
 
 
-def _window_findings(counts: _Counts, *, length: int) -> Iterator[Finding]:
+def _window_findings(counts: RowCounts, *, length: int) -> Iterator[Finding]:
     if counts.duplicates:
         yield Finding(
             "look", "input", "rows", f"{counts.duplicates:,} rows repeat an entity and timestamp: "

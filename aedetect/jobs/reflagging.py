@@ -180,7 +180,7 @@ def run_reflagging(
 
 
 def _summary(config: Config, work: ReflagPlan, done: Reflagged) -> Summary:
-    """Return what the record of runs says."""
+    """Return the text for the record of runs."""
     return Summary(
         command="reflag",
         status="done",

@@ -45,7 +45,7 @@ class Coverage:
 
 
 def window_coverage(rows: Rows, schema: Schema, *, length: int) -> Coverage:
-    """Say which share of ordered rows no window of `length` rows covers because of long steps.
+    """Return which share of ordered rows no window of `length` rows covers because of long steps.
 
     The first rows of an entity, before which there are too few, do not count.
     """

@@ -38,7 +38,7 @@ def positions(time: Int64, *, starts: Bool, usable: Bool, max_gap: int | Int64) 
 
 
 def exceeding(time: Int64, max_gap: int | Int64) -> Bool:
-    """Say which rows but the first follow a longer step than allowed: (R,) -> (R - 1,)."""
+    """Return which rows but the first follow a longer step than allowed: (R,) -> (R - 1,)."""
     return np.asarray(np.diff(time) > (max_gap if isinstance(max_gap, int) else max_gap[1:]))
 
 

@@ -56,7 +56,7 @@ def add_calibration(
 def _moved(
     client: MlflowClient, model: str, registered: Registered, *, tracking_uri: str
 ) -> Path | None:
-    """Return where the files of a logged model are now; None when they are where MLflow says."""
+    """Return where the files of a logged model are now; None when MLflow has the right place."""
     folder = local_folder(client.get_logged_model(model).artifact_location)
     if folder is None:
         return None

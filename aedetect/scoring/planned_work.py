@@ -66,7 +66,7 @@ def in_planned_work(intervals: Sequence[Interval], rows: Rows) -> Bool:
 
 
 def _inside(interval: Interval, rows: Rows) -> Bool:
-    """Say which rows lie in planned work: (R,)."""
+    """Return which rows lie in planned work: (R,)."""
     inside = (rows.time >= interval.start) & (rows.time < interval.end)
     if interval.entity:
         named = np.array([name == interval.entity for name in rows.names], dtype=np.bool_)
@@ -75,7 +75,7 @@ def _inside(interval: Interval, rows: Rows) -> Bool:
 
 
 def _beside(inside: Bool, windows: RowWindows) -> Bool:
-    """Say which rows have windows that hold a marked row: (R,) -> (R,)."""
+    """Return which rows have windows that hold a marked row: (R,) -> (R,)."""
     back, count = windows.back, len(inside)
     rank = np.arange(count)
     last = np.maximum.accumulate(np.where(inside, rank, -1))

@@ -61,7 +61,7 @@ def nameless(detector: CalibratedScorer, rows: Rows) -> Bool:
 
 
 def _short(scorer: Scorer) -> str:
-    """Say that there are not enough rows around a row."""
+    """Report that there are not enough rows around a row."""
     if scorer.alignment == "centered":
         return f"no full window of {scorer.length} rows covers it"
     return f"needs {max(scorer.length - 1, scorer.schema.counts)} earlier rows"
@@ -70,7 +70,7 @@ def _short(scorer: Scorer) -> str:
 def _set_interrupted(
     scorer: Scorer, rows: Rows, back: Int64, reason: Int32, texts: list[str]
 ) -> None:
-    """Say of rows with earlier ones what lies between: a gap, or rows with missing values.
+    """Report what lies between rows and earlier ones: a gap, or rows with missing values.
 
     Only earlier rows within the lookback count, for a row has the same reason whatever else was
     read with it.
@@ -91,7 +91,7 @@ def _set_interrupted(
 
 
 def _set_missing(scorer: Scorer, rows: Rows, stale: Bool, reason: Int32, texts: list[str]) -> None:
-    """Say of rows that lack features for too long which, and for how long at least."""
+    """Report rows that lack features for too long which, and for how long at least."""
     names = scorer.schema.names
     limits = scorer.preparation.limits(rows.names)[rows.entity]
     carries = scorer.preparation.missing == "carry"

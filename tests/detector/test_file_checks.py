@@ -260,7 +260,7 @@ def test_a_small_file_of_many_rows_costs_no_memory(folder, tmp_path):
         [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True
     )
     message, grown = done.stdout.rstrip().rsplit("\n", 1)
-    assert "says to hold 40,000,000 rows in" in message
+    assert "claims 40,000,000 rows in" in message
     assert int(grown) < 300_000  # kB; the rows alone would take 680 MB
 
 

@@ -13,7 +13,7 @@ from aedetect.cli import app
 from aedetect.errors import AedetectError
 from aedetect.jobs import training
 from aedetect.jobs.check import check_data
-from aedetect.jobs.input_check import _positions
+from aedetect.jobs.input_counts import _positions
 
 LATER = "2026-02-01"
 
