@@ -1,6 +1,8 @@
-"""Type aliases of the arrays passed between stages; docstrings state their shapes."""
+"""The arrays passed between stages: type aliases, whose shapes docstrings state, and groups."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -13,3 +15,22 @@ Float32 = npt.NDArray[np.float32]  # inputs and outputs of networks, scores
 Float64 = npt.NDArray[np.float64]  # values in original units, p-values
 Text = npt.NDArray[np.str_]
 Objects = npt.NDArray[np.object_]  # ids, sentences
+
+
+def grouped_rows(code: Int32 | Int64) -> Iterator[tuple[int, Int64]]:
+    """Yield each code, in order, and the ascending rows that have it: (R,).
+
+    In time that grows with the rows alone, and not with the groups times the rows.
+
+    >>> [(code, rows.tolist()) for code, rows in grouped_rows(np.array([7, -1, 7]))]
+    [(-1, [1]), (7, [0, 2])]
+    """
+    if not len(code):
+        return
+    order = np.argsort(code, kind="stable")
+    ordered = code[order]
+    changes = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+    starts = np.concatenate([[0], changes])
+    ends = np.append(changes, len(code))
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        yield int(ordered[start]), order[start:end]

@@ -10,14 +10,13 @@ from typing import Literal
 
 import numpy as np
 
-from aedetect.arrays import Float64
+from aedetect.arrays import Float64, grouped_rows
 from aedetect.calibration.conformal import Reference
 from aedetect.calibration.forecast import covered, days, reported
 from aedetect.calibration.held_out import HeldOut
 from aedetect.calibration.settings import CalibrationSettings
 from aedetect.calibration.thresholds import Choice, Sample, Threshold
 from aedetect.errors import CalibrationRefused, ConfigError
-from aedetect.grouping import grouped_rows
 
 BudgetPeriod = Literal["hour", "day", "week", "month"]
 _DAYS: dict[str, float] = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 365.25 / 12}

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from aedetect.arrays import Float32, Float64, Int32, Int64
+from aedetect.arrays import Float32, Float64, Int32, Int64, grouped_rows
 from aedetect.calibration.alert_budget import alert_budget
 from aedetect.calibration.conformal import Reference
 from aedetect.calibration.fbeta import fbeta
@@ -37,7 +37,6 @@ from aedetect.calibration.thresholds import (
 )
 from aedetect.errors import CalibrationRefused
 from aedetect.events import EventRules
-from aedetect.grouping import grouped_rows
 from aedetect.logs import log_event
 
 METHODS: dict[ThresholdName, Callable[[Sample, CalibrationSettings], Choice]] = {

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from aedetect.arrays import Bool, Float64
+from aedetect.arrays import Bool, Float64, grouped_rows
 from aedetect.calibration.settings import CalibrationSettings
 from aedetect.calibration.thresholds import MIN_OWN_ROWS, Choice, Sample, Threshold
 from aedetect.errors import CalibrationRefused
-from aedetect.grouping import grouped_rows
 
 BETAS = (0.5, 1.0, 2.0)  # always reported, beside the configured beta
 

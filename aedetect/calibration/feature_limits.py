@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from aedetect.arrays import Bool, Float32, Int32
+from aedetect.arrays import Bool, Float32, Int32, grouped_rows
 from aedetect.calibration.conformal import rows_for
-from aedetect.grouping import grouped_rows
 
 
 def fit_limits(

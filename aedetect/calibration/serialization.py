@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from annotated_types import Ge, Lt
 from pydantic import TypeAdapter, ValidationError
 
-from aedetect.arrays import Float32
+from aedetect.arrays import Float32, grouped_rows
 from aedetect.calibration.calibration import Calibration, Group
 from aedetect.calibration.conformal import Reference
 from aedetect.calibration.file_checks import (
@@ -33,7 +33,6 @@ from aedetect.calibration.held_out import HeldOut
 from aedetect.calibration.settings import UnseenName
 from aedetect.calibration.tail import Tail
 from aedetect.calibration.thresholds import Threshold
-from aedetect.grouping import grouped_rows
 
 CALIBRATIONS = "calibrations"  # folder of the later ones
 Version = Annotated[int, Ge(1), Lt(2**31)]  # a column of 32 bits holds it

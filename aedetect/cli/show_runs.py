@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from aedetect.cli.show import console, relative_location
-from aedetect.scoring.run_warnings import named_counts, with_remedy
+from aedetect.scoring.run_warnings import named_files, with_remedy
 
 if TYPE_CHECKING:
     from aedetect.scoring import Summary
@@ -39,7 +39,7 @@ def print_summary(summary: Summary) -> None:
         f"{summary.files_deleted} deleted, {len(summary.unreadable) + len(summary.unfit)} set aside"
     )
     if summary.passed_over:
-        out.print(f"  passed over: {named_counts(summary.passed_over)}")
+        out.print(f"  passed over: {named_files(summary.passed_over)}")
     for reason, count in summary.not_scored.items():
         out.print(f"  {count:,} rows not scored: {with_remedy(reason)}")
     for reason, count in summary.suppressed.items():

@@ -57,6 +57,8 @@ class RateSettings:
 def spread(rates: Iterable[Rate], names: Sequence[str | None], of: str, *, default: int) -> Int64:
     """Return a property of some entities, by name: (E,)."""
     own = {each.entity: getattr(each, of) for each in rates}
+    if not own:
+        return np.full(len(names), default, dtype=np.int64)
     return np.array([own.get(name, default) for name in names], dtype=np.int64)
 
 

@@ -19,7 +19,10 @@ def sampling_period(rows: Rows) -> int | None:
 
     Of an even number of steps the lower one: a mean would be the step of no row.
     """
-    return _median(rows, np.arange(0, len(rows) - 1, max(1, len(rows) // _ALL_STEPS)))
+    here = np.arange(0, len(rows) - 1, max(1, len(rows) // _ALL_STEPS))
+    same = rows.entity[here + 1] == rows.entity[here]
+    steps = (rows.time[here + 1] - rows.time[here])[same]
+    return int(np.quantile(steps, 0.5, method="lower")) if len(steps) else None
 
 
 def entity_rates(rows: Rows, pooled: int, settings: RateSettings) -> tuple[Rate, ...]:
@@ -28,16 +31,24 @@ def entity_rates(rows: Rows, pooled: int, settings: RateSettings) -> tuple[Rate,
         return ()
     first = np.flatnonzero(rows.starts)
     counts = np.diff(np.append(first, len(rows)))
-    found = []
-    for at in np.flatnonzero(counts >= FEWEST_ROWS).tolist():  # entities, not rows
-        begin, count = int(first[at]), int(counts[at])
-        period = _median(rows, begin + np.arange(0, count - 1, max(1, count // _STEPS)))
-        if period and abs(period - pooled) > _LIKE * pooled:
-            found.append(settings.rate(rows.names[rows.entity[begin]], period))
-    return tuple(found)
+    periods = _medians(rows, first, counts)
+    differs = (periods > 0) & (np.abs(periods - pooled) > _LIKE * pooled)
+    return tuple(
+        settings.rate(rows.names[rows.entity[first[at]]], int(periods[at]))
+        for at in np.flatnonzero(differs & (counts >= FEWEST_ROWS)).tolist()
+    )
 
 
-def _median(rows: Rows, here: Int64) -> int | None:
-    same = rows.entity[here + 1] == rows.entity[here]
-    steps = (rows.time[here + 1] - rows.time[here])[same]
-    return int(np.quantile(steps, 0.5, method="lower")) if len(steps) else None
+def _medians(rows: Rows, first: Int64, counts: Int64) -> Int64:
+    """Return the lower median of some steps of each entity: (E,), 0 for a single row."""
+    group = np.repeat(np.arange(len(first)), counts)
+    place = np.arange(len(rows)) - np.repeat(first, counts)
+    thin = np.repeat(np.maximum(1, counts // _STEPS), counts)
+    here = np.flatnonzero((place % thin == 0) & (place < np.repeat(counts - 1, counts)))
+    step, group = rows.time[here + 1] - rows.time[here], group[here]
+    ordered = step[np.lexsort((step, group))]
+    steps = np.bincount(group, minlength=len(first))
+    middle = np.cumsum(steps) - steps + (steps - 1) // 2
+    found = np.zeros(len(first), dtype=np.int64)
+    found[steps > 0] = ordered[middle[steps > 0]]
+    return found

@@ -16,6 +16,7 @@ from aedetect.data.settings import DataSettings
 from aedetect.data.sources import SourceFile
 from aedetect.errors import SchemaMismatch
 from aedetect.wall_clock import WallClock
+from aedetect.wording import list_some
 
 Kind = Literal["number", "boolean", "category", "time", "missing", "other"]  # missing: no type
 FEATURE_KINDS = ("number", "boolean", "category")
@@ -245,6 +246,4 @@ def _expand(patterns: Sequence[str], names: Sequence[str], *, setting: str) -> l
 
 
 def _listed(names: Iterable[str], *, most: int = 12) -> str:
-    listed = list(names)
-    more = f" and {len(listed) - most} more" if len(listed) > most else ""
-    return ", ".join(f'"{name}"' for name in listed[:most]) + more
+    return list_some((f'"{name}"' for name in names), most=most)

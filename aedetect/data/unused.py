@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from aedetect.data.schema import FEATURE_KINDS, Schema, kind_of
+from aedetect.wording import list_some
 
 if TYPE_CHECKING:
     from aedetect.data.settings import DataSettings
@@ -77,9 +78,8 @@ def unused_columns(
     if not types:
         return None
     named = [f'"{name}" ({dtype})' for name, dtype in sorted(types.items())]
-    more = f" and {len(named) - _MOST} more" if len(named) > _MOST else ""
     return (
-        f"not used, since they were left out in training: {', '.join(named[:_MOST])}{more}; "
+        f"not used, since they were left out in training: {list_some(named, most=_MOST)}; "
         "`aedetect check` names the reason and the remedy"
     )
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.arrays import Float32, Float64, Int32
-from aedetect.grouping import grouped_rows
+from aedetect.arrays import Float32, Float64, Int32, grouped_rows
 from aedetect.preprocessing.preparation import first_columns
 
 if TYPE_CHECKING:

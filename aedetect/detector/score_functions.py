@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from aedetect.arrays import Bool, Float32, Int32, Int64
+from aedetect.arrays import Bool, Float32, Int32, Int64, grouped_rows
 from aedetect.calibration.settings import ScoreName
 from aedetect.detector.reconstruction import product
 from aedetect.detector.residuals import (
@@ -21,7 +21,6 @@ from aedetect.detector.residuals import (
     learn_whitening,
     magnitudes,
 )
-from aedetect.grouping import grouped_rows
 from aedetect.preprocessing.preparation import first_columns
 
 Parts = Callable[[Float32, Bool, Int32, Residuals, Int64], Float32]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +18,9 @@ from aedetect.data.wide import column_groups
 from aedetect.errors import AedetectError
 from aedetect.jobs.dataset import DATASET_MEMORY_MB
 from aedetect.jobs.findings import Finding, Grade
-from aedetect.jobs.input_counts import RowCounts, by_entity, count_batch, joined
+from aedetect.jobs.input_counts import RowCounts, count_rows, joined
 from aedetect.scoring.schema_drift import admitted, column_changes, undated
+from aedetect.wording import list_some
 
 if TYPE_CHECKING:
     from aedetect.config import Config
@@ -47,15 +48,16 @@ def check_input(config: Config, schema: Schema, preparation: Preparation | None)
     """Check the files to score by the rules of scoring; without a preparation, the files alone."""
     source = find_files(config.input, timestamp=schema.timestamp)
     scored, _ = admitted(source, schema)
-    findings = list(_file_findings(source, scored, schema))
+    faults = _faults(scored.files, schema)
+    findings = list(_file_findings(source, scored, faults))
     problems = [f"{each.subject}: {each.text}" for each in findings if each.grade != "ok"]
-    filled = [file for file in scored.files if file.times is not None]
+    filled = [f for f in scored.files if f.times is not None and f.name not in faults]
     findings += _silent_columns(schema, filled)
     if preparation is not None and filled:
         changes = column_changes(schema, preparation, filled, label=config.data.label)
         findings += [Finding("look", "input", each.file, each.detail) for each in changes]
         findings += _row_findings(config, schema, preparation, filled)
-    if not scored.files:
+    if len(faults) == len(scored.files):
         findings.append(Finding("refuse", "input", "files", "no file can be scored"))
     ranges = [file.times for file in source.files if file.times is not None]
     clock = schema.clock
@@ -69,15 +71,19 @@ def check_input(config: Config, schema: Schema, preparation: Preparation | None)
     )
 
 
-def _file_findings(source: Source, scored: Source, schema: Schema) -> Iterator[Finding]:
+def _faults(files: Iterable[SourceFile], schema: Schema) -> dict[str, str]:
+    """Return the files whose values cannot be read to their end, and why."""
+    needed = {schema.timestamp, *schema.names} | ({schema.entity} if schema.entity else set())
+    found = {file.name: fault(file, needed) for file in files if file.rows}
+    return {name: reason for name, reason in found.items() if reason is not None}
+
+
+def _file_findings(source: Source, scored: Source, faults: Mapping[str, str]) -> Iterator[Finding]:
     """Yield the files that scoring sets aside, and those with rows that get no verdict."""
     for each in scored.aside:
         yield Finding("look", "input", each.name, each.reason)
-    needed = {schema.timestamp, *schema.names} | ({schema.entity} if schema.entity else set())
-    for file in scored.files:
-        wrong = fault(file, needed) if file.rows else None
-        if wrong is not None:
-            yield Finding("look", "input", file.name, wrong)
+    for name, reason in faults.items():
+        yield Finding("look", "input", name, reason)
     for each in scored.passed_over:
         yield Finding("look", "input", each.name, f"{each.reason}: passed over")
     for file in scored.files:
@@ -87,7 +93,7 @@ def _file_findings(source: Source, scored: Source, schema: Schema) -> Iterator[F
         return
     empty = [file.name for file in scored.files if not file.rows]
     if empty:
-        yield Finding("ok", "input", _some(empty), "no rows")
+        yield Finding("ok", "input", list_some(empty, most=_NAMED), "no rows")
 
 
 def _silent_columns(schema: Schema, files: Sequence[SourceFile]) -> Iterator[Finding]:
@@ -96,7 +102,8 @@ def _silent_columns(schema: Schema, files: Sequence[SourceFile]) -> Iterator[Fin
         kinds = {name: file.columns.get(name) for name in schema.names}
         silent = [name for name, kind in kinds.items() if kind is not None and is_null(kind)]
         if silent:
-            text = f"{_some(silent)}: of type null, without a value in all {file.rows:,} rows"
+            named = list_some(silent, most=_NAMED)
+            text = f"{named}: of type null, without a value in all {file.rows:,} rows"
             yield Finding("look", "input", file.name, text)
 
 
@@ -113,11 +120,9 @@ def _row_findings(
             ) as connection:
                 confine(connection, files)
                 for group in groups:
-                    counts = RowCounts()
                     texts = np.array([bool(each) for each in group.categories.values()])
-                    for batch in read_rows(connection, group):
-                        count_batch(counts, batch, schema, texts, length=config.window.length)
-                    counted.append(by_entity(counts))
+                    rows = read_rows(connection, group)
+                    counted.append(count_rows(rows, schema, texts, length=config.window.length))
         except AedetectError as error:
             return [Finding("look", "input", "files", f"{error}: the file is set aside")]
     if not counted[0].names:
@@ -144,7 +149,8 @@ def _entity_findings(
             else 'not scored ([calibration] unseen = "pooled" scores them)'
         )
         text = f"not in the training data: {int(sizes[new].sum()):,} rows {done}"
-        yield Finding("look", "input", _some(str(names[index]) for index in new), text)
+        subject = list_some((str(names[index]) for index in new), most=_NAMED)
+        yield Finding("look", "input", subject, text)
     features = np.array(schema.names, dtype=object)
     left = "scored without it" if preparation.masks else "not scored"
     absent = present == 0
@@ -154,7 +160,7 @@ def _entity_findings(
         if len(lacking) == len(features):
             yield Finding("look", "input", subject, "no column has a value: no row is scored")
         else:
-            text = f"{_some(lacking)}: no value, rows are {left}"
+            text = f"{list_some(lacking, most=_NAMED)}: no value, rows are {left}"
             yield Finding("look", "input", subject, text)
     more = int(absent.any(axis=1).sum()) - _MOST
     if more > 0:
@@ -188,9 +194,3 @@ def _window_findings(counts: RowCounts, *, length: int) -> Iterator[Finding]:
             "them without a gap: not scored, unless the output has earlier ones"
         )
         yield Finding(grade, "input", "gaps", text)
-
-
-def _some(names: Iterable[str]) -> str:
-    listed: Sequence[str] = list(names)
-    more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
-    return ", ".join(listed[:_NAMED]) + more

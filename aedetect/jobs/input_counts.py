@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from aedetect.arrays import Bool, Int64
+from aedetect.preprocessing import positions
+from aedetect.preprocessing.windows import surrounded
 
 if TYPE_CHECKING:
     from aedetect.data import Rows, Schema
@@ -26,43 +28,40 @@ class RowCounts:
     names: list[str | None] = field(default_factory=list)  # of pieces: entities, cut by batches
     sizes: list[Int64] = field(default_factory=list)  # rows of each piece
     present: list[Int64] = field(default_factory=list)  # (pieces, F) cells with a value
-    last: tuple[str | None, int, int] | None = None  # entity, time, position in its run
 
 
-def count_batch(
-    counts: RowCounts, batch: Rows, schema: Schema, texts: Bool, *, length: int
-) -> None:
-    """Add a batch to the counts."""
-    repeated, starts, gaps = batch.duplicates, batch.starts, schema.max_gaps(batch)
-    name, position = batch.names[batch.entity[0]], 0
-    if counts.last is not None and counts.last[0] == name:
-        step = int(batch.time[0]) - counts.last[1]
-        repeated[0] = step == 0
-        position = counts.last[2] + (step > 0) if step <= gaps[0] else 0
-    place = _positions(batch.time, starts, repeated, gaps, first=position)
-    counts.rows += len(batch)
-    counts.duplicates += int(repeated.sum())
-    counts.early += int((place[~repeated] < length - 1).sum())
-    counts.infinite = counts.infinite + np.isinf(batch.values).sum(axis=0)
-    counts.unknown = counts.unknown + ((batch.values == -1) & texts).sum(axis=0)
-    first = np.flatnonzero(starts)
-    counts.names += [batch.names[code] for code in batch.entity[first].tolist()]
-    counts.sizes.append(np.diff(np.append(first, len(batch))))
-    counts.present.append(np.add.reduceat(~np.isnan(batch.values), first, axis=0, dtype=np.int64))
-    counts.last = (batch.names[batch.entity[-1]], int(batch.time[-1]), int(place[-1]))
+def count_rows(batches: Iterable[Rows], schema: Schema, texts: Bool, *, length: int) -> RowCounts:
+    """Count what ordered rows hold, each entity once; texts (F,) marks columns of categories."""
+    counts = RowCounts()
+    for rows, turn in surrounded(batches, lookback=length * schema.longest_gap):
+        repeated = rows.duplicates
+        alone = rows.take(~repeated)
+        back = positions(
+            alone.time,
+            starts=alone.starts,
+            usable=np.ones(len(alone), dtype=np.bool_),
+            max_gap=schema.max_gaps(alone),
+        )
+        current = np.zeros(len(rows), dtype=np.bool_)
+        current[turn] = True
+        counts.rows += turn.stop - turn.start
+        counts.duplicates += int(repeated[turn].sum())
+        counts.early += int((back[current[~repeated]] < length - 1).sum())
+        _count_cells(counts, rows.take(turn), texts)
+    return _by_entity(counts)
 
 
-def _positions(time: Int64, starts: Bool, repeated: Bool, max_gap: Int64, *, first: int) -> Int64:
-    """Count the rows directly before each row, without a gap: (R,); the first row has `first`."""
-    breaks = starts.copy()
-    breaks[1:] |= np.diff(time) > max_gap[1:]
-    rank = np.cumsum(~repeated)
-    begin = np.where(breaks, rank, np.iinfo(np.int64).min)
-    begin[0] = rank[0] - first
-    return np.asarray(rank - np.maximum.accumulate(begin))
+def _count_cells(counts: RowCounts, rows: Rows, texts: Bool) -> None:
+    """Add the cells of some rows to the counts."""
+    counts.infinite = counts.infinite + np.isinf(rows.values).sum(axis=0)
+    counts.unknown = counts.unknown + ((rows.values == -1) & texts).sum(axis=0)
+    first = np.flatnonzero(rows.starts)
+    counts.names += [rows.names[code] for code in rows.entity[first].tolist()]
+    counts.sizes.append(np.diff(np.append(first, len(rows))))
+    counts.present.append(np.add.reduceat(~np.isnan(rows.values), first, axis=0, dtype=np.int64))
 
 
-def by_entity(counts: RowCounts) -> RowCounts:
+def _by_entity(counts: RowCounts) -> RowCounts:
     """Return the counts with each entity once, in place of pieces cut by batches."""
     if not counts.names:
         return counts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from aedetect.detector.rules import MOST_ROWS, ColumnRules
 from aedetect.detector.settings import RuleSettings
 from aedetect.timestamps import round_duration
 from aedetect.wall_clock import WallClock
+from aedetect.wording import list_some
 
 if TYPE_CHECKING:
     from aedetect.data import Schema
@@ -125,12 +125,16 @@ def rule_notes(
     if settings.stuck == "flag":
         slow = names[np.array(moving) & ~still].tolist()
         said.append((slow, f"never stuck: that takes over {MOST_ROWS:,} rows at one value"))
-    return [f"{_some(listed)}: {text} ([rules])" for listed, text in said if listed]
+    return [
+        f"{list_some(map(_shown, listed), most=_NAMED)}: {text} ([rules])"
+        for listed, text in said
+        if listed
+    ]
 
 
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(name or '""' for name in names[:_NAMED]) + more
+def _shown(name: str) -> str:
+    """Return a column's name as a sentence shows it; a name may be empty."""
+    return name or '""'
 
 
 def _statistics(rows: Rows) -> _Statistics:
@@ -164,7 +168,7 @@ def _column(ingested: Ingested, statistics: _Statistics, index: int) -> ColumnQu
         low = high = None
         remarks.append("no value at all: nothing is learnt from it")
     elif silent:
-        names = _some([str(ingested.rows.names[entity]) for entity in silent])
+        names = list_some((str(ingested.rows.names[each]) for each in silent), most=_NAMED)
         remarks.append(f"no value in {names}: none of its rows is trained on")
     if low is None or high is None:
         pass

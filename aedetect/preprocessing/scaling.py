@@ -9,8 +9,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from aedetect.arrays import Bool, Float64, Int32
-from aedetect.grouping import grouped_rows
+from aedetect.arrays import Bool, Float64, Int32, grouped_rows
 from aedetect.preprocessing.settings import ScalerName
 
 IQR_OF_NORMAL = 1.349  # inter-quartile range of a normal distribution with standard deviation 1

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from aedetect.output.schemas import UNSEEN
 from aedetect.scoring.schema_drift import ColumnChange
 from aedetect.scoring.summary import Summary
+from aedetect.wording import list_some
 
 _NAMED = 5  # files that a warning names
 _REMEDIES = {
@@ -28,15 +29,9 @@ def alerts_of(summary: Summary) -> dict[str, str]:
     return {"no usable file": f"{text}: fix them, or train on their columns"}
 
 
-def named_counts(names: Iterable[str]) -> str:
-    """List a few texts, and how many more there are.
-
-    >>> named_counts("abcdefg")
-    'a; b; c; d; e and 2 more'
-    """
-    listed = list(names)
-    more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
-    return "; ".join(listed[:_NAMED]) + more
+def named_files(names: Iterable[str]) -> str:
+    """List a few files, each with its reason, and how many more there are."""
+    return list_some(names, most=_NAMED, separator="; ")
 
 
 def with_remedy(reason: str) -> str:
@@ -48,11 +43,11 @@ def with_remedy(reason: str) -> str:
 
 def _warnings(summary: Summary, *, asked: bool) -> Iterator[str]:
     if summary.unreadable:
-        yield f"set aside, tried again in the next run: {named_counts(summary.unreadable)}"
+        yield f"set aside, tried again in the next run: {named_files(summary.unreadable)}"
     if summary.unfit:
-        yield f"cannot be scored with {summary.model}: {named_counts(summary.unfit)}"
+        yield f"cannot be scored with {summary.model}: {named_files(summary.unfit)}"
     if summary.held:
-        yield f"left as they were, an input cannot be read: {named_counts(summary.held)}"
+        yield f"left as they were, an input cannot be read: {named_files(summary.held)}"
     yield from summary.undated
     kinds: dict[tuple[str, str], list[ColumnChange]] = {}
     for change in summary.drift:
@@ -62,7 +57,7 @@ def _warnings(summary: Summary, *, asked: bool) -> Iterator[str]:
         yield f"{alike[0]}{others}"
     arrived = summary.files_new + summary.files_changed
     if summary.rows and not summary.scored:
-        reasons = named_counts(map(with_remedy, summary.not_scored))
+        reasons = named_files(map(with_remedy, summary.not_scored))
         yield f"none of {summary.rows:,} rows could be scored: {reasons}"
     elif arrived and not (summary.rows or summary.held or asked):
         yield f"no row to score in {arrived} new or changed files"

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from flags import ORIGIN
 
 from aedetect.applications import clean_rows, impute_rows
 from aedetect.applications.counter_levels import CounterLevels
@@ -118,7 +119,6 @@ def test_the_rewritten_file_has_levels(scorer, rows, tmp_path):
     """Of the type that they had."""
     from aedetect.applications import rewrite_table
     from aedetect.applications.rewrite import RewriteRequest
-    from aedetect.output import Origin
 
     table = pq.read_table(tmp_path / "new.parquet")
     energy = table["energy"].to_pylist()
@@ -126,15 +126,6 @@ def test_the_rewritten_file_has_levels(scorer, rows, tmp_path):
     table = table.set_column(table.schema.get_field_index("energy"), "energy", pa.array(energy))
     pq.write_table(table, tmp_path / "new.parquet")
     files = find_files([str(tmp_path)], timestamp="time").files
-    origin = Origin(
-        model_name="pump",
-        model_version=1,
-        calibration_version=1,
-        config_hash="",
-        lookback=0,
-        max_gap=0,
-        inputs={},
-    )
     rewrite_table(
         files,
         lambda some: impute_rows(scorer, some),
@@ -142,7 +133,7 @@ def test_the_rewritten_file_has_levels(scorer, rows, tmp_path):
         reach=impute_reach(scorer),
         asked=RewriteRequest(features=np.ones(3, dtype=bool)),
         target=tmp_path / "filled.parquet",
-        origin=origin,
+        origin=ORIGIN,
     )
     filled = pq.read_table(tmp_path / "filled.parquet")
     assert filled.schema.field("energy").type == pa.int64()

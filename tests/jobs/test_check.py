@@ -10,10 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from aedetect.cli import app
+from aedetect.data import Rows, Schema
 from aedetect.errors import AedetectError
 from aedetect.jobs import training
 from aedetect.jobs.check import check_data
-from aedetect.jobs.input_counts import _positions
+from aedetect.jobs.input_counts import count_rows
 
 LATER = "2026-02-01"
 
@@ -153,24 +154,45 @@ def test_the_command_ends_with_1_when_something_is_refused(checked, make_frame, 
     assert set(report["findings"][0]) == {"grade", "data", "subject", "text"}
 
 
-def test_positions_continue_across_batches():
-    """Wherever a batch begins, a row has as many rows before it."""
+def test_counts_do_not_depend_on_batches():
+    """Wherever the rows are cut: repeats, rows after gaps, cells of each unit."""
     random = np.random.default_rng(0)
-    entity = np.sort(random.integers(0, 4, 400))
-    time = np.cumsum(random.choice([0, 1, 1, 1, 9], 400))
-    starts = np.append(True, entity[1:] != entity[:-1])
-    repeated = np.append(False, (time[1:] == time[:-1]) & (entity[1:] == entity[:-1]))
-    whole = _positions(time, starts, repeated, np.full(400, 5), first=0)
-    for cut in range(1, 400):
-        same = entity[cut] == entity[cut - 1]
-        step = time[cut] - time[cut - 1]
-        first = whole[cut - 1] + (step > 0) if same and step <= 5 else 0
-        begins = starts[cut:].copy()
-        begins[0] = True
-        part = _positions(
-            time[cut:], begins, repeated[cut:], np.full(400 - cut, 5), first=int(first)
+    entity = np.sort(random.integers(0, 4, 400)).astype(np.int32)
+    values = random.normal(size=(400, 2))
+    values[random.random((400, 2)) < 0.1] = np.nan
+    table = Rows(
+        time=np.cumsum(random.choice([0, 1, 1, 1, 9], 400)),
+        entity=entity,
+        names=("a", "b", "c", "d"),
+        values=values,
+    )
+    schema = Schema(
+        timestamp="t", aware=False, entity="u", features=(), context=(), period=1, max_gap=5
+    )
+    texts = np.zeros(2, dtype=bool)
+    (whole, *others) = (
+        count_rows(
+            (table.take(slice(at, at + size)) for at in range(0, 400, size)),
+            schema,
+            texts,
+            length=4,
         )
-        assert part.tolist() == whole[cut:].tolist()
+        for size in (400, 1, 2, 7, 100)
+    )
+    own = table.take(~table.duplicates)
+    run = 0
+    early = 0
+    for row in range(len(own)):
+        follows = row and own.entity[row] == own.entity[row - 1]
+        run = run + 1 if follows and own.time[row] - own.time[row - 1] <= 5 else 0
+        early += run < 3
+    assert (whole.rows, whole.duplicates, whole.early) == (400, table.duplicates.sum(), early)
+    assert whole.present[0].sum() == (~np.isnan(values)).sum()
+    for other in others:
+        assert (other.rows, other.duplicates, other.early) == (400, whole.duplicates, early)
+        assert other.names == whole.names == ["a", "b", "c", "d"]
+        assert other.sizes[0].tolist() == whole.sizes[0].tolist()
+        assert other.present[0].tolist() == whole.present[0].tolist()
 
 
 def test_a_column_of_type_null_is_named(checked, make_frame):

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from flags import ORIGIN
 
 from aedetect.data import Rows
 from aedetect.explain import rank_causes
-from aedetect.output import Origin
 from aedetect.preprocessing.windows import with_context
 from aedetect.scoring import score_rows
 from aedetect.scoring.frames import score_frame
@@ -113,18 +113,8 @@ def test_the_column_of_the_rule_is_the_first_cause(detector, frame):
 def test_a_rule_is_a_warning_at_least(detector, frame):
     """Receivers are notified of warnings; the p-value alone would call it information."""
     found, rows = scored(detector, frame), as_rows(detector, frame)
-    origin = Origin(
-        model_name="pump",
-        model_version=1,
-        calibration_version=1,
-        config_hash="",
-        lookback=0,
-        lookahead=0,
-        max_gap=0,
-        inputs={},
-    )
     table = scores_batch(rows, found, pa.timestamp("us"))
-    flagged = flagged_batch(table, rows=rows, scored=found, detector=detector, origin=origin)
+    flagged = flagged_batch(table, rows=rows, scored=found, detector=detector, origin=ORIGIN)
     severity = dict(zip(found.flagged.tolist(), flagged["severity"].to_pylist(), strict=True))
     assert {severity[row] for row in range(50, 60)} <= {"warning", "critical"}
 

@@ -16,7 +16,7 @@ from plant import ARRIVED, DAYS, table, write
 from aedetect.errors import DataError
 from aedetect.output.partitions import Span
 from aedetect.scoring import Summary
-from aedetect.scoring.run_warnings import named_counts
+from aedetect.scoring.run_warnings import named_files
 from aedetect.scoring.summary import failed_summary
 from aedetect.scoring.summary_text import summary_line, summary_markdown
 from aedetect.timestamps import parse_instant
@@ -164,8 +164,8 @@ def test_error_is_one_line():
 
 def test_names_are_counted_past_the_first():
     """A message does not list ten thousand files."""
-    assert named_counts(["a"]) == "a"
-    assert named_counts(map(str, range(10_000))).endswith("4 and 9995 more")
+    assert named_files(["a"]) == "a"
+    assert named_files(map(str, range(10_000))).endswith("4 and 9995 more")
 
 
 def test_page_lists_every_field():

@@ -39,6 +39,17 @@ def scored(detector, rows, **suppression):
     return score_rows(detector, rows, wanted, Suppression(**suppression))
 
 
+def of_one_unit(make_frame, count):
+    """Some later rows of "east"."""
+    frame = make_frame(start="2026-02-01", rows=count, units=("east",))
+    return Rows(
+        time=frame["time"].to_numpy().astype("datetime64[ns]").astype(np.int64),
+        entity=np.zeros(count, dtype=np.int32),
+        names=("east",),
+        values=np.ascontiguousarray(frame[["a", "b"]].to_numpy()),
+    )
+
+
 def suppressed_rows(found):
     """The suppressed rows, with the reasons."""
     verdicts, reasons = found.verdict.to_pylist(), found.reason_text.to_pylist()
@@ -134,13 +145,7 @@ def test_no_event_begins_after_planned_work_by_its_rows_alone(make_frame, train_
     detector = train_on(
         make_frame(rows=300), model={"variant": "linear"}, calibration=keys
     ).detector
-    frame = make_frame(start="2026-02-01", rows=40)
-    rows = Rows(
-        time=frame["time"].to_numpy().astype("datetime64[ns]").astype(np.int64)[:40],
-        entity=np.zeros(40, dtype=np.int32),
-        names=("east",),
-        values=np.ascontiguousarray(frame[["a", "b"]].to_numpy()[:40]),
-    )
+    rows = of_one_unit(make_frame, 40)
     rows.values[10:20] += 8
     work = (Interval(int(rows.time[10]), int(rows.time[20]), "", "oil"),)
     after = range(20, 20 + detector.scorer.reach[0])
@@ -154,13 +159,7 @@ def test_no_event_begins_after_planned_work_by_its_rows_alone(make_frame, train_
 
 def test_a_sensor_that_planned_work_leaves_dead_is_reported_after_it(detector, make_frame):
     """In the first row after the work; its loss within the work is suppressed."""
-    frame = make_frame(start="2026-02-01", rows=60)
-    rows = Rows(
-        time=frame["time"].to_numpy().astype("datetime64[ns]").astype(np.int64)[:60],
-        entity=np.zeros(60, dtype=np.int32),
-        names=("east",),
-        values=np.ascontiguousarray(frame[["a", "b"]].to_numpy()[:60]),
-    )
+    rows = of_one_unit(make_frame, 60)
     rows.values[15:, 1] = np.nan  # carried for ten minutes
     work = (Interval(int(rows.time[10]), int(rows.time[40]), "", "oil"),)
     plain, found = scored(detector, rows), scored(detector, rows, intervals=work)
@@ -176,13 +175,7 @@ def test_windows_on_both_sides_touch_planned_work_when_rows_are_centered(make_fr
     """Rows before the work are not judged either; smoothing reaches further."""
     keys = {"alignment": "centered", "smooth": 3}
     trained = train_on(make_frame(rows=300), model={"variant": "linear"}, calibration=keys).detector
-    frame = make_frame(start="2026-02-01", rows=40)
-    rows = Rows(
-        time=frame["time"].to_numpy().astype("datetime64[ns]").astype(np.int64)[:40],
-        entity=np.zeros(40, dtype=np.int32),
-        names=("east",),
-        values=np.ascontiguousarray(frame[["a", "b"]].to_numpy()[:40]),
-    )
+    rows = of_one_unit(make_frame, 40)
     start, (before, after) = int(rows.time[0]), trained.scorer.reach
     assert min(before, after) > 0
     work = (Interval(start + 20 * MINUTE, start + 22 * MINUTE, "", ""),)
