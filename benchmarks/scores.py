@@ -28,6 +28,7 @@ from aedetect.calibration.settings import AlignmentName, ScoreName
 from aedetect.detector import Scorer
 from aedetect.detector.score_functions import PARTS
 from aedetect.jobs import training
+from aedetect.jobs.residuals import learn_statistics
 
 ALIGNMENTS: tuple[AlignmentName, ...] = ("causal", "centered")
 SMOOTH = (1, 10)  # rows
@@ -63,7 +64,13 @@ def scored_by(task: Task, scorer: Scorer, way: ScoreConfig) -> Scorer:
     score, alignment, smooth = way
     other = replace(scorer, score=score, alignment=alignment, smooth=smooth)
     series = training.series_of(task.ingested, task.prepared)
-    residuals = training.estimate_residuals(other, series, task.prepared.windows)
+    residuals = learn_statistics(
+        other,
+        task.ingested.rows,
+        series,
+        task.prepared.windows,
+        stride=task.config.window.stride,
+    )
     return replace(other, residuals=residuals)
 
 

@@ -18,6 +18,7 @@ from aedetect.config import Config, make_config
 from aedetect.data import Query, Rows, Schema, find_files, open_engine, read_rows
 from aedetect.data.memmap import map_rows
 from aedetect.detector import Series
+from aedetect.detector.ticks import ticks_of
 from aedetect.jobs import dataset
 from aedetect.preprocessing import Part, Windows, positions
 from aedetect.training import Ingested, PreparedRows
@@ -104,6 +105,7 @@ def _read_later(folder: Path, ingested: Ingested, prepared: PreparedRows) -> Lab
     back = positions(rows.time, starts=rows.starts, usable=part.usable, max_gap=schema.max_gap)
     ends = np.flatnonzero(back >= length - 1)
     valid = np.ones(len(rows), dtype=np.bool_)
-    series = Series(part.matrix, part.observed, part.entity, back, valid)
+    tick = ticks_of(rows, schema)
+    series = Series(part.matrix, part.observed, part.entity, back, valid, tick)
     windows = Windows(part.matrix, part.observed, ends, length)
     return Labelled(series, windows, label[ends])

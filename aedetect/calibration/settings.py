@@ -21,7 +21,7 @@ class CalibrationSettings:
     """Score function, threshold method and its promise: `[calibration]`."""
 
     holdout: Annotated[float, Gt(0), Lt(0.9)] = 0.2  # of each entity's rows, the last in time
-    score: ScoreName = "mse"
+    score: ScoreName = "ensemble"
     worst: Annotated[int, Ge(1)] = 5  # largest parts of a row that score = "worst" averages
     alignment: AlignmentName = "causal"
     smooth: Annotated[int, Ge(1)] = 1  # rows that a score is averaged over; 1: no smoothing
@@ -45,7 +45,8 @@ THRESHOLD_KEYS = (
 # mse: mean squared residual. standardized: squared residuals over their usual size, by entity and
 # column. mahalanobis: decorrelated residuals. tail: mean negative log tail probability of the
 # residuals. worst: mean of the largest standardized parts. elbo: see `aedetect.models.elbo`.
-ScoreName = Literal["mse", "standardized", "mahalanobis", "tail", "worst", "elbo"]
+# ensemble: several time scales together, see `aedetect.detector.ensemble`.
+ScoreName = Literal["ensemble", "mse", "standardized", "mahalanobis", "tail", "worst", "elbo"]
 
 
 # causal: by the window that ends at the row; centered: by all windows that cover it

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 
 from aedetect.calibration.settings import AlignmentName, ScoreName
+from aedetect.detector.ensemble import LEVEL
 from aedetect.detector.residuals import NATS
 from aedetect.preprocessing.settings import MissingAfterName, MissingName
 
@@ -55,10 +56,14 @@ def _scoring_pairs(scorer: Scorer) -> dict[str, tuple[object, object]]:
     features = len(preparation.features)
     tail = (entities, features, len(NATS) + 1)
     whitened, tailed = scorer.score == "mahalanobis", scorer.score == "tail"
+    ensemble = scorer.score == "ensemble"
     return {
         "residual sizes": (residuals.size.shape, (entities, columns)),
         "whitening": (residuals.whitening.shape, (columns, columns) if whitened else (0, 0)),
         "tail": (residuals.tail.shape, tail if tailed else (0, 0, 0)),
+        "typical": (residuals.typical.shape, (entities, LEVEL + 1) if ensemble else (0, 0)),
+        "typical values": (bool((residuals.typical > 0).all()), True),
+        "switches": (residuals.switches.shape, (features,) if ensemble else (0,)),
         "alignment": (scorer.alignment in get_args(AlignmentName), True),
         "constant": (scorer.rules.constant.shape, (entities, features)),
         "still": (scorer.rules.still.shape, (entities, features)),

@@ -9,24 +9,31 @@ import numpy as np
 import pyarrow as pa
 
 from aedetect.arrays import Float32, Float64
-
-if TYPE_CHECKING:
-    from aedetect.arrays import Bool, Int64
-from typing import TYPE_CHECKING
-
 from aedetect.output.schemas import ANOMALY, NORMAL, NOT_SCORED, SUPPRESSED
 
 if TYPE_CHECKING:
     from aedetect.arrays import Bool, Int32, Int64
+    from aedetect.detector.ensemble_parts import EnsembleParts
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """Scored rows: score (N,), expected (N, D) in model units, errors (N, F)."""
+    """Scored rows: score (N,), expected (N, D) in model units, errors (N, F).
+
+    The errors are each feature's part of the score. Of the score "ensemble", whose parts take time,
+    they are those of the row alone, and `parts` has the rest.
+    """
 
     score: Float32
     expected: Float32
     errors: Float32
+    parts: EnsembleParts | None = None
+
+    def contributions(self, chosen: Bool | Int64) -> Float32:
+        """Return what each feature adds to the score of some of the rows: (M, F)."""
+        if self.parts is None:
+            return np.asarray(self.errors[chosen])
+        return self.parts.take(chosen).contributions()
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,8 @@ class Series:
 
     Shapes: matrix (R, D + K), observed (R, D), entity (R,); back (R,) usable rows directly before
     each, -1 for unusable rows; valid (R,) False where a row must not be scored though it may lie
-    in a window; masked (R, D) cells that are missing for too long to be filled, None for none.
+    in a window; tick (R,) from `ticks_of`; masked (R, D) cells that are missing for too long to be
+    filled, None for none; apart (R,) rows that no mean over neighbours takes in, None for none.
     """
 
     matrix: Float32
@@ -43,7 +51,9 @@ class Series:
     entity: Int32
     back: Int64
     valid: Bool
+    tick: Int64
     masked: Bool | None = None
+    apart: Bool | None = None
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,7 @@ def _tail(
 
 PARTS: dict[ScoreName, Parts] = {
     "mse": _squared,
+    "ensemble": _squared,  # of a row alone; with those before it, see aedetect.detector.ensemble
     "standardized": _standardized,
     "mahalanobis": _mahalanobis,
     "tail": _tail,

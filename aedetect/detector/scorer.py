@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.arrays import Float32
+from aedetect.detector.ensemble import BASELINE_ROWS, LEVEL_ROWS
+from aedetect.detector.ensemble_judge import judge_ensemble
 from aedetect.detector.reconstruction import covering, from_windows, last_rows
 from aedetect.detector.residuals import by_feature
+from aedetect.detector.results import Evaluated, Series
 from aedetect.detector.score_functions import PARTS, combined
 from aedetect.detector.smoothing import around, smoothed
+from aedetect.detector.ticks import TICKS, tick_length
 
 if TYPE_CHECKING:
     from aedetect.arrays import Bool, Int32, Int64
@@ -22,7 +26,6 @@ if TYPE_CHECKING:
     from aedetect.detector.rules import ColumnRules
     from aedetect.models.base import Autoencoder
     from aedetect.preprocessing import Preparation
-from aedetect.detector.results import Evaluated, Series
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +49,13 @@ class Scorer:
 
     @property
     def reach(self) -> tuple[int, int]:
-        """How many rows before and after a row its score depends on at most."""
+        """How many rows before and after a row its score depends on at most.
+
+        Means of the score "ensemble" reach further back: see `lookback`.
+        """
         before = self.length - 1 - self._offsets.start
+        if self.score == "ensemble":
+            before = max(before, BASELINE_ROWS - 1)
         after = self.length - 1 + self._offsets.stop - 1 if self.alignment == "centered" else 0
         return before, after
 
@@ -59,6 +67,9 @@ class Scorer:
             rows += 1  # whether the row before was scored without the column too
         longest = self.schema.longest_gap
         scored = rows * longest + self.preparation.longest_limit
+        if self.score == "ensemble":
+            periods = [self.schema.period, *(each.period for each in self.schema.rates)]
+            scored += LEVEL_ROWS * TICKS * int(tick_length(max(periods)))
         reading = longest if self.schema.counts else 0  # the one before the first row
         return max(scored, self.rules.lookback(longest)) + reading
 
@@ -94,6 +105,8 @@ class Scorer:
 
         The scores that calibrate a threshold and those compared with it are both computed here.
         """
+        if self.score == "ensemble":
+            return judge_ensemble(self, series, asked)
         can = self.can_score(series)
         wanted = np.flatnonzero(can & asked)
         if self.smooth == 1:
@@ -154,7 +167,7 @@ class Scorer:
         return Evaluated(self.score_of(errors, seen), expected, errors)
 
     def score_of(self, errors: Float32, seen: Bool) -> Float32:
-        """Return the score of rows from their errors: (N, F), (N, D) -> (N,)."""
+        """Return the score of rows alone from their errors: (N, F), (N, D) -> (N,)."""
         return combined(self.score, errors, self.counted(seen), worst=self.worst)
 
     def _bound(self, columns: Float32, seen: Bool, matrix: Float32, ends: Int64) -> Evaluated:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from aedetect.calibration import Calibration
     from aedetect.models.base import Autoencoder
 
-FORMAT = 4
+FORMAT = 5
 RowCount = Annotated[int, Ge(1), Le(1_000_000)]  # a generous limit for smoothing
 Nanoseconds = Annotated[int, Ge(0), Lt(2**60)]  # 36 years
 DETECTOR, WEIGHTS, CALIBRATION = "detector.json", "weights.safetensors", HELD_OUT

@@ -3,79 +3,77 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.arrays import Bool, Int32, Int64
+from aedetect.arrays import Int32
 from aedetect.calibration import HeldOut
 from aedetect.data import Query, Rows, open_engine, read_rows
 from aedetect.data.memmap import map_rows
 from aedetect.data.reader import confine
 from aedetect.data.scan import ENTITY
-from aedetect.detector import Evaluated, Series
+from aedetect.detector import Scorer, Series
+from aedetect.detector.ticks import ticks_of
 from aedetect.jobs.dataset import DATASET_MEMORY_MB, apply_in_batches
-from aedetect.preprocessing import Preparation, positions
+from aedetect.preprocessing import positions
 from aedetect.training import Ingested
 
 if TYPE_CHECKING:
     from aedetect.config import Config
 
-Judge = Callable[[Series, Bool], tuple[Int64, Evaluated]]
-
 
 def labelled_rows(
     config: Config,
     ingested: Ingested,
-    preparation: Preparation,
+    scorer: Scorer,
     normal: HeldOut,
-    judge: Judge,
 ) -> HeldOut:
     """Return the labelled rows of the training files, since the first held-out row of each entity.
 
-    Their windows contain all rows, labelled or not, as when new rows are scored. `judge` is that of
-    the scorer. Rows that cannot be scored are omitted.
+    Their windows contain all rows, labelled or not, as when new rows are scored. Rows that cannot
+    be scored are omitted.
     """
     label, files = config.data.label, ingested.source.files
     known = label is not None and all(label in file.columns for file in files)
     if not known or ingested.survey.normal == ingested.survey.rows or not len(normal):
         return HeldOut.of([])
     with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
-        rows = _read(config, ingested, Path(folder), since=int(normal.time.min()))
+        since_time = int(normal.time.min()) - scorer.lookback
+        rows = _read(config, ingested, Path(folder), since=since_time)
         if not len(rows):
             return HeldOut.of([])
         truth = np.asarray(rows.values[:, -1] > 0)
         plain = Rows(
             time=rows.time, entity=rows.entity, names=rows.names, values=rows.values[:, :-1]
         )
-        matrix, observed, usable = apply_in_batches(preparation, plain, Path(folder))
+        matrix, observed, usable = apply_in_batches(scorer.preparation, plain, Path(folder))
         back = positions(
             rows.time, starts=rows.starts, usable=usable, max_gap=ingested.schema.max_gaps(rows)
         )
         owner = _owners(ingested, rows)
         since = np.full(len(ingested.rows.names) + 1, np.iinfo(np.int64).max)  # the last: unseen
         np.minimum.at(since, normal.entity, normal.time)
-        codes = preparation.entity_codes(plain)
-        series = Series(matrix, observed, codes, back, valid=np.ones(len(rows), dtype=np.bool_))
-        ends, evaluated = judge(series, truth & (rows.time >= since[owner]))
+        codes = scorer.preparation.entity_codes(plain)
+        valid, tick = np.ones(len(rows), dtype=np.bool_), ticks_of(rows, ingested.schema)
+        series = Series(matrix, observed, codes, back, valid=valid, tick=tick)
+        ends, evaluated = scorer.judge(series, truth & (rows.time >= since[owner]))
         return HeldOut.of(evaluated.score, entity=owner[ends], time=rows.time[ends], anomaly=True)
 
 
 def _read(config: Config, ingested: Ingested, folder: Path, *, since: int) -> Rows:
-    """Read rows with the label as last column, and the context before the first of them."""
+    """Read rows with the label as last column, since a time."""
     schema, label = ingested.schema, str(config.data.label)
     conditions = [f"({config.data.normal})"] if config.data.normal else []
     conditions += [f"{ENTITY} IS NOT NULL"] if schema.entity else []
-    lookback = config.window.length * schema.longest_gap
     query = Query.of(
         schema,
         ingested.source.files,
         numbers=(label,),
         where=" AND ".join(conditions) or None,
         mentioned=ingested.survey.mentioned,
-        start=since - lookback,
+        start=since,
     )
     with open_engine(memory_mb=DATASET_MEMORY_MB, threads=2, scratch=folder) as connection:
         confine(connection, query.files)

@@ -24,10 +24,11 @@ from aedetect.calibration.forecast import Timing
 from aedetect.detector import CalibratedScorer, Scorer, Series
 from aedetect.detector.residuals import Residuals
 from aedetect.detector.rules import ColumnRules
-from aedetect.detector.score_functions import learn_residuals
+from aedetect.detector.ticks import ticks_of
 from aedetect.events import EventRules
 from aedetect.jobs.dataset import ingest_rows, prepare_rows
 from aedetect.jobs.labelled_rows import labelled_rows
+from aedetect.jobs.residuals import learn_statistics
 from aedetect.jobs.run_record import run_metrics, run_parameters, signature_columns
 from aedetect.preprocessing import Part, Windows, split_by_time
 from aedetect.registry.publish import check_experiment
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from aedetect.models.base import Autoencoder
 
 SUSPECT_ROWS_FILE = "distrusted.json"  # artifact of the run: the rows that [training] trim left out
-RESIDUAL_WINDOWS = 200_000  # of each part, evenly spaced, to estimate the residuals
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,9 @@ def train_scorer(config: Config, ingested: Ingested, prepared: PreparedRows) -> 
         alignment=config.calibration.alignment,
         smooth=config.calibration.smooth,
     )
-    residuals = estimate_residuals(scorer, series_of(ingested, prepared), windows)
+    series = series_of(ingested, prepared)
+    stride = config.window.stride
+    residuals = learn_statistics(scorer, ingested.rows, series, windows, stride=stride)
     return Trained(replace(scorer, residuals=residuals), fitted, suspect)
 
 
@@ -120,7 +122,7 @@ def calibrate_detector(
     ends, evaluated = scorer.judge(series, asked)
     rows, preparation = ingested.rows, prepared.preparation
     normal = HeldOut.of(evaluated.score, entity=rows.entity[ends], time=rows.time[ends])
-    labelled = labelled_rows(config, ingested, preparation, normal, scorer.judge)
+    labelled = labelled_rows(config, ingested, scorer, normal)
     calibration = choose_threshold(
         normal.joined(labelled),
         settings=config.calibration,
@@ -221,26 +223,5 @@ def series_of(ingested: Ingested, prepared: PreparedRows) -> Series:
         entity=prepared.preparation.entity_codes(ingested.rows),
         back=prepared.back,
         valid=np.ones(len(prepared.back), dtype=np.bool_),
-    )
-
-
-def estimate_residuals(
-    scorer: Scorer, series: Series, windows: Mapping[Part, Windows]
-) -> Residuals:
-    """Estimate typical residuals from the learning and the validation rows.
-
-    On the learning rows residuals are somewhat too small, but equally for all columns; only the
-    ratios between columns matter.
-    """
-    most = RESIDUAL_WINDOWS // (scorer.length if scorer.lookahead else 1)
-    ends = np.concatenate([windows[part].thin(most).ends for part in (Part.LEARN, Part.VALIDATE)])
-    rows = np.sort(ends)
-    expected = scorer.expect(series, rows)
-    return learn_residuals(
-        scorer.score,
-        series.matrix[rows, : expected.shape[1]] - expected,
-        series.observed[rows],
-        series.entity[rows],
-        entities=len(scorer.preparation.entities),
-        owner=scorer.preparation.owner,
+        tick=ticks_of(ingested.rows, ingested.schema),
     )

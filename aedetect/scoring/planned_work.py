@@ -65,6 +65,12 @@ def in_planned_work(intervals: Sequence[Interval], rows: Rows) -> Bool:
     return inside
 
 
+def touches_planned_work(intervals: Sequence[Interval], windows: RowWindows) -> Bool:
+    """Return which rows lie in planned work or have windows that hold such rows: (R,)."""
+    inside = in_planned_work(intervals, windows.rows)
+    return inside | _beside(inside, windows)
+
+
 def _inside(interval: Interval, rows: Rows) -> Bool:
     """Return which rows lie in planned work: (R,)."""
     inside = (rows.time >= interval.start) & (rows.time < interval.end)

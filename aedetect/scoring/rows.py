@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,10 +11,11 @@ from aedetect.arrays import Float32, Int8, Int32
 from aedetect.data.counters import without_reading_before
 from aedetect.detector import Scored, Series
 from aedetect.detector.rules import CONSTANT, MISSING, NONE, lost, rule_reasons
+from aedetect.detector.ticks import ticks_of
 from aedetect.explain import blame_features, find_counterfactual
 from aedetect.explain.causes import blame_rules
 from aedetect.preprocessing import Prepared, positions
-from aedetect.scoring.planned_work import RowWindows, in_planned_work
+from aedetect.scoring.planned_work import RowWindows, in_planned_work, touches_planned_work
 from aedetect.scoring.reasons import nameless, unscored_reasons
 from aedetect.scoring.suppression import JudgedRows, SuppressedRows, Suppression, suppress_rows
 
@@ -45,8 +47,12 @@ def score_rows(
         entity=prepared.entity,
         back=_rows_back(detector, kept, prepared),
         valid=np.logical_not(prepared.infinite.any(axis=1)),
+        tick=ticks_of(kept, detector.scorer.schema),
         masked=prepared.stale[:, detector.scorer.preparation.owner],
     )
+    if suppression.intervals:  # means of later rows leave planned work out
+        windows = RowWindows(kept, series.back, np.arange(0), *detector.scorer.reach)
+        series = replace(series, apart=touches_planned_work(suppression.intervals, windows))
     reasons, reason = unscored_reasons(detector, kept, prepared, series.back)
     ends, evaluated = detector.scorer.judge(series, asked)
     score = evaluated.score
@@ -79,7 +85,7 @@ def score_rows(
         reason=reason_all[wanted],
         reasons=reasons + suppressed.reasons + rule_reasons(scorer.schema.features),
         flagged=rank[place[ends[anomalous]]],
-        errors=evaluated.errors[anomalous],
+        errors=evaluated.contributions(anomalous),
         blamed=blame_rules(blame, broken, above=judged.above[anomalous]),
         expected=expected,
         entity=own[anomalous],
@@ -120,7 +126,7 @@ def _explained(
 ) -> tuple[Float32, Float32]:
     """Return expected values and blamed features of anomalous rows: (M, D), (M, F)."""
     if scorer.alignment != "causal":  # a row may have no window that ends there
-        return evaluated.expected[anomalous], evaluated.errors[anomalous]
+        return evaluated.expected[anomalous], evaluated.contributions(anomalous)
     expected = find_counterfactual(scorer, series.matrix, series.entity, ends[anomalous])
     cells = (series.matrix, series.observed, expected, series.entity)
     return expected, blame_features(scorer, *cells, ends[anomalous])

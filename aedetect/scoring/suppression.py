@@ -154,23 +154,32 @@ def _judge_features(
 ) -> list[str]:
     """Set the reason of rows that are anomalous only by ignored features; return the reasons."""
     anomalous = np.flatnonzero(judged.anomalous)
-    errors, seen = judged.evaluated.errors[anomalous], judged.seen[anomalous]
     muted = _muted(suppression, scorer, judged, anomalous)
     rules = judged.broken[anomalous] > 0
-    # Parts of a score other than the errors of features are kept.
-    less = scorer.score_of(np.where(muted, np.float32(0), errors), seen) - scorer.score_of(
-        errors, seen
-    )
-    score = judged.evaluated.score[anomalous] + less
+    score = _score_without(scorer, judged, anomalous, muted)
     left = (score > judged.threshold[anomalous]) | (rules & ~muted).any(axis=1)
     silenced = muted.any(axis=1) & ~left
-    part = np.where(muted & judged.above[anomalous, None], errors, 0)[silenced]
+    errors = judged.evaluated.contributions(anomalous[silenced])
+    part = np.where((muted & judged.above[anomalous, None])[silenced], errors, 0)
     named = part >= _NAMED * np.maximum(part.sum(axis=1, keepdims=True), 1e-12)
     named |= (rules & muted)[silenced]
     kinds, kind = np.unique(named, axis=0, return_inverse=True)
     reason[anomalous[silenced]] = kind.reshape(-1)
     names = np.array(scorer.schema.names, dtype=object)
     return [f"only ignored features: {', '.join(names[which])}" for which in kinds]
+
+
+def _score_without(
+    scorer: Scorer, judged: JudgedRows, chosen: Int64, muted: Bool
+) -> Float32 | Float64:
+    """Return the score of rows as if some features had no errors: (M,), (M, F) -> (M,)."""
+    evaluated, seen = judged.evaluated, judged.seen[chosen]
+    if evaluated.parts is not None:
+        return evaluated.parts.take(chosen).without(muted)
+    errors = evaluated.errors[chosen]
+    # Parts of a score other than the errors of features are kept.
+    less = scorer.score_of(np.where(muted, np.float32(0), errors), seen)
+    return np.asarray(evaluated.score[chosen] + less - scorer.score_of(errors, seen))
 
 
 def _muted(suppression: Suppression, scorer: Scorer, judged: JudgedRows, chosen: Int64) -> Bool:

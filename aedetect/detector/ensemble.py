@@ -1,0 +1,150 @@
+"""The score "ensemble": what is seen of a row at several time scales, decided together.
+
+Members, each a mean over the last rows that were scored:
+
+    residual   squared residual, over 1, 10 and 60 rows: short faults and long ones
+    deviation  squared distance from the mean of the last 16 rows, over 1 and 30 rows: no model
+    switches   squared residual of the columns of two values, over 1 row
+
+Each is taken relative to its unit u, a high quantile of the entity's rows that calibration does not
+hold, as l = log(1 + member / u). The score is
+
+    ((sqrt l(R10) + sqrt l(V30))^2 + (l(R1) + l(V1)) / 2 + l(R60) / 2 + l(S)) / level^(1/3)
+
+where l(S) = max(0, log(S / u)) / 2, and the level is the mean of l(R1) + l(V1) over the last 720
+periods: of an entity that has become restless, more is expected. The form was chosen by the labels
+of four sets (docs/benchmarks.md, Detection), and the promise never rests on it: the threshold is
+calibrated on scores of the same kind.
+
+Means are exact and reach a bounded time back, so that a row's score is the same to the bit in any
+batch. A score splits over features, see `Shares`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from aedetect.arrays import Bool, Float32, Float64, Int64
+from aedetect.detector.ticks import GRID, TICKS
+from aedetect.detector.trailing import first_rows, reaching, trailing_means
+
+RESIDUAL_ROWS = (1, 10, 60)
+DEVIATION_ROWS = (1, 30)
+MEMBERS = ("R1", "R10", "R60", "V1", "V30", "S1")
+LEVEL = len(MEMBERS)  # place of the typical level, after the units of the members
+BASELINE_ROWS = 16  # in the mean that a deviation is measured from
+LEVEL_ROWS = 720  # periods
+_LEVEL_POWER = 1 / 3
+_PRIOR = 4  # rows that the typical level counts as
+_LEAST = 1e-9
+_REACH = max(*RESIDUAL_ROWS, *DEVIATION_ROWS)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What is seen of rows alone, in order (M, ...).
+
+    Shapes: tick (M,); residual and deviation (M, F), squared; seen (M, F) whether observed;
+    used (M,) False where means leave the row out.
+    """
+
+    tick: Int64
+    residual: Float32
+    deviation: Float32
+    seen: Bool
+    used: Bool
+
+    def row_means(self, switches: Bool) -> tuple[Float64, Float64, Float64]:
+        """Return the mean residual, deviation and residual of switches of each row: (M,) each."""
+        plain, switched = self.seen & ~switches, self.seen & switches
+        return (
+            _mean(self.residual, plain),
+            _mean(self.deviation, plain),
+            _mean(self.residual, switched),
+        )
+
+
+def needed_rows(tick: Int64, can: Bool, wanted: Int64) -> Int64:
+    """Return the rows that scores of the wanted rows depend on, those among them: (R,), (N,)."""
+    near = reaching(tick, wanted, rows=_REACH)
+    far = reaching(tick, wanted, rows=LEVEL_ROWS) & sampled(tick)
+    return np.flatnonzero(can & (near | far))
+
+
+def sampled(tick: Int64) -> Bool:
+    """Return which rows the level is taken from, one in eight periods: (R,) -> (R,)."""
+    return np.asarray(tick // TICKS % GRID == 0)
+
+
+def first_of_members(tick: Int64, at: Int64) -> tuple[Int64, ...]:
+    """Return the first row that each member takes in: six of (N,)."""
+    return tuple(first_rows(tick, at, rows=n) for n in (*RESIDUAL_ROWS, *DEVIATION_ROWS, 1))
+
+
+def member_values(moments: Moments, switches: Bool, at: Int64) -> Float64:
+    """Return the members of the rows at some positions: (N,) -> (6, N)."""
+    residual, deviation, switched = moments.row_means(switches)
+    of = (*(residual,) * len(RESIDUAL_ROWS), *(deviation,) * len(DEVIATION_ROWS), switched)
+    first = first_of_members(moments.tick, at)
+    return np.stack(
+        [trailing_means(each, moments.used, n, at) for each, n in zip(of, first, strict=True)]
+    )
+
+
+def logarithms(values: Float64, typical: Float32) -> Float64:
+    """Return members relative to their units: (6, N), (N, 7) -> (6, N)."""
+    relative = values / typical[:, :LEVEL].T.astype(np.float64)
+    logs = np.log1p(relative)
+    logs[-1] = np.log(np.maximum(relative[-1], 1)) / 2
+    return np.asarray(logs)
+
+
+def restlessness(moments: Moments, switches: Bool, typical: Float32, at: Int64) -> Float64:
+    """Return the level of the rows at some positions: (N,) -> (N,).
+
+    Shapes: typical (M, 7) of the entity of each row of the moments.
+    """
+    chosen = np.flatnonzero(sampled(moments.tick) & moments.used)
+    own = typical[at, LEVEL].astype(np.float64)
+    if not len(chosen):
+        return np.asarray(own)
+    residual, deviation, _ = moments.row_means(switches)
+    pairs = ((residual, MEMBERS.index("R1")), (deviation, MEMBERS.index("V1")))
+    alone = sum(np.log1p(each[chosen] / typical[chosen, n]) for each, n in pairs)
+    tick = moments.tick[chosen]
+    last = np.searchsorted(moments.tick[chosen], moments.tick[at], side="right") - 1
+    oldest = np.searchsorted(tick, moments.tick[at] - LEVEL_ROWS * TICKS, side="right")
+    oldest = np.maximum(oldest, last - (LEVEL_ROWS // GRID - 1))
+    number = np.maximum(last + 1 - oldest, 0)
+    mean = trailing_means(
+        np.asarray(alone),
+        np.ones(len(chosen), dtype=np.bool_),
+        np.minimum(oldest, np.maximum(last, 0)),
+        np.maximum(last, 0),
+    )
+    return np.asarray((mean * number + own * _PRIOR) / (number + _PRIOR))
+
+
+def joined(logs: Float64, level: Float64) -> Float64:
+    """Return the score from the members' logarithms and the level: (6, N), (N,) -> (N,)."""
+    r1, r10, r60, v1, v30, s1 = logs
+    both = np.square(np.sqrt(r10) + np.sqrt(v30))
+    return np.asarray(
+        (both + (r1 + v1) / 2 + r60 / 2 + s1) / np.maximum(level, _LEAST) ** _LEVEL_POWER
+    )
+
+
+def member_parts(logs: Float64, level: Float64) -> Float64:
+    """Return what each member adds to the score: (6, N), (N,) -> (6, N), summing to the score."""
+    r1, r10, r60, v1, v30, s1 = logs
+    cross = np.sqrt(r10 * v30)
+    parts = np.stack([r1 / 2, r10 + cross, r60 / 2, v1 / 2, v30 + cross, s1])
+    return np.asarray(parts / np.maximum(level, _LEAST) ** _LEVEL_POWER)
+
+
+def _mean(values: Float32, counted: Bool) -> Float64:
+    """Return the mean of the counted values of each row: (M, F), (M, F) -> (M,)."""
+    total = np.where(counted, values, np.float32(0)).sum(axis=1, dtype=np.float64)
+    return np.asarray(total / np.maximum(counted.sum(axis=1), 1))

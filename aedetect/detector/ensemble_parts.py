@@ -1,0 +1,101 @@
+"""How the score "ensemble" splits over features, and what is left of it without some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from aedetect.arrays import Bool, Float32, Float64, Int64
+from aedetect.detector.ensemble import (
+    MEMBERS,
+    Moments,
+    first_of_members,
+    joined,
+    logarithms,
+    member_parts,
+)
+from aedetect.detector.trailing import as_sum, running_sums
+
+_BLOCK = 8  # features at a time, for memory's sake
+_SWITCH = len(MEMBERS) - 1
+_RESIDUAL, _DEVIATION = (0, 1, 2), (3, 4)  # which members are means of what
+
+
+@dataclass(frozen=True)
+class EnsembleParts:
+    """What the scores of some rows were computed from.
+
+    Shapes: moments of M rows; switches (F,); at (N,) the scored rows among them; typical (N, 7) of
+    their entities; values (6, N) of the members; level (N,).
+    """
+
+    moments: Moments
+    switches: Bool
+    at: Int64
+    typical: Float32
+    values: Float64
+    level: Float64
+
+    def take(self, chosen: Bool | Int64) -> EnsembleParts:
+        """Return the parts of some of the scored rows."""
+        return EnsembleParts(
+            self.moments,
+            self.switches,
+            self.at[chosen],
+            self.typical[chosen],
+            self.values[:, chosen],
+            self.level[chosen],
+        )
+
+    def contributions(self) -> Float32:
+        """Return what each feature adds to the score: (N, F), never negative.
+
+        A member's part of the score is split as the member itself.
+        """
+        added = member_parts(logarithms(self.values, self.typical), self.level)
+        weight = added / np.maximum(self.values, 1e-300)
+        result = np.zeros((len(self.at), len(self.switches)), dtype=np.float32)
+        for block, cells in self._by_features():
+            result[:, block] = np.einsum("kn,knf->nf", weight, cells)
+        return result
+
+    def without(self, muted: Bool) -> Float32:
+        """Return the score as if the muted features had no errors: (N, F) -> (N,)."""
+        left = self.values.copy()
+        for block, cells in self._by_features():
+            left -= np.einsum("knf,nf->kn", cells, muted[:, block].astype(np.float64))
+        logs = logarithms(np.maximum(left, 0), self.typical)
+        return joined(logs, self.level).astype(np.float32)
+
+    def _by_features(self) -> Iterator[tuple[slice, Float64]]:
+        """Yield each feature's part of each member, some features at a time: (6, N, B)."""
+        moments, switches = self.moments, self.switches
+        plain = np.maximum((moments.seen & ~switches).sum(axis=1), 1)[:, None]
+        switched = np.maximum((moments.seen & switches).sum(axis=1), 1)[:, None]
+        first = first_of_members(moments.tick, self.at)
+        for start in range(0, len(switches), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            seen, kind = moments.seen[:, block], switches[block]
+            residual = np.where(seen, moments.residual[:, block], np.float32(0))
+            deviation = np.where(seen & ~kind, moments.deviation[:, block], np.float32(0))
+            parts = np.where(kind, 0, residual / plain), deviation / plain
+            cells = np.empty((len(MEMBERS), len(self.at), residual.shape[1]))
+            for members, part in zip((_RESIDUAL, _DEVIATION), parts, strict=True):
+                for member, mean in zip(members, self._means(part, first, members), strict=True):
+                    cells[member] = mean
+            cells[_SWITCH] = np.where(kind, residual / switched, 0)[self.at]
+            yield block, cells
+
+    def _means(
+        self, part: Float64, first: tuple[Int64, ...], members: tuple[int, ...]
+    ) -> Iterator[Float64]:
+        """Yield the trailing means of each column: (M, B) -> (N, B) for each member."""
+        used, at = self.moments.used, self.at
+        total = running_sums(np.where(used[:, None], part, 0))
+        count = np.concatenate([[0], np.cumsum(used)])
+        for member in members:
+            number = (count[at + 1] - count[first[member]])[:, None]
+            mean = as_sum(total[at + 1] - total[first[member]]) / np.maximum(number, 1)
+            yield np.where(number > 0, mean, part[at])
