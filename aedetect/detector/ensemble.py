@@ -23,6 +23,7 @@ batch. A score splits over features, see `Shares`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -46,8 +47,9 @@ _REACH = max(*RESIDUAL_ROWS, *DEVIATION_ROWS)
 class Moments:
     """What is seen of rows alone, in order (M, ...).
 
-    Shapes: tick (M,); residual and deviation (M, F), squared; seen (M, F) whether observed;
-    used (M,) False where means leave the row out.
+    Shapes: tick (M,); residual and deviation (M, F), squared, 0 where not observed; seen (M, F)
+    whether observed; used (M,) False where means leave the row out; switches (F,) which features
+    have two values.
     """
 
     tick: Int64
@@ -55,15 +57,30 @@ class Moments:
     deviation: Float32
     seen: Bool
     used: Bool
+    switches: Bool
 
-    def row_means(self, switches: Bool) -> tuple[Float64, Float64, Float64]:
-        """Return the mean residual, deviation and residual of switches of each row: (M,) each."""
-        plain, switched = self.seen & ~switches, self.seen & switches
+    @cached_property
+    def counted(self) -> tuple[Int64, Int64]:
+        """How many features and how many switches are observed in each row, at least 1: (M,)."""
+        return self._count(~self.switches), self._count(self.switches)
+
+    @cached_property
+    def row_means(self) -> tuple[Float64, Float64, Float64]:
+        """The mean residual, deviation and residual of switches of each row: (M,) each."""
+        plain, switched = self.counted
         return (
-            _mean(self.residual, plain),
-            _mean(self.deviation, plain),
-            _mean(self.residual, switched),
+            self._sums(self.residual, ~self.switches) / plain,
+            self._sums(self.deviation, ~self.switches) / plain,
+            self._sums(self.residual, self.switches) / switched,
         )
+
+    def _sums(self, cells: Float32, which: Bool) -> Float64:
+        chosen = cells if which.all() else cells[:, which]
+        return np.asarray(chosen.sum(axis=1), dtype=np.float64)
+
+    def _count(self, which: Bool) -> Int64:
+        chosen = self.seen if which.all() else self.seen[:, which]
+        return np.asarray(np.maximum(np.count_nonzero(chosen, axis=1), 1))
 
 
 def needed_rows(tick: Int64, can: Bool, wanted: Int64) -> Int64:
@@ -83,9 +100,9 @@ def first_of_members(tick: Int64, at: Int64) -> tuple[Int64, ...]:
     return tuple(first_rows(tick, at, rows=n) for n in (*RESIDUAL_ROWS, *DEVIATION_ROWS, 1))
 
 
-def member_values(moments: Moments, switches: Bool, at: Int64) -> Float64:
+def member_values(moments: Moments, at: Int64) -> Float64:
     """Return the members of the rows at some positions: (N,) -> (6, N)."""
-    residual, deviation, switched = moments.row_means(switches)
+    residual, deviation, switched = moments.row_means
     of = (*(residual,) * len(RESIDUAL_ROWS), *(deviation,) * len(DEVIATION_ROWS), switched)
     first = first_of_members(moments.tick, at)
     return np.stack(
@@ -101,7 +118,7 @@ def logarithms(values: Float64, typical: Float32) -> Float64:
     return np.asarray(logs)
 
 
-def restlessness(moments: Moments, switches: Bool, typical: Float32, at: Int64) -> Float64:
+def restlessness(moments: Moments, typical: Float32, at: Int64) -> Float64:
     """Return the level of the rows at some positions: (N,) -> (N,).
 
     Shapes: typical (M, 7) of the entity of each row of the moments.
@@ -110,7 +127,7 @@ def restlessness(moments: Moments, switches: Bool, typical: Float32, at: Int64) 
     own = typical[at, LEVEL].astype(np.float64)
     if not len(chosen):
         return np.asarray(own)
-    residual, deviation, _ = moments.row_means(switches)
+    residual, deviation, _ = moments.row_means
     pairs = ((residual, MEMBERS.index("R1")), (deviation, MEMBERS.index("V1")))
     alone = sum(np.log1p(each[chosen] / typical[chosen, n]) for each, n in pairs)
     tick = moments.tick[chosen]
@@ -142,9 +159,3 @@ def member_parts(logs: Float64, level: Float64) -> Float64:
     cross = np.sqrt(r10 * v30)
     parts = np.stack([r1 / 2, r10 + cross, r60 / 2, v1 / 2, v30 + cross, s1])
     return np.asarray(parts / np.maximum(level, _LEAST) ** _LEVEL_POWER)
-
-
-def _mean(values: Float32, counted: Bool) -> Float64:
-    """Return the mean of the counted values of each row: (M, F), (M, F) -> (M,)."""
-    total = np.where(counted, values, np.float32(0)).sum(axis=1, dtype=np.float64)
-    return np.asarray(total / np.maximum(counted.sum(axis=1), 1))

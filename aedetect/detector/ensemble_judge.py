@@ -33,11 +33,9 @@ def judge_ensemble(scorer: Scorer, series: Series, asked: Bool) -> tuple[Int64, 
     wanted = np.flatnonzero(can & asked)
     rows = needed_rows(series.tick, can, wanted)
     expected, moments = observe_moments(scorer, series, rows)
-    at, learnt = np.searchsorted(rows, wanted), scorer.residuals
-    switches, typical = learnt.switches > 0, learnt.typical[series.entity[rows]]
-    values = member_values(moments, switches, at)
-    level = restlessness(moments, switches, typical, at)
-    parts = EnsembleParts(moments, switches, at, typical[at], values, level)
+    at, typical = np.searchsorted(rows, wanted), scorer.residuals.typical[series.entity[rows]]
+    values, level = member_values(moments, at), restlessness(moments, typical, at)
+    parts = EnsembleParts(moments, at, typical[at], values, level)
     score = joined(logarithms(values, typical[at]), level).astype(np.float32)
     alone = moments.residual[at]
     return wanted, Evaluated(score, expected[at], alone, parts)
@@ -49,23 +47,36 @@ def observe_moments(scorer: Scorer, series: Series, rows: Int64) -> tuple[Float3
     seen = series.observed[rows]
     columns = series.matrix[rows, : seen.shape[1]]
     expected = scorer.expect(series, rows)
-    residual = by_feature(np.square(columns - expected) * seen, owner)
-    deviation = by_feature(np.square(columns - _baselines(series, rows)) * seen, owner)
+    residual = by_feature(_squares(columns - expected, seen), owner)
+    deviation = by_feature(_squares(columns - _baselines(series, rows), seen), owner)
     used = np.ones(len(rows), dtype=np.bool_)
     if series.apart is not None:
         used = ~series.apart[rows]
-    moments = Moments(series.tick[rows], residual, deviation, seen[:, first], used)
+    observed = seen if len(first) == len(owner) else seen[:, first]
+    moments = Moments(
+        series.tick[rows], residual, deviation, observed, used, scorer.residuals.switches > 0
+    )
     return expected, moments
+
+
+def _squares(difference: Float32, seen: Bool) -> Float32:
+    """Square in place what was observed: (M, D), (M, D) -> (M, D)."""
+    np.square(difference, out=difference)
+    if not seen.all():
+        difference *= seen
+    return difference
 
 
 def _baselines(series: Series, rows: Int64) -> Float32:
     """Return the mean of each row and the usable rows before it without a gap: (M,) -> (M, D)."""
     columns = series.observed.shape[1]
     before = np.minimum(series.back[rows], BASELINE_ROWS - 1)
+    count = (before + 1.0)[:, None]
     means = np.empty((len(rows), columns), dtype=np.float32)
     for start in range(0, columns, _BLOCK):
         block = slice(start, min(start + _BLOCK, columns))
-        total = running_sums(np.nan_to_num(series.matrix[:, block]))
-        sums = as_sum(total[rows + 1] - total[rows - before])
-        means[:, block] = sums / (before + 1)[:, None]
+        total = running_sums(series.matrix[:, block])
+        sums = np.take(total, rows + 1, axis=0)
+        sums -= np.take(total, rows - before, axis=0)
+        means[:, block] = as_sum(sums) / count
     return means

@@ -27,12 +27,11 @@ _RESIDUAL, _DEVIATION = (0, 1, 2), (3, 4)  # which members are means of what
 class EnsembleParts:
     """What the scores of some rows were computed from.
 
-    Shapes: moments of M rows; switches (F,); at (N,) the scored rows among them; typical (N, 7) of
-    their entities; values (6, N) of the members; level (N,).
+    Shapes: moments of M rows; at (N,) the scored rows among them; typical (N, 7) of their entities;
+    values (6, N) of the members; level (N,).
     """
 
     moments: Moments
-    switches: Bool
     at: Int64
     typical: Float32
     values: Float64
@@ -42,7 +41,6 @@ class EnsembleParts:
         """Return the parts of some of the scored rows."""
         return EnsembleParts(
             self.moments,
-            self.switches,
             self.at[chosen],
             self.typical[chosen],
             self.values[:, chosen],
@@ -56,7 +54,7 @@ class EnsembleParts:
         """
         added = member_parts(logarithms(self.values, self.typical), self.level)
         weight = added / np.maximum(self.values, 1e-300)
-        result = np.zeros((len(self.at), len(self.switches)), dtype=np.float32)
+        result = np.zeros((len(self.at), len(self.moments.switches)), dtype=np.float32)
         for block, cells in self._by_features():
             result[:, block] = np.einsum("kn,knf->nf", weight, cells)
         return result
@@ -71,16 +69,14 @@ class EnsembleParts:
 
     def _by_features(self) -> Iterator[tuple[slice, Float64]]:
         """Yield each feature's part of each member, some features at a time: (6, N, B)."""
-        moments, switches = self.moments, self.switches
-        plain = np.maximum((moments.seen & ~switches).sum(axis=1), 1)[:, None]
-        switched = np.maximum((moments.seen & switches).sum(axis=1), 1)[:, None]
+        moments, switches = self.moments, self.moments.switches
+        plain, switched = (count[:, None] for count in moments.counted)
         first = first_of_members(moments.tick, self.at)
         for start in range(0, len(switches), _BLOCK):
             block = slice(start, start + _BLOCK)
-            seen, kind = moments.seen[:, block], switches[block]
-            residual = np.where(seen, moments.residual[:, block], np.float32(0))
-            deviation = np.where(seen & ~kind, moments.deviation[:, block], np.float32(0))
-            parts = np.where(kind, 0, residual / plain), deviation / plain
+            kind, residual = switches[block], moments.residual[:, block]
+            deviation = moments.deviation[:, block]
+            parts = np.where(kind, 0, residual / plain), np.where(kind, 0, deviation / plain)
             cells = np.empty((len(MEMBERS), len(self.at), residual.shape[1]))
             for members, part in zip((_RESIDUAL, _DEVIATION), parts, strict=True):
                 for member, mean in zip(members, self._means(part, first, members), strict=True):

@@ -12,7 +12,7 @@ from aedetect.arrays import Bool, Float32, Float64, Int64
 from aedetect.detector.ticks import TICKS
 
 _UNITS = 2.0**28  # in 1; sums of 2**15 of the largest values fit into 64 bits
-_LARGEST = 2.0**20
+LARGEST = 2.0**20
 
 
 def first_rows(tick: Int64, at: Int64, *, rows: int) -> Int64:
@@ -27,12 +27,16 @@ def first_rows(tick: Int64, at: Int64, *, rows: int) -> Int64:
 def running_sums(values: Float32 | Float64) -> Int64:
     """Return the sums of the values before each row and before the end: (M, ...) -> (M + 1, ...).
 
-    Differences of two are exact. In a unit of their own, see `as_sum`.
+    Differences of two are exact, as long as no row between them is NaN; values count as at most
+    `LARGEST`. In a unit of their own, see `as_sum`.
     """
     total = np.zeros((len(values) + 1, *values.shape[1:]), dtype=np.int64)
-    units = np.rint(np.minimum(values, _LARGEST).astype(np.float64) * _UNITS)
-    np.cumsum(units.astype(np.int64), axis=0, out=total[1:])
-    return total
+    units = values.astype(np.float64)
+    np.minimum(units, LARGEST, out=units)
+    units *= _UNITS
+    with np.errstate(invalid="ignore"):
+        total[1:] = units  # cuts off what is below a unit
+    return np.cumsum(total, axis=0, out=total)
 
 
 def as_sum(difference: Int64) -> Float64:
@@ -49,7 +53,7 @@ def trailing_means(values: Float32 | Float64, used: Bool, first: Int64, at: Int6
     count = np.concatenate([[0], np.cumsum(used)])
     number = count[at + 1] - count[first]
     mean = as_sum(total[at + 1] - total[first]) / np.maximum(number, 1)
-    return np.asarray(np.where(number > 0, mean, np.minimum(values[at], _LARGEST)))
+    return np.asarray(np.where(number > 0, mean, np.minimum(values[at], LARGEST)))
 
 
 def reaching(tick: Int64, at: Int64, *, rows: int) -> Bool:

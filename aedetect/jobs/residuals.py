@@ -68,9 +68,10 @@ def _learn_ensemble(
     blocks = [blocks_of(each, most=most, entities=entities) for each in ends.values()]
     chosen = np.sort(np.concatenate(blocks))
     switches = find_switches(scorer.schema.features, np.asarray(rows.values[chosen]))
-    _, moments = observe_moments(scorer, series, chosen)
-    typical = learn_typical(moments, switches, series.entity[chosen], entities=entities)
-    return replace(scorer.residuals, typical=typical, switches=switches.astype(np.float32))
+    learnt = replace(scorer.residuals, switches=switches.astype(np.float32))
+    _, moments = observe_moments(replace(scorer, residuals=learnt), series, chosen)
+    typical = learn_typical(moments, series.entity[chosen], entities=entities)
+    return replace(learnt, typical=typical)
 
 
 def _most_windows(scorer: Scorer) -> int:
