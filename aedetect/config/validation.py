@@ -69,6 +69,11 @@ def _check_score(settings: CalibrationSettings, model: ModelSettings) -> None:
             '[calibration] score = "elbo" needs [model] variant = "variational", got '
             f'"{model.variant}": use score = "mse" or "standardized"'
         )
+    if settings.score == "ensemble" and settings.smooth > 1:
+        raise ConfigError(
+            '[calibration] smooth must be 1 with score = "ensemble", whose members are means over '
+            f'1 to 60 rows already, got {settings.smooth}: leave it out, or use score = "mse"'
+        )
     if settings.score == "elbo" and settings.alignment != "causal":
         raise ConfigError(
             '[calibration] score = "elbo" needs alignment = "causal", because the bound holds for '

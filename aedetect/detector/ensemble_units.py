@@ -51,7 +51,7 @@ def contiguous(ends: Int64, back: Int64, *, length: int, stride: int) -> Int64:
         return ends
     marks = np.zeros(len(back), dtype=np.bool_)
     marks[ends] = True
-    between = around(marks, before=0, after=stride - 1) & (back >= length - 1)
+    between = around(marks, before=stride - 1, after=0) & (back >= length - 1)
     return np.flatnonzero(between)
 
 

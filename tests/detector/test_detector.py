@@ -18,6 +18,12 @@ from aedetect.preprocessing.windows import gather
 
 
 @pytest.fixture
+def alone(detector):
+    """The scorer, with a score of one row alone."""
+    return replace(detector.scorer, score="mse")
+
+
+@pytest.fixture
 def held_out(learnt):
     """The windows that the network was not trained on, and the entity of each row."""
     windows = learnt.prepared.windows[Part.CALIBRATE]
@@ -81,9 +87,9 @@ def test_a_score_is_higher_for_more_anomalous_rows(detector, held_out):
     assert means == sorted(means)
 
 
-def test_scoring_takes_as_much_lookback_as_windows_and_carrying_can_reach(detector):
+def test_scoring_takes_as_much_lookback_as_windows_and_carrying_can_reach(alone):
     """Three steps of the largest gap, one more for the row before, and as long as values last."""
-    scorer = detector.scorer
+    scorer = alone
     assert scorer.lookback == 4 * scorer.schema.max_gap + scorer.preparation.missing_limit
     silent = replace(scorer, rules=replace(scorer.rules, missing=False))
     assert silent.lookback == 3 * scorer.schema.max_gap + scorer.preparation.missing_limit
@@ -105,9 +111,9 @@ def all_of(series):
     return np.ones(len(series.back), dtype=bool)
 
 
-def test_centered_scores_compare_with_the_mean_over_all_windows_that_cover(detector, series):
+def test_centered_scores_compare_with_the_mean_over_all_windows_that_cover(alone, series):
     """One by one: every full window of the run that the row is in."""
-    scorer = replace(detector.scorer, alignment="centered")
+    scorer = replace(alone, alignment="centered")
     rows, found = scorer.judge(series, all_of(series))
     length = scorer.length
     full = np.flatnonzero(series.back >= length - 1)
@@ -121,7 +127,7 @@ def test_centered_scores_compare_with_the_mean_over_all_windows_that_cover(detec
     assert rows.tolist() == np.flatnonzero(count).tolist()
     expected = total[rows] / count[rows, None]
     np.testing.assert_allclose(found.expected, expected, rtol=1e-4, atol=1e-5)
-    causal_rows, causal = detector.scorer.judge(series, all_of(series))
+    causal_rows, causal = alone.judge(series, all_of(series))
     assert set(causal_rows) < set(rows)
     own = rows[count[rows] == 1]  # a row covered by a single window is scored by that one
     shared = np.intersect1d(own, causal_rows)
@@ -135,26 +141,27 @@ def test_centered_scores_compare_with_the_mean_over_all_windows_that_cover(detec
     ("alignment", "smooth", "before", "after"),
     [("causal", 5, 4, 0), ("centered", 5, 2, 2), ("centered", 4, 2, 1)],
 )
-def test_smoothed_scores_are_means_within_a_run(detector, series, alignment, smooth, before, after):
+def test_smoothed_scores_are_means_within_a_run(alone, series, alignment, smooth, before, after):
     """Of scores and of parts, over rows with a score, one by one."""
-    plain = replace(detector.scorer, alignment=alignment)
+    plain = replace(alone, alignment=alignment)
     valid = series.valid.copy()
     valid[::9] = False
     series = replace(series, valid=valid)
-    rows, alone = plain.judge(series, all_of(series))
+    rows, single = plain.judge(series, all_of(series))
     found_rows, found = replace(plain, smooth=smooth).judge(series, all_of(series))
     assert found_rows.tolist() == rows.tolist()
     run = np.cumsum(series.back == 0)
     for place, row in enumerate(rows):
         near = (rows >= row - before) & (rows <= row + after) & (run[rows] == run[row])
-        assert found.score[place] == pytest.approx(alone.score[near].mean(), rel=1e-4)
-        np.testing.assert_allclose(found.errors[place], alone.errors[near].mean(axis=0), rtol=1e-4)
-    np.testing.assert_array_equal(found.expected, alone.expected)
+        assert found.score[place] == pytest.approx(single.score[near].mean(), rel=1e-4)
+        np.testing.assert_allclose(found.errors[place], single.errors[near].mean(axis=0), rtol=1e-4)
+    np.testing.assert_array_equal(found.expected, single.expected)
 
 
 def test_a_row_is_judged_alike_among_others(detector, series):
     """Bitwise, for any requested rows, in every alignment and with every smoothing."""
-    for alignment, smooth, score in product(("causal", "centered"), (1, 4), PARTS):
+    scores = sorted(set(PARTS) - {"ensemble"})  # see test_ensemble.py
+    for alignment, smooth, score in product(("causal", "centered"), (1, 4), scores):
         residuals = learn_residuals(
             score,
             series.matrix - 1,
@@ -179,10 +186,10 @@ def test_a_row_is_judged_alike_among_others(detector, series):
     [("causal", 1, 3, 0), ("causal", 5, 7, 0), ("centered", 1, 3, 3), ("centered", 4, 5, 4)],
 )
 def test_what_a_score_depends_on_grows_with_alignment_and_smoothing(
-    detector, alignment, smooth, behind, ahead
+    alone, alignment, smooth, behind, ahead
 ):
     """By the largest gap for each row of the window and of the mean."""
-    scorer = replace(detector.scorer, alignment=alignment, smooth=smooth)
+    scorer = replace(alone, alignment=alignment, smooth=smooth)
     gap = scorer.schema.max_gap
     silent = replace(scorer, rules=replace(scorer.rules, missing=False))
     assert silent.lookback == behind * gap + scorer.preparation.missing_limit
@@ -192,7 +199,8 @@ def test_what_a_score_depends_on_grows_with_alignment_and_smoothing(
 
 def test_the_threshold_is_calibrated_on_what_scoring_gives(make_frame, train_on):
     """With the same smoothing and alignment: held-out rows alone give the held-out scores."""
-    learnt = train_on(make_frame(rows=300), calibration={"alignment": "centered", "smooth": 3})
+    calibration = {"score": "mse", "alignment": "centered", "smooth": 3}
+    learnt = train_on(make_frame(rows=300), calibration=calibration)
     scorer, windows = learnt.detector.scorer, learnt.prepared.windows[Part.CALIBRATE]
     series = series_of(learnt.ingested, learnt.prepared)
     inside = np.zeros(len(series.back), dtype=bool)

@@ -48,7 +48,7 @@ def features_of(cells):
 def reference(name, row, seen, code, fitted):
     """The parts of one row, cell by cell."""
     sized = row / fitted.size[code]
-    if name == "mse":
+    if name in ("mse", "ensemble"):  # of a row alone
         parts = features_of(row**2)
     elif name in ("standardized", "worst"):
         parts = features_of(sized**2)

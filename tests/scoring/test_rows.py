@@ -92,14 +92,23 @@ def test_scores_do_not_depend_on_how_many_are_computed(detector, fresh, at_once,
     assert few.score.tobytes() == at_once.score[:count].tobytes()
 
 
-@pytest.mark.parametrize(("alignment", "smooth"), [("causal", 3), ("centered", 1), ("centered", 4)])
+@pytest.mark.parametrize(
+    ("score", "alignment", "smooth"),
+    [
+        ("mse", "causal", 3),
+        ("mse", "centered", 1),
+        ("mse", "centered", 4),
+        ("ensemble", "causal", 1),
+        ("ensemble", "centered", 1),
+    ],
+)
 @settings(max_examples=8)
 @given(cuts=st.sets(st.integers(1, 1399), max_size=8))
 def test_scores_that_look_around_are_equal_however_rows_are_cut(
-    detector, fresh, alignment, smooth, cuts
+    detector, fresh, score, alignment, smooth, cuts
 ):
     """Smoothed, centered or both, with missing cells, gaps and duplicates."""
-    scorer = replace(detector.scorer, alignment=alignment, smooth=smooth)
+    scorer = replace(detector.scorer, score=score, alignment=alignment, smooth=smooth)
     detector = replace(detector, scorer=scorer)
     whole = scored(detector, fresh)
     edges = [0, *sorted(cuts), len(fresh)]
@@ -109,8 +118,8 @@ def test_scores_that_look_around_are_equal_however_rows_are_cut(
         wanted = np.zeros(len(rows), bool)
         wanted[turn] = True
         parts.append(scored(detector, rows, wanted))
-    score = np.concatenate([part.score for part in parts])
-    assert score.tobytes() == whole.score.tobytes()
+    scores = np.concatenate([part.score for part in parts])
+    assert scores.tobytes() == whole.score.tobytes()
     reasons = [text for part in parts for text in part.reason_text.to_pylist()]
     assert reasons == whole.reason_text.to_pylist()
 
@@ -144,7 +153,8 @@ def test_every_reason_is_given(at_once):
     counted = {pair["values"]: pair["counts"] for pair in reasons.value_counts().to_pylist()}
     assert counted.pop(None) > 1200
     assert counted == {
-        "needs 3 earlier rows": 9,  # two starts, and a gap longer than what is looked back at
+        "needs 3 earlier rows": 6,  # two starts
+        "needs 3 earlier rows without a gap over 5min": 3,
         "needs 3 earlier rows without missing values": 3,  # one long hole of all
         "b is missing": 1,  # the first of the rows that are scored without it
         "a is infinite": 1,
@@ -162,7 +172,8 @@ def test_rows_that_miss_a_feature_for_long_can_be_refused(detector, fresh):
     counted = {pair["values"]: pair["counts"] for pair in reasons.value_counts().to_pylist()}
     assert counted.pop(None) > 1200
     assert counted == {
-        "needs 3 earlier rows": 9,  # two starts, and a gap longer than what is looked back at
+        "needs 3 earlier rows": 6,  # two starts
+        "needs 3 earlier rows without a gap over 5min": 3,
         "needs 3 earlier rows without missing values": 6,  # two long holes
         "b is missing for longer than 10min": 5,
         "a is infinite": 1,
@@ -267,7 +278,8 @@ def test_a_missing_feature_has_no_part_in_the_score(detector, make_frame):
     """The mean is over observed features."""
     rows = rows_of(make_frame(start="2026-02-01", rows=10))
     rows.values[9, 0] = np.nan
-    verdicts = scored(replace(detector, calibration=flag_all(detector)), rows)
+    alone = replace(detector.scorer, score="mse")
+    verdicts = scored(replace(detector, scorer=alone, calibration=flag_all(detector)), rows)
     row = verdicts.flagged.tolist().index(9)
     assert verdicts.errors[row, 0] == 0
     assert verdicts.score[9] == pytest.approx(verdicts.errors[row, 1])

@@ -104,6 +104,7 @@ def test_ignoring_all_features_flags_nothing(detector, rows):
 
 def test_planned_work_suppresses_every_scored_row(detector, rows):
     """From its start to before its end, of its entity; rows without a score stay as they are."""
+    detector = replace(detector, scorer=replace(detector.scorer, score="mse"))
     start = int(rows.time[0])
     work = (
         Interval(start, start + 11 * MINUTE, "east", "oil"),
@@ -141,7 +142,7 @@ def test_rows_beside_planned_work_are_judged_where_no_window_holds_it(detector, 
 
 def test_no_event_begins_after_planned_work_by_its_rows_alone(make_frame, train_on):
     """Their errors are in the mean of the rows that follow, which are normal themselves."""
-    keys = {"alignment": "causal", "smooth": 4}
+    keys = {"score": "mse", "alignment": "causal", "smooth": 4}
     detector = train_on(
         make_frame(rows=300), model={"variant": "linear"}, calibration=keys
     ).detector
@@ -173,7 +174,7 @@ def test_a_sensor_that_planned_work_leaves_dead_is_reported_after_it(detector, m
 
 def test_windows_on_both_sides_touch_planned_work_when_rows_are_centered(make_frame, train_on):
     """Rows before the work are not judged either; smoothing reaches further."""
-    keys = {"alignment": "centered", "smooth": 3}
+    keys = {"score": "mse", "alignment": "centered", "smooth": 3}
     trained = train_on(make_frame(rows=300), model={"variant": "linear"}, calibration=keys).detector
     rows = of_one_unit(make_frame, 40)
     start, (before, after) = int(rows.time[0]), trained.scorer.reach
@@ -185,6 +186,7 @@ def test_windows_on_both_sides_touch_planned_work_when_rows_are_centered(make_fr
 
 def test_planned_work_is_the_reason_where_there_are_two(detector, rows):
     """It is the one entered for this time."""
+    detector = replace(detector, scorer=replace(detector.scorer, score="mse"))
     start = int(rows.time[0])
     work = (Interval(start, start + 11 * MINUTE, "", "oil"),)
     found = scored(detector, rows, intervals=work, ignore=("a", "b"))
