@@ -20,9 +20,9 @@ ALONE = Timing(
 BRIDGED = Timing(rules=EventRules(5 * MINUTE), period=MINUTE, max_gap=5 * MINUTE, length=4)
 
 
-def asked(budget):
+def asked(budget, **others):
     """Settings that ask for a budget."""
-    return CalibrationSettings(threshold="alert_budget", alert_budget=budget)
+    return CalibrationSettings(threshold="alert_budget", alert_budget=budget, **others)
 
 
 def correlated(random, size, memory=0.8):
@@ -104,9 +104,8 @@ def test_short_and_cooling_events_do_not_count():
         EventRules(MINUTE, 0, 120 * MINUTE),
     ):
         timing = Timing(rules=rules, period=MINUTE, max_gap=5 * MINUTE, length=1)
-        rates.append(
-            fit_calibration(rows, settings=asked("10 per day"), timing=timing).threshold.rate
-        )
+        settings = asked("10 per day", alarm_time=0.5)
+        rates.append(fit_calibration(rows, settings=settings, timing=timing).threshold.rate)
     assert rates[0] < min(rates[1:])
 
 
