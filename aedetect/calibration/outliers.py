@@ -59,6 +59,12 @@ def suspect_rows(rows: HeldOut, timing: Timing, *, most: float) -> Bool:
     suspect = np.zeros(len(rows), dtype=np.bool_)
     if not most or not len(rows):
         return suspect
+    count = np.bincount(rows.entity)
+    enough = count * max(SHARES) >= MIN_STRETCHES
+    if not (enough | (count == 0)).all():
+        tested = np.flatnonzero(enough[rows.entity])
+        suspect[tested] = suspect_rows(rows.take(tested), timing, most=most)
+        return suspect
     ordered = SortedScores.of(rows)
     for share in SHARES:
         found = find_stretches(rows, ordered.starts(share), timing)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 GRID = np.append(1e-6, np.linspace(0.05, 1.5, 30))  # shapes; the first stands for exponential
 PRIOR, SPREAD = 0.4, 0.4  # of shapes, where there are few excesses
 MIN_EXCESSES = 6  # of an entity that helps to estimate the shape
-_MOST = 50_000  # excesses used for the shape
-_STEPS = 25  # of the fixed point; it converges geometrically
+_MOST = 20_000  # excesses used for the shape
+_STEPS = 15  # of the fixed point; it converges geometrically
 
 
 def fit_shape(

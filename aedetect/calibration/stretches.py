@@ -33,10 +33,18 @@ class SortedScores:
 
     @classmethod
     def of(cls, rows: HeldOut) -> SortedScores:
-        """Sort the scores of rows; entity codes are 0 or more."""
-        order = np.lexsort((rows.score, rows.entity))
+        """Sort the scores of rows, which are sorted by entity; entity codes are 0 or more.
+
+        Entity and score are sorted as one integer, which takes a tenth of the time of two keys. The
+        bits of a float compare as an integer does; those of a negative one backwards.
+        """
+        bits = (rows.score + np.float32(0)).view(np.int32)  # + 0: no negative zero
+        rank = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64) + 2**31
+        key = np.sort((rows.entity.astype(np.int64) << 32) | rank)
+        back = ((key & 0xFFFFFFFF) - 2**31).astype(np.int32)
+        scores = (back ^ ((back >> 31) & 0x7FFFFFFF)).view(np.float32)
         count = np.bincount(rows.entity).astype(np.int64)
-        return cls(rows.score[order], np.cumsum(count) - count, count)
+        return cls(scores, np.cumsum(count) - count, count)
 
     def of_entity(self, code: int) -> Float32:
         """Return the scores of one entity, ascending."""
