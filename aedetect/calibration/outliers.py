@@ -90,9 +90,10 @@ def upper_outliers(size: Float64, entity: Int32, *, entities: int) -> Bool:
         return np.zeros(0, dtype=np.bool_)
     order = np.lexsort((-size, entity))
     owner, count = entity[order], np.bincount(entity, minlength=entities)
-    given = {"entities": entities, "censored_share": MOST_STRETCHES}
-    shape = fit_shape(size, entity, **given)
-    unit = unit_excess(size, fit_scales(size, entity, shape, **given)[entity], shape)[order]
+    most = MOST_STRETCHES
+    shape = fit_shape(size, entity, entities=entities, censored_share=most)
+    scale = fit_scales(size, entity, shape, entities=entities, censored_share=most)
+    unit = unit_excess(size, scale[entity], shape)[order]
     first = np.cumsum(count) - count
     rank = np.arange(len(order)) - first[owner] + 1  # 1: the largest
     below = count[owner] - rank

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 EXCESSES = 250  # rows above the start, where there are so many: the nearer the end, the better
 LEAST_SHARE, MOST_SHARE = 0.005, 0.1
 PEAKS, PEAKS_IN_ALL = 20, 60  # largest peaks that a tail is fitted to, of an entity and of few
+CENSORED = 0.05  # of an entity's peaks, one at least: one incident must not widen all tails
 HEAVIEST = 0.5  # shape; sizes far out grow only logarithmically, see [prepare] clip
 BORROWED = 5.0  # excesses that the expected scale counts as
 MIN_ROWS = 300  # of an entity whose tail may support a promise
@@ -74,8 +75,9 @@ def fit_shared_tails(rows: HeldOut, ordered: SortedScores, timing: Timing) -> Sh
     found = _largest(find_stretches(rows, low, timing), entities)
     start = low + found.further
     peaks = np.bincount(found.entity, minlength=entities).astype(np.int64)
-    shape = min(fit_shape(found.excess, found.entity, entities=entities), HEAVIEST)
-    own = fit_scales(found.excess, found.entity, shape, entities=entities)
+    peak, owner, share = found.excess, found.entity, CENSORED
+    shape = min(fit_shape(peak, owner, entities=entities, censored_share=share), HEAVIEST)
+    own = fit_scales(peak, owner, shape, entities=entities, censored_share=share)
     expected = _expected_scales(ordered, start, own, peaks)
     scale = (peaks * own + BORROWED * expected) / (peaks + BORROWED)
     above = np.bincount(rows.entity[rows.score > start[rows.entity]], minlength=entities)
