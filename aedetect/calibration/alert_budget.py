@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from aedetect.arrays import Float64, grouped_rows
-from aedetect.calibration.conformal import Reference
+from aedetect.arrays import Bool, Float64
+from aedetect.calibration.budget_search import ROUNDING, Count, highest_levels
+from aedetect.calibration.conformal import rows_for
 from aedetect.calibration.forecast import covered, days, reported
-from aedetect.calibration.held_out import HeldOut
+from aedetect.calibration.sample import Sample
 from aedetect.calibration.settings import CalibrationSettings
-from aedetect.calibration.thresholds import Choice, Sample, Threshold
+from aedetect.calibration.shared_tails import MIN_ROWS
+from aedetect.calibration.thresholds import Choice, Threshold
 from aedetect.errors import CalibrationRefused, ConfigError
+from aedetect.timestamps import NANOSECONDS
 
 BudgetPeriod = Literal["hour", "day", "week", "month"]
 _DAYS: dict[str, float] = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 365.25 / 12}
@@ -24,9 +25,9 @@ _PATTERN = re.compile(
     r"\s*(\d+(?:\.\d+)?)\s*(?:per|a|an|/)\s*(hour|day|week|month)\s*(per\s+entity|each)?\s*",
     re.IGNORECASE,
 )
-_GRID, _FINER, _ROUNDS = 128, 32, 3  # levels on the first grid, on each finer grid, and rounds
-_HIGHEST = 0.5  # share of normal rows flagged; no budget allows more
-_ROUNDING = 1e-9
+# Events allowed in the held-out time from which the default budget is taken: a tenth of one is
+# extrapolated tenfold, and beyond that no tail is worth more than a rate by rank.
+LEAST_BY_DEFAULT = 0.1
 
 
 @dataclass(frozen=True)
@@ -56,124 +57,129 @@ def alert_budget(sample: Sample, settings: CalibrationSettings) -> Choice:
     """Choose the lowest thresholds at and above which the events stay within the budget.
 
     For a total budget, all entities share one p-value level, and each gets the threshold of its own
-    scores at that level. For a budget per entity, each entity is calibrated on its own events; the
-    others share the threshold of all entities pooled. Raises CalibrationRefused when the budget
-    allows less than one event in the held-out time and no tail fits to extrapolate.
+    scores at that level. For a budget per entity, each entity is calibrated on its own events.
+    Entities with few rows share the threshold of all entities pooled. No more rows are flagged than
+    `alarm_time` allows. Raises CalibrationRefused when the budget allows less than one event in the
+    held-out time and no tail fits to extrapolate.
     """
-    budget = parse_budget(settings.alert_budget)
+    budget = parse_budget(settings.budget)
+    if not sample.own:
+        return Choice(_pooled_threshold(sample, settings, budget, together=not budget.per_entity))
     if not budget.per_entity:
         return _shared_level(sample, settings, budget)
-    pooled = _single_threshold(sample, sample.normal, sample.pooled, settings)
-    own = {}
-    places = dict(grouped_rows(sample.normal.entity)) if sample.own else {}
-    for code, reference in sample.own.items():
-        with suppress(CalibrationRefused):
-            rows = sample.normal.take(places[code])
-            own[code] = _single_threshold(sample, rows, reference, settings)
-    return Choice(pooled, own)
+    pooled = _pooled_threshold(sample, settings, budget, together=False)
+    return Choice(pooled, _own_thresholds(sample, settings, budget))
 
 
 def _shared_level(sample: Sample, settings: CalibrationSettings, budget: Budget) -> Choice:
     """Choose one level for all entities."""
-    rows, pooled = sample.normal, sample.pooled
-    covers = days(covered(rows, sample.timing, together=True))
+    levels, pooled = sample.levels.above(settings.alarm_time), sample.pooled
+    allowed = budget.per_day * days(covered(sample.normal, sample.timing, together=True))
+    _check_supported(sample, settings, allowed)
 
-    def count(level: float) -> int:
-        return _events(sample, rows, values_at(sample, level)[rows.entity])
+    def count(level: Float64) -> Float64:
+        at = float(level[0])
+        own, shared = levels.is_own(at), pooled.score_at(at)
+        value = np.where(own, levels.scores_at(at), shared)
+        events = np.where(own, levels.expected_events(at, value), levels.events(value))
+        beyond = float(levels.ordered.count[~own].sum()) * at * (shared > pooled.scores[-1])
+        return np.array([events.sum() + beyond])
 
-    level = _level(count, settings, pooled, allowed=budget.per_day * covers, covers=covers)
-    own = {
-        code: Threshold(reference.score_at(level), "alert_budget", level)
-        for code, reference in resolving(sample, level)
+    lowest = min(allowed, 1.0) / (len(pooled) + 1)
+    level = _search(count, settings, lowest=lowest, allowed=allowed)
+    value, own = levels.scores_at(level), levels.is_own(level)
+    chosen = {
+        code: Threshold(float(value[code]), "alert_budget", level)
+        for code in sample.own
+        if own[code]
     }
-    return Choice(Threshold(pooled.score_at(level), "alert_budget", level), own)
+    return Choice(Threshold(pooled.score_at(level), "alert_budget", level), chosen)
 
 
-def _single_threshold(
-    sample: Sample, rows: HeldOut, reference: Reference, settings: CalibrationSettings
+def _own_thresholds(
+    sample: Sample, settings: CalibrationSettings, budget: Budget
+) -> dict[int, Threshold]:
+    """Choose the level of each entity whose held-out time or tail supports the budget."""
+    levels = sample.levels
+    entities, size = levels.entities, levels.ordered.count
+    time = covered(sample.normal, sample.timing, together=False)
+    owner = sample.normal.entity
+    allowed = budget.per_day * np.bincount(owner, time, minlength=entities) / NANOSECONDS["d"]
+    lowest = 1 / (size + 1)
+    single = levels.events(levels.scores_at(lowest)) <= allowed + ROUNDING
+    upper = levels.above(settings.alarm_time)
+
+    def count(level: Float64) -> Float64:
+        return upper.events(levels.scores_at(level))
+
+    highest = np.maximum(lowest, settings.alarm_time)
+    level = highest_levels(
+        count, lowest=lowest, highest=np.where(single, highest, lowest), allowed=allowed
+    )
+    rows = allowed / np.maximum(size * levels.tails.per_row, 1e-300)
+    level = np.where(single, level, np.minimum(rows, lowest * (1 - 1e-6)))
+    extrapolated = (size >= MIN_ROWS) & _is_enough(allowed, settings)
+    supported = (single | extrapolated) & (level <= settings.alarm_time + ROUNDING)
+    value = levels.scores_at(level)
+    return {
+        code: Threshold(float(value[code]), "alert_budget", float(level[code]))
+        for code in sample.own
+        if supported[code]
+    }
+
+
+def _pooled_threshold(
+    sample: Sample, settings: CalibrationSettings, budget: Budget, *, together: bool
 ) -> Threshold:
-    """Choose the threshold of one entity, or of all that share it."""
-    budget = parse_budget(settings.alert_budget)
-    covers = days(covered(rows, sample.timing, together=False))
+    """Choose one threshold for all entities."""
+    rows, pooled = sample.normal, sample.pooled
+    allowed = budget.per_day * days(covered(rows, sample.timing, together=together))
+    lowest = 1 / (len(pooled) + 1)
+    near = rows.take(rows.score >= pooled.score_at(max(settings.alarm_time, lowest)))
 
-    def count(level: float) -> int:
-        return _events(sample, rows, reference.score_at(level))
+    def count(level: Float64) -> Float64:
+        flagged = near.score >= pooled.score_at(float(level[0]))
+        return np.array([len(reported(near, flagged, sample.timing.rules, sample.timing.own))])
 
-    level = _level(count, settings, reference, allowed=budget.per_day * covers, covers=covers)
-    return Threshold(reference.score_at(level), "alert_budget", level)
-
-
-def values_at(sample: Sample, level: float) -> Float64:
-    """Return the threshold of each entity at a level: (E,)."""
-    count = int(sample.normal.entity.max(initial=0)) + 1
-    values = np.full(count, sample.pooled.score_at(level))
-    for code, reference in resolving(sample, level):
-        values[code] = reference.score_at(level)
-    return values
+    if count(np.array([lowest]))[0] > allowed + ROUNDING:
+        _check_supported(sample, settings, allowed)
+        level = allowed / len(pooled)
+    else:
+        level = _search(count, settings, lowest=lowest, allowed=allowed)
+    return Threshold(pooled.score_at(level), "alert_budget", level)
 
 
-def resolving(sample: Sample, level: float) -> Iterator[tuple[int, Reference]]:
-    """Yield the entities whose rows resolve the level, the ones with most rows first."""
-    for code, reference in sample.longest_first:
-        if not is_within_rank(reference, level):
-            return
-        yield code, reference
+def _search(count: Count, settings: CalibrationSettings, *, lowest: float, allowed: float) -> float:
+    """Search the level of all rows together. Raises CalibrationRefused above the alarm time."""
+    low, high = np.array([lowest]), np.array([settings.alarm_time])
+    if lowest > settings.alarm_time + ROUNDING:
+        raise CalibrationRefused(
+            f"an alarm_time of {settings.alarm_time:g} needs "
+            f"{rows_for(settings.alarm_time)} held-out windows, got {round(1 / lowest) - 1}: give "
+            "more rows, raise [calibration] holdout, or raise alarm_time"
+        )
+    return float(highest_levels(count, lowest=low, highest=high, allowed=np.array([allowed]))[0])
 
 
-def is_within_rank(reference: Reference, level: float) -> bool:
-    """Whether the rows of an entity resolve the level; events below it cannot be counted."""
-    return (len(reference) + 1) * level >= 1 - _ROUNDING
+def _is_enough(allowed: Float64 | float, settings: CalibrationSettings) -> Bool | bool:
+    """Whether so many events in the held-out time are enough to take a budget by default."""
+    return not settings.is_default or np.asarray(allowed >= LEAST_BY_DEFAULT)
 
 
-def _events(sample: Sample, rows: HeldOut, values: Float64 | float) -> int:
-    """Count the reported events of rows at or above thresholds.
+def _check_supported(sample: Sample, settings: CalibrationSettings, allowed: float) -> None:
+    """Check that a budget below one event in the held-out time has a tail to extrapolate with.
 
-    Rows at the threshold count, because the threshold is one of these scores: a new row lies above
-    it as often as one of them lies at or above it. Counting only the rows above would promise one
-    event too few, as in Angelopoulos et al.: Conformal risk control (2022), equation 4.
+    Raises CalibrationRefused.
     """
-    return len(reported(rows, rows.score >= values, sample.timing.rules, sample.timing.own))
-
-
-def _level(
-    count: Callable[[float], int],
-    settings: CalibrationSettings,
-    reference: Reference,
-    *,
-    allowed: float,
-    covers: float,
-) -> float:
-    """Return the highest level up to which the number of events is within the budget.
-
-    The search evaluates a grid of levels, then finer grids between the last level within the budget
-    and the first beyond it. Levels between two grid points may have more events.
-    """
-    lowest = 1 / (len(reference) + 1)
-    if count(lowest) > allowed + _ROUNDING:
-        return _beyond(settings, reference, allowed=allowed, covers=covers)
-    grid = np.geomspace(lowest, max(_HIGHEST, lowest), _GRID)
-    for _ in range(_ROUNDS):
-        worse = next((i for i, at in enumerate(grid) if i and count(at) > allowed + _ROUNDING), 0)
-        if not worse:
-            return float(grid[-1])
-        grid = np.geomspace(grid[worse - 1], grid[worse], _FINER)
-    return float(grid[0])
-
-
-def _beyond(
-    settings: CalibrationSettings, reference: Reference, *, allowed: float, covers: float
-) -> float:
-    """Extrapolate with the tail to a budget below one event in the held-out time.
-
-    An event has at least one row, so there are no more events than flagged rows.
-    """
-    n = len(reference)
-    if reference.tail_fits:
-        return allowed / n
-    needed = covers / allowed
+    if allowed >= 1 or (sample.pooled.tail_fits and np.all(_is_enough(allowed, settings))):
+        return
+    together = not parse_budget(settings.budget).per_entity
+    covers = days(covered(sample.normal, sample.timing, together=together))
+    n, needed = len(sample.pooled), covers / allowed
+    why = "too few" if sample.pooled.tail_fits else "and no tail fits well enough"
     raise CalibrationRefused(
-        f'an alert_budget of "{settings.alert_budget}" allows {allowed:.2g} events in the '
-        f"{_days(covers)} that are held out, and no tail fits well enough to extrapolate: it "
+        f'an alert_budget of "{settings.budget}" allows {allowed:.2g} events in the '
+        f"{_days(covers)} that are held out, {why} to extrapolate: it "
         f"needs {_days(needed)}, about {int(np.ceil(n * needed / covers))} held-out windows, got "
         f"{n}: give more rows, raise [calibration] holdout, or allow more"
     )

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -23,12 +23,13 @@ from aedetect.arrays import Float32, Float64, Int32, Int64, grouped_rows
 from aedetect.calibration.alert_budget import alert_budget
 from aedetect.calibration.conformal import Reference
 from aedetect.calibration.fbeta import fbeta
-from aedetect.calibration.forecast import Forecast, Timing, forecast
+from aedetect.calibration.forecast import Forecast, Timing, covered, days, forecast, reported
 from aedetect.calibration.held_out import HeldOut
+from aedetect.calibration.outliers import LeftOut, count_left_out
+from aedetect.calibration.sample import Sample, make_sample
 from aedetect.calibration.settings import CalibrationSettings, ThresholdName, UnseenName
 from aedetect.calibration.thresholds import (
     Choice,
-    Sample,
     Threshold,
     by_reference,
     false_alarm_rate,
@@ -78,6 +79,8 @@ class Calibration:
     held_out: HeldOut = field(default_factory=lambda: HeldOut.of([]))
     limits: Float32 = field(default_factory=lambda: np.zeros((1, 0), np.float32))
     elsewhere: Mapping[str, float] = field(default_factory=dict)  # pooled threshold at other betas
+    left_out: LeftOut = field(default_factory=LeftOut)
+    fallback: str = ""  # why the default budget was not taken
 
     @property
     def scores(self) -> Float32:
@@ -97,6 +100,12 @@ class Calibration:
         if rest == 1:
             others = ", and for the other one by those of all"
         return f"for each of {len(self.own)} entities by its own held-out rows{more}{others}"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """State what the promise assumes: rows that were left out, another method."""
+        fallback = f"a rate in rows, because {self.fallback}" if self.fallback else ""
+        return tuple(filter(None, (fallback, self.left_out.text)))
 
     def thresholds(self, entity: Int32) -> Float64:
         """Return the threshold for the entity of each row: (N,) -> (N,)."""
@@ -135,14 +144,18 @@ def fit_calibration(
     per_entity: bool = True,
     version: int = 1,
     limits: Float32 | None = None,
+    trim: float = 0.0,
 ) -> Calibration:
     """Choose thresholds as configured. Raises CalibrationRefused.
 
     Entities with enough rows get their own thresholds, unless all entities are scaled together
-    (`per_entity` False), because then the entity of a new row is unknown.
+    (`per_entity` False), because then the entity of a new row is unknown. `trim` is the share of
+    training rows that were left out as suspect: as many held-out rows may be.
     """
-    sample = make_sample(held_out, timing=timing, per_entity=per_entity)
-    choice = METHODS[settings.threshold](sample, settings)
+    labelled = settings.method == "fbeta"  # then labels tell what is anomalous
+    share = 0.0 if labelled else max(settings.leave_out, trim if settings.leave_out else 0.0)
+    sample = make_sample(held_out, timing=timing, per_entity=per_entity, leave_out=share)
+    choice = _choose(sample, settings)
     rows = sample.normal
     values = np.full(len(rows), choice.pooled.value)
     groups = {}
@@ -164,10 +177,36 @@ def fit_calibration(
         own=groups,
         version=version,
         unseen=settings.unseen,
-        held_out=held_out,
+        held_out=sample.held_out,
         limits=np.zeros((1, 0), np.float32) if limits is None else limits,
         elsewhere=choice.elsewhere,
+        left_out=_left_out(sample.held_out, choice, timing),
+        fallback=choice.fallback,
     )
+
+
+def _choose(sample: Sample, settings: CalibrationSettings) -> Choice:
+    """Choose thresholds; by the rate in rows where the default budget has no support."""
+    try:
+        return METHODS[settings.method](sample, settings)
+    except CalibrationRefused as error:
+        if not settings.is_default:
+            raise
+        return replace(METHODS["false_alarm_rate"](sample, settings), fallback=str(error))
+
+
+def _left_out(held_out: HeldOut, choice: Choice, timing: Timing) -> LeftOut:
+    """Describe the rows that were left out, and the events to expect with them."""
+    suspect = held_out.suspect
+    if not suspect.any():
+        return LeftOut()
+    rows = held_out.take(~held_out.anomaly)
+    values = np.full(int(rows.entity.max()) + 1, choice.pooled.value)
+    for code, threshold in choice.own.items():
+        values[code] = threshold.value
+    first = reported(rows, rows.score >= values[rows.entity], timing.rules, timing.own)
+    per_day = len(first) / max(days(covered(rows, timing, together=True)), 1e-12)
+    return count_left_out(held_out, timing, per_day=per_day)
 
 
 def _group(reference: Reference, threshold: Threshold, rows: HeldOut, timing: Timing) -> Group:
@@ -200,19 +239,3 @@ def log_calibration(calibration: Calibration) -> None:
     )
     for setting, value in calibration.elsewhere.items():
         log_event(logger, "elsewhere", setting=setting, threshold=value)
-
-
-def make_sample(
-    held_out: HeldOut, *, timing: Timing = DEFAULT_TIMING, per_entity: bool = True
-) -> Sample:
-    """Split the held-out rows for choosing thresholds: normal rows, pooled and per entity."""
-    normal = held_out.normal
-    if not len(normal):
-        raise CalibrationRefused(
-            "a threshold needs held-out windows, got none: give more rows, raise [calibration] "
-            "holdout, or lower [window] length"
-        )
-    own = {}
-    if per_entity and (normal.entity != normal.entity[0]).any():
-        own = {code: Reference.of(normal.score[rows]) for code, rows in grouped_rows(normal.entity)}
-    return Sample(held_out, normal, Reference.of(normal.score), own, timing)

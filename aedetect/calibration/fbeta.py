@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from aedetect.arrays import Bool, Float64, grouped_rows
+from aedetect.calibration.sample import Sample
 from aedetect.calibration.settings import CalibrationSettings
-from aedetect.calibration.thresholds import MIN_OWN_ROWS, Choice, Sample, Threshold
+from aedetect.calibration.thresholds import MIN_OWN_ROWS, Choice, Threshold
 from aedetect.errors import CalibrationRefused
 
 BETAS = (0.5, 1.0, 2.0)  # always reported, beside the configured beta

@@ -19,6 +19,7 @@ HELD_OUT_SCHEMA = pa.schema(
         ("time", pa.int64()),
         ("score", pa.float32()),
         ("anomaly", pa.bool_()),
+        ("suspect", pa.bool_()),
     ]
 )
 # Rows of equal values take next to no bytes in a file, and all their bytes in memory. Scores are

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +15,15 @@ class HeldOut:
     """Scored rows that were not used for training, ordered by entity and time.
 
     Shapes: entity (n,) codes as in training; time (n,) in ns; score (n,); anomaly (n,) whether a
-    row is labelled anomalous. Labelled rows are used by `fbeta` only, not for p-values or promises.
+    row is labelled anomalous; suspect (n,) whether it is left out because it looks anomalous. Rows
+    of either kind are not normal, and not used for p-values or promises.
     """
 
     entity: Int32
     time: Int64
     score: Float32
     anomaly: Bool
+    suspect: Bool
 
     @classmethod
     def of(
@@ -35,7 +37,9 @@ class HeldOut:
         times = np.arange(count) * 60_000_000_000 if time is None else np.asarray(time)
         marked = np.broadcast_to(np.asarray(anomaly, dtype=np.bool_), count)
         order = np.lexsort((times, owner))
-        return cls(owner[order], times[order].astype(np.int64), scores[order], marked[order])
+        kept = np.zeros(count, dtype=np.bool_)
+        times = times[order].astype(np.int64)
+        return cls(owner[order], times, scores[order], marked[order], kept)
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -43,9 +47,8 @@ class HeldOut:
 
     def take(self, chosen: Bool | Int64) -> HeldOut:
         """Return a subset of the rows."""
-        return HeldOut(
-            self.entity[chosen], self.time[chosen], self.score[chosen], self.anomaly[chosen]
-        )
+        columns = (getattr(self, each.name)[chosen] for each in fields(self))
+        return HeldOut(*columns)
 
     def joined(self, other: HeldOut) -> HeldOut:
         """Return these rows and those of another sample, sorted."""
@@ -58,5 +61,5 @@ class HeldOut:
 
     @property
     def normal(self) -> HeldOut:
-        """The rows without an anomaly label."""
-        return self.take(~self.anomaly)
+        """The rows that are neither labelled anomalous nor left out."""
+        return self.take(~(self.anomaly | self.suspect))

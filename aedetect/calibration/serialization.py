@@ -30,6 +30,7 @@ from aedetect.calibration.file_checks import (
 )
 from aedetect.calibration.forecast import Forecast
 from aedetect.calibration.held_out import HeldOut
+from aedetect.calibration.outliers import LeftOut
 from aedetect.calibration.settings import UnseenName
 from aedetect.calibration.tail import Tail
 from aedetect.calibration.thresholds import Threshold
@@ -83,6 +84,8 @@ def describe(calibration: Calibration) -> dict[str, Any]:
         "pooled": _group(Group(calibration.reference, calibration.threshold, calibration.forecast)),
         "own": {str(code): _group(own) for code, own in calibration.own.items()},
         "elsewhere": dict(calibration.elsewhere),
+        "left_out": asdict(calibration.left_out),
+        "fallback": calibration.fallback,
         # JSON has no infinity, the limit of a column that was never observed.
         "limits": [
             [float(each) if np.isfinite(each) else None for each in row]
@@ -94,7 +97,7 @@ def describe(calibration: Calibration) -> dict[str, Any]:
 def restored(described: dict[str, Any], held_out: Path) -> Calibration:
     """Build a calibration from plain data and the file of held-out rows."""
     table = read_held_out_rows(held_out)
-    rows = HeldOut(*(table[name].to_numpy() for name in ("entity", "time", "score", "anomaly")))
+    rows = HeldOut(*(table[name].to_numpy() for name in HELD_OUT_SCHEMA.names))
     normal = rows.normal
     if not len(normal):
         raise ValueError(f"{HELD_OUT} holds no normal rows")
@@ -120,6 +123,8 @@ def restored(described: dict[str, Any], held_out: Path) -> Calibration:
         held_out=rows,
         limits=np.where(np.array(unknown, dtype=np.bool_), np.float32(np.inf), known),
         elsewhere=checked(dict[str, float], described["elsewhere"]),
+        left_out=checked(LeftOut, described["left_out"]),
+        fallback=checked(str, described["fallback"]),
     )
 
 

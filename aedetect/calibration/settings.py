@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 
 ThresholdName = Literal["alert_budget", "false_alarm_rate", "quantile", "pot", "fbeta"]
 
@@ -14,6 +14,7 @@ UnseenName = Literal["refuse", "pooled"]
 
 
 DEFAULT_RATE = 0.001  # share of normal rows flagged, where the held-out rows support it
+DEFAULT_BUDGET = "1 per day per entity"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +26,14 @@ class CalibrationSettings:
     worst: Annotated[int, Ge(1)] = 5  # largest parts of a row that score = "worst" averages
     alignment: AlignmentName = "causal"
     smooth: Annotated[int, Ge(1)] = 1  # rows that a score is averaged over; 1: no smoothing
-    threshold: ThresholdName = "false_alarm_rate"
-    # for threshold = "alert_budget": events per hour, day, week or month
-    alert_budget: str = "1 per day"
+    # None: alert_budget where the held-out time supports it, else false_alarm_rate; see `method`
+    threshold: ThresholdName | None = None
+    # events per hour, day, week or month, in all or "per entity"; None: 1 per day per entity
+    alert_budget: str | None = None
+    # share of rows in alarm, which a budget of events does not exceed either
+    alarm_time: Annotated[float, Gt(0), Le(0.5)] = 0.01
+    # of each entity's held-out rows; so many may be left out as anomalous; 0: none
+    leave_out: Annotated[float, Ge(0), Le(0.2)] = 0.05
     # None: 0.001, or the smallest that the held-out rows support
     false_alarm_rate: Annotated[float, Gt(0), Lt(1)] | None = None
     quantile: Annotated[float, Gt(0), Lt(1)] = 0.999  # of held-out scores
@@ -35,10 +41,33 @@ class CalibrationSettings:
     beta: Annotated[float, Gt(0)] = 1.0  # weight of recall relative to precision, for fbeta
     unseen: UnseenName = "refuse"  # pooled: unseen entities use the pooled scaling and threshold
 
+    @property
+    def method(self) -> ThresholdName:
+        """The method that chooses the threshold: as set, else by the promise that is set.
+
+        >>> CalibrationSettings().method, CalibrationSettings(false_alarm_rate=0.01).method
+        ('alert_budget', 'false_alarm_rate')
+        """
+        if self.threshold is not None:
+            return self.threshold
+        asked = self.alert_budget is None and self.false_alarm_rate is not None
+        return "false_alarm_rate" if asked else "alert_budget"
+
+    @property
+    def is_default(self) -> bool:
+        """Whether neither a method nor its promise is set, so that another may take its place."""
+        return (self.threshold, self.alert_budget, self.false_alarm_rate) == (None, None, None)
+
+    @property
+    def budget(self) -> str:
+        """The budget of events, as set or by default."""
+        return self.alert_budget or DEFAULT_BUDGET
+
 
 # Settings that may change without retraining.
 THRESHOLD_KEYS = (
-    *("threshold", "alert_budget", "false_alarm_rate", "quantile", "pot", "beta", "unseen"),
+    *("threshold", "alert_budget", "alarm_time", "leave_out"),
+    *("false_alarm_rate", "quantile", "pot", "beta", "unseen"),
 )
 
 

@@ -10,11 +10,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property
 
 from aedetect.calibration.conformal import Reference, rows_for
-from aedetect.calibration.forecast import Timing
-from aedetect.calibration.held_out import HeldOut
+from aedetect.calibration.sample import Sample
 from aedetect.calibration.settings import (
     DEFAULT_RATE,
     CalibrationSettings,
@@ -37,22 +35,6 @@ class Threshold:
 
 
 @dataclass(frozen=True)
-class Sample:
-    """The scores to choose thresholds from. `own` is empty when entities are scaled together."""
-
-    held_out: HeldOut
-    normal: HeldOut
-    pooled: Reference
-    own: Mapping[int, Reference]
-    timing: Timing
-
-    @cached_property
-    def longest_first(self) -> tuple[tuple[int, Reference], ...]:
-        """The entities and their scores, by descending number of scores."""
-        return tuple(sorted(self.own.items(), key=lambda each: -len(each[1])))
-
-
-@dataclass(frozen=True)
 class Choice:
     """The pooled threshold, and those of entities with their own.
 
@@ -62,6 +44,7 @@ class Choice:
     pooled: Threshold
     own: Mapping[int, Threshold] = field(default_factory=dict)
     elsewhere: Mapping[str, float] = field(default_factory=dict)
+    fallback: str = ""  # why the default budget was not taken
 
 
 Method = Callable[[Reference, CalibrationSettings], Threshold]
@@ -77,7 +60,7 @@ def by_reference(method: Method) -> Callable[[Sample, CalibrationSettings], Choi
     def choose(sample: Sample, settings: CalibrationSettings) -> Choice:
         pooled = method(sample.pooled, settings)
         same = settings
-        if settings.threshold == "false_alarm_rate":
+        if pooled.method == "false_alarm_rate":
             same = replace(settings, false_alarm_rate=pooled.rate)
         own = {}
         for code, reference in sample.own.items():

@@ -61,7 +61,7 @@ def print_recalibrated(made: Recalibrated) -> None:
         )
     out.print(table)
     out.print(f"expected in total: {expected(made.forecast)} events a day")
-    _print_scope(made.scope)
+    _print_scope(made.scope, made.notes)
     for setting, value in made.elsewhere.items():
         out.print(f"  threshold with {setting}: {value:.4g}")
     out.print(
@@ -84,7 +84,7 @@ def print_promise(config: Config, trained: Registered) -> None:
         f"{made.threshold.method} on {len(made.scores):,} held-out rows; on those that is "
         f"{expected(made.forecast)} events a day"
     )
-    _print_scope(made.scope)
+    _print_scope(made.scope, made.notes)
     for setting, value in made.elsewhere.items():
         out.print(f"  threshold with {setting}: {value:.4g}")
 
@@ -102,7 +102,7 @@ def print_reflagged(done: Reflagged) -> None:
     out.print(
         f"  the threshold flags at most {done.rate:.3%} of normal rows, as chosen by {done.method}"
     )
-    _print_scope(done.scope)
+    _print_scope(done.scope, done.notes)
     if done.unexplained:
         out.print(
             f"  {done.unexplained:,} rows are newly flagged, without causes yet: "
@@ -115,12 +115,13 @@ def print_reflagged(done: Reflagged) -> None:
         out.print(f"  {done.other} partitions were scored by another version and do not change")
 
 
-def _print_scope(scope: str) -> None:
-    """Show for what the promise holds; nothing for a single entity."""
+def _print_scope(scope: str, notes: tuple[str, ...]) -> None:
+    """Show for what the promise holds, nothing for a single entity, and what it assumes."""
     from aedetect.cli.show import console
 
-    if scope:
-        console().print(f"  the promise holds {scope}")
+    for line in (f"the promise holds {scope}" if scope else "", *notes):
+        if line:
+            console().print(f"  {line}")
 
 
 def expected(forecast: Forecast) -> str:

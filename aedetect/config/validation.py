@@ -45,7 +45,7 @@ def check_sections(built: Mapping[str, Any]) -> None:
     model = built.get("model", ModelSettings())
     check_backbone(model, length=built.get("window", WindowSettings()).length)
     calibration = built.get("calibration", CalibrationSettings())
-    parse_budget(calibration.alert_budget)
+    parse_budget(calibration.budget)
     _check_score(calibration, model)
 
 

@@ -47,6 +47,7 @@ class Recalibrated:
     forecast: Forecast  # of the events of all entities together
     elsewhere: dict[str, float]
     scope: str  # of the promise: for each entity, or for several together
+    notes: tuple[str, ...]  # what the promise assumes
 
 
 def recalibrate(config: Config, reference: str | None = None) -> Recalibrated:
@@ -77,7 +78,7 @@ def make_calibration(config: Config, saved: Outline) -> Calibration:
     """
     before = saved.calibration
     held_out = before.held_out
-    if config.calibration.threshold == "fbeta":
+    if config.calibration.method == "fbeta":
         labels = read_labels(config.output)
         held_out = with_confirmed(held_out, labels, config.output, entities=saved.entities)
     return fit_calibration(
@@ -89,6 +90,7 @@ def make_calibration(config: Config, saved: Outline) -> Calibration:
         per_entity=bool(saved.entities),
         version=before.version + 1,
         limits=before.limits,
+        trim=config.training.trim,
     )
 
 
@@ -117,14 +119,15 @@ def describe_recalibration(
         forecast=calibration.forecast,
         elsewhere=dict(calibration.elsewhere),
         scope=calibration.scope,
+        notes=calibration.notes,
     )
 
 
 def _asked(config: Config) -> dict[str, object]:
     """Return the method, its setting if it has one, and the policy for unseen entities."""
-    given = asdict(config.calibration)
-    method = config.calibration.threshold
-    option = {"fbeta": "beta"}.get(method, method)
+    settings = config.calibration
+    option = {"fbeta": "beta"}.get(settings.method, settings.method)
+    given = asdict(settings) | {"threshold": settings.method, "alert_budget": settings.budget}
     wanted = {key: given[key] for key in ("threshold", option, "unseen")}
     assert wanted.keys() <= set(THRESHOLD_KEYS)
     return wanted

@@ -82,6 +82,7 @@ class Reflagged:
     rate: float  # share of normal rows that the calibration promises to flag at most
     method: str  # by which its threshold was chosen
     scope: str  # of the promise: for each entity, or for several together
+    notes: tuple[str, ...]  # what the promise assumes
 
 
 def plan_reflagging(config: Config, *, span: Span) -> ReflagPlan:
@@ -152,6 +153,7 @@ def finish_reflagging(work: ReflagPlan, computed: Iterable[ReflaggedPartition]) 
         rate=work.saved.calibration.threshold.rate,
         method=work.saved.calibration.threshold.method,
         scope=work.saved.calibration.scope,
+        notes=work.saved.calibration.notes,
     )
 
 

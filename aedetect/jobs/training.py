@@ -133,6 +133,7 @@ def calibrate_detector(
             entities=ingested.rows.names,
         ),
         per_entity=bool(preparation.entities),
+        trim=config.training.trim,
     )
     limits = fit_limits(
         series.matrix[ends, : evaluated.expected.shape[1]] - evaluated.expected,

@@ -20,9 +20,9 @@ ALONE = Timing(
 BRIDGED = Timing(rules=EventRules(5 * MINUTE), period=MINUTE, max_gap=5 * MINUTE, length=4)
 
 
-def asked(budget):
+def asked(budget, **others):
     """Settings that ask for a budget."""
-    return CalibrationSettings(threshold="alert_budget", alert_budget=budget)
+    return CalibrationSettings(threshold="alert_budget", alert_budget=budget, **others)
 
 
 def correlated(random, size, memory=0.8):
@@ -104,9 +104,8 @@ def test_short_and_cooling_events_do_not_count():
         EventRules(MINUTE, 0, 120 * MINUTE),
     ):
         timing = Timing(rules=rules, period=MINUTE, max_gap=5 * MINUTE, length=1)
-        rates.append(
-            fit_calibration(rows, settings=asked("10 per day"), timing=timing).threshold.rate
-        )
+        settings = asked("10 per day", alarm_time=0.5)
+        rates.append(fit_calibration(rows, settings=settings, timing=timing).threshold.rate)
     assert rates[0] < min(rates[1:])
 
 
@@ -173,3 +172,54 @@ def test_the_interval_covers_the_rate_of_later_days():
         found = forecast(rows, rows.score > 5, BRIDGED, together=True)
         held += found.low <= true <= found.high
     assert held / 60 >= 0.75
+
+
+def test_the_default_is_one_event_a_day_for_each_entity():
+    """With a scope for each, and nothing to add."""
+    scores = np.random.default_rng(7).gamma(2, size=2 * 3 * DAY)
+    time = np.tile(np.arange(3 * DAY) * MINUTE, 2)
+    rows = HeldOut.of(scores, entity=np.repeat([0, 1], 3 * DAY), time=time)
+    found = fit_calibration(rows, settings=CalibrationSettings(leave_out=0), timing=ALONE)
+    assert found.threshold.method == "alert_budget"
+    assert [group.forecast.events for group in found.own.values()] == [3, 3]
+    assert found.notes == ()
+
+
+def test_without_support_the_default_is_a_rate_and_says_so():
+    """An hour holds a twentieth of an event; who asks for the budget himself is refused."""
+    rows = HeldOut.of(np.random.default_rng(8).gamma(2, size=60))
+    found = fit_calibration(rows, settings=CalibrationSettings(), timing=ALONE)
+    assert found.threshold.method == "false_alarm_rate"
+    assert found.notes[0].startswith(
+        'a rate in rows, because an alert_budget of "1 per day per entity" allows 0.042 events'
+    )
+    with pytest.raises(CalibrationRefused, match=r"allows 0\.042 events in the 0\.0417 days"):
+        fit_calibration(rows, settings=asked("1 per day per entity"), timing=ALONE)
+
+
+@pytest.mark.parametrize(
+    ("given", "method"),
+    [
+        ({}, "alert_budget"),
+        ({"false_alarm_rate": 0.02}, "false_alarm_rate"),
+        ({"false_alarm_rate": 0.02, "alert_budget": "2 per day"}, "alert_budget"),
+        ({"threshold": "pot", "alert_budget": "2 per day"}, "pot"),
+    ],
+)
+def test_what_is_set_chooses_the_method(given, method):
+    """A rate that is set alone is meant; so is a budget."""
+    assert CalibrationSettings(**given).method == method
+    assert CalibrationSettings(**given).is_default == (not given)
+
+
+def test_a_budget_does_not_buy_few_events_with_long_ones():
+    """Three slow waves are three events at any length; no more rows than alarm_time are flagged."""
+    wave = np.sin(np.arange(3 * DAY) * 2 * np.pi / DAY).astype(np.float32)
+    settings = asked("1 per day", alarm_time=0.02)
+    found = fit_calibration(HeldOut.of(wave), settings=settings, timing=BRIDGED)
+    share = (wave > found.threshold.value).mean()
+    assert 0.015 < share <= 0.02
+    wide = fit_calibration(
+        HeldOut.of(wave), settings=asked("1 per day", alarm_time=0.3), timing=BRIDGED
+    )
+    assert (wave > wide.threshold.value).mean() > 0.25

@@ -56,6 +56,7 @@ def test_held_out_rows_have_the_columns_that_a_new_threshold_needs(detector_fold
         "time": pa.int64(),
         "score": pa.float32(),
         "anomaly": pa.bool_(),
+        "suspect": pa.bool_(),
     }
     frame = table.to_pandas()
     ordered = frame.sort_values(["entity", "time"], ignore_index=True)
