@@ -8,7 +8,8 @@ thread; CPU times.
 
 --scores: default (as [calibration] has it), or names of scores, each with @N for smoothing over N
 rows: mse mse@10.
---variants: name the variants, or all for each on each backbone.
+--variants: names of variants, or all for each on each backbone.
+--peers: also what others use, see benchmarks/peers.py.
 
 The measures:
     VUS-PR, AP     ranking of rows: means over the entities with labelled rows
@@ -19,13 +20,14 @@ The measures:
     default        at the threshold that calibration chose; false: false events a day and entity
     lost           missed there although the peak is above 99 % of the entity's normal rows
                    (threshold), or not (model)
+    training s     with calibration; rows/s: of scoring
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -33,16 +35,13 @@ from pathlib import Path
 from typing import get_args
 
 import gecco
-import numpy as np
 import torch
+from peers import by_peers
 from quality import Quality, Truth, Verdict, average, measure
-from scores import ScoreConfig, scored_by
 from tasks import SAMPLE, Task, read_task
+from verdicts import DEFAULT, by_scores
 
-from aedetect.arrays import Float64, Int32
-from aedetect.calibration.calibration import Calibration
 from aedetect.calibration.settings import ScoreName
-from aedetect.jobs import training
 from aedetect.models.settings import BackboneName, VariantName
 from aedetect.models.variants import BACKBONES, VARIANTS
 
@@ -51,7 +50,6 @@ HEADS = (
     *("default: met", "rows", "false", "normal", "promised", "lost: threshold", "model"),
     *("training s", "rows/s"),
 )
-DEFAULT = "default"
 
 
 @dataclass(frozen=True)
@@ -83,50 +81,6 @@ def seeded(task: Task, network: Network, seed: int) -> Task:
     return replace(task, config=replace(task.config, model=model, training=settings))
 
 
-def way_of(text: str, task: Task) -> ScoreConfig:
-    """Return the score, alignment and smoothing that a text names."""
-    settings = task.config.calibration
-    name, _, smooth = text.partition("@")
-    return name, settings.alignment, int(smooth or 1)  # type: ignore[return-value]
-
-
-def verdicts(task: Task, names: Sequence[str]) -> Iterator[tuple[str, Verdict]]:
-    """Train once, and judge the later rows by each score."""
-    begun = time.process_time()
-    trained = training.train_scorer(task.config, task.ingested, task.prepared)
-    taken = time.process_time() - begun
-    for name in names:
-        begun = time.process_time()
-        scorer = trained.scorer
-        if name != DEFAULT:
-            scorer = scored_by(task, scorer, way_of(name, task))
-        detector = training.calibrate_detector(
-            task.config, task.ingested, task.prepared, replace(trained, scorer=scorer)
-        )
-        done = time.process_time()
-        rows, judged = scorer.judge(task.later.series, np.ones(len(task.later.truth), np.bool_))
-        seconds = time.process_time() - done
-        entity = task.later.entity[rows]
-        yield (
-            name,
-            Verdict(
-                rows=rows,
-                score=judged.score.astype(np.float64),
-                threshold=detector.calibration.thresholds(entity),
-                promised=promised(detector.calibration, entity),
-                training=taken + done - begun,
-                rate=len(rows) / seconds,
-            ),
-        )
-
-
-def promised(calibration: Calibration, entity: Int32) -> Float64:
-    """Return the share of normal rows that may be flagged, by entity: (N,) -> (N,)."""
-    codes, place = np.unique(entity, return_inverse=True)
-    own = [calibration.own.get(code, calibration).threshold.rate for code in codes.tolist()]
-    return np.array(own)[place]
-
-
 def row(data: str, name: str, found: Quality) -> str:
     """Return a row of the table."""
     cells = (
@@ -143,19 +97,26 @@ def row(data: str, name: str, found: Quality) -> str:
     return f"| {data} | {name} | {' | '.join(cells)} |"
 
 
-def compare(
-    task: Task, name: str, networks: Sequence[Network], names: Sequence[str], seeds: Sequence[int]
-) -> Iterator[str]:
-    """Yield the rows of one data set."""
+def judged(
+    task: Task, networks: Sequence[Network], scores: Sequence[str], *, seed: int, peers: bool
+) -> Iterator[tuple[str, Verdict]]:
+    """Yield the verdict of each detector, with its name in the table."""
+    for network in networks:
+        for score, verdict in by_scores(seeded(task, network, seed), scores):
+            yield f"{network}: {score}", verdict
+    yield from by_peers(task, seed) if peers else ()
+
+
+def compare(task: Task, given: argparse.Namespace) -> dict[str, list[Quality]]:
+    """Measure each detector on one data set, once a seed."""
     later = task.later
     truth = Truth(later.truth, later.owner, later.days)
-    for network in networks:
-        found: dict[str, list[Quality]] = {each: [] for each in names}
-        for seed in seeds:
-            for each, verdict in verdicts(seeded(task, network, seed), names):
-                found[each].append(measure(verdict, truth))
-        for each, measured in found.items():
-            yield row(name, f"{network}: {each}", average(measured))
+    found: dict[str, list[Quality]] = {}
+    for seed in given.seeds:
+        networks = networks_of(task, given.variants)
+        for name, verdict in judged(task, networks, given.scores, seed=seed, peers=given.peers):
+            found.setdefault(name, []).append(measure(verdict, truth))
+    return found
 
 
 def networks_of(task: Task, variants: Sequence[str] | None) -> list[Network]:
@@ -180,13 +141,14 @@ def score_name(text: str) -> str:
 def main(given: argparse.Namespace) -> None:
     """Print the table."""
     torch.set_num_threads(1)
+    if given.peers and importlib.util.find_spec("pyod") is None:
+        print("PyOD is not installed: its AutoEncoder is omitted\n")
     print(f"| {' | '.join(HEADS)} |\n|{'---|' * len(HEADS)}", flush=True)
     for folder in given.data:
         with tempfile.TemporaryDirectory() as scratch:
             task = read(folder, Path(scratch))
-            networks = networks_of(task, given.variants)
-            for each in compare(task, folder.name, networks, given.scores, given.seeds):
-                print(each, flush=True)
+            for name, found in compare(task, given).items():
+                print(row(folder.name, name, average(found)), flush=True)
 
 
 if __name__ == "__main__":
@@ -195,4 +157,5 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--scores", nargs="+", type=score_name, default=[DEFAULT])
     parser.add_argument("--variants", nargs="+", choices=["all", *VARIANTS])
+    parser.add_argument("--peers", action="store_true")
     main(parser.parse_args())
