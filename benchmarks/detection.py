@@ -7,7 +7,7 @@ its residuals are estimated and its threshold chosen anew. Mean over the seeds; 
 thread; CPU times.
 
 --scores: default (as [calibration] has it), or names of scores, each with @N for smoothing over N
-rows: mse mse@10.
+rows: mse mse@10. Without a name no network is trained: the peers alone.
 --variants: names of variants, or all for each on each backbone.
 --peers: also what others use, see benchmarks/peers.py.
 
@@ -101,7 +101,7 @@ def judged(
     task: Task, networks: Sequence[Network], scores: Sequence[str], *, seed: int, peers: bool
 ) -> Iterator[tuple[str, Verdict]]:
     """Yield the verdict of each detector, with its name in the table."""
-    for network in networks:
+    for network in networks if scores else ():
         for score, verdict in by_scores(seeded(task, network, seed), scores):
             yield f"{network}: {score}", verdict
     yield from by_peers(task, seed) if peers else ()
@@ -155,7 +155,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", nargs="*", type=Path, default=[SAMPLE])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--scores", nargs="+", type=score_name, default=[DEFAULT])
+    parser.add_argument("--scores", nargs="*", type=score_name, default=[DEFAULT])
     parser.add_argument("--variants", nargs="+", choices=["all", *VARIANTS])
     parser.add_argument("--peers", action="store_true")
     main(parser.parse_args())
