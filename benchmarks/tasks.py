@@ -25,16 +25,23 @@ from aedetect.training import Ingested, PreparedRows
 
 SAMPLE = Path(__file__).parents[1] / "data" / "smd"
 LABEL = "is_anomaly"
+DAY = 86_400_000_000_000  # ns
 TOLERANCE = 100  # rows around a labelled segment that VUS-PR averages over
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """The later rows (R,), those with a whole window (N, T, D), and the label of these (N,)."""
+    """The later rows (R,), those with a whole window (N, T, D), and the label of these (N,).
+
+    `truth` (R,) is the label of all rows; `owner` (R,) tells entities apart, unseen ones as well.
+    """
 
     series: Series
     windows: Windows
     label: Bool
+    truth: Bool
+    owner: Int32
+    days: float  # of all entities together: rows times their sampling period
 
     @property
     def entity(self) -> Int32:
@@ -108,4 +115,5 @@ def _read_later(folder: Path, ingested: Ingested, prepared: PreparedRows) -> Lab
     tick = ticks_of(rows, schema)
     series = Series(part.matrix, part.observed, part.entity, back, valid, tick)
     windows = Windows(part.matrix, part.observed, ends, length)
-    return Labelled(series, windows, label[ends])
+    days = float(schema.spread(rows.names, "period")[rows.entity].sum() / DAY)
+    return Labelled(series, windows, label[ends], truth=label, owner=rows.entity, days=days)

@@ -28,6 +28,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import torch
+from gecco import split_rows
 from sklearn.metrics import average_precision_score
 from tasks import Task, read_task
 from volume import vus_pr
@@ -39,7 +40,6 @@ from aedetect.jobs import training
 from aedetect.models.settings import VariantName
 from aedetect.training.suspect_rows import SuspectRows, normal_filter
 
-UNTIL = pd.Timestamp("2016-09-11 04:15")
 TOLERANCE = 100  # rows around a labelled segment that VUS-PR averages over
 BRIDGE = 5  # rows between flags of one event
 SHARES = (0.005, 0.01, 0.02)
@@ -68,17 +68,14 @@ def segments(marked: Bool, *, bridge: int = 1) -> list[tuple[int, int]]:
 
 def read(folder: Path, scratch: Path, *, where: str = "true") -> Data:
     """Write both parts in the format of the other benchmarks; SQL selects rows of the first."""
-    table = pd.read_parquet(folder / "train.parquet")
-    labels = pd.read_parquet(folder / "train_labels.parquet")
-    assert (table["timestamp"] == labels["timestamp"]).all(), "labels belong to the rows"
-    table.insert(1, "entity", "plant")
-    early, label = table["timestamp"] <= UNTIL, labels["is_anomaly"]
-    known = table[early].assign(is_anomaly=label[early])
+    known, later = split_rows(folder)
+    for table in (known, later):
+        table.insert(1, "entity", "plant")
     with duckdb.connect() as connection:
         connection.register("known", known)
         sql = f"SELECT * EXCLUDE is_anomaly FROM known WHERE {where} ORDER BY timestamp"
         connection.execute(sql).df().to_parquet(scratch / "train.parquet", index=False)
-    table.assign(is_anomaly=label)[~early].to_parquet(scratch / "test.parquet", index=False)
+    later.to_parquet(scratch / "test.parquet", index=False)
     (scratch / "rows").mkdir()
     time = known["timestamp"].to_numpy()
     found = segments(known["is_anomaly"].to_numpy() > 0)
