@@ -44,7 +44,7 @@ _REACH = max(*RESIDUAL_ROWS, *DEVIATION_ROWS)
 
 
 @dataclass(frozen=True)
-class Moments:
+class RowErrors:
     """What is seen of rows alone, in order (M, ...).
 
     Shapes: tick (M,); residual and deviation (M, F), squared, 0 where not observed; seen (M, F)
@@ -100,13 +100,13 @@ def first_of_members(tick: Int64, at: Int64) -> tuple[Int64, ...]:
     return tuple(first_rows(tick, at, rows=n) for n in (*RESIDUAL_ROWS, *DEVIATION_ROWS, 1))
 
 
-def member_values(moments: Moments, at: Int64) -> Float64:
+def member_values(errors: RowErrors, at: Int64) -> Float64:
     """Return the members of the rows at some positions: (N,) -> (6, N)."""
-    residual, deviation, switched = moments.row_means
+    residual, deviation, switched = errors.row_means
     of = (*(residual,) * len(RESIDUAL_ROWS), *(deviation,) * len(DEVIATION_ROWS), switched)
-    first = first_of_members(moments.tick, at)
+    first = first_of_members(errors.tick, at)
     return np.stack(
-        [trailing_means(each, moments.used, n, at) for each, n in zip(of, first, strict=True)]
+        [trailing_means(each, errors.used, n, at) for each, n in zip(of, first, strict=True)]
     )
 
 
@@ -118,21 +118,21 @@ def logarithms(values: Float64, typical: Float32) -> Float64:
     return np.asarray(logs)
 
 
-def restlessness(moments: Moments, typical: Float32, at: Int64) -> Float64:
+def restlessness(errors: RowErrors, typical: Float32, at: Int64) -> Float64:
     """Return the level of the rows at some positions: (N,) -> (N,).
 
-    Shapes: typical (M, 7) of the entity of each row of the moments.
+    Shapes: typical (M, 7) of the entity of each row of the errors.
     """
-    chosen = np.flatnonzero(sampled(moments.tick) & moments.used)
+    chosen = np.flatnonzero(sampled(errors.tick) & errors.used)
     own = typical[at, LEVEL].astype(np.float64)
     if not len(chosen):
         return np.asarray(own)
-    residual, deviation, _ = moments.row_means
+    residual, deviation, _ = errors.row_means
     pairs = ((residual, MEMBERS.index("R1")), (deviation, MEMBERS.index("V1")))
     alone = sum(np.log1p(each[chosen] / typical[chosen, n]) for each, n in pairs)
-    tick = moments.tick[chosen]
-    last = np.searchsorted(moments.tick[chosen], moments.tick[at], side="right") - 1
-    oldest = np.searchsorted(tick, moments.tick[at] - LEVEL_ROWS * TICKS, side="right")
+    tick = errors.tick[chosen]
+    last = np.searchsorted(errors.tick[chosen], errors.tick[at], side="right") - 1
+    oldest = np.searchsorted(tick, errors.tick[at] - LEVEL_ROWS * TICKS, side="right")
     oldest = np.maximum(oldest, last - (LEVEL_ROWS // GRID - 1))
     number = np.maximum(last + 1 - oldest, 0)
     mean = trailing_means(
@@ -144,7 +144,7 @@ def restlessness(moments: Moments, typical: Float32, at: Int64) -> Float64:
     return np.asarray((mean * number + own * _PRIOR) / (number + _PRIOR))
 
 
-def joined(logs: Float64, level: Float64) -> Float64:
+def ensemble_score(logs: Float64, level: Float64) -> Float64:
     """Return the score from the members' logarithms and the level: (6, N), (N,) -> (N,)."""
     r1, r10, r60, v1, v30, s1 = logs
     both = np.square(np.sqrt(r10) + np.sqrt(v30))

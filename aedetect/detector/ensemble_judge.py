@@ -9,8 +9,8 @@ import numpy as np
 from aedetect.arrays import Bool, Float32, Int64
 from aedetect.detector.ensemble import (
     BASELINE_ROWS,
-    Moments,
-    joined,
+    RowErrors,
+    ensemble_score,
     logarithms,
     member_values,
     needed_rows,
@@ -32,17 +32,17 @@ def judge_ensemble(scorer: Scorer, series: Series, asked: Bool) -> tuple[Int64, 
     can = scorer.can_score(series)
     wanted = np.flatnonzero(can & asked)
     rows = needed_rows(series.tick, can, wanted)
-    expected, moments = observe_moments(scorer, series, rows)
+    expected, errors = observe_errors(scorer, series, rows)
     at, typical = np.searchsorted(rows, wanted), scorer.residuals.typical[series.entity[rows]]
-    values, level = member_values(moments, at), restlessness(moments, typical, at)
-    parts = EnsembleParts(moments, at, typical[at], values, level)
-    score = joined(logarithms(values, typical[at]), level).astype(np.float32)
-    alone = moments.residual[at]
+    values, level = member_values(errors, at), restlessness(errors, typical, at)
+    parts = EnsembleParts(errors, at, typical[at], values, level)
+    score = ensemble_score(logarithms(values, typical[at]), level).astype(np.float32)
+    alone = errors.residual[at]
     return wanted, Evaluated(score, expected[at], alone, parts)
 
 
-def observe_moments(scorer: Scorer, series: Series, rows: Int64) -> tuple[Float32, Moments]:
-    """Return what is expected of rows, and what is seen of each alone: (M,) -> (M, D), moments."""
+def observe_errors(scorer: Scorer, series: Series, rows: Int64) -> tuple[Float32, RowErrors]:
+    """Return what is expected of rows, and what is seen of each alone: (M,) -> (M, D), errors."""
     owner, first = scorer.preparation.owner, scorer.preparation.first_columns
     seen = series.observed[rows]
     columns = series.matrix[rows, : seen.shape[1]]
@@ -53,10 +53,10 @@ def observe_moments(scorer: Scorer, series: Series, rows: Int64) -> tuple[Float3
     if series.apart is not None:
         used = ~series.apart[rows]
     observed = seen if len(first) == len(owner) else seen[:, first]
-    moments = Moments(
+    errors = RowErrors(
         series.tick[rows], residual, deviation, observed, used, scorer.residuals.switches > 0
     )
-    return expected, moments
+    return expected, errors
 
 
 def _squares(difference: Float32, seen: Bool) -> Float32:

@@ -10,9 +10,9 @@ import numpy as np
 from aedetect.arrays import Bool, Float32, Float64, Int64
 from aedetect.detector.ensemble import (
     MEMBERS,
-    Moments,
+    RowErrors,
     first_of_members,
-    joined,
+    ensemble_score,
     logarithms,
     member_parts,
 )
@@ -27,11 +27,11 @@ _RESIDUAL, _DEVIATION = (0, 1, 2), (3, 4)  # which members are means of what
 class EnsembleParts:
     """What the scores of some rows were computed from.
 
-    Shapes: moments of M rows; at (N,) the scored rows among them; typical (N, 7) of their entities;
+    Shapes: errors of M rows; at (N,) the scored rows among them; typical (N, 7) of their entities;
     values (6, N) of the members; level (N,).
     """
 
-    moments: Moments
+    errors: RowErrors
     at: Int64
     typical: Float32
     values: Float64
@@ -40,7 +40,7 @@ class EnsembleParts:
     def take(self, chosen: Bool | Int64) -> EnsembleParts:
         """Return the parts of some of the scored rows."""
         return EnsembleParts(
-            self.moments,
+            self.errors,
             self.at[chosen],
             self.typical[chosen],
             self.values[:, chosen],
@@ -54,7 +54,7 @@ class EnsembleParts:
         """
         added = member_parts(logarithms(self.values, self.typical), self.level)
         weight = added / np.maximum(self.values, 1e-300)
-        result = np.zeros((len(self.at), len(self.moments.switches)), dtype=np.float32)
+        result = np.zeros((len(self.at), len(self.errors.switches)), dtype=np.float32)
         for block, cells in self._by_features():
             result[:, block] = np.einsum("kn,knf->nf", weight, cells)
         return result
@@ -65,17 +65,17 @@ class EnsembleParts:
         for block, cells in self._by_features():
             left -= np.einsum("knf,nf->kn", cells, muted[:, block].astype(np.float64))
         logs = logarithms(np.maximum(left, 0), self.typical)
-        return joined(logs, self.level).astype(np.float32)
+        return ensemble_score(logs, self.level).astype(np.float32)
 
     def _by_features(self) -> Iterator[tuple[slice, Float64]]:
         """Yield each feature's part of each member, some features at a time: (6, N, B)."""
-        moments, switches = self.moments, self.moments.switches
-        plain, switched = (count[:, None] for count in moments.counted)
-        first = first_of_members(moments.tick, self.at)
+        errors, switches = self.errors, self.errors.switches
+        plain, switched = (count[:, None] for count in errors.counted)
+        first = first_of_members(errors.tick, self.at)
         for start in range(0, len(switches), _BLOCK):
             block = slice(start, start + _BLOCK)
-            kind, residual = switches[block], moments.residual[:, block]
-            deviation = moments.deviation[:, block]
+            kind, residual = switches[block], errors.residual[:, block]
+            deviation = errors.deviation[:, block]
             parts = np.where(kind, 0, residual / plain), np.where(kind, 0, deviation / plain)
             cells = np.empty((len(MEMBERS), len(self.at), residual.shape[1]))
             for members, part in zip((_RESIDUAL, _DEVIATION), parts, strict=True):
@@ -88,7 +88,7 @@ class EnsembleParts:
         self, part: Float64, first: tuple[Int64, ...], members: tuple[int, ...]
     ) -> Iterator[Float64]:
         """Yield the trailing means of each column: (M, B) -> (N, B) for each member."""
-        used, at = self.moments.used, self.at
+        used, at = self.errors.used, self.at
         total = running_sums(np.where(used[:, None], part, 0))
         count = np.concatenate([[0], np.cumsum(used)])
         for member in members:

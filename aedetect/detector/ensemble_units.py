@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.arrays import Bool, Float32, Float64, Int32, Int64
-from aedetect.detector.ensemble import LEVEL, MEMBERS, Moments, member_values
+from aedetect.detector.ensemble import LEVEL, MEMBERS, RowErrors, member_values
 from aedetect.detector.smoothing import around
 
 if TYPE_CHECKING:
@@ -55,13 +55,13 @@ def contiguous(ends: Int64, back: Int64, *, length: int, stride: int) -> Int64:
     return np.flatnonzero(between)
 
 
-def learn_typical(moments: Moments, entity: Int32, *, entities: int) -> Float32:
+def learn_typical(errors: RowErrors, entity: Int32, *, entities: int) -> Float32:
     """Return the units of the members, and the typical level, by entity: (M,) -> (E + 1, 7).
 
     A unit lies between the entity's own quantile and that of all together, in the middle by ratio:
     few rows know their own tail badly, and entities do differ.
     """
-    values = member_values(moments, np.arange(len(moments.tick)))
+    values = member_values(errors, np.arange(len(errors.tick)))
     typical = np.empty((entities + 1, LEVEL + 1), dtype=np.float64)
     for member, each in enumerate(values):
         level = _HIGHER if member == LEVEL - 1 else _HIGH

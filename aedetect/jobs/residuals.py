@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.detector import Scorer, Series
-from aedetect.detector.ensemble_judge import observe_moments
+from aedetect.detector.ensemble_judge import observe_errors
 from aedetect.detector.ensemble_units import blocks_of, contiguous, find_switches, learn_typical
 from aedetect.detector.residuals import Residuals
 from aedetect.detector.score_functions import learn_residuals
@@ -69,8 +69,8 @@ def _learn_ensemble(
     chosen = np.sort(np.concatenate(blocks))
     switches = find_switches(scorer.schema.features, np.asarray(rows.values[chosen]))
     learnt = replace(scorer.residuals, switches=switches.astype(np.float32))
-    _, moments = observe_moments(replace(scorer, residuals=learnt), series, chosen)
-    typical = learn_typical(moments, series.entity[chosen], entities=entities)
+    _, errors = observe_errors(replace(scorer, residuals=learnt), series, chosen)
+    typical = learn_typical(errors, series.entity[chosen], entities=entities)
     return replace(learnt, typical=typical)
 
 

@@ -41,18 +41,7 @@ def score_rows(
     kept, asked = (rows.take(~again), wanted[~again]) if again.any() else (rows, wanted)
     pooled = detector.calibration.unseen == "pooled"
     prepared = detector.scorer.preparation.transform(kept, unseen=pooled, mask=True)
-    series = Series(
-        matrix=prepared.matrix,
-        observed=prepared.observed,
-        entity=prepared.entity,
-        back=_rows_back(detector, kept, prepared),
-        valid=np.logical_not(prepared.infinite.any(axis=1)),
-        tick=ticks_of(kept, detector.scorer.schema),
-        masked=prepared.stale[:, detector.scorer.preparation.owner],
-    )
-    if suppression.intervals:  # means of later rows leave planned work out
-        windows = RowWindows(kept, series.back, np.arange(0), *detector.scorer.reach)
-        series = replace(series, apart=touches_planned_work(suppression.intervals, windows))
+    series = _series(detector, kept, prepared, suppression)
     reasons, reason = unscored_reasons(detector, kept, prepared, series.back)
     ends, evaluated = detector.scorer.judge(series, asked)
     score = evaluated.score
@@ -91,6 +80,27 @@ def score_rows(
         entity=own[anomalous],
         constant=np.where(broken == CONSTANT, scorer.rules.constant[own[anomalous]], np.nan),
     )
+
+
+def _series(
+    detector: CalibratedScorer, rows: Rows, prepared: Prepared, suppression: Suppression
+) -> Series:
+    """Return prepared rows as the scorer takes them."""
+    scorer = detector.scorer
+    series = Series(
+        matrix=prepared.matrix,
+        observed=prepared.observed,
+        entity=prepared.entity,
+        back=_rows_back(detector, rows, prepared),
+        valid=np.logical_not(prepared.infinite.any(axis=1)),
+        tick=ticks_of(rows, scorer.schema),
+        masked=prepared.stale[:, scorer.preparation.owner],
+    )
+    if not suppression.intervals:
+        return series
+    # Means of later rows leave planned work out.
+    windows = RowWindows(rows, series.back, np.arange(0), *scorer.reach)
+    return replace(series, apart=touches_planned_work(suppression.intervals, windows))
 
 
 def _broken(

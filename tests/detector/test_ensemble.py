@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from aedetect.data import Feature
-from aedetect.detector.ensemble import LEVEL, MEMBERS, Moments, member_values
+from aedetect.detector.ensemble import LEVEL, MEMBERS, RowErrors, member_values
 from aedetect.detector.ensemble_units import (
     blocks_of,
     contiguous,
@@ -159,21 +159,21 @@ def test_rows_apart_leave_later_rows_alone(long):
     assert np.median(kept / before.score[later]) == pytest.approx(1, abs=0.2)
 
 
-def moments_of(residual, *, deviation=None, switches=(), minutes=None):
-    """Moments of rows of one machine, a minute apart."""
+def errors_of(residual, *, deviation=None, switches=(), minutes=None):
+    """RowErrors of rows of one machine, a minute apart."""
     cells = np.asarray(residual, dtype=np.float32)
     flags = np.zeros(cells.shape[1], dtype=bool)
     flags[list(switches)] = True
     tick = (np.arange(len(cells)) if minutes is None else np.asarray(minutes)) * TICKS
     other = np.zeros_like(cells) if deviation is None else np.asarray(deviation, np.float32)
     seen = np.ones(cells.shape, dtype=bool)
-    return Moments(tick, cells, other, seen, np.ones(len(cells), dtype=bool), flags)
+    return RowErrors(tick, cells, other, seen, np.ones(len(cells), dtype=bool), flags)
 
 
 def test_switches_are_a_member_of_their_own():
     """Their residual is in no other member, nor is that of the others in theirs."""
     cells = np.array([[1.0, 0.0, 5.0], [3.0, 2.0, 7.0]])
-    values = member_values(moments_of(cells, switches=[2]), np.arange(2))
+    values = member_values(errors_of(cells, switches=[2]), np.arange(2))
     found = dict(zip(MEMBERS, values.tolist(), strict=True))
     assert found["R1"] == [0.5, 2.5]
     assert found["R10"] == pytest.approx([0.5, 1.5])
@@ -194,9 +194,9 @@ def test_units_lie_between_the_entity_and_all_together():
     sizes = np.repeat([1.0, 100.0, 1e-6, 50.0], [4_000, 4_000, 4_000, 50])
     entity = np.repeat(np.arange(4, dtype=np.int32), [4_000, 4_000, 4_000, 50])
     cells = (random.exponential(size=len(sizes)) * sizes)[:, None]
-    moments = moments_of(cells)
-    moments = replace(moments, tick=moments.tick + entity * 10**7)
-    typical = learn_typical(moments, entity, entities=4)
+    errors = errors_of(cells)
+    errors = replace(errors, tick=errors.tick + entity * 10**7)
+    typical = learn_typical(errors, entity, entities=4)
     pooled = np.quantile(cells[:, 0], 0.99)
     own = [np.quantile(cells[entity == code, 0], 0.99) for code in (0, 1)]
     unit = typical[:, MEMBERS.index("R1")]
