@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -23,9 +23,10 @@ from aedetect.arrays import Float32, Float64, Int32, Int64, grouped_rows
 from aedetect.calibration.alert_budget import alert_budget
 from aedetect.calibration.conformal import Reference
 from aedetect.calibration.fbeta import fbeta
-from aedetect.calibration.forecast import Forecast, Timing, forecast
+from aedetect.calibration.forecast import Forecast, Timing, forecast, form_groups
 from aedetect.calibration.held_out import HeldOut
 from aedetect.calibration.settings import CalibrationSettings, ThresholdName, UnseenName
+from aedetect.calibration.strength import step_below, steps_above, usual_strength
 from aedetect.calibration.thresholds import (
     Choice,
     Sample,
@@ -78,6 +79,7 @@ class Calibration:
     held_out: HeldOut = field(default_factory=lambda: HeldOut.of([]))
     limits: Float32 = field(default_factory=lambda: np.zeros((1, 0), np.float32))
     elsewhere: Mapping[str, float] = field(default_factory=dict)  # pooled threshold at other betas
+    usual: float = 1.0  # what three of four held-out events stay below, the unit of strength
 
     @property
     def scores(self) -> Float32:
@@ -111,6 +113,20 @@ class Calibration:
         for chosen, own in self._groups(entity):
             values[chosen] = own.reference.p_values(scores[chosen])
         return values
+
+    def scores_at(self, level: float, entity: Int32) -> Float64:
+        """Return the score that normal rows exceed with a probability, by entity: (N,) -> (N,)."""
+        values = np.full(len(entity), self.reference.score_at(level))
+        for chosen, own in self._groups(entity):
+            values[chosen] = own.reference.score_at(level)
+        return values
+
+    def strengths(self, scores: Float32, entity: Int32) -> Float64:
+        """Return how far rows are above their threshold, in usual events: (N,), (N,) -> (N,)."""
+        step = np.full(len(entity), step_below(self.reference, self.threshold))
+        for chosen, own in self._groups(entity):
+            step[chosen] = step_below(own.reference, own.threshold)
+        return steps_above(scores, self.thresholds(entity), step) / self.usual
 
     def limits_of(self, entity: Int32) -> Float32:
         """Return the limit of |observed - expected| of each column: (N,) -> (N, D).
@@ -157,7 +173,7 @@ def fit_calibration(
     shared = int((~np.isin(rows.entity, list(groups))).sum())
     beyond += _beyond(sample.pooled, choice.pooled, shared)
     in_all = forecast(rows, rows.score >= values, timing, together=True, beyond=beyond)
-    return Calibration(
+    made = Calibration(
         reference=sample.pooled,
         threshold=choice.pooled,
         forecast=in_all,
@@ -168,6 +184,10 @@ def fit_calibration(
         limits=np.zeros((1, 0), np.float32) if limits is None else limits,
         elsewhere=choice.elsewhere,
     )
+    flagged = rows.score >= values
+    above = np.where(flagged, made.strengths(rows.score, rows.entity), 0)
+    events = form_groups(rows, flagged, timing.rules, timing.own)
+    return replace(made, usual=usual_strength(above, *events))
 
 
 def _group(reference: Reference, threshold: Threshold, rows: HeldOut, timing: Timing) -> Group:
@@ -212,7 +232,12 @@ def make_sample(
             "a threshold needs held-out windows, got none: give more rows, raise [calibration] "
             "holdout, or lower [window] length"
         )
-    own = {}
+    own, pooled = {}, Reference.of(normal.score)
     if per_entity and (normal.entity != normal.entity[0]).any():
         own = {code: Reference.of(normal.score[rows]) for code, rows in grouped_rows(normal.entity)}
-    return Sample(held_out, normal, Reference.of(normal.score), own, timing)
+    level = timing.rules.hold
+    above = np.full(len(normal), pooled.score_at(level) if level else np.inf)
+    for code, rows in grouped_rows(normal.entity) if level and own else ():
+        if (len(rows) + 1) * level >= 1:
+            above[rows] = own[code].score_at(level)
+    return Sample(held_out, normal.holding(above), pooled, own, timing)

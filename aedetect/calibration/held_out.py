@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from aedetect.arrays import Bool, Float32, Int32, Int64
+from aedetect.arrays import Bool, Float32, Float64, Int32, Int64
 
 
 @dataclass(frozen=True)
@@ -16,12 +16,14 @@ class HeldOut:
 
     Shapes: entity (n,) codes as in training; time (n,) in ns; score (n,); anomaly (n,) whether a
     row is labelled anomalous. Labelled rows are used by `fbeta` only, not for p-values or promises.
+    held (n,): whether an event goes on in a row, `[events] hold`; None: it does in none.
     """
 
     entity: Int32
     time: Int64
     score: Float32
     anomaly: Bool
+    held: Bool | None = None
 
     @classmethod
     def of(
@@ -44,8 +46,16 @@ class HeldOut:
     def take(self, chosen: Bool | Int64) -> HeldOut:
         """Return a subset of the rows."""
         return HeldOut(
-            self.entity[chosen], self.time[chosen], self.score[chosen], self.anomaly[chosen]
+            self.entity[chosen],
+            self.time[chosen],
+            self.score[chosen],
+            self.anomaly[chosen],
+            None if self.held is None else self.held[chosen],
         )
+
+    def holding(self, above: Float64) -> HeldOut:
+        """Return the rows, with events that go on in those above a score: (n,) -> rows."""
+        return replace(self, held=self.score > above)
 
     def joined(self, other: HeldOut) -> HeldOut:
         """Return these rows and those of another sample, sorted."""

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Gt, Lt
 from pydantic import TypeAdapter, ValidationError
 
 from aedetect.arrays import Float32, grouped_rows
@@ -83,6 +83,7 @@ def describe(calibration: Calibration) -> dict[str, Any]:
         "pooled": _group(Group(calibration.reference, calibration.threshold, calibration.forecast)),
         "own": {str(code): _group(own) for code, own in calibration.own.items()},
         "elsewhere": dict(calibration.elsewhere),
+        "usual": calibration.usual,
         # JSON has no infinity, the limit of a column that was never observed.
         "limits": [
             [float(each) if np.isfinite(each) else None for each in row]
@@ -120,6 +121,7 @@ def restored(described: dict[str, Any], held_out: Path) -> Calibration:
         held_out=rows,
         limits=np.where(np.array(unknown, dtype=np.bool_), np.float32(np.inf), known),
         elsewhere=checked(dict[str, float], described["elsewhere"]),
+        usual=checked(Annotated[float, Gt(0)], described["usual"]),
     )
 
 
