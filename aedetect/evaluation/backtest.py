@@ -5,20 +5,17 @@ Reads scores/ only: no score is recomputed, and no network is loaded.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aedetect.arrays import Float64
 from aedetect.errors import NoData
+from aedetect.evaluation.alarms import Alarm, Levels, RowsAboveThreshold
 from aedetect.events import EventRules
-from aedetect.events.grouping import REPORTED, Segments, group_held, suppressed_groups
 from aedetect.output import list_files
 from aedetect.output.partitions import SCORES, Span
 from aedetect.output.schemas import ANOMALY, NORMAL
@@ -26,30 +23,11 @@ from aedetect.timestamps import NANOSECONDS, format_instant, to_nanoseconds
 from aedetect.wall_clock import WallClock
 
 if TYPE_CHECKING:
-    from aedetect.arrays import Bool, Int32, Int64
     from aedetect.evaluation.ground_truth import KnownAnomalies
 
 _COLUMNS = ["timestamp", "entity", "score", "verdict", "reason"]
 _DAY = NANOSECONDS["d"]
 _UTC = WallClock()
-
-
-class Levels(NamedTuple):
-    """The scores above which a row is flagged, and above which an event goes on."""
-
-    flag: float
-    hold: float = math.inf
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """One event of the backtest; start and end in ns, both inclusive."""
-
-    entity: str | None
-    start: int
-    end: int
-    rows: int
-    peak: float  # highest score relative to its threshold
 
 
 @dataclass(frozen=True)
@@ -132,7 +110,7 @@ def backtest_threshold(
     anomalies count when they overlap the time of the scores.
     Raises NoData when there are no scores.
     """
-    above = _RowsAboveThreshold()
+    above = RowsAboveThreshold()
     for batch in _scored(output, span):
         above.add(batch, thresholds)
     if above.first is None:
@@ -166,69 +144,6 @@ def newest_timestamp(output: Path, *, until: int | None) -> int:
         if len(earlier):
             return int(to_nanoseconds(pc.max(earlier)).as_py())
     raise NoData(f"there are no scores in {output} for that time: run aedetect score first")
-
-
-class _RowsAboveThreshold:
-    """Collects the rows above their threshold, batch by batch."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self.first: int | None = None
-        self.last = 0
-        self.entities: dict[str | None, int] = {}  # name -> code
-        self._batches: list[tuple[Int64, Int32, Float64, Bool]] = []
-
-    def add(self, batch: pa.RecordBatch, thresholds: Callable[[str | None], Levels]) -> None:
-        """Add the rows of a batch that are flagged, by score or by a column rule, or held."""
-        time = np.asarray(to_nanoseconds(batch["timestamp"]).to_numpy(zero_copy_only=False))
-        encoded = batch["entity"].dictionary_encode(null_encoding="encode")
-        names = encoded.dictionary.to_pylist()
-        limits = np.array([thresholds(name) for name in names], dtype=np.float64).reshape(-1, 2)
-        for name in names:
-            self.entities.setdefault(name, len(self.entities))
-        codes = np.array([self.entities[name] for name in names], dtype=np.int32)
-        index = encoded.indices.to_numpy(zero_copy_only=False)
-        score = batch["score"].to_numpy(zero_copy_only=False)
-        flag, hold = limits[index].T
-        rules = batch["reason"].is_valid().to_numpy(zero_copy_only=False)
-        flagged = (score > flag) | rules
-        kept = np.flatnonzero(flagged | (score > hold))
-        ratio = score[kept] / flag[kept]
-        self._batches.append((time[kept], codes[index[kept]], ratio, flagged[kept]))
-        self.rows += len(time)
-        first = int(time.min())
-        self.first = first if self.first is None else min(self.first, first)
-        self.last = max(self.last, int(time.max()))
-
-    def alarms(
-        self, rules: EventRules, own: Mapping[str | None, EventRules]
-    ) -> tuple[tuple[Alarm, ...], int]:
-        """Form events; return the reported ones and the number of suppressed ones."""
-        columns = [np.concatenate(part) for part in zip(*self._batches, strict=True)]
-        order = np.lexsort((columns[0], columns[1]))
-        time, entity, ratio, flagged = (each[order] for each in columns)
-        of_name = [own.get(name, rules) for name in self.entities]
-        bridge, stay = (
-            np.array([getattr(each, step) for each in of_name], dtype=np.int64)[entity]
-            for step in ("bridge", "stay")
-        )
-        found = group_held(Segments.of_rows(entity, time, flagged), bridge=bridge, stay=stay)
-        time, entity, ratio = time[flagged], entity[flagged], ratio[flagged]
-        reported = suppressed_groups(time, entity, found, rules) == REPORTED
-        names = list(self.entities)
-        alarms = tuple(
-            Alarm(
-                names[entity[first]],
-                int(time[first]),
-                int(end),
-                int(last - first + 1),
-                float(ratio[first : last + 1].max()),
-            )
-            for first, last, end in zip(
-                found.first[reported], found.last[reported], found.end[reported], strict=True
-            )
-        )
-        return alarms, int((~reported).sum())
 
 
 def _scored(output: Path, span: Span) -> Iterator[pa.RecordBatch]:

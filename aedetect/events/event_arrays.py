@@ -15,6 +15,7 @@ from aedetect.events.grouping import (
     SHORT,
     Segments,
     group_held,
+    steps_of,
     suppressed_groups,
 )
 from aedetect.events.held import held_by
@@ -202,11 +203,7 @@ def _grouped(
     held: pa.Table | None,
 ) -> EventGroups:
     """Group flagged rows, with the stretches of those entities that have any."""
-    of_name = [own.get(name, rules) for name in flagged.names]
-    bridge, stay = (
-        np.array([getattr(each, step) for each in of_name], dtype=np.int64)
-        for step in ("bridge", "stay")
-    )
+    bridge, stay = steps_of(flagged.names, rules, own)
     code, start, end = held_by(flagged.names, held)
     rows = Segments(
         np.concatenate([owner, code * np.int32(2)]),

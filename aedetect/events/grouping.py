@@ -60,6 +60,15 @@ def own_rules(settings: EventSettings, rates: Iterable[Rate]) -> Mapping[str | N
     }
 
 
+def steps_of(
+    names: Iterable[str | None], rules: EventRules, own: Mapping[str | None, EventRules]
+) -> tuple[Int64, Int64]:
+    """Return the bridge and `stay` of some entities, by name: (E,), (E,)."""
+    found = [own.get(name, rules) for name in names]
+    steps = np.array([(each.bridge, each.stay) for each in found], dtype=np.int64).reshape(-1, 2)
+    return steps[:, 0], steps[:, 1]
+
+
 def usual_bridge(max_gap: int | Int64, period: int | Int64) -> Int64:
     """Return the default of the bridge in ns, of one or of each entity: an hour for a row a minute.
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aedetect.events.grouping import EventRules, Segments, find_runs
+from aedetect.events.grouping import EventRules, Segments, find_runs, steps_of
 from aedetect.output.schemas import ANOMALY, IS_MISSING, NORMAL
 from aedetect.timestamps import to_nanoseconds
 
@@ -39,7 +39,7 @@ def find_held(
     """
     names: dict[str | None, int] = {}
     parts = [_kept(batch, rules, names) for batch in scores.batches(_COLUMNS)]
-    stays = np.array([own.get(name, rules).stay for name in names], dtype=np.int64)
+    _, stays = steps_of(names, rules, own)
     runs = [_joined(segments, held, stays) for segments, held in parts if len(segments)]
     if not runs:
         return NONE_HELD

@@ -14,7 +14,8 @@ from aedetect.data import find_files
 from aedetect.data.unused import with_rows
 from aedetect.detector import Outline, read_outline
 from aedetect.evaluation import Backtest, KnownAnomalies, backtest_threshold, known_anomalies
-from aedetect.evaluation.backtest import Levels, newest_timestamp
+from aedetect.evaluation.alarms import Levels
+from aedetect.evaluation.backtest import newest_timestamp
 from aedetect.events import EventRules, read_labels
 from aedetect.events.grouping import own_rules
 from aedetect.events.labels import FALSE_ALARM

@@ -11,7 +11,7 @@ import pytest
 
 from aedetect.errors import NoData
 from aedetect.evaluation import KnownAnomalies, backtest_threshold
-from aedetect.evaluation.backtest import Levels
+from aedetect.evaluation.alarms import Levels
 from aedetect.events import EventRules
 from aedetect.figures.backtest_timeline import draw_backtest_timeline
 from aedetect.figures.canvas import save_figure
