@@ -1,4 +1,4 @@
-"""Write flagged files, as the first stage of a scoring run does."""
+"""Write flagged files and scores, as the first stage of a scoring run does."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pyarrow as pa
 from aedetect.events import Formation, form_events
 from aedetect.events.settings import EventSettings
 from aedetect.output import Origin
-from aedetect.output.partitions import FLAGGED, partition_at
-from aedetect.output.schemas import flagged_schema
+from aedetect.output.partitions import FLAGGED, SCORES, partition_at
+from aedetect.output.schemas import flagged_schema, scores_schema
 from aedetect.output.table_writer import TableWriter
 from aedetect.timestamps import NANOSECONDS
 
@@ -47,12 +47,33 @@ def row(minute, entity="east", score=3.0, **other):
     } | other
 
 
+def judged(minute, p_value=0.005, entity="east", **other):
+    """A scored row, a number of minutes after midnight: held by default."""
+    return {
+        "timestamp": MIDNIGHT + timedelta(minutes=minute),
+        "entity": entity,
+        "score": 1.0,
+        "p_value": p_value,
+        "verdict": "normal",
+        "reason": None,
+    } | other
+
+
 def flag(output, partition, *rows, zone=None):
     """Write the flagged file of a partition."""
-    path = partition.path(output, FLAGGED)
+    return _write(output, partition, FLAGGED, rows, flagged_schema(pa.timestamp("us", tz=zone)))
+
+
+def judge(output, partition, *rows, origin=ORIGIN, zone=None):
+    """Write the scores of a partition."""
+    schema = scores_schema(pa.timestamp("us", tz=zone))
+    return _write(output, partition, SCORES, rows, schema, origin)
+
+
+def _write(output, partition, kind, rows, schema, origin=ORIGIN):
+    path = partition.path(output, kind)
     path.parent.mkdir(parents=True, exist_ok=True)
-    schema = flagged_schema(pa.timestamp("us", tz=zone))
-    writer = TableWriter(path, schema, ORIGIN)
+    writer = TableWriter(path, schema, origin)
     for batch in pa.Table.from_pylist(list(rows), schema=schema).to_batches():
         writer.write(batch)
     writer.close()

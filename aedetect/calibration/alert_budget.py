@@ -135,7 +135,8 @@ def _pooled_threshold(
     rows, pooled = sample.normal, sample.pooled
     allowed = budget.per_day * days(covered(rows, sample.timing, together=together))
     lowest = 1 / (len(pooled) + 1)
-    near = rows.take(rows.score >= pooled.score_at(max(settings.alarm_time, lowest)))
+    counted = rows.score >= pooled.score_at(max(settings.alarm_time, lowest))
+    near = rows.take(counted if rows.held is None else counted | rows.held)
 
     def count(level: Float64) -> Float64:
         flagged = near.score >= pooled.score_at(float(level[0]))

@@ -13,7 +13,6 @@ A promise that the held-out rows cannot support is refused; the error states how
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -23,11 +22,20 @@ from aedetect.arrays import Float32, Float64, Int32, Int64, grouped_rows
 from aedetect.calibration.alert_budget import alert_budget
 from aedetect.calibration.conformal import Reference
 from aedetect.calibration.fbeta import fbeta
-from aedetect.calibration.forecast import Forecast, Timing, covered, days, forecast, reported
+from aedetect.calibration.forecast import (
+    Forecast,
+    Timing,
+    covered,
+    days,
+    forecast,
+    form_groups,
+    reported,
+)
 from aedetect.calibration.held_out import HeldOut
 from aedetect.calibration.outliers import LeftOut, count_left_out
 from aedetect.calibration.sample import Sample, make_sample
 from aedetect.calibration.settings import CalibrationSettings, ThresholdName, UnseenName
+from aedetect.calibration.strength import step_below, steps_above, usual_strength
 from aedetect.calibration.thresholds import (
     Choice,
     Threshold,
@@ -38,7 +46,6 @@ from aedetect.calibration.thresholds import (
 )
 from aedetect.errors import CalibrationRefused
 from aedetect.events import EventRules
-from aedetect.logs import log_event
 
 METHODS: dict[ThresholdName, Callable[[Sample, CalibrationSettings], Choice]] = {
     "alert_budget": alert_budget,
@@ -47,7 +54,6 @@ METHODS: dict[ThresholdName, Callable[[Sample, CalibrationSettings], Choice]] = 
     "pot": by_reference(pot),
     "fbeta": fbeta,
 }
-logger = logging.getLogger(__name__)
 
 MINUTE = 60_000_000_000  # ns
 DEFAULT_TIMING = Timing(rules=EventRules(MINUTE), period=MINUTE, max_gap=MINUTE, length=1)
@@ -81,6 +87,7 @@ class Calibration:
     elsewhere: Mapping[str, float] = field(default_factory=dict)  # pooled threshold at other betas
     left_out: LeftOut = field(default_factory=LeftOut)
     fallback: str = ""  # why the default budget was not taken
+    usual: float = 1.0  # what three of four held-out events stay below, the unit of strength
 
     @property
     def scores(self) -> Float32:
@@ -120,6 +127,20 @@ class Calibration:
         for chosen, own in self._groups(entity):
             values[chosen] = own.reference.p_values(scores[chosen])
         return values
+
+    def scores_at(self, level: float, entity: Int32) -> Float64:
+        """Return the score that normal rows exceed with a probability, by entity: (N,) -> (N,)."""
+        values = np.full(len(entity), self.reference.score_at(level))
+        for chosen, own in self._groups(entity):
+            values[chosen] = own.reference.score_at(level)
+        return values
+
+    def strengths(self, scores: Float32, entity: Int32) -> Float64:
+        """Return how far rows are above their threshold, in usual events: (N,), (N,) -> (N,)."""
+        step = np.full(len(entity), step_below(self.reference, self.threshold))
+        for chosen, own in self._groups(entity):
+            step[chosen] = step_below(own.reference, own.threshold)
+        return steps_above(scores, self.thresholds(entity), step) / self.usual
 
     def limits_of(self, entity: Int32) -> Float32:
         """Return the limit of |observed - expected| of each column: (N,) -> (N, D).
@@ -170,7 +191,7 @@ def fit_calibration(
     shared = int((~np.isin(rows.entity, list(groups))).sum())
     beyond += _beyond(sample.pooled, choice.pooled, shared)
     in_all = forecast(rows, rows.score >= values, timing, together=True, beyond=beyond)
-    return Calibration(
+    made = Calibration(
         reference=sample.pooled,
         threshold=choice.pooled,
         forecast=in_all,
@@ -183,6 +204,10 @@ def fit_calibration(
         left_out=_left_out(sample.held_out, choice, timing),
         fallback=choice.fallback,
     )
+    flagged = rows.score >= values
+    above = np.where(flagged, made.strengths(rows.score, rows.entity), 0)
+    events = form_groups(rows, flagged, timing.rules, timing.own)
+    return replace(made, usual=usual_strength(above, *events))
 
 
 def _choose(sample: Sample, settings: CalibrationSettings) -> Choice:
@@ -221,21 +246,3 @@ def _group(reference: Reference, threshold: Threshold, rows: HeldOut, timing: Ti
 def _beyond(reference: Reference, threshold: Threshold, rows: int) -> float:
     """Return the expected number of rows above a threshold that no held-out score reaches."""
     return rows * threshold.rate if threshold.value > reference.scores[-1] else 0.0
-
-
-def log_calibration(calibration: Calibration) -> None:
-    """Log the chosen threshold and the expected number of events."""
-    threshold, expected = calibration.threshold, calibration.forecast
-    log_event(
-        logger,
-        "calibrated",
-        windows=len(calibration.scores),
-        rate=threshold.rate,
-        threshold=threshold.value,
-        own=len(calibration.own),
-        per_day=expected.per_day,
-        low=expected.low,
-        high=expected.high,
-    )
-    for setting, value in calibration.elsewhere.items():
-        log_event(logger, "elsewhere", setting=setting, threshold=value)

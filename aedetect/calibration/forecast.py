@@ -12,7 +12,13 @@ from aedetect.arrays import Bool, Float64, Int32, Int64
 from aedetect.calibration.held_out import HeldOut
 from aedetect.data import Schema
 from aedetect.events import EventRules
-from aedetect.events.grouping import REPORTED, group_rows, suppressed_groups
+from aedetect.events.grouping import (
+    REPORTED,
+    Segments,
+    group_held,
+    suppressed_groups,
+    usual_bridge,
+)
 from aedetect.events.settings import EventSettings
 from aedetect.timestamps import NANOSECONDS
 
@@ -34,6 +40,11 @@ class OwnTiming:
     max_gap: Int64
     bridge: Int64
 
+    @property
+    def stay(self) -> Int64:
+        """The longest step between rows that are held: (E + 1,)."""
+        return np.minimum(self.max_gap, self.bridge)
+
     @classmethod
     def of(
         cls, schema: Schema, entities: Sequence[str | None], *, bridge: int | None
@@ -43,7 +54,8 @@ class OwnTiming:
             return None
         period = np.append(schema.spread(entities, "period"), schema.period)
         gap = np.append(schema.spread(entities, "max_gap"), schema.max_gap)
-        return cls(period, gap, gap if bridge is None else np.full(len(gap), bridge))
+        own = usual_bridge(gap, period) if bridge is None else np.full(len(gap), bridge)
+        return cls(period, gap, own)
 
     def rows(self, entity: Int32) -> Int64:
         """Return which row of the durations holds for each held-out row: (n,) -> (n,)."""
@@ -71,7 +83,7 @@ class Timing:
         entities: Sequence[str | None] = (),
     ) -> Timing:
         """Build it from settings and schema; the entities are as held-out rows number them."""
-        rules = EventRules.of(settings, max_gap=schema.max_gap)
+        rules = EventRules.of(settings, max_gap=schema.max_gap, period=schema.period)
         own = OwnTiming.of(schema, entities, bridge=rules.bridge if settings.bridge else None)
         period, gap = schema.period, schema.max_gap
         return cls(rules=rules, period=period, max_gap=gap, length=length, own=own)
@@ -92,12 +104,24 @@ def reported(
     rows: HeldOut, flagged: Bool, rules: EventRules, own: OwnTiming | None = None
 ) -> Int64:
     """Return the first row of each event that is reported: (n,) -> (S,)."""
-    chosen = np.flatnonzero(flagged)
-    time, entity = rows.time[chosen], rows.entity[chosen]
-    bridge = rules.bridge if own is None else own.bridge[own.rows(entity)]
-    found = group_rows(time, entity, bridge=bridge)
-    is_reported = suppressed_groups(time, entity, found, rules) == REPORTED
-    return np.asarray(chosen[found.first[is_reported]])
+    return form_groups(rows, flagged, rules, own)[0]
+
+
+def form_groups(
+    rows: HeldOut, flagged: Bool, rules: EventRules, own: OwnTiming | None = None
+) -> tuple[Int64, Int64]:
+    """Return the first and the last flagged row of each event that is reported: (n,) -> (S,)."""
+    kept = np.flatnonzero(flagged if rows.held is None else flagged | rows.held)
+    entity = rows.entity[kept]
+    segments = Segments.of_rows(entity, rows.time[kept], flagged[kept])
+    which = None if own is None else own.rows(entity)
+    bridge = rules.bridge if own is None else own.bridge[which]
+    stay = rules.stay if own is None else own.stay[which]
+    found = group_held(segments, bridge=bridge, stay=stay)
+    chosen = kept[segments.flagged]
+    time = rows.time[chosen]
+    is_reported = suppressed_groups(time, rows.entity[chosen], found, rules) == REPORTED
+    return chosen[found.first[is_reported]], chosen[found.last[is_reported]]
 
 
 def covered(rows: HeldOut, timing: Timing, *, together: bool) -> Int64:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from aedetect.arrays import Bool, Float32, Int32, Int64
+from aedetect.arrays import Bool, Float32, Float64, Int32, Int64
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class HeldOut:
 
     Shapes: entity (n,) codes as in training; time (n,) in ns; score (n,); anomaly (n,) whether a
     row is labelled anomalous; suspect (n,) whether it is left out because it looks anomalous. Rows
-    of either kind are not normal, and not used for p-values or promises.
+    of either kind are not normal, and not used for p-values or promises. held (n,) whether an event
+    goes on in a row, `[events] hold`; None: it does in none.
     """
 
     entity: Int32
@@ -24,6 +25,7 @@ class HeldOut:
     score: Float32
     anomaly: Bool
     suspect: Bool
+    held: Bool | None = None
 
     @classmethod
     def of(
@@ -47,8 +49,18 @@ class HeldOut:
 
     def take(self, chosen: Bool | Int64) -> HeldOut:
         """Return a subset of the rows."""
-        columns = (getattr(self, each.name)[chosen] for each in fields(self))
-        return HeldOut(*columns)
+        return HeldOut(
+            self.entity[chosen],
+            self.time[chosen],
+            self.score[chosen],
+            self.anomaly[chosen],
+            self.suspect[chosen],
+            None if self.held is None else self.held[chosen],
+        )
+
+    def holding(self, above: Float64) -> HeldOut:
+        """Return the rows, with events that go on in those above a score: (n,) -> rows."""
+        return replace(self, held=self.score > above)
 
     def joined(self, other: HeldOut) -> HeldOut:
         """Return these rows and those of another sample, sorted."""

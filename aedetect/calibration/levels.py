@@ -58,8 +58,10 @@ class Levels:
         return np.where(above >= 1, ranked, beyond)
 
     def above(self, level: float) -> Levels:
-        """Return the same with only the rows that may be flagged up to a level: fewer to count."""
+        """Return the same with only the rows that count up to a level: flagged ones, held ones."""
         chosen = self.rows.score >= self.scores_at(level)[self.rows.entity]
+        if self.rows.held is not None:
+            chosen |= self.rows.held
         return replace(self, rows=self.rows.take(chosen))
 
     def events(self, value: Float64) -> Float64:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from aedetect.arrays import Float64
 from aedetect.calibration.conformal import Reference
 from aedetect.calibration.forecast import Timing
 from aedetect.calibration.held_out import HeldOut
@@ -42,8 +43,10 @@ def make_sample(
             "a threshold needs held-out windows, got none: give more rows, raise [calibration] "
             "holdout, or lower [window] length"
         )
+    several = bool((normal.entity != normal.entity[0]).any())
     levels = Levels.of(normal, timing)
-    several = (normal.entity != normal.entity[0]).any()
+    normal = normal.holding(_held_above(levels, timing.rules.hold, own=per_entity or not several))
+    levels = replace(levels, rows=normal)
     codes = np.unique(normal.entity).tolist()
     by_code = {
         code: Reference(levels.ordered.of_entity(code), levels.tails.of_entity(code))
@@ -52,6 +55,18 @@ def make_sample(
     if several:
         return Sample(held_out, normal, Reference.of(normal.score), by_code, levels, timing)
     return Sample(held_out, normal, by_code[codes[0]], {}, levels, timing)
+
+
+def _held_above(levels: Levels, level: float, *, own: bool) -> Float64:
+    """Return the score above which an event goes on, of each held-out row: (n,)."""
+    rows = levels.rows
+    if not level:
+        return np.full(len(rows), np.inf)
+    pooled = Reference.of(rows.score).score_at(level)
+    if not own:
+        return np.full(len(rows), pooled)
+    values = np.where(levels.of_rank(level), levels.scores_at(level), pooled)
+    return np.asarray(values[rows.entity])
 
 
 def _marked(held_out: HeldOut, timing: Timing, share: float) -> HeldOut:

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Gt, Lt
 from pydantic import TypeAdapter, ValidationError
 
 from aedetect.arrays import Float32, grouped_rows
@@ -86,6 +86,7 @@ def describe(calibration: Calibration) -> dict[str, Any]:
         "elsewhere": dict(calibration.elsewhere),
         "left_out": asdict(calibration.left_out),
         "fallback": calibration.fallback,
+        "usual": calibration.usual,
         # JSON has no infinity, the limit of a column that was never observed.
         "limits": [
             [float(each) if np.isfinite(each) else None for each in row]
@@ -125,6 +126,7 @@ def restored(described: dict[str, Any], held_out: Path) -> Calibration:
         elsewhere=checked(dict[str, float], described["elsewhere"]),
         left_out=checked(LeftOut, described["left_out"]),
         fallback=checked(str, described["fallback"]),
+        usual=checked(Annotated[float, Gt(0)], described["usual"]),
     )
 
 

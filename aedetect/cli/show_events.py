@@ -10,9 +10,12 @@ import pyarrow.compute as pc
 from aedetect.cli.show import console
 from aedetect.events import Event
 from aedetect.events.table import as_events
+from aedetect.wording import list_some
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_SHOWN_TOGETHER = 5  # entities of an incident
 
 
 def print_events(
@@ -28,7 +31,7 @@ def print_events(
     if not shown.num_rows:
         out.print("no event" if events.num_rows == 0 else "no event that is reported")
     else:
-        _print(shown.slice(0, limit), zone)
+        _print(shown.slice(0, limit), zone, among=shown)
         rows = pc.sum(shown["rows"]).as_py()
         number, listed = shown.num_rows, min(limit, shown.num_rows)
         which = "all are shown" if listed == number else f"the {listed} most anomalous are shown"
@@ -48,8 +51,8 @@ def print_withdrawn(events: pa.Table | None, *, limit: int, zone: str | None) ->
     console().print(f"{events.num_rows:,} events were written earlier and are withdrawn")
 
 
-def _print(events: pa.Table, zone: str | None) -> None:
-    out = console()
+def _print(events: pa.Table, zone: str | None, *, among: pa.Table | None = None) -> None:
+    out, together = console(), _together(among)
     found = list(as_events(events, zone))
     lines = [_figures(event) for event in found]
     widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
@@ -57,8 +60,27 @@ def _print(events: pa.Table, zone: str | None) -> None:
         cells = (text.ljust(width) for text, width in zip(line, widths, strict=True))
         out.print("  ".join(cells).rstrip(), soft_wrap=True)
         out.print(f"  {event.text}", soft_wrap=True)
+        if others := together.get(event.incident_id, set()) - {event.entity or "-"}:
+            out.print(
+                f"  began together with {list_some(sorted(others), most=_SHOWN_TOGETHER)}",
+                soft_wrap=True,
+            )
         if event.suppressed:
             out.print(f"  suppressed: {event.suppressed}", soft_wrap=True)
+
+
+def _together(events: pa.Table | None) -> dict[str | None, set[str]]:
+    """Return the entities of each incident of several events."""
+    if events is None or "incident_id" not in events.column_names:
+        return {}
+    ids = events["incident_id"]
+    counts = pc.value_counts(ids)
+    shared = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
+    chosen = events.filter(pc.is_in(ids, value_set=shared)).select(["incident_id", "entity"])
+    found: dict[str | None, set[str]] = {}
+    for each in chosen.to_pylist():
+        found.setdefault(each["incident_id"], set()).add(each["entity"] or "-")
+    return found
 
 
 def _figures(event: Event) -> tuple[str, ...]:

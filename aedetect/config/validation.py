@@ -22,6 +22,7 @@ _DURATIONS = (
     ("data", "max_gap"),
     ("prepare", "missing_limit"),
     ("events", "bridge"),
+    ("events", "incident"),
     ("events", "min_duration"),
     ("events", "cool_down"),
     ("scoring", "stale_after"),

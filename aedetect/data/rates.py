@@ -60,8 +60,3 @@ def spread(rates: Iterable[Rate], names: Sequence[str | None], of: str, *, defau
     if not own:
         return np.full(len(names), default, dtype=np.int64)
     return np.array([own.get(name, default) for name in names], dtype=np.int64)
-
-
-def own_gaps(rates: Iterable[Rate]) -> dict[str | None, int]:
-    """Return the max_gap (ns) of the entities that are sampled at another rate."""
-    return {each.entity: each.max_gap for each in rates}

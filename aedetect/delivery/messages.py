@@ -24,6 +24,7 @@ _MAX_TITLE = 200  # characters
 _MAX_LISTED = 40  # events in a digest; the rest are counted
 _COLUMNS = [
     "event_id",
+    "incident_id",
     "entity",
     "start",
     "end",
@@ -50,6 +51,7 @@ class PendingEvent:
     """A reported event to notify."""
 
     event_id: str
+    incident_id: str | None = None
     entity: str | None
     start: datetime
     end: datetime
@@ -84,44 +86,85 @@ def recent_ids(output: Path, *, since: str) -> set[str]:
     return {name for file in files for name in file.read(["event_id"])["event_id"].to_pylist()}
 
 
-def message_per_event(
+def message_per_incident(
     pending: Sequence[PendingEvent], *, detector: str, label: str
 ) -> list[Message]:
-    """Return one message per event; `label` is the command that labels it."""
+    """Return one message per incident, of most one event; `label` is the command that labels it."""
     return [
-        Message(
-            title=_title(f"{detector}: {each.severity} at {each.entity or 'the only series'}"),
-            body="\n".join([*_lines(each), f"Right or not? {label} {each.event_id}"]),
-            severity=each.severity,
-            entries=((each.event_id, each.severity),),
-        )
-        for each in pending
+        _about_one(events[0], detector=detector, label=label)
+        if len(events) == 1
+        else _about_several(events, detector=detector, label=label)
+        for events in _incidents(pending)
     ]
+
+
+def _incidents(pending: Sequence[PendingEvent]) -> list[list[PendingEvent]]:
+    """Return the events by incident, in each the most severe first."""
+    found: dict[str, list[PendingEvent]] = {}
+    for each in pending:
+        found.setdefault(each.incident_id or each.event_id, []).append(each)
+    return [sorted(events, key=_severest_first) for events in found.values()]
+
+
+def _about_one(each: PendingEvent, *, detector: str, label: str) -> Message:
+    return Message(
+        title=_title(f"{detector}: {each.severity} at {each.entity or 'the only series'}"),
+        body="\n".join([*_lines(each), f"Right or not? {label} {each.event_id}"]),
+        severity=each.severity,
+        entries=((each.event_id, each.severity),),
+    )
+
+
+def _about_several(events: Sequence[PendingEvent], *, detector: str, label: str) -> Message:
+    """Return the message about events that began together, the most severe first."""
+    names = list(dict.fromkeys(each.entity or "the only series" for each in events))
+    where = names[0] if len(names) == 1 else f"{len(names)} entities"
+    severity = events[0].severity
+    listed = f"{len(events)} events began together: {', '.join(names[:_MAX_LISTED])}"
+    return Message(
+        title=_title(f"{detector}: {severity} at {where}"),
+        body="\n\n".join([listed, *_listed(events), f"Right or not? {label} EVENT"]),
+        severity=severity,
+        entries=tuple((each.event_id, each.severity) for each in events),
+    )
 
 
 def digest(pending: Sequence[PendingEvent], *, detector: str, label: str) -> list[Message]:
-    """Return one message about all events, the most severe first; none without events."""
+    """Return one message about all events, the most severe first; none without events.
+
+    Events that began together follow each other.
+    """
     if not pending:
         return []
-    ordered = sorted(pending, key=lambda each: -SEVERITIES.index(each.severity))
-    counts = Counter(each.severity for each in ordered)
+    incidents = sorted(_incidents(pending), key=lambda events: _severest_first(events[0]))
+    whole = [each for events in incidents for each in events]
+    counts = Counter(each.severity for each in sorted(pending, key=_severest_first))
     numbers = ", ".join(f"{counts[severity]} {severity}" for severity in counts)
-    parts = []
-    for each in ordered[:_MAX_LISTED]:
-        first, *others = _lines(each)
-        parts.append("\n".join([f"[{each.severity}] {each.entity or ''} {first}", *others]))
-    if len(ordered) > _MAX_LISTED:
-        parts.append(f"and {len(ordered) - _MAX_LISTED} more")
-    parts.append(f"Right or not? {label} EVENT")
-    events = "event" if len(ordered) == 1 else "events"
+    events = "event" if len(whole) == 1 else "events"
     return [
         Message(
-            title=f"{detector}: {len(ordered)} {events} ({numbers})",
-            body="\n\n".join(parts),
-            severity=ordered[0].severity,
-            entries=tuple((each.event_id, each.severity) for each in ordered),
+            title=f"{detector}: {len(whole)} {events} ({numbers})",
+            body="\n\n".join([*_listed(whole), f"Right or not? {label} EVENT"]),
+            severity=next(iter(counts)),
+            entries=tuple((each.event_id, each.severity) for each in whole),
         )
     ]
+
+
+def _severest_first(each: PendingEvent) -> tuple[int, datetime, str]:
+    """Return the key that sorts the most severe event first."""
+    return -SEVERITIES.index(each.severity), each.start, each.event_id
+
+
+def _listed(events: Sequence[PendingEvent]) -> list[str]:
+    """Return a paragraph for each event, as many as a message holds."""
+    parts = []
+    for each in events[:_MAX_LISTED]:
+        first, *others = _lines(each)
+        parts.append("\n".join([f"[{each.severity}] {each.entity or ''} {first}", *others]))
+    if len(events) > _MAX_LISTED:
+        parts.append(f"and {len(events) - _MAX_LISTED} more")
+    return parts
 
 
 def _title(text: str) -> str:

@@ -10,7 +10,7 @@ from aedetect.delivery.messages import (
     Message,
     PendingEvent,
     digest,
-    message_per_event,
+    message_per_incident,
     read_recent,
     recent_ids,
 )
@@ -47,7 +47,7 @@ def send_events(
     that ended more than `keep` before the newest data are removed.
     """
     pending = read_recent(output, settings)
-    write = digest if settings.digest else message_per_event
+    write = digest if settings.digest else message_per_incident
 
     def due(sent_log: SentLog) -> Due:
         return {

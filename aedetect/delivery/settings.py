@@ -36,7 +36,7 @@ class NotifySettings:
     """Receivers of notifications, and what is sent: `[notify]`."""
 
     urls: str | tuple[str, ...] = ()  # of Apprise
-    min_severity: Severity = "warning"
+    min_severity: Severity = "info"
     digest: bool = False  # one message per run instead of one per event
     max_age: str = "1d"  # events that ended earlier, relative to the newest data, are not sent
 

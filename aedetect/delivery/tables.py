@@ -41,6 +41,7 @@ _COLUMNS: Mapping[str, Mapping[str, str]] = {
     EVENTS: {
         "detector": "text",
         "event_id": "text",
+        "incident_id": "text",
         "entity": "text",
         "start": "time",
         "end": "time",
@@ -49,6 +50,7 @@ _COLUMNS: Mapping[str, Mapping[str, str]] = {
         "peak_score": "number",
         "threshold": "number",
         "p_value": "number",
+        "strength": "number",
         "severity": "text",
         "causes": "json",
         "text": "text",

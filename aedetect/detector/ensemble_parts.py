@@ -11,8 +11,8 @@ from aedetect.arrays import Bool, Float32, Float64, Int64
 from aedetect.detector.ensemble import (
     MEMBERS,
     RowErrors,
-    first_of_members,
     ensemble_score,
+    first_of_members,
     logarithms,
     member_parts,
 )

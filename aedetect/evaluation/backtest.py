@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aedetect.arrays import Float64
 from aedetect.errors import NoData
+from aedetect.evaluation.alarms import Alarm, Levels, RowsAboveThreshold
 from aedetect.events import EventRules
-from aedetect.events.grouping import REPORTED, group_rows, suppressed_groups
 from aedetect.output import list_files
 from aedetect.output.partitions import SCORES, Span
 from aedetect.output.schemas import ANOMALY, NORMAL
@@ -25,23 +23,11 @@ from aedetect.timestamps import NANOSECONDS, format_instant, to_nanoseconds
 from aedetect.wall_clock import WallClock
 
 if TYPE_CHECKING:
-    from aedetect.arrays import Int32, Int64
     from aedetect.evaluation.ground_truth import KnownAnomalies
 
 _COLUMNS = ["timestamp", "entity", "score", "verdict", "reason"]
 _DAY = NANOSECONDS["d"]
 _UTC = WallClock()
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """One event of the backtest; start and end in ns, both inclusive."""
-
-    entity: str | None
-    start: int
-    end: int
-    rows: int
-    peak: float  # highest score relative to its threshold
 
 
 @dataclass(frozen=True)
@@ -112,25 +98,25 @@ class Backtest:
 def backtest_threshold(
     output: Path,
     *,
-    thresholds: Callable[[str | None], float],
+    thresholds: Callable[[str | None], Levels],
     rules: EventRules,
     span: Span,
     known: Sequence[KnownAnomalies] | None,
-    bridges: Mapping[str | None, int] | None = None,
+    own: Mapping[str | None, EventRules] | None = None,
 ) -> Backtest:
     """Apply the threshold of each entity to past scores in [since, until) ns, and form events.
 
-    Some entities may have bridges of their own (ns). Suppressed rows stay suppressed. Known
+    Some entities may have rules of their own. Suppressed rows stay suppressed. Known
     anomalies count when they overlap the time of the scores.
     Raises NoData when there are no scores.
     """
-    above = _RowsAboveThreshold()
+    above = RowsAboveThreshold()
     for batch in _scored(output, span):
         above.add(batch, thresholds)
     if above.first is None:
         raise NoData(f"there are no scores in {output} for that time: run aedetect score first")
     since, until = above.first, above.last
-    alarms, suppressed = above.alarms(rules, bridges or {})
+    alarms, suppressed = above.alarms(rules, own or {})
     inside = None
     if known is not None:
         names = set(above.entities)
@@ -158,59 +144,6 @@ def newest_timestamp(output: Path, *, until: int | None) -> int:
         if len(earlier):
             return int(to_nanoseconds(pc.max(earlier)).as_py())
     raise NoData(f"there are no scores in {output} for that time: run aedetect score first")
-
-
-class _RowsAboveThreshold:
-    """Collects the rows above their threshold, batch by batch."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self.first: int | None = None
-        self.last = 0
-        self.entities: dict[str | None, int] = {}  # name -> code
-        self._batches: list[tuple[Int64, Int32, Float64]] = []
-
-    def add(self, batch: pa.RecordBatch, thresholds: Callable[[str | None], float]) -> None:
-        """Add the rows of a batch that are above their threshold, or break a column rule."""
-        time = np.asarray(to_nanoseconds(batch["timestamp"]).to_numpy(zero_copy_only=False))
-        encoded = batch["entity"].dictionary_encode(null_encoding="encode")
-        names = encoded.dictionary.to_pylist()
-        limits = np.array([thresholds(name) for name in names], dtype=np.float64)
-        for name in names:
-            self.entities.setdefault(name, len(self.entities))
-        codes = np.array([self.entities[name] for name in names], dtype=np.int32)
-        index = encoded.indices.to_numpy(zero_copy_only=False)
-        ratio = batch["score"].to_numpy(zero_copy_only=False) / limits[index]
-        rules = batch["reason"].is_valid().to_numpy(zero_copy_only=False)
-        above = np.flatnonzero((ratio > 1) | rules)
-        self._batches.append((time[above], codes[index[above]], ratio[above]))
-        self.rows += len(time)
-        first = int(time.min())
-        self.first = first if self.first is None else min(self.first, first)
-        self.last = max(self.last, int(time.max()))
-
-    def alarms(
-        self, rules: EventRules, bridges: Mapping[str | None, int]
-    ) -> tuple[tuple[Alarm, ...], int]:
-        """Form events; return the reported ones and the number of suppressed ones."""
-        time, entity, ratio = (np.concatenate(part) for part in zip(*self._batches, strict=True))
-        order = np.lexsort((time, entity))
-        time, entity, ratio = time[order], entity[order], ratio[order]
-        own = [bridges.get(name, rules.bridge) for name in self.entities]
-        found = group_rows(time, entity, bridge=np.array(own, dtype=np.int64)[entity])
-        reported = suppressed_groups(time, entity, found, rules) == REPORTED
-        names = list(self.entities)
-        alarms = tuple(
-            Alarm(
-                names[entity[first]],
-                int(time[first]),
-                int(time[last]),
-                int(last - first + 1),
-                float(ratio[first : last + 1].max()),
-            )
-            for first, last in zip(found.first[reported], found.last[reported], strict=True)
-        )
-        return alarms, int((~reported).sum())
 
 
 def _scored(output: Path, span: Span) -> Iterator[pa.RecordBatch]:

@@ -8,13 +8,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.arrays import Float64, Int8, Objects
-from aedetect.events.grouping import COOLING, REPORTED, SHORT, group_rows, suppressed_groups
+from aedetect.arrays import Float32, Float64, Int8, Objects
+from aedetect.events.grouping import (
+    COOLING,
+    REPORTED,
+    SHORT,
+    Segments,
+    group_held,
+    steps_of,
+    suppressed_groups,
+)
+from aedetect.events.held import held_by
+from aedetect.events.incidents import find_incidents
+from aedetect.events.severity import rate_strength
 from aedetect.events.table import event_id
 from aedetect.timestamps import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import pyarrow as pa
 
     from aedetect.arrays import Int32, Int64
     from aedetect.events.flagged_rows import FlaggedColumns
@@ -28,7 +41,8 @@ class EventArrays:
     """Events ordered by entity and start, with the positions of their first, last and peak rows.
 
     Shapes: S events; ids (S,) strings; peak (S,) position of the highest score; p_value (S,)
-    minimum; severity (S,) maximum; suppression (S,) index into `reasons`, 0 when reported.
+    minimum; strength (S,) sum; severity (S,); suppression (S,) index into `reasons`, 0 when
+    reported; incidents (S,) the id of the first event of each event's incident.
     """
 
     flagged: FlaggedColumns
@@ -36,8 +50,10 @@ class EventArrays:
     ids: Objects
     peak: Int64
     p_value: Float64
+    strength: Float32
     severity: Int8
     suppression: Int8
+    incidents: Objects
     reasons: tuple[str | None, ...]
 
     @property
@@ -47,8 +63,8 @@ class EventArrays:
 
     @property
     def end(self) -> Int64:
-        """End times in ns: (S,)."""
-        return self.flagged.time[self.groups.last]
+        """End times in ns, of the last row that is flagged or held: (S,)."""
+        return self.groups.end
 
     @property
     def rows(self) -> Int64:
@@ -68,7 +84,8 @@ class EventArrays:
     @property
     def last_file(self) -> Int32:
         """Number of the file that contains the end of each event: (S,)."""
-        return self.flagged.file[self.groups.last]
+        last = np.searchsorted(self.flagged.begin, self.end, side="right") - 1
+        return np.maximum(self.flagged.file[self.groups.last], last).astype(np.int32)
 
     def starting_in(self, number: int) -> Int64:
         """Return the events that begin in a file, ordered by start and entity."""
@@ -129,40 +146,71 @@ def assemble_events(
     rules: EventRules,
     *,
     detector: str,
-    bridges: Mapping[str | None, int] | None = None,
+    own: Mapping[str | None, EventRules] | None = None,
+    held: pa.Table | None = None,
 ) -> EventArrays:
     """Group flagged rows into events, and find which of them are suppressed.
 
-    Some entities may have bridges of their own, in ns.
+    `held` has the stretches of time in which events go on. Some entities may have rules of their
+    own.
 
     The loss of a column is an event of its own, however short: it is not lost among anomalies of
     other columns, and does not suppress these.
     """
     owner = flagged.entity * np.int32(2) + flagged.loss
-    own = [(bridges or {}).get(name, rules.bridge) for name in flagged.names]
-    bridge = np.array(own, dtype=np.int64)[flagged.entity] if own else rules.bridge
-    groups = group_rows(flagged.time, owner, bridge=bridge)
+    groups = _grouped(flagged, owner, rules, own or {}, held)
     first = groups.first
     size = groups.last - first + 1
     number = np.repeat(np.arange(len(first)), size)
     # Ties: the first of the highest scores is the peak.
     order = np.lexsort((np.arange(len(flagged.time)), -flagged.score, number))
     start, entity = flagged.time[first].tolist(), flagged.entity[first].tolist()
-    ids = [event_id(detector, flagged.names[e], s) for e, s in zip(entity, start, strict=True)]
+    ids = np.array(
+        [event_id(detector, flagged.names[e], s) for e, s in zip(entity, start, strict=True)],
+        dtype=object,
+    )
     has_events = len(first) > 0
     suppression = suppressed_groups(flagged.time, owner, groups, rules)
     reasons: list[str | None] = [None, None, None]
     reasons[SHORT] = f"shorter than {format_duration(rules.min_duration)}"
     reasons[COOLING] = f"within {format_duration(rules.cool_down)} of an event before"
+    suppression = np.where(
+        flagged.loss[first] & (suppression == SHORT), np.int8(REPORTED), suppression
+    )
+    strength = np.add.reduceat(flagged.strength, first) if has_events else flagged.strength
+    worst = np.maximum.reduceat(flagged.severity, first) if has_events else flagged.severity
     return EventArrays(
         flagged=flagged,
         groups=groups,
-        ids=np.array(ids, dtype=object),
+        ids=ids,
         peak=order[first],
         p_value=np.minimum.reduceat(flagged.p_value, first) if has_events else flagged.p_value,
-        severity=np.maximum.reduceat(flagged.severity, first) if has_events else flagged.severity,
-        suppression=np.where(
-            flagged.loss[first] & (suppression == SHORT), np.int8(REPORTED), suppression
+        strength=strength.astype(np.float32),
+        severity=np.maximum(worst, rate_strength(strength)),
+        suppression=suppression,
+        incidents=find_incidents(
+            flagged.time[first], ids, suppression == REPORTED, within=rules.incident
         ),
         reasons=tuple(reasons),
     )
+
+
+def _grouped(
+    flagged: FlaggedColumns,
+    owner: Int32,
+    rules: EventRules,
+    own: Mapping[str | None, EventRules],
+    held: pa.Table | None,
+) -> EventGroups:
+    """Group flagged rows, with the stretches of those entities that have any."""
+    bridge, stay = steps_of(flagged.names, rules, own)
+    code, start, end = held_by(flagged.names, held)
+    rows = Segments(
+        np.concatenate([owner, code * np.int32(2)]),
+        np.concatenate([flagged.time, start]),
+        np.concatenate([flagged.time, end]),
+        np.concatenate([np.ones(len(owner), np.bool_), np.zeros(len(code), np.bool_)]),
+    )
+    segments = rows.take(rows.order)
+    entity = segments.entity // 2
+    return group_held(segments, bridge=bridge[entity], stay=stay[entity])

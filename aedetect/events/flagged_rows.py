@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from aedetect.arrays import Int32, Int64
     from aedetect.output import Origin, OutputFile
 
-_SMALL_COLUMNS = ("timestamp", "entity", "score", "p_value", "severity", "reason")
+_SMALL_COLUMNS = ("timestamp", "entity", "score", "p_value", "severity", "strength", "reason")
 _DTYPES = {
     "time": np.int64,
     "entity": np.int32,
     "score": np.float32,
     "p_value": np.float64,
     "severity": np.int8,
+    "strength": np.float64,
     "loss": np.bool_,
     "file": np.int32,
     "row": np.int64,
@@ -49,8 +50,9 @@ class FlaggedColumns:
     """Flagged rows of all files, without their causes.
 
     Sorted by entity, loss and time. Shapes: time (M,) ns; entity (M,) index into `names`; score,
-    p_value, severity (M,); loss (M,) whether the row reports the loss of a column; file (M,) number
-    of the file of each row; row (M,) position in that file.
+    p_value, severity, strength (M,); loss (M,) whether the row reports the loss of a column; file
+    (M,) number of the file of each row; row (M,) position in that file; begin (files,) when each
+    file begins.
     """
 
     time: Int64
@@ -59,9 +61,11 @@ class FlaggedColumns:
     score: Float32
     p_value: Float64
     severity: Int8
+    strength: Float64
     loss: Bool
     file: Int32
     row: Int64
+    begin: Int64
 
 
 def read_flagged_columns(files: Sequence[OutputFile]) -> FlaggedColumns:
@@ -79,13 +83,15 @@ def read_flagged_columns(files: Sequence[OutputFile]) -> FlaggedColumns:
     keys = ("row", "file", "time", "loss", "entity")
     order = np.lexsort([columns[key] for key in keys])
     return FlaggedColumns(
-        names=tuple(ordered), **{key: values[order] for key, values in columns.items()}
+        names=tuple(ordered),
+        begin=np.array([part["begin"] for part in parts], dtype=np.int64),
+        **{key: values[order] for key, values in columns.items()},
     )
 
 
 def _read_columns(
     file: OutputFile, number: int, names: dict[str | None, int]
-) -> dict[str, np.ndarray]:
+) -> dict[str, np.ndarray | int]:
     table = file.read(_SMALL_COLUMNS).combine_chunks()
     time = table["timestamp"]
     entity = table["entity"].combine_chunks().dictionary_encode(null_encoding="encode")
@@ -97,10 +103,19 @@ def _read_columns(
         "score": table["score"].to_numpy(),
         "p_value": table["p_value"].to_numpy(),
         "severity": severity.to_numpy().astype(np.int8),
+        "strength": _strength(table),
         "loss": _losses(table["reason"]),
         "file": np.full(len(table), number, dtype=np.int32),
         "row": np.arange(len(table), dtype=np.int64),
+        "begin": file.partition.bounds(file.clock("timestamp"))[0],
     }
+
+
+def _strength(table: pa.Table) -> Float64:
+    """Return the strength of each row: (M,); files of earlier versions have none."""
+    if "strength" not in table.column_names:
+        return np.zeros(len(table))
+    return np.asarray(pc.fill_null(table["strength"], 0.0).to_numpy())
 
 
 def _losses(reason: pa.ChunkedArray) -> Bool:

@@ -9,6 +9,8 @@ flagged/ and the settings.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,8 @@ from aedetect.events.description import describe_event
 from aedetect.events.event_arrays import EventArrays, assemble_events
 from aedetect.events.flagged_rows import read_flagged_columns, read_ids, read_peaks, write_ids
 from aedetect.events.formation_state import Formation, FormationState, read_formation_state
+from aedetect.events.grouping import EventRules, own_rules
+from aedetect.events.held import HELD_KEY, NONE_HELD, find_held, pack_held, unpack_held
 from aedetect.events.table import EventChanges, compare_events
 from aedetect.events.withdrawn import record_withdrawn
 from aedetect.output import (
@@ -31,12 +35,15 @@ from aedetect.output import (
 )
 from aedetect.output.atomic import withdraw
 from aedetect.output.catalog import reach_mark
-from aedetect.output.partitions import EVENTS
+from aedetect.output.filesystem import is_remote
+from aedetect.output.partitions import EVENTS, SCORES
 from aedetect.output.schemas import SEVERITIES, events_schema
 from aedetect.output.table_writer import TableWriter
 
 if TYPE_CHECKING:
     from aedetect.arrays import Int64
+
+_NOTHING = pack_held(NONE_HELD)
 
 
 def form_events(
@@ -57,11 +64,14 @@ def form_events(
 
 def _form(output: Path, formation: Formation, state: FormationState, folder: Path) -> EventChanges:
     """Form events, write the files that differ, and mark the flagged files last."""
+    own = own_rules(formation.settings, formation.rates)
+    held = _held(output, state, own)
     formed = assemble_events(
         read_flagged_columns(state.files),
         state.rules,
         detector=formation.detector,
-        bridges=formation.bridges,
+        own=own,
+        held=unpack_held(held),
     )
     unsettled = [n for n in range(len(state.files)) if not _is_settled(state, formed, n)]
     new = _tables(formation, state, formed, unsettled)
@@ -78,8 +88,29 @@ def _form(output: Path, formation: Formation, state: FormationState, folder: Pat
         withdraw(state.events[partition].path, root=output / EVENTS)
     for number in range(len(state.files)):
         if not state.marked[number] or np.isin(formed.file_of_rows(number), unsettled).any():
-            _write_flagged(folder, state, formed, number)
+            _write_flagged(folder, state, formed, number, held[number])
     return changes
+
+
+def _held(output: Path, state: FormationState, own: Mapping[str | None, EventRules]) -> list[bytes]:
+    """Return what is held in each partition: from its footer, or from the scores if it is new."""
+    found = [each or _NOTHING for each in state.held]
+    if not state.rules.hold:
+        return [_NOTHING for _ in found]
+
+    def fresh(number: int) -> bytes:
+        file, origin = state.files[number], state.origins[number]
+        scores = replace(file, kind=SCORES, path=file.partition.path(output, SCORES))
+        # They differ after a run that was killed in between; the next one writes both again.
+        if not scores.path.exists() or scores.origin() != origin:
+            return _NOTHING
+        return pack_held(find_held(scores, state.rules, own))
+
+    new = [n for n in range(len(found)) if not state.marked[n] or state.held[n] is None]
+    with ThreadPoolExecutor(max_workers=16 if is_remote(output) else 4) as pool:
+        for number, packed in zip(new, pool.map(fresh, new), strict=True):
+            found[number] = packed
+    return found
 
 
 def _is_settled(state: FormationState, formed: EventArrays, number: int) -> bool:
@@ -95,7 +126,7 @@ def _is_settled(state: FormationState, formed: EventArrays, number: int) -> bool
     expected = _marks(state, formed, number)
     if origin != state.origins[number] or any(marks.get(key) != expected[key] for key in expected):
         return False
-    names = ["event_id", "end", "rows", "peak_timestamp", "suppressed"]
+    names = ["event_id", "incident_id", "end", "rows", "peak_timestamp", "suppressed"]
     table = file.read(names)
     return bool(
         table.equals(_event_columns(formed, mine, table.schema.field("end").type).select(names))
@@ -137,11 +168,13 @@ def _event_columns(formed: EventArrays, events: Int64, time: pa.DataType) -> pa.
     return pa.table(
         {
             "event_id": pa.array(formed.ids[events], pa.string()),
+            "incident_id": pa.array(formed.incidents[events], pa.string()),
             "entity": pa.array(flagged.names, pa.string()).take(pa.array(formed.entity[events])),
             **{n: pa.array(each, exact).cast(time, safe=False) for n, each in times.items()},
             "rows": pa.array(formed.rows[events]),
             "peak_score": pa.array(flagged.score[formed.peak[events]]),
             "p_value": pa.array(formed.p_value[events]),
+            "strength": pa.array(formed.strength[events]),
             "severity": pa.array(SEVERITIES).take(pa.array(formed.severity[events])),
             "suppressed": reasons.take(pa.array(formed.suppression[events])),
         }
@@ -183,12 +216,19 @@ def _publish_changed(path: Path, target: Path) -> None:
         publish(path, target)
 
 
-def _write_flagged(folder: Path, state: FormationState, formed: EventArrays, number: int) -> None:
+def _write_flagged(
+    folder: Path, state: FormationState, formed: EventArrays, number: int, held: bytes
+) -> None:
     """Write the event of each flagged row of a partition, unless it is up to date."""
     file = state.files[number]
     ids = pa.array(formed.ids[formed.of_rows(number)], pa.string())
-    if state.marked[number] and read_ids(file).combine_chunks().equals(ids):
+    if (
+        state.marked[number]
+        and state.held[number] == held
+        and read_ids(file).combine_chunks().equals(ids)
+    ):
         return
     copy = folder / "flagged.parquet"
-    write_ids(file, copy, ids, origin=state.origins[number], marks=state.marks)
+    marks = {**state.marks, HELD_KEY: held}
+    write_ids(file, copy, ids, origin=state.origins[number], marks=marks)
     publish(copy, file.path)

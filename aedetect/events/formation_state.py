@@ -10,7 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from aedetect.data.rates import Rate
 from aedetect.events.grouping import EventRules
+from aedetect.events.held import HELD_KEY
 from aedetect.events.settings import EventSettings
 from aedetect.events.withdrawn import read_withdrawn_marks
 from aedetect.output import Origin, OutputFile, Partition, list_files
@@ -28,13 +30,7 @@ class Formation:
     by: PartitionBy
     settings: EventSettings
     units: Mapping[str, str] = field(default_factory=dict)  # of features, for the descriptions
-    # max_gap (ns) of entities that are sampled at another rate than most
-    max_gaps: Mapping[str | None, int] = field(default_factory=dict)
-
-    @property
-    def bridges(self) -> Mapping[str | None, int]:
-        """The bridges of some entities, unless there is one for all."""
-        return {} if self.settings.bridge else self.max_gaps
+    rates: tuple[Rate, ...] = ()  # of entities that are sampled at another rate than most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +40,7 @@ class FormationState:
     files: tuple[OutputFile, ...]  # of flagged rows, except leaving partitions
     origins: tuple[Origin, ...]
     marked: tuple[bool, ...]  # whether their events were formed by the current rules
+    held: tuple[bytes | None, ...]  # what their footers hold of `aedetect.events.held`
     events: Mapping[Partition, OutputFile]
     rules: EventRules
     marks: Mapping[bytes, bytes]
@@ -62,8 +59,9 @@ def read_formation_state(
     flagged = list_files(output, FLAGGED, by=formation.by)
     files = tuple(file for file in flagged if file.partition not in leaving)
     footers = read_footers(files)
-    # max_gap of the last partition: a new model that has written nothing yet changes nothing.
-    rules = EventRules.of(formation.settings, max_gap=footers[-1][0].max_gap if footers else 0)
+    # Those of the last partition: a new model that has written nothing yet changes nothing.
+    gap, period = (footers[-1][0].max_gap, footers[-1][0].period) if footers else (0, 0)
+    rules = EventRules.of(formation.settings, max_gap=gap, period=period)
     formed_by = {"rules": asdict(rules), "units": dict(formation.units)}
     mark = json.dumps(formed_by, sort_keys=True).encode()
     marked = tuple(found.get(MARK) == mark for _, found in footers)
@@ -74,6 +72,7 @@ def read_formation_state(
         files=files,
         origins=origins,
         marked=marked,
+        held=tuple(found.get(HELD_KEY) for _, found in footers),
         events=events,
         rules=rules,
         marks={MARK: mark},

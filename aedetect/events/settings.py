@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge, Lt
 
 
 @dataclass(frozen=True, kw_only=True)
 class EventSettings:
     """How flagged rows form events, and what is suppressed: `[events]`."""
 
-    # longest gap between two flagged rows of one event; None: [data] max_gap
+    # how soon an event comes back and goes on; None: 60 periods, at most 6h, at least max_gap
     bridge: str | None = None
-    min_duration: str | None = None  # from first to last flagged row; shorter events are suppressed
+    # p-value down to which an event goes on: one normal row in a hundred is as high
+    hold: Annotated[float, Ge(0), Lt(1)] = 0.01
+    # events of several entities that begin so close together are one incident; None: max_gap
+    incident: str | None = None
+    min_duration: str | None = None  # from start to end; shorter events are suppressed
     cool_down: str | None = (
         None  # after a reported event; later events of its entity are suppressed
     )

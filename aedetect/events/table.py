@@ -40,6 +40,7 @@ class Event:
     """Consecutive flagged rows of one entity."""
 
     event_id: str
+    incident_id: str | None = None  # the id of the first of the events that began together
     entity: str | None
     start: str
     end: str
@@ -48,7 +49,8 @@ class Event:
     peak_score: float
     threshold: float  # at the peak
     p_value: float  # the smallest
-    severity: str  # the highest
+    strength: float | None = None  # 1: three of four events on held-out rows are weaker
+    severity: str
     causes: tuple[Cause, ...]  # of the peak, the largest first
     text: str
     suppressed: str | None  # the reason; None: reported

@@ -11,12 +11,13 @@ import numpy as np
 
 from aedetect import registry
 from aedetect.data import find_files
-from aedetect.data.rates import own_gaps
 from aedetect.data.unused import with_rows
 from aedetect.detector import Outline, read_outline
 from aedetect.evaluation import Backtest, KnownAnomalies, backtest_threshold, known_anomalies
+from aedetect.evaluation.alarms import Levels
 from aedetect.evaluation.backtest import newest_timestamp
 from aedetect.events import EventRules, read_labels
+from aedetect.events.grouping import own_rules
 from aedetect.events.labels import FALSE_ALARM
 from aedetect.jobs.recalibration import make_calibration
 from aedetect.jobs.table_clock import table_clock
@@ -41,7 +42,8 @@ def run_backtest(
     registered = registry.find_version(config.model_reference, tracking_uri=uri)
     saved = read_outline(registry.fetch_version(registered, tracking_uri=uri))
     calibration = make_calibration(config, saved) if recalibrate else saved.calibration
-    rules = EventRules.of(config.events, max_gap=saved.schema.max_gap)
+    schema = saved.schema
+    rules = EventRules.of(config.events, max_gap=schema.max_gap, period=schema.period)
     if days is not None and span.since is None:
         newest = newest_timestamp(config.output, until=span.until)
         span = Span(newest + 1 - int(days * NANOSECONDS["d"]), span.until)
@@ -49,11 +51,11 @@ def run_backtest(
     known, complete = _known(config, rules, labels)
     result = backtest_threshold(
         config.output,
-        thresholds=_by_name(calibration, saved),
+        thresholds=_by_name(calibration, saved, rules.hold),
         rules=rules,
         span=span,
         known=known,
-        bridges={} if config.events.bridge else own_gaps(saved.schema.rates),
+        own=own_rules(config.events, schema.rates),
     )
     false = (each for each in labels if each.opinion == FALSE_ALARM)
     alarms = tuple(KnownAnomalies(each.entity, each.start, each.end) for each in false)
@@ -61,12 +63,18 @@ def run_backtest(
     return replace(result, complete=complete, false_alarms=alarms, clock=clock), calibration
 
 
-def _by_name(calibration: Calibration, saved: Outline) -> Callable[[str | None], float]:
-    """Return a function entity -> threshold; entities without their own have the pooled one."""
-    codes = np.arange(len(saved.entities), dtype=np.int32)
-    values = calibration.thresholds(codes).tolist()
-    own: Mapping[str | None, float] = dict(zip(saved.entities, values, strict=True))
-    return lambda name: own.get(name, calibration.threshold.value)
+def _by_name(
+    calibration: Calibration, saved: Outline, hold: float
+) -> Callable[[str | None], Levels]:
+    """Return a function entity -> threshold, and the score above which an event goes on.
+
+    Entities without their own have the pooled ones.
+    """
+    codes = np.append(np.arange(len(saved.entities), dtype=np.int32), np.int32(-1))
+    held = calibration.scores_at(hold, codes) if hold else np.full(len(codes), np.inf)
+    *values, shared = map(Levels, calibration.thresholds(codes).tolist(), held.tolist())
+    own: Mapping[str | None, Levels] = dict(zip(saved.entities, values, strict=True))
+    return lambda name: own.get(name, shared)
 
 
 def _known(
@@ -79,7 +87,7 @@ def _known(
     if not config.scoring.input:
         return None, False
     source = with_rows(find_files(config.input, timestamp=config.data.timestamp))
-    found = known_anomalies(source, config.data, labels, bridge=rules.bridge)
+    found = known_anomalies(source, config.data, labels, bridge=rules.stay)
     column = config.data.label
     complete = column is not None and any(column in file.columns for file in source.files)
     return () if found is None and labels else found, complete

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from aedetect import registry
 from aedetect.calibration import Calibration, Forecast, fit_calibration
-from aedetect.calibration.calibration import log_calibration
 from aedetect.calibration.confirmed_events import with_confirmed
 from aedetect.calibration.forecast import Timing
+from aedetect.calibration.log import log_calibration
 from aedetect.calibration.serialization import write_calibration
 from aedetect.calibration.settings import THRESHOLD_KEYS
 from aedetect.detector import Outline, read_outline

@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aedetect import registry
-from aedetect.data.rates import own_gaps
 from aedetect.detector import Outline, read_outline
 from aedetect.events import Formation, form_events
 from aedetect.jobs import delivery
@@ -112,7 +111,7 @@ def plan_reflagging(config: Config, *, span: Span) -> ReflagPlan:
             by=config.scoring.partition,
             settings=config.events,
             units=config.data.units,
-            max_gaps=own_gaps(saved.schema.rates),
+            rates=saved.schema.rates,
         ),
         partitions=tuple(due),
         current=len(same) - len(due),
@@ -214,14 +213,14 @@ def _write(
         }
         kept = ExplainedRows(readers[FLAGGED])
         for batch in readers[SCORES].iter_batches(_BATCH_ROWS):
-            judged, threshold, promised = judge_batch(work.saved, _plain_batch(batch))
+            judged, threshold, strength = judge_batch(work.saved, _plain_batch(batch))
             anomalous = pc.equal(judged["verdict"], ANOMALY)
             chosen = anomalous.to_numpy(zero_copy_only=False)
             writers[SCORES].write(judged)
             found, new = reflag_batch(
                 judged.filter(anomalous),
                 threshold=threshold[chosen],
-                promised=promised[chosen],
+                strength=strength[chosen],
                 kept=kept,
                 origin=origin,
             )

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from aedetect import registry
 from aedetect.data import find_files
-from aedetect.data.rates import own_gaps
 from aedetect.events import Formation, form_events
 from aedetect.jobs import delivery
 from aedetect.jobs.recording import record_run
@@ -220,7 +219,7 @@ def _formation(config: Config, model: Model, schema: Schema) -> Formation:
         by=config.scoring.partition,
         settings=config.events,
         units=config.data.units,
-        max_gaps=own_gaps(schema.rates),
+        rates=schema.rates,
     )
 
 

@@ -18,9 +18,9 @@ import numpy as np
 from aedetect import registry
 from aedetect.calibration import HeldOut
 from aedetect.calibration import fit_calibration as choose_threshold
-from aedetect.calibration.calibration import log_calibration
 from aedetect.calibration.feature_limits import fit_limits
 from aedetect.calibration.forecast import Timing
+from aedetect.calibration.log import log_calibration
 from aedetect.detector import CalibratedScorer, Scorer, Series
 from aedetect.detector.residuals import Residuals
 from aedetect.detector.rules import ColumnRules

@@ -37,6 +37,7 @@ class Origin:
     lookback: int  # ns before the partition in which input rows affect it
     lookahead: int = 0  # ns after the partition in which they do
     max_gap: int  # ns, longest step inside a window: flags further apart are separate runs
+    period: int = 0  # ns between rows; 0 in files of earlier versions
     inputs: Mapping[str, str]  # name of the input file -> fingerprint
 
     def footer(self) -> dict[bytes, bytes]:

@@ -35,6 +35,7 @@ def flagged_schema(time: pa.DataType) -> pa.Schema:
         [
             *scores_schema(time),
             ("threshold", pa.float64()),
+            ("strength", pa.float64()),
             ("severity", pa.string()),
             ("event_id", pa.string()),
             ("causes", CAUSES),
@@ -65,6 +66,7 @@ def events_schema(time: pa.DataType) -> pa.Schema:
     return pa.schema(
         [
             ("event_id", pa.string()),
+            ("incident_id", pa.string()),
             ("entity", pa.string()),
             ("start", time),
             ("end", time),
@@ -73,6 +75,7 @@ def events_schema(time: pa.DataType) -> pa.Schema:
             ("peak_score", pa.float32()),
             ("threshold", pa.float64()),
             ("p_value", pa.float64()),
+            ("strength", pa.float32()),
             ("severity", pa.string()),
             ("causes", CAUSES),
             ("text", pa.string()),

@@ -83,25 +83,22 @@ def reflag_batch(
     rows: pa.RecordBatch,
     *,
     threshold: Float64,
-    promised: Float64,
+    strength: Float64,
     kept: ExplainedRows,
     origin: Origin,
 ) -> tuple[pa.RecordBatch, int]:
-    """Return the flagged/ rows of anomalies (M,), and how many of them have no causes yet.
-
-    `promised` is the p-value of a row at its threshold (M,).
-    """
+    """Return the flagged/ rows of anomalies (M,), and how many of them have no causes yet."""
     places = kept.places(rows["entity"], rows["timestamp"])
     before = kept.take(places[places >= 0])
     back = np.full(len(places), -1, dtype=np.int64)
     back[places >= 0] = np.arange(len(before))
-    p_value = rows["p_value"].to_numpy(zero_copy_only=False)
     count = len(places)
     known = {
         **{name: rows[name] for name in rows.schema.names},
         "threshold": pa.array(threshold),
+        "strength": pa.array(strength),
         "severity": severities(
-            p_value, promised, ruled=rows["reason"].is_valid().to_numpy(zero_copy_only=False)
+            strength, ruled=rows["reason"].is_valid().to_numpy(zero_copy_only=False)
         ),
         "event_id": pa.nulls(count, pa.string()),  # events are formed afterwards
         "model_name": pa.repeat(origin.model_name, count),
@@ -128,8 +125,8 @@ def _moments(timestamp: pa.Array) -> Int64:
 def judge_batch(saved: Outline, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Float64, Float64]:
     """Return scored rows with the verdicts and p-values of the calibration.
 
-    Also returns the thresholds, and the p-values at them. Rows that are suppressed or not scored
-    keep their verdict, and so do rows that break a column rule.
+    Also returns the thresholds, and how far the rows are above them. Rows that are suppressed or
+    not scored keep their verdict, and so do rows that break a column rule.
     """
     calibration = saved.calibration
     score = batch["score"].to_numpy(zero_copy_only=False)
@@ -148,8 +145,9 @@ def judge_batch(saved: Outline, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, 
         "verdict": pc.if_else(judged, fresh, batch["verdict"]),
     }
     columns = [new.get(name, batch[name]) for name in batch.schema.names]
-    promised = calibration.p_values(threshold.astype(np.float32), entity)
-    return pa.RecordBatch.from_arrays(columns, schema=batch.schema), threshold, promised
+    strength = np.zeros(len(score))
+    strength[scored] = calibration.strengths(score[scored], entity[scored])
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema), threshold, strength
 
 
 def _codes(saved: Outline, entity: pa.Array) -> Int32:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from aedetect.arrays import Bool, Float64
+from aedetect.events.severity import rate_strength
 from aedetect.explain import outside_limits, rank_causes
 from aedetect.output.schemas import (
     SEVERITIES,
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from aedetect.data import Rows
     from aedetect.detector import CalibratedScorer, Scored
     from aedetect.output import Origin
-
-# How many times rarer than a row at the threshold: for a warning, and for critical.
-_RARER = (100, 10_000)
 
 
 def scores_batch(rows: Rows, scored: Scored, time: pa.DataType) -> pa.RecordBatch:
@@ -46,13 +44,12 @@ def flagged_batch(
     count = len(scored.flagged)
     calibration, values = detector.calibration, rows.values[scored.flagged]
     threshold = calibration.thresholds(scored.entity)
-    promised = calibration.p_values(threshold.astype(np.float32), scored.entity)
+    strength = calibration.strengths(scored.score[scored.flagged], scored.entity)
     limits = calibration.limits_of(scored.entity)
     added = [
         pa.array(threshold),
-        severities(
-            scored.p_value[scored.flagged], promised, ruled=scored.reason[scored.flagged] >= 0
-        ),
+        pa.array(strength),
+        severities(strength, ruled=scored.reason[scored.flagged] >= 0),
         pa.nulls(count, pa.string()),
         rank_causes(detector.scorer.preparation, scored, values),
         outside_limits(detector.scorer.preparation, scored, values, limits),
@@ -64,16 +61,13 @@ def flagged_batch(
     return pa.RecordBatch.from_arrays([*table.take(chosen).columns, *added], schema=schema)
 
 
-def severities(p_value: Float64, promised: Float64, *, ruled: Bool) -> pa.StringArray:
-    """Rate rows against one at the threshold, whose p-value is `promised`: (M,), (M,) -> (M,).
+def severities(strength: Float64, *, ruled: Bool) -> pa.StringArray:
+    """Rate each row as if it were an event alone: (M,) -> (M,).
 
-    A hundred times rarer is a warning, ten thousand times critical. A row that a column rule
-    flagged, `ruled` (M,), is a warning at least: no normal row of the training did that.
+    A row that a column rule flagged, `ruled` (M,), is a warning at least: no normal row of the
+    training did that.
 
-    >>> rules = np.array([False, False, False, True])
-    >>> severities(np.array([1e-3, 1e-5, 1e-7, 0.5]), np.full(4, 1e-3), ruled=rules).to_pylist()
-    ['info', 'warning', 'critical', 'warning']
+    >>> severities(np.array([0.5, 2.0, 0.0]), ruled=np.array([False, False, True])).to_pylist()
+    ['info', 'warning', 'warning']
     """
-    level = sum((p_value <= promised / times).astype(np.int8) for times in _RARER)
-    level = np.maximum(level, ruled)
-    return pa.array(SEVERITIES).take(pa.array(level))
+    return pa.array(SEVERITIES).take(pa.array(np.maximum(rate_strength(strength), ruled)))

@@ -85,6 +85,7 @@ def origin_of(model: Model, detector: CalibratedScorer, inputs: Mapping[str, str
         lookback=detector.scorer.lookback,
         lookahead=detector.scorer.lookahead,
         max_gap=detector.scorer.schema.max_gap,
+        period=detector.scorer.schema.period,
         inputs=inputs,
     )
 

@@ -62,6 +62,47 @@ def test_one_message_per_event(notify, receiver):
     ]
 
 
+def test_a_shared_outage_is_one_message(notify, receiver, output):
+    """With the entities, the most severe first; what joins it later is sent then."""
+    at = "2026-01-03T05:00:00"
+    rows = [
+        event("e1", at),
+        event("e2", at, "west", severity="critical", incident_id="e1"),
+        event("e3", "2026-01-03T08:00:00", "north"),
+    ]
+    write_events(output, FIRST, rows)
+    assert (notify(), notify()) == (2, 0)
+    assert receiver.titles == ["pump: critical at 2 entities", "pump: warning at north"]
+    first, *paragraphs, label = receiver.messages[0]["message"].split("\n\n")
+    assert first == "2 events began together: west, east"
+    assert [each.split()[:2] for each in paragraphs] == [
+        ["[critical]", "west"],
+        ["[warning]", "east"],
+    ]
+    assert label == "Right or not? aedetect label pump.toml EVENT"
+    write_events(output, FIRST, [*rows, event("e4", at, "south", incident_id="e1")])
+    assert (notify(), notify()) == (1, 0)
+    assert receiver.titles[-1] == "pump: warning at south"
+
+
+def test_a_digest_lists_what_began_together_together(notify, receiver, output):
+    """Under the most severe of it."""
+    at = "2026-01-03T05:00:00"
+    rows = [
+        event("e1", at, severity="info"),
+        event("e2", "2026-01-03T06:00:00", "north"),
+        event("e3", at, "west", severity="critical", incident_id="e1"),
+    ]
+    write_events(output, FIRST, rows)
+    assert notify(digest=True) == 1
+    (message,) = receiver.messages
+    listed = [each.split()[1] for each in message["message"].split("\n\n")[:-1]]
+    assert (listed, message["title"]) == (
+        ["west", "east", "north"],
+        "pump: 3 events (1 critical, 1 warning, 1 info)",
+    )
+
+
 def test_an_event_is_sent_once(notify, receiver, output):
     """Also when it grows, or its severity falls."""
     assert (notify(), notify()) == (1, 0)

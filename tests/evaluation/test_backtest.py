@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,6 +11,7 @@ import pytest
 
 from aedetect.errors import NoData
 from aedetect.evaluation import KnownAnomalies, backtest_threshold
+from aedetect.evaluation.alarms import Levels
 from aedetect.events import EventRules
 from aedetect.figures.backtest_timeline import draw_backtest_timeline
 from aedetect.figures.canvas import save_figure
@@ -48,11 +51,11 @@ def scored(tmp_path):
     return scored
 
 
-def run(output, *, threshold=5.0, rules=None, span=None, known=None):
+def run(output, *, threshold=5.0, hold=math.inf, rules=None, span=None, known=None):
     """Backtest with one threshold for both entities."""
     return backtest_threshold(
         output,
-        thresholds=lambda _: threshold,
+        thresholds=lambda _: Levels(threshold, hold),
         rules=rules or EventRules(5 * MINUTE),
         span=span or Span(),
         known=known,

@@ -7,8 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aedetect.events import EventRules
-from aedetect.events.grouping import COOLING, REPORTED, SHORT, group_rows, suppressed_groups
+from aedetect.events.grouping import (
+    COOLING,
+    REPORTED,
+    SHORT,
+    Segments,
+    group_held,
+    group_rows,
+    suppressed_groups,
+)
 from aedetect.events.settings import EventSettings
+from aedetect.timestamps import NANOSECONDS
 
 
 def codes(*values):
@@ -41,6 +50,55 @@ def test_every_row_is_in_one_group_of_its_entity(rows, bridge):
     np.testing.assert_array_equal(entity[found.first], entity[found.last])
 
 
+def by_hand(rows, bridge, stay):
+    """Events as one finds them row by row: first and last flagged row, and the end."""
+    runs, events = [], []
+    for entity, time, flagged in rows:
+        if not runs or runs[-1][-1][0] != entity or time - runs[-1][-1][1] > stay:
+            runs.append([])
+        runs[-1].append((entity, time, flagged))
+    for run in runs:
+        if not any(flagged for *_, flagged in run):
+            continue
+        if events and events[-1][-1][0] == run[0][0] and run[0][1] - events[-1][-1][1] <= bridge:
+            events[-1] += run
+        else:
+            events.append(list(run))
+    return [([time for _, time, flagged in event if flagged], event[-1][1]) for event in events]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2), st.integers(0, 60), st.booleans()), unique_by=lambda r: r[:2]
+    ),
+    st.integers(0, 9),
+    st.integers(0, 9),
+)
+def test_events_with_what_is_held_are_those_found_row_by_row(rows, stay, more):
+    """From rows, and from stretches of them beside the flagged ones."""
+    rows.sort()
+    bridge = stay + more
+    entity, time = codes(*(e for e, *_ in rows)), np.array([t for _, t, _ in rows], np.int64)
+    flagged = np.array([f for *_, f in rows], np.bool_)
+    expected = by_hand(rows, bridge, stay)
+    found = group_held(Segments.of_rows(entity, time, flagged), bridge=bridge, stay=stay)
+    own = time[flagged]
+    assert [
+        (own[first : last + 1].tolist(), end)
+        for first, last, end in zip(found.first, found.last, found.end.tolist(), strict=True)
+    ] == expected
+    whole = group_rows(time, entity, bridge=stay)  # stretches, which hold the flagged rows too
+    mixed = Segments(
+        np.concatenate([entity[flagged], entity[whole.first]]),
+        np.concatenate([own, time[whole.first]]),
+        np.concatenate([own, whole.end]),
+        np.repeat([True, False], [flagged.sum(), len(whole)]),
+    )
+    again = group_held(mixed.take(mixed.order), bridge=bridge, stay=stay)
+    for name in ("first", "last", "end"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(found, name))
+
+
 def test_an_event_of_the_minimum_duration_is_reported():
     """The minimum is inclusive."""
     time, entity = np.array([0, 5, 100, 104]), codes(0, 0, 0, 0)
@@ -68,9 +126,14 @@ def test_a_short_event_starts_no_cool_down():
     assert suppressed_groups(time, entity, found, rules).tolist() == [REPORTED, SHORT]
 
 
-def test_the_bridge_is_max_gap_unless_set():
-    """`[events] bridge` overrides `[data] max_gap`."""
-    assert EventRules.of(EventSettings(), max_gap=7) == EventRules(7)
-    assert EventRules.of(EventSettings(bridge="1s", cool_down="2s"), max_gap=7) == EventRules(
-        10**9, cool_down=2 * 10**9
+def test_steps_follow_from_the_sampling_unless_set():
+    """An hour for a row a minute, at most six hours, at least `max_gap`."""
+    minute, hour = NANOSECONDS["min"], NANOSECONDS["h"]
+    found = EventRules.of(EventSettings(), max_gap=5 * minute, period=minute)
+    assert (found.bridge, found.stay, found.incident) == (hour, 5 * minute, 5 * minute)
+    assert EventRules.of(EventSettings(), max_gap=5 * hour, period=hour).bridge == 6 * hour
+    assert EventRules.of(EventSettings(), max_gap=9 * hour, period=hour).bridge == 9 * hour
+    given = EventSettings(bridge="1s", cool_down="2s", hold=0, incident="3s")
+    assert EventRules.of(given, max_gap=7 * 10**9, period=10**9) == EventRules(
+        10**9, cool_down=2 * 10**9, stay=10**9, incident=3 * 10**9
     )

@@ -22,9 +22,9 @@ from aedetect.secrets import Secrets
 CANARIES = ("canary-4711", "canary-0815", "secret-token")
 
 
-def delivering(plant, *, urls=(), database=None, environment=None):
+def delivering(plant, *, urls=(), database=None, environment=None, **notify):
     """Return the plant's configuration as plain data, and its secrets."""
-    given = plant.given() | {"notify": {"urls": list(urls)}}
+    given = plant.given() | {"notify": {"urls": list(urls), **notify}}
     if database is not None:
         given |= {"database": {"url": database}}
     return make_config(given, folder=plant.folder, secrets=Secrets(environment))
@@ -76,7 +76,9 @@ def test_a_missing_secret_stops_the_run_before_it_begins(plant):
 
 def test_receivers_are_notified_after_a_run(plant, receiver):
     """Alerts and events go to the same receivers; a failing receiver does not fail the run."""
-    config = delivering(plant, urls=["env:TEAM"], environment={"TEAM": receiver.url})
+    config = delivering(
+        plant, urls=["env:TEAM"], min_severity="warning", environment={"TEAM": receiver.url}
+    )
     scoring.run_scoring(config)
     write_events(plant.output, f"date={DAYS[2]}", [event("e1", f"{DAYS[2]}T05:00:00")])
     assert delivery.notify(config, config_path="plant.toml", alerts={"stale": "no rows"}) == 2

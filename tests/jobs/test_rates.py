@@ -140,7 +140,7 @@ def test_events_bridge_the_gaps_of_the_entity(detector, tmp_path, write):
     frame = mixed("2026-03-01", rows=400, seed=5)
     fast, slow = frame["unit"] == "fast", frame["unit"] == "slow"
     number = frame.groupby("unit").cumcount()
-    frame.loc[fast & number.isin([100, 160, 220]), "a"] = 40.0
+    frame.loc[fast & number.isin([100, 200, 300]), "a"] = 40.0
     frame.loc[slow & number.isin([100, 101, 102]), "a"] = 40.0
     write(frame, tmp_path / "incoming/a.parquet")
     given = {

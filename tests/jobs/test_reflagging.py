@@ -16,8 +16,12 @@ from plant import DAYS, Plant, contents, settings, stamps, table, write
 from aedetect.cli.calibrate import print_reflagged
 from aedetect.config import make_config
 from aedetect.errors import AedetectError
+from aedetect.events import EventRules
+from aedetect.events.held import HELD_KEY, find_held, pack_held
+from aedetect.events.settings import EventSettings
 from aedetect.jobs import reflagging, training
 from aedetect.jobs.recalibration import recalibrate
+from aedetect.output import list_files
 from aedetect.output.atomic import read_origin
 from aedetect.output.partitions import Span
 from aedetect.scoring.run_log import read_runs
@@ -126,6 +130,23 @@ def test_a_run_interrupted_between_its_two_files_is_completed(plant, base, tmp_p
     assert run(plant).partitions == 1
     after = contents(output)
     assert after == whole
+
+
+def test_events_go_on_by_the_new_p_values(plant, base, tmp_path):
+    """What the footers hold is what follows from the new scores, and not what was there before."""
+    output = tmp_path / "output"
+
+    def held():
+        paths = sorted((output / "flagged").rglob("*.parquet"))
+        return [pq.read_metadata(path).metadata[HELD_KEY] for path in paths]
+
+    before = held()
+    run(plant)
+    made = read_origin(output / "scores" / f"date={DAYS[0]}" / "part-0.parquet")
+    rules = EventRules.of(EventSettings(), max_gap=made.max_gap, period=made.period)
+    expected = [pack_held(find_held(file, rules, {})) for file in list_files(output, "scores")]
+    assert held() == expected
+    assert len(before) == len(expected) == 3
 
 
 def test_suppressed_and_unscored_rows_stay_so(plant, base, tmp_path):

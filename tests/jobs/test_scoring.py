@@ -671,6 +671,7 @@ CAUSES = pa.list_(
 FLAG_COLUMNS = {
     **SCORE_COLUMNS,
     "threshold": pa.float64(),
+    "strength": pa.float64(),
     "severity": pa.string(),
     "event_id": pa.string(),
     "causes": CAUSES,
@@ -685,6 +686,7 @@ FLAG_COLUMNS = {
 
 EVENT_COLUMNS = {
     "event_id": pa.string(),
+    "incident_id": pa.string(),
     "entity": pa.string(),
     "start": pa.timestamp("us"),
     "end": pa.timestamp("us"),
@@ -693,6 +695,7 @@ EVENT_COLUMNS = {
     "peak_score": pa.float32(),
     "threshold": pa.float64(),
     "p_value": pa.float64(),
+    "strength": pa.float32(),
     "severity": pa.string(),
     "causes": CAUSES,
     "text": pa.string(),
