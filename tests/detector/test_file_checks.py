@@ -214,8 +214,9 @@ def test_weights_that_are_no_numbers_are_refused(folder):
 
 def held_out(rows, **given):
     """Make rows like those of a calibration."""
-    kinds = {"entity": pa.int32(), "time": pa.int64(), "score": pa.float32(), "anomaly": pa.bool_()}
-    values = {"anomaly": [False] * rows} | given
+    kinds = {"entity": pa.int32(), "time": pa.int64(), "score": pa.float32()}
+    kinds |= {"anomaly": pa.bool_(), "suspect": pa.bool_()}
+    values = {"anomaly": [False] * rows, "suspect": [False] * rows} | given
     return pa.table(
         {name: pa.array(values.get(name, [0] * rows), kind) for name, kind in kinds.items()}
     )
@@ -227,7 +228,10 @@ def held_out(rows, **given):
         (held_out(3, score=[1.0, float("nan"), 2.0]), "must be finite"),
         (held_out(3, score=[1.0, None, 2.0]), "no missing values"),
         (held_out(3).append_column("more", pa.array([1, 2, 3])), "must have the columns"),
-        (held_out(3).rename_columns(["entity", "time", "score", "flag"]), "must have the columns"),
+        (
+            held_out(3).rename_columns(["entity", "time", "score", "flag", "suspect"]),
+            "must have the columns",
+        ),
         (pa.table({"score": pa.array(["x"])}), "must have the columns"),
     ],
 )
