@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.arrays import Float32, Int8, Int32
+from aedetect.arrays import Float32, Float64, Int8, Int32
 from aedetect.data.counters import without_reading_before
 from aedetect.detector import Scored, Series
-from aedetect.detector.rules import CONSTANT, MISSING, NONE, lost, rule_reasons
+from aedetect.detector.rules import CONSTANT, FAR, MISSING, NONE, lost, rule_reasons
 from aedetect.explain import blame_features, find_counterfactual
 from aedetect.explain.causes import blame_rules
 from aedetect.preprocessing import Prepared, positions
@@ -72,7 +72,7 @@ def score_rows(
     broken = judged.broken[anomalous]
     rank = np.cumsum(wanted) - 1
     p_value = np.full(len(rows), np.nan)
-    p_value[place[ends]] = detector.calibration.p_values(score, own)
+    p_value[place[ends]] = _p_values(detector, judged, own)
     return Scored(
         score=score_all[wanted],
         p_value=p_value[wanted],
@@ -101,6 +101,14 @@ def _broken(
         scored &= ~in_planned_work(suppression.intervals, rows)
         broken[lost(gone, scored, rows, max_gap=gap)] = MISSING
     return broken
+
+
+def _p_values(detector: CalibratedScorer, judged: JudgedRows, entity: Int32) -> Float64:
+    """Return the p-values of scores, and of cells far out: (N,)."""
+    p_value = detector.calibration.p_values(judged.evaluated.score, entity)
+    windows, far = judged.windows, detector.scorer.rules.far
+    values = windows.rows.values[windows.ends]
+    return far.p_values(p_value, values, entity, judged.broken == FAR)
 
 
 def _second_reasons(
