@@ -27,7 +27,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from aedetect.arrays import Float64
 from aedetect.calibration.settings import ScoreName
 from aedetect.config import Config, make_config
 from aedetect.detector import CalibratedScorer, Scorer
@@ -88,7 +87,7 @@ def planted(train: pd.DataFrame, columns: int, *, unit: str) -> tuple[pd.DataFra
     frame = normal_rows(columns, (count + 1) * length, seed=1, later=True)
     frame = frame[frame["unit"] == unit].reset_index(drop=True)
     values = frame.iloc[:, 2:].to_numpy(dtype=float, copy=True)
-    plants = []
+    plants: list[Plant] = []
     for size, (kind, (rise, lasting)), column in product(SIZES, KINDS.items(), chosen):
         peak = len(plants) * length + SPACE + rise
         target = mean[column] + size * spread[column]
@@ -199,7 +198,7 @@ def report(detector: CalibratedScorer, train: pd.DataFrame, columns: int, *, mis
     every = pd.concat(found, ignore_index=True)
     clean = score_frame(detector, normal_rows(columns, 5_000, seed=2, later=True))
     far = every[every["size"] >= FAR]
-    shares: list[Float64] = [far["flagged"].mean(), far["first"][far["flagged"]].mean()]
+    shares = [far["flagged"].mean(), far["first"][far["flagged"]].mean()]
     model = detector.scorer.model.settings
     cells = " | ".join(f"{each:.1%}" for each in (*shares, falls(every)))
     print(

@@ -63,6 +63,13 @@ def _scoring_pairs(scorer: Scorer) -> dict[str, tuple[object, object]]:
         "alignment": (scorer.alignment in get_args(AlignmentName), True),
         "constant": (scorer.rules.constant.shape, (entities, features)),
         "still": (scorer.rules.still.shape, (entities, features)),
+        "own values": (
+            all(
+                each.shape == (entities, columns) and bool(np.isfinite(each).all())
+                for each in vars(scorer.own).values()
+            ),
+            True,
+        ),
         "far values": (_shaped(scorer.rules.far, entities, features), True),
         "limits of rules": (_bounded(scorer.rules), True),
         "resting values": (_addressed(scorer.rules.resting, entities, features), True),

@@ -126,11 +126,11 @@ class FarValues:
     @classmethod
     def restored(cls, described: dict[str, Any]) -> FarValues:
         """Return the ranges that `described` gave."""
-        cells = {
-            name: np.array(described[name], dtype=np.float64) for name in ("low", "high", "margin")
-        }
-        counts = {name: np.array(described[name], dtype=np.int64) for name in ("rows", "history")}
-        return cls(**cells, **counts)
+        low, high, margin = (
+            np.array(described[name], dtype=np.float64) for name in ("low", "high", "margin")
+        )
+        rows, history = (np.array(described[name], dtype=np.int64) for name in ("rows", "history"))
+        return cls(low=low, high=high, margin=margin, rows=rows, history=history)
 
     def _excess(self, values: Float64, entity: Int32) -> Float64:
         """Return how far cells lie beyond the range; not above 0 inside: (R, F) -> (R, F)."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aedetect.arrays import Bool, Int32, Int64
     from aedetect.calibration.settings import AlignmentName, ScoreName
     from aedetect.data import Schema
+    from aedetect.detector.own_values import OwnValues
     from aedetect.detector.residuals import Residuals
     from aedetect.detector.rules import ColumnRules
     from aedetect.models.base import Autoencoder
@@ -35,6 +36,7 @@ class Scorer:
     score: ScoreName
     residuals: Residuals
     rules: ColumnRules  # what flags a row whatever its score
+    own: OwnValues  # what each column does by itself, for the causes
     worst: int = 5  # parts that score = "worst" averages
     alignment: AlignmentName = "causal"
     smooth: int = 1  # rows that a score is averaged over

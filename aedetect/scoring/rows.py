@@ -10,7 +10,7 @@ from aedetect.arrays import Float32, Float64, Int8, Int32
 from aedetect.data.counters import without_reading_before
 from aedetect.detector import Scored, Series
 from aedetect.detector.rules import CONSTANT, FAR, MISSING, NONE, lost, rule_reasons
-from aedetect.explain import blame_features, find_counterfactual
+from aedetect.explain import blame_features, find_counterfactual, weigh_causes
 from aedetect.explain.causes import blame_rules
 from aedetect.preprocessing import Prepared, positions
 from aedetect.scoring.planned_work import RowWindows, in_planned_work
@@ -68,7 +68,7 @@ def score_rows(
     suppressed = suppress_rows(suppression, scorer, judged)
     anomalous = judged.anomalous & (suppressed.reason < 0)
     reason_all[place[ends]] = _second_reasons(suppressed, judged, anomalous, offset=len(reasons))
-    expected, blame = _explained(scorer, series, ends, evaluated, anomalous)
+    expected, blame, alone = _explained(scorer, series, ends, evaluated, anomalous)
     broken = judged.broken[anomalous]
     rank = np.cumsum(wanted) - 1
     p_value = np.full(len(rows), np.nan)
@@ -82,6 +82,7 @@ def score_rows(
         errors=evaluated.errors[anomalous],
         blamed=blame_rules(blame, broken, above=judged.above[anomalous]),
         expected=expected,
+        alone=alone | (broken > NONE),
         entity=own[anomalous],
         constant=np.where(broken == CONSTANT, scorer.rules.constant[own[anomalous]], np.nan),
     )
@@ -125,13 +126,16 @@ def _second_reasons(
 
 def _explained(
     scorer: Scorer, series: Series, ends: Int64, evaluated: Evaluated, anomalous: Bool
-) -> tuple[Float32, Float32]:
-    """Return expected values and blamed features of anomalous rows: (M, D), (M, F)."""
+) -> tuple[Float32, Float32, Bool]:
+    """Return expected values, blamed and by themselves unusual features: (M, D), (M, F), (M, F)."""
+    rows = ends[anomalous]
     if scorer.alignment != "causal":  # a row may have no window that ends there
-        return evaluated.expected[anomalous], evaluated.errors[anomalous]
-    expected = find_counterfactual(scorer, series.matrix, series.entity, ends[anomalous])
-    cells = (series.matrix, series.observed, expected, series.entity)
-    return expected, blame_features(scorer, *cells, ends[anomalous])
+        expected, blamed = evaluated.expected[anomalous], evaluated.errors[anomalous]
+    else:
+        expected = find_counterfactual(scorer, series.matrix, series.entity, rows)
+        cells = (series.matrix, series.observed, expected, series.entity)
+        blamed = blame_features(scorer, *cells, rows)
+    return expected, *weigh_causes(scorer, series, rows, blamed)
 
 
 def _rows_back(detector: CalibratedScorer, rows: Rows, prepared: Prepared) -> Int64:
