@@ -60,7 +60,8 @@ class Detector(CalibratedScorer):
         - `verdict`: "normal", "anomaly" or "not_scored".
         - `reason`: why a row is not scored; None for the others.
         - `causes`: for an anomaly a list of
-          `{"feature", "share", "observed", "expected", "unusual"}`, the largest share first; None for the others.
+          `{"feature", "share", "observed", "expected", "unusual"}`, the largest share first;
+          None for the others.
 
         Raises:
             SchemaMismatch: A column is missing, or of another type than in training.
