@@ -22,15 +22,15 @@ from aedetect.calibration.calibration import log_calibration
 from aedetect.calibration.feature_limits import fit_limits
 from aedetect.calibration.forecast import Timing
 from aedetect.detector import CalibratedScorer, Scorer, Series
-from aedetect.detector.own_values import OwnValues, changes_of, learn_own_values
 from aedetect.detector.residuals import Residuals
 from aedetect.detector.rules import ColumnRules
 from aedetect.detector.score_functions import learn_residuals
 from aedetect.events import EventRules
 from aedetect.jobs.dataset import ingest_rows, prepare_rows
 from aedetect.jobs.labelled_rows import labelled_rows
+from aedetect.jobs.own_values import estimate_own_values
 from aedetect.jobs.run_record import run_metrics, run_parameters, signature_columns
-from aedetect.preprocessing import Part, Preparation, Windows, split_by_time
+from aedetect.preprocessing import Part, Windows, split_by_time
 from aedetect.registry.publish import check_experiment
 from aedetect.registry.records import TrainingRecord
 from aedetect.training import Fitted, Ingested, PreparedRows, fit_trimmed, train_network
@@ -223,22 +223,6 @@ def series_of(ingested: Ingested, prepared: PreparedRows) -> Series:
         entity=prepared.preparation.entity_codes(ingested.rows),
         back=prepared.back,
         valid=np.ones(len(prepared.back), dtype=np.bool_),
-    )
-
-
-def estimate_own_values(
-    preparation: Preparation, series: Series, windows: Mapping[Part, Windows]
-) -> OwnValues:
-    """Estimate what each column does by itself from the learning and the validation rows."""
-    parts = [windows[part] for part in (Part.LEARN, Part.VALIDATE)]
-    rows = np.sort(np.concatenate([each.thin(RESIDUAL_WINDOWS).ends for each in parts]))
-    columns, length = len(preparation.owner), parts[0].length
-    return learn_own_values(
-        series.matrix[rows, :columns],
-        changes_of(series.matrix, series.back, rows, columns=columns, length=length),
-        series.observed[rows],
-        series.entity[rows],
-        entities=len(preparation.entities),
     )
 
 

@@ -49,11 +49,10 @@ def score_rows(
     )
     reasons, reason = unscored_reasons(detector, kept, prepared, series.back)
     ends, evaluated = detector.scorer.judge(series, asked)
-    score = evaluated.score
     # From here on, positions refer to all rows again, and then to the wanted ones only.
     place = np.flatnonzero(~again)
     score_all = np.full(len(rows), np.nan, dtype=np.float32)
-    score_all[place[ends]] = score
+    score_all[place[ends]] = evaluated.score
     reason_all = np.full(len(rows), len(reasons) - 1, dtype=np.int32)
     reason_all[place] = reason
     own, scorer = prepared.entity[ends], detector.scorer
