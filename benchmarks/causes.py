@@ -9,7 +9,8 @@ segments, for
     flagged   the rows of the segment that the threshold flags, of segments that have any
     peak      the row with the highest score
     segment   the largest that each feature has in any row of the segment
-and the 95 % interval of the difference to the plain residual, by a paired bootstrap over segments.
+and the 95 % interval of the difference to the counterfactual alone, by a paired bootstrap over
+segments.
 
 random is the expected value of a random order. z-score is the distance of the input from its mean,
 without a model.
@@ -37,7 +38,7 @@ from tasks import Task, read_task
 from aedetect.arrays import Float32, Float64, Int64
 from aedetect.detector import CalibratedScorer
 from aedetect.detector.reconstruction import last_rows
-from aedetect.explain import blame_features, find_counterfactual
+from aedetect.explain import blame_features, find_counterfactual, weigh_causes
 from aedetect.jobs import training
 from aedetect.preprocessing.windows import gather
 
@@ -104,14 +105,18 @@ def explainers(task: Task, detector: CalibratedScorer) -> dict[str, Blame]:
         expected = last_rows(scorer.model, matrix, ends[chosen])
         return blame_features(scorer, matrix, seen, expected, entity, ends[chosen])
 
-    def ours(chosen: Int64) -> Float32:
+    def counterfactual(chosen: Int64) -> Float32:
         expected = find_counterfactual(scorer, matrix, entity, ends[chosen])
         return blame_features(scorer, matrix, seen, expected, entity, ends[chosen])
 
+    def ours(chosen: Int64) -> Float32:
+        return weigh_causes(scorer, later.series, ends[chosen], counterfactual(chosen))[0]
+
     return {
+        "counterfactual": counterfactual,
+        "causes: with own values": ours,
         "squared residual": residual,
         "over its usual size": standardized,
-        "causes: counterfactual": ours,
         "ARCANA, alpha 0.8": partial(arcana, task, detector, 0.8),
         "ARCANA, alpha 0.5": partial(arcana, task, detector, 0.5),
         "z-score of the input": lambda chosen: np.abs(matrix[ends[chosen]]),

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from tasks import SAMPLE, read_rows_with_label, read_training_rows
 
-from aedetect.detector.rules import CONSTANT, STUCK, UNSEEN, ColumnRules
+from aedetect.detector.rules import CONSTANT, FAR, STUCK, UNSEEN, ColumnRules
 from aedetect.detector.settings import RuleSettings
 
-RULES = {"constant": CONSTANT, "unseen category": UNSEEN, "stuck": STUCK}
+RULES = {"constant": CONSTANT, "unseen category": UNSEEN, "stuck": STUCK, "far": FAR}
 
 
 def main() -> None:

@@ -10,7 +10,13 @@ import pyarrow.parquet as pq
 from aedetect.output.schemas import events_schema, flagged_schema
 
 TIME = pa.timestamp("us")
-CAUSE = {"feature": "cpu", "share": 0.75, "observed": 500.0, "expected": 48.5}
+CAUSE = {
+    "feature": "cpu",
+    "share": 0.75,
+    "observed": 500.0,
+    "expected": 48.5,
+    "unusual": "in itself",
+}
 MODEL = {"model_name": "pump", "model_version": 3, "calibration_version": 1}
 
 

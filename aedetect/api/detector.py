@@ -59,8 +59,9 @@ class Detector(CalibratedScorer):
         - `p_value`: the share of normal rows that score as high.
         - `verdict`: "normal", "anomaly" or "not_scored".
         - `reason`: why a row is not scored; None for the others.
-        - `causes`: for an anomaly a list of `{"feature", "share", "observed", "expected"}`, the
-          largest share first; None for the others.
+        - `causes`: for an anomaly a list of
+          `{"feature", "share", "observed", "expected", "unusual"}`, the largest share first;
+          None for the others.
 
         Raises:
             SchemaMismatch: A column is missing, or of another type than in training.

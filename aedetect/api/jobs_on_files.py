@@ -116,7 +116,7 @@ def read_events(
 
     Returns:
         The columns of `events/`, as described on the page on the output. `causes` is a list of
-        `{"feature", "share", "observed", "expected"}` for each event.
+        `{"feature", "share", "observed", "expected", "unusual"}` for each event.
 
     Raises:
         NoData: There are no scores yet.

@@ -15,6 +15,7 @@ _LONGEST = 2**60  # ns, about 36 years: timestamps plus or minus this fit into 6
 
 if TYPE_CHECKING:
     from aedetect.calibration import Calibration
+    from aedetect.detector.far_values import FarValues
     from aedetect.detector.resting_values import RestingValues
     from aedetect.detector.rules import ColumnRules
     from aedetect.detector.scorer import Scorer
@@ -67,6 +68,14 @@ def _scoring_pairs(scorer: Scorer) -> dict[str, tuple[object, object]]:
         "alignment": (scorer.alignment in get_args(AlignmentName), True),
         "constant": (scorer.rules.constant.shape, (entities, features)),
         "still": (scorer.rules.still.shape, (entities, features)),
+        "own values": (
+            all(
+                each.shape == (entities, columns) and bool(np.isfinite(each).all())
+                for each in vars(scorer.own).values()
+            ),
+            True,
+        ),
+        "far values": (_shaped(scorer.rules.far, entities, features), True),
         "limits of rules": (_bounded(scorer.rules), True),
         "resting values": (_addressed(scorer.rules.resting, entities, features), True),
         "worst": (scorer.worst > 0, True),
@@ -99,3 +108,16 @@ def _bounded(rules: ColumnRules) -> bool:
     """Whether constants are finite, and scoring looks back at a bounded time."""
     still = np.nan_to_num(rules.still, posinf=np.inf, neginf=-np.inf)
     return not np.isinf(rules.constant).any() and bool(((still >= 0) & (still < _LONGEST)).all())
+
+
+def _shaped(far: FarValues, entities: int, features: int) -> bool:
+    """Whether ranges are of these entities and columns, finite, and the history is bounded."""
+    cells, counts = (far.low, far.high, far.margin), (far.rows, far.history)
+    if any(each.shape != (entities, features) for each in cells):
+        return False
+    return (
+        all(each.shape == (entities,) and bool((each >= 0).all()) for each in counts)
+        and not any(bool(np.isinf(each).any()) for each in cells)
+        and bool((np.nan_to_num(far.margin) >= 0).all())
+        and bool((far.history < _LONGEST).all())
+    )

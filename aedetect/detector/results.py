@@ -63,7 +63,8 @@ class Scored:
     Shapes: score (R,) NaN where not scored; p_value (R,); reason (R,) index into `reasons`, why a
     row was not scored or is suppressed, or which column rule flagged it, -1 for none. flagged (M,)
     rows with verdict anomaly; errors (M, F) each feature's part of the score; blamed (M, F) and
-    expected (M, D), in model units, from `counterfactual`; entity (M,) row of the scaling;
+    expected (M, D), in model units, from `counterfactual`; alone (M, F) whether a value is unusual
+    whatever the others are; entity (M,) row of the scaling;
     constant (M, F) what a column that should not change should have been, else NaN.
     """
 
@@ -75,6 +76,7 @@ class Scored:
     errors: Float32
     blamed: Float32
     expected: Float32
+    alone: Bool
     entity: Int32
     constant: Float64
 

@@ -1,8 +1,9 @@
 """Column rules: what a score cannot detect, because training holds no example to scale it by.
 
 A column that was constant in training has no spread to measure a change against. A category that
-training lacked has no column of the network. A stuck sensor stands within its usual range. Such
-rows are anomalies whatever their score: score and p-value stay those of the network.
+training lacked has no column of the network. A stuck sensor stands within its usual range. One cell
+far out is lost among many. Such rows are anomalies whatever their score, which stays that of the
+network.
 
 A rule looks at a row, and of its own column at the rows of a bounded time before it.
 """
@@ -17,6 +18,7 @@ import numpy as np
 
 from aedetect.arrays import Bool, Float64, Int8, Int32, Int64
 from aedetect.data import Feature, Rows, Schema
+from aedetect.detector.far_values import FarValues
 from aedetect.detector.resting_values import RestingValues
 from aedetect.detector.settings import RuleSettings
 from aedetect.output.schemas import IS_MISSING
@@ -24,12 +26,13 @@ from aedetect.preprocessing.preparation import MIN_ENTITY_ROWS
 from aedetect.preprocessing.scaling import ROUNDING
 from aedetect.preprocessing.windows import exceeding
 
-NONE, CONSTANT, UNSEEN, STUCK, MISSING = 0, 1, 2, 3, 4  # which rule a cell broke
+NONE, CONSTANT, UNSEEN, STUCK, MISSING, FAR = range(6)  # which rule a cell broke
 REASONS = {
     CONSTANT: "{} changed, which was constant in training",
     UNSEEN: "{} has a value never seen in training",
     STUCK: "{} is stuck: the same for longer than ever in training",
     MISSING: "{}" + IS_MISSING,
+    FAR: "{} is far beyond its training range",
 }
 _RESOLUTION = float(np.finfo(np.float32).eps)  # files may hold the same constant as float32
 # How long a column may stay the same, against its longest run in training. Runs have heavy tails:
@@ -52,6 +55,7 @@ class ColumnRules:
     constant: Float64
     still: Float64
     resting: RestingValues
+    far: FarValues
     unseen_category: bool = True
     missing: bool = True
 
@@ -76,10 +80,15 @@ class ColumnRules:
             periods = _periods(rows, schema)[-len(still) :, None]
             still = np.where(still > MOST_ROWS * periods, np.nan, still)
             moving = np.flatnonzero(~np.isnan(still).all(axis=0)).tolist()
+        far = FarValues.none(entities, len(schema.features))
+        if settings.far == "flag":
+            learnt = FarValues.fit(rows, schema.features, _periods(rows, schema))
+            far = learnt.chosen(few, per_entity=per_entity)
         return cls(
             constant=constant,
             still=still,
             resting=RestingValues.fit(rows, moving, ~few[:entities]),
+            far=far,
             unseen_category=settings.unseen_category == "flag",
             missing=settings.missing == "flag",
         )
@@ -87,12 +96,12 @@ class ColumnRules:
     def lookback(self, max_gap: int) -> int:
         """Return how long before a row the rows may lie that a rule looks at, in ns."""
         if np.isnan(self.still).all():
-            return 0
-        return int(np.nanmax(self.still)) + max_gap
+            return self.far.lookback
+        return max(int(np.nanmax(self.still)) + max_gap, self.far.lookback)
 
     def broken(self, rows: Rows, entity: Int32, schema: Schema) -> Int8:
         """Return which rule each cell breaks: entity (R,) as learnt -> (R, F), NONE for most."""
-        found = np.zeros(rows.values.shape, dtype=np.int8)
+        found = np.where(self.far.find(rows, entity), np.int8(FAR), np.int8(NONE))
         found[_changed(rows.values, self.constant[entity])] = CONSTANT
         unseen = UNSEEN if self.unseen_category else NONE
         for column, feature in enumerate(schema.features):
@@ -128,7 +137,8 @@ def described_rules(rules: ColumnRules) -> dict[str, Any]:
         for name, array in arrays.items()
     }
     plain = {"unseen_category": rules.unseen_category, "missing": rules.missing}
-    return {**described, "resting": rules.resting.described(), **plain}
+    learnt = {"resting": rules.resting.described(), "far": rules.far.described()}
+    return {**described, **learnt, **plain}
 
 
 def restored_rules(described: dict[str, Any]) -> ColumnRules:
@@ -137,6 +147,7 @@ def restored_rules(described: dict[str, Any]) -> ColumnRules:
         constant=np.array(described["constant"], dtype=np.float64),
         still=np.array(described["still"], dtype=np.float64),
         resting=RestingValues.restored(described["resting"]),
+        far=FarValues.restored(described["far"]),
         unseen_category=bool(described["unseen_category"]),
         missing=bool(described["missing"]),
     )

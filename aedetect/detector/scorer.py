@@ -9,8 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.arrays import Float32
-from aedetect.detector.ensemble import BASELINE_ROWS, LEVEL_ROWS
-from aedetect.detector.ensemble_judge import judge_ensemble
+from aedetect.detector.ensemble import (
+    BASELINE_ROWS,
+    LEVEL_ROWS,
+    RowErrors,
+    ensemble_score,
+    logarithms,
+    member_values,
+    needed_rows,
+    restlessness,
+)
+from aedetect.detector.ensemble_errors import errors_of_rows
+from aedetect.detector.ensemble_parts import EnsembleParts
 from aedetect.detector.reconstruction import covering, from_windows, last_rows
 from aedetect.detector.residuals import by_feature
 from aedetect.detector.results import Evaluated, Series
@@ -22,6 +32,7 @@ if TYPE_CHECKING:
     from aedetect.arrays import Bool, Int32, Int64
     from aedetect.calibration.settings import AlignmentName, ScoreName
     from aedetect.data import Schema
+    from aedetect.detector.own_values import OwnValues
     from aedetect.detector.residuals import Residuals
     from aedetect.detector.rules import ColumnRules
     from aedetect.models.base import Autoencoder
@@ -38,6 +49,7 @@ class Scorer:
     score: ScoreName
     residuals: Residuals
     rules: ColumnRules  # what flags a row whatever its score
+    own: OwnValues  # what each column does by itself, for the causes
     worst: int = 5  # parts that score = "worst" averages
     alignment: AlignmentName = "causal"
     smooth: int = 1  # rows that a score is averaged over
@@ -106,7 +118,7 @@ class Scorer:
         The scores that calibrate a threshold and those compared with it are both computed here.
         """
         if self.score == "ensemble":
-            return judge_ensemble(self, series, asked)
+            return self._judge_ensemble(series, asked)
         can = self.can_score(series)
         wanted = np.flatnonzero(can & asked)
         if self.smooth == 1:
@@ -148,6 +160,24 @@ class Scorer:
             return self._bound(columns, seen, matrix, ends)
         expected = last_rows(self.model, matrix, ends, masked=masked)
         return self._compared(columns, expected, seen, entity[ends])
+
+    def observe(self, series: Series, rows: Int64) -> tuple[Float32, RowErrors]:
+        """Return what is expected of rows, and what is seen of each alone: (M, D), (M,)."""
+        expected = self.expect(series, rows)
+        owner, switches = self.preparation.owner, self.residuals.switches > 0
+        return expected, errors_of_rows(series, rows, expected, owner, switches)
+
+    def _judge_ensemble(self, series: Series, asked: Bool) -> tuple[Int64, Evaluated]:
+        """Score the requested rows by the rows before them too, see `ensemble`."""
+        can = self.can_score(series)
+        wanted = np.flatnonzero(can & asked)
+        rows = needed_rows(series.tick, can, wanted)
+        expected, errors = self.observe(series, rows)
+        at, typical = np.searchsorted(rows, wanted), self.residuals.typical[series.entity[rows]]
+        values, level = member_values(errors, at), restlessness(errors, typical, at)
+        parts = EnsembleParts(errors, at, typical[at], values, level)
+        score = ensemble_score(logarithms(values, typical[at]), level).astype(np.float32)
+        return wanted, Evaluated(score, expected[at], errors.residual[at], parts)
 
     def _evaluated(self, series: Series, rows: Int64) -> Evaluated:
         """Score rows by alignment, not smoothed."""

@@ -32,6 +32,7 @@ from aedetect.calibration.serialization import (
 from aedetect.data import Feature, Schema
 from aedetect.detector.consistency import check_limits, check_parts
 from aedetect.detector.file_checks import check_files, check_weights
+from aedetect.detector.own_values import OwnValues
 from aedetect.detector.residuals import Residuals
 from aedetect.detector.rules import described_rules, restored_rules
 from aedetect.detector.scorer import Scorer
@@ -159,6 +160,7 @@ def _described(scorer: Scorer, calibration: Calibration, config_hash: str) -> di
             if array.size
         },
         "rules": described_rules(scorer.rules),
+        "own": scorer.own.described(),
         "calibration": describe(calibration),
         "libraries": {library: version(library) for library in _LIBRARIES},
     }
@@ -179,6 +181,7 @@ def _scorer(described: dict[str, Any], folder: Path) -> Scorer:
             }
         ),
         rules=restored_rules(described["rules"]),
+        own=OwnValues.restored(described["own"]),
         worst=checked(RowCount, described["worst"]),
         alignment=described["alignment"],
         smooth=checked(RowCount, described["smooth"]),

@@ -16,3 +16,4 @@ class RuleSettings:
     unseen_category: RuleName = "flag"  # a text column has a value that training lacked
     missing: RuleName = "flag"  # a column is missing for longer than [prepare] missing_limit
     stuck: RuleName = "flag"  # a number stays the same for longer than ever in training
+    far: RuleName = "flag"  # a number is far beyond its training range, and was not before

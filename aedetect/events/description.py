@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aedetect.data.schema import INCREASE
+from aedetect.output.schemas import GIVEN_OTHERS
 
 MAX_FEATURES = 3  # features
 NEW = "=(new)"  # at the end of a cause: a category that training lacked
@@ -24,7 +25,8 @@ def describe_event(
     """Describe the largest causes and the expected values, from two columns of flagged/.
 
     A feature outside its limits is given with its expected range. A feature inside its limits is
-    anomalous only in combination with others, and given with its expected value. A row that only a
+    anomalous only in combination with others, and given with its expected value, "given the
+    others" where its value is usual in itself. A row that only a
     later threshold flagged has no causes. The column rule that flagged a row comes first, unless
     the cause repeats it.
     """
@@ -63,7 +65,8 @@ def _number(cause: Mapping[str, Any], expected: Mapping[str, Any] | None, unit: 
     tail = f" {unit}" if unit else ""
     if expected is None:
         expected_text = plain_number(cause["expected"])
-        return f"{name} {plain_number(observed)}{tail}, expected about {expected_text}"
+        others = f" {GIVEN_OTHERS}" if cause.get("unusual") == GIVEN_OTHERS else ""
+        return f"{name} {plain_number(observed)}{tail}, expected about {expected_text}{others}"
     low, high = expected["low"], expected["high"]
     if low == high:
         return f"{name} {plain_number(observed)}{tail}, expected {plain_number(low)}"

@@ -33,6 +33,7 @@ class Cause:
     share: float
     observed: float | None
     expected: float | None
+    unusual: str | None = None  # in itself, or given the others; None: written before it was said
 
 
 @dataclass(frozen=True, kw_only=True)

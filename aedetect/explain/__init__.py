@@ -1,7 +1,7 @@
 """Explanations of anomalous rows: the contribution and the expected value of each feature."""
 
 from aedetect.explain.causes import rank_causes
-from aedetect.explain.counterfactual import blame_features, find_counterfactual
+from aedetect.explain.counterfactual import blame_features, find_counterfactual, weigh_causes
 from aedetect.explain.expected_range import outside_limits
 
 __all__ = [
@@ -9,4 +9,5 @@ __all__ = [
     "find_counterfactual",
     "outside_limits",
     "rank_causes",
+    "weigh_causes",
 ]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from aedetect.explain.expected_range import clip_to_training_range
-from aedetect.output.schemas import CAUSE, CAUSES
+from aedetect.output.schemas import CAUSE, CAUSES, GIVEN_OTHERS, IN_ITSELF
 
 if TYPE_CHECKING:
     from aedetect.arrays import Bool, Float32, Float64, Int8, Int64
@@ -22,10 +22,11 @@ _T = TypeVar("_T", bound=np.generic)
 def rank_causes(preparation: Preparation, scored: Scored, values: Float64) -> pa.ListArray:
     """Explain flagged rows from their raw values (M, F): a list of M lists of F causes.
 
-    The share of a feature is its part of the squared residual, relative to its usual size. The
-    residual is taken from the counterfactual, the normal row that the model expects instead (see
+    The share of a feature is its part of the blame: of its residual from the counterfactual, the
+    normal row that the model expects instead, and of how unusual its value is in itself (see
     `counterfactual`). A column that broke a rule comes before all others. Shares of a row sum to 1
-    and are sorted, largest first. For a categorical feature, `feature` names the observed value
+    and are sorted, largest first. `unusual` says whether the value is unusual in itself, or only
+    given those of the others. For a categorical feature, `feature` names the observed value
     ("state=off"); observed is 1, and expected is the model output for that value.
     """
     share = _shares(scored)
@@ -38,6 +39,9 @@ def rank_causes(preparation: Preparation, scored: Scored, values: Float64) -> pa
         pa.array(_sorted(share, order)),
         pa.array(_sorted(observed, order), from_pandas=True),
         pa.array(_sorted(expected, order)),
+        pa.array([GIVEN_OTHERS, IN_ITSELF]).take(
+            pa.array(_sorted(scored.alone, order).astype(int))
+        ),
     )
     structs = pa.StructArray.from_arrays(columns, fields=list(CAUSE))
     offsets = np.arange(len(values) + 1, dtype=np.int32) * len(preparation.features)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.arrays import Float32
+from aedetect.detector.own_values import changes_of
 from aedetect.models.threads import one_thread
 from aedetect.preprocessing.windows import gather
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from aedetect.arrays import Bool, Int32, Int64
-    from aedetect.detector import Scorer
+    from aedetect.detector import Scorer, Series
 
 _CHUNK = 64  # windows per batch, a fixed size as in scoring; flagged rows are few
 _STEPS = 10  # iterations of replacing cells
@@ -63,6 +64,29 @@ def _last_expected(scorer: Scorer, windows: Tensor, far: Tensor) -> Tensor:
         cleaned[:, :, :columns] = torch.where(outlying, expected, seen)
     last: Tensor = model.decode_last(model.encode(cleaned))
     return last
+
+
+def weigh_causes(
+    scorer: Scorer, series: Series, rows: Int64, blamed: Float32
+) -> tuple[Float32, Bool]:
+    """Weigh the blame of features by their own values; which are unusual in themselves: (N, F).
+
+    Three squares are combined: the residual in usual sizes, blamed (N, F); the distance from the
+    column's center in units of scale; and the change from the mean of the window in usual sizes. A
+    feature that is unusual in one way counts, and one that is in all of them counts most. How they
+    are combined was chosen by the features that experts blame (docs/benchmarks.md, Causes).
+    """
+    first, columns = scorer.preparation.first_columns, len(scorer.preparation.owner)
+    values, seen = series.matrix[rows, :columns], series.observed[rows]
+    changes = changes_of(series.matrix, series.back, rows, columns=columns, length=scorer.length)
+    change = changes / scorer.own.change[series.entity[rows]]
+    texts = [feature.is_text for feature in scorer.preparation.features]
+    level = np.where(texts, 0, np.square(values[:, first]))  # a category has no distance
+    moved = np.add.reduceat(np.square(change), first, axis=1)
+    weighed = (1 + blamed) * (1 + level) * (1 + moved) - 1
+    alone = scorer.own.unusual(values, changes, series.entity[rows])
+    alone = np.logical_or.reduceat(alone & seen, first, axis=1)
+    return np.asarray(weighed * seen[:, first], dtype=np.float32), alone
 
 
 def blame_features(

@@ -121,6 +121,10 @@ def rule_notes(
             names[still].tolist(),
             "stuck when the same for far longer than ever in training",
         ),
+        (
+            names[~np.isnan(learnt.far.margin).all(axis=0)].tolist(),
+            "a value far beyond the training range is an anomaly",
+        ),
     ]
     if settings.stuck == "flag":
         slow = names[np.array(moving) & ~still].tolist()

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.detector import Scorer, Series
-from aedetect.detector.ensemble_judge import observe_errors
 from aedetect.detector.ensemble_units import blocks_of, contiguous, find_switches, learn_typical
 from aedetect.detector.residuals import Residuals
 from aedetect.detector.score_functions import learn_residuals
@@ -69,7 +68,7 @@ def _learn_ensemble(
     chosen = np.sort(np.concatenate(blocks))
     switches = find_switches(scorer.schema.features, np.asarray(rows.values[chosen]))
     learnt = replace(scorer.residuals, switches=switches.astype(np.float32))
-    _, errors = observe_errors(replace(scorer, residuals=learnt), series, chosen)
+    _, errors = replace(scorer, residuals=learnt).observe(series, chosen)
     typical = learn_typical(errors, series.entity[chosen], entities=entities)
     return replace(learnt, typical=typical)
 

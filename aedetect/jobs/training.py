@@ -28,6 +28,7 @@ from aedetect.detector.ticks import ticks_of
 from aedetect.events import EventRules
 from aedetect.jobs.dataset import ingest_rows, prepare_rows
 from aedetect.jobs.labelled_rows import labelled_rows
+from aedetect.jobs.own_values import estimate_own_values
 from aedetect.jobs.residuals import learn_statistics
 from aedetect.jobs.run_record import run_metrics, run_parameters, signature_columns
 from aedetect.preprocessing import Part, Windows, split_by_time
@@ -83,6 +84,7 @@ def train_scorer(config: Config, ingested: Ingested, prepared: PreparedRows) -> 
             settings=config.rules,
             per_entity=config.prepare.per_entity,
         ),
+        own=estimate_own_values(preparation, series_of(ingested, prepared), windows),
         alignment=config.calibration.alignment,
         smooth=config.calibration.smooth,
     )

@@ -87,12 +87,16 @@ def events_schema(time: pa.DataType) -> pa.Schema:
     )
 
 
+IN_ITSELF, GIVEN_OTHERS = "in itself", "given the others"  # how the value of a cause is unusual
+
+
 CAUSE = pa.struct(
     [
         ("feature", pa.string()),
         ("share", pa.float64()),
         ("observed", pa.float64()),
         ("expected", pa.float64()),
+        ("unusual", pa.string()),
     ]
 )
 

@@ -42,7 +42,8 @@ def score_frame(
     """Return timestamp, entity, score, p_value, verdict and reason for each row, in its order.
 
     With `causes`, also return the causes of each anomalous row, as in `flagged/`: a list of
-    `{"feature", "share", "observed", "expected"}`, the largest share first; None for other rows.
+    `{"feature", "share", "observed", "expected", "unusual"}`, the largest share first; None for
+    other rows.
 
     The rows may be in any order. The context of a row is the earlier rows of its entity.
     Raises SchemaMismatch if a column is missing or has another type than in training.

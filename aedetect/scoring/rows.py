@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.arrays import Float32, Int8, Int32
+from aedetect.arrays import Float32, Float64, Int8, Int32
 from aedetect.data.counters import without_reading_before
 from aedetect.detector import Scored, Series
-from aedetect.detector.rules import CONSTANT, MISSING, NONE, lost, rule_reasons
+from aedetect.detector.rules import CONSTANT, FAR, MISSING, NONE, lost, rule_reasons
 from aedetect.detector.ticks import ticks_of
-from aedetect.explain import blame_features, find_counterfactual
+from aedetect.explain import blame_features, find_counterfactual, weigh_causes
 from aedetect.explain.causes import blame_rules
 from aedetect.preprocessing import Prepared, positions
 from aedetect.scoring.planned_work import RowWindows, in_planned_work, touches_planned_work
@@ -44,11 +44,10 @@ def score_rows(
     series = _series(detector, kept, prepared, suppression)
     reasons, reason = unscored_reasons(detector, kept, prepared, series.back)
     ends, evaluated = detector.scorer.judge(series, asked)
-    score = evaluated.score
     # From here on, positions refer to all rows again, and then to the wanted ones only.
     place = np.flatnonzero(~again)
     score_all = np.full(len(rows), np.nan, dtype=np.float32)
-    score_all[place[ends]] = score
+    score_all[place[ends]] = evaluated.score
     reason_all = np.full(len(rows), len(reasons) - 1, dtype=np.int32)
     reason_all[place] = reason
     own, scorer = prepared.entity[ends], detector.scorer
@@ -63,11 +62,11 @@ def score_rows(
     suppressed = suppress_rows(suppression, scorer, judged)
     anomalous = judged.anomalous & (suppressed.reason < 0)
     reason_all[place[ends]] = _second_reasons(suppressed, judged, anomalous, offset=len(reasons))
-    expected, blame = _explained(scorer, series, ends, evaluated, anomalous)
+    expected, blame, alone = _explained(scorer, series, ends, evaluated, anomalous)
     broken = judged.broken[anomalous]
     rank = np.cumsum(wanted) - 1
     p_value = np.full(len(rows), np.nan)
-    p_value[place[ends]] = detector.calibration.p_values(score, own)
+    p_value[place[ends]] = _p_values(detector, judged, own)
     return Scored(
         score=score_all[wanted],
         p_value=p_value[wanted],
@@ -77,6 +76,7 @@ def score_rows(
         errors=evaluated.contributions(anomalous),
         blamed=blame_rules(blame, broken, above=judged.above[anomalous]),
         expected=expected,
+        alone=alone | (broken > NONE),
         entity=own[anomalous],
         constant=np.where(broken == CONSTANT, scorer.rules.constant[own[anomalous]], np.nan),
     )
@@ -119,6 +119,14 @@ def _broken(
     return broken
 
 
+def _p_values(detector: CalibratedScorer, judged: JudgedRows, entity: Int32) -> Float64:
+    """Return the p-values of scores, and of cells far out: (N,)."""
+    p_value = detector.calibration.p_values(judged.evaluated.score, entity)
+    windows, far = judged.windows, detector.scorer.rules.far
+    values = windows.rows.values[windows.ends]
+    return far.p_values(p_value, values, entity, judged.broken == FAR)
+
+
 def _second_reasons(
     suppressed: SuppressedRows, judged: JudgedRows, anomalous: Bool, *, offset: int
 ) -> Int32:
@@ -133,13 +141,16 @@ def _second_reasons(
 
 def _explained(
     scorer: Scorer, series: Series, ends: Int64, evaluated: Evaluated, anomalous: Bool
-) -> tuple[Float32, Float32]:
-    """Return expected values and blamed features of anomalous rows: (M, D), (M, F)."""
+) -> tuple[Float32, Float32, Bool]:
+    """Return expected values, blamed and by themselves unusual features: (M, D), (M, F), (M, F)."""
+    rows = ends[anomalous]
     if scorer.alignment != "causal":  # a row may have no window that ends there
-        return evaluated.expected[anomalous], evaluated.contributions(anomalous)
-    expected = find_counterfactual(scorer, series.matrix, series.entity, ends[anomalous])
-    cells = (series.matrix, series.observed, expected, series.entity)
-    return expected, blame_features(scorer, *cells, ends[anomalous])
+        expected, blamed = evaluated.expected[anomalous], evaluated.contributions(anomalous)
+    else:
+        expected = find_counterfactual(scorer, series.matrix, series.entity, rows)
+        cells = (series.matrix, series.observed, expected, series.entity)
+        blamed = blame_features(scorer, *cells, rows)
+    return expected, *weigh_causes(scorer, series, rows, blamed)
 
 
 def _rows_back(detector: CalibratedScorer, rows: Rows, prepared: Prepared) -> Int64:

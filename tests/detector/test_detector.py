@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from aedetect.detector.far_values import HISTORY, FarValues
 from aedetect.detector.reconstruction import CHUNK, last_rows
 from aedetect.detector.residuals import Residuals
 from aedetect.detector.score_functions import PARTS, learn_residuals
@@ -87,9 +88,17 @@ def test_a_score_is_higher_for_more_anomalous_rows(detector, held_out):
     assert means == sorted(means)
 
 
+def without_far_values(scorer):
+    """The scorer without the rule that looks back furthest."""
+    nothing = FarValues.none(len(scorer.preparation.entities), len(scorer.schema.features))
+    return replace(scorer, rules=replace(scorer.rules, far=nothing))
+
+
 def test_scoring_takes_as_much_lookback_as_windows_and_carrying_can_reach(alone):
     """Three steps of the largest gap, one more for the row before, and as long as values last."""
     scorer = alone
+    assert scorer.lookback == HISTORY * scorer.schema.period  # that of values far out is longer
+    scorer = without_far_values(scorer)
     assert scorer.lookback == 4 * scorer.schema.max_gap + scorer.preparation.missing_limit
     silent = replace(scorer, rules=replace(scorer.rules, missing=False))
     assert silent.lookback == 3 * scorer.schema.max_gap + scorer.preparation.missing_limit
@@ -189,7 +198,7 @@ def test_what_a_score_depends_on_grows_with_alignment_and_smoothing(
     alone, alignment, smooth, behind, ahead
 ):
     """By the largest gap for each row of the window and of the mean."""
-    scorer = replace(alone, alignment=alignment, smooth=smooth)
+    scorer = without_far_values(replace(alone, alignment=alignment, smooth=smooth))
     gap = scorer.schema.max_gap
     silent = replace(scorer, rules=replace(scorer.rules, missing=False))
     assert silent.lookback == behind * gap + scorer.preparation.missing_limit

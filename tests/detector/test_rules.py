@@ -10,6 +10,7 @@ import pytest
 from aedetect.data import Feature, Rows, Schema
 from aedetect.detector.rules import (
     CONSTANT,
+    FAR,
     MOST_ROWS,
     NONE,
     STUCK,
@@ -78,7 +79,8 @@ def test_constants_are_of_each_entity():
     learnt = rows([50.0] * 40 + NOISE[:40].tolist(), [7.0] * 80, names=("east", "west"))
     seen = rows([51.0] * 2, [8.0] * 2, names=("east", "west"))
     features = (NUMBER, Feature("mode", "number"))
-    assert broken(learnt, seen, *features).tolist() == [[CONSTANT] * 2, [NONE, CONSTANT]]
+    found = broken(learnt, seen, *features, far="ignore").tolist()
+    assert found == [[CONSTANT] * 2, [NONE, CONSTANT]]
     assert broken(learnt, seen, *features, entity=-1).tolist() == [[NONE, CONSTANT]] * 2
 
 
@@ -177,7 +179,7 @@ def test_what_stays_the_same_for_long_is_never_stuck():
     on = Feature("on", "boolean")
     learnt = ColumnRules.fit(
         rows(steps, np.ones(len(steps)), flags), schema=schema_of(NUMBER, NUMBER, on),
-        settings=RuleSettings(),
+        settings=RuleSettings(far="ignore"),
     )  # fmt: skip
     assert np.isnan(learnt.still).all()
     assert learnt.lookback(max_gap=5) == 0
@@ -199,17 +201,17 @@ def test_the_rows_that_a_rule_looks_at_lie_within_its_lookback():
         assert rules.broken(part, part.entity, schema)[-1] == whole[row]
 
 
-@pytest.mark.parametrize("rule", ["constant", "unseen_category", "stuck"])
+@pytest.mark.parametrize("rule", ["constant", "unseen_category", "stuck", "far"])
 def test_a_rule_can_be_left_out(rule):
     """The others hold."""
     seen = np.full(40, 2.0)
-    table = rows(seen, seen, np.full(40, -1.0))
-    features = (Feature("a", "number"), Feature("b", "number"), STATE)
-    learnt = rows(np.ones(400), NOISE, np.arange(400) % 2)
-    of = {"constant": CONSTANT, "unseen_category": UNSEEN, "stuck": STUCK}
+    table = rows(seen, seen, np.full(40, -1.0), np.full(40, 30.0))
+    features = (Feature("a", "number"), Feature("b", "number"), STATE, Feature("c", "number"))
+    learnt = rows(np.ones(400), NOISE, np.arange(400) % 2, np.repeat(NOISE[:20], 20))
+    of = {"constant": CONSTANT, "unseen_category": UNSEEN, "stuck": STUCK, "far": FAR}
     every = set(np.unique(broken(learnt, table, *features)).tolist())
     left = set(np.unique(broken(learnt, table, *features, **{rule: "ignore"})).tolist())
-    assert every == {NONE, CONSTANT, UNSEEN, STUCK}
+    assert every == {NONE, CONSTANT, UNSEEN, STUCK, FAR}
     assert left == every - {of[rule]}
 
 

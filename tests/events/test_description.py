@@ -47,6 +47,14 @@ def test_a_feature_inside_its_range_is_given_with_one_value():
     assert describe_event([cause("w", 0.43219, 0.51234)], [], {}) == "w 0.432, expected about 0.512"
 
 
+def test_a_value_that_is_usual_in_itself_is_said_to_be_wrong_given_the_others():
+    """The other columns must be looked at too; rows of before do not say."""
+    seen = cause("w", 0.4, 0.5) | {"unusual": "given the others"}
+    assert describe_event([seen], [], {}) == "w 0.4, expected about 0.5 given the others"
+    alone = cause("w", 0.4, 0.5) | {"unusual": "in itself"}
+    assert describe_event([alone], [], {}) == "w 0.4, expected about 0.5"
+
+
 def test_a_category_is_given_with_the_expected_one():
     """Its limits name it; without limits the model was not certain."""
     seen = [cause("state=off", 1.0, 0.1)]

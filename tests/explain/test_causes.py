@@ -107,3 +107,22 @@ def test_a_category_is_named_with_the_value_seen(make_frame, train_on):
     assert found[2]["mode=eco"]["observed"] == 1
     assert found[2]["mode=eco"]["expected"] < 0.9
     assert found[3]["mode=(new)"]["expected"] == 0
+
+
+def test_a_cause_says_whether_the_value_is_unusual_in_itself(detector, make_frame):
+    """Outside of its own range, or usual and only wrong given the other column."""
+    frame = make_frame(units=("east",), start="2026-02-01", rows=20, features=("a", "b"))
+    values = np.ascontiguousarray(frame[["a", "b"]].to_numpy())
+    values[:, 0] = 0.001 * np.arange(20)  # no row is the same as the one before: none is stuck
+    values[:, 1] = 10 + values[:, 0]
+    values[-1, 1] = 35.0
+    rows = Rows(
+        time=frame["time"].to_numpy().astype("datetime64[ns]").astype(np.int64),
+        entity=np.zeros(20, dtype=np.int32),
+        names=("east",),
+        values=values,
+    )
+    found = explained(detector, rows)[1]
+    said = [{cause["feature"]: cause["unusual"] for cause in row} for row in found]
+    assert said[-2] == {"a": "given the others", "b": "given the others"}
+    assert said[-1] == {"a": "given the others", "b": "in itself"}

@@ -130,6 +130,7 @@ def test_the_columns_that_rules_watch_are_named(tmp_path, write, configured, mak
     assert "b: constant in training: a change is an anomaly ([rules])" in notes
     assert "mode: text: a value not in training is an anomaly ([rules])" in notes
     assert "a: stuck when the same for far longer than ever in training ([rules])" in notes
+    assert "a, slow: a value far beyond the training range is an anomaly ([rules])" in notes
     assert "slow: never stuck: that takes over 1,000 rows at one value ([rules])" in notes
 
 

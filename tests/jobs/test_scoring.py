@@ -665,6 +665,7 @@ CAUSES = pa.list_(
             "share": pa.float64(),
             "observed": pa.float64(),
             "expected": pa.float64(),
+            "unusual": pa.string(),
         }
     )
 )

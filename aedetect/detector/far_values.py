@@ -1,0 +1,208 @@
+"""Values far beyond the training range: one cell that no mean over columns may hide.
+
+A score averages over columns, a network may copy what it sees, and large values are compressed: a
+single cell may be a hundred standard deviations out in a row that ranks as normal. So a cell is
+also compared with the training range of its own column. Real columns drift, however, and stay out
+there: only the first rows are news. The figures that chose the constants are in docs/benchmarks.md,
+Column rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from aedetect.arrays import Bool, Float64, Int32, Int64
+from aedetect.data import Feature, Rows
+from aedetect.preprocessing.preparation import MIN_ENTITY_ROWS
+from aedetect.preprocessing.scaling import ROUNDING
+
+HISTORY = 1_000  # rows before a row that count: those of as many periods
+_MARGIN = 5.0  # standard deviations beyond the range
+_NEWS = 4  # rows nearly as far out in the history, from which on one more is no news
+_NEARLY = 0.75  # of its distance beyond the range
+_RARE = 1_000  # rows for each that differs, in a column that is constant but for these
+_CELLS, _OFFSETS = 20_000, 50  # compared with their history at a time
+_TINY = float(np.finfo(np.float64).tiny)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FarValues:
+    """The training range of columns. Shapes: E entities, F features.
+
+    low, high and margin (E + 1, F): a value is far when it lies beyond them by more than the
+    margin; NaN for columns without a rule. rows (E + 1,) learnt from; history (E + 1,) in ns. The
+    last row is of all entities together, and the only one when all are scaled together.
+    """
+
+    low: Float64
+    high: Float64
+    margin: Float64
+    rows: Int64
+    history: Int64
+
+    @classmethod
+    def fit(cls, rows: Rows, features: Sequence[Feature], periods: Int64) -> FarValues:
+        """Learn from all normal rows: periods (E + 1,) in ns."""
+        first = np.flatnonzero(rows.starts)
+        own = _ranges(rows, features, first)
+        pooled = _ranges(rows, features, first[:1])
+        low, high, margin = (
+            np.concatenate([each, last]) for each, last in zip(own, pooled, strict=True)
+        )
+        counts = np.diff(np.append(first, len(rows)))
+        return cls(
+            low=low,
+            high=high,
+            margin=margin,
+            rows=np.append(counts, len(rows)),
+            history=HISTORY * periods,
+        )
+
+    @classmethod
+    def none(cls, entities: int, features: int) -> FarValues:
+        """Return no rule for any column: E, F."""
+        empty = np.full((entities + 1, features), np.nan)
+        zeros = np.zeros(entities + 1, dtype=np.int64)
+        return cls(low=empty, high=empty, margin=empty, rows=zeros, history=zeros)
+
+    def chosen(self, few: Bool, *, per_entity: bool) -> FarValues:
+        """Give entities with few rows (E,) what holds for all; keep that alone otherwise."""
+        if not per_entity:
+            return FarValues(**{name: array[-1:] for name, array in vars(self).items()})
+        source = np.arange(len(self.low))
+        source[:-1][few] = len(few)
+        taken = {name: array[source] for name, array in vars(self).items()}
+        return replace(FarValues(**taken), history=self.history)
+
+    @property
+    def lookback(self) -> int:
+        """How long before a row the rows may lie that it is compared with, in ns."""
+        return 0 if np.isnan(self.margin).all() else int(self.history.max())
+
+    def find(self, rows: Rows, entity: Int32) -> Bool:
+        """Return which cells are far, and news: entity (R,) as learnt -> (R, F).
+
+        One is no news when enough rows of its history are nearly as far out. So a column that has
+        moved is flagged once, and again when it moves on.
+        """
+        found = self._excess(rows.values, entity) > self.margin[entity]
+        begin = np.maximum.accumulate(np.where(rows.starts, np.arange(len(rows)), 0))
+        place, column = np.nonzero(found)
+        for start in range(0, len(place), _CELLS):
+            part = slice(start, start + _CELLS)
+            known = self._known(rows, entity, begin, place[part], column[part])
+            found[place[part], column[part]] = ~known
+        return found
+
+    def p_values(self, p_value: Float64, values: Float64, entity: Int32, far: Bool) -> Float64:
+        """Return the p-values of rows, smaller where cells are far: (N,), (N, F), (N,), (N, F).
+
+        None of the n rows learnt from is that far out, so a p-value is at most 1 / (n + 1); beyond
+        the margin the tail is exponential, with the margin as its scale.
+        """
+        rows = np.flatnonzero(far.any(axis=1))
+        code, chosen = entity[rows], far[rows]
+        excess = np.where(chosen, self._excess(values[rows], code), 1.0)
+        with np.errstate(under="ignore"):
+            share = np.exp(1 - np.where(chosen, excess / self.margin[code], 1.0).max(axis=1))
+        changed = p_value.copy()
+        least = np.minimum(p_value[rows], 1.0 / (self.rows[code] + 1.0)) * share
+        changed[rows] = np.maximum(least, _TINY)
+        return changed
+
+    def described(self) -> dict[str, Any]:
+        """Return the ranges as JSON takes them: null for NaN."""
+        cells = {
+            name: [[None if np.isnan(cell) else cell for cell in row] for row in array.tolist()]
+            for name, array in vars(self).items()
+            if array.ndim > 1
+        }
+        return cells | {"rows": self.rows.tolist(), "history": self.history.tolist()}
+
+    @classmethod
+    def restored(cls, described: dict[str, Any]) -> FarValues:
+        """Return the ranges that `described` gave."""
+        low, high, margin = (
+            np.array(described[name], dtype=np.float64) for name in ("low", "high", "margin")
+        )
+        rows, history = (np.array(described[name], dtype=np.int64) for name in ("rows", "history"))
+        return cls(low=low, high=high, margin=margin, rows=rows, history=history)
+
+    def _excess(self, values: Float64, entity: Int32) -> Float64:
+        """Return how far cells lie beyond the range; not above 0 inside: (R, F) -> (R, F)."""
+        with np.errstate(invalid="ignore", over="ignore"):  # infinite values are not scored
+            return np.asarray(np.maximum(values - self.high[entity], self.low[entity] - values))
+
+    def _known(self, rows: Rows, entity: Int32, begin: Int64, place: Int64, column: Int64) -> Bool:
+        """Return which far cells are no news: rows (M,), columns (M,) -> (M,)."""
+        code = entity[place]
+        high, low = self.high[code, column], self.low[code, column]
+        above = rows.values[place, column] > high
+        sign, edge = np.where(above, 1.0, -1.0), np.where(above, high, low)
+        excess = sign * (rows.values[place, column] - edge)
+        needed = np.minimum(_NEARLY * excess, excess - self.margin[code, column])
+        earliest = rows.time[place] - self.history[code]
+        count = np.zeros(len(place), dtype=np.int64)
+        left = np.arange(len(place))
+        for start in range(1, HISTORY + 1, _OFFSETS):
+            before = place[left, None] - np.arange(start, start + _OFFSETS)
+            within = before >= begin[place[left], None]
+            before = np.maximum(before, 0)
+            within &= rows.time[before] >= earliest[left, None]
+            out = sign[left, None] * (rows.values[before, column[left, None]] - edge[left, None])
+            count[left] += (within & (out >= needed[left, None])).sum(axis=1)
+            left = left[(count[left] < _NEWS) & within[:, -1]]
+            if not len(left):
+                break
+        return count >= _NEWS
+
+
+def _ranges(
+    rows: Rows, features: Sequence[Feature], first: Int64
+) -> tuple[Float64, Float64, Float64]:
+    """Return low, high and margin of groups that begin at `first`: (G, F) each."""
+    count = np.diff(np.append(first, len(rows)))
+    low, high, margin = np.full((3, len(first), len(features)), np.nan)
+    for column, feature in enumerate(features):
+        if feature.is_text:
+            continue
+        values = np.array(rows.values[:, column], dtype=np.float64)
+        values[~np.isfinite(values)] = np.nan
+        least, most = np.fmin.reduceat(values, first), np.fmax.reduceat(values, first)
+        spread = _spread(values, first, count)
+        size = np.maximum(np.abs(least), np.abs(most))
+        with np.errstate(invalid="ignore", over="ignore"):
+            varies = (most - least > ROUNDING * size) & (count >= MIN_ENTITY_ROWS)
+        usual, rare = _nearly_constant(values, first, count)
+        low[:, column] = np.where(rare, usual, least)
+        high[:, column] = np.where(rare, usual, most)
+        margin[:, column] = np.where(varies, _MARGIN * spread, np.nan)
+    return low, high, margin
+
+
+def _spread(values: Float64, first: Int64, count: Int64) -> Float64:
+    """Return the standard deviation of each group: (R,) -> (G,)."""
+    present = np.maximum(np.add.reduceat(np.isfinite(values), first, dtype=np.int64), 1)
+    with np.errstate(over="ignore", invalid="ignore"):  # then nothing is far
+        mean = np.add.reduceat(np.nan_to_num(values), first) / present
+        squared = np.nan_to_num(values - np.repeat(mean, count)) ** 2
+        return np.asarray(np.sqrt(np.add.reduceat(squared, first) / present))
+
+
+def _nearly_constant(values: Float64, first: Int64, count: Int64) -> tuple[Float64, Bool]:
+    """Return the usual value of each group, and whether one short stretch alone differs from it.
+
+    Among so many rows that stretch may be the fault itself, and its value is no normal one.
+    """
+    middle = np.stack([first, first + count // 2, first + count - 1])
+    usual = np.median(values[middle], axis=0)  # of three rows, of which one at most is odd
+    odd = np.isfinite(values) & (values != np.repeat(usual, count))
+    begins = odd & ~np.append(False, odd[:-1])
+    begins[first] = odd[first]
+    rows = np.add.reduceat(odd, first, dtype=np.int64)
+    stretches = np.add.reduceat(begins, first, dtype=np.int64)
+    return usual, (stretches == 1) & (rows * _RARE <= count)
