@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from aedetect.arrays import Bool, Float32
 from aedetect.data import Query, Rows, Schema, Source, find_files, open_engine
-from aedetect.data.memmap import MappedRows, batches_of
+from aedetect.data.memmap import MappedRows, batches_of, release
 from aedetect.data.profiling import Survey, survey
 from aedetect.data.rates import MISSING_LIMIT_PERIODS
 from aedetect.data.reader import confine
@@ -199,6 +199,8 @@ def apply_in_batches(
         matrix[place], observed[place] = part.matrix[before:], part.observed[before:]
         usable[place] = part.usable[before:] & ~part.infinite[before:].any(axis=1)
         done = place.stop
+        release(matrix)
+        release(observed)
     return matrix, observed, usable
 
 
