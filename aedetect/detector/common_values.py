@@ -78,7 +78,7 @@ def _candidates(rows: Rows, columns: Sequence[int], own: Bool) -> list[np.ndarra
         lengths = np.diff(np.append(first, len(batch)))
         single = own[number] if pooled else np.zeros(len(number), dtype=np.bool_)
         piece = np.repeat(np.arange(len(first)), lengths)
-        values = np.ascontiguousarray(batch.values[:, list(columns)].T)
+        values = np.ascontiguousarray(np.asarray(batch.values).T[list(columns)])
         fewest = min([len(batch), *lengths[single].tolist()])
         for place in np.flatnonzero(_repeat(values, fewest)).tolist():
             together = _frequent(np.zeros(len(batch), dtype=np.int64), values[place])
