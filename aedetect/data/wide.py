@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aedetect.data.rows import Rows
     from aedetect.data.sql import Query
 
-GROUP = 100  # columns that are sorted together
+GROUP = 50  # columns that are sorted together
 
 
 def column_groups(query: Query) -> list[Query]:
