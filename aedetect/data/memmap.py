@@ -56,7 +56,7 @@ def map_values(rows: Rows, batches: Iterable[Rows], path: Path, columns: int) ->
     """Return the rows with the values of the batches, written to a file and mapped."""
     with path.open("wb") as stream:
         for batch in batches:
-            stream.write(np.ascontiguousarray(batch.values))
+            stream.write(np.ascontiguousarray(batch.values).data)
     values = _mapped(path, np.dtype(np.float64), (len(rows), columns))
     if isinstance(rows.values, np.memmap):  # what was mapped before is read no more
         Path(str(rows.values.filename)).unlink(missing_ok=True)
@@ -121,7 +121,7 @@ def _append(
         codes[code] = len(names) - 1
     time.write(rows.time.astype(np.int64).tobytes())
     entity.write(codes[rows.entity].tobytes())
-    values.write(np.ascontiguousarray(rows.values))
+    values.write(np.ascontiguousarray(rows.values).data)
 
 
 def _mapped(path: Path, dtype: np.dtype[_T], shape: tuple[int, ...]) -> npt.NDArray[_T]:

@@ -13,11 +13,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
 import harm
 import sqlalchemy as sa
-from plant import Plant, settings, write_config
+from plant import Plant, write_config
 from receiver import Receiver
 
 from aedetect import registry
@@ -170,9 +169,9 @@ def _tables(url: str) -> dict[str, list[tuple[object, ...]]]:
     engine = _engine(url)
     with engine.connect() as connection:
         names = sorted(sa.inspect(connection).get_table_names())
-        rows = {name: connection.exec_driver_sql(f"SELECT * FROM {name}").all() for name in names}  # noqa: S608 - our names
+        rows = {name: connection.exec_driver_sql(f"SELECT * FROM {name}").all() for name in names}
     engine.dispose()
-    return {name: sorted((tuple(map(str, row)) for row in each)) for name, each in rows.items()}
+    return {name: sorted(tuple(map(str, row)) for row in each) for name, each in rows.items()}
 
 
 def _empty(url: str) -> None:
