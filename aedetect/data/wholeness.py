@@ -37,7 +37,7 @@ def fault(file: SourceFile, columns: Collection[str] | None = None) -> str | Non
 @lru_cache(maxsize=1024)
 def _fault(path: str, _signature: Signature | None, columns: tuple[str, ...] | None) -> str | None:
     try:
-        with open_file(path) as stream, open_parquet(stream) as parquet:
+        with open_file(path) as stream, open_by_parts(stream) as parquet:
             names = parquet.schema_arrow.names if columns is None else columns
             batches = (parquet.iter_batches(columns=some) for some in few_columns(names))
             for batch in chain.from_iterable(batches):
@@ -49,7 +49,7 @@ def _fault(path: str, _signature: Signature | None, columns: tuple[str, ...] | N
     return None
 
 
-def open_parquet(stream: IO[bytes]) -> pq.ParquetFile:
+def open_by_parts(stream: IO[bytes]) -> pq.ParquetFile:
     """Open a file to read it part by part: of a column chunk, a buffer is held and not the whole.
 
     Without `pre_buffer=False`, pyarrow 25 keeps all data read until the file is closed.

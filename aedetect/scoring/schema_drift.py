@@ -15,7 +15,7 @@ from aedetect.data import Schema, Source, SourceFile
 from aedetect.data.missing_values import mark_missing
 from aedetect.data.schema import kind_of, mismatch
 from aedetect.data.sources import open_file
-from aedetect.data.wholeness import few_columns, open_parquet
+from aedetect.data.wholeness import few_columns, open_by_parts
 from aedetect.scoring.plan import set_aside
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def _sample(file: SourceFile, names: Sequence[str]) -> dict[str, Float64]:
         return {}
     found: dict[str, Float64] = {}
     try:
-        with open_file(file.path) as stream, open_parquet(stream) as parquet:
+        with open_file(file.path) as stream, open_by_parts(stream) as parquet:
             for some in few_columns(names):
                 batch = next(parquet.iter_batches(SAMPLE_ROWS, row_groups=[0], columns=some))
                 found |= {name: _numbers(batch.column(name)) for name in some}

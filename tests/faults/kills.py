@@ -35,7 +35,7 @@ Command = Callable[[list[str], float], None]  # run these words, kill after so m
 
 
 def calibration_kills(plant: Plant, kill: Command, check: Check, *, count: int) -> str:
-    """Kill `aedetect calibrate`; a whole calibration applies after each, the next one is as asked."""
+    """Kill `aedetect calibrate`; what applies is whole, and the next calibration as asked."""
     config = make_config(plant.given(), folder=plant.folder)
     path, times = plant.written(), random.Random(SEED)  # noqa: S311 - not a secret
 
