@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,13 @@ def _user():
 @pytest.fixture(scope="session")
 def postgres():
     """The URL of a new server with user and password, which is stopped after the tests."""
+    with postgres_server() as url:
+        yield url
+
+
+@contextmanager
+def postgres_server():
+    """Run a new server; yield its URL with user and password. Skips when there can be none."""
     programs, user = _programs(), _user()
     if programs is None:
         pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aedetect.arrays import Bool, Float64
-from aedetect.data.memmap import batches_of
+from aedetect.data.memmap import batches_of, pick_rows
 from aedetect.data.rows import Rows
 
 _SAMPLE_ROWS = 10_000  # evenly spaced, from which the usual range of a column is estimated
@@ -95,10 +95,11 @@ def _is_fill(value: float, cells: int, largest: float) -> bool:
 def _usual_range(rows: Rows, columns: Sequence[int]) -> _Usual:
     """Estimate the usual range, without the numbers at both ends that look like fill values."""
     step = max(1, len(rows) // _SAMPLE_ROWS)
-    sample = np.array(rows.values[::step])[:, list(columns)]
+    sample = pick_rows(rows.values, np.arange(0, len(rows), step))
     low, high = np.full(len(columns), -np.inf), np.full(len(columns), np.inf)
-    for place, column in enumerate(sample.T):
-        real = np.unique(column[np.isfinite(column)])
+    for place, column in enumerate(columns):
+        values = sample[:, column]
+        real = np.unique(values[np.isfinite(values)])
         while len(real) and looks_like_fill(real[-1]):
             real = real[:-1]
         while len(real) and looks_like_fill(real[0]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import BinaryIO, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from aedetect.arrays import Float64, Int64
 from aedetect.data.reader import batch_rows
 from aedetect.data.rows import Rows
 
 _T = TypeVar("_T", bound=np.generic)
+_PAGES_AROUND = 16
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def map_values(rows: Rows, batches: Iterable[Rows], path: Path, columns: int) ->
     """Return the rows with the values of the batches, written to a file and mapped."""
     with path.open("wb") as stream:
         for batch in batches:
-            stream.write(batch.values.tobytes())
+            stream.write(np.ascontiguousarray(batch.values).data)
     values = _mapped(path, np.dtype(np.float64), (len(rows), columns))
     if isinstance(rows.values, np.memmap):  # what was mapped before is read no more
         Path(str(rows.values.filename)).unlink(missing_ok=True)
@@ -61,10 +64,50 @@ def map_values(rows: Rows, batches: Iterable[Rows], path: Path, columns: int) ->
 
 
 def batches_of(rows: Rows) -> Iterator[Rows]:
-    """Cut rows into batches without copying."""
+    """Cut rows into batches without copying; a mapped batch counts as memory until the next."""
     most = batch_rows(rows.values.shape[1])
     for start in range(0, len(rows), most):
         yield rows.take(slice(start, start + most))
+        release(rows.values)
+
+
+def pieces_of(rows: Rows) -> Iterator[tuple[Rows, Int64, Int64]]:
+    """Yield batches, the first row (P,) of each entity in them, and the number (P,) of the entity.
+
+    Entities are numbered as they come.
+    """
+    number, last = -1, None
+    for batch in batches_of(rows):
+        starts = batch.starts
+        starts[0] = last is None or batch.entity[0] != last
+        order = number + np.cumsum(starts)
+        first = np.flatnonzero(batch.starts)
+        yield batch, first, order[first]
+        number, last = int(order[-1]), batch.entity[-1]
+
+
+def pick_rows(values: Float64, chosen: Int64) -> Float64:
+    """Copy some rows, (R, C), (N,) -> (N, C): what lies between them is not kept in memory."""
+    most = batch_rows(values.shape[1])
+    picked = np.empty((len(chosen), values.shape[1]))
+    # The system maps sixteen pages around each that is read.
+    few = max(most // _PAGES_AROUND, 1)
+    for start in range(0, len(chosen), few):
+        picked[start : start + few] = values[chosen[start : start + few]]
+        release(values)
+    return picked
+
+
+def release(values: npt.NDArray[_T]) -> None:
+    """Drop the pages of a mapped file from memory; whoever reads on gets them from the file.
+
+    Otherwise all that was ever read counts as memory of the process.
+    """
+    base: object = values
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap) and hasattr(base, "madvise"):
+        base.madvise(mmap.MADV_DONTNEED)
 
 
 def _append(
@@ -78,7 +121,7 @@ def _append(
         codes[code] = len(names) - 1
     time.write(rows.time.astype(np.int64).tobytes())
     entity.write(codes[rows.entity].tobytes())
-    values.write(rows.values.tobytes())
+    values.write(np.ascontiguousarray(rows.values).data)
 
 
 def _mapped(path: Path, dtype: np.dtype[_T], shape: tuple[int, ...]) -> npt.NDArray[_T]:

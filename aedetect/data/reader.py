@@ -27,7 +27,7 @@ from aedetect.data.wholeness import fault
 from aedetect.errors import DataError, OutputError, UnreadableFile
 
 BATCH_ROWS = 32_768
-BATCH_CELLS = 2**22  # 32 MiB of numbers
+BATCH_CELLS = 2**21  # 16 MiB of numbers: memory that the allocator keeps, and does not map anew
 _FULL = ("No space left on device", "max_temp_directory_size", "File too large")
 
 
@@ -70,7 +70,7 @@ def batch_rows(columns: int) -> int:
     """Return the rows of a batch: fewer in a wide table, so that memory does not grow with it.
 
     >>> batch_rows(20), batch_rows(1_000)
-    (32768, 4194)
+    (32768, 2097)
     """
     return max(min(BATCH_ROWS, BATCH_CELLS // max(columns, 1)), 1)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.arrays import Float64
-from aedetect.data.memmap import MappedRows, map_rows, map_values
+from aedetect.data.memmap import MappedRows, map_rows, map_values, release
 from aedetect.data.reader import batch_rows, read_rows
 from aedetect.errors import DataError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aedetect.data.rows import Rows
     from aedetect.data.sql import Query
 
-GROUP = 100  # columns that are sorted together
+GROUP = 50  # columns that are sorted together
 
 
 def column_groups(query: Query) -> list[Query]:
@@ -69,3 +69,5 @@ def _joined(parts: list[Rows]) -> Iterator[Rows]:
         batch = [part.take(slice(start, start + most)) for part in parts]
         values: Float64 = np.hstack([np.asarray(each.values) for each in batch])
         yield replace(batch[0], values=values)
+        for part in parts:
+            release(part.values)

@@ -21,9 +21,9 @@ from aedetect.data import Feature, Rows, Schema
 from aedetect.detector.far_values import FarValues
 from aedetect.detector.resting_values import RestingValues
 from aedetect.detector.settings import RuleSettings
+from aedetect.detector.still_columns import longest_runs, only_values
 from aedetect.output.schemas import IS_MISSING
 from aedetect.preprocessing.preparation import MIN_ENTITY_ROWS
-from aedetect.preprocessing.scaling import ROUNDING
 from aedetect.preprocessing.windows import exceeding
 
 NONE, CONSTANT, UNSEEN, STUCK, MISSING, FAR = range(6)  # which rule a cell broke
@@ -72,9 +72,9 @@ class ColumnRules:
         constant = still = np.full((entities + 1, len(schema.features)), np.nan)
         moving: list[int] = []
         if settings.constant == "flag":
-            constant = _chosen(_constants(rows), few, per_entity=per_entity)
+            constant = _chosen(only_values(rows), few, per_entity=per_entity)
         if settings.stuck == "flag":
-            longest = _longest_runs(rows, schema.features, schema.max_gaps(rows))
+            longest = longest_runs(rows, schema.features, schema.max_gaps(rows))
             limit = _stuck_after(longest, _steps(rows, schema)[:, None])
             still = _chosen(limit, few, per_entity=per_entity)
             periods = _periods(rows, schema)[-len(still) :, None]
@@ -176,30 +176,6 @@ def _chosen(learnt: Float64, few: Bool, *, per_entity: bool) -> Float64:
         return learnt[-1:]
     learnt[:-1][few] = learnt[-1]
     return learnt
-
-
-def _constants(rows: Rows) -> Float64:
-    """Return the only value of each entity, and last of all: (E + 1, F), NaN for several."""
-    first = np.flatnonzero(rows.starts)
-    low = np.fmin.reduceat(rows.values, first, axis=0)
-    high = np.fmax.reduceat(rows.values, first, axis=0)
-    low = np.concatenate([low, np.fmin.reduce(low, axis=0)[None]])
-    high = np.concatenate([high, np.fmax.reduce(high, axis=0)[None]])
-    with np.errstate(invalid="ignore", over="ignore"):  # no value, or infinite ones
-        same = high - low <= ROUNDING * np.maximum(np.abs(low), np.abs(high))
-    return np.where(same, low, np.nan)
-
-
-def _longest_runs(rows: Rows, features: Sequence[Feature], max_gap: Int64) -> Float64:
-    """Return for how long (ns) each number stayed the same at most: (E + 1, F), NaN for others."""
-    first = np.flatnonzero(rows.starts)
-    longest = np.full((len(first) + 1, len(features)), np.nan)
-    for column, feature in enumerate(features):
-        if feature.kind == "number":
-            lasted = rows.time - rows.time[_run_starts(rows, column, max_gap)]
-            longest[:-1, column] = np.maximum.reduceat(lasted, first)
-    longest[-1] = longest[:-1].max(axis=0)
-    return longest
 
 
 def _stuck_after(longest: Float64, step: Float64) -> Float64:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from aedetect.arrays import Bool, Float32
 from aedetect.data import Query, Rows, Schema, Source, find_files, open_engine
-from aedetect.data.memmap import MappedRows, batches_of
+from aedetect.data.memmap import MappedRows, batches_of, release
 from aedetect.data.profiling import Survey, survey
 from aedetect.data.rates import MISSING_LIMIT_PERIODS
 from aedetect.data.reader import confine
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 _T = TypeVar("_T", bound=np.generic)
 
-DATASET_MEMORY_MB = 500  # memory of DuckDB while it orders the training data
+DATASET_MEMORY_MB = 300  # memory of DuckDB while it orders the training data; it takes half more
 
 
 def ingest_rows(config: Config, scratch: Path) -> Ingested:
@@ -81,7 +81,7 @@ def ingest_rows(config: Config, scratch: Path) -> Ingested:
     notes = (
         *(f"{file}: set aside" for file in source.aside),
         *(f"{file}: passed over" for file in source.passed_over),
-        *_row_notes(seen, collected.duplicates),
+        *_row_notes(seen, source, collected.duplicates),
         *_label_notes(labels, config.training.false_alarms),
         *seen.left_out,
         *column_notes(revised),
@@ -151,13 +151,16 @@ def prepare_rows(config: Config, ingested: Ingested, scratch: Path) -> PreparedR
     return PreparedRows(preparation=preparation, windows=windows, back=back)
 
 
-def _row_notes(seen: Survey, duplicates: int) -> list[str]:
-    notes = []
-    if seen.normal < seen.rows:
-        left = f"{seen.rows - seen.normal} of {seen.rows} rows"
-        notes.append(
-            f"{left} are not normal or have no timestamp ({seen.shown or 'no filter'}): left out"
-        )
+def _row_notes(seen: Survey, source: Source, duplicates: int) -> list[str]:
+    """Describe the rows that are not learnt from, by their cause."""
+    undated = sum(file.undated for file in source.files)
+    beyond = sum(file.beyond for file in source.files)
+    causes = {
+        "have no timestamp": undated - beyond,
+        "are not of the years 1678 to 2261": beyond,
+        f"are not normal ({seen.shown})": seen.rows - seen.normal - undated,
+    }
+    notes = [f"{n} of {seen.rows} rows {why}: left out" for why, n in causes.items() if n > 0]
     if duplicates:
         notes.append(f"{duplicates} rows repeat an entity and timestamp: the first of each is kept")
     return notes
@@ -199,6 +202,8 @@ def apply_in_batches(
         matrix[place], observed[place] = part.matrix[before:], part.observed[before:]
         usable[place] = part.usable[before:] & ~part.infinite[before:].any(axis=1)
         done = place.stop
+        release(matrix)
+        release(observed)
     return matrix, observed, usable
 
 

@@ -141,7 +141,12 @@ def _entity_findings(
     """Yield what is found of entities: new ones, and sensors that never report for one."""
     names, sizes, present = counts.names, np.concatenate(counts.sizes), counts.present[0]
     known = frozenset(preparation.entities)
-    new = [index for index, name in enumerate(names) if name not in known] if known else []
+    nameless = [schema.entity is not None and name is None for name in names]
+    if any(nameless):
+        text = f"{int(sizes[nameless].sum()):,} rows have no value in it: not scored"
+        yield Finding("look", "input", str(schema.entity), text)
+    unknown = [bool(known) and name not in known for name in names]
+    new = np.flatnonzero(np.array(unknown) & ~np.array(nameless)).tolist()
     if new:
         done = (
             "scored by the pooled scaling and threshold"
@@ -153,7 +158,7 @@ def _entity_findings(
         yield Finding("look", "input", subject, text)
     features = np.array(schema.names, dtype=object)
     left = "scored without it" if preparation.masks else "not scored"
-    absent = present == 0
+    absent = (present == 0) & ~np.array(nameless)[:, None]
     for index in np.flatnonzero(absent.any(axis=1))[:_MOST].tolist():
         lacking = features[absent[index]].tolist()
         subject = str(names[index] or "rows")

@@ -12,6 +12,7 @@ import numpy as np
 
 from aedetect.arrays import Bool, Float32, Float64, Int8, Int32, Int64
 from aedetect.data import Feature, Rows, Schema
+from aedetect.data.memmap import pick_rows
 from aedetect.data.rates import Rate, spread
 from aedetect.preprocessing.compression import compress, expand
 from aedetect.preprocessing.encoding import encode_calendar, encode_categories, encoded_widths
@@ -23,6 +24,7 @@ from aedetect.wall_clock import WallClock
 
 _UTC = WallClock()
 STATISTICS_ROWS = 2_000_000  # rows in total, evenly spaced, used to estimate typical values
+STATISTICS_CELLS = 2**24  # of these rows: fewer rows of a wide table, so that memory is bounded
 MIN_ENTITY_ROWS = 30  # entities with fewer training rows take the typical values of all entities
 
 
@@ -76,25 +78,26 @@ class Preparation:
         first = np.flatnonzero(rows.starts)
         learnt = np.add.reduceat((parts == Part.LEARN).astype(np.int64), first)
         slices = [slice(start, start + count) for start, count in zip(first, learnt, strict=True)]
-        most = STATISTICS_ROWS // len(slices) + 1
-        samples = _samples(rows, slices, most, schema.features)
-        pooled = np.concatenate(samples)
+        chosen, ends = _sampled(slices, _most_sampled(len(slices), len(schema.features)))
+        sample = pick_rows(rows.values, chosen)
+        pooled = encode_categories(sample, schema.features)
+        samples = np.split(pooled, ends[:-1])
         own = [each if len(each) >= MIN_ENTITY_ROWS else None for each in samples]
-        chosen = [*own, pooled] if settings.per_entity else [pooled]
+        samples_of = [*own, pooled] if settings.per_entity else [pooled]
         texts = [feature.is_text for feature in schema.features]
         flat = np.repeat(texts, encoded_widths(schema.features))
         return cls(
             features=schema.features,
             context=schema.context,
             entities=rows.names if settings.per_entity else (),
-            scaling=Scaling.fit(chosen, scaler=settings.scaler, flat=flat),
+            scaling=Scaling.fit(samples_of, scaler=settings.scaler, flat=flat),
             clip=settings.clip,
             missing=settings.missing,
             missing_limit=missing_limit,
             rates=schema.rates,
             clock=schema.clock,
             missing_after=settings.missing_after,
-            min_observed=_min_observed(settings.min_observed, rows, slices, most),
+            min_observed=_min_observed(settings.min_observed, sample),
         )
 
     @property
@@ -199,27 +202,26 @@ def _thin(piece: slice, most: int) -> range:
     return range(piece.start, piece.stop, step)
 
 
-def _samples(
-    rows: Rows, slices: Sequence[slice], most: int, features: Sequence[Feature]
-) -> list[Float64]:
-    """Return evenly spaced rows of each slice, encoded: (R_e, D) of each."""
-    encoded = encode_categories(rows.values[_sampled(slices, most)], features)
-    ends = np.cumsum([len(_thin(piece, most)) for piece in slices]).tolist()
-    return [encoded[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+def _most_sampled(entities: int, features: int) -> int:
+    """Return how many rows of each entity are sampled; enough of them for a scaling of its own."""
+    rows = min(STATISTICS_ROWS, STATISTICS_CELLS // features)
+    fewest = min(STATISTICS_ROWS // entities, MIN_ENTITY_ROWS)
+    return max(rows // entities, fewest) + 1
 
 
-def _sampled(slices: Sequence[slice], most: int) -> Int64:
-    return np.concatenate([np.array(_thin(piece, most), dtype=np.int64) for piece in slices])
+def _sampled(slices: Sequence[slice], most: int) -> tuple[Int64, Int64]:
+    """Return evenly spaced rows of each slice, and where those of each end."""
+    listed = [np.array(_thin(piece, most), dtype=np.int64) for piece in slices]
+    return np.concatenate(listed), np.cumsum([len(each) for each in listed])
 
 
-def _min_observed(share: float | None, rows: Rows, slices: Sequence[slice], most: int) -> int:
+def _min_observed(share: float | None, sample: Float64) -> int:
     """Return how many features a row needs to be scored.
 
     By default half of those observed in the median training row, because sensors that report in
     turn leave most cells of every row empty.
     """
     if share is not None:
-        columns = int(rows.values.shape[1])
+        columns = int(sample.shape[1])
         return max(math.ceil(round(share * columns, 9)), 1)  # 0.1 x 30 is a little more than 3
-    values = rows.values[_sampled(slices, most)]
-    return max(math.ceil(float(np.median((~np.isnan(values)).sum(axis=1))) / 2), 1)
+    return max(math.ceil(float(np.median((~np.isnan(sample)).sum(axis=1))) / 2), 1)

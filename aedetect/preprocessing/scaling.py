@@ -16,6 +16,7 @@ IQR_OF_NORMAL = 1.349  # inter-quartile range of a normal distribution with stan
 LEVELS = np.linspace(0.005, 0.995, 100)  # of the quantile scaler
 NORMAL_SCORES = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
 _FAR = 1e9  # inter-quartile ranges from the median; bursts of real sensors reach 5e5
+_AT_ONCE = 64  # columns: what is computed of a sample takes several times its memory
 _FEW = 0.01  # share of the values that may be that far off
 _LARGEST = 1e150  # the squares of larger numbers are infinite
 ROUNDING = 1e-11  # spread relative to size below which a column is constant but for arithmetic
@@ -42,6 +43,27 @@ class Scaling:
         constant then counts as one unit of scale and not as a hundred million. Values far off all
         others are not learnt from: one of 1e36 would make every other one typical.
         """
+        some = [slice(at, at + _AT_ONCE) for at in range(0, len(flat), _AT_ONCE)]
+        blocks = [
+            cls._fit_columns(
+                [None if part is None else part[:, block] for part in parts],
+                scaler=scaler,
+                flat=flat[block],
+            )
+            for block in some
+        ]
+        listed = [each.quantiles for each in blocks if each.quantiles is not None]
+        return cls(
+            np.hstack([each.center for each in blocks]),
+            np.hstack([each.scale for each in blocks]),
+            np.hstack(listed) if listed else None,
+        )
+
+    @classmethod
+    def _fit_columns(
+        cls, parts: Sequence[Float64 | None], *, scaler: ScalerName, flat: Bool
+    ) -> Scaling:
+        """Learn the scaling of some columns; no column depends on the others."""
         apart = [part for part in parts if part is not None]
         numbers = itertools.count()
         place = np.array([-1 if part is None else next(numbers) for part in parts])

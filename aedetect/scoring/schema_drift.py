@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from aedetect.data import Schema, Source, SourceFile
 from aedetect.data.missing_values import mark_missing
 from aedetect.data.schema import kind_of, mismatch
 from aedetect.data.sources import open_file
+from aedetect.data.wholeness import few_columns, open_by_parts
 from aedetect.scoring.plan import set_aside
 
 if TYPE_CHECKING:
@@ -193,12 +193,15 @@ def _sample(file: SourceFile, names: Sequence[str]) -> dict[str, Float64]:
     """Read the first values of some columns; empty if they cannot be read."""
     if not names or not file.rows:
         return {}
+    found: dict[str, Float64] = {}
     try:
-        with open_file(file.path) as stream, pq.ParquetFile(stream, pre_buffer=False) as parquet:
-            batch = next(parquet.iter_batches(SAMPLE_ROWS, row_groups=[0], columns=list(names)))
+        with open_file(file.path) as stream, open_by_parts(stream) as parquet:
+            for some in few_columns(names):
+                batch = next(parquet.iter_batches(SAMPLE_ROWS, row_groups=[0], columns=some))
+                found |= {name: _numbers(batch.column(name)) for name in some}
     except (OSError, pa.ArrowException, StopIteration):  # scoring the file reports the error
         return {}
-    return {name: _numbers(batch.column(name)) for name in batch.schema.names}
+    return found
 
 
 def _numbers(column: pa.Array) -> Float64:

@@ -11,8 +11,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from plant import contents
+
+if TYPE_CHECKING:
+    from aedetect.events.labels import LabelName
 
 OWN = ("withdrawn", "runs", ".cache")  # of the output: records of runs, which may be lost
 
@@ -76,6 +80,32 @@ def train(config: Path) -> None:
     from aedetect.jobs import training
 
     training.run_training(read_config(config))
+
+
+def calibrate(config: Path, method: str) -> None:
+    """Add a calibration by a method."""
+    from aedetect.config import read_config
+    from aedetect.jobs.recalibration import recalibrate
+
+    recalibrate(read_config(config, [f"calibration.threshold={method}"]))
+
+
+def label(config: Path, event: str, opinion: LabelName) -> None:
+    """Label an event."""
+    from aedetect.config import read_config
+    from aedetect.events import label_events
+
+    output, now = read_config(config).output, "2026-01-06T00:00:00+00:00"
+    label_events(output, [event], opinion=opinion, note=None, now=now)
+
+
+def score_and_deliver(config: Path, database: str) -> None:
+    """Score new input, notify and bring the database, whose URL the configuration refers to, up."""
+    os.environ["DATABASE"] = database
+    from aedetect.config import read_config
+    from aedetect.jobs import scoring
+
+    scoring.run_scoring(read_config(config))
 
 
 def keep_replacing(place: Path, others: list[Path]) -> None:

@@ -19,9 +19,12 @@ from pathlib import Path
 
 import duckdb
 import harm
+import kills as other_kills
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from plant import DAYS, Plant, faulty_table, settings, table, write, write_config
+from postgres import postgres_server
 
 from aedetect import registry
 from aedetect.config import make_config
@@ -178,6 +181,24 @@ def training_kills(plant: Plant, *, count: int) -> None:
     done = run(words)
     check(done.code == 0, f"a training after kills succeeds: {done.said}")
     report(f"kills of aedetect train: {count}, {after - before} of them after the registration")
+
+
+def kills_of_others(plant: Plant, *, count: int) -> None:
+    """Kill `calibrate`, `label`, and `score` as it delivers, in a database of each kind."""
+
+    def kill(words: list[str], seconds: float) -> None:
+        killed(command(plant.folder, *words), lines=0, seconds=seconds)
+
+    report(other_kills.label_kills(plant, kill, check, count=count))
+    sqlite = f"sqlite:///{plant.folder}/events.db"
+    report(other_kills.delivery_kills(plant, kill, check, sqlite, count=count))
+    try:
+        with postgres_server() as url:
+            report(other_kills.delivery_kills(plant, kill, check, url, count=count))
+    except pytest.skip.Exception as reason:
+        report(f"no kills of a delivery to PostgreSQL: {reason}")
+    report(other_kills.calibration_kills(plant, kill, check, count=count))
+    plant.written(partition="hour")
 
 
 def mutated(content: bytes, footer: int, times: random.Random) -> tuple[bytes, int]:
@@ -348,6 +369,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50, help="of aedetect score")
     parser.add_argument("--training-kills", type=int, default=10, help="of aedetect train")
+    parser.add_argument("--other-kills", type=int, default=10, help="of calibrate, label, delivery")
     parser.add_argument("--mutations", type=int, default=300, help="of an input file")
     parser.add_argument("--files", type=int, default=10_000, help="small input files")
     parser.add_argument("--rows", type=int, default=20_000_000, help="of one large file")
@@ -359,6 +381,8 @@ def main() -> None:
         plant = prepared(folder)
         if asked.kills:
             kills(plant, count=asked.kills)
+        if asked.other_kills:
+            kills_of_others(plant, count=asked.other_kills)
         if asked.mutations:
             mutations(plant, count=asked.mutations)
         if asked.locks:

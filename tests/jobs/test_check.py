@@ -111,6 +111,31 @@ def test_what_the_input_has_and_training_lacked_is_named(checked, make_frame):
     assert 'has a new column "extra"' in found["new.parquet"]
 
 
+def test_rows_without_an_entity_are_no_new_entity(checked, make_frame):
+    """No setting scores them."""
+    later = make_frame(start=LATER, rows=100).astype({"unit": object})
+    later.loc[[3, 4], "unit"] = None
+    report, _ = checked(make_frame(), later)
+    found = texts(report, data="input")
+    assert found["unit"] == "2 rows have no value in it: not scored"
+    assert "None" not in found
+
+
+def test_rows_that_are_not_learnt_from_are_named_by_their_cause(checked, make_frame):
+    """A moment of the year 9999, none at all, and a filter are three causes."""
+    frame = make_frame().astype({"time": "datetime64[us]"})
+    frame.loc[0, "time"] = np.datetime64("9999-12-31", "us")
+    frame.loc[[1, 2], "time"] = None
+    frame.loc[3:6, "a"] = 1000.0
+    report, _ = checked(frame, data={"normal": "a < 500"})
+    told = [each.text for each in report.findings if each.subject == "data"]
+    assert [each for each in told if "rows are" in each or "rows have" in each] == [
+        "2 of 1000 rows have no timestamp: left out",
+        "1 of 1000 rows are not of the years 1678 to 2261: left out",
+        '4 of 1000 rows are not normal ((a < 500) AND "unit" IS NOT NULL): left out',
+    ]
+
+
 def test_gaps_are_counted_in_rows(checked, make_frame):
     """Each costs a window less one row, in the input as in training."""
     later = make_frame(start=LATER, rows=100)
