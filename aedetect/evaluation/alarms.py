@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from aedetect.arrays import Bool, Int32, Int64
 
 
-class Levels(NamedTuple):
+class AlarmLevels(NamedTuple):
     """The scores above which a row is flagged, and above which an event goes on."""
 
     flag: float
@@ -54,7 +54,7 @@ class RowsAboveThreshold:
         self.entities: dict[str | None, int] = {}  # name -> code
         self._batches: list[tuple[Int64, Int32, Float64, Bool]] = []
 
-    def add(self, batch: pa.RecordBatch, thresholds: Callable[[str | None], Levels]) -> None:
+    def add(self, batch: pa.RecordBatch, thresholds: Callable[[str | None], AlarmLevels]) -> None:
         """Add the rows of a batch that are flagged, by score or by a column rule, or held."""
         time = np.asarray(to_nanoseconds(batch["timestamp"]).to_numpy(zero_copy_only=False))
         encoded = batch["entity"].dictionary_encode(null_encoding="encode")

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aedetect.errors import NoData
-from aedetect.evaluation.alarms import Alarm, Levels, RowsAboveThreshold
+from aedetect.evaluation.alarms import Alarm, AlarmLevels, RowsAboveThreshold
 from aedetect.events import EventRules
 from aedetect.output import list_files
 from aedetect.output.partitions import SCORES, Span
@@ -98,7 +98,7 @@ class Backtest:
 def backtest_threshold(
     output: Path,
     *,
-    thresholds: Callable[[str | None], Levels],
+    thresholds: Callable[[str | None], AlarmLevels],
     rules: EventRules,
     span: Span,
     known: Sequence[KnownAnomalies] | None,

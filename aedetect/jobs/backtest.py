@@ -14,7 +14,7 @@ from aedetect.data import find_files
 from aedetect.data.unused import with_rows
 from aedetect.detector import Outline, read_outline
 from aedetect.evaluation import Backtest, KnownAnomalies, backtest_threshold, known_anomalies
-from aedetect.evaluation.alarms import Levels
+from aedetect.evaluation.alarms import AlarmLevels
 from aedetect.evaluation.backtest import newest_timestamp
 from aedetect.events import EventRules, read_labels
 from aedetect.events.grouping import own_rules
@@ -65,15 +65,15 @@ def run_backtest(
 
 def _by_name(
     calibration: Calibration, saved: Outline, hold: float
-) -> Callable[[str | None], Levels]:
+) -> Callable[[str | None], AlarmLevels]:
     """Return a function entity -> threshold, and the score above which an event goes on.
 
     Entities without their own have the pooled ones.
     """
     codes = np.append(np.arange(len(saved.entities), dtype=np.int32), np.int32(-1))
     held = calibration.scores_at(hold, codes) if hold else np.full(len(codes), np.inf)
-    *values, shared = map(Levels, calibration.thresholds(codes).tolist(), held.tolist())
-    own: Mapping[str | None, Levels] = dict(zip(saved.entities, values, strict=True))
+    *values, shared = map(AlarmLevels, calibration.thresholds(codes).tolist(), held.tolist())
+    own: Mapping[str | None, AlarmLevels] = dict(zip(saved.entities, values, strict=True))
     return lambda name: own.get(name, shared)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from aedetect.errors import NoData
 from aedetect.evaluation import KnownAnomalies, backtest_threshold
-from aedetect.evaluation.alarms import Levels
+from aedetect.evaluation.alarms import AlarmLevels
 from aedetect.events import EventRules
 from aedetect.figures.backtest_timeline import draw_backtest_timeline
 from aedetect.figures.canvas import save_figure
@@ -55,7 +55,7 @@ def run(output, *, threshold=5.0, hold=math.inf, rules=None, span=None, known=No
     """Backtest with one threshold for both entities."""
     return backtest_threshold(
         output,
-        thresholds=lambda _: Levels(threshold, hold),
+        thresholds=lambda _: AlarmLevels(threshold, hold),
         rules=rules or EventRules(5 * MINUTE),
         span=span or Span(),
         known=known,
