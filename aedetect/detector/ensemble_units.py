@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.arrays import Bool, Float32, Float64, Int32, Int64
-from aedetect.detector.ensemble import LEVEL, MEMBERS, RowErrors, member_values
+from aedetect.detector.ensemble import LEVEL, MEMBERS, RowErrors, excitement, member_values
 from aedetect.detector.smoothing import around
 
 if TYPE_CHECKING:
@@ -66,10 +66,9 @@ def learn_typical(errors: RowErrors, entity: Int32, *, entities: int) -> Float32
     for member, each in enumerate(values):
         level = _HIGHER if member == LEVEL - 1 else _HIGH
         typical[:, member] = _blended(_quantiles(each, entity, level, entities), _LEAST[member])
-    alone = sum(
-        np.log1p(values[n] / typical[entity, n]) for n in (MEMBERS.index("R1"), MEMBERS.index("V1"))
-    )
-    typical[:, LEVEL] = _blended(_means(np.asarray(alone), entity, entities), _LEAST[0])
+    residual, deviation = values[MEMBERS.index("R1")], values[MEMBERS.index("V1")]
+    alone = excitement(residual, deviation, typical[entity].astype(np.float32))
+    typical[:, LEVEL] = _blended(_means(alone, entity, entities), _LEAST[0])
     return typical.astype(np.float32)
 
 
