@@ -26,6 +26,7 @@ _NEWS = 4  # rows nearly as far out in the history, from which on one more is no
 _NEARLY = 0.75  # of its distance beyond the range
 _RARE = 1_000  # rows for each that differs, in a column that is constant but for these
 _CELLS, _OFFSETS = 20_000, 50  # compared with their history at a time
+_LARGEST = 1e150  # the squares of larger numbers are infinite
 _TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -171,7 +172,7 @@ def _ranges(
         if feature.is_text:
             continue
         values = np.array(rows.values[:, column], dtype=np.float64)
-        values[~np.isfinite(values)] = np.nan
+        values[~(np.abs(values) <= _LARGEST)] = np.nan  # nor are these learnt from in scaling
         least, most = np.fmin.reduceat(values, first), np.fmax.reduceat(values, first)
         spread = _spread(values, first, count)
         size = np.maximum(np.abs(least), np.abs(most))
@@ -180,7 +181,7 @@ def _ranges(
         usual, rare = _nearly_constant(values, first, count)
         low[:, column] = np.where(rare, usual, least)
         high[:, column] = np.where(rare, usual, most)
-        margin[:, column] = np.where(varies, _MARGIN * spread, np.nan)
+        margin[:, column] = np.where(varies & np.isfinite(spread), _MARGIN * spread, np.nan)
     return low, high, margin
 
 

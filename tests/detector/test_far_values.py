@@ -133,3 +133,16 @@ def test_the_p_value_falls_with_the_distance():
     low = far.p_values(np.full(5, 1e-9), values, entity, values > 5)
     assert (low[1:] < 1e-9).all()
     assert (low > 0).all()
+
+
+@pytest.mark.parametrize("huge", [1e36, 1e149, 1e300, np.inf])
+def test_no_number_makes_a_range_that_is_not_finite(huge):
+    """Such a detector could not be saved; what is too large to be scaled is not learnt from."""
+    learnt = NOISE.copy()
+    learnt[5] = huge
+    far = fitted(rows(learnt))
+    json.dumps(far.described(), allow_nan=False)
+    if huge > 1e150:
+        seen = NOISE[:50].copy()
+        seen[20] = 10
+        assert found(far, seen) == [20]

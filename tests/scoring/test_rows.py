@@ -18,6 +18,7 @@ from aedetect.scoring import score_rows
 from aedetect.timestamps import NANOSECONDS
 
 MINUTE = NANOSECONDS["min"]
+FAR = "a is far beyond its training range"
 
 
 def rows_of(frame):
@@ -157,6 +158,7 @@ def test_every_reason_is_given(at_once):
         "needs 3 earlier rows without a gap over 5min": 3,
         "needs 3 earlier rows without missing values": 3,  # one long hole of all
         "b is missing": 1,  # the first of the rows that are scored without it
+        FAR: 1,  # the planted row
         "a is infinite": 1,
         "all features are missing": 10,
         "all features are missing for longer than 10min": 20,
@@ -176,6 +178,7 @@ def test_rows_that_miss_a_feature_for_long_can_be_refused(detector, fresh):
         "needs 3 earlier rows without a gap over 5min": 3,
         "needs 3 earlier rows without missing values": 6,  # two long holes
         "b is missing for longer than 10min": 5,
+        FAR: 1,
         "a is infinite": 1,
         "all features are missing": 10,
         "all features are missing for longer than 10min": 20,
@@ -191,7 +194,7 @@ def test_what_is_not_scored_has_no_score_and_is_not_normal(at_once):
     np.testing.assert_array_equal(np.isnan(at_once.score), missing)
     np.testing.assert_array_equal(np.isnan(at_once.p_value), missing)
     by_rule = np.flatnonzero((at_once.reason >= 0) & ~missing)
-    assert [at_once.reason_text.to_pylist()[row] for row in by_rule] == ["b is missing"]
+    assert [at_once.reason_text.to_pylist()[row] for row in by_rule] == ["b is missing", FAR]
     assert (at_once.reason[missing] >= 0).all()
     assert (at_once.score[~missing] > 0).all()
 
@@ -200,15 +203,18 @@ def test_what_scores_above_the_threshold_is_flagged(detector, at_once):
     """These rows, in order, and no others."""
     own = np.repeat(np.array([0, 1], dtype=np.int32), 700)
     with_score = at_once.score > detector.calibration.thresholds(own)
-    by_rule = np.array(at_once.reason_text.to_pylist(), dtype=object) == "b is missing"
+    reason = np.array(at_once.reason_text.to_pylist(), dtype=object)
+    by_rule = np.isin(reason, ["b is missing", FAR])
     above = np.flatnonzero(with_score | by_rule)
-    assert by_rule.sum() == 1
+    assert by_rule.sum() == 2
     assert above.tolist() == at_once.flagged.tolist()
     assert 650 in above
     verdict = np.array(at_once.verdict.to_pylist())
     assert np.flatnonzero(verdict == "anomaly").tolist() == above.tolist()
     p_value = detector.calibration.p_values(at_once.score[above], own[above])
-    np.testing.assert_array_equal(at_once.p_value[above], p_value)
+    far = reason[above] == FAR  # its p-value falls with the distance too
+    np.testing.assert_array_equal(at_once.p_value[above][~far], p_value[~far])
+    assert (at_once.p_value[above][far] < p_value[far]).all()
 
 
 def test_a_score_at_the_threshold_is_normal(detector, fresh, at_once):
@@ -216,7 +222,7 @@ def test_a_score_at_the_threshold_is_normal(detector, fresh, at_once):
     highest = float(np.nanmax(at_once.score))
     at = replace(detector.calibration, threshold=Threshold(highest, "quantile", 0.1), own={})
     found = scored(replace(detector, calibration=at), fresh)
-    assert [found.reason_text.to_pylist()[row] for row in found.flagged] == ["b is missing"]
+    assert [found.reason_text.to_pylist()[row] for row in found.flagged] == ["b is missing", FAR]
 
 
 def test_the_threshold_is_not_fitted_to_what_is_scored(detector, make_frame):
