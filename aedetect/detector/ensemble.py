@@ -11,14 +11,13 @@ hold, as l = log(1 + member / u). The score is
 
     ((sqrt l(R10) + sqrt l(V30))^2 + (l(R1) + l(V1)) / 2 + l(R60) / 2 + l(S)) / level^(1/5)
 
-where l(S) = max(0, log(S / u)) / 2, and the level is the mean of min(1, l(R1) + l(V1)) over the last
-720 periods: of an entity that has become restless, more is expected, yet an incident does not hide
-itself. The form was chosen by the labels
-of four sets (docs/benchmarks.md, Detection), and the promise never rests on it: the threshold is
-calibrated on scores of the same kind.
+where l(S) = max(0, log(S / u)) / 2, and the level is the mean of min(1, l(R1) + l(V1)) over the
+last 720 periods: of an entity that has become restless, more is expected, yet an incident does not
+hide itself. The form was chosen by the labels of four sets (docs/benchmarks.md, Detection), and the
+promise never rests on it: the threshold is calibrated on scores of the same kind.
 
 Means are exact and reach a bounded time back, so that a row's score is the same to the bit in any
-batch. A score splits over features, see `Shares`.
+batch. A score splits over features, see `EnsembleParts`.
 """
 
 from __future__ import annotations

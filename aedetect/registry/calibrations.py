@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect.errors import RegistryError
-from aedetect.output import publish
 from aedetect.registry.artifact_places import beside_database, local_folder
 from aedetect.registry.publish import read_version
 from aedetect.registry.pyfunc import DETECTOR
@@ -65,6 +64,8 @@ def _local_place(
 
 def _store(source: Path, folder: Path) -> None:
     """Copy a file into a folder in one step: MLflow's copy, cut short, would pass for complete."""
+    from aedetect.output import publish  # takes time to import
+
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f".{source.name}"
     with part.open("wb") as stream:
