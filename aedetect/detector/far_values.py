@@ -111,8 +111,8 @@ class FarValues:
         with np.errstate(under="ignore"):
             share = np.exp(1 - np.where(chosen, excess / self.margin[code], 1.0).max(axis=1))
         changed = p_value.copy()
-        least = np.minimum(p_value[rows], 1.0 / (self.rows[code] + 1.0)) * share
-        changed[rows] = np.maximum(least, _TINY)
+        least = np.maximum(share / (self.rows[code] + 1.0), _TINY)
+        changed[rows] = np.minimum(p_value[rows], least)
         return changed
 
     def described(self) -> dict[str, Any]:

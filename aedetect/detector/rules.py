@@ -22,7 +22,7 @@ from aedetect.detector.far_values import FarValues
 from aedetect.detector.resting_values import RestingValues
 from aedetect.detector.settings import RuleSettings
 from aedetect.detector.still_columns import longest_runs, only_values
-from aedetect.output.schemas import IS_MISSING
+from aedetect.output.schemas import IS_FAR, IS_MISSING
 from aedetect.preprocessing.preparation import MIN_ENTITY_ROWS
 from aedetect.preprocessing.windows import exceeding
 
@@ -32,7 +32,7 @@ REASONS = {
     UNSEEN: "{} has a value never seen in training",
     STUCK: "{} is stuck: the same for longer than ever in training",
     MISSING: "{}" + IS_MISSING,
-    FAR: "{} is far beyond its training range",
+    FAR: "{}" + IS_FAR,
 }
 _RESOLUTION = float(np.finfo(np.float32).eps)  # files may hold the same constant as float32
 # How long a column may stay the same, against its longest run in training. Runs have heavy tails:

@@ -48,16 +48,18 @@ def rank_causes(preparation: Preparation, scored: Scored, values: Float64) -> pa
     return pa.ListArray.from_arrays(pa.array(offsets), structs).cast(CAUSES)
 
 
-def blame_rules(blamed: Float32, broken: Int8, *, above: Bool) -> Float32:
-    """Blame the columns that broke a rule before all others: (M, F), (M, F), above (M,).
+def blame_rules(blamed: Float32, broken: Int8, *, alone: Bool) -> Float32:
+    """Blame the columns that broke a rule before all others: (M, F), (M, F), alone (M, F).
 
-    A row whose score is not above its threshold is an anomaly by them alone.
+    Beside them, only columns that are unusual by themselves are blamed: such a row may be an
+    anomaly by its rule alone. The threshold has no part in it, so that a new one leaves the causes
+    as they are.
     """
     rules = broken > 0
-    most = blamed.sum(axis=1, keepdims=True) + blamed.max(axis=1, keepdims=True, initial=0)
-    first = np.where(rules, np.where(most > 0, most, 1), blamed)
-    alone = (rules.any(axis=1) & ~above)[:, None]
-    return np.where(alone, rules, first).astype(np.float32)
+    others = np.where(alone, blamed, 0)
+    most = others.sum(axis=1, keepdims=True) + others.max(axis=1, keepdims=True, initial=0)
+    first = np.where(rules, np.where(most > 0, most, 1), others)
+    return np.where(rules.any(axis=1, keepdims=True), first, blamed).astype(np.float32)
 
 
 def _shares(scored: Scored) -> Float64:

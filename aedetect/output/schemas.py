@@ -112,6 +112,7 @@ OUTSIDE = pa.list_(
 NORMAL, ANOMALY, NOT_SCORED = "normal", "anomaly", "not_scored"
 
 
+IS_FAR = " is far beyond its training range"  # likewise, of a row with a value far out
 IS_MISSING = " is missing"  # at the end of the reason of a row that reports the loss of a column
 
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from aedetect.arrays import Float64, Int32, Int64
 from aedetect.output import Origin
-from aedetect.output.schemas import ANOMALY, NORMAL
+from aedetect.output.schemas import ANOMALY, IS_FAR, NORMAL
 from aedetect.scoring.tables import severities
 
 if TYPE_CHECKING:
@@ -126,7 +126,8 @@ def judge_batch(saved: Outline, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, 
     """Return scored rows with the verdicts and p-values of the calibration.
 
     Also returns the thresholds, and how far the rows are above them. Rows that are suppressed or
-    not scored keep their verdict, and so do rows that break a column rule.
+    not scored keep their verdict, and so do rows that break a column rule. A row with a value far
+    beyond its training range keeps the p-value of that value.
     """
     calibration = saved.calibration
     score = batch["score"].to_numpy(zero_copy_only=False)
@@ -135,6 +136,11 @@ def judge_batch(saved: Outline, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, 
     threshold = calibration.thresholds(entity)
     p_value = np.full(len(score), np.nan)
     p_value[scored] = calibration.p_values(score[scored], entity[scored])
+    far = pc.fill_null(pc.ends_with(batch["reason"], IS_FAR), fill_value=False).to_numpy(
+        zero_copy_only=False
+    )
+    before = batch["p_value"].to_numpy(zero_copy_only=False)
+    p_value[far] = np.minimum(p_value[far], before[far])
     judged = pc.is_in(batch["verdict"], value_set=pa.array([NORMAL, ANOMALY]))
     rules = batch["reason"].is_valid().to_numpy(zero_copy_only=False)  # of those judged
     fresh = pa.array([NORMAL, ANOMALY]).take(

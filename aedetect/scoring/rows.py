@@ -66,7 +66,7 @@ def score_rows(
     broken = judged.broken[anomalous]
     rank = np.cumsum(wanted) - 1
     p_value = np.full(len(rows), np.nan)
-    p_value[place[ends]] = _p_values(detector, judged, own)
+    p_value[place[ends]] = _p_values(detector, judged, own, anomalous)
     return Scored(
         score=score_all[wanted],
         p_value=p_value[wanted],
@@ -74,7 +74,7 @@ def score_rows(
         reasons=reasons + suppressed.reasons + rule_reasons(scorer.schema.features),
         flagged=rank[place[ends[anomalous]]],
         errors=evaluated.contributions(anomalous),
-        blamed=blame_rules(blame, broken, above=judged.above[anomalous]),
+        blamed=blame_rules(blame, broken, alone=alone),
         expected=expected,
         alone=alone | (broken > NONE),
         entity=own[anomalous],
@@ -119,20 +119,25 @@ def _broken(
     return broken
 
 
-def _p_values(detector: CalibratedScorer, judged: JudgedRows, entity: Int32) -> Float64:
-    """Return the p-values of scores, and of cells far out: (N,)."""
+def _p_values(
+    detector: CalibratedScorer, judged: JudgedRows, entity: Int32, anomalous: Bool
+) -> Float64:
+    """Return the p-values of scores, and of anomalous rows with cells far out: (N,)."""
     p_value = detector.calibration.p_values(judged.evaluated.score, entity)
     windows, far = judged.windows, detector.scorer.rules.far
     values = windows.rows.values[windows.ends]
-    return far.p_values(p_value, values, entity, judged.broken == FAR)
+    return far.p_values(p_value, values, entity, (judged.broken == FAR) & anomalous[:, None])
 
 
 def _second_reasons(
     suppressed: SuppressedRows, judged: JudgedRows, anomalous: Bool, *, offset: int
 ) -> Int32:
-    """Return why scored rows are suppressed, or which rule flagged them: (N,), -1 for others."""
+    """Return why scored rows are suppressed, or which rule flagged them: (N,), -1 for others.
+
+    Of several rules, that of far values is named, which decides the p-value too.
+    """
     broke = anomalous & judged.broken.any(axis=1)
-    column = (judged.broken > NONE).argmax(axis=1)
+    column = np.where(judged.broken == FAR, 2, judged.broken > NONE).argmax(axis=1)
     rule = judged.broken[np.arange(len(column)), column].astype(np.int32) - 1
     found = np.where(broke, len(suppressed.reasons) + rule * judged.broken.shape[1] + column, -1)
     found = np.where(suppressed.reason >= 0, suppressed.reason, found)

@@ -214,16 +214,16 @@ def test_flags_shows_the_most_anomalous_events(aedetect, plant):
 
 def test_flags_reports_suppressed_events(aedetect, plant):
     """It shows their number and reason, and with an option the events."""
-    plant.score(events={"min_duration": "5min"})
-    path = plant.written(events={"min_duration": "5min"})
+    plant.score(events={"min_duration": "1h"})
+    path = plant.written(events={"min_duration": "1h"})
     code, out, _ = aedetect("flags", path)
-    assert (code, "more are suppressed: shorter than 5min" in out) == (0, True)
+    assert (code, "more are suppressed: shorter than 1h" in out) == (0, True)
     reported = json.loads(aedetect("flags", path, "--json")[1])
     assert ["missing" in each["text"] for each in reported] == [False, True]  # no loss is too short
     code, out, _ = aedetect("flags", path, "--suppressed")
-    assert "  suppressed: shorter than 5min" in out
+    assert "  suppressed: shorter than 1h" in out
     found = json.loads(aedetect("flags", path, "--suppressed", "--json")[1])
-    assert {each["suppressed"] for each in found} == {None, "shorter than 5min"}
+    assert {each["suppressed"] for each in found} == {None, "shorter than 1h"}
 
 
 def test_flags_shows_withdrawn_events(aedetect, plant):

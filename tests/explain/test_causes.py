@@ -9,6 +9,7 @@ import pytest
 
 from aedetect.calibration.calibration import Threshold
 from aedetect.data import Rows
+from aedetect.detector.far_values import FarValues
 from aedetect.detector.reconstruction import last_rows
 from aedetect.explain import rank_causes
 from aedetect.scoring import score_rows
@@ -69,14 +70,21 @@ def test_expected_is_the_models_own_reconstruction(detector, with_fault):
         assert [expected["a"], expected["b"]] == pytest.approx(units[row].tolist(), rel=1e-5)
 
 
+def without_rule(detector, nothing):
+    """The detector without the rule of far values."""
+    rules = replace(detector.scorer.rules, far=nothing)
+    return replace(detector, scorer=replace(detector.scorer, rules=rules))
+
+
 def test_another_model_gives_other_causes_of_the_same_rows(
     detector, with_fault, learn, training_folder
 ):
     """The explanation is the model's, so it changes with the model."""
     other = learn(training_folder, model={"variant": "linear"}, window={"length": 2}).detector
+    nothing = FarValues.none(2, 2)  # which would leave no share to other columns
     shares = [
         {cause["feature"]: cause["share"] for cause in explained(each, with_fault)[1][-1]}["b"]
-        for each in (detector, other)
+        for each in (without_rule(detector, nothing), without_rule(other, nothing))
     ]
     assert shares[0] != shares[1]
 
