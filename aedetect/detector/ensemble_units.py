@@ -62,7 +62,7 @@ def learn_typical(errors: RowErrors, entity: Int32, *, entities: int) -> Float32
     few rows know their own tail badly, and entities do differ.
     """
     values = member_values(errors, np.arange(len(errors.tick)))
-    typical = np.empty((entities + 1, LEVEL + 1), dtype=np.float64)
+    typical = np.ones((entities + 1, LEVEL + 1))
     for member, each in enumerate(values):
         level = _HIGHER if member == LEVEL - 1 else _HIGH
         typical[:, member] = _blended(_quantiles(each, entity, level, entities), _LEAST[member])
