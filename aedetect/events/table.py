@@ -17,6 +17,7 @@ from aedetect.output.atomic import PART
 from aedetect.output.catalog import list_event_files
 from aedetect.output.files import read_parquet
 from aedetect.output.partitions import EVENTS, FLAGGED, Span
+from aedetect.output.schemas import SEVERITIES
 from aedetect.timestamps import to_nanoseconds
 from aedetect.wall_clock import WallClock, known_zone
 
@@ -171,10 +172,12 @@ def _ordered(tables: Sequence[pa.Table]) -> pa.Table:
     """Concatenate events, the most anomalous first."""
     joined = pa.concat_tables(_of_one_zone(tables), promote_options="permissive")
     times = pc.divide(pc.cast(joined["peak_score"], pa.float64()), joined["threshold"])
+    rank = pc.index_in(joined["severity"], value_set=pa.array(SEVERITIES))
     names = ("p_value", "start", "event_id")
-    keys = pa.table({"times": times, **{name: joined[name] for name in names}})
-    # A smaller p-value is more anomalous; unlike scores, p-values compare between entities.
-    order = [("p_value", "ascending"), ("times", "descending")]
+    keys = pa.table({"rank": rank, "times": times, **{name: joined[name] for name in names}})
+    # Severity is that of the whole event, the p-value that of one row. A smaller one is more
+    # anomalous; unlike scores, p-values compare between entities.
+    order = [("rank", "descending"), ("p_value", "ascending"), ("times", "descending")]
     order += [("start", "ascending"), ("event_id", "ascending")]
     return joined.take(pc.sort_indices(keys, order))
 
