@@ -9,7 +9,7 @@ Members, each a mean over the last rows that were scored:
 Each is taken relative to its unit u, a high quantile of the entity's rows that calibration does not
 hold, as l = log(1 + member / u). The score is
 
-    ((sqrt l(R10) + sqrt l(V30))^2 + (l(R1) + l(V1)) / 2 + l(R60) / 2 + l(S)) / level^(1/5)
+    ((sqrt l(R10) + sqrt l(V30))^2 + (l(R1) + l(V1)) / 2 + l(R60) / 2 + l(S)) / level^(1/4)
 
 where l(S) = max(0, log(S / u)) / 2, and the level is the mean of min(1, l(R1) + l(V1)) over the
 last 720 periods: of an entity that has become restless, more is expected, yet an incident does not
@@ -37,7 +37,7 @@ MEMBERS = ("R1", "R10", "R60", "V1", "V30", "S1")
 LEVEL = len(MEMBERS)  # place of the typical level, after the units of the members
 BASELINE_ROWS = 16  # in the mean that a deviation is measured from
 LEVEL_ROWS = 720  # periods
-_LEVEL_POWER = 1 / 5
+_LEVEL_POWER = 1 / 4
 _HIGHEST = 1.0  # of a row in the level: more would let an incident hide its own later rows
 _PRIOR = 4  # rows that the typical level counts as
 _LEAST = 1e-9

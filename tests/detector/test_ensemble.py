@@ -76,7 +76,7 @@ def test_the_score_is_that_of_a_slow_reference(long):
         near = (minutes > minute - 720) & (minutes <= minute) & (minutes % 8 == 0)
         level[place] = (np.minimum(alone[near], 1).sum() + 4 * typical[LEVEL]) / (near.sum() + 4)
     score = (np.sqrt(logs["R10"]) + np.sqrt(logs["V30"])) ** 2 + alone / 2 + logs["R60"] / 2
-    np.testing.assert_allclose(found.score, score / level**0.2, rtol=1e-4)
+    np.testing.assert_allclose(found.score, score / level**0.25, rtol=1e-4)
 
 
 @pytest.mark.parametrize("alignment", ["causal", "centered"])
