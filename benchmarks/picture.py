@@ -33,7 +33,7 @@ def main() -> None:
     top.semilogy(scores["timestamp"], scores["score"], color=GREY, lw=0.5, label="score")
     top.semilogy(flagged["timestamp"], flagged["score"], ".", color=RED, ms=3, label="flagged")
     top.axhline(flagged["threshold"].iloc[0], color="black", lw=0.8, label="threshold")
-    top.set_ylabel("score (mean squared\nscaled residual)")
+    top.set_ylabel("score")
     top.set_title(f"{ENTITY}: what was flagged, and the two features most to blame", loc="left")
     for axis, feature in zip(axes[1:], blamed, strict=True):
         expected = causes[causes["feature"] == feature]

@@ -12,6 +12,7 @@ from aedetect.output.schemas import GIVEN_OTHERS
 MAX_FEATURES = 3  # features
 NEW = "=(new)"  # at the end of a cause: a category that training lacked
 _MIN_SHARE = 0.05  # of the score, for a feature to be mentioned
+_MIN_SHARE_INSIDE = 0.2  # the same beside one outside its limits, for one that is inside its own
 _MAX_DIGITS = 6  # after the decimal point
 
 
@@ -24,7 +25,8 @@ def describe_event(
 ) -> str:
     """Describe the largest causes and the expected values, from two columns of flagged/.
 
-    A feature outside its limits is given with its expected range. A feature inside its limits is
+    A feature outside its limits is given with its expected range, a feature inside them only with a
+    larger share, when there are others. A feature inside its limits is
     anomalous only in combination with others, and given with its expected value, "given the
     others" where its value is usual in itself. A row that only a
     later threshold flagged has no causes. The column rule that flagged a row comes first, unless
@@ -35,9 +37,8 @@ def describe_event(
     outside = outside or ()
     ranges = {each["feature"]: each for each in outside if each["low"] is not None}
     wanted = dict(each["feature"].split("=", 1) for each in outside if each["low"] is None)
-    shown = [each for each in causes[:MAX_FEATURES] if each["share"] >= _MIN_SHARE] or list(
-        causes[:1]
-    )
+    beyond = {*ranges, *wanted}
+    shown = [each for each in causes[:MAX_FEATURES] if _is_told(each, beyond)] or list(causes[:1])
     parts = []
     for cause in shown:
         name, _, seen = cause["feature"].partition("=")
@@ -50,6 +51,12 @@ def describe_event(
         return rule
     text = "; ".join(parts)
     return text if rule is None or shown[0]["feature"].endswith(NEW) else f"{rule}: {text}"
+
+
+def _is_told(cause: Mapping[str, Any], beyond: set[str]) -> bool:
+    """Whether a cause is large enough to be mentioned beside features outside their limits."""
+    inside = cause["feature"].partition("=")[0] not in beyond
+    return bool(cause["share"] >= (_MIN_SHARE_INSIDE if beyond and inside else _MIN_SHARE))
 
 
 def _category(name: str, seen: str, expected: str | None) -> str:
