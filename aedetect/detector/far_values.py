@@ -17,6 +17,7 @@ import numpy as np
 
 from aedetect.arrays import Bool, Float64, Int32, Int64
 from aedetect.data import Feature, Rows
+from aedetect.detector.training_ranges import TrainingRanges
 from aedetect.preprocessing.preparation import MIN_ENTITY_ROWS
 from aedetect.preprocessing.scaling import ROUNDING
 
@@ -26,7 +27,6 @@ _NEWS = 4  # rows nearly as far out in the history, from which on one more is no
 _NEARLY = 0.75  # of its distance beyond the range
 _RARE = 1_000  # rows for each that differs, in a column that is constant but for these
 _CELLS, _OFFSETS = 20_000, 50  # compared with their history at a time
-_LARGEST = 1e150  # the squares of larger numbers are infinite
 _TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -48,18 +48,13 @@ class FarValues:
     @classmethod
     def fit(cls, rows: Rows, features: Sequence[Feature], periods: Int64) -> FarValues:
         """Learn from all normal rows: periods (E + 1,) in ns."""
-        first = np.flatnonzero(rows.starts)
-        own = _ranges(rows, features, first)
-        pooled = _ranges(rows, features, first[:1])
-        low, high, margin = (
-            np.concatenate([each, last]) for each, last in zip(own, pooled, strict=True)
-        )
-        counts = np.diff(np.append(first, len(rows)))
+        found = TrainingRanges.of(rows)
+        low, high, margin = _limits(found, features)
         return cls(
             low=low,
             high=high,
             margin=margin,
-            rows=np.append(counts, len(rows)),
+            rows=found.count,
             history=HISTORY * periods,
         )
 
@@ -162,48 +157,20 @@ class FarValues:
         return count >= _NEWS
 
 
-def _ranges(
-    rows: Rows, features: Sequence[Feature], first: Int64
-) -> tuple[Float64, Float64, Float64]:
-    """Return low, high and margin of groups that begin at `first`: (G, F) each."""
-    count = np.diff(np.append(first, len(rows)))
-    low, high, margin = np.full((3, len(first), len(features)), np.nan)
-    for column, feature in enumerate(features):
-        if feature.is_text:
-            continue
-        values = np.array(rows.values[:, column], dtype=np.float64)
-        values[~(np.abs(values) <= _LARGEST)] = np.nan  # nor are these learnt from in scaling
-        least, most = np.fmin.reduceat(values, first), np.fmax.reduceat(values, first)
-        spread = _spread(values, first, count)
-        size = np.maximum(np.abs(least), np.abs(most))
-        with np.errstate(invalid="ignore", over="ignore"):
-            varies = (most - least > ROUNDING * size) & (count >= MIN_ENTITY_ROWS)
-        usual, rare = _nearly_constant(values, first, count)
-        low[:, column] = np.where(rare, usual, least)
-        high[:, column] = np.where(rare, usual, most)
-        margin[:, column] = np.where(varies & np.isfinite(spread), _MARGIN * spread, np.nan)
-    return low, high, margin
+def _limits(found: TrainingRanges, features: Sequence[Feature]) -> tuple[Float64, Float64, Float64]:
+    """Return low, high and margin of each entity, and last of all together: (E + 1, F) each.
 
-
-def _spread(values: Float64, first: Int64, count: Int64) -> Float64:
-    """Return the standard deviation of each group: (R,) -> (G,)."""
-    present = np.maximum(np.add.reduceat(np.isfinite(values), first, dtype=np.int64), 1)
-    with np.errstate(over="ignore", invalid="ignore"):  # then nothing is far
-        mean = np.add.reduceat(np.nan_to_num(values), first) / present
-        squared = np.nan_to_num(values - np.repeat(mean, count)) ** 2
-        return np.asarray(np.sqrt(np.add.reduceat(squared, first) / present))
-
-
-def _nearly_constant(values: Float64, first: Int64, count: Int64) -> tuple[Float64, Bool]:
-    """Return the usual value of each group, and whether one short stretch alone differs from it.
-
-    Among so many rows that stretch may be the fault itself, and its value is no normal one.
+    Among so many rows, one short stretch that alone differs from a value may be the fault itself,
+    and its value is no normal one.
     """
-    middle = np.stack([first, first + count // 2, first + count - 1])
-    usual = np.median(values[middle], axis=0)  # of three rows, of which one at most is odd
-    odd = np.isfinite(values) & (values != np.repeat(usual, count))
-    begins = odd & ~np.append(False, odd[:-1])
-    begins[first] = odd[first]
-    rows = np.add.reduceat(odd, first, dtype=np.int64)
-    stretches = np.add.reduceat(begins, first, dtype=np.int64)
-    return usual, (stretches == 1) & (rows * _RARE <= count)
+    size = np.maximum(np.abs(found.low), np.abs(found.high))
+    count = found.count[:, None]
+    with np.errstate(invalid="ignore", over="ignore"):
+        varies = (found.high - found.low > ROUNDING * size) & (count >= MIN_ENTITY_ROWS)
+    rare = (found.stretches == 1) & (found.odd * _RARE <= count)
+    low, high = np.where(rare, found.usual, found.low), np.where(rare, found.usual, found.high)
+    margin = np.where(varies & np.isfinite(found.spread), _MARGIN * found.spread, np.nan)
+    texts = [feature.is_text for feature in features]
+    for each in (low, high, margin):
+        each[:, texts] = np.nan
+    return low, high, margin
