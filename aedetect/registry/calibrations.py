@@ -44,7 +44,7 @@ def add_calibration(
             if place is None:
                 client.log_model_artifact(model, str(path), path_in_model)
             else:
-                _store(path, place / path_in_model)
+                store_whole(path, place / path_in_model)
         changed = {CALIBRATION: str(version), "calibrated_for": json.dumps(tags, sort_keys=True)}
         for key, value in changed.items():
             client.set_model_version_tag(registered.name, str(registered.version), key, value)
@@ -62,7 +62,7 @@ def _local_place(
     return now if now.is_dir() else None
 
 
-def _store(source: Path, folder: Path) -> None:
+def store_whole(source: Path, folder: Path) -> None:
     """Copy a file into a folder in one step: MLflow's copy, cut short, would pass for complete."""
     from aedetect.output import publish  # takes time to import
 
