@@ -73,7 +73,7 @@ def read_held_out_rows(path: Path) -> pa.Table:
         rows = max(rows, sum(parquet.metadata.row_group(each).num_rows for each in groups))
         if rows > max(_FREE_ROWS, _ROWS_A_BYTE * size):
             raise ValueError(f"{path.name} claims {rows:,} rows in {size:,} bytes")
-        table = parquet.read()
+        table = parquet.read(use_threads=False)
     if any(column.null_count for column in table.columns):
         raise ValueError(f"{path.name} must have no missing values")
     if not np.isfinite(table["score"].to_numpy()).all():

@@ -60,7 +60,9 @@ def read_moments(parquet: pq.ParquetFile, column: str, *, step: int = HOUR) -> M
     factor = _DAY if pa.types.is_date32(kind) else _PER_ARROW_UNIT[getattr(kind, "unit", "ms")]
     groups, hours, beyond = [], dict[int, int](), 0
     for number in range(parquet.metadata.num_row_groups):
-        batches = parquet.iter_batches(1 << 18, row_groups=[number], columns=[column])
+        batches = parquet.iter_batches(
+            1 << 18, row_groups=[number], columns=[column], use_threads=False
+        )
         parts = [_raw(batch.column(0)) for batch in batches]
         raw = np.concatenate(parts) if parts else np.empty(0, np.int64)
         _check_statistics(parquet, number, column, raw, factor)
@@ -166,7 +168,7 @@ def _nanoseconds_per_unit(logical_type: str) -> int | None:
 
 def _from_values(parquet: pq.ParquetFile, column: str) -> tuple[TimeRange, ...]:
     ranges = []
-    for batch in parquet.iter_batches(batch_size=1 << 18, columns=[column]):
+    for batch in parquet.iter_batches(1 << 18, columns=[column], use_threads=False):
         bounds = pc.min_max(batch.column(0).cast(pa.timestamp("ns")).cast(pa.int64())).as_py()
         if bounds["min"] is not None:
             dated = batch.num_rows - batch.column(0).null_count

@@ -39,7 +39,9 @@ def _fault(path: str, _signature: Signature | None, columns: tuple[str, ...] | N
     try:
         with open_file(path) as stream, open_by_parts(stream) as parquet:
             names = parquet.schema_arrow.names if columns is None else columns
-            batches = (parquet.iter_batches(columns=some) for some in few_columns(names))
+            batches = (
+                parquet.iter_batches(columns=some, use_threads=False) for some in few_columns(names)
+            )
             for batch in chain.from_iterable(batches):
                 for name, column in zip(batch.schema.names, batch.columns, strict=True):
                     if not _is_text(column):

@@ -51,7 +51,9 @@ def read_batches(
                 f"{name} must have the columns of this version of aedetect, but it lacks "
                 f"{', '.join(absent)}: run `aedetect score --all --force`"
             )
-        for batch in parquet.iter_batches(batch_size=BATCH_SIZE, columns=list(columns)):
+        for batch in parquet.iter_batches(
+            batch_size=BATCH_SIZE, columns=list(columns), use_threads=False
+        ):
             yield [_plain(row) for row in _in_utc(batch, times).to_pylist()]
     except (OSError, pa.ArrowException) as error:
         raise OutputError(f"{name} cannot be read ({error}): run `aedetect score` again") from error

@@ -61,7 +61,7 @@ def read_labels(output: Path) -> tuple[Label, ...]:
         return ()
     try:
         with path.open("rb") as stream:
-            rows = pq.read_table(stream, schema=_SCHEMA).to_pylist()
+            rows = pq.read_table(stream, schema=_SCHEMA, use_threads=False).to_pylist()
     except (OSError, pa.ArrowException) as error:
         raise OutputError(
             f"{path} must be a table of labels, but it cannot be read ({error}): restore it or "

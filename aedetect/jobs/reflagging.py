@@ -212,7 +212,7 @@ def _write(
             for kind, reader in readers.items()
         }
         kept = ExplainedRows(readers[FLAGGED])
-        for batch in readers[SCORES].iter_batches(_BATCH_ROWS):
+        for batch in readers[SCORES].iter_batches(_BATCH_ROWS, use_threads=False):
             judged, threshold, strength = judge_batch(work.saved, _plain_batch(batch))
             anomalous = pc.equal(judged["verdict"], ANOMALY)
             chosen = anomalous.to_numpy(zero_copy_only=False)

@@ -41,7 +41,9 @@ class OutputFile:
         """Yield columns, some rows at a time. Raises OutputError when the file cannot be read."""
         with _reading(self.path), open_parquet(self.path) as parquet:
             for batch in parquet.iter_batches(
-                size, columns=None if columns is None else list(columns)
+                size,
+                columns=None if columns is None else list(columns),
+                use_threads=False,
             ):
                 yield batch.replace_schema_metadata(None)
 
@@ -87,7 +89,8 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Read columns of a file, all by default, without the key-value metadata of the footer."""
     with open_parquet(path) as parquet:
-        table = parquet.read(columns=None if columns is None else list(columns))
+        names = None if columns is None else list(columns)
+        table = parquet.read(columns=names, use_threads=False)
     return table.replace_schema_metadata(None)
 
 

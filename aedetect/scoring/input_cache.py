@@ -65,7 +65,7 @@ def read_input_cache(output: Path, *, timestamp: str, step: int = HOUR) -> Input
     """Read the cache of earlier runs; empty if it is missing or damaged."""
     try:
         with written(output), (output / CACHE / _FILE).open("rb") as stream:
-            table = pq.read_table(stream)
+            table = pq.read_table(stream, use_threads=False)
         if (table.schema.metadata or {}).get(b"aedetect_cache") != _FORMAT:
             return InputCache()
         entries = list(_entries(table, timestamp, step))

@@ -97,7 +97,7 @@ def _parquet(path: Path, _start: int, _end: int, clock: WallClock) -> Iterator[I
 
     try:
         with path.open("rb") as stream:
-            table = pq.read_table(stream)
+            table = pq.read_table(stream, use_threads=False)
     except (OSError, pa.ArrowException) as error:
         raise UnreadableFile(f"{path.name} is not readable Parquet ({error})") from error
     return _rows(path, table.column_names, table.to_pylist(), clock)

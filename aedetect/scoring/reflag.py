@@ -30,14 +30,14 @@ class ExplainedRows:
     def __init__(self, file: pq.ParquetFile) -> None:
         """Read the keys."""
         self.schema = file.schema_arrow.remove_metadata()
-        keys = file.read(columns=["entity", "timestamp"])
+        keys = file.read(columns=["entity", "timestamp"], use_threads=False)
         names = pc.unique(pc.fill_null(keys["entity"], _NO_ENTITY))
         self._names = names.combine_chunks() if isinstance(names, pa.ChunkedArray) else names
         self._times = np.unique(_moments(keys["timestamp"].combine_chunks()))
         found = self._keys(keys["entity"].combine_chunks(), keys["timestamp"].combine_chunks())
         self._order = np.argsort(found, kind="stable")
         self._ordered = found[self._order]
-        self._batches = file.iter_batches(_BATCH_ROWS)
+        self._batches = file.iter_batches(_BATCH_ROWS, use_threads=False)
         self._held = pa.Table.from_batches([], self.schema)
         self._first = 0  # position of the first row in memory
 

@@ -61,7 +61,7 @@ def _join(output: Path, paths: Sequence[Path]) -> bool:
     except (OSError, pa.ArrowException):  # kept, so that readers report it
         return False
     rows = joined.append_column("row", pa.array(range(len(joined))))
-    first = rows.group_by("run_id").aggregate([("row", "min")])["row_min"]
+    first = rows.group_by("run_id", use_threads=False).aggregate([("row", "min")])["row_min"]
     ordered = joined.take(first).sort_by([("started", "ascending"), ("run_id", "ascending")])
     with aside(output) as folder:
         pq.write_table(ordered, folder / DAY_FILE, compression="zstd")

@@ -197,7 +197,10 @@ def _sample(file: SourceFile, names: Sequence[str]) -> dict[str, Float64]:
     try:
         with open_file(file.path) as stream, open_by_parts(stream) as parquet:
             for some in few_columns(names):
-                batch = next(parquet.iter_batches(SAMPLE_ROWS, row_groups=[0], columns=some))
+                batches = parquet.iter_batches(
+                    SAMPLE_ROWS, row_groups=[0], columns=some, use_threads=False
+                )
+                batch = next(batches)
                 found |= {name: _numbers(batch.column(name)) for name in some}
     except (OSError, pa.ArrowException, StopIteration):  # scoring the file reports the error
         return {}
