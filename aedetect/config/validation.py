@@ -44,7 +44,13 @@ def check_sections(built: Mapping[str, Any]) -> None:
             raise ConfigError(f"[{section}] {key} must be longer than 0, got {text}")
     _check_zone(built["data"].timezone)
     model = built.get("model", ModelSettings())
-    check_backbone(model, length=built.get("window", WindowSettings()).length)
+    window = built.get("window", WindowSettings())
+    check_backbone(model, length=window.length)
+    if window.long and window.long <= window.length:
+        raise ConfigError(
+            f"[window] long must be more than length, that is {window.length} rows, or 0 for no "
+            f"long windows, got {window.long}"
+        )
     calibration = built.get("calibration", CalibrationSettings())
     parse_budget(calibration.budget)
     _check_score(calibration, model)

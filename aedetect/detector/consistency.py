@@ -59,6 +59,7 @@ def _scoring_pairs(scorer: Scorer) -> dict[str, tuple[object, object]]:
     whitened, tailed = scorer.score == "mahalanobis", scorer.score == "tail"
     ensemble = scorer.score == "ensemble"
     return {
+        "long windows": (_long_fits(scorer), True),
         "residual sizes": (residuals.size.shape, (entities, columns)),
         "whitening": (residuals.whitening.shape, (columns, columns) if whitened else (0, 0)),
         "tail": (residuals.tail.shape, tail if tailed else (0, 0, 0)),
@@ -89,6 +90,15 @@ def _scoring_pairs(scorer: Scorer) -> dict[str, tuple[object, object]]:
         ),
         "lookback": (0 <= scorer.lookback + scorer.lookahead < _LONGEST, True),
     }
+
+
+def _long_fits(scorer: Scorer) -> bool:
+    """Whether the network of long windows is of this scorer, if there is one."""
+    if scorer.long is None:
+        return True
+    own, long = scorer.model.sizes, scorer.long.sizes
+    same = (long.inputs, long.outputs) == (own.inputs, own.outputs)
+    return same and long.length > own.length
 
 
 def _addressed(resting: RestingValues, entities: int, features: int) -> bool:

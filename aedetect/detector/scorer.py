@@ -21,6 +21,7 @@ from aedetect.detector.ensemble import (
 )
 from aedetect.detector.ensemble_errors import errors_of_rows
 from aedetect.detector.ensemble_parts import EnsembleParts
+from aedetect.detector.long_windows import average_expected
 from aedetect.detector.reconstruction import covering, from_windows, last_rows
 from aedetect.detector.residuals import by_feature
 from aedetect.detector.results import Evaluated, Series
@@ -53,6 +54,8 @@ class Scorer:
     worst: int = 5  # parts that score = "worst" averages
     alignment: AlignmentName = "causal"
     smooth: int = 1  # rows that a score is averaged over
+    # of longer windows, whose expected values are averaged with the model's; for "ensemble"
+    long: Autoencoder | None = None
 
     @property
     def length(self) -> int:
@@ -63,7 +66,7 @@ class Scorer:
     def reach(self) -> tuple[int, int]:
         """How many rows before and after a row its score depends on at most.
 
-        Means of the score "ensemble" reach further back: see `lookback`.
+        Means and long windows of the score "ensemble" reach further back: see `lookback`.
         """
         before = self.length - 1 - self._offsets.start
         if self.score == "ensemble":
@@ -75,6 +78,8 @@ class Scorer:
     def lookback(self) -> int:
         """Time before a row in which rows may affect its verdict, in ns."""
         rows, _ = self.reach
+        if self._beside is not None:
+            rows = max(rows, self._beside.sizes.length - 1)
         if self.rules.missing and self.preparation.masks:
             rows += 1  # whether the row before was scored without the column too
         longest = self.schema.longest_gap
@@ -90,6 +95,11 @@ class Scorer:
         """Time after a row in which rows may affect its score, in ns."""
         _, rows = self.reach
         return rows * self.schema.longest_gap
+
+    @property
+    def _beside(self) -> Autoencoder | None:
+        """The network of long windows, for the score that uses it."""
+        return self.long if (self.score, self.alignment) == ("ensemble", "causal") else None
 
     @property
     def _offsets(self) -> range:
@@ -134,7 +144,10 @@ class Scorer:
     def expect(self, series: Series, rows: Int64) -> Float32:
         """Return the expected values of rows, by alignment: (N,) ascending -> (N, D)."""
         if self.alignment == "causal":
-            return last_rows(self.model, series.matrix, rows, masked=series.masked)
+            expected = last_rows(self.model, series.matrix, rows, masked=series.masked)
+            if self._beside is None:
+                return expected
+            return average_expected(expected, self._beside, series, rows, length=self.length)
         asked = np.zeros(len(series.back), dtype=np.bool_)
         asked[rows] = True
         near = around(asked, before=0, after=self.length - 1)

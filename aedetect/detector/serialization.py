@@ -31,21 +31,21 @@ from aedetect.calibration.serialization import (
 )
 from aedetect.data import Feature, Schema
 from aedetect.detector.consistency import check_limits, check_parts
-from aedetect.detector.file_checks import check_files, check_weights
+from aedetect.detector.file_checks import check_files
 from aedetect.detector.own_values import OwnValues
 from aedetect.detector.residuals import Residuals
 from aedetect.detector.rules import described_rules, restored_rules
+from aedetect.detector.saved_networks import describe_network, read_networks, write_networks
 from aedetect.detector.scorer import Scorer
 from aedetect.errors import BrokenDetector
-from aedetect.models.settings import ModelSettings, Sizes
+from aedetect.models.settings import Sizes
 from aedetect.preprocessing import Preparation
 from aedetect.preprocessing.scaling import Scaling
 
 if TYPE_CHECKING:
     from aedetect.calibration import Calibration
-    from aedetect.models.base import Autoencoder
 
-FORMAT = 5
+FORMAT = 6
 RowCount = Annotated[int, Ge(1), Le(1_000_000)]  # a generous limit for smoothing
 Nanoseconds = Annotated[int, Ge(0), Lt(2**60)]  # 36 years
 DETECTOR, WEIGHTS, CALIBRATION = "detector.json", "weights.safetensors", HELD_OUT
@@ -77,10 +77,8 @@ def write_detector(
     folder: Path, *, scorer: Scorer, calibration: Calibration, config_hash: str
 ) -> None:
     """Write the three files."""
-    from safetensors.torch import save_file
-
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(scorer.model.state_dict(), folder / WEIGHTS)
+    write_networks(folder / WEIGHTS, scorer.model, scorer.long)
     write_held_out(calibration.held_out, folder / CALIBRATION)
     description = _described(scorer, calibration, config_hash)
     text = json.dumps(description, indent=1, allow_nan=False)
@@ -149,7 +147,8 @@ def _described(scorer: Scorer, calibration: Calibration, config_hash: str) -> di
         "config_hash": config_hash,
         "schema": asdict(scorer.schema),
         "preparation": {name: getattr(preparation, name) for name in kept} | {"scaling": learnt},
-        "model": asdict(scorer.model.settings) | {"sizes": asdict(scorer.model.sizes)},
+        "model": describe_network(scorer.model),
+        "long": scorer.long and describe_network(scorer.long),
         "score": scorer.score,
         "worst": scorer.worst,
         "alignment": scorer.alignment,
@@ -169,10 +168,12 @@ def _described(scorer: Scorer, calibration: Calibration, config_hash: str) -> di
 def _scorer(described: dict[str, Any], folder: Path) -> Scorer:
     schema = checked(Schema, described["schema"])
     preparation = _preparation(described["preparation"], schema)
+    model, long = read_networks(folder / WEIGHTS, described["model"], described["long"])
     scorer = Scorer(
         schema=schema,
         preparation=preparation,
-        model=_model(described["model"], folder / WEIGHTS),
+        model=model,
+        long=long,
         score=described["score"],
         residuals=Residuals(
             **{
@@ -216,23 +217,3 @@ def _preparation(described: dict[str, Any], schema: Schema) -> Preparation:
         missing_after=described["missing_after"],
         min_observed=checked(RowCount, described["min_observed"]),
     )
-
-
-def _model(described: dict[str, Any], weights: Path) -> Autoencoder:
-    import torch
-    from safetensors.torch import load_file
-
-    from aedetect.models.variants import make_network
-
-    sizes = checked(Sizes, described["sizes"])
-    options = {name: value for name, value in described.items() if name != "sizes"}
-    settings = checked(ModelSettings, options)
-    with torch.device("meta"):
-        check_weights(weights, make_network(settings, sizes))
-    model = make_network(settings, sizes)
-    state = load_file(weights)
-    for name, tensor in state.items():
-        if not torch.isfinite(tensor).all():
-            raise ValueError(f"{weights.name}: {name} must be finite")
-    model.load_state_dict(state)
-    return model.eval()

@@ -32,6 +32,7 @@ def run_parameters(
     sizes = scorer.model.sizes
     flat["data.frequency"] = format_duration(ingested.schema.period)
     flat["data.max_gap"] = format_duration(ingested.schema.max_gap)
+    flat["window.long"] = scorer.long.sizes.length if scorer.long else 0
     flat["model.hidden"], flat["model.latent"] = json.dumps(sizes.hidden), sizes.latent
     return flat
 

@@ -36,6 +36,7 @@ from aedetect.registry.publish import check_experiment
 from aedetect.registry.records import TrainingRecord
 from aedetect.training import Fitted, Ingested, PreparedRows, fit_trimmed, train_network
 from aedetect.training.fit import build_network
+from aedetect.training.long_windows import fit_long
 from aedetect.training.suspect_rows import SuspectRows, find_suspect_rows, log_suspect_rows
 
 if TYPE_CHECKING:
@@ -87,11 +88,21 @@ def train_scorer(config: Config, ingested: Ingested, prepared: PreparedRows) -> 
         own=estimate_own_values(preparation, series_of(ingested, prepared), windows),
         alignment=config.calibration.alignment,
         smooth=config.calibration.smooth,
+        long=_long(config, prepared, windows[Part.LEARN]),
     )
     series = series_of(ingested, prepared)
     stride = config.window.stride
     residuals = learn_statistics(scorer, ingested.rows, series, windows, stride=stride)
     return Trained(replace(scorer, residuals=residuals), fitted, suspect)
+
+
+def _long(config: Config, prepared: PreparedRows, learn: Windows) -> Autoencoder | None:
+    """Fit the linear autoencoder of long windows, for the score that uses it."""
+    asked, settings = config.window.long_rows, config.calibration
+    if not asked or (settings.score, settings.alignment) != ("ensemble", "causal"):
+        return None
+    columns = len(prepared.preparation.owner)
+    return fit_long(learn, prepared.back, length=asked, columns=columns)
 
 
 def _trimmed(

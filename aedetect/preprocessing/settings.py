@@ -32,6 +32,18 @@ class WindowSettings:
 
     length: Annotated[int, Ge(1)] = 16  # rows
     stride: Annotated[int, Ge(1)] = 1  # rows between training windows; scoring uses every row
+    # rows of the windows of a linear autoencoder beside the network, for score = "ensemble";
+    # None: twice `length`; 0: none
+    long: Annotated[int, Ge(0)] | None = None
+
+    @property
+    def long_rows(self) -> int:
+        """Rows of the long windows, 0 for none.
+
+        >>> WindowSettings(length=8).long_rows
+        16
+        """
+        return 2 * self.length if self.long is None else self.long
 
 
 ScalerName = Literal["standard", "robust", "minmax", "quantile"]
