@@ -39,7 +39,7 @@ from aedetect.arrays import Float32, Float64, Int64
 from aedetect.detector import CalibratedScorer
 from aedetect.detector.reconstruction import last_rows
 from aedetect.explain import blame_features, find_counterfactual, weigh_causes
-from aedetect.jobs import training
+from aedetect.jobs import fit_scorer, training
 from aedetect.preprocessing.windows import gather
 
 Blame = Callable[
@@ -64,13 +64,9 @@ class Segment:
 
 def train(task: Task) -> tuple[CalibratedScorer, Float32]:
     """Train with the defaults; return the detector and the scores of the later windows."""
-    trained = training.train_scorer(task.config, task.ingested, task.prepared)
+    trained = fit_scorer.train_scorer(task.config, task.ingested, task.prepared)
     detector = training.calibrate_detector(task.config, task.ingested, task.prepared, trained)
-    windows = task.later.windows
-    evaluated = detector.scorer.evaluate(
-        windows.matrix, windows.observed, task.later.entity, windows.ends
-    )
-    return detector, evaluated.score
+    return detector, task.later.scores(detector.scorer)
 
 
 def segments(

@@ -32,7 +32,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import gecco
 import torch
@@ -56,7 +56,7 @@ HEADS = (
 class Network:
     """A network to train."""
 
-    variant: VariantName
+    variant: VariantName | Literal["auto"]
     backbone: BackboneName
 
     def __str__(self) -> str:

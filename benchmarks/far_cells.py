@@ -31,7 +31,7 @@ from aedetect.calibration.settings import ScoreName
 from aedetect.config import Config, make_config
 from aedetect.detector import CalibratedScorer, Scorer
 from aedetect.detector.residuals import Residuals
-from aedetect.jobs import dataset, training
+from aedetect.jobs import dataset, fit_scorer, training
 from aedetect.jobs.residuals import learn_statistics
 from aedetect.models.settings import BackboneName, VariantName
 from aedetect.scoring.frames import score_frame
@@ -104,7 +104,7 @@ def planted(train: pd.DataFrame, columns: int, *, unit: str) -> tuple[pd.DataFra
 
 def networks(
     columns: int, epochs: int, folder: Path
-) -> Iterator[tuple[Config, Ingested, PreparedRows, training.Trained, pd.DataFrame]]:
+) -> Iterator[tuple[Config, Ingested, PreparedRows, fit_scorer.Trained, pd.DataFrame]]:
     """Train every variant on both backbones."""
     train = normal_rows(columns, TRAINING_ROWS, seed=0, later=False)
     train.to_parquet(folder / "train.parquet")
@@ -126,7 +126,7 @@ def networks(
                 config,
                 ingested,
                 prepared,
-                training.train_scorer(config, ingested, prepared),
+                fit_scorer.train_scorer(config, ingested, prepared),
                 train,
             )
 
@@ -136,13 +136,13 @@ def with_score(
     config: Config,
     ingested: Ingested,
     prepared: PreparedRows,
-    trained: training.Trained,
+    trained: fit_scorer.Trained,
 ) -> CalibratedScorer:
     """Return the detector of a trained network with another score."""
     config = replace(config, calibration=replace(config.calibration, score=score))
     sizes = Residuals(np.ones((1, 1), dtype=np.float32))
     scorer: Scorer = replace(trained.scorer, score=score, residuals=sizes)
-    series = training.series_of(ingested, prepared)
+    series = fit_scorer.series_of(ingested, prepared)
     residuals = learn_statistics(
         scorer, ingested.rows, series, prepared.windows, stride=config.window.stride
     )

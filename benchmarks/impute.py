@@ -26,7 +26,7 @@ from aedetect.config import read_config
 from aedetect.data import Query, Rows, find_files, open_engine, read_rows
 from aedetect.data.memmap import map_rows
 from aedetect.detector import Scorer
-from aedetect.jobs import dataset, training
+from aedetect.jobs import dataset, fit_scorer
 from aedetect.preprocessing import Part, split_by_time
 
 CONFIG = Path(__file__).parents[1] / "demo.toml"
@@ -40,7 +40,7 @@ def learn(folder: Path) -> tuple[Scorer, Rows, Rows]:
     config = read_config(CONFIG)
     ingested = dataset.ingest_rows(config, folder)
     prepared = dataset.prepare_rows(config, ingested, folder)
-    scorer = training.train_scorer(config, ingested, prepared).scorer
+    scorer = fit_scorer.train_scorer(config, ingested, prepared).scorer
     parts = split_by_time(ingested.rows, holdout=config.calibration.holdout, gap=scorer.length)
     schema = scorer.schema
     query = Query.of(schema, find_files(config.input, timestamp=schema.timestamp).files)

@@ -27,7 +27,7 @@ from aedetect.arrays import Bool, Int32
 from aedetect.calibration.settings import AlignmentName, ScoreName
 from aedetect.detector import Scorer
 from aedetect.detector.score_functions import PARTS
-from aedetect.jobs import training
+from aedetect.jobs import fit_scorer, training
 from aedetect.jobs.residuals import learn_statistics
 
 ALIGNMENTS: tuple[AlignmentName, ...] = ("causal", "centered")
@@ -63,7 +63,7 @@ def scored_by(task: Task, scorer: Scorer, way: ScoreConfig) -> Scorer:
     """Return the scorer with another score configuration, its residuals fitted as in training."""
     score, alignment, smooth = way
     other = replace(scorer, score=score, alignment=alignment, smooth=smooth)
-    series = training.series_of(task.ingested, task.prepared)
+    series = fit_scorer.series_of(task.ingested, task.prepared)
     residuals = learn_statistics(
         other,
         task.ingested.rows,
@@ -74,7 +74,7 @@ def scored_by(task: Task, scorer: Scorer, way: ScoreConfig) -> Scorer:
     return replace(other, residuals=residuals)
 
 
-def measure(task: Task, trained: training.Trained, way: ScoreConfig) -> Quality:
+def measure(task: Task, trained: fit_scorer.Trained, way: ScoreConfig) -> Quality:
     """Calibrate one score configuration, and evaluate it on the later rows."""
     scorer = scored_by(task, trained.scorer, way)
     detector = training.calibrate_detector(
@@ -124,7 +124,7 @@ def main(folders: list[Path], scores: Sequence[ScoreName]) -> None:
             task = read_task(folder, Path(scratch))
             print(f"\n{folder.name}: {len(task.later.label):,} rows\n")
             print(HEAD, flush=True)
-            trained = training.train_scorer(task.config, task.ingested, task.prepared)
+            trained = fit_scorer.train_scorer(task.config, task.ingested, task.prepared)
             volumes = []
             for way in ways(scores):
                 quality = measure(task, trained, way)

@@ -17,7 +17,7 @@ from aedetect.arrays import Bool, Float32, Int32
 from aedetect.config import Config, make_config
 from aedetect.data import Query, Rows, Schema, find_files, open_engine, read_rows
 from aedetect.data.memmap import map_rows
-from aedetect.detector import Series
+from aedetect.detector import Scorer, Series
 from aedetect.detector.ticks import ticks_of
 from aedetect.jobs import dataset
 from aedetect.preprocessing import Part, Windows, positions
@@ -52,6 +52,14 @@ class Labelled:
     def rows(self) -> Float32:
         """(N, D)."""
         return self.windows.matrix[self.windows.ends]
+
+    def scores(self, scorer: Scorer) -> Float32:
+        """Score the rows with a whole window, as the threshold's scores are: (N,)."""
+        asked = np.zeros(len(self.owner), dtype=np.bool_)
+        asked[self.windows.ends] = True
+        rows, judged = scorer.judge(self.series, asked)
+        assert np.array_equal(rows, self.windows.ends)
+        return judged.score
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ from volume import vus_pr
 from aedetect.arrays import Bool
 from aedetect.cli.show_suspect_rows import _MAX_SHOWN
 from aedetect.detector import CalibratedScorer
-from aedetect.jobs import training
+from aedetect.jobs import fit_scorer, training
 from aedetect.models.settings import VariantName
 from aedetect.training.suspect_rows import SuspectRows, normal_filter
 
@@ -92,7 +92,7 @@ def train(
     model = replace(task.config.model, variant=variant)
     settings = replace(task.config.training, seed=seed, trim=trim)
     config = replace(task.config, model=model, training=settings)
-    trained = training.train_scorer(config, task.ingested, task.prepared)
+    trained = fit_scorer.train_scorer(config, task.ingested, task.prepared)
     detector = training.calibrate_detector(config, task.ingested, task.prepared, trained)
     return detector, trained.suspect
 
@@ -118,9 +118,7 @@ def suspect_cells(data: Data, found: tuple[SuspectRows, ...]) -> str:
 
 def later(task: Task, detector: CalibratedScorer) -> str:
     """Return table cells about the detection on later rows."""
-    windows, label = task.later.windows, task.later.label
-    entity = task.later.entity
-    score = detector.scorer.evaluate(windows.matrix, windows.observed, entity, windows.ends).score
+    label, score = task.later.label, task.later.scores(detector.scorer)
     threshold = detector.calibration.threshold.value
     flags, days = score > threshold, len(score) / 1_440
     events = segments(label)

@@ -29,7 +29,7 @@ from sklearn.metrics import average_precision_score
 from tasks import SAMPLE, TOLERANCE, Task, read_task
 from volume import vus_pr
 
-from aedetect.jobs import training
+from aedetect.jobs import fit_scorer
 from aedetect.models.settings import BackboneName, VariantName
 from aedetect.models.variants import BACKBONES, VARIANTS
 from aedetect.preprocessing import Part
@@ -40,13 +40,10 @@ Score = Callable[[], npt.NDArray[np.floating[Any]]]
 def ours(task: Task, variant: VariantName, backbone: BackboneName) -> Score:
     """Train a variant; return the function that scores the later rows."""
     model = replace(task.config.model, variant=variant, backbone=backbone)
-    scorer = training.train_scorer(
+    scorer = fit_scorer.train_scorer(
         replace(task.config, model=model), task.ingested, task.prepared
     ).scorer
-    windows = task.later.windows
-    return lambda: (
-        scorer.evaluate(windows.matrix, windows.observed, task.later.entity, windows.ends).score
-    )
+    return lambda: task.later.scores(scorer)
 
 
 def baselines(task: Task) -> Iterator[tuple[str, Callable[[], Score]]]:

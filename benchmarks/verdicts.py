@@ -13,7 +13,7 @@ from scores import ScoreConfig, scored_by
 
 from aedetect.arrays import Float64, Int32
 from aedetect.calibration.calibration import Calibration
-from aedetect.jobs import training
+from aedetect.jobs import fit_scorer, training
 
 if TYPE_CHECKING:
     from tasks import Task
@@ -24,7 +24,7 @@ DEFAULT = "default"
 def by_scores(task: Task, names: Sequence[str]) -> Iterator[tuple[str, Verdict]]:
     """Train once, and judge the later rows by each score: "default", "mse" or "mse@10"."""
     begun = time.process_time()
-    trained = training.train_scorer(task.config, task.ingested, task.prepared)
+    trained = fit_scorer.train_scorer(task.config, task.ingested, task.prepared)
     taken = time.process_time() - begun
     for name in names:
         begun = time.process_time()

@@ -12,7 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
 from aedetect.errors import AedetectError, DeliveryError
-from aedetect.jobs import dataset, delivery, scoring, training
+from aedetect.jobs import dataset, delivery, fit_scorer, scoring, training
 from aedetect.scoring import Model, Unit
 from aedetect.scoring.worker import ComputedPartition, Deferred, compute_or_defer
 
@@ -53,7 +53,7 @@ def _task(function: Callable[_P, _R], name: str, *, retried: bool = True) -> Tas
 ingest = _task(dataset.ingest_rows, "ingest")
 # Pure computation: a retry would give the same result.
 prepare = _task(dataset.prepare_rows, "prepare", retried=False)
-train = _task(training.train_scorer, "train", retried=False)
+train = _task(fit_scorer.train_scorer, "train", retried=False)
 calibrate = _task(training.calibrate_detector, "calibrate", retried=False)
 
 register = _task(training.register_detector, "register")

@@ -16,7 +16,7 @@ from hypothesis import settings
 
 from aedetect.config import Config, make_config
 from aedetect.data import Query, find_files, open_engine, read_rows
-from aedetect.jobs import dataset, training
+from aedetect.jobs import dataset, fit_scorer, training
 from aedetect.output.schemas import time_type
 from aedetect.preprocessing.windows import with_context
 from aedetect.scoring import score_rows
@@ -47,7 +47,7 @@ class Learnt:
     config: Config
     ingested: Ingested
     prepared: PreparedRows
-    trained: training.Trained
+    trained: fit_scorer.Trained
     detector: CalibratedScorer
 
 
@@ -89,7 +89,7 @@ def learn_from(folder, **sections: dict[str, Any]) -> Learnt:
     scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=folder))
     ingested = dataset.ingest_rows(config, scratch)
     prepared = dataset.prepare_rows(config, ingested, scratch)
-    trained = training.train_scorer(config, ingested, prepared)
+    trained = fit_scorer.train_scorer(config, ingested, prepared)
     detector = training.calibrate_detector(config, ingested, prepared, trained)
     return Learnt(
         config=config, ingested=ingested, prepared=prepared, trained=trained, detector=detector

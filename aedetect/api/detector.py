@@ -37,7 +37,7 @@ class Detector(CalibratedScorer):
     @property
     def variant(self) -> str:
         """The kind of autoencoder, as in `[model] variant`."""
-        return self.scorer.model.settings.variant
+        return self.scorer.model.settings.network
 
     @property
     def window(self) -> int:

@@ -25,6 +25,9 @@ MESSAGES = {
     "calibrated": "threshold {threshold:.4g}, from {windows:,} held-out windows, flags at most "
     "{rate:.2%} of normal rows, in {per_day:.2g} ({low:.2g} to {high:.2g}) events a day; {own} "
     "entities have a threshold of their own",
+    "candidate": "{variant}: average precision {planted:.3f} on segments planted among held-out "
+    "rows, least {least:.3f} ({worst}); held-out scores {drift:.2f} times as high later",
+    "chosen": "variant {variant} is used: {lead:+.3f} against the next, {why}",
     "elsewhere": "with {setting} it would be {threshold:.4g}",
     "compared": "{variant}: average precision {precision:.3f} on injected anomalies, "
     "{seconds:.1f} s of training",

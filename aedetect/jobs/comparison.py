@@ -28,8 +28,9 @@ from aedetect.evaluation.ranking import (
     lead,
     precision,
 )
-from aedetect.jobs import comparison_data, training
+from aedetect.jobs import comparison_data
 from aedetect.jobs.dataset import ingest_rows, prepare_rows
+from aedetect.jobs.fit_scorer import Trained, train_scorer
 from aedetect.jobs.run_record import run_parameters
 from aedetect.logs import log_event
 from aedetect.models.settings import VariantName
@@ -39,10 +40,9 @@ from aedetect.registry.records import RunRecord
 from aedetect.training import Ingested, PreparedRows
 
 if TYPE_CHECKING:
-    from aedetect.arrays import Float32
     from aedetect.config import Config
     from aedetect.detector import Scorer
-    from aedetect.jobs.comparison_data import ComparisonBatch, ComparisonData
+    from aedetect.jobs.comparison_data import ComparisonData
 
 logger = logging.getLogger(__name__)
 
@@ -96,11 +96,11 @@ def _run_variant(
     own = _settings(config, variant)
     with one_thread():  # the rounding depends on the number of threads
         begin = clock()
-        trained = training.train_scorer(own, ingested, prepared)
+        trained = train_scorer(own, ingested, prepared)
         ready = clock()
-        normal = _score(trained.scorer, task.normal)
+        normal = task.normal.scores(trained.scorer)
         seconds, scoring = ready - begin, max(clock() - ready, 1e-9)
-        found = ModelScores(normal, _score(trained.scorer, task.altered))
+        found = ModelScores(normal, task.altered.scores(trained.scorer))
         labelled = _on_labels(trained.scorer, task)
     result = Result(
         variant=variant,
@@ -124,15 +124,10 @@ def _settings(config: Config, variant: VariantName) -> Config:
     )
 
 
-def _score(scorer: Scorer, batch: ComparisonBatch) -> Float32:
-    windows = batch.windows
-    return scorer.evaluate(windows.matrix, windows.observed, batch.entity, windows.ends).score
-
-
 def _on_labels(scorer: Scorer, task: ComparisonData) -> float | None:
     if task.labelled is None:
         return None
-    score, truth = _score(scorer, task.labelled.batch), task.labelled.truth
+    score, truth = task.labelled.batch.scores(scorer), task.labelled.truth
     return precision(score[~truth], score[truth])
 
 
@@ -185,9 +180,7 @@ def _lead_metrics(ahead: Lead | None) -> dict[str, float]:
     return {} if ahead is None else {f"lead_{key}": value for key, value in asdict(ahead).items()}
 
 
-def _record(
-    config: Config, ingested: Ingested, trained: training.Trained, result: Result
-) -> RunRecord:
+def _record(config: Config, ingested: Ingested, trained: Trained, result: Result) -> RunRecord:
     """Return the run record of one variant."""
     metrics = {
         "planted": result.planted,

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.arrays import Bool, Float32, Float64, Int32
+from aedetect.arrays import Bool, Float32, Float64, Int64
 from aedetect.data import Query, Rows, find_files, open_engine, read_rows
 from aedetect.data.memmap import map_rows
+from aedetect.detector import Series
+from aedetect.detector.ticks import APART, GRID, TICKS, ticks_of
 from aedetect.evaluation.ranking import InjectedRows
 from aedetect.evaluation.synthetic_anomalies import (
     HeldOutRows,
@@ -25,23 +27,38 @@ from aedetect.evaluation.synthetic_anomalies import (
     plan_anomalies,
 )
 from aedetect.jobs.dataset import DATASET_MEMORY_MB, apply_in_batches
-from aedetect.preprocessing import Part, Preparation, Prepared, Windows, positions, split_by_time
+from aedetect.jobs.fit_scorer import series_of
+from aedetect.preprocessing import Part, Preparation, Prepared, positions, split_by_time
 from aedetect.scoring.schema_drift import schema_mismatches
 from aedetect.training import Ingested, PreparedRows
 
 if TYPE_CHECKING:
     from aedetect.config import Config
+    from aedetect.detector import Scorer
 
 NORMAL_WINDOWS = 200_000  # at most, evenly spaced, compared with the injected rows
+_BLOCK = GRID * TICKS
+_BEFORE = 800  # rows before an anomaly that its scores look back at, fewer of many columns ...
+_LEAST_BEFORE, _COPIED_CELLS = 100, 30_000_000  # ... but so many; cells of all copies
 _MAX_STD_ROWS = 100_000  # rows per entity for the standard deviations
 
 
 @dataclass(frozen=True)
 class ComparisonBatch:
-    """Windows to score, and the entity of every row of their matrix: (R,)."""
+    """Rows in order (R,), and those among them to score: (N,) ascending."""
 
-    windows: Windows
-    entity: Int32
+    series: Series
+    rows: Int64
+
+    def scores(self, scorer: Scorer) -> Float32:
+        """Score the rows as they are scored later; one that cannot be is the least: (N,)."""
+        asked = np.zeros(len(self.series.back), dtype=np.bool_)
+        asked[self.rows] = True
+        rows, judged = scorer.judge(self.series, asked)
+        least = judged.score.min() if len(rows) else 0
+        score = np.full(len(self.rows), least, dtype=np.float32)
+        score[np.searchsorted(self.rows, rows)] = judged.score
+        return score
 
 
 @dataclass(frozen=True)
@@ -74,12 +91,10 @@ def prepare_comparison(
         std=_column_stds(config, ingested),
     )
     anomalies = plan_anomalies(held_out, seed=config.training.seed)
-    entity = prepared.preparation.entity_codes(rows)
-    altered, injected = prepare_injected(
-        prepared.preparation, rows, held_out, anomalies, length=config.window.length
-    )
+    series = series_of(ingested, prepared)
+    altered, injected = prepare_injected(prepared.preparation, rows, series, held_out, anomalies)
     return ComparisonData(
-        normal=ComparisonBatch(calibrate.thin(NORMAL_WINDOWS), entity),
+        normal=ComparisonBatch(series, calibrate.thin(NORMAL_WINDOWS).ends),
         altered=altered,
         injected=injected,
         labelled=read_labelled(config, ingested, prepared.preparation, scratch),
@@ -89,24 +104,52 @@ def prepare_comparison(
 def prepare_injected(
     preparation: Preparation,
     rows: Rows,
+    series: Series,
     held_out: HeldOutRows,
     anomalies: tuple[SyntheticAnomaly, ...],
-    *,
-    length: int,
 ) -> tuple[ComparisonBatch, InjectedRows]:
-    """Prepare each anomaly in its own copy, after the rows before it: (P,) windows."""
-    copies = [_copy(preparation, rows, held_out, anomaly, length) for anomaly in anomalies]
+    """Prepare each anomaly in its own copy, after the rows before it: (P,) rows to score."""
+    most = max(_LEAST_BEFORE, _COPIED_CELLS // (series.matrix.shape[1] * len(anomalies)))
+    own = np.searchsorted(rows.entity, [rows.entity[each.start] for each in anomalies])
+    before = [
+        min(each.start - int(first), most, _BEFORE)
+        for each, first in zip(anomalies, own, strict=True)
+    ]
+    copies = [
+        _copy(preparation, rows, held_out, anomaly, rows_before)
+        for anomaly, rows_before in zip(anomalies, before, strict=True)
+    ]
     marks = [altered_rows(held_out, anomaly) for anomaly in anomalies]
-    firsts = np.cumsum([0, *(len(copy.matrix) for copy in copies[:-1])]) + length - 1
+    sizes = np.array([len(copy.matrix) for copy in copies])
+    begins = np.cumsum(sizes) - sizes
+    firsts = begins + before
     ends = [first + np.flatnonzero(mark) for first, mark in zip(firsts, marks, strict=True)]
-    matrix: Float32 = np.concatenate([copy.matrix for copy in copies])
-    observed = np.concatenate([copy.observed for copy in copies])
-    entity = np.concatenate([copy.entity for copy in copies])
+    there = np.arange(sizes.sum()) - np.repeat(begins, sizes)
+    origin = there + np.repeat([each.start for each in anomalies] - np.array(before), sizes)
+    apart = Series(
+        matrix=np.concatenate([copy.matrix for copy in copies]),
+        observed=np.concatenate([copy.observed for copy in copies]),
+        entity=np.concatenate([copy.entity for copy in copies]),
+        back=np.minimum(series.back[origin], there),
+        valid=np.ones(len(there), dtype=np.bool_),
+        tick=_ticks(series.tick, [each.start for each in anomalies], before, sizes),
+    )
     owner = np.repeat(np.arange(len(anomalies)), [mark.sum() for mark in marks])
     kinds = np.array([anomaly.kind for anomaly in anomalies])
     strengths = np.array([anomaly.strength for anomaly in anomalies])
-    windows = Windows(matrix, observed, np.concatenate(ends), length)
-    return ComparisonBatch(windows, entity), InjectedRows(owner, kinds[owner], strengths[owner])
+    batch = ComparisonBatch(apart, np.concatenate(ends))
+    return batch, InjectedRows(owner, kinds[owner], strengths[owner])
+
+
+def _ticks(tick: Int64, starts: list[int], before: list[int], sizes: Int64) -> Int64:
+    """Return the ticks of copies, with the distance that keeps means within a copy: (R,)."""
+    found, begin = [], 0
+    for start, back, size in zip(starts, before, sizes.tolist(), strict=True):
+        own = tick[start - back : start - back + size]
+        low = own[0] // _BLOCK * _BLOCK
+        found.append(own - low + begin)
+        begin += (int(own[-1] - low) // _BLOCK + 1) * _BLOCK + APART * TICKS
+    return np.concatenate(found)
 
 
 def read_labelled(
@@ -123,9 +166,15 @@ def read_labelled(
     )
     ends = np.flatnonzero((back >= config.window.length - 1) & observed.any(axis=1))
     truth = np.asarray(collected.values[ends, -1] > 0)
-    windows = Windows(matrix, observed, ends, config.window.length)
-    batch = ComparisonBatch(windows, preparation.entity_codes(rows))
-    return Labelled(batch, truth) if truth.any() else None
+    series = Series(
+        matrix=matrix,
+        observed=observed,
+        entity=preparation.entity_codes(rows),
+        back=back,
+        valid=np.ones(len(rows), dtype=np.bool_),
+        tick=ticks_of(rows, ingested.schema),
+    )
+    return Labelled(ComparisonBatch(series, ends), truth) if truth.any() else None
 
 
 def _collect_labelled(config: Config, ingested: Ingested, scratch: Path) -> Rows | None:
@@ -150,10 +199,10 @@ def _copy(
     rows: Rows,
     held_out: HeldOutRows,
     anomaly: SyntheticAnomaly,
-    length: int,
+    before: int,
 ) -> Prepared:
-    """Prepare an anomaly and the length - 1 rows before it, filled from earlier rows."""
-    first, stop = anomaly.start - length + 1, anomaly.start + anomaly.length
+    """Prepare an anomaly and the rows before it, filled from earlier rows."""
+    first, stop = anomaly.start - before, anomaly.start + anomaly.length
     own = int(np.searchsorted(rows.entity, rows.entity[first]))
     oldest = rows.time[first] - preparation.longest_limit
     begin = own + int(np.searchsorted(rows.time[own:first], oldest))

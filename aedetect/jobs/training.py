@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,108 +21,21 @@ from aedetect.calibration import fit_calibration as choose_threshold
 from aedetect.calibration.feature_limits import fit_limits
 from aedetect.calibration.forecast import Timing
 from aedetect.calibration.log import log_calibration
-from aedetect.detector import CalibratedScorer, Scorer, Series
-from aedetect.detector.residuals import Residuals
-from aedetect.detector.rules import ColumnRules
-from aedetect.detector.ticks import ticks_of
-from aedetect.events import EventRules
+from aedetect.detector import CalibratedScorer
 from aedetect.jobs.dataset import ingest_rows, prepare_rows
+from aedetect.jobs.fit_scorer import Trained, series_of, train_scorer
 from aedetect.jobs.labelled_rows import labelled_rows
-from aedetect.jobs.own_values import estimate_own_values
-from aedetect.jobs.residuals import learn_statistics
 from aedetect.jobs.run_record import run_metrics, run_parameters, signature_columns
-from aedetect.preprocessing import Part, Windows, split_by_time
+from aedetect.preprocessing import Part
 from aedetect.registry.publish import check_experiment
 from aedetect.registry.records import TrainingRecord
-from aedetect.training import Fitted, Ingested, PreparedRows, fit_trimmed, train_network
-from aedetect.training.fit import build_network
-from aedetect.training.long_windows import fit_long
-from aedetect.training.suspect_rows import SuspectRows, find_suspect_rows, log_suspect_rows
+from aedetect.training import Ingested, PreparedRows
 
 if TYPE_CHECKING:
     from aedetect.config import Config
-    from aedetect.models.base import Autoencoder
 
+EVIDENCE_FILE = "candidates.json"  # artifact of the run: what spoke for each candidate
 SUSPECT_ROWS_FILE = "distrusted.json"  # artifact of the run: the rows that [training] trim left out
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A scorer, and how its network was trained."""
-
-    scorer: Scorer
-    fitted: Fitted
-    suspect: tuple[SuspectRows, ...] = ()  # see [training] trim; the largest error first
-
-
-def train_scorer(config: Config, ingested: Ingested, prepared: PreparedRows) -> Trained:
-    """Train the network and estimate its residuals, without the calibration rows."""
-    preparation, windows = prepared.preparation, prepared.windows
-    model = build_network(
-        config.model,
-        length=config.window.length,
-        inputs=preparation.width,
-        outputs=len(preparation.owner),
-        seed=config.training.seed,
-    )
-    if config.training.trim:
-        fitted, windows, suspect = _trimmed(config, ingested, prepared, model)
-    else:
-        suspect = ()
-        fitted = train_network(
-            model, windows[Part.LEARN], windows[Part.VALIDATE], settings=config.training
-        )
-    scorer = Scorer(
-        schema=ingested.schema,
-        preparation=preparation,
-        model=fitted.model,
-        score=config.calibration.score,
-        residuals=Residuals(np.ones((1, 1), dtype=np.float32)),  # measured below
-        worst=config.calibration.worst,
-        rules=ColumnRules.fit(
-            ingested.rows,
-            schema=ingested.schema,
-            settings=config.rules,
-            per_entity=config.prepare.per_entity,
-        ),
-        own=estimate_own_values(preparation, series_of(ingested, prepared), windows),
-        alignment=config.calibration.alignment,
-        smooth=config.calibration.smooth,
-        long=_long(config, prepared, windows[Part.LEARN]),
-    )
-    series = series_of(ingested, prepared)
-    stride = config.window.stride
-    residuals = learn_statistics(scorer, ingested.rows, series, windows, stride=stride)
-    return Trained(replace(scorer, residuals=residuals), fitted, suspect)
-
-
-def _long(config: Config, prepared: PreparedRows, learn: Windows) -> Autoencoder | None:
-    """Fit the linear autoencoder of long windows, for the score that uses it."""
-    asked, settings = config.window.long_rows, config.calibration
-    if not asked or (settings.score, settings.alignment) != ("ensemble", "causal"):
-        return None
-    columns = len(prepared.preparation.owner)
-    return fit_long(learn, prepared.back, length=asked, columns=columns)
-
-
-def _trimmed(
-    config: Config, ingested: Ingested, prepared: PreparedRows, model: Autoencoder
-) -> tuple[Fitted, Mapping[Part, Windows], tuple[SuspectRows, ...]]:
-    """Train without the rows of largest error; return the remaining windows and suspect rows."""
-    rows, schema = ingested.rows, ingested.schema
-    part = split_by_time(rows, holdout=config.calibration.holdout, gap=config.window.length)
-    trimmed = fit_trimmed(model, prepared.windows, part, settings=config.training)
-    suspect = find_suspect_rows(
-        trimmed,
-        prepared.windows,
-        part,
-        rows=rows,
-        schema=schema,
-        preparation=prepared.preparation,
-        bridge=EventRules.of(config.events, max_gap=schema.max_gap).bridge,
-    )
-    log_suspect_rows(suspect)
-    return trimmed.fitted, trimmed.windows, suspect
 
 
 def calibrate_detector(
@@ -167,10 +80,10 @@ def register_detector(
     """Register the detector, with a record of its training."""
     record = TrainingRecord(
         name=config.name,
-        variant=config.model.variant,
+        variant=trained.scorer.model.settings.network,
         parameters=run_parameters(config, ingested, trained.scorer),
         epochs=[asdict(epoch) for epoch in trained.fitted.epochs],
-        metrics=run_metrics(ingested, detector),
+        metrics=run_metrics(ingested, detector) | _evidence(trained),
         data_source=", ".join(config.data.sources),
         data_fingerprint=ingested.fingerprint,
         data_columns=signature_columns(ingested.schema),
@@ -185,9 +98,16 @@ def register_detector(
 
 def _texts(trained: Trained) -> dict[str, str]:
     """Return the text artifacts of the run, by name."""
-    if not trained.suspect:
-        return {}
-    return {SUSPECT_ROWS_FILE: json.dumps([asdict(each) for each in trained.suspect], indent=1)}
+    kept = {
+        SUSPECT_ROWS_FILE: [asdict(each) for each in trained.suspect],
+        EVIDENCE_FILE: [asdict(each) for each in trained.evidence],
+    }
+    return {name: json.dumps(found, indent=1) for name, found in kept.items() if found}
+
+
+def _evidence(trained: Trained) -> dict[str, float]:
+    """Return what spoke for each candidate, as metrics."""
+    return {f"planted_{each.variant}": each.planted for each in trained.evidence}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,16 +146,3 @@ def train_detector(
     prepared = stages.prepare(config, ingested, scratch)
     trained = stages.train(config, ingested, prepared)
     return ingested, trained, stages.calibrate(config, ingested, prepared, trained)
-
-
-def series_of(ingested: Ingested, prepared: PreparedRows) -> Series:
-    """Return the rows of all parts for scoring; no window spans two parts."""
-    windows = prepared.windows[Part.LEARN]  # all parts share the same rows
-    return Series(
-        matrix=windows.matrix,
-        observed=windows.observed,
-        entity=prepared.preparation.entity_codes(ingested.rows),
-        back=prepared.back,
-        valid=np.ones(len(prepared.back), dtype=np.bool_),
-        tick=ticks_of(ingested.rows, ingested.schema),
-    )

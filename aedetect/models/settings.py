@@ -20,6 +20,9 @@ VariantName = Literal[
 ]
 BackboneName = Literal["dense", "convolutional"]
 ActivationName = Literal["relu", "gelu", "tanh", "sigmoid"]
+# What `variant = "auto"` chooses from: the first unless there is a reason for another. More of them
+# gain less than their training costs (docs/internals/detection-log.md).
+CANDIDATES: tuple[VariantName, ...] = ("undercomplete", "linear")
 NoiseName = Literal["gaussian", "masking", "swap"]
 
 
@@ -31,7 +34,7 @@ class ModelSettings:
     the papers: the loss is that sum plus weight x regulariser.
     """
 
-    variant: VariantName = "undercomplete"
+    variant: VariantName | Literal["auto"] = "auto"  # auto: chosen by evidence in training
     backbone: BackboneName = "dense"  # dense: on the flattened window; convolutional: along time
     # layer widths (convolutional: channels) of the encoder; (): shallow; None: derived
     hidden: tuple[Annotated[int, Ge(1)], ...] | None = None
@@ -48,6 +51,15 @@ class ModelSettings:
     contraction: Annotated[float, Ge(0)] = 0.1  # weight, for contractive
     beta: Annotated[float, Ge(0)] = 0.1  # weight, for variational: twice the decoder's variance
     draws: Annotated[int, Ge(1)] = 16  # sampled codes per window, for [calibration] score = "elbo"
+
+    @property
+    def network(self) -> VariantName:
+        """The variant of a network; the first candidate where it is chosen in training.
+
+        >>> ModelSettings().network
+        'undercomplete'
+        """
+        return CANDIDATES[0] if self.variant == "auto" else self.variant
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ def derive_sizes(settings: ModelSettings, *, length: int, inputs: int, outputs: 
     from aedetect.models.variants import VARIANTS
 
     check_backbone(settings, length=length)
-    variant = VARIANTS[settings.variant]
+    variant = VARIANTS[settings.network]
     cells = length * outputs
     narrow = max(1, min(max(2, outputs), cells // 2))
     latent = settings.latent or (min(2 * cells, _MAX_SPARSE_UNITS) if variant.wide else narrow)
@@ -39,7 +39,7 @@ def derive_sizes(settings: ModelSettings, *, length: int, inputs: int, outputs: 
 
 
 def _hidden(settings: ModelSettings, *, length: int, cells: int) -> tuple[int, ...]:
-    if settings.variant == "linear":
+    if settings.network == "linear":
         return ()
     if settings.hidden is not None:
         return settings.hidden

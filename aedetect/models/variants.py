@@ -63,7 +63,7 @@ def make_network(settings: ModelSettings, sizes: Sizes, *, seed: int = 0) -> Aut
     """
     with _GENERATOR_LOCK, torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # not those of the accelerators
-        return (VARIANTS[settings.variant].network or BACKBONES[settings.backbone])(settings, sizes)
+        return (VARIANTS[settings.network].network or BACKBONES[settings.backbone])(settings, sizes)
 
 
 def plain_step(model: Autoencoder, windows: Tensor, generator: Generator) -> tuple[Tensor, float]:

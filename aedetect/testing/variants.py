@@ -41,7 +41,7 @@ def check_code_is_narrower_than_the_window(case: VariantCase) -> None:
     """The code is narrower than the window, or sparse: otherwise the network could copy."""
     sizes = case.model.sizes
     narrow = sizes.latent < case.windows.length * sizes.outputs
-    assert VARIANTS[case.settings.variant].wide or narrow
+    assert VARIANTS[case.settings.network].wide or narrow
 
 
 def check_float32_throughout(case: VariantCase) -> None:
@@ -138,7 +138,7 @@ def check_training_lowers_the_loss(case: VariantCase) -> None:
 def check_gradient_reaches_every_parameter(case: VariantCase) -> None:
     """One training step changes, or could change, every parameter; so does the error alone."""
     model, values = case.model, window_values(case.windows)
-    step = VARIANTS[case.settings.variant].step
+    step = VARIANTS[case.settings.network].step
     rebuilt, penalty = step(model, values, Generator().manual_seed(0))
     columns = values[:, :, : model.sizes.outputs]
     losses = [(rebuilt - columns).square().sum() + penalty]
@@ -166,7 +166,7 @@ def check_leaves_its_input_alone(case: VariantCase) -> None:
     values = window_values(case.windows)
     before = values.clone()
     case.model(values)
-    VARIANTS[case.settings.variant].step(case.model, values, Generator().manual_seed(0))
+    VARIANTS[case.settings.network].step(case.model, values, Generator().manual_seed(0))
     assert torch.equal(values, before)
     assert not values.requires_grad
 

@@ -67,10 +67,10 @@ def build_network(
     from aedetect.models.variants import make_network
 
     sizes = derive_sizes(settings, length=length, inputs=inputs, outputs=outputs)
-    if settings.variant in _BOTTLENECK_ONLY and sizes.latent >= sizes.cells:
+    if settings.network in _BOTTLENECK_ONLY and sizes.latent >= sizes.cells:
         text = (
             f"a code of {sizes.latent} numbers is as wide as the window's {sizes.cells} cells: "
-            f"{settings.variant} can copy anomalies too; lower [model] latent, raise [window] "
+            f"{settings.network} can copy anomalies too; lower [model] latent, raise [window] "
             "length, or use a variant with a penalty or noise"
         )
         log_event(logger, "note", text=text)
@@ -167,7 +167,7 @@ def _run_epoch(
 
     from aedetect.models import VARIANTS
 
-    step = VARIANTS[model.settings.variant].step
+    step = VARIANTS[model.settings.network].step
     model.train()
     total = 0.0
     for batch in parts:

@@ -37,7 +37,7 @@ def objective_of(model: Autoencoder, windows: Windows, *, error: float, seed: in
     from aedetect.models import VARIANTS
     from aedetect.models.variants import plain_step
 
-    step = VARIANTS[model.settings.variant].step
+    step = VARIANTS[model.settings.network].step
     if step is plain_step:
         return error
     total, noise = 0.0, noise_generator(model, seed)

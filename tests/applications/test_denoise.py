@@ -15,7 +15,7 @@ from aedetect.applications.denoise import clean_reach
 from aedetect.config import make_config
 from aedetect.data import Rows
 from aedetect.errors import OutputError, SchemaMismatch
-from aedetect.jobs import dataset, rewriting, training
+from aedetect.jobs import dataset, fit_scorer, rewriting, training
 from aedetect.jobs.scoring import Model
 from aedetect.output.partitions import Span
 from aedetect.preprocessing.windows import surrounded
@@ -69,7 +69,7 @@ def detector(config, tmp_path_factory):
     scratch = tmp_path_factory.mktemp("scratch")
     ingested = dataset.ingest_rows(config, scratch)
     prepared = dataset.prepare_rows(config, ingested, scratch)
-    trained = training.train_scorer(config, ingested, prepared)
+    trained = fit_scorer.train_scorer(config, ingested, prepared)
     return training.calibrate_detector(config, ingested, prepared, trained)
 
 

@@ -15,7 +15,7 @@ from aedetect.applications import impute_rows
 from aedetect.applications.impute import impute_reach
 from aedetect.config import make_config
 from aedetect.data import Rows
-from aedetect.jobs import dataset, rewriting, training
+from aedetect.jobs import dataset, fit_scorer, rewriting, training
 from aedetect.jobs.scoring import Model
 from aedetect.output.partitions import Span
 from aedetect.preprocessing.windows import surrounded
@@ -91,7 +91,7 @@ def detector(config, tmp_path_factory):
     scratch = tmp_path_factory.mktemp("scratch")
     ingested = dataset.ingest_rows(config, scratch)
     prepared = dataset.prepare_rows(config, ingested, scratch)
-    trained = training.train_scorer(config, ingested, prepared)
+    trained = fit_scorer.train_scorer(config, ingested, prepared)
     return training.calibrate_detector(config, ingested, prepared, trained)
 
 
@@ -229,5 +229,5 @@ def sample(tmp_path_factory):
     )
     ingested = dataset.ingest_rows(config, folder)
     prepared = dataset.prepare_rows(config, ingested, folder)
-    scorer = training.train_scorer(config, ingested, prepared).scorer
+    scorer = fit_scorer.train_scorer(config, ingested, prepared).scorer
     return scorer, ingested.rows.take(slice(int(0.82 * len(ingested.rows)), None))

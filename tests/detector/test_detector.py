@@ -13,7 +13,7 @@ from aedetect.detector.far_values import HISTORY, FarValues
 from aedetect.detector.reconstruction import CHUNK, last_rows
 from aedetect.detector.residuals import Residuals
 from aedetect.detector.score_functions import PARTS, learn_residuals
-from aedetect.jobs.training import series_of
+from aedetect.jobs.fit_scorer import series_of
 from aedetect.preprocessing import Part
 from aedetect.preprocessing.windows import gather
 

@@ -16,7 +16,7 @@ from aedetect.detector.ensemble_units import (
     learn_typical,
 )
 from aedetect.detector.ticks import TICKS
-from aedetect.jobs.training import series_of
+from aedetect.jobs.fit_scorer import series_of
 from aedetect.preprocessing import Part
 
 

@@ -26,6 +26,7 @@ from aedetect.evaluation.ranking import (
 from aedetect.evaluation.synthetic_anomalies import HeldOutRows, SyntheticAnomaly
 from aedetect.jobs import comparison_data
 from aedetect.jobs.comparison import choose_variants, compare_variants
+from aedetect.jobs.fit_scorer import series_of
 from aedetect.models.variants import VARIANTS
 from aedetect.preprocessing import Part
 
@@ -158,7 +159,8 @@ def test_each_variant_is_a_child_run_of_one_parent(config, compared):
     assert not client.search_registered_models()
 
 
-def test_an_unaltered_copy_has_the_scores_of_the_original_rows(learnt):
+@pytest.mark.parametrize("score_name", ["mse", "ensemble"])
+def test_an_unaltered_copy_has_the_scores_of_the_original_rows(learnt, score_name):
     """Injecting nothing gives the scores of the held-out rows, to the bit."""
     rows, held = learnt.ingested.rows, learnt.prepared.windows[Part.CALIBRATE]
     held_out = HeldOutRows(
@@ -168,17 +170,17 @@ def test_an_unaltered_copy_has_the_scores_of_the_original_rows(learnt):
     nothing = SyntheticAnomaly(
         kind="level_shift", strength=1.0, start=start, columns=(0,), donor=start, seed=0
     )
-    scorer = learnt.detector.scorer
+    scorer = replace(learnt.detector.scorer, score=score_name)
+    series = series_of(learnt.ingested, learnt.prepared)
+    before = start - int(np.searchsorted(rows.entity, rows.entity[start]))
     for size in (0.0, 1e-300):  # the latter is a change without effect
         held_out.std[:] = size
         batch, _ = comparison_data.prepare_injected(
-            learnt.prepared.preparation, rows, held_out, (nothing,), length=held.length
+            learnt.prepared.preparation, rows, series, held_out, (nothing,)
         )
-        windows = replace(batch.windows, ends=np.arange(3, 19))
-        score = scorer.evaluate(windows.matrix, windows.observed, batch.entity, windows.ends).score
-        entity = rows.entity
-        own = scorer.evaluate(held.matrix, held.observed, entity, np.arange(start, start + 16))
-        np.testing.assert_array_equal(score, own.score)
+        score = replace(batch, rows=before + np.arange(16)).scores(scorer)
+        own = comparison_data.ComparisonBatch(series, np.arange(start, start + 16)).scores(scorer)
+        np.testing.assert_array_equal(score, own)
 
 
 def test_the_resampled_precision_is_that_of_scikit_learn():

@@ -17,7 +17,7 @@ from aedetect.calibration.serialization import write_calibration
 from aedetect.config import make_config
 from aedetect.detector import CalibratedScorer
 from aedetect.errors import NoData
-from aedetect.jobs import dataset, similarity, training
+from aedetect.jobs import dataset, fit_scorer, similarity, training
 from aedetect.jobs.scoring import Model
 from aedetect.jobs.similarity import CODES, find_similar
 
@@ -57,7 +57,7 @@ def learnt(tmp_path_factory):
     )
     ingested = dataset.ingest_rows(config, folder)
     prepared = dataset.prepare_rows(config, ingested, folder)
-    trained = training.train_scorer(config, ingested, prepared)
+    trained = fit_scorer.train_scorer(config, ingested, prepared)
     training.calibrate_detector(config, ingested, prepared, trained).save(folder / "detector")
     (folder / "incoming").mkdir()
     return config

@@ -1,0 +1,184 @@
+"""Choose the variant of the network by evidence: segments planted among held-out rows.
+
+Every candidate is trained, and its scores of the same planted rows are compared, see
+`aedetect.evaluation.planted_segments`. What was measured on labelled data stands in
+docs/internals/detection-log.md.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aedetect.detector import Scorer, Series
+from aedetect.evaluation.planted_segments import KINDS, HeldOutSeries, plant_segments
+from aedetect.logs import log_event
+
+if TYPE_CHECKING:
+    from aedetect.arrays import Bool, Int32, Int64
+    from aedetect.models.settings import VariantName
+
+logger = logging.getLogger(__name__)
+
+MARGIN = 0.01  # of average precision, by which another candidate must be better than the first
+_ROWS = 30_000  # held-out rows at most
+_FEW, _BEFORE = 40, 800  # rows of an entity at least; rows before them, which scores look back at
+_FEWEST = 200  # rows of an entity at most, whatever the number of entities
+_PLANTED_ROWS, _REPEATS = 6_000, 4  # so many rows are planted in, or repeats made
+_LEARNT = 2_000  # rows of an entity for its standard deviations
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What speaks for a candidate."""
+
+    variant: VariantName
+    kinds: Mapping[str, float]  # average precision of planted rows, mean over entities, by kind
+    drift: float  # ratio of the 99 % point of the later half of held-out scores to the first's
+
+    @property
+    def planted(self) -> float:
+        """The mean over the kinds."""
+        return float(np.mean(list(self.kinds.values())))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Held-out rows to plant in: a part of a series (R,), and which rows are scored (R,)."""
+
+    series: Series
+    asked: Bool
+    held_out: HeldOutSeries
+
+    @property
+    def repeats(self) -> int:
+        """How often each kind is planted: more often among few rows."""
+        return int(np.clip(-(-_PLANTED_ROWS // int(self.asked.sum())), 1, _REPEATS))
+
+
+def prepare_trial(
+    series: Series, entity: Int32, *, learn: Int64, held_out: Int64, columns: Int64
+) -> Trial | None:
+    """Take held-out rows of the entities, and those before; None when all have too few.
+
+    Shapes: entity (R,) ascending; learn (L,) and held_out (N,) are rows; columns (C,) may be
+    altered.
+    """
+    chosen = _spread(entity[held_out], held_out)
+    if not chosen or not len(columns):
+        return None
+    keep, asked = (np.zeros(len(series.back), dtype=np.bool_) for _ in range(2))
+    stds = []
+    for one, rows in chosen:
+        asked[rows] = True
+        begin = max(int(np.searchsorted(entity, one)), int(rows[0]) - _BEFORE)
+        keep[begin : int(rows[-1]) + 1] = True
+        learnt = learn[slice(*np.searchsorted(entity[learn], [one, one + 1]))]
+        learnt = learnt[:: max(1, len(learnt) // _LEARNT)]
+        cells = series.matrix[learnt, : series.observed.shape[1]]
+        stds.append(cells.std(axis=0, dtype=np.float64) if len(cells) else np.zeros(cells.shape[1]))
+    place = np.flatnonzero(keep)
+    part = _part(series, place)
+    runs = [tuple(np.searchsorted(place, [rows[0], rows[-1] + 1]).tolist()) for _, rows in chosen]
+    held = HeldOutSeries(part.matrix[:, : part.observed.shape[1]], runs, columns, np.array(stds))
+    return Trial(part, asked[place], held)
+
+
+def evidence_of(scorer: Scorer, trial: Trial, *, variant: VariantName, seed: int) -> Evidence:
+    """Score the planted rows of every kind."""
+    kinds = {
+        kind: float(
+            np.mean(
+                [
+                    _precision(scorer, trial, kind, seed=(seed, number, repeat))
+                    for repeat in range(trial.repeats)
+                ]
+            )
+        )
+        for number, kind in enumerate(KINDS)
+    }
+    found = Evidence(variant=variant, kinds=kinds, drift=_drift(scorer, trial))
+    worst = min(kinds, key=lambda kind: kinds[kind])
+    log_event(
+        logger,
+        "candidate",
+        variant=variant,
+        planted=found.planted,
+        drift=found.drift,
+        worst=worst,
+        least=kinds[worst],
+    )
+    return found
+
+
+def choose(found: Sequence[Evidence]) -> int:
+    """Return the index of the best: the first unless another is better by MARGIN."""
+    best = int(np.argmax([each.planted for each in found]))
+    chosen = best if found[best].planted > found[0].planted + MARGIN else 0
+    others = [each.planted for place, each in enumerate(found) if place != chosen]
+    log_event(
+        logger,
+        "chosen",
+        variant=found[chosen].variant,
+        lead=found[chosen].planted - max(others, default=found[chosen].planted),
+        why="by planted segments" if chosen else "no other is better by more than the margin",
+    )
+    return chosen
+
+
+def _spread(owner: Int32, held_out: Int64) -> list[tuple[int, Int64]]:
+    """Return the first held-out rows of some entities, evenly spread."""
+    entities, first, count = np.unique(owner, return_index=True, return_counts=True)
+    enough = np.flatnonzero(count >= _FEW)
+    enough = enough[:: max(1, -(-len(enough) * _FEWEST // _ROWS))]
+    most = max(_FEWEST, _ROWS // max(len(enough), 1))
+    return [
+        (int(entities[k]), held_out[first[k] : first[k] + min(int(count[k]), most)]) for k in enough
+    ]
+
+
+def _part(series: Series, place: Int64) -> Series:
+    """Return some rows of a series; what is before the first of them is not there any more."""
+    begins = np.append(True, np.diff(place) != 1)
+    rank = np.arange(len(place))
+    there = rank - np.maximum.accumulate(np.where(begins, rank, 0))
+    return replace(
+        series,
+        matrix=np.ascontiguousarray(series.matrix[place]),
+        observed=series.observed[place],
+        entity=series.entity[place],
+        back=np.minimum(series.back[place], there),
+        valid=series.valid[place],
+        tick=series.tick[place],
+    )
+
+
+def _precision(scorer: Scorer, trial: Trial, kind: str, *, seed: Sequence[int]) -> float:
+    """Return the mean average precision of planted rows over the series with any."""
+    from sklearn.metrics import average_precision_score
+
+    cells, changed = plant_segments(trial.held_out, kind, seed=seed)
+    matrix = np.concatenate([cells, trial.series.matrix[:, cells.shape[1] :]], axis=1)
+    rows, judged = scorer.judge(replace(trial.series, matrix=matrix), trial.asked)
+    found = []
+    for start, stop in trial.held_out.runs:
+        own = slice(*np.searchsorted(rows, [start, stop]))
+        if changed[rows[own]].any():
+            found.append(average_precision_score(changed[rows[own]], judged.score[own]))
+    return float(np.mean(found)) if found else 0.0
+
+
+def _drift(scorer: Scorer, trial: Trial) -> float:
+    """Return how much higher the tail of the later half of held-out scores is, the median ratio."""
+    rows, judged = scorer.judge(trial.series, trial.asked)
+    ratios = []
+    for start, stop in trial.held_out.runs:
+        own = judged.score[slice(*np.searchsorted(rows, [start, stop]))]
+        if len(own) > 1:
+            low, high = (float(np.quantile(half, 0.99)) for half in np.array_split(own, 2))
+            ratios.append(high / max(low, 1e-9))
+    return float(np.median(ratios)) if ratios else 1.0

@@ -1,0 +1,175 @@
+"""Train a scorer: the network or several candidates, long windows, residuals."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aedetect.detector import Scorer, Series
+from aedetect.detector.residuals import Residuals
+from aedetect.detector.rules import ColumnRules
+from aedetect.detector.ticks import ticks_of
+from aedetect.events import EventRules
+from aedetect.jobs.choice import Evidence, Trial, choose, evidence_of, prepare_trial
+from aedetect.jobs.own_values import estimate_own_values
+from aedetect.jobs.residuals import learn_statistics
+from aedetect.logs import log_event
+from aedetect.models.settings import CANDIDATES, VariantName
+from aedetect.preprocessing import Part, Windows, split_by_time
+from aedetect.training import Fitted, Ingested, PreparedRows, fit_trimmed, train_network
+from aedetect.training.fit import build_network
+from aedetect.training.long_windows import MOST_CELLS, fit_long
+from aedetect.training.suspect_rows import SuspectRows, find_suspect_rows, log_suspect_rows
+
+if TYPE_CHECKING:
+    from aedetect.config import Config
+    from aedetect.models.base import Autoencoder
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A scorer, and how its network was trained."""
+
+    scorer: Scorer
+    fitted: Fitted
+    suspect: tuple[SuspectRows, ...] = ()  # see [training] trim; the largest error first
+    evidence: tuple[Evidence, ...] = ()  # of the candidates, if one was chosen
+
+
+def train_scorer(config: Config, ingested: Ingested, prepared: PreparedRows) -> Trained:
+    """Train the network and estimate its residuals, without the calibration rows.
+
+    With `variant = "auto"` all candidates are trained, and chosen from by planted segments among
+    the calibration rows: these affect which network it is, and not what it has learnt.
+    """
+    if config.model.variant != "auto":
+        return _train_variant(config, ingested, prepared)
+    trial = _prepare_trial(ingested, prepared)
+    candidates = tuple(name for name in CANDIDATES if _affordable(name, config, prepared))
+    if trial is None or len(candidates) == 1:
+        return _train_variant(_with(config, candidates[0]), ingested, prepared)
+    trained = [_train_variant(_with(config, name), ingested, prepared) for name in candidates]
+    seed = config.training.seed
+    evidence = tuple(
+        evidence_of(each.scorer, trial, variant=name, seed=seed)
+        for name, each in zip(candidates, trained, strict=True)
+    )
+    return replace(trained[choose(evidence)], evidence=evidence)
+
+
+def _with(config: Config, variant: VariantName) -> Config:
+    return replace(config, model=replace(config.model, variant=variant))
+
+
+def _affordable(variant: VariantName, config: Config, prepared: PreparedRows) -> bool:
+    """Whether a candidate can be trained on windows of so many cells."""
+    cells = config.window.length * len(prepared.preparation.owner)
+    return variant != "linear" or cells <= MOST_CELLS
+
+
+def _prepare_trial(ingested: Ingested, prepared: PreparedRows) -> Trial | None:
+    """Take held-out rows, in which numbers may be altered."""
+    numbers = np.array([feature.kind == "number" for feature in ingested.schema.features])
+    trial = prepare_trial(
+        series_of(ingested, prepared),
+        ingested.rows.entity,
+        learn=prepared.windows[Part.LEARN].ends,
+        held_out=prepared.windows[Part.CALIBRATE].ends,
+        columns=np.flatnonzero(numbers[prepared.preparation.owner]),
+    )
+    if trial is None:
+        text = (
+            f"too few held-out rows to choose a variant: {CANDIDATES[0]} is trained; set [model] "
+            "variant for another"
+        )
+        log_event(logger, "note", text=text)
+    return trial
+
+
+def _train_variant(config: Config, ingested: Ingested, prepared: PreparedRows) -> Trained:
+    """Train one network, and estimate its residuals."""
+    preparation, windows = prepared.preparation, prepared.windows
+    model = build_network(
+        config.model,
+        length=config.window.length,
+        inputs=preparation.width,
+        outputs=len(preparation.owner),
+        seed=config.training.seed,
+    )
+    if config.training.trim:
+        fitted, windows, suspect = _trimmed(config, ingested, prepared, model)
+    else:
+        suspect = ()
+        fitted = train_network(
+            model, windows[Part.LEARN], windows[Part.VALIDATE], settings=config.training
+        )
+    scorer = Scorer(
+        schema=ingested.schema,
+        preparation=preparation,
+        model=fitted.model,
+        score=config.calibration.score,
+        residuals=Residuals(np.ones((1, 1), dtype=np.float32)),  # measured below
+        worst=config.calibration.worst,
+        rules=ColumnRules.fit(
+            ingested.rows,
+            schema=ingested.schema,
+            settings=config.rules,
+            per_entity=config.prepare.per_entity,
+        ),
+        own=estimate_own_values(preparation, series_of(ingested, prepared), windows),
+        alignment=config.calibration.alignment,
+        smooth=config.calibration.smooth,
+        long=_long(config, prepared, windows[Part.LEARN]),
+    )
+    series = series_of(ingested, prepared)
+    stride = config.window.stride
+    residuals = learn_statistics(scorer, ingested.rows, series, windows, stride=stride)
+    return Trained(replace(scorer, residuals=residuals), fitted, suspect)
+
+
+def _long(config: Config, prepared: PreparedRows, learn: Windows) -> Autoencoder | None:
+    """Fit the linear autoencoder of long windows, for the score that uses it."""
+    asked, settings = config.window.long_rows, config.calibration
+    if not asked or (settings.score, settings.alignment) != ("ensemble", "causal"):
+        return None
+    columns = len(prepared.preparation.owner)
+    return fit_long(learn, prepared.back, length=asked, columns=columns)
+
+
+def _trimmed(
+    config: Config, ingested: Ingested, prepared: PreparedRows, model: Autoencoder
+) -> tuple[Fitted, Mapping[Part, Windows], tuple[SuspectRows, ...]]:
+    """Train without the rows of largest error; return the remaining windows and suspect rows."""
+    rows, schema = ingested.rows, ingested.schema
+    part = split_by_time(rows, holdout=config.calibration.holdout, gap=config.window.length)
+    trimmed = fit_trimmed(model, prepared.windows, part, settings=config.training)
+    suspect = find_suspect_rows(
+        trimmed,
+        prepared.windows,
+        part,
+        rows=rows,
+        schema=schema,
+        preparation=prepared.preparation,
+        bridge=EventRules.of(config.events, max_gap=schema.max_gap).bridge,
+    )
+    log_suspect_rows(suspect)
+    return trimmed.fitted, trimmed.windows, suspect
+
+
+def series_of(ingested: Ingested, prepared: PreparedRows) -> Series:
+    """Return the rows of all parts for scoring; no window spans two parts."""
+    windows = prepared.windows[Part.LEARN]  # all parts share the same rows
+    return Series(
+        matrix=windows.matrix,
+        observed=windows.observed,
+        entity=prepared.preparation.entity_codes(ingested.rows),
+        back=prepared.back,
+        valid=np.ones(len(prepared.back), dtype=np.bool_),
+        tick=ticks_of(ingested.rows, ingested.schema),
+    )

@@ -1,0 +1,102 @@
+"""The variant is chosen by evidence."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from aedetect.jobs import choice, fit_scorer
+from aedetect.jobs.choice import MARGIN, Evidence, choose, evidence_of, prepare_trial
+from aedetect.jobs.fit_scorer import series_of
+from aedetect.preprocessing import Part
+
+
+@pytest.fixture(scope="module")
+def learnt(make_frame, write, learn, tmp_path_factory):
+    """Two machines of 600 rows."""
+    folder = tmp_path_factory.mktemp("choice")
+    write(make_frame(rows=600), folder / "train.parquet")
+    return learn(folder)
+
+
+def trial_of(learnt):
+    """The trial of a training run."""
+    windows = learnt.prepared.windows
+    return prepare_trial(
+        series_of(learnt.ingested, learnt.prepared),
+        learnt.ingested.rows.entity,
+        learn=windows[Part.LEARN].ends,
+        held_out=windows[Part.CALIBRATE].ends,
+        columns=np.arange(2),
+    )
+
+
+def found(*planted):
+    """Evidence of candidates."""
+    names = ("undercomplete", "linear", "denoising")
+    return [
+        Evidence(variant=name, kinds={"spike": each, "drift": each}, drift=1.0)
+        for name, each in zip(names, planted, strict=False)
+    ]
+
+
+def test_the_first_candidate_is_used_unless_another_is_clearly_better():
+    """By more than the margin."""
+    assert choose(found(0.5, 0.5 + MARGIN)) == 0
+    assert choose(found(0.5, 0.5 + 2 * MARGIN)) == 1
+    assert choose(found(0.5, 0.55, 0.6)) == 2
+
+
+def test_the_evidence_is_logged(caplog):
+    """Which variant is used, and by what lead."""
+    with caplog.at_level(logging.INFO):
+        choose(found(0.5, 0.6))
+    fields = [record.fields for record in caplog.records if record.event == "chosen"]
+    assert [(each["variant"], round(each["lead"], 6)) for each in fields] == [("linear", 0.1)]
+
+
+def test_scores_of_the_trial_are_those_of_the_whole_series(learnt):
+    """Though it has only the held-out rows and those that they look back at."""
+    scorer, trial = learnt.detector.scorer, trial_of(learnt)
+    series = series_of(learnt.ingested, learnt.prepared)
+    asked = np.zeros(len(series.back), dtype=bool)
+    asked[learnt.prepared.windows[Part.CALIBRATE].ends] = True
+    rows, expected = scorer.judge(series, asked)
+    own, judged = scorer.judge(trial.series, trial.asked)
+    assert len(own) == len(rows)
+    assert np.array_equal(judged.score, expected.score)
+
+
+def test_a_blind_scorer_has_less_evidence(learnt):
+    """One that expects what it sees, of every kind of segment."""
+    scorer, trial = learnt.detector.scorer, trial_of(learnt)
+    sighted = evidence_of(scorer, trial, variant="undercomplete", seed=0)
+    size = scorer.residuals.typical.copy()
+    blind = replace(scorer, residuals=replace(scorer.residuals, typical=size * np.float32(1e6)))
+    noise = evidence_of(blind, trial, variant="linear", seed=0)
+    assert set(sighted.kinds) == set(noise.kinds)
+    assert 0 < sighted.planted <= 1
+    assert noise.planted < sighted.planted
+
+
+def test_training_keeps_the_evidence_of_the_candidates(learnt):
+    """And the network of the one that was chosen."""
+    auto = replace(learnt.config, model=replace(learnt.config.model, variant="auto"))
+    trained = fit_scorer.train_scorer(auto, learnt.ingested, learnt.prepared)
+    assert [each.variant for each in trained.evidence] == ["undercomplete", "linear"]
+    best = trained.evidence[choose(trained.evidence)].variant
+    assert trained.scorer.model.settings.variant == best
+
+
+def test_few_held_out_rows_choose_nothing(learnt, monkeypatch, caplog):
+    """The first candidate is trained, with a note."""
+    monkeypatch.setattr(choice, "_FEW", 10_000)
+    auto = replace(learnt.config, model=replace(learnt.config.model, variant="auto"))
+    with caplog.at_level(logging.INFO):
+        trained = fit_scorer.train_scorer(auto, learnt.ingested, learnt.prepared)
+    assert not trained.evidence
+    assert trained.scorer.model.settings.variant == "undercomplete"
+    assert "too few held-out rows to choose a variant" in caplog.text
