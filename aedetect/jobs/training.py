@@ -30,7 +30,12 @@ from aedetect.jobs.dataset import ingest_rows, prepare_rows
 from aedetect.jobs.labelled_rows import labelled_rows
 from aedetect.jobs.own_values import estimate_own_values
 from aedetect.jobs.residuals import learn_statistics
-from aedetect.jobs.run_record import run_metrics, run_parameters, signature_columns
+from aedetect.jobs.run_record import (
+    run_metrics,
+    run_parameters,
+    signature_columns,
+    training_tags,
+)
 from aedetect.preprocessing import Part, Windows, split_by_time
 from aedetect.registry.publish import check_experiment
 from aedetect.registry.records import TrainingRecord
@@ -164,7 +169,10 @@ def register_detector(
         data_fingerprint=ingested.fingerprint,
         data_columns=signature_columns(ingested.schema),
         config_hash=config.hash,
-        tags={f"note_{number}": note for number, note in enumerate(ingested.notes, start=1)},
+        tags={
+            **{f"note_{number}": note for number, note in enumerate(ingested.notes, start=1)},
+            **training_tags(config, ingested, detector),
+        },
         texts=_texts(trained),
     )
     with tempfile.TemporaryDirectory(prefix="aedetect-") as name:
