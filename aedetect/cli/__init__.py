@@ -19,6 +19,7 @@ from aedetect.cli import (
     rewrite_commands,
     run_commands,
     serve,
+    versions,
 )
 from aedetect.errors import AedetectError
 from pipelines.children import SAFE_PATH
@@ -52,13 +53,14 @@ for command in (
     calibrate.calibrate,
     run_commands.score_command,
     compare.compare,
-    read_commands.models,
+    versions.models,
     read_commands.flags,
     read_commands.runs,
     feedback.backtest,
     feedback.label,
     figures.figures,
-    run_commands.promote,
+    versions.promote,
+    versions.rollback,
     rewrite_commands.clean,
     rewrite_commands.impute,
     rewrite_commands.similar,

@@ -1,9 +1,8 @@
-"""The commands check, models, flags and runs."""
+"""The commands check, flags and runs."""
 
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -28,26 +27,6 @@ def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = Fal
         print_check(checked)
     if checked.grade == "refuse":
         raise typer.Exit(1)
-
-
-def models(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = False) -> None:
-    """List the registered versions of the detector, newest first."""
-    from aedetect import registry
-    from aedetect.cli.options import load_config
-    from aedetect.cli.show import print_json, print_models
-    from aedetect.jobs.table_clock import shown_clock
-    from aedetect.wall_clock import load_zone
-
-    settings = load_config(config, overrides or [])
-    zone = load_zone(shown_clock(settings).zone or "UTC")
-    versions = [
-        replace(each, created=each.created.astimezone(zone))
-        for each in registry.list_versions(name=settings.name, tracking_uri=settings.tracking_uri)
-    ]
-    if as_json:
-        print_json(versions)
-    else:
-        print_models(settings.name, versions)
 
 
 def flags(

@@ -1,4 +1,4 @@
-"""The commands train, score and promote."""
+"""The commands train and score."""
 
 from __future__ import annotations
 
@@ -81,27 +81,6 @@ def score_command(
         since_then = clock.parse(summary.since)
         found = read_event_table(asked.settings.output, since=since_then, suppressed=True)
         print_events(found, limit=SHOWN, zone=clock.zone)
-
-
-def promote(
-    config: ConfigPath,
-    version: Annotated[int, typer.Argument(help="Number of the version.", min=1)],
-    overrides: Overrides = None,
-) -> None:
-    """Make a version the champion, which scores. Promoting an older version is a rollback."""
-    from aedetect import registry
-    from aedetect.cli.options import load_config
-    from aedetect.cli.show import console
-
-    settings = load_config(config, overrides or [])
-    uri = settings.tracking_uri
-    champion = registry.promote_version(
-        registry.find_version(f"{settings.name}/{version}", tracking_uri=uri), tracking_uri=uri
-    )
-    console().print(
-        f"{champion.reference} scores from now on; existing output does not change: "
-        f"aedetect score {config} --all scores it again"
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from pathlib import Path
@@ -48,27 +47,6 @@ def print_trained(config: Config, trained: Registered) -> None:
     out.print(
         f"registered {trained.reference} ({aliases}) in {relative_location(config.tracking_uri)}"
     )
-
-
-def print_models(name: str, versions: Sequence[Registered]) -> None:
-    """Show registered versions."""
-    if not versions:
-        console().print(f"no version of {name} yet: aedetect train CONFIG")
-        return
-    table = table_of("version", "aliases", "created", "calibration", "variant", "config", "data")
-    for each in versions:
-        tags = each.tags
-        table.add_row(
-            each.reference,
-            ", ".join(each.aliases),
-            each.created.isoformat(" ", timespec="minutes"),
-            str(each.calibration),
-            *(
-                str(tags.get(key, ""))[:12]
-                for key in ("variant", "config_hash", "data_fingerprint")
-            ),
-        )
-    console().print(table)
 
 
 def print_evaluation(result: Evaluation) -> None:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aedetect.jobs.table_clock import table_clock
+from aedetect.preprocessing import Part, split_by_time
+from aedetect.registry.authors import code_version
 from aedetect.registry.records import ColumnKind
 from aedetect.timestamps import format_duration
 
@@ -47,6 +50,22 @@ def run_metrics(ingested: Ingested, detector: CalibratedScorer) -> dict[str, flo
         "threshold": threshold.value,
         "promised_false_alarm_rate": threshold.rate,
         "predicted_events_per_day": detector.calibration.forecast.per_day,
+    }
+
+
+def training_tags(config: Config, ingested: Ingested, detector: CalibratedScorer) -> dict[str, str]:
+    """Return what a version was trained and calibrated on, and with which code."""
+    rows, clock = ingested.rows, table_clock(config, ingested.schema)
+    parts = split_by_time(rows, holdout=config.calibration.holdout, gap=config.window.length)
+    trained = rows.time[(parts == Part.LEARN) | (parts == Part.VALIDATE)]
+    held_out = detector.calibration.held_out.time
+    return {
+        "trained_from": clock.iso(int(trained.min())),
+        "trained_until": clock.iso(int(trained.max())),
+        "held_out_from": clock.iso(int(held_out.min())),
+        "held_out_until": clock.iso(int(held_out.max())),
+        "rows": str(len(rows)),
+        "code_version": code_version(),
     }
 
 

@@ -25,7 +25,12 @@ from aedetect.detector import CalibratedScorer
 from aedetect.jobs.dataset import ingest_rows, prepare_rows
 from aedetect.jobs.fit_scorer import Trained, series_of, train_scorer
 from aedetect.jobs.labelled_rows import labelled_rows
-from aedetect.jobs.run_record import run_metrics, run_parameters, signature_columns
+from aedetect.jobs.run_record import (
+    run_metrics,
+    run_parameters,
+    signature_columns,
+    training_tags,
+)
 from aedetect.preprocessing import Part
 from aedetect.registry.publish import check_experiment
 from aedetect.registry.records import TrainingRecord
@@ -88,7 +93,10 @@ def register_detector(
         data_fingerprint=ingested.fingerprint,
         data_columns=signature_columns(ingested.schema),
         config_hash=config.hash,
-        tags={f"note_{number}": note for number, note in enumerate(ingested.notes, start=1)},
+        tags={
+            **{f"note_{number}": note for number, note in enumerate(ingested.notes, start=1)},
+            **training_tags(config, ingested, detector),
+        },
         texts=_texts(trained),
     )
     with tempfile.TemporaryDirectory(prefix="aedetect-") as name:

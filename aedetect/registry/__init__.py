@@ -3,7 +3,8 @@
 from aedetect.registry.calibrations import add_calibration
 from aedetect.registry.lookup import fetch_version, find_version, list_versions, read_run_text
 from aedetect.registry.nested_runs import log_nested
-from aedetect.registry.publish import promote_version, register_version
+from aedetect.registry.promotions import promote_version
+from aedetect.registry.publish import register_version
 from aedetect.registry.records import Registered
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Register trained detectors, and choose the version that scores."""
+"""Register trained detectors."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect.registry.artifact_places import artifact_root, check_active, settle_experiment
+from aedetect.registry.history import Decision, record_promotion
 from aedetect.registry.pyfunc import pyfunc
 from aedetect.registry.records import (
     CHALLENGER,
@@ -40,14 +41,6 @@ def register_version(folder: Path, *, record: TrainingRecord, tracking_uri: str)
             raise
         client.set_terminated(run.info.run_id, "FINISHED")
         return read_version(client, name=record.name, version=version)
-
-
-def promote_version(registered: Registered, *, tracking_uri: str) -> Registered:
-    """Make a version the champion."""
-    version = str(registered.version)
-    with open_client(tracking_uri) as client:
-        client.set_registered_model_alias(registered.name, CHAMPION, version)
-        return read_version(client, name=registered.name, version=version)
 
 
 def read_version(client: MlflowClient, *, name: str, version: str) -> Registered:
@@ -174,5 +167,6 @@ def _next_version(client: MlflowClient, *, record: TrainingRecord, model: Logged
     version = str(created.version)
     client.set_registered_model_alias(record.name, CHALLENGER, version)
     if CHAMPION not in client.get_registered_model(record.name).aliases:
-        client.set_registered_model_alias(record.name, CHAMPION, version)
+        first = Decision(action="first", why="the first version")
+        record_promotion(client, name=record.name, version=int(version), decision=first)
     return version

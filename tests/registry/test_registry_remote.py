@@ -19,6 +19,8 @@ from aedetect import registry
 from aedetect.calibration.serialization import write_calibration
 from aedetect.errors import RegistryError
 from aedetect.registry import downloads
+from aedetect.registry.history import Decision
+from aedetect.registry.promotions import read_history, rollback_version
 from aedetect.registry.records import TrainingRecord
 from aedetect.scoring import cached_detector
 
@@ -188,3 +190,19 @@ def test_downloads_are_pruned(cached):
     assert len(list(cached.iterdir())) == downloads.MAX_DOWNLOADS
     again = [keep(f"again {number}") for number in range(5)]
     assert set(cached.iterdir()) == {*new, *again}
+
+
+def test_promotions_are_on_record_at_a_server(server, registered, detector_folder):
+    """History and rollback need nothing but the server."""
+    second = registry.register_version(detector_folder, record=PUMP, tracking_uri=server[0])
+    before = registry.find_version("pump", tracking_uri=server[0])
+    why = Decision(by="ada@laptop", why="newer data")
+    registry.promote_version(second, tracking_uri=server[0], decision=why)
+    undo = Decision(action="rollback", by="bob@server")
+    entry = rollback_version("pump", tracking_uri=server[0], decision=undo)
+    assert (entry.before, entry.version) == (second.version, before.version)
+    last = read_history("pump", tracking_uri=server[0])[-2:]
+    assert [(each.by, each.why) for each in last] == [
+        ("ada@laptop", "newer data"),
+        ("bob@server", ""),
+    ]

@@ -1,0 +1,127 @@
+"""The commands models, promote and rollback."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aedetect.cli.options import AsJson, ConfigPath, Overrides
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aedetect.config import Config
+
+Why = Annotated[str, typer.Option(help="The reason, for the history.")]
+
+
+def models(
+    config: ConfigPath,
+    overrides: Overrides = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Show who promoted which version, when and why.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the registered versions of the detector, newest first."""
+    from aedetect import registry
+    from aedetect.cli.options import load_config
+    from aedetect.cli.show import print_json
+    from aedetect.cli.show_versions import print_history, print_models
+    from aedetect.jobs.table_clock import shown_clock
+    from aedetect.registry.promotions import read_history
+    from aedetect.wall_clock import load_zone
+
+    settings = load_config(config, overrides or [])
+    name, uri = settings.name, settings.tracking_uri
+    zone = load_zone(shown_clock(settings).zone or "UTC")
+    versions = [
+        replace(each, created=each.created.astimezone(zone))
+        for each in registry.list_versions(name=name, tracking_uri=uri)
+    ]
+    if not history:
+        print_json(versions) if as_json else print_models(name, versions)
+        return
+    entries = [
+        replace(each, at=each.at.astimezone(zone)) for each in read_history(name, tracking_uri=uri)
+    ]
+    if as_json:
+        print_json(entries)
+    else:
+        print_history(name, entries, versions)
+
+
+def promote(
+    config: ConfigPath,
+    version: Annotated[int, typer.Argument(help="Number of the version.", min=1)],
+    overrides: Overrides = None,
+    why: Why = "",
+    as_json: AsJson = False,
+) -> None:
+    """Make a version the champion, which scores."""
+    from aedetect import registry
+    from aedetect.cli.options import load_config
+    from aedetect.cli.show import print_json
+    from aedetect.registry.history import Decision
+
+    settings = load_config(config, overrides or [])
+    uri = settings.tracking_uri
+    champion = registry.promote_version(
+        registry.find_version(f"{settings.name}/{version}", tracking_uri=uri),
+        tracking_uri=uri,
+        decision=Decision(why=why),
+    )
+    if as_json:
+        print_json(champion)
+        return
+    _print_champion(settings, config, champion.version, asked=version)
+
+
+def rollback(
+    config: ConfigPath, overrides: Overrides = None, why: Why = "", as_json: AsJson = False
+) -> None:
+    """Make the champion before the present one the champion again, according to the history."""
+    from aedetect.cli.options import load_config
+    from aedetect.cli.show import console, print_json
+    from aedetect.registry.history import Decision
+    from aedetect.registry.promotions import rollback_version
+
+    settings = load_config(config, overrides or [])
+    entry = rollback_version(
+        settings.name,
+        tracking_uri=settings.tracking_uri,
+        decision=Decision(action="rollback", why=why),
+    )
+    if as_json:
+        print_json(entry)
+        return
+    _print_champion(settings, config, entry.version, asked=entry.version)
+    if entry.before is not None:
+        console().print(
+            f"what {settings.name}/{entry.before} scored stays as it is: "
+            f"aedetect score {config} --all --since TIME scores it again from a time on"
+        )
+
+
+def _print_champion(settings: Config, config: Path, version: int, *, asked: int) -> None:
+    """Say which version scores from now on; another one if two were promoted at the same time."""
+    from aedetect.cli.show import console
+
+    out, name = console(), settings.name
+    if version != asked:
+        out.print(
+            f"{name}/{version} was promoted at the same time, and scores: "
+            f"aedetect models {config} --history shows by whom"
+        )
+    elif settings.model_reference != f"{name}@champion":
+        out.print(
+            f"{name}/{version} is the champion, but does not score: [scoring] model is "
+            f'"{settings.model_reference}"'
+        )
+    else:
+        out.print(
+            f"{name}/{version} scores from now on; existing output does not change: "
+            f"aedetect score {config} --all scores it again"
+        )
