@@ -60,6 +60,7 @@ def _scoring_pairs(scorer: Scorer) -> dict[str, tuple[object, object]]:
     ensemble = scorer.score == "ensemble"
     return {
         "long windows": (_long_fits(scorer), True),
+        "corrections": (_corrections_fit(scorer, entities), True),
         "residual sizes": (residuals.size.shape, (entities, columns)),
         "whitening": (residuals.whitening.shape, (columns, columns) if whitened else (0, 0)),
         "tail": (residuals.tail.shape, tail if tailed else (0, 0, 0)),
@@ -99,6 +100,19 @@ def _long_fits(scorer: Scorer) -> bool:
     own, long = scorer.model.sizes, scorer.long.sizes
     same = (long.inputs, long.outputs) == (own.inputs, own.outputs)
     return same and long.length > own.length
+
+
+def _corrections_fit(scorer: Scorer, entities: int) -> bool:
+    """Whether the maps are of these entities, one each at most, if there are any."""
+    if scorer.corrections is None:
+        return True
+    place, maps = scorer.corrections.place, scorer.corrections.maps
+    used = np.sort(place[place >= 0])
+    return (
+        place.shape == (entities,)
+        and bool((place >= -1).all())
+        and np.array_equal(used, np.arange(len(maps)))
+    )
 
 
 def _addressed(resting: RestingValues, entities: int, features: int) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.arrays import Float32
+from aedetect.detector.corrections import Corrections
 from aedetect.detector.ensemble import (
     BASELINE_ROWS,
     LEVEL_ROWS,
@@ -56,6 +57,7 @@ class Scorer:
     smooth: int = 1  # rows that a score is averaged over
     # of longer windows, whose expected values are averaged with the model's; for "ensemble"
     long: Autoencoder | None = None
+    corrections: Corrections | None = None  # of what both expect, by entity; for "ensemble"
 
     @property
     def length(self) -> int:
@@ -99,7 +101,12 @@ class Scorer:
     @property
     def _beside(self) -> Autoencoder | None:
         """The network of long windows, for the score that uses it."""
-        return self.long if (self.score, self.alignment) == ("ensemble", "causal") else None
+        return self.long if self._combines else None
+
+    @property
+    def _combines(self) -> bool:
+        """Whether more than the network says what is expected."""
+        return (self.score, self.alignment) == ("ensemble", "causal")
 
     @property
     def _offsets(self) -> range:
@@ -145,14 +152,20 @@ class Scorer:
         """Return the expected values of rows, by alignment: (N,) ascending -> (N, D)."""
         if self.alignment == "causal":
             expected = last_rows(self.model, series.matrix, rows, masked=series.masked)
-            if self._beside is None:
-                return expected
-            return average_expected(expected, self._beside, series, rows, length=self.length)
+            return self._combined(expected, series, rows)
         asked = np.zeros(len(series.back), dtype=np.bool_)
         asked[rows] = True
         near = around(asked, before=0, after=self.length - 1)
         ends = np.flatnonzero(near & (series.back >= self.length - 1))
         return covering(self.model, series.matrix, rows, ends)[0]
+
+    def _combined(self, expected: Float32, series: Series, rows: Int64) -> Float32:
+        """Add long windows and corrections, where the score uses them, to what is expected."""
+        if self._beside is not None:
+            average_expected(expected, self._beside, series, rows, length=self.length)
+        if self.corrections is not None and self._combines:
+            self.corrections.apply(expected, series.entity[rows])
+        return expected
 
     def evaluate(
         self,

@@ -78,7 +78,7 @@ def write_detector(
 ) -> None:
     """Write the three files."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_networks(folder / WEIGHTS, scorer.model, scorer.long)
+    write_networks(folder / WEIGHTS, scorer.model, scorer.long, scorer.corrections)
     write_held_out(calibration.held_out, folder / CALIBRATION)
     description = _described(scorer, calibration, config_hash)
     text = json.dumps(description, indent=1, allow_nan=False)
@@ -149,6 +149,7 @@ def _described(scorer: Scorer, calibration: Calibration, config_hash: str) -> di
         "preparation": {name: getattr(preparation, name) for name in kept} | {"scaling": learnt},
         "model": describe_network(scorer.model),
         "long": scorer.long and describe_network(scorer.long),
+        "corrected": scorer.corrections and scorer.corrections.place.tolist(),
         "score": scorer.score,
         "worst": scorer.worst,
         "alignment": scorer.alignment,
@@ -168,12 +169,15 @@ def _described(scorer: Scorer, calibration: Calibration, config_hash: str) -> di
 def _scorer(described: dict[str, Any], folder: Path) -> Scorer:
     schema = checked(Schema, described["schema"])
     preparation = _preparation(described["preparation"], schema)
-    model, long = read_networks(folder / WEIGHTS, described["model"], described["long"])
+    model, long, corrections = read_networks(
+        folder / WEIGHTS, described["model"], described["long"], described["corrected"]
+    )
     scorer = Scorer(
         schema=schema,
         preparation=preparation,
         model=model,
         long=long,
+        corrections=corrections,
         score=described["score"],
         residuals=Residuals(
             **{

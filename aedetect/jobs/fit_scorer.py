@@ -16,7 +16,7 @@ from aedetect.detector.ticks import ticks_of
 from aedetect.events import EventRules
 from aedetect.jobs.choice import Evidence, Trial, choose, evidence_of, prepare_trial
 from aedetect.jobs.own_values import estimate_own_values
-from aedetect.jobs.residuals import learn_statistics
+from aedetect.jobs.residuals import learn_corrections, learn_statistics
 from aedetect.logs import log_event
 from aedetect.models.settings import CANDIDATES, VariantName
 from aedetect.preprocessing import Part, Windows, split_by_time
@@ -109,6 +109,7 @@ def _train_variant(config: Config, ingested: Ingested, prepared: PreparedRows) -
         fitted = train_network(
             model, windows[Part.LEARN], windows[Part.VALIDATE], settings=config.training
         )
+    series = series_of(ingested, prepared)
     scorer = Scorer(
         schema=ingested.schema,
         preparation=preparation,
@@ -122,12 +123,14 @@ def _train_variant(config: Config, ingested: Ingested, prepared: PreparedRows) -
             settings=config.rules,
             per_entity=config.prepare.per_entity,
         ),
-        own=estimate_own_values(preparation, series_of(ingested, prepared), windows),
+        own=estimate_own_values(preparation, series, windows),
         alignment=config.calibration.alignment,
         smooth=config.calibration.smooth,
         long=_long(config, prepared, windows[Part.LEARN]),
     )
-    series = series_of(ingested, prepared)
+    if (scorer.score, scorer.alignment) == ("ensemble", "causal"):
+        learnt = learn_corrections(scorer, series, windows[Part.LEARN])
+        scorer = replace(scorer, corrections=learnt)
     stride = config.window.stride
     residuals = learn_statistics(scorer, ingested.rows, series, windows, stride=stride)
     return Trained(replace(scorer, residuals=residuals), fitted, suspect)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.detector import Scorer, Series
+from aedetect.detector.corrections import Corrections
 from aedetect.detector.ensemble_units import blocks_of, contiguous, find_switches, learn_typical
 from aedetect.detector.residuals import Residuals
 from aedetect.detector.score_functions import learn_residuals
@@ -33,6 +34,20 @@ def learn_statistics(
     if scorer.score != "ensemble":
         return residuals
     return _learn_ensemble(replace(scorer, residuals=residuals), rows, series, windows, stride)
+
+
+def learn_corrections(scorer: Scorer, series: Series, learn: Windows) -> Corrections:
+    """Learn what is expected wrongly of each entity, from the windows that were learnt from."""
+    rows = learn.thin(_most_windows(scorer)).ends
+    expected = scorer.expect(series, rows)
+    columns = expected.shape[1]
+    return Corrections.fit(
+        expected,
+        series.matrix[rows, :columns],
+        series.observed[rows],
+        series.entity[rows],
+        entities=len(scorer.preparation.entities),
+    )
 
 
 def _estimate_residuals(
