@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from aedetect.data import Rows
 
 _WINDOWS = 200_000  # of each part at most
+_SHARED = 2  # entities that a network is shared by: there is nothing to correct of one alone
 _CELLS = 20_000_000  # of each part at most: fewer windows of many columns
 
 
@@ -38,15 +39,17 @@ def learn_statistics(
 
 def learn_corrections(scorer: Scorer, series: Series, learn: Windows) -> Corrections:
     """Learn what is expected wrongly of each entity, from the windows that were learnt from."""
+    entities, columns = len(scorer.preparation.entities), scorer.model.sizes.outputs
+    if entities < _SHARED:
+        return Corrections.none(entities=entities, columns=columns)
     rows = learn.thin(_most_windows(scorer)).ends
     expected = scorer.expect(series, rows)
-    columns = expected.shape[1]
     return Corrections.fit(
         expected,
         series.matrix[rows, :columns],
         series.observed[rows],
         series.entity[rows],
-        entities=len(scorer.preparation.entities),
+        entities=entities,
     )
 
 
