@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from aedetect.errors import TooFewRows
 from aedetect.logs import log_event
 from aedetect.models.settings import ModelSettings
 from aedetect.models.sizing import derive_sizes
+from aedetect.models.threads import one_thread
 from aedetect.training.loss import (
     batches,
     error_of,
@@ -37,6 +39,7 @@ logger = logging.getLogger(__name__)
 EPOCH_WINDOWS = 100_000  # at most, resampled each epoch: neighbours hardly differ
 CHECK_WINDOWS = 50_000  # at most, evenly spaced, used for validation
 MOMENT_WINDOWS = 200_000  # at most, evenly spaced, used for the closed form
+_MANY_WEIGHTS = 2_000_000  # from which on training uses more than one thread
 _BOTTLENECK_ONLY = ("undercomplete", "linear")  # only a narrow code keeps these from copying
 
 
@@ -90,7 +93,15 @@ def train_network(
                 f"at least one window of {windows.length} rows is needed to {purpose}, got none: "
                 "give more rows, or lower [window] length, or raise [data] max_gap"
             )
-    check = validate.thin(CHECK_WINDOWS)
+    # Threads that wait for each other spin: beside other work two took 28 minutes for what one does
+    # in 38 s. Only products of many weights gain from more.
+    few = sum(each.numel() for each in model.parameters()) < _MANY_WEIGHTS
+    with one_thread() if few else nullcontext():
+        return _fit(model, learn, validate.thin(CHECK_WINDOWS), settings)
+
+
+def _fit(model: Autoencoder, learn: Windows, check: Windows, settings: TrainingSettings) -> Fitted:
+    """Solve in closed form, or train."""
     if model.closed_form:
         model.solve(*moments(learn.thin(MOMENT_WINDOWS), columns=model.sizes.outputs))
         error = error_of(model, check)
