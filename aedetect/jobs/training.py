@@ -27,6 +27,7 @@ from aedetect.detector.rules import ColumnRules
 from aedetect.detector.ticks import ticks_of
 from aedetect.events import EventRules
 from aedetect.jobs.dataset import ingest_rows, prepare_rows
+from aedetect.jobs.gate import settle_challenger
 from aedetect.jobs.labelled_rows import labelled_rows
 from aedetect.jobs.own_values import estimate_own_values
 from aedetect.jobs.residuals import learn_statistics
@@ -212,7 +213,8 @@ def run_training(
     check_experiment(name=config.name, tracking_uri=config.tracking_uri)
     with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
         ingested, trained, detector = train_detector(config, Path(folder), stages=stages)
-        return detector, stages.register(config, ingested, trained, detector)
+        registered = stages.register(config, ingested, trained, detector)
+    return detector, settle_challenger(config, registered)
 
 
 def train_detector(
