@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect import registry
+from aedetect.calibration import HeldOut
 from aedetect.calibration.forecast import Timing
-from aedetect.calibration.held_out import HeldOut
 from aedetect.detector import CalibratedScorer
 from aedetect.errors import AedetectError, NoData, UnknownModel
 from aedetect.evaluation import known_anomalies
