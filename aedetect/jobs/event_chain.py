@@ -19,7 +19,7 @@ from aedetect.registry.promotions import read_history
 
 if TYPE_CHECKING:
     from aedetect.config import Config
-    from aedetect.events.table import Event
+    from aedetect.events import Event
     from aedetect.registry.history import Promotion
 
 
