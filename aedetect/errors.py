@@ -10,6 +10,7 @@ Every message states what is needed, what was given, and the remedy.
     │   ├── SchemaMismatch    a column is missing or has the wrong type
     │   └── TooFewRows        not enough rows to train or to calibrate
     ├── CalibrationRefused    the held-out rows cannot support the requested threshold
+    ├── PromotionRefused      a version did not pass the gate
     ├── BrokenDetector        a saved detector that cannot be read
     ├── RegistryError         MLflow is unavailable or returned an error
     │   └── UnknownModel      no such model, version or alias
@@ -69,6 +70,10 @@ class TooFewRows(DataError):
 
 class CalibrationRefused(AedetectError):
     """The held-out rows cannot support the requested threshold."""
+
+
+class PromotionRefused(AedetectError):
+    """A version did not pass the gate."""
 
 
 class BrokenDetector(AedetectError):

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 SHOWN = 5  # events after scoring; `flags` shows more
 
 
-def train_command(config: ConfigPath, overrides: Overrides = None) -> None:
+def train_command(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Train on normal data, calibrate the threshold, register the next version of the detector."""
     from aedetect.cli.options import load_config
 
-    run_training_flow(config, overrides or [], settings=load_config(config, overrides or []))
+    settings = load_config(config, overrides or [])
+    run_training_flow(config, overrides or [], settings=settings, as_json=as_json)
 
 
 def score_command(
@@ -135,11 +136,13 @@ def prefect_server() -> Iterator[Callable[[], None]]:
     yield server.wait
 
 
-def run_training_flow(config: Path, overrides: list[str], *, settings: Config) -> None:
+def run_training_flow(
+    config: Path, overrides: list[str], *, settings: Config, as_json: bool = False
+) -> None:
     """Run the training flow, with settings read from file and overrides, and show the result."""
     from aedetect.cli.calibrate import print_promise
     from aedetect.cli.progress import progress
-    from aedetect.cli.show import print_trained
+    from aedetect.cli.show import print_json, print_trained
     from aedetect.cli.show_suspect_rows import print_suspect_rows
 
     with progress(f"training {settings.name}"), prefect_server() as ready:
@@ -153,6 +156,9 @@ def run_training_flow(config: Path, overrides: list[str], *, settings: Config) -
         given = Prepared(config_path=str(config), overrides=tuple(overrides), config=settings)
         with passing_on(given):
             trained = training(str(config), overrides)
+    if as_json:
+        print_json(trained)
+        return
     print_trained(settings, trained)
     print_promise(settings, trained)
     print_suspect_rows(settings, trained)

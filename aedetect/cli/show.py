@@ -47,6 +47,8 @@ def print_trained(config: Config, trained: Registered) -> None:
     out.print(
         f"registered {trained.reference} ({aliases}) in {relative_location(config.tracking_uri)}"
     )
+    if words := trained.tags.get("gate"):
+        out.print(words, soft_wrap=True)
 
 
 def print_evaluation(result: Evaluation) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from aedetect.cli.show import console, table_of
@@ -17,6 +17,7 @@ def print_models(name: str, versions: Sequence[Registered]) -> None:
     if not versions:
         console().print(f"no version of {name} yet: aedetect train CONFIG")
         return
+    out = console()
     table = table_of("version", "aliases", "created", "calibration", "variant", "config", "data")
     for each in versions:
         tags = each.tags
@@ -30,7 +31,22 @@ def print_models(name: str, versions: Sequence[Registered]) -> None:
                 for key in ("variant", "config_hash", "data_fingerprint")
             ),
         )
-    console().print(table)
+    out.print(table)
+    for each in versions:
+        for text in _evidence(each.tags):
+            out.print(f"{each.reference}  {text}", soft_wrap=True)
+
+
+def _evidence(tags: Mapping[str, str]) -> Iterator[str]:
+    """Yield what one promotes by: training, promise, the result of the gate."""
+    if "promise" in tags:
+        yield (
+            f"trained on {tags['trained_from']} to {tags['trained_until']}, flagged at most "
+            f"{float(tags['promise']):.3%} of normal rows when trained, at a threshold of "
+            f"{float(tags['threshold']):.4g}, {float(tags['events_a_day']):.2g} events a day"
+        )
+    if "gate" in tags:
+        yield tags["gate"]
 
 
 def print_history(name: str, entries: Sequence[Promotion], versions: Sequence[Registered]) -> None:

@@ -58,24 +58,36 @@ def promote(
     version: Annotated[int, typer.Argument(help="Number of the version.", min=1)],
     overrides: Overrides = None,
     why: Why = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Promote without the gate; recorded as forced.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a version the champion, which scores."""
+    """Make a version the champion, which scores, if it passes the gate of [promotion]."""
     from aedetect import registry
     from aedetect.cli.options import load_config
-    from aedetect.cli.show import print_json
+    from aedetect.cli.show import console, print_json
+    from aedetect.errors import PromotionRefused
+    from aedetect.jobs.gate import run_gate
     from aedetect.registry.history import Decision
 
     settings = load_config(config, overrides or [])
     uri = settings.tracking_uri
-    champion = registry.promote_version(
-        registry.find_version(f"{settings.name}/{version}", tracking_uri=uri),
-        tracking_uri=uri,
-        decision=Decision(why=why),
-    )
+    version_asked = registry.find_version(f"{settings.name}/{version}", tracking_uri=uri)
+    result = None if force else run_gate(settings, version_asked)
+    if result is not None and not result.passed:
+        raise PromotionRefused(
+            f"{result.words}: the champion stays; "
+            f"`aedetect promote {config} {version} --force` promotes it all the same"
+        )
+    reasons = filter(None, (why, result.words if result is not None else ""))
+    decision = Decision(action="forced" if force else "promoted", why="; ".join(reasons))
+    champion = registry.promote_version(version_asked, tracking_uri=uri, decision=decision)
     if as_json:
-        print_json(champion)
+        print_json({"champion": champion, "gate": result})
         return
+    if result is not None:
+        console().print(result.words, soft_wrap=True)
     _print_champion(settings, config, champion.version, asked=version)
 
 

@@ -21,6 +21,7 @@ from aedetect.data.settings import DataSettings
 from aedetect.delivery.settings import DatabaseSettings, NotifySettings
 from aedetect.detector.settings import RuleSettings
 from aedetect.errors import ConfigError
+from aedetect.evaluation.gate_settings import PromotionSettings
 from aedetect.events.settings import EventSettings
 from aedetect.models.settings import ModelSettings
 from aedetect.output.filesystem import output_path
@@ -56,6 +57,7 @@ class Config:
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
     rules: RuleSettings = field(default_factory=RuleSettings)
     events: EventSettings = field(default_factory=EventSettings)
+    promotion: PromotionSettings = field(default_factory=PromotionSettings)
     scoring: ScoringSettings = field(default_factory=ScoringSettings)
     database: DatabaseSettings = field(default_factory=DatabaseSettings)
     notify: NotifySettings = field(default_factory=NotifySettings)

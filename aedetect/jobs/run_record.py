@@ -65,6 +65,9 @@ def training_tags(config: Config, ingested: Ingested, detector: CalibratedScorer
         "held_out_from": clock.iso(int(held_out.min())),
         "held_out_until": clock.iso(int(held_out.max())),
         "rows": str(len(rows)),
+        "threshold": f"{detector.calibration.threshold.value:.6g}",
+        "promise": f"{detector.calibration.threshold.rate:.6g}",
+        "events_a_day": f"{detector.calibration.forecast.per_day:.6g}",
         "code_version": code_version(),
     }
 

@@ -24,6 +24,7 @@ from aedetect.calibration.log import log_calibration
 from aedetect.detector import CalibratedScorer
 from aedetect.jobs.dataset import ingest_rows, prepare_rows
 from aedetect.jobs.fit_scorer import Trained, series_of, train_scorer
+from aedetect.jobs.gate import settle_challenger
 from aedetect.jobs.labelled_rows import labelled_rows
 from aedetect.jobs.run_record import (
     run_metrics,
@@ -143,7 +144,8 @@ def run_training(
     check_experiment(name=config.name, tracking_uri=config.tracking_uri)
     with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
         ingested, trained, detector = train_detector(config, Path(folder), stages=stages)
-        return detector, stages.register(config, ingested, trained, detector)
+        registered = stages.register(config, ingested, trained, detector)
+    return detector, settle_challenger(config, registered)
 
 
 def train_detector(

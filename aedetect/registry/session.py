@@ -53,7 +53,7 @@ def open_client(tracking_uri: str, *, create: bool = False) -> Iterator[MlflowCl
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        with _LOCK, _silenced():
+        with _LOCK, silenced():
             if create and is_absent(tracking_uri):
                 _create(tracking_uri)
             await_registry(tracking_uri)
@@ -141,7 +141,7 @@ def _create(tracking_uri: str) -> None:
 
 
 @contextmanager
-def _silenced() -> Iterator[None]:
+def silenced() -> Iterator[None]:
     """Silence MLflow on stderr."""
     before = {name: logging.getLogger(name).level for name in _LEVELS}
     for name, level in _LEVELS.items():

@@ -1,0 +1,213 @@
+"""The gate: a challenger replaces the champion only on evidence from rows that neither learnt."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aedetect import registry
+from aedetect.calibration import HeldOut
+from aedetect.calibration.forecast import Timing
+from aedetect.detector import CalibratedScorer
+from aedetect.errors import AedetectError, NoData, UnknownModel
+from aedetect.evaluation import known_anomalies
+from aedetect.evaluation.gate import Check, CommonRows, Verdicts, measure
+from aedetect.events import EventRules, read_labels
+from aedetect.jobs import gate_rows
+from aedetect.logs import log_event
+from aedetect.registry.gate_record import failed_checks, record_gate
+from aedetect.registry.history import Decision
+
+if TYPE_CHECKING:
+    from aedetect.arrays import Int64
+    from aedetect.config import Config
+    from aedetect.data import Rows
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateResult:
+    """Whether a version may replace the champion, and why."""
+
+    version: int
+    champion: int
+    passed: bool
+    words: str
+    checks: tuple[Check, ...]
+
+
+def run_gate(config: Config, registered: registry.Registered) -> GateResult | None:
+    """Compare a version with the champion and record the result; None if it is the champion.
+
+    What cannot be compared does not pass; the reason is in the words.
+    """
+    uri = config.tracking_uri
+    try:
+        champion = registry.find_version(config.name, tracking_uri=uri)
+    except UnknownModel:
+        return None
+    if champion.version == registered.version:
+        return None
+    try:
+        checks = _measured(config, registered, champion)
+        failed = failed_checks(checks)
+        words = _words(checks, failed, registered, champion)
+    except AedetectError as error:
+        checks, failed = (), []
+        words = f"{registered.reference} cannot be compared with {champion.reference}: {error}"
+    passed = bool(checks) and not failed
+    log_event(logger, "gate", passed=passed, text=words)
+    record_gate(
+        registered,
+        metrics={each.name: float(each.challenger) for each in checks},
+        table=_table(checks, failed),
+        champion=champion.version,
+        words=words,
+        tracking_uri=uri,
+    )
+    return GateResult(
+        version=registered.version,
+        champion=champion.version,
+        passed=passed,
+        words=words,
+        checks=checks,
+    )
+
+
+def settle_challenger(config: Config, registered: registry.Registered) -> registry.Registered:
+    """Send a new version through the gate; promote it if it passes and `[promotion]` says so."""
+    result = run_gate(config, registered)
+    if result is not None and result.passed and config.promotion.automatic:
+        decision = Decision(action="automatic", why=result.words)
+        registry.promote_version(registered, tracking_uri=config.tracking_uri, decision=decision)
+    return registry.find_version(registered.reference, tracking_uri=config.tracking_uri)
+
+
+def _measured(
+    config: Config, registered: registry.Registered, champion: registry.Registered
+) -> tuple[Check, ...]:
+    versions = {"challenger": registered, "champion": champion}
+    detectors = {
+        role: CalibratedScorer.load(registry.fetch_version(each, tracking_uri=config.tracking_uri))
+        for role, each in versions.items()
+    }
+    new, old = detectors["challenger"].scorer, detectors["champion"].scorer
+    gate_rows.check_columns(new.schema, old.schema)
+    since = 1 + max(
+        gate_rows.learnt_until(config, detectors[role], each.tags.get("trained_until"))
+        for role, each in versions.items()
+    )
+    before = max(new.lookback, old.lookback)
+    files = gate_rows.sources(config)
+    with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
+        rows = {
+            role: gate_rows.newest_rows(
+                each.scorer.schema, files, since=since, before=before, scratch=Path(scratch, role)
+            )
+            for role, each in detectors.items()
+        }
+        return _compared(config, detectors, rows, since)
+
+
+def _compared(
+    config: Config,
+    detectors: dict[str, CalibratedScorer],
+    rows: dict[str, Rows],
+    since: int,
+) -> tuple[Check, ...]:
+    """Judge the rows and the planted anomalies by both versions, and measure."""
+    shared = rows["challenger"]
+    if not len(shared):
+        raise NoData("there are no rows after those that they learnt")
+    start = max(since, int(shared.time.min()))
+    schema = detectors["challenger"].scorer.schema
+    judged = {
+        role: gate_rows.judge_rows(each, rows[role], rows[role].time >= start)
+        for role, each in detectors.items()
+    }
+    ends = np.intersect1d(judged["challenger"].ends, judged["champion"].ends)
+    timing = Timing.of(config.events, schema=schema, length=config.window.length)
+    place = {role: np.searchsorted(each.ends, ends) for role, each in judged.items()}
+    held_out = HeldOut.of(
+        judged["challenger"].score[place["challenger"]],
+        entity=shared.entity[ends],
+        time=shared.time[ends],
+    )
+    known = _known(config, shared, ends, schema.max_gap)
+    common = CommonRows(held_out, known, timing)
+    if len(ends) < config.promotion.min_rows:
+        return measure(common, {}, config.promotion)
+    seed = config.training.seed
+    anomalies = gate_rows.plan(shared, ends[known < 0], schema, seed=seed)
+    verdicts = {}
+    for role, each in detectors.items():
+        chosen, own = place[role], rows[role]
+        planting = gate_rows.held_out_rows(own, ends, each.scorer.schema)
+        verdicts[role] = Verdicts(
+            p_value=judged[role].p_value[chosen],
+            flagged=judged[role].flagged[chosen],
+            planted=gate_rows.judge_planted(each, own, planting, anomalies),
+            predicted=each.calibration.forecast.per_day,
+        )
+    return measure(common, verdicts, config.promotion)
+
+
+def _known(config: Config, rows: Rows, ends: Int64, max_gap: int) -> Int64:
+    """Return the number of the known anomaly that each row lies in, -1 for none: (N,)."""
+    bridge = EventRules.of(config.events, max_gap=max_gap).bridge
+    labels = read_labels(config.output)
+    found = known_anomalies(gate_rows.sources(config), config.data, labels, bridge=bridge) or ()
+    known = np.full(len(ends), -1, dtype=np.int64)
+    codes = {name: code for code, name in enumerate(rows.names)}
+    time, entity = rows.time[ends], rows.entity[ends]
+    for number, each in enumerate(found):
+        inside = (time >= each.start) & (time <= each.end)
+        known[inside & (entity == codes.get(each.entity, -1))] = number
+    return known
+
+
+def _words(
+    checks: Sequence[Check],
+    failed: Sequence[Check],
+    registered: registry.Registered,
+    champion: registry.Registered,
+) -> str:
+    """Say whether the version may replace the champion, and why."""
+    against = f"{registered.reference} against {champion.reference}"
+    if not failed:
+        facts = "; ".join(f"{each.text}: {_value(each)}" for each in checks)
+        return f"{against} passed the gate: {facts}"
+    facts = "; ".join(f"{each.text}: {_value(each)}, {_limit(each)}" for each in failed)
+    return f"{against} did not pass the gate: {facts}"
+
+
+def _value(check: Check) -> str:
+    if check.name == "rows":
+        return f"{check.challenger:,.0f}"
+    if check.name == "rank_agreement":
+        return f"{check.challenger:.2f}"
+    return f"{check.challenger:.3g} (champion {check.champion:.3g})"
+
+
+def _limit(check: Check) -> str:
+    return f"{'at least' if check.greater_is_better else 'at most'} {check.limit:.3g} is needed"
+
+
+def _table(checks: Sequence[Check], failed: Sequence[Check]) -> dict[str, list[object]]:
+    if not checks:
+        return {}
+    return {
+        "measure": [each.name for each in checks],
+        "challenger": [float(each.challenger) for each in checks],
+        "champion": [float(each.champion) for each in checks],
+        "limit": [float(each.limit) for each in checks],
+        "passed": [each not in failed for each in checks],
+        "meaning": [each.text for each in checks],
+    }

@@ -1,0 +1,156 @@
+"""The rows on which the gate compares two versions, and their verdicts on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aedetect.arrays import Bool, Float32, Float64, Int64
+from aedetect.data import Query, Rows, find_files, open_engine, read_rows
+from aedetect.data.memmap import map_rows
+from aedetect.data.unused import with_rows
+from aedetect.detector import Series
+from aedetect.detector.ticks import ticks_of
+from aedetect.errors import SchemaMismatch
+from aedetect.evaluation.synthetic_anomalies import (
+    HeldOutRows,
+    SyntheticAnomaly,
+    column_std,
+    inject_anomalies,
+    plan_anomalies,
+)
+from aedetect.jobs.dataset import DATASET_MEMORY_MB
+from aedetect.jobs.table_clock import table_clock
+from aedetect.preprocessing import positions
+
+if TYPE_CHECKING:
+    from aedetect.config import Config
+    from aedetect.data import Schema, Source
+    from aedetect.detector import CalibratedScorer
+
+_MOST_ROWS, _MOST_CELLS = 50_000, 2_000_000  # the newest ones are compared
+_STRENGTHS, _REPEATS = (2.0, 4.0), 6  # of planted anomalies
+_CONTEXT = 800  # rows before a planted anomaly: what a score depends on
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Verdicts on the rows at `ends` (N,)."""
+
+    ends: Int64
+    score: Float32
+    p_value: Float64
+    flagged: Bool
+
+
+def sources(config: Config) -> Source:
+    """Return the files to train on and the files to score, each once."""
+    places = config.train + (config.input if config.scoring.input else ())
+    return with_rows(find_files(tuple(dict.fromkeys(places)), timestamp=config.data.timestamp))
+
+
+def learnt_until(config: Config, detector: CalibratedScorer, trained_until: str | None) -> int:
+    """Return the time of the last row that a version learnt from, in ns."""
+    if trained_until is not None:
+        return table_clock(config, detector.scorer.schema).parse(trained_until)
+    return int(detector.calibration.held_out.time.min()) - 1
+
+
+def newest_rows(schema: Schema, files: Source, *, since: int, before: int, scratch: Path) -> Rows:
+    """Return the newest rows after a time, and those of `before` ns before them."""
+    scratch.mkdir()
+    query = Query.of(schema, files.files, start=since - before)
+    width = max(len(query.categories), 1)
+    with open_engine(memory_mb=DATASET_MEMORY_MB, threads=2, scratch=scratch) as connection:
+        rows = map_rows(read_rows(connection, query), columns=width, folder=scratch).rows
+    most = min(_MOST_ROWS, max(_MOST_CELLS // width, 1))
+    after = np.sort(rows.time[rows.time >= since])
+    start = int(after[-most]) if len(after) > most else since
+    return rows.take(np.flatnonzero(rows.time >= start - before))
+
+
+def check_columns(first: Schema, second: Schema) -> None:
+    """Raise SchemaMismatch when two versions read different columns."""
+    if set(first.names) != set(second.names):
+        differ = ", ".join(sorted(set(first.names) ^ set(second.names)))
+        raise SchemaMismatch(f"both versions must read the same columns, but differ in {differ}")
+
+
+def judge_rows(detector: CalibratedScorer, rows: Rows, wanted: Bool) -> Judged:
+    """Score wanted rows (R,) as scoring does, without causes."""
+    scorer, calibration = detector.scorer, detector.calibration
+    pooled = calibration.unseen == "pooled"
+    prepared = scorer.preparation.transform(rows, unseen=pooled, mask=True)
+    gaps = scorer.schema.max_gaps(rows)
+    series = Series(
+        matrix=prepared.matrix,
+        observed=prepared.observed,
+        entity=prepared.entity,
+        back=positions(rows.time, starts=rows.starts, usable=prepared.usable, max_gap=gaps),
+        valid=np.logical_not(prepared.infinite.any(axis=1)),
+        tick=ticks_of(rows, scorer.schema),
+        masked=prepared.stale[:, scorer.preparation.owner],
+    )
+    ends, evaluated = scorer.judge(series, wanted)
+    own = prepared.entity[ends]
+    broken = scorer.rules.broken(rows, prepared.entity, scorer.schema)[ends].any(axis=1)
+    above = evaluated.score > calibration.thresholds(own)
+    p_value = calibration.p_values(evaluated.score, own)
+    return Judged(ends, evaluated.score, p_value, np.asarray(above | broken))
+
+
+def plan(rows: Rows, ends: Int64, schema: Schema, *, seed: int) -> tuple[SyntheticAnomaly, ...]:
+    """Draw the anomalies to plant at some of the rows. Raises TooFewRows when none fits."""
+    held_out = held_out_rows(rows, ends, schema)
+    return plan_anomalies(held_out, seed=seed, strengths=_STRENGTHS, repeats=_REPEATS)
+
+
+def held_out_rows(rows: Rows, ends: Int64, schema: Schema) -> HeldOutRows:
+    """Return rows as anomalies are planted in them; text columns are left alone."""
+    numbers = np.array([not each.is_text for each in schema.features])
+    std = np.zeros((len(rows.names), rows.values.shape[1]))
+    first = np.flatnonzero(rows.starts)
+    for begin, end in zip(first, np.append(first[1:], len(rows)), strict=True):
+        std[rows.entity[begin]] = column_std(rows.values[begin:end])
+    return HeldOutRows(
+        values=rows.values, entity=rows.entity, ends=ends, std=np.where(numbers, std, 0.0)
+    )
+
+
+def judge_planted(
+    detector: CalibratedScorer,
+    rows: Rows,
+    held_out: HeldOutRows,
+    anomalies: tuple[SyntheticAnomaly, ...],
+) -> Float64:
+    """Return the smallest p-value in each planted anomaly, 1 where none was scored: (A,).
+
+    Each is planted into its own copy of the rows, after those before it. The values of the planted
+    rows are in the order of the columns of `held_out`, which is that of `rows`.
+    """
+    own = np.flatnonzero(rows.starts)
+    parts, marks, names = [], [], []
+    for number, anomaly in enumerate(anomalies):
+        stop = anomaly.start + anomaly.length
+        first = own[np.searchsorted(own, anomaly.start, side="right") - 1]
+        begin = max(int(first), anomaly.start - _CONTEXT)
+        part = rows.take(slice(begin, stop))
+        values = np.array(part.values)
+        values[anomaly.start - begin :] = inject_anomalies(held_out, anomaly)
+        code = np.full(len(part), number, dtype=np.int32)
+        parts.append(replace(part, values=values, entity=code))
+        marks.append(np.arange(begin, stop) >= anomaly.start)
+        names.append(rows.names[rows.entity[anomaly.start]])
+    copies = Rows(
+        time=np.concatenate([each.time for each in parts]),
+        entity=np.concatenate([each.entity for each in parts]),
+        names=tuple(names),
+        values=np.concatenate([each.values for each in parts]),
+    )
+    judged = judge_rows(detector, copies, np.concatenate(marks))
+    smallest = np.ones(len(anomalies))
+    np.minimum.at(smallest, copies.entity[judged.ends], judged.p_value)
+    return smallest

@@ -1,0 +1,69 @@
+"""The gate in MLflow: thresholds of metrics, and the result on the run of a version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from aedetect.registry.publish import read_version
+from aedetect.registry.records import Registered
+from aedetect.registry.session import open_client, silenced
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from aedetect.evaluation.gate import Check
+
+GATE = "gate"  # tag of a version: the last result, in words
+
+
+def failed_checks(checks: Sequence[Check]) -> list[Check]:
+    """Return the checks that MLflow's validation of metrics does not pass."""
+    from mlflow.models.evaluation import validation
+    from mlflow.models.evaluation.base import EvaluationResult
+
+    threshold_of: Any = validation.MetricThreshold  # MLflow does not type them
+    result_of: Any = EvaluationResult
+
+    failed = []
+    for each in checks:
+        limit = threshold_of(threshold=float(each.limit), greater_is_better=each.greater_is_better)
+        # One at a time: the exception holds a text only.
+        result = result_of(metrics={each.name: float(each.challenger)}, artifacts={})
+        try:
+            with silenced():
+                validation.validate_evaluation_results({each.name: limit}, result)
+        except validation.ModelValidationFailedException:
+            failed.append(each)
+    return failed
+
+
+def record_gate(
+    registered: Registered,
+    *,
+    metrics: Mapping[str, float],
+    table: Mapping[str, list[Any]],
+    champion: int,
+    words: str,
+    tracking_uri: str,
+) -> Registered:
+    """Log the result of the gate on the run of a version, and in words as a tag of it."""
+    with open_client(tracking_uri) as client:
+        for name, value in metrics.items():
+            client.log_metric(registered.run_id, f"gate_{name}", value)
+        if table:
+            _log_table(client, registered.run_id, table, f"gate_against_{champion}.json")
+        version = str(registered.version)
+        client.set_model_version_tag(registered.name, version, GATE, words)
+        return read_version(client, name=registered.name, version=version)
+
+
+def _log_table(
+    client: MlflowClient, run_id: str, table: Mapping[str, list[Any]], name: str
+) -> None:
+    """Log a table as MLflow's `log_table` does, which warns with pandas 3 (MLflow 3.17)."""
+    rows = [list(row) for row in zip(*table.values(), strict=True)]
+    client.log_text(run_id, json.dumps({"columns": list(table), "data": rows}), name)
+    shown = json.dumps([{"path": name, "type": "table"}])
+    client.set_tag(run_id, "mlflow.loggedArtifacts", shown)
