@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from aedetect.calibration.history import History
     from aedetect.config import Config
     from aedetect.events import Label
-    from aedetect.output.files import OutputFile
+    from aedetect.output import OutputFile
     from aedetect.scoring import Model, Summary
     from aedetect.wall_clock import WallClock
 

@@ -43,7 +43,7 @@ def test_each_day_is_judged_by_the_calibration_at_its_start(followed):
     """A renewal after a run holds from the next day on, and changes nothing before."""
     plant, _, summaries = followed
     assert judged_by(plant.output) == [1, 2, 3]
-    assert not any(each.warnings for each in summaries if "renewed" in " ".join(each.warnings))
+    assert not [text for each in summaries for text in each.warnings if "renewed" in text]
     flagged = [pd.read_parquet(f.path) for f in list_files(plant.output, "flagged")]
     rise = [rows["threshold"].max() for rows in flagged]
     assert rise[2] > rise[1]
@@ -72,6 +72,18 @@ def test_a_late_row_is_judged_as_its_day_was(followed, tmp_path):
     write(pd.read_parquet(path).drop(index=5), path)
     assert late.score().partitions >= 1
     assert judged_by(late.output) == [1, 2, 3]
+
+
+def test_a_refused_renewal_is_a_warning_of_the_run(followed, tmp_path):
+    """The verdicts are written, and the thresholds stay."""
+    plant, config, _ = followed
+    shutil.copytree(plant.incoming, tmp_path / "incoming")
+    write(table("2026-01-06").iloc[:300], tmp_path / "incoming" / "2026-01-06.parquet")
+    short = replace(config.calibration, renew_from="5h")
+    moved = replace(plant.config(), folder=tmp_path, calibration=short)
+    summary = scoring.run_scoring(moved)
+    assert summary.status == "done"
+    assert any("not renewed: a renewal needs" in text for text in summary.warnings)
 
 
 def test_nothing_newer_is_no_renewal(followed):
