@@ -87,6 +87,7 @@ class Calibration:
     elsewhere: Mapping[str, float] = field(default_factory=dict)  # pooled threshold at other betas
     left_out: LeftOut = field(default_factory=LeftOut)
     fallback: str = ""  # why the default budget was not taken
+    since: int | None = None  # ns, of a renewal: since when it is in force
     usual: float = 1.0  # what three of four held-out events stay below, the unit of strength
 
     @property

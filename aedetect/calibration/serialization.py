@@ -1,7 +1,7 @@
 """Calibrations on disk: held-out rows as Parquet, the rest as JSON. Needs no PyTorch.
 
 The first calibration is part of the saved detector. Later ones are saved below it, in
-calibrations/2, calibrations/3, ...; the newest one applies.
+calibrations/2, calibrations/3, ...; `aedetect.calibration.history` tells which one is in force.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from aedetect.calibration.file_checks import (
     HELD_OUT_SCHEMA,
     as_finite,
     check_finite,
-    parse_json,
     read_held_out_rows,
 )
 from aedetect.calibration.forecast import Forecast
@@ -49,24 +48,16 @@ def write_calibration(calibration: Calibration, folder: Path) -> None:
     (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
 
 
-def read_later(folder: Path) -> Calibration | None:
-    """Read the newest later calibration of a saved detector; None when it only has its first.
-
-    Raises OSError, KeyError, TypeError or ValueError when it is damaged.
-    """
-    newest = newest_version(folder)
-    if newest is None:
-        return None
-    place = folder / CALIBRATIONS / str(newest)
-    text = (place / DESCRIPTION).read_text(encoding="utf-8")
-    return restored(parse_json(text), place / HELD_OUT)
-
-
 def newest_version(folder: Path) -> int | None:
     """Return the number of the newest complete later calibration of a saved detector, if any."""
+    return max(stored_versions(folder), default=None)
+
+
+def stored_versions(folder: Path) -> list[int]:
+    """Return the numbers of the complete later calibrations of a saved detector, ascending."""
     found = (folder / CALIBRATIONS).glob(f"*/{DESCRIPTION}")
     names = (path.parent.name for path in found)
-    return max((int(name) for name in names if _NUMBER.fullmatch(name)), default=None)
+    return sorted(int(name) for name in names if _NUMBER.fullmatch(name))
 
 
 def write_held_out(held_out: HeldOut, path: Path) -> None:

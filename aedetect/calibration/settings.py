@@ -39,6 +39,10 @@ class CalibrationSettings:
     quantile: Annotated[float, Gt(0), Lt(1)] = 0.999  # of held-out scores
     pot: Annotated[float, Gt(0), Lt(1)] = 1e-4  # share of normal rows flagged, by the tail alone
     beta: Annotated[float, Gt(0)] = 1.0  # weight of recall relative to precision, for fbeta
+    # how often a scoring run renews the threshold from recent scores, such as "1d"; None: never
+    renew: str | None = None
+    renew_from: str = "14d"  # how far back it takes scores
+    accept_after: str = "6h"  # since the begin of a strong event: then its level is taken as normal
     unseen: UnseenName = "refuse"  # pooled: unseen entities use the pooled scaling and threshold
 
     @property
@@ -68,6 +72,7 @@ class CalibrationSettings:
 THRESHOLD_KEYS = (
     *("threshold", "alert_budget", "alarm_time", "leave_out"),
     *("false_alarm_rate", "quantile", "pot", "beta", "unseen"),
+    *("renew", "renew_from", "accept_after"),
 )
 
 

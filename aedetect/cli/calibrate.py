@@ -25,6 +25,10 @@ def calibrate(
     model: Annotated[
         str | None, typer.Option(help="NAME/3 or NAME@alias; default: the model that scores.")
     ] = None,
+    renew: Annotated[
+        bool,
+        typer.Option("--renew", help="Follow the scores of the last days (renew_from)."),
+    ] = False,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
@@ -33,12 +37,38 @@ def calibrate(
     from aedetect.cli.show import print_json
     from aedetect.jobs.recalibration import recalibrate
 
+    if renew:
+        if threshold:
+            raise typer.BadParameter("--renew takes no --threshold: the promise stays as it is")
+        renew_by_hand(load_config(config, overrides or []), model, as_json=as_json)
+        return
     asked = [f"calibration.threshold={threshold}"] if threshold else []
     made = recalibrate(load_config(config, [*(overrides or []), *asked]), model)
     if as_json:
         print_json(made)
     else:
         print_recalibrated(made)
+
+
+def renew_by_hand(config: Config, model: str | None, *, as_json: bool) -> None:
+    """Renew the thresholds from recent scores, and show the factors."""
+    from aedetect.cli.show import console, print_json, table_of
+    from aedetect.jobs.renewal import renew
+
+    made = renew(config, model)
+    if as_json or made is None:
+        print_json(made)
+        return
+    out = console()
+    out.print(f"{made.model} has calibration {made.version}, in force from {made.since} on")
+    table = table_of("entity", "threshold, times that of the full calibration")
+    for name, factor in made.factors.items():
+        table.add_row(name, f"{factor:.3g}")
+    table.add_row("(all others)" if made.factors else "-", f"{made.pooled:.3g}")
+    out.print(table)
+    out.print(f"from {made.rows:,} rows; {made.left_out:,} of strong or confirmed events left out")
+    if made.unchanged:
+        out.print(f"  {made.unchanged} groups of entities have too few rows: unchanged")
 
 
 def print_recalibrated(made: Recalibrated) -> None:

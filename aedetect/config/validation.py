@@ -21,6 +21,9 @@ _DURATIONS = (
     ("data", "frequency"),
     ("data", "max_gap"),
     ("prepare", "missing_limit"),
+    ("calibration", "renew"),
+    ("calibration", "renew_from"),
+    ("calibration", "accept_after"),
     ("events", "bridge"),
     ("events", "incident"),
     ("events", "min_duration"),
@@ -75,6 +78,11 @@ def _check_score(settings: CalibrationSettings, model: ModelSettings) -> None:
         raise ConfigError(
             '[calibration] score = "elbo" needs [model] variant = "variational", got '
             f'"{model.variant}": use score = "mse" or "standardized"'
+        )
+    if settings.score == "elbo" and settings.renew is not None:
+        raise ConfigError(
+            '[calibration] renew needs a score that is never negative, got score = "elbo": leave '
+            "it out, or use another score"
         )
     if settings.score == "ensemble" and settings.smooth > 1:
         raise ConfigError(

@@ -3,7 +3,7 @@
 from aedetect.detector.calibrated_scorer import CalibratedScorer
 from aedetect.detector.results import Evaluated, Scored, Series
 from aedetect.detector.scorer import Scorer
-from aedetect.detector.serialization import Outline, read_outline
+from aedetect.detector.serialization import Outline, read_outline, read_saved_history
 
 __all__ = [
     "CalibratedScorer",
@@ -13,4 +13,5 @@ __all__ = [
     "Scorer",
     "Series",
     "read_outline",
+    "read_saved_history",
 ]

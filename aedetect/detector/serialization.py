@@ -21,11 +21,11 @@ import pyarrow as pa
 from annotated_types import Ge, Le, Lt
 
 from aedetect.calibration.file_checks import as_finite, parse_json
+from aedetect.calibration.history import History, read_calibration, read_history
 from aedetect.calibration.serialization import (
     HELD_OUT,
     checked,
     describe,
-    read_later,
     restored,
     write_held_out,
 )
@@ -98,8 +98,17 @@ def read_detector(folder: Path) -> tuple[Scorer, Calibration, str]:
         return scorer, calibration, str(found["config_hash"])
 
 
-def read_outline(folder: Path) -> Outline:
-    """Read the parts that a new threshold needs, without the network. Raises BrokenDetector."""
+def read_saved_history(folder: Path) -> History:
+    """Read which calibration of a saved detector is in force when. Raises BrokenDetector."""
+    with _readable(folder):
+        return read_history(folder)
+
+
+def read_outline(folder: Path, *, calibration: int | None = None) -> Outline:
+    """Read the parts that a new threshold needs, without the network. Raises BrokenDetector.
+
+    The calibration is the newest one unless its version is given.
+    """
     with _readable(folder):
         found = _description(folder)
         return Outline(
@@ -107,7 +116,7 @@ def read_outline(folder: Path) -> Outline:
             entities=tuple(found["preparation"]["entities"]),
             length=checked(Sizes, found["model"]["sizes"]).length,
             config_hash=str(found["config_hash"]),
-            calibration=_calibration(found, folder),
+            calibration=_calibration(found, folder, calibration),
         )
 
 
@@ -195,10 +204,12 @@ def _scorer(described: dict[str, Any], folder: Path) -> Scorer:
     return scorer
 
 
-def _calibration(described: dict[str, Any], folder: Path) -> Calibration:
-    """Return the newest calibration: a later one, or that of training."""
-    later = read_later(folder)
-    return later or restored(described["calibration"], folder / CALIBRATION)
+def _calibration(
+    described: dict[str, Any], folder: Path, version: int | None = None
+) -> Calibration:
+    """Return a calibration, by default the newest: a later one, or that of training."""
+    own = described["calibration"]
+    return read_calibration(folder, lambda: restored(own, folder / CALIBRATION), version=version)
 
 
 def _preparation(described: dict[str, Any], schema: Schema) -> Preparation:

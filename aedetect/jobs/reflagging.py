@@ -1,4 +1,4 @@
-"""Apply the newest calibration to history, from scores/ alone, without loading the network.
+"""Apply the calibrations in force to history, from scores/ alone, without loading the network.
 
 Stages as in `aedetect.jobs.scoring`: plan, one partition after the other, finish.
 """
@@ -15,16 +15,14 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aedetect import registry
-from aedetect.detector import Outline, read_outline
-from aedetect.events import Formation, form_events
+from aedetect.detector import read_outline
+from aedetect.events import form_events
 from aedetect.jobs import delivery
 from aedetect.jobs.recording import record_run
-from aedetect.jobs.table_clock import table_clock
+from aedetect.jobs.reflag_plan import ReflagPlan, plan_reflagging
 from aedetect.logs import log_event
-from aedetect.output import Origin, Partition, aside, locked, publish, read_origins, written
+from aedetect.output import Origin, Partition, aside, locked, publish, written
 from aedetect.output.atomic import sweep
-from aedetect.output.catalog import check_owner
 from aedetect.output.files import open_parquet
 from aedetect.output.partitions import FLAGGED, SCORES, Span
 from aedetect.output.schemas import ANOMALY
@@ -39,19 +37,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _BATCH_ROWS = 32_768
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReflagPlan:
-    """The partitions to re-evaluate, and the calibration to apply."""
-
-    model: registry.Registered
-    saved: Outline
-    output: Path
-    formation: Formation
-    partitions: tuple[tuple[Partition, Origin], ...]
-    current: int  # partitions that are up to date
-    other: int  # scored by another version of the model, or left to a scoring run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,47 +69,12 @@ class Reflagged:
     notes: tuple[str, ...]  # what the promise assumes
 
 
-def plan_reflagging(config: Config, *, span: Span) -> ReflagPlan:
-    """List the partitions flagged by another calibration of the same model version."""
-    uri, output = config.tracking_uri, config.output
-    model = registry.find_version(config.model_reference, tracking_uri=uri)
-    saved = read_outline(registry.fetch_version(model, tracking_uri=uri))
-    clock = table_clock(config, saved.schema)
-    existing = read_origins(output, by=config.scoring.partition)
-    check_owner(existing, model_name=model.name)
-    asked = {each: existing[each] for each in sorted(existing) if span.covers(each, clock)}
-    asked = {at: made for at, made in asked.items() if {SCORES, FLAGGED} <= made.kinds.keys()}
-    same = [
-        (partition, origin)
-        for partition, made in asked.items()
-        if (origin := made.agreed_scores) is not None and origin.model_version == model.version
-    ]
-    current = {saved.calibration.version}
-    due = [pair for pair in same if existing[pair[0]].calibrations != current]
-    log_event(logger, "plan", partitions=len(due))
-    return ReflagPlan(
-        model=model,
-        saved=saved,
-        output=output,
-        formation=Formation(
-            detector=model.name,
-            by=config.scoring.partition,
-            settings=config.events,
-            units=config.data.units,
-            rates=saved.schema.rates,
-        ),
-        partitions=tuple(due),
-        current=len(same) - len(due),
-        other=len(asked) - len(same),
-    )
-
-
 def reflag_partition(work: ReflagPlan, partition: Partition, origin: Origin) -> ReflaggedPartition:
     """Re-evaluate one partition and publish its two files, the scores last.
 
     Later runs depend on the footer of the scores, as in `aedetect.scoring.worker`.
     """
-    now = replace(origin, calibration_version=work.saved.calibration.version)
+    now = replace(origin, calibration_version=work.calibration_of(partition))
     with written(work.output), aside(work.output) as folder:
         done = _write(work, partition, now, folder)
         with locked(work.output, alone=False):
@@ -202,7 +152,9 @@ def _write(
 ) -> ReflaggedPartition:
     """Re-evaluate the rows of a partition, into two files of a folder."""
     paths = {kind: partition.path(work.output, kind) for kind in (SCORES, FLAGGED)}
-    unexplained = 0
+    version, saved, unexplained = origin.calibration_version, work.saved, 0
+    if version != saved.calibration.version:
+        saved = read_outline(work.place, calibration=version)
     with ExitStack() as opened:
         readers = {k: opened.enter_context(open_parquet(path)) for k, path in paths.items()}
         writers = {
@@ -213,7 +165,7 @@ def _write(
         }
         kept = ExplainedRows(readers[FLAGGED])
         for batch in readers[SCORES].iter_batches(_BATCH_ROWS, use_threads=False):
-            judged, threshold, strength = judge_batch(work.saved, _plain_batch(batch))
+            judged, threshold, strength = judge_batch(saved, _plain_batch(batch))
             anomalous = pc.equal(judged["verdict"], ANOMALY)
             chosen = anomalous.to_numpy(zero_copy_only=False)
             writers[SCORES].write(judged)

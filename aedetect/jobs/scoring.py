@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from aedetect.data import find_files
 from aedetect.events import Formation, form_events
 from aedetect.jobs import delivery
 from aedetect.jobs.recording import record_run
+from aedetect.jobs.renewal import renew_if_due
 from aedetect.jobs.scoring_stages import ScoringJob, ScoringStages
 from aedetect.jobs.suppression import suppression_of
 from aedetect.jobs.table_clock import table_clock
@@ -29,6 +31,7 @@ from aedetect.output.partitions import EVENTS, FLAGGED, SCORES, Span
 from aedetect.scoring import Model, Summary, Unit, cached_detector, make_plan
 from aedetect.scoring.input_cache import read_input_cache, write_input_cache
 from aedetect.scoring.input_changes import find_input_changes, is_first_run
+from aedetect.scoring.loaded import calibration_at
 from aedetect.scoring.plan import fingerprinted
 from aedetect.scoring.run_log import Clock
 from aedetect.scoring.schema_drift import admitted
@@ -103,6 +106,7 @@ def plan_run(
         lookahead=scorer.lookahead,
         span=span,
         rescore_as=origin_of(model, detector, {}) if rescore else None,
+        calibration_at=partial(calibration_at, model.folder),
         force=force,
         suppression=suppression,
         clock=clock,
@@ -202,7 +206,10 @@ def run_scoring(
                 config, model, span=asked, rescore=rescore, force=force, scratch=scratch
             )
             done = stages.compute(job.plan.compute, model=model, output=job.output)
-            summary = record(stages.finish(job, done, stages.form_events(job)))
+            summary = stages.finish(job, done, stages.form_events(job))
+            if config.calibration.renew is not None and not what_if:
+                summary = renew_if_due(config, model, summary)
+            record(summary)
     stages.report(config, summary)
     if config.notify.listed and not what_if:
         stages.notify(config, config_path=config_path, alerts=summary.alerts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -127,6 +127,7 @@ def make_plan(
     lookahead: int = 0,
     span: Span,
     rescore_as: Origin | None = None,
+    calibration_at: Callable[[int], int] | None = None,
     force: bool = False,
     suppression: Suppression = _NOTHING_QUIET,
     clock: WallClock = _UTC,
@@ -136,13 +137,20 @@ def make_plan(
     Partitions outside the span are not considered. An existing partition is compared using the
     lookback and lookahead that it was written with, so that a new model does not change existing
     output; with `rescore_as` (an origin whose inputs are ignored), it is also compared with that
-    origin; with `force`, it is always computed. It is also computed if the origins of its files
-    differ, as after a killed run.
+    origin, of the calibration that `calibration_at` returns for its start (ns); with `force`, it is
+    always computed. It is also computed if the origins of its files differ, as after a killed run.
     """
     due = {partition for file in source.files for partition in occupied_partitions(file, by, clock)}
     index = _Index.of(source.files, fingerprints, suppression, clock)
     unreadable = {each.name for each in source.aside}
     compute, withdrawn, held, current = [], [], [], 0
+
+    def wanted(partition: Partition) -> Origin | None:
+        if rescore_as is None or calibration_at is None:
+            return rescore_as
+        version = calibration_at(partition.bounds(clock)[0])
+        return replace(rescore_as, calibration_version=version)
+
     for partition in sorted(due | set(written)):
         if not span.covers(partition, clock):
             continue
@@ -152,7 +160,7 @@ def make_plan(
             held.append(partition)
         elif partition not in due:
             withdrawn.append(partition)
-        elif force or origin is None or not index.agrees(partition, origin, rescore_as):
+        elif force or origin is None or not index.agrees(partition, origin, wanted(partition)):
             compute.append(index.unit(partition, lookback, lookahead))
         else:
             current += 1

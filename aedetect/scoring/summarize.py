@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect.data.unused import unused_columns
+from aedetect.scoring.loaded import Model, cached_detector
 from aedetect.scoring.run_warnings import alerts_of, warnings_of
 from aedetect.scoring.schema_drift import column_changes, undated
 from aedetect.scoring.summary import Summary
-from aedetect.scoring.worker import ComputedPartition, Deferred, Model, cached_detector, total
+from aedetect.scoring.worker import ComputedPartition, Deferred, total
 
 if TYPE_CHECKING:
     from aedetect.data import Source

@@ -6,13 +6,11 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.calibration.serialization import newest_version
 from aedetect.data import Query, Rows, open_engine, read_rows
 from aedetect.data.sources import SetAside, rewritten, touched
 from aedetect.detector import CalibratedScorer, Scored
@@ -24,6 +22,7 @@ from aedetect.output.partitions import FLAGGED, SCORES
 from aedetect.output.schemas import flagged_schema, scores_schema, time_type
 from aedetect.output.table_writer import TableWriter
 from aedetect.preprocessing.windows import surrounded
+from aedetect.scoring.loaded import Model, detector_at
 from aedetect.scoring.rows import score_rows
 from aedetect.scoring.tables import flagged_batch, scores_batch
 
@@ -34,15 +33,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _ENGINE_MB = 128  # memory of DuckDB for each concurrent partition; it sorts on disk beyond it
-
-
-@dataclass(frozen=True, kw_only=True)
-class Model:
-    """The detector to score with: its folder, and its name in the registry."""
-
-    folder: str
-    name: str
-    version: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,22 +47,12 @@ class ComputedPartition:
     without: tuple[SetAside, ...] = ()  # files that proved unreadable when they were read
 
 
-def cached_detector(folder: str) -> CalibratedScorer:
-    """Load a detector once per process, and again when it has a new calibration."""
-    return _loaded(folder, newest_version(Path(folder)))
-
-
 @dataclass(frozen=True)
 class Deferred:
     """A partition that was not changed, and the files that are the reason."""
 
     partition: str
     because: tuple[SetAside, ...]
-
-
-@lru_cache(maxsize=4)
-def _loaded(folder: str, _calibration: int | None) -> CalibratedScorer:
-    return CalibratedScorer.load(Path(folder))
 
 
 def origin_of(model: Model, detector: CalibratedScorer, inputs: Mapping[str, str]) -> Origin:
@@ -139,7 +119,7 @@ def compute_partition(unit: Unit, *, model: Model, output: Path) -> ComputedPart
     the old footer, and the next run computes the partition again. Raises UnreadableFile, and leaves
     the partition unchanged, if a file cannot be read to its end or was replaced meanwhile.
     """
-    detector = cached_detector(model.folder)
+    detector = detector_at(model.folder, unit.bounds[0])
     origin = origin_of(model, detector, unit.inputs)
     unit = replace(unit, files=touched(unit.files, unit.inputs))
     with written(output), aside(output) as folder:

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from aedetect.calibration import HeldOut, fit_calibration
-from aedetect.calibration.serialization import newest_version, read_later, write_calibration
+from aedetect.calibration.history import read_calibration
+from aedetect.calibration.serialization import newest_version, write_calibration
 from aedetect.calibration.settings import CalibrationSettings
 from aedetect.detector import CalibratedScorer
 from aedetect.errors import BrokenDetector
@@ -36,7 +37,7 @@ def made(request):
 def test_what_is_restored_equals_what_was_saved(made, tmp_path):
     """Thresholds, p-values far beyond all scores, forecasts, held-out rows and limits."""
     write_calibration(made, tmp_path / "calibrations" / "2")
-    again = read_later(tmp_path)
+    again = read_calibration(tmp_path, lambda: made)
     entity = np.array([0, 1, 2, -1] * 3, np.int32)
     scores = np.repeat(np.array([2, 15, 300], np.float32), 4)
     np.testing.assert_array_equal(again.p_values(scores, entity), made.p_values(scores, entity))

@@ -41,7 +41,7 @@ from aedetect.jobs.training import run_training
 from aedetect.output.atomic import read_origin
 from aedetect.output.partitions import Span
 from aedetect.registry.records import TrainingRecord
-from aedetect.scoring import worker
+from aedetect.scoring import cached_detector, worker
 from aedetect.timestamps import parse_instant
 
 
@@ -397,7 +397,7 @@ def test_text_that_is_not_utf8_sets_its_file_aside(plant, column):
     bad = bad.set_column(bad.schema.get_field_index(column), column, text)
     pq.write_table(bad, plant.incoming / "bad.parquet")
     reason = f'bad.parquet: has text that is not UTF-8 in the column "{column}"'
-    schema = worker.cached_detector(resolve_model(config).folder).scorer.schema
+    schema = cached_detector(resolve_model(config).folder).scorer.schema
     assert reason in check_input(config, schema, None).problems
     summary = run_scoring(config)
     assert (summary.status, summary.unreadable, summary.held) == ("partial", (reason,), ())

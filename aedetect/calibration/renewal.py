@@ -1,0 +1,178 @@
+"""Thresholds that follow: factors on the scores of a calibration, from the scores of the last days.
+
+A renewal keeps the score distribution of a full calibration and stretches it, by a factor for each
+entity, so that the share of the recent rows above the threshold is the promised one. P-values,
+what is held and strengths stretch alike. The rows carry no labels. Two rules keep an event under
+way from raising its own threshold: the rows of events that reach STRONG times the threshold in
+force are left out for `accept` after the begin of each, after which they are taken as a new level
+of normal; and so are those of confirmed events, for good.
+
+Weaker events stay in the sample: what is left out of a sample because it is above the threshold
+lowers the next one, until everything is flagged. The figures by which the rule was chosen are in
+docs/internals/detection-log.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aedetect.calibration.calibration import Calibration, Group
+from aedetect.calibration.conformal import Reference
+from aedetect.calibration.stretches import SortedScores
+from aedetect.errors import CalibrationRefused
+from aedetect.events.grouping import group_rows
+
+if TYPE_CHECKING:
+    from aedetect.arrays import Bool, Float64, Int32, Int64
+    from aedetect.calibration.forecast import Timing
+    from aedetect.calibration.held_out import HeldOut
+
+STRONG = 2.0  # times the threshold in force: the peak from which an event is left out
+MIN_ROWS = 500  # of an entity, below which its factor stays as it was
+_SLACK, _TINY = 1e-9, 1e-12  # of a rank, for rounding; of a threshold
+LOWEST = 0.5  # times the threshold of the full calibration: a quiet week does not make it nervous
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """A stored renewal: the calibration that it stretches, and since when it is in force."""
+
+    version: int
+    since: int  # ns; rows before are judged by the calibration before
+    base: int  # version of the full calibration
+    pooled: float = 1.0  # factor of the threshold that entities without their own one share
+    factors: Mapping[int, float] = field(default_factory=dict)  # of those with their own, by code
+
+
+@dataclass(frozen=True)
+class Factors:
+    """The factors of a renewal, and the rows that they rest on."""
+
+    pooled: float
+    own: Mapping[int, float]
+    rows: int  # taken
+    left_out: int  # of strong and confirmed events
+    unchanged: int  # entities with too few rows, whose factor stays as it was
+
+
+def choose_factors(
+    rows: HeldOut,
+    threshold: Float64,
+    base: Calibration,
+    *,
+    timing: Timing,
+    accept: int,
+    before: Renewal | None = None,
+) -> Factors:
+    """Choose factors at which the promised share of recent rows is flagged.
+
+    Shapes: rows (n,) ordered by entity and time, `anomaly` those of confirmed events, `suspect`
+    those that are left out already; threshold (n,) in force at each row. `accept` (ns) is how long
+    the rows of a strong event are left out. The threshold is the score of the conformal rank, as in
+    `Reference.score_at`. Raises CalibrationRefused when no entity has enough rows.
+    """
+    taken = rows.take(~(strong_rows(rows, threshold, timing, accept=accept) | rows.anomaly))
+    taken = taken.take(~taken.suspect)
+    codes = sorted(base.own)
+    group = _groups(taken.entity, codes)
+    promised = [base.own[code].threshold for code in codes] + [base.threshold]
+    rate, value = (np.array([getattr(t, name) for t in promised]) for name in ("rate", "value"))
+    count = np.bincount(group, minlength=len(promised))
+    need = np.maximum(MIN_ROWS, np.ceil(1 / rate).astype(np.int64))
+    enough = count >= need
+    if not enough.any():
+        raise CalibrationRefused(
+            f"a renewal needs {int(need.min()):,} scored rows of an entity outside strong events, "
+            f"got {int(count.max()):,}: wait for more, or raise [calibration] renew_from"
+        )
+    above = np.floor((count + 1) * rate + _SLACK).astype(np.int64)
+    found = SortedScores.of(replace(taken, entity=group)).with_above(_fitting(above, group))
+    ratio = np.maximum(found / np.maximum(value[: len(found)], _TINY), LOWEST)
+    new = {place: float(ratio[place]) for place in np.flatnonzero(enough).tolist()}
+    own = {code: new[place] for place, code in enumerate(codes) if place in new}
+    own = (dict(before.factors) if before else {}) | own
+    shared = before.pooled if before else 1.0
+    if not codes or (count[-1] and enough[-1]):
+        shared = new[len(codes)]
+    elif not count[-1]:  # only entities that are seen later share it
+        shared = float(np.median(list(own.values())))
+    there = np.unique(_groups(rows.entity, codes))
+    return Factors(
+        pooled=shared,
+        own=own,
+        rows=len(taken),
+        left_out=len(rows) - len(taken),
+        unchanged=int((~enough[there]).sum()),
+    )
+
+
+def _groups(entity: Int32, codes: Sequence[int]) -> Int32:
+    """Return the place of each row's entity among those with their own threshold, else the last."""
+    if not codes:
+        return np.zeros(len(entity), dtype=np.int32)
+    known = np.array(codes)
+    place = np.minimum(np.searchsorted(known, entity), len(codes) - 1)
+    return np.where(known[place] == entity, place, len(codes)).astype(np.int32)
+
+
+def _fitting(above: Int64, group: Int32) -> Int64:
+    """Cut counts of groups down to the last group that has rows."""
+    return above[: int(group.max(initial=-1)) + 1]
+
+
+def strong_rows(rows: HeldOut, threshold: Float64, timing: Timing, *, accept: int) -> Bool:
+    """Mark the rows of strong events, up to `accept` (ns) after the begin of each: (n,)."""
+    above = np.flatnonzero(rows.score > threshold)
+    marked = np.zeros(len(rows), dtype=np.bool_)
+    if not len(above):
+        return marked
+    entity = rows.entity[above]
+    found = group_rows(rows.time[above], entity, bridge=_bridge(rows, above, timing))
+    peak = np.maximum.reduceat(rows.score[above] / threshold[above], found.first)
+    first, last = above[found.first], above[found.last]
+    chosen = peak >= STRONG
+    steps = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.add.at(steps, first[chosen], 1)
+    np.add.at(steps, last[chosen] + 1, -1)
+    inside = np.cumsum(steps)[:-1] > 0
+    begin = np.full(len(rows), -1, dtype=np.int64)
+    begin[first] = first
+    begin = np.maximum.accumulate(begin)
+    young = rows.time - rows.time[np.maximum(begin, 0)] < accept
+    return np.asarray(inside & young)
+
+
+def renewed(base: Calibration, renewal: Renewal) -> Calibration:
+    """Return a full calibration with the factors of a renewal."""
+    pooled = _stretched(base, renewal.pooled)
+    own = {
+        code: _stretched(group, renewal.factors.get(code, 1.0)) for code, group in base.own.items()
+    }
+    return replace(
+        base,
+        reference=pooled.reference,
+        threshold=pooled.threshold,
+        own=own,
+        version=renewal.version,
+        since=renewal.since,
+    )
+
+
+def _stretched(group: Group | Calibration, factor: float) -> Group:
+    """Multiply the scores of a group, its tail and its threshold."""
+    tail = group.reference.tail
+    reference = Reference(
+        group.reference.scores * np.float32(factor),
+        replace(tail, start=tail.start * factor, scale=tail.scale * factor),
+    )
+    threshold = replace(group.threshold, value=group.threshold.value * factor)
+    return Group(reference, threshold, group.forecast)
+
+
+def _bridge(rows: HeldOut, above: Int64, timing: Timing) -> int | Int64:
+    own = timing.own
+    return timing.rules.bridge if own is None else own.bridge[own.rows(rows.entity[above])]
