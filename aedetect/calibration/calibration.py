@@ -7,6 +7,7 @@
     fbeta.py           agreement with labels
     forecast.py        expected number of events
     feature_limits.py  limits of the residual of each column
+    trust.py           evidence against a promise: few rows, little time, drift
 
 A promise that the held-out rows cannot support is refused; the error states how many are needed.
 """
@@ -44,6 +45,7 @@ from aedetect.calibration.thresholds import (
     pot,
     quantile,
 )
+from aedetect.calibration.trust import trust_of
 from aedetect.errors import CalibrationRefused
 from aedetect.events import EventRules
 
@@ -110,9 +112,10 @@ class Calibration:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """State what the promise assumes: rows that were left out, another method."""
+        """State what speaks against the promise, and what it assumes."""
         fallback = f"a rate in rows, because {self.fallback}" if self.fallback else ""
-        return tuple(filter(None, (fallback, self.left_out.text)))
+        trust = trust_of(self.held_out.normal)
+        return tuple(filter(None, (trust.text, fallback, self.left_out.text)))
 
     def thresholds(self, entity: Int32) -> Float64:
         """Return the threshold for the entity of each row: (N,) -> (N,)."""

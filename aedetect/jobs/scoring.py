@@ -29,6 +29,7 @@ from aedetect.output.partitions import EVENTS, FLAGGED, SCORES, Span
 from aedetect.scoring import Model, Summary, Unit, cached_detector, make_plan
 from aedetect.scoring.input_cache import read_input_cache, write_input_cache
 from aedetect.scoring.input_changes import find_input_changes, is_first_run
+from aedetect.scoring.outcome import outcomes
 from aedetect.scoring.plan import fingerprinted
 from aedetect.scoring.run_log import Clock
 from aedetect.scoring.schema_drift import admitted
@@ -125,6 +126,7 @@ def plan_run(
             clock=clock,
         ),
         asked=span != Span(),
+        promise_factor=config.scoring.promise_factor,
     )
 
 
@@ -154,7 +156,22 @@ def finish_run(
     # The scores last: they record what remains to be done.
     for kind in (EVENTS, FLAGGED, SCORES):
         withdraw_files(job.output, kind, job.plan.withdraw)
-    return summarize_run(job.summary, job.plan, results, changes, asked=job.asked)
+    detector = cached_detector(job.model.folder)
+    outcome = outcomes(
+        job.output,
+        model_version=job.model.version,
+        calibration=detector.calibration,
+        entities=detector.scorer.preparation.entities,
+    )
+    return summarize_run(
+        job.summary,
+        job.plan,
+        results,
+        changes,
+        asked=job.asked,
+        outcome=outcome,
+        factor=job.promise_factor,
+    )
 
 
 def _no_report(_config: Config, _summary: Summary) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect.data.unused import unused_columns
+from aedetect.scoring.outcome import Outcome
+from aedetect.scoring.outcome_table import alerts_of_outcome
 from aedetect.scoring.run_warnings import alerts_of, warnings_of
 from aedetect.scoring.schema_drift import column_changes, undated
 from aedetect.scoring.summary import Summary
@@ -72,8 +74,13 @@ def summarize_run(
     formed: EventChanges,
     *,
     asked: bool,
+    outcome: tuple[Outcome, ...] = (),
+    factor: float = 3.0,
 ) -> Summary:
-    """Add the results of the partitions to the summary; `asked`: whether a span was given."""
+    """Add the results of the partitions to the summary; `asked`: whether a span was given.
+
+    More flagged rows than `factor` times the promise are an alert.
+    """
     listed = list(results)
     done = [each for each in listed if isinstance(each, ComputedPartition)]
     left = [each for each in listed if isinstance(each, Deferred)]
@@ -98,9 +105,10 @@ def summarize_run(
         suppressed=total(each.suppressed for each in done),
         not_scored=not_scored,
         events=formed.counts,
+        outcome=outcome,
     )
     return replace(
         summary,
         warnings=(*begun.warnings, *warnings_of(summary, asked=asked)),
-        alerts=alerts_of(summary),
+        alerts=alerts_of(summary) | alerts_of_outcome(outcome, factor=factor),
     )
