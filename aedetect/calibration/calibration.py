@@ -7,7 +7,6 @@
     fbeta.py           agreement with labels
     forecast.py        expected number of events
     feature_limits.py  limits of the residual of each column
-    trust.py           evidence against a promise: few rows, little time, drift
 
 A promise that the held-out rows cannot support is refused; the error states how many are needed.
 """
@@ -114,8 +113,8 @@ class Calibration:
     def notes(self) -> tuple[str, ...]:
         """State what speaks against the promise, and what it assumes."""
         fallback = f"a rate in rows, because {self.fallback}" if self.fallback else ""
-        trust = trust_of(self.held_out.normal)
-        return tuple(filter(None, (trust.text, fallback, self.left_out.text)))
+        trust = trust_of(self.held_out.normal).text
+        return tuple(filter(None, (trust, fallback, self.left_out.text)))
 
     def thresholds(self, entity: Int32) -> Float64:
         """Return the threshold for the entity of each row: (N,) -> (N,)."""

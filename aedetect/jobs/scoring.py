@@ -29,11 +29,10 @@ from aedetect.output.partitions import EVENTS, FLAGGED, SCORES, Span
 from aedetect.scoring import Model, Summary, Unit, cached_detector, make_plan
 from aedetect.scoring.input_cache import read_input_cache, write_input_cache
 from aedetect.scoring.input_changes import find_input_changes, is_first_run
-from aedetect.scoring.outcome import outcomes
 from aedetect.scoring.plan import fingerprinted
 from aedetect.scoring.run_log import Clock
 from aedetect.scoring.schema_drift import admitted
-from aedetect.scoring.summarize import summarize_input, summarize_run
+from aedetect.scoring.summarize import outcome_of, summarize_input, summarize_run
 from aedetect.scoring.summary import check_strict
 from aedetect.scoring.time_sort import sort_by_time
 from aedetect.scoring.worker import ComputedPartition, Deferred, compute_or_defer, origin_of
@@ -156,21 +155,10 @@ def finish_run(
     # The scores last: they record what remains to be done.
     for kind in (EVENTS, FLAGGED, SCORES):
         withdraw_files(job.output, kind, job.plan.withdraw)
-    detector = cached_detector(job.model.folder)
-    outcome = outcomes(
-        job.output,
-        model_version=job.model.version,
-        calibration=detector.calibration,
-        entities=detector.scorer.preparation.entities,
-    )
+    found = outcome_of(job.model, job.output)
+    factor = job.promise_factor
     return summarize_run(
-        job.summary,
-        job.plan,
-        results,
-        changes,
-        asked=job.asked,
-        outcome=outcome,
-        factor=job.promise_factor,
+        job.summary, job.plan, results, changes, asked=job.asked, outcome=found, factor=factor
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect.data.unused import unused_columns
-from aedetect.scoring.outcome import Outcome
+from aedetect.scoring.outcome import Outcome, outcomes
 from aedetect.scoring.outcome_table import alerts_of_outcome
 from aedetect.scoring.run_warnings import alerts_of, warnings_of
 from aedetect.scoring.schema_drift import column_changes, undated
@@ -64,6 +64,17 @@ def summarize_input(
         drift=column_changes(scorer.schema, scorer.preparation, looked_at, label=settings.label),
         newest=None if newest is None else clock.iso(newest),
         warnings=() if unused is None else (unused,),
+    )
+
+
+def outcome_of(model: Model, output: Path) -> tuple[Outcome, ...]:
+    """Return the outcome of the last days beside the promise of a model's calibration."""
+    detector = cached_detector(model.folder)
+    return outcomes(
+        output,
+        model_version=model.version,
+        calibration=detector.calibration,
+        entities=detector.scorer.preparation.entities,
     )
 
 
