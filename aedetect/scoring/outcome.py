@@ -20,7 +20,8 @@ import numpy as np
 import pyarrow.compute as pc
 
 from aedetect.arrays import Float64
-from aedetect.output.catalog import list_files, read_footers
+from aedetect.output import list_files
+from aedetect.output.catalog import read_footers
 from aedetect.output.partitions import EVENTS, SCORES, Partition, Span
 from aedetect.output.verdict_counts import VerdictCounts
 from aedetect.timestamps import NANOSECONDS
