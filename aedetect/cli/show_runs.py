@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from aedetect.cli.show import console, relative_location
-from aedetect.scoring.outcome_table import describe
+from aedetect.scoring.outcome_table import describe_outcome
 from aedetect.scoring.run_warnings import named_files, with_remedy
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def print_summary(summary: Summary) -> None:
         out.print(f"  events: {', '.join(counts)}")
     for each in summary.outcome:
         if each.together:
-            out.print(f"  {describe(each)}")
+            out.print(f"  {describe_outcome(each)}")
     for text in summary.warnings:
         out.print(f"  warning: {text}")
     for text in summary.alerts.values():

@@ -20,9 +20,9 @@ import numpy as np
 import pyarrow.compute as pc
 
 from aedetect.arrays import Float64
-from aedetect.output import list_files
+from aedetect.output import Partition, list_files
 from aedetect.output.catalog import read_footers
-from aedetect.output.partitions import EVENTS, SCORES, Partition, Span
+from aedetect.output.partitions import EVENTS, SCORES, Span
 from aedetect.output.verdict_counts import VerdictCounts
 from aedetect.timestamps import NANOSECONDS
 
