@@ -31,7 +31,7 @@ def alerts_of_outcome(found: Iterable[Outcome], *, factor: float) -> dict[str, s
             continue
         if each.low is not None and each.low > factor * each.promise:
             return {"promise not kept": f"{describe_outcome(each)}: normal may have changed: "
-                    "look at the flagged rows, then renew the calibration or train again"}  # fmt: skip
+                    "look at the flagged rows, then renew the calibration or train"}  # fmt: skip
         low, most = each.events_low, each.events_promise
         if each.low is not None and low is not None and most is not None and low > factor * most:
             return {"promise not kept": f"{describe_outcome(each)}: more events than foreseen: "
