@@ -44,6 +44,7 @@ from aedetect.calibration.thresholds import (
     pot,
     quantile,
 )
+from aedetect.calibration.trust import trust_of
 from aedetect.errors import CalibrationRefused
 from aedetect.events import EventRules
 
@@ -111,9 +112,10 @@ class Calibration:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """State what the promise assumes: rows that were left out, another method."""
+        """State what speaks against the promise, and what it assumes."""
         fallback = f"a rate in rows, because {self.fallback}" if self.fallback else ""
-        return tuple(filter(None, (fallback, self.left_out.text)))
+        trust = trust_of(self.held_out.normal).text
+        return tuple(filter(None, (trust, fallback, self.left_out.text)))
 
     def thresholds(self, entity: Int32) -> Float64:
         """Return the threshold for the entity of each row: (N,) -> (N,)."""

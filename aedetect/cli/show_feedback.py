@@ -45,10 +45,13 @@ def backtest_as_json(result: Backtest) -> dict[str, object]:
         "rows": result.rows,
         "events": len(result.alarms),
         "quiet": result.suppressed,
+        "time_in_alarm": result.time_in_alarm,
+        "longest_seconds": result.longest / NANOSECONDS["s"],
         "by_day": result.by_day,
         "known": None if known is None else len(known),
         "found": None if known is None else len(delays),
         "false": None if known is None else result.false,
+        "precision": None if known is None else result.precision,
         "delays_seconds": [] if known is None else [d / NANOSECONDS["s"] for d in delays],
         **result.by_label,
     }
@@ -66,6 +69,10 @@ def print_backtest(result: Backtest, *, threshold: Threshold) -> None:
     )
     if result.suppressed:
         out.print(f"  {result.suppressed} more would have been suppressed by [events]")
+    out.print(
+        f"  {result.time_in_alarm:.2%} of the entities' time lies within an event; the longest "
+        f"lasts {_minutes(result.longest)}"
+    )
     out.print(_by_day(result))
     if result.known is not None and result.complete:
         _print_detections(result)
@@ -99,6 +106,9 @@ def _print_detections(result: Backtest) -> None:
     shown.add_row("found", f"{len(delays)} of {known} anomalies")
     shown.add_row("missed", str(known - len(delays)))
     shown.add_row("false events", f"{result.false} of {len(result.alarms)}")
+    if result.precision is not None:
+        shown.add_row("precision", f"{result.precision:.0%} of events")
+    shown.add_row("time in alarm", f"{result.time_in_alarm:.2%}")
     if delays:
         median, largest = delays[len(delays) // 2], delays[-1]
         shown.add_row(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from aedetect.cli.show import console, relative_location
+from aedetect.scoring.outcome_table import describe_outcome
 from aedetect.scoring.run_warnings import named_files, with_remedy
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ def print_summary(summary: Summary) -> None:
     if any(summary.events.values()):
         counts = (f"{count:,} {kind}" for kind, count in summary.events.items() if count)
         out.print(f"  events: {', '.join(counts)}")
+    for each in summary.outcome:
+        if each.together:
+            out.print(f"  {describe_outcome(each)}")
     for text in summary.warnings:
         out.print(f"  warning: {text}")
     for text in summary.alerts.values():

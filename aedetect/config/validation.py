@@ -45,6 +45,9 @@ def check_sections(built: Mapping[str, Any]) -> None:
         text = getattr(built.get(section), key, None)
         if text is not None and parse_duration(text) <= 0:
             raise ConfigError(f"[{section}] {key} must be longer than 0, got {text}")
+    factor = getattr(built.get("scoring"), "promise_factor", 3.0)
+    if factor < 1:
+        raise ConfigError(f"[scoring] promise_factor must be at least 1, got {factor:g}")
     _check_zone(built["data"].timezone)
     model = built.get("model", ModelSettings())
     window = built.get("window", WindowSettings())

@@ -81,6 +81,23 @@ class Backtest:
         return sum(not self.overlaps_known(alarm) for alarm in self.alarms)
 
     @property
+    def precision(self) -> float | None:
+        """Share of the events that overlap a known anomaly; None without events."""
+        return 1 - self.false / len(self.alarms) if self.alarms else None
+
+    @property
+    def time_in_alarm(self) -> float:
+        """Share of the entities' time that lies within an event, whether it is false or not."""
+        alarmed = sum(alarm.end - alarm.start for alarm in self.alarms)
+        whole = (self.until - self.since) * len(self.entities)
+        return alarmed / whole if whole else 0.0
+
+    @property
+    def longest(self) -> int:
+        """The length of the longest event, ns."""
+        return max((alarm.end - alarm.start for alarm in self.alarms), default=0)
+
+    @property
     def by_label(self) -> dict[str, int]:
         """Number of events by what people said: confirmed, false_alarm or unlabelled."""
         counts = {"confirmed": 0, "false_alarm": 0, "unlabelled": 0}

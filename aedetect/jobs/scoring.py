@@ -35,7 +35,7 @@ from aedetect.scoring.loaded import calibration_at
 from aedetect.scoring.plan import fingerprinted
 from aedetect.scoring.run_log import Clock
 from aedetect.scoring.schema_drift import admitted
-from aedetect.scoring.summarize import summarize_input, summarize_run
+from aedetect.scoring.summarize import outcome_of, summarize_input, summarize_run
 from aedetect.scoring.summary import check_strict
 from aedetect.scoring.time_sort import sort_by_time
 from aedetect.scoring.worker import ComputedPartition, Deferred, compute_or_defer, origin_of
@@ -129,6 +129,7 @@ def plan_run(
             clock=clock,
         ),
         asked=span != Span(),
+        promise_factor=config.scoring.promise_factor,
     )
 
 
@@ -158,7 +159,11 @@ def finish_run(
     # The scores last: they record what remains to be done.
     for kind in (EVENTS, FLAGGED, SCORES):
         withdraw_files(job.output, kind, job.plan.withdraw)
-    return summarize_run(job.summary, job.plan, results, changes, asked=job.asked)
+    found = outcome_of(job.model, job.output)
+    factor = job.promise_factor
+    return summarize_run(
+        job.summary, job.plan, results, changes, asked=job.asked, outcome=found, factor=factor
+    )
 
 
 def _no_report(_config: Config, _summary: Summary) -> None:

@@ -28,6 +28,7 @@ class ScoringJob:
     formation: Formation
     summary: Summary  # what is known before anything is computed
     asked: bool  # whether a span was given
+    promise_factor: float = 3.0  # times the promise, from which more flagged rows are an alert
 
 
 class PlanStage(Protocol):

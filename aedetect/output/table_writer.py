@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from aedetect.output.verdict_counts import VerdictCounter
+
 if TYPE_CHECKING:
     from aedetect.output.atomic import Origin
 
@@ -31,7 +33,7 @@ class TableWriter:
         origin: Origin,
         marks: Mapping[bytes, bytes] | None = None,
     ) -> None:
-        """Open the file; `marks` are also written to its footer."""
+        """Open the file; `marks` are also written to its footer, and the counts of verdicts."""
         self.path = path
         self.rows = 0
         self._schema = schema.with_metadata({**origin.footer(), **(marks or {})})
@@ -43,6 +45,8 @@ class TableWriter:
             raise
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_rows = 0
+        counted = {"entity", "verdict"} <= set(schema.names)
+        self._verdicts = VerdictCounter() if counted else None
 
     def __enter__(self) -> Self:
         """Return the writer."""
@@ -59,6 +63,8 @@ class TableWriter:
     def write(self, batch: pa.RecordBatch) -> None:
         """Add rows."""
         self.rows += batch.num_rows
+        if self._verdicts is not None:
+            self._verdicts.add(batch)
         self._waiting.append(batch.replace_schema_metadata(self._schema.metadata))
         self._waiting_rows += batch.num_rows
         while self._waiting_rows >= ROW_GROUP:
@@ -69,6 +75,8 @@ class TableWriter:
         if self._sink.closed:
             return
         self._flush(self._waiting_rows)
+        if self._verdicts is not None:
+            self._writer.add_key_value_metadata(self._verdicts.footer())
         self._writer.close()
         self._sink.close()
         with self.path.open("rb") as stream:

@@ -23,6 +23,7 @@ from aedetect.logs import log_event
 from aedetect.output import aside, publish, written
 from aedetect.output.files import read_parquet
 from aedetect.output.filesystem import is_remote
+from aedetect.scoring.outcome_table import OUTCOME
 from aedetect.scoring.run_pruning import DAY_FILE, RUNS, prune_runs
 from aedetect.scoring.summary import Command, Summary, failed_summary, summary_fields, with_age
 from aedetect.timestamps import parse_duration
@@ -73,6 +74,7 @@ SCHEMA = pa.schema(
         "error": pa.string(),
         "command": pa.string(),
         "passed_over": _TEXTS,
+        "outcome": pa.list_(OUTCOME),
     }
 )
 
@@ -210,6 +212,7 @@ def _read(path: Path) -> list[dict[str, Any]]:
         ) from error
     for row in rows:
         row["command"] = row.get("command") or "score"  # None: written before there were others
+        row["outcome"] = row.get("outcome") or []  # likewise
         for name in _BY_REASON:
             row[name] = {each["reason"]: each["rows"] for each in row[name]}
     return rows

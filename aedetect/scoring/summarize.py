@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from aedetect.data.unused import unused_columns
 from aedetect.scoring.loaded import Model, cached_detector
+from aedetect.scoring.outcome import Outcome, outcomes
+from aedetect.scoring.outcome_table import alerts_of_outcome
 from aedetect.scoring.run_warnings import alerts_of, warnings_of
 from aedetect.scoring.schema_drift import column_changes, undated
 from aedetect.scoring.summary import Summary
@@ -66,6 +68,17 @@ def summarize_input(
     )
 
 
+def outcome_of(model: Model, output: Path) -> tuple[Outcome, ...]:
+    """Return the outcome of the last days beside the promise of a model's calibration."""
+    detector = cached_detector(model.folder)
+    return outcomes(
+        output,
+        model_version=model.version,
+        calibration=detector.calibration,
+        entities=detector.scorer.preparation.entities,
+    )
+
+
 def summarize_run(
     begun: Summary,
     plan: Plan,
@@ -73,8 +86,13 @@ def summarize_run(
     formed: EventChanges,
     *,
     asked: bool,
+    outcome: tuple[Outcome, ...] = (),
+    factor: float = 3.0,
 ) -> Summary:
-    """Add the results of the partitions to the summary; `asked`: whether a span was given."""
+    """Add the results of the partitions to the summary; `asked`: whether a span was given.
+
+    More flagged rows than `factor` times the promise are an alert.
+    """
     listed = list(results)
     done = [each for each in listed if isinstance(each, ComputedPartition)]
     left = [each for each in listed if isinstance(each, Deferred)]
@@ -99,9 +117,10 @@ def summarize_run(
         suppressed=total(each.suppressed for each in done),
         not_scored=not_scored,
         events=formed.counts,
+        outcome=outcome,
     )
     return replace(
         summary,
         warnings=(*begun.warnings, *warnings_of(summary, asked=asked)),
-        alerts=alerts_of(summary),
+        alerts=alerts_of(summary) | alerts_of_outcome(outcome, factor=factor),
     )

@@ -1,0 +1,95 @@
+"""How far a promise can be trusted: the held-out rows, block by block, and the time they cover.
+
+A promise treats held-out rows as exchangeable with those to come. If levels drift, they are not.
+The held-out rows of all entities are cut into blocks of equal numbers of rows in the order of time.
+For each block but the first, the threshold for a share is taken from the blocks before it, and the
+share of its rows above is compared with that promised: as in the forward validation of forecasts
+(Tashman 2000, Out-of-sample tests of forecasting accuracy). The largest ratio says how far a
+promise was off within the held-out time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from aedetect.arrays import Float32, Float64, Int32, Int64
+from aedetect.calibration.held_out import HeldOut
+from aedetect.timestamps import NANOSECONDS, format_duration
+
+BLOCKS = 4
+SHARE = 0.05  # of the earlier rows above the threshold: small ones need more rows than a block has
+MIN_ROWS = 200  # of a block, so that SHARE expects ten rows
+YOUNG_CYCLES = 3  # days, fewer of which show no daily cycle
+DRIFTED = 3.0  # times the promise, from which it is not trusted
+FEW_ROWS = 1_000  # of one entity or of all together
+
+
+@dataclass(frozen=True)
+class Trust:
+    """The evidence about a promise; `factor` is None with too few rows to know it."""
+
+    rows: int
+    length: int  # ns from the first to the last held-out row
+    factor: float | None  # largest share of a block above the threshold of those before / promised
+
+    @property
+    def text(self) -> str:
+        """Say why the promise is not to be trusted yet; empty when nothing speaks against it."""
+        reasons = []
+        if self.rows < FEW_ROWS:
+            reasons.append(f"{self.rows:,} held-out rows are few")
+        if self.length < YOUNG_CYCLES * NANOSECONDS["d"]:
+            minutes = max(self.length // NANOSECONDS["min"], 1) * NANOSECONDS["min"]
+            reasons.append(f"they cover {format_duration(minutes)}, no {YOUNG_CYCLES} daily cycles")
+        if self.factor is not None and self.factor > DRIFTED:
+            reasons.append(
+                f"the levels drift: within them a threshold for {SHARE:.0%} flagged "
+                f"{min(self.factor * SHARE, 1):.0%} of later rows, {self.factor:.1f} times as many"
+            )
+        if not reasons:
+            return ""
+        return (
+            f"caution, young detector: {'; '.join(reasons)}; more rows than promised may be "
+            "flagged: train on more days, or again when there are"
+        )
+
+
+def trust_of(rows: HeldOut) -> Trust:
+    """Return the evidence of the normal held-out rows, entities each by its own scores."""
+    if not len(rows):
+        return Trust(0, 0, None)
+    length = int(rows.time.max() - rows.time.min())
+    return Trust(len(rows), length, _factor(rows))
+
+
+def _factor(rows: HeldOut) -> float | None:
+    """Return the largest ratio of a block's share to that promised by the blocks before it."""
+    if len(rows) < BLOCKS * MIN_ROWS:
+        return None
+    order = np.argsort(rows.time, kind="stable")
+    score, entity = rows.score[order], rows.entity[order]
+    # In units of each entity's first block, so that loud entities do not stand for all.
+    block = np.arange(len(order)) * BLOCKS // len(order)
+    level = _first_levels(score, entity, block)
+    relative = score / level[entity]
+    ratios = []
+    for number in range(1, BLOCKS):
+        threshold = np.quantile(relative[block < number], 1 - SHARE)
+        ratios.append(float((relative[block == number] > threshold).mean()) / SHARE)
+    return max(ratios)
+
+
+def _first_levels(score: Float32, entity: Int32, block: Int64) -> Float64:
+    """Return the median score of each entity in the first block, else of all rows: (E,)."""
+    count = int(entity.max()) + 1
+    first = block == 0
+    order = np.lexsort((score[first], entity[first]))
+    owner, sorted_scores = entity[first][order], score[first][order]
+    sizes = np.bincount(owner, minlength=count)
+    middle = np.cumsum(sizes) - sizes + sizes // 2
+    level = np.full(count, float(np.median(score)))
+    there = sizes > 0
+    level[there] = sorted_scores[middle[there]]
+    return np.asarray(np.maximum(level, np.finfo(np.float32).tiny), dtype=np.float64)

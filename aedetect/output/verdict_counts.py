@@ -1,0 +1,74 @@
+"""Counts of the verdicts of a partition, kept in the footer of its scores.
+
+Later runs compare what was flagged with what was promised by footers alone. The size is bounded:
+of the entities only those with most flagged rows are listed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from aedetect.output.schemas import ANOMALY, NORMAL
+
+VERDICTS_KEY = b"aedetect.verdicts"
+MOST_ENTITIES = 100  # in a footer
+_WAITING = 64  # tables of counts by entity, before they are added up
+
+
+@dataclass(frozen=True)
+class VerdictCounts:
+    """Rows that were judged, normal or anomaly, and flagged. Suppressed rows are not judged."""
+
+    judged: int
+    flagged: int
+    entities: Mapping[str | None, tuple[int, int]] = field(default_factory=dict)  # flagged most
+
+    @classmethod
+    def of_footer(cls, footer: Mapping[bytes, bytes]) -> VerdictCounts | None:
+        """Read the counts; None when a file of an earlier version has none."""
+        if VERDICTS_KEY not in footer:
+            return None
+        judged, flagged, entities = json.loads(footer[VERDICTS_KEY])
+        return cls(judged, flagged, {name: (n, f) for name, n, f in entities})
+
+
+class VerdictCounter:
+    """Adds up the verdicts of batches of scores/; in memory is one row per entity."""
+
+    def __init__(self) -> None:
+        """Start with no rows."""
+        self._tables: list[pa.Table] = []
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Count the verdicts of a batch with the columns entity and verdict."""
+        verdict = batch["verdict"]
+        judged = pc.is_in(verdict, value_set=pa.array([NORMAL, ANOMALY]))
+        flagged = pc.equal(verdict, ANOMALY).cast(pa.int64())
+        columns = {"entity": batch["entity"], "judged": judged.cast(pa.int64()), "flagged": flagged}
+        self._tables.append(_added(pa.table(columns)))
+        if len(self._tables) >= _WAITING:
+            self._tables = [_added(pa.concat_tables(self._tables))]
+
+    def footer(self) -> dict[bytes, bytes]:
+        """Return the counts as key-value metadata, equal for equal rows."""
+        if not self._tables:
+            return {VERDICTS_KEY: b"[0, 0, []]"}
+        table = _added(pa.concat_tables(self._tables))
+        total = [pc.sum(table[name]).as_py() or 0 for name in ("judged", "flagged")]
+        some = table.filter(pc.greater(table["flagged"], 0))
+        some = some.sort_by([("flagged", "descending"), ("entity", "ascending")])
+        listed = [list(row.values()) for row in some.slice(0, MOST_ENTITIES).to_pylist()]
+        return {VERDICTS_KEY: json.dumps([*total, listed]).encode()}
+
+
+def _added(table: pa.Table) -> pa.Table:
+    """Add up the counts of each entity."""
+    sums = [("judged", "sum"), ("flagged", "sum")]
+    found = table.group_by("entity", use_threads=False).aggregate(sums)
+    found = found.select(["entity", "judged_sum", "flagged_sum"])
+    return found.rename_columns(["entity", "judged", "flagged"])

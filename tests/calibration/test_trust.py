@@ -1,0 +1,34 @@
+"""Evidence against a promise in the held-out rows."""
+
+import numpy as np
+
+from aedetect.calibration.held_out import HeldOut
+from aedetect.calibration.trust import trust_of
+
+
+def test_many_steady_days_need_no_caution():
+    """Ten days of scores of two entities at different levels give no text."""
+    random = np.random.default_rng(0)
+    time = np.tile(np.arange(14_400) * 60_000_000_000, 2)
+    entity = np.repeat([0, 1], 14_400)
+    score = random.exponential(1, 28_800) * np.where(entity, 100, 1)
+    trust = trust_of(HeldOut.of(score, entity=entity, time=time))
+    assert trust.factor < 1.5
+    assert trust.text == ""
+
+
+def test_drift_within_the_held_out_rows_is_told_with_numbers():
+    """Scores that double every few days flag many times as many later rows as foreseen."""
+    random = np.random.default_rng(0)
+    score = random.exponential(1, 14_400) * np.exp(np.arange(14_400) / 4_000)
+    trust = trust_of(HeldOut.of(score))
+    assert trust.factor > 3
+    assert f"{trust.factor:.1f} times as many" in trust.text
+
+
+def test_few_rows_of_a_short_time_are_told():
+    """85 rows of a minute each know no drift, but they are few and show no daily cycle."""
+    trust = trust_of(HeldOut.of(np.arange(85.0)))
+    assert trust.factor is None
+    assert "85 held-out rows are few" in trust.text
+    assert "84min" in trust.text
