@@ -36,6 +36,7 @@ from aedetect.detector.own_values import OwnValues
 from aedetect.detector.residuals import Residuals
 from aedetect.detector.rules import described_rules, restored_rules
 from aedetect.detector.scorer import Scorer
+from aedetect.drift import Profile
 from aedetect.errors import BrokenDetector
 from aedetect.models.settings import ModelSettings, Sizes
 from aedetect.preprocessing import Preparation
@@ -98,6 +99,15 @@ def read_detector(folder: Path) -> tuple[Scorer, Calibration, str]:
         calibration = _calibration(found, folder)
         check_limits(scorer, calibration)
         return scorer, calibration, str(found["config_hash"])
+
+
+def read_profile(folder: Path, scorer: Scorer) -> Profile | None:
+    """Read what is typical of a training day; None if there is none. Raises BrokenDetector."""
+    with _readable(folder):
+        preparation = scorer.preparation
+        return Profile.read(
+            folder, features=len(preparation.features), entities=len(preparation.entities)
+        )
 
 
 def read_outline(folder: Path) -> Outline:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from aedetect import registry
 from aedetect.data import find_files
+from aedetect.drift import DRIFT, find_shifts, shift_alerts
 from aedetect.events import Formation, form_events
 from aedetect.jobs import delivery
 from aedetect.jobs.recording import record_run
@@ -152,9 +153,12 @@ def finish_run(
 ) -> Summary:
     """Withdraw the partitions without input, and return the summary."""
     # The scores last: they record what remains to be done.
-    for kind in (EVENTS, FLAGGED, SCORES):
+    for kind in (EVENTS, DRIFT, FLAGGED, SCORES):
         withdraw_files(job.output, kind, job.plan.withdraw)
-    return summarize_run(job.summary, job.plan, results, changes, asked=job.asked)
+    summary = summarize_run(job.summary, job.plan, results, changes, asked=job.asked)
+    if not summary.partitions:  # what had shifted was told by the run that scored it
+        return summary
+    return replace(summary, alerts=summary.alerts | shift_alerts(find_shifts(job.output)))
 
 
 def _no_report(_config: Config, _summary: Summary) -> None:

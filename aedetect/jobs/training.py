@@ -25,6 +25,7 @@ from aedetect.detector import CalibratedScorer, Scorer, Series
 from aedetect.detector.residuals import Residuals
 from aedetect.detector.rules import ColumnRules
 from aedetect.detector.ticks import ticks_of
+from aedetect.drift import Profile
 from aedetect.events import EventRules
 from aedetect.jobs.dataset import ingest_rows, prepare_rows
 from aedetect.jobs.labelled_rows import labelled_rows
@@ -146,7 +147,10 @@ def calibrate_detector(
     )
     log_calibration(calibration)
     return CalibratedScorer(
-        scorer=scorer, calibration=replace(calibration, limits=limits), config_hash=config.hash
+        scorer=scorer,
+        calibration=replace(calibration, limits=limits),
+        config_hash=config.hash,
+        profile=Profile.fit(rows, preparation, period=ingested.schema.period, held_out=normal),
     )
 
 

@@ -11,7 +11,7 @@ from aedetect.data.unused import unused_columns
 from aedetect.scoring.run_warnings import alerts_of, warnings_of
 from aedetect.scoring.schema_drift import column_changes, undated
 from aedetect.scoring.summary import Summary
-from aedetect.scoring.worker import ComputedPartition, Deferred, Model, cached_detector, total
+from aedetect.scoring.worker import ComputedPartition, Deferred, Model, cached_detector
 
 if TYPE_CHECKING:
     from aedetect.data import Source
@@ -104,3 +104,12 @@ def summarize_run(
         warnings=(*begun.warnings, *warnings_of(summary, asked=asked)),
         alerts=alerts_of(summary),
     )
+
+
+def total(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    """Add up counts by reason."""
+    total: dict[str, int] = {}
+    for each in counts:
+        for reason, count in each.items():
+            total[reason] = total.get(reason, 0) + count
+    return total
