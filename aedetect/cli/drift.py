@@ -23,9 +23,11 @@ def drift(
     from aedetect.cli.options import load_config, load_span
     from aedetect.cli.show import console, print_json
     from aedetect.drift import find_shifts
+    from aedetect.jobs.table_clock import shown_clock
 
     settings = load_config(config, overrides or [])
-    shifts = find_shifts(settings.output, span=load_span(settings, since, until))
+    asked = load_span(settings, since, until)
+    shifts = find_shifts(settings.output, span=asked, clock=shown_clock(settings))
     if as_json:
         print_json(shifts)
         return

@@ -29,6 +29,7 @@ DRIFT = "drift"  # the kind of output
 ALL = "all"  # scope of the sums over all entities
 _NAMED = 3  # columns of an entity, where all would be too many
 _COUNTS = pa.list_(pa.int64())
+_STEPS = 2.0**20  # of a unit of a logarithm
 _BLOCK = 2_000_000  # cells at a time
 SCHEMA = pa.schema(
     {
@@ -132,9 +133,9 @@ class PartitionSums:
         columns = (
             np.ones(len(part)),
             bet.astype(float),
-            np.where(bet, logarithms(np.where(bet, p_value, 1.0)), 0.0),
+            _exact(logarithms(np.where(bet, p_value, 1.0))),
             there.astype(float),
-            np.log(np.where(there, score, 1.0).astype(np.float64)),
+            _exact(np.log(np.where(there, score, 1.0).astype(np.float64))),
         )
         return _Sums(
             counts=counts,
@@ -207,6 +208,11 @@ class PartitionSums:
             self.profile.edges[column] * scale[:, None] + center[:, None]
         ).tolist()
         return found
+
+
+def _exact(values: Float64) -> Float64:
+    """Return values of few binary digits, whose sum is exact: no order of the rows has a say."""
+    return np.asarray(np.round(values * _STEPS) / _STEPS)
 
 
 def _part(sums: _Sums, chosen: slice) -> _Sums:
