@@ -38,7 +38,7 @@ def read_days(output: Path, *, span: Span, clock: WallClock) -> tuple[pd.DataFra
     hourly = any(file.partition.by == "hour" for file in files)
     days = days[-_HOURLY_HISTORY if hourly else -_HISTORY :]
     read = [
-        _read(file, whole=hourly or _day(file) == days[-1]) for file in files if _day(file) in days
+        _read(file, whole=hourly or _day(file) in days[-2:]) for file in files if _day(file) in days
     ]
     if not read:
         return pd.DataFrame(), []

@@ -21,6 +21,7 @@ def check_shapes(
         "limit": (features,),
         "missing": (features,),
         "level": (entities + 1,),
+        "whole": (1,),
     }
     if shapes != needed or kinds != {"F64"}:
         raise ValueError(f"{FILE} does not fit: {shapes} instead of {needed}")
@@ -28,7 +29,7 @@ def check_shapes(
 
 def check_values(arrays: dict[str, Float64]) -> None:
     """Raise ValueError for numbers that no profile has."""
-    for name in ("edges", "usual", "missing"):
+    for name in ("edges", "usual", "missing", "whole"):
         if not np.isfinite(arrays[name]).all():
             raise ValueError(f"{name} of {FILE} must be finite")
     if (arrays["usual"] < 0).any() or not (arrays["limit"] > 0).all():

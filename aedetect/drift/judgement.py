@@ -8,14 +8,14 @@ import numpy as np
 
 from aedetect.drift.betting import EVIDENCE, log_evidence
 from aedetect.drift.daily_table import ratios
-from aedetect.drift.profile import MIN_ROWS
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from aedetect.arrays import Bool
 
-_DAYS = 2  # in a row that a column has to stand beyond its limit
+_DAYS = 2  # in a row that a column has to stand beyond its limit,
+_AT_ONCE = 2.0  # or times its limit on the last one
 _TIMES = 1.5  # mean score against the held-out one: less is evidence of nothing worth a person
 
 
@@ -52,16 +52,20 @@ def shifted_scores(table: pd.DataFrame, days: list[str]) -> list[dict[str, Any]]
 
 
 def shifted_columns(table: pd.DataFrame, days: list[str]) -> list[dict[str, Any]]:
-    """Return columns of entities that stood beyond a limit on each of the last days."""
+    """Return columns of entities that stood beyond a limit on the last days that are over."""
     import pandas as pd  # takes time to import
 
-    enough = table["rows"].to_numpy() >= MIN_ROWS
+    table = table.reset_index(drop=True)
+    enough = (table["rows"] >= table["whole_day"]).to_numpy()
     found = []
     for kind, ratio in ratios(table).items():
         moved = table.assign(name=table["entity"].fillna(""))[enough & (np.nan_to_num(ratio) > 1)]
         present = pd.crosstab([moved["name"], moved["column"]], moved["day"])
         standing = present.reindex(columns=days, fill_value=0).to_numpy().astype(bool)
-        last = standing[:, -_DAYS:].all(axis=1) if len(days) >= _DAYS else np.zeros(len(present))
+        far = moved[np.nan_to_num(ratio[moved.index.to_numpy()]) > _AT_ONCE]
+        far_now = set(map(tuple, far.loc[far["day"] == days[-1], ["name", "column"]].to_numpy()))
+        last = standing[:, -_DAYS:].sum(axis=1) == _DAYS
+        last |= np.array([key in far_now for key in present.index], dtype=np.bool_)
         for at in np.flatnonzero(last).tolist():
             name, column = present.index[at]
             since = days[_since(standing[at])]

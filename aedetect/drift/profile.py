@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.arrays import Float64, Int64
-from aedetect.data.memmap import batches_of, pick_rows
+from aedetect.data.memmap import pick_rows
 from aedetect.drift.binning import (
     BINS,
-    binned,
-    counted,
     scaled_values,
     stability_index,
-    thinned,
 )
 from aedetect.drift.file_checks import FILE, check_shapes, check_values
+from aedetect.drift.training_days import TrainingDays
 
 if TYPE_CHECKING:
     from aedetect.calibration import HeldOut
@@ -27,13 +25,11 @@ if TYPE_CHECKING:
 
 DETAILED_CELLS = 20_000  # entities times columns, up to which each entity has its own distributions
 MIN_DAYS = 3  # before which no column is judged: a daily cycle is not known from less
-MIN_ROWS = 50  # of a day, counted ones
 _SAMPLE_CELLS = 4_000_000
 _LEAST_INDEX = 0.25  # "a major shift" by the usual rule of thumb for the PSI
 _BEYOND = 2.0  # times what any training day reached
 _MORE_MISSING = 0.05
-_DAY = 86_400_000_000_000  # ns
-_SHAPES = {"edges": 2, "usual": 3, "limit": 1, "missing": 1, "level": 1}
+_SHAPES = {"edges": 2, "usual": 3, "limit": 1, "missing": 1, "level": 1, "whole": 1}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +39,8 @@ class Profile:
     edges (F, BINS - 1) in units of the scaling; usual (G, F, BINS) counts of each entity, and last
     of all together: G is E + 1, or 1 where that would be too many; limit (F,) PSI of a day beyond
     which a column has shifted, infinity without experience; missing (F,) share beyond which
-    cells are lost; level (E + 1,) mean logarithm of the held-out scores, NaN if not all positive.
+    cells are lost; level (E + 1,) mean logarithm of the held-out scores, NaN if not all positive;
+    whole (1,) how many rows a day has that is judged.
     """
 
     edges: Float64
@@ -51,6 +48,7 @@ class Profile:
     limit: Float64
     missing: Float64
     level: Float64
+    whole: Float64
 
     @classmethod
     def fit(
@@ -62,7 +60,7 @@ class Profile:
         detailed = entities * columns <= DETAILED_CELLS
         groups = entities + 1 if detailed else 1
         usual = np.zeros((groups, columns, BINS))
-        days = _Days.of(rows, preparation, edges, period)
+        days = TrainingDays.of(rows, preparation, edges, period)
         np.add.at(usual, days.group if detailed else np.zeros_like(days.group), days.counts)
         if detailed and entities:
             usual[-1] = usual[:-1].sum(axis=0)
@@ -74,6 +72,7 @@ class Profile:
             limit=_limits(index, days),
             missing=_most_missing(days) + _MORE_MISSING,
             level=_levels(held_out, entities),
+            whole=days.complete[None].astype(np.float64),
         )
 
     @property
@@ -114,62 +113,6 @@ class Profile:
         return cls(**arrays)
 
 
-@dataclass(frozen=True)
-class _Days:
-    """Training rows by entity and day: group (N,), counts (N, F, BINS), missing and rows (N, F)."""
-
-    group: Int64
-    counts: Int64
-    missing: Float64
-    rows: Int64
-    days: int
-
-    @classmethod
-    def of(cls, rows: Rows, preparation: Preparation, edges: Float64, period: int) -> _Days:
-        """Count batch by batch; a day cut by a batch counts as two, of which the larger judges."""
-        found: list[tuple[Int64, Int64, Float64, Int64]] = []
-        kept = max(_SAMPLE_CELLS // (edges.shape[0] * BINS), 1)
-        seen: set[int] = set()
-        for batch in batches_of(rows):
-            part = batch.take(thinned(batch.time, period=period))
-            if not len(part):
-                continue
-            entity = preparation.entity_codes(part)
-            day = part.time // _DAY
-            change = part.starts
-            change[1:] |= day[1:] != day[:-1]
-            seen.update(np.unique(day).tolist())
-            group = np.cumsum(change) - 1
-            first = np.flatnonzero(change)
-            values = scaled_values(preparation, part, entity)
-            counts = counted(binned(values, edges), group, groups=len(first))
-            total = np.diff(np.append(first, len(part)))
-            missing = 1 - counts.sum(axis=2) / total[:, None]
-            found.append((entity[first].astype(np.int64), counts, missing, total))
-            if sum(len(each[0]) for each in found) > kept:  # a long table: pool the oldest
-                found = [_joined(found)]
-        group, counts, missing, total = (np.concatenate(each) for each in zip(*found, strict=True))
-        return cls(group, counts, missing, total, len(seen))
-
-
-def _joined(
-    found: list[tuple[Int64, Int64, Float64, Int64]],
-) -> tuple[Int64, Int64, Float64, Int64]:
-    """Join every two neighbouring days of one entity, so that memory stays bounded."""
-    group, counts, missing, rows = (np.concatenate(each) for each in zip(*found, strict=True))
-    change = np.ones(len(group), dtype=np.bool_)
-    change[1:] = group[1:] != group[:-1]
-    rank = np.arange(len(group))
-    within = rank - np.maximum.accumulate(np.where(change, rank, 0))
-    first = np.flatnonzero(within % 2 == 0)
-    return (
-        group[first],
-        np.add.reduceat(counts, first, axis=0),
-        np.maximum.reduceat(missing, first, axis=0),
-        np.add.reduceat(rows, first),
-    )
-
-
 def _edges(rows: Rows, preparation: Preparation) -> Float64:
     """Return inner edges: quantiles of a sample of the rows; codes of categories: (F, BINS - 1)."""
     columns = len(preparation.features)
@@ -194,18 +137,18 @@ def _edges(rows: Rows, preparation: Preparation) -> Float64:
     return edges
 
 
-def _limits(index: Float64, days: _Days) -> Float64:
+def _limits(index: Float64, days: TrainingDays) -> Float64:
     """Return the PSI beyond which a day has shifted: (N, F) -> (F,)."""
-    judged = np.where((days.rows >= MIN_ROWS)[:, None], index, np.nan)
+    judged = np.where((days.rows >= days.complete)[:, None], index, np.nan)
     enough = (~np.isnan(judged)).sum(axis=0) >= MIN_DAYS
     most = np.max(np.nan_to_num(judged), axis=0, initial=0.0)
     limit = np.maximum(_BEYOND * most, _LEAST_INDEX)
     return np.where(enough & (days.days >= MIN_DAYS), limit, np.inf)
 
 
-def _most_missing(days: _Days) -> Float64:
+def _most_missing(days: TrainingDays) -> Float64:
     """Return the largest share of missing cells of a day with enough rows: (F,)."""
-    enough = days.rows >= MIN_ROWS
+    enough = days.rows >= days.complete
     shares = days.missing[enough] if enough.any() else days.missing
     return np.asarray(shares.max(axis=0))
 

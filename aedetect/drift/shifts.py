@@ -46,11 +46,14 @@ def find_shifts(output: Path, *, span: Span = _EVERYTHING, clock: WallClock = _U
     if not days:
         return []
     own = table[table["scope"] != ALL]
-    judged = [
-        *shifted_scores(own[own["column"].isna()], days),
-        *shifted_columns(own[own["column"].notna()], days),
-    ]
-    return _described(judged, own[own["day"] == days[-1]], days)
+    scores = own[own["column"].isna()]
+    over = scores.loc[scores["rows"] >= scores["whole_day"], "day"].max()
+    judged = shifted_scores(scores, days)
+    if over in days:  # part of a daily cycle is no distribution of a day
+        until = days[: days.index(over) + 1]
+        judged += shifted_columns(own[own["column"].notna() & (own["day"] <= over)], until)
+    shown = over if over in days[-2:] else days[-1]
+    return _described(judged, own[own["day"] == shown], days)
 
 
 def shift_alerts(shifts: Sequence[Shift]) -> dict[str, str]:
