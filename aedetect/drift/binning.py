@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 BINS = 16
 _DAY = 86_400_000_000_000  # ns
-_ROWS_A_DAY = 288  # of each entity: a share that moves by 0.1 is seen in so many
+_ROWS_A_DAY = 144  # of each entity: a share that moves by 0.1 is seen in so many
 _BETS_A_DAY = 48  # p-values: neighbouring rows are dependent
 _PRIOR = 0.5  # rows added to each bin, so that an empty bin is no infinite distance
 

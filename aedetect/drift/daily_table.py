@@ -9,7 +9,7 @@ import numpy as np
 
 from aedetect.drift.binning import stability_index
 from aedetect.drift.partition_sums import DRIFT, SCHEMA
-from aedetect.output.catalog import list_files
+from aedetect.output import list_files
 from aedetect.output.files import OutputFile
 from aedetect.output.partitions import Span
 from aedetect.wall_clock import WallClock
