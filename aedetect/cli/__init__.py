@@ -56,7 +56,7 @@ for command in (
     read_commands.models,
     read_commands.flags,
     read_commands.runs,
-    drift.drift,
+    drift.drift_command,
     feedback.backtest,
     feedback.label,
     figures.figures,

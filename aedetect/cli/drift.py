@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
-def drift(
+def drift_command(
     config: ConfigPath,
     overrides: Overrides = None,
     since: Since = None,

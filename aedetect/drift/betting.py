@@ -19,7 +19,7 @@ _EXPONENTS = np.array([0.15, 0.3, 0.5, 0.7, 0.9])
 _MEAN = FLOOR**_EXPONENTS + (1 - FLOOR**_EXPONENTS) / _EXPONENTS  # of the bet on a uniform p-value
 
 
-def logarithms(p_value: Float64) -> Float64:
+def log_p_values(p_value: Float64) -> Float64:
     """Return what is summed over a day: (N,) -> (N,)."""
     return np.asarray(np.log(np.maximum(p_value, FLOOR)))
 

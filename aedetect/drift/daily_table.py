@@ -9,8 +9,7 @@ import numpy as np
 
 from aedetect.drift.binning import stability_index
 from aedetect.drift.partition_sums import DRIFT, SCHEMA
-from aedetect.output import list_files
-from aedetect.output.files import OutputFile
+from aedetect.output import OutputFile, list_files
 from aedetect.output.partitions import Span
 from aedetect.wall_clock import WallClock
 

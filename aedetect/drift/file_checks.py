@@ -10,7 +10,7 @@ from aedetect.drift.binning import BINS
 FILE = "drift.safetensors"
 
 
-def check_shapes(
+def check_sizes(
     shapes: dict[str, tuple[int, ...]], kinds: set[str], features: int, entities: int
 ) -> None:
     """Raise ValueError unless sizes fit the detector; those of entities are all or one."""
@@ -27,7 +27,7 @@ def check_shapes(
         raise ValueError(f"{FILE} does not fit: {shapes} instead of {needed}")
 
 
-def check_values(arrays: dict[str, Float64]) -> None:
+def check_numbers(arrays: dict[str, Float64]) -> None:
     """Raise ValueError for numbers that no profile has."""
     for name in ("edges", "usual", "missing", "whole"):
         if not np.isfinite(arrays[name]).all():

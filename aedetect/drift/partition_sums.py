@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from aedetect.arrays import Float32, Float64, Int8, Int64
-from aedetect.drift.betting import logarithms
+from aedetect.drift.betting import log_p_values
 from aedetect.drift.binning import (
     BINS,
     betting,
@@ -134,7 +134,7 @@ class PartitionSums:
         columns = (
             np.ones(len(part)),
             bet.astype(float),
-            _exact(logarithms(np.where(bet, p_value, 1.0))),
+            _exact(log_p_values(np.where(bet, p_value, 1.0))),
             there.astype(float),
             _exact(np.log(np.where(there, score, 1.0).astype(np.float64))),
         )

@@ -15,7 +15,7 @@ from aedetect.drift.binning import (
     scaled_values,
     stability_index,
 )
-from aedetect.drift.file_checks import FILE, check_shapes, check_values
+from aedetect.drift.file_checks import FILE, check_numbers, check_sizes
 from aedetect.drift.training_days import TrainingDays
 
 if TYPE_CHECKING:
@@ -105,11 +105,11 @@ class Profile:
                 slices = {name: stored.get_slice(name) for name in stored.keys()}  # noqa: SIM118
                 shapes = {name: tuple(each.get_shape()) for name, each in slices.items()}
                 kinds = {each.get_dtype() for each in slices.values()}
-                check_shapes(shapes, kinds, features, entities)
+                check_sizes(shapes, kinds, features, entities)
                 arrays = {name: stored.get_tensor(name) for name in _SHAPES}
         except SafetensorError as error:
             raise ValueError(f"{FILE}: {error}") from error
-        check_values(arrays)
+        check_numbers(arrays)
         return cls(**arrays)
 
 

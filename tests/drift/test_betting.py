@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import norm
 
-from aedetect.drift.betting import EVIDENCE, log_evidence, logarithms
+from aedetect.drift.betting import EVIDENCE, log_evidence, log_p_values
 
 BETS = 48  # a day
 
 
 def evidence(p_values):
     """The evidence after each day: p-values (days, BETS, E) -> (days, E)."""
-    total = logarithms(p_values).sum(axis=1)
+    total = log_p_values(p_values).sum(axis=1)
     return log_evidence(np.full(total.shape, BETS), total)
 
 
@@ -30,7 +30,7 @@ def test_bets_are_fair():
     """The expected gain of one quiet day is one: the factor, less the day that begins anew."""
     rng = np.random.default_rng(1)
     p_values = np.maximum(rng.uniform(size=(1, 1, 400_000)), 1e-12)
-    gain = np.exp(log_evidence(np.ones((1, 400_000), int), logarithms(p_values).sum(axis=1)))
+    gain = np.exp(log_evidence(np.ones((1, 400_000), int), log_p_values(p_values).sum(axis=1)))
     assert abs(gain.mean() - 1) < 0.01
 
 
