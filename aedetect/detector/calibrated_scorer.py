@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from aedetect.detector.scorer import Scorer
-from aedetect.detector.serialization import read_detector, write_detector
+from aedetect.detector.serialization import read_detector, read_profile, write_detector
 
 if TYPE_CHECKING:
     from aedetect.calibration import Calibration
+    from aedetect.drift import Profile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,7 @@ class CalibratedScorer:
     scorer: Scorer
     calibration: Calibration
     config_hash: str
+    profile: Profile | None = None  # of the training days; a detector of before has none
 
     def save(self, folder: Path) -> None:
         """Write the detector into a folder; see `aedetect.detector.serialization`."""
@@ -33,9 +35,16 @@ class CalibratedScorer:
             calibration=self.calibration,
             config_hash=self.config_hash,
         )
+        if self.profile is not None:
+            self.profile.write(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read a detector from a folder. Raises BrokenDetector if it contains none."""
         scorer, calibration, config_hash = read_detector(folder)
-        return cls(scorer=scorer, calibration=calibration, config_hash=config_hash)
+        return cls(
+            scorer=scorer,
+            calibration=calibration,
+            config_hash=config_hash,
+            profile=read_profile(folder, scorer),
+        )

@@ -37,6 +37,7 @@ from aedetect.detector.residuals import Residuals
 from aedetect.detector.rules import described_rules, restored_rules
 from aedetect.detector.saved_networks import describe_network, read_networks, write_networks
 from aedetect.detector.scorer import Scorer
+from aedetect.drift import Profile
 from aedetect.errors import BrokenDetector
 from aedetect.models.settings import Sizes
 from aedetect.preprocessing import Preparation
@@ -102,6 +103,15 @@ def read_saved_history(folder: Path) -> History:
     """Read which calibration of a saved detector is in force when. Raises BrokenDetector."""
     with _readable(folder):
         return read_history(folder)
+
+
+def read_profile(folder: Path, scorer: Scorer) -> Profile | None:
+    """Read what is typical of a training day; None if there is none. Raises BrokenDetector."""
+    with _readable(folder):
+        preparation = scorer.preparation
+        return Profile.read(
+            folder, features=len(preparation.features), entities=len(preparation.entities)
+        )
 
 
 def read_outline(folder: Path, *, calibration: int | None = None) -> Outline:

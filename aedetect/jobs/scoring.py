@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 from aedetect import registry
 from aedetect.data import find_files
+from aedetect.drift import DRIFT, find_shifts, shift_warnings
 from aedetect.events import Formation, form_events
 from aedetect.jobs import delivery
 from aedetect.jobs.recording import record_run
 from aedetect.jobs.renewal import renew_if_due
-from aedetect.jobs.scoring_stages import ScoringJob, ScoringStages
+from aedetect.jobs.scoring_stages import ScoringJob, ScoringStages, no_report
 from aedetect.jobs.suppression import suppression_of
 from aedetect.jobs.table_clock import table_clock
 from aedetect.logs import log_event
@@ -157,17 +158,15 @@ def finish_run(
 ) -> Summary:
     """Withdraw the partitions without input, and return the summary."""
     # The scores last: they record what remains to be done.
-    for kind in (EVENTS, FLAGGED, SCORES):
+    for kind in (EVENTS, DRIFT, FLAGGED, SCORES):
         withdraw_files(job.output, kind, job.plan.withdraw)
-    found = outcome_of(job.model, job.output)
-    factor = job.promise_factor
-    return summarize_run(
+    found, factor = outcome_of(job.model, job.output), job.promise_factor
+    summary = summarize_run(
         job.summary, job.plan, results, changes, asked=job.asked, outcome=found, factor=factor
     )
-
-
-def _no_report(_config: Config, _summary: Summary) -> None:
-    """Report nothing: the summary is returned, and its log events are already written."""
+    # What had shifted before was told by the run that scored it.
+    shifts = shift_warnings(find_shifts(job.output)) if summary.partitions else ()
+    return replace(summary, warnings=(*summary.warnings, *shifts))
 
 
 PLAIN = ScoringStages(
@@ -177,7 +176,7 @@ PLAIN = ScoringStages(
     compute=compute_units,
     form_events=form_run_events,
     finish=finish_run,
-    report=_no_report,
+    report=no_report,
     notify=delivery.notify,
     fill_database=delivery.fill_database,
 )

@@ -65,6 +65,10 @@ class NotifyStage(Protocol):
         """Send what is due; a failing receiver is not an error."""
 
 
+def no_report(_config: Config, _summary: Summary) -> None:
+    """Report nothing: the summary is returned, and its log events are already written."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ScoringStages:
     """The stages of a scoring run, in order."""

@@ -22,6 +22,7 @@ from aedetect.calibration.feature_limits import fit_limits
 from aedetect.calibration.forecast import Timing
 from aedetect.calibration.log import log_calibration
 from aedetect.detector import CalibratedScorer
+from aedetect.drift import Profile
 from aedetect.jobs.dataset import ingest_rows, prepare_rows
 from aedetect.jobs.fit_scorer import Trained, series_of, train_scorer
 from aedetect.jobs.gate import settle_challenger
@@ -76,7 +77,10 @@ def calibrate_detector(
     )
     log_calibration(calibration)
     return CalibratedScorer(
-        scorer=scorer, calibration=replace(calibration, limits=limits), config_hash=config.hash
+        scorer=scorer,
+        calibration=replace(calibration, limits=limits),
+        config_hash=config.hash,
+        profile=Profile.fit(rows, preparation, period=ingested.schema.period, held_out=normal),
     )
 
 

@@ -14,7 +14,7 @@ from aedetect.scoring.outcome_table import alerts_of_outcome
 from aedetect.scoring.run_warnings import alerts_of, warnings_of
 from aedetect.scoring.schema_drift import column_changes, undated
 from aedetect.scoring.summary import Summary
-from aedetect.scoring.worker import ComputedPartition, Deferred, total
+from aedetect.scoring.worker import ComputedPartition, Deferred
 
 if TYPE_CHECKING:
     from aedetect.data import Source
@@ -124,3 +124,12 @@ def summarize_run(
         warnings=(*begun.warnings, *warnings_of(summary, asked=asked)),
         alerts=alerts_of(summary) | alerts_of_outcome(outcome, factor=factor),
     )
+
+
+def total(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    """Add up counts by reason."""
+    total: dict[str, int] = {}
+    for each in counts:
+        for reason, count in each.items():
+            total[reason] = total.get(reason, 0) + count
+    return total

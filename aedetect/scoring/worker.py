@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 from aedetect.data import Query, Rows, open_engine, read_rows
 from aedetect.data.sources import SetAside, rewritten, touched
 from aedetect.detector import CalibratedScorer, Scored
+from aedetect.drift import DRIFT
 from aedetect.errors import UnreadableFile
 from aedetect.logs import log_event
 from aedetect.output import Origin, aside, locked, publish, written
@@ -22,6 +23,7 @@ from aedetect.output.partitions import FLAGGED, SCORES
 from aedetect.output.schemas import flagged_schema, scores_schema, time_type
 from aedetect.output.table_writer import TableWriter
 from aedetect.preprocessing.windows import surrounded
+from aedetect.scoring.drift_sums import drift_sums, write_drift
 from aedetect.scoring.loaded import Model, detector_at
 from aedetect.scoring.rows import score_rows
 from aedetect.scoring.tables import flagged_batch, scores_batch
@@ -127,9 +129,9 @@ def compute_partition(unit: Unit, *, model: Model, output: Path) -> ComputedPart
         _check_unchanged(unit)
         _check_complete(unit, result.rows)
         with locked(output, alone=False):
-            for kind in (FLAGGED, SCORES):
+            for kind in (DRIFT, FLAGGED, SCORES):
                 target = unit.partition.path(output, kind)
-                if result.rows:
+                if result.rows and (folder / f"{kind}.parquet").exists():
                     publish(folder / f"{kind}.parquet", target)
                 else:
                     withdraw(target, root=output / kind)
@@ -170,11 +172,14 @@ def _write(
             kind: opened.enter_context(TableWriter(folder / f"{kind}.parquet", s, origin))
             for kind, s in schemas.items()
         }
+        sums = drift_sums(detector)
         for rows, wanted in _batches(unit, detector, folder):
             scored = score_rows(detector, rows, wanted, unit.suppression)
             inside = rows.take(wanted)
             table = scores_batch(inside, scored, time)
             writers[SCORES].write(table)
+            if sums is not None:
+                sums.add(inside, scored.score, scored.p_value)
             writers[FLAGGED].write(
                 flagged_batch(table, rows=inside, scored=scored, detector=detector, origin=origin)
             )
@@ -183,6 +188,7 @@ def _write(
             flags[scored.flagged] = True
             _count(scored, missing, not_scored)
             _count(scored, ~missing & ~flags, suppressed)
+    write_drift(sums, folder / f"{DRIFT}.parquet", origin)
     return ComputedPartition(
         partition=str(unit.partition),
         rows=writers[SCORES].rows,
@@ -218,12 +224,3 @@ def _count(scored: Scored, which: Bool, total: dict[str, int]) -> None:
     for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
         reason = scored.reasons[code]
         total[reason] = total.get(reason, 0) + count
-
-
-def total(counts: Iterable[dict[str, int]]) -> dict[str, int]:
-    """Add up counts by reason."""
-    total: dict[str, int] = {}
-    for each in counts:
-        for reason, count in each.items():
-            total[reason] = total.get(reason, 0) + count
-    return total

@@ -23,9 +23,14 @@ def folder(detector_folder, tmp_path):
     return shutil.copytree(detector_folder, tmp_path / "saved")
 
 
-def test_a_detector_is_three_files(detector_folder):
+def test_a_detector_is_four_files(detector_folder):
     """None of them runs code when read."""
-    assert {path.name for path in detector_folder.iterdir()} == {DETECTOR, WEIGHTS, CALIBRATION}
+    assert {path.name for path in detector_folder.iterdir()} == {
+        DETECTOR,
+        WEIGHTS,
+        CALIBRATION,
+        "drift.safetensors",
+    }
     json.loads((detector_folder / DETECTOR).read_text())
 
 

@@ -1,0 +1,12 @@
+"""How far the days that are scored have moved from the training rows: a shift, not an anomaly.
+
+What is typical of a day is learnt from the training rows and kept with the detector. A scoring run
+writes sums for each partition, which depend on its rows alone; what has shifted is decided when the
+sums are read. So scoring again gives the same bytes.
+"""
+
+from aedetect.drift.partition_sums import DRIFT, PartitionSums
+from aedetect.drift.profile import Profile
+from aedetect.drift.shifts import Shift, find_shifts, shift_warnings
+
+__all__ = ["DRIFT", "PartitionSums", "Profile", "Shift", "find_shifts", "shift_warnings"]

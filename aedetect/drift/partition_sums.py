@@ -1,0 +1,231 @@
+"""The sums of one partition: a function of its rows and of the detector, and of nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from aedetect.arrays import Float32, Float64, Int8, Int64
+from aedetect.drift.betting import log_p_values
+from aedetect.drift.binning import (
+    BINS,
+    betting,
+    binned,
+    counted,
+    scaled_values,
+    stability_index,
+    thinned,
+)
+
+if TYPE_CHECKING:
+    from aedetect.data import Rows
+    from aedetect.drift.profile import Profile
+    from aedetect.preprocessing import Preparation
+
+DRIFT = "drift"  # the kind of output
+ALL = "all"  # scope of the sums over all entities
+_NAMED = 3  # columns of an entity, where all would be too many
+_COUNTS = pa.list_(pa.int64())
+_STEPS = 2.0**20  # of a unit of a logarithm
+_BLOCK = 2_000_000  # cells at a time
+SCHEMA = pa.schema(
+    {
+        "scope": pa.string(),
+        "entity": pa.string(),
+        "column": pa.string(),
+        "rows": pa.int64(),
+        "missing": pa.int64(),
+        "unseen": pa.int64(),
+        "psi": pa.float64(),
+        "psi_limit": pa.float64(),
+        "missing_limit": pa.float64(),
+        "whole_day": pa.int64(),
+        "counts": _COUNTS,
+        "usual": _COUNTS,
+        "edges": pa.list_(pa.float64()),
+        "bets": pa.int64(),
+        "log_p": pa.float64(),
+        "log_score": pa.float64(),
+        "usual_log_score": pa.float64(),
+    }
+)
+
+
+@dataclass
+class _Sums:
+    """Sums by entity: counts (G, F, BINS), missing (G, F); rows, bets, log_p, log_score (G,)."""
+
+    counts: Int64
+    missing: Int64
+    unseen: Int64
+    totals: Float64  # (G, 5): rows, bets, log_p, scored, log_score
+
+
+@dataclass
+class PartitionSums:
+    """Sums over the rows of a partition, which come entity after entity.
+
+    Of an entity that is finished only the rows of the output are kept, of a wide table those of the
+    columns that have moved most: memory does not grow with entities times columns.
+    """
+
+    profile: Profile
+    preparation: Preparation
+    period: int
+    length: int
+    _open: tuple[str | None, int, _Sums] | None = None
+    _done: list[pa.RecordBatch] = field(default_factory=list)
+    _all: _Sums | None = None
+
+    def add(self, rows: Rows, score: Float32, p_value: Float64) -> None:
+        """Add rows with their scores, NaN where there is none: (R,)."""
+        chosen = thinned(rows.time, period=self.period)
+        bets = betting(rows.time, period=self.period, length=self.length)
+        chosen |= bets
+        if not chosen.any():
+            return
+        part = rows.take(chosen)
+        most = max(_BLOCK // (len(self.profile.limit) * BINS), 1)
+        order = np.cumsum(part.starts) - 1
+        for start in range(0, int(order[-1]) + 1, most):
+            within = (order >= start) & (order < start + most)
+            self._add(
+                part.take(within),
+                score[chosen][within],
+                np.where(bets, p_value, np.nan)[chosen][within],
+            )
+
+    def batches(self) -> list[pa.RecordBatch]:
+        """Return the rows of the output; all entities together come last."""
+        if self._open is not None:
+            name, code, sums = self._open
+            self._finish([name], np.array([code]), sums)
+            self._open = None
+        if self._all is not None:
+            self._done.append(self._rows(ALL, [None], np.array([-1]), self._all, every=True))
+            self._all = None
+        return self._done
+
+    def _add(self, part: Rows, score: Float32, p_value: Float64) -> None:
+        first = np.flatnonzero(part.starts)
+        names = [part.names[code] for code in part.entity[first].tolist()]
+        code = self.preparation.entity_codes(part)[first].astype(np.int64)
+        sums = self._sums(part, score, p_value)
+        if self._open is not None:
+            name, before, old = self._open
+            if name == names[0]:
+                for each in ("counts", "missing", "unseen", "totals"):
+                    getattr(sums, each)[0] += getattr(old, each)[0]
+            else:
+                self._finish([name], np.array([before]), old)
+        self._finish(names[:-1], code[:-1], _part(sums, slice(0, -1)))
+        self._open = names[-1], int(code[-1]), _part(sums, slice(len(names) - 1, None))
+
+    def _sums(self, part: Rows, score: Float32, p_value: Float64) -> _Sums:
+        starts = np.flatnonzero(part.starts)
+        group = np.cumsum(part.starts) - 1
+        bins = self._bins(part)
+        counts = counted(bins, group, groups=len(starts))
+        texts = np.array([each.is_text for each in self.preparation.features])
+        bet, there = ~np.isnan(p_value), score > 0
+        columns = (
+            np.ones(len(part)),
+            bet.astype(float),
+            _exact(log_p_values(np.where(bet, p_value, 1.0))),
+            there.astype(float),
+            _exact(np.log(np.where(there, score, 1.0).astype(np.float64))),
+        )
+        return _Sums(
+            counts=counts,
+            missing=np.add.reduceat(bins < 0, starts, axis=0, dtype=np.int64),
+            unseen=np.add.reduceat((part.values == -1) & texts, starts, axis=0, dtype=np.int64),
+            totals=np.add.reduceat(np.stack(columns, axis=1), starts, axis=0),
+        )
+
+    def _bins(self, part: Rows) -> Int8:
+        entity = self.preparation.entity_codes(part)
+        return binned(scaled_values(self.preparation, part, entity), self.profile.edges)
+
+    def _finish(self, names: list[str | None], code: Int64, sums: _Sums) -> None:
+        """Keep the rows of entities, and add their sums to those of all."""
+        if not names:
+            return
+        self._done.append(self._rows("entity", names, code, sums, every=self.profile.detailed))
+        whole = _Sums(*(each.sum(axis=0, keepdims=True) for each in vars(sums).values()))
+        if self._all is not None:
+            for each, old in vars(self._all).items():
+                setattr(whole, each, getattr(whole, each) + old)
+        self._all = whole
+
+    def _rows(
+        self, scope: str, names: list[str | None], code: Int64, sums: _Sums, *, every: bool
+    ) -> pa.RecordBatch:
+        """Return a row for each entity, and for each of its columns or the most moved."""
+        profile = self.profile
+        usual = profile.usual_of(code)
+        index = stability_index(sums.counts, usual)
+        chosen = np.ones(index.shape, dtype=np.bool_)
+        if not every:
+            rank = np.argsort(-np.nan_to_num(index / profile.limit), axis=1, kind="stable")
+            chosen[:] = False
+            np.put_along_axis(chosen, rank[:, :_NAMED], values=True, axis=1)
+        group, column = np.nonzero(chosen)
+        columns = np.array([each.name for each in self.preparation.features], dtype=object)
+        rows, bets, log_p, scored, log_score = sums.totals.T
+        cells, blank = len(group), len(names)
+        table = {
+            "scope": [scope] * (cells + blank),
+            "entity": [names[at] for at in [*group, *range(blank)]],
+            "column": [*columns[column], *[None] * blank],
+            "rows": np.append(rows[group], rows).astype(np.int64),
+            "missing": _over(sums.missing[group, column], blank),
+            "unseen": _over(sums.unseen[group, column], blank),
+            "psi": _over(index[group, column], blank),
+            "psi_limit": _over(profile.limit[column], blank),
+            "missing_limit": _over(profile.missing[column], blank),
+            "whole_day": [int(profile.whole[0])] * (cells + blank),
+            "counts": [*sums.counts[group, column].tolist(), *[None] * blank],
+            "usual": [*usual[group, column].astype(int).tolist(), *[None] * blank],
+            "edges": [*self._edges(code[group], column), *[None] * blank],
+            "bets": _under(bets.astype(np.int64), cells),
+            "log_p": _under(log_p, cells),
+            "log_score": _under(
+                np.where(scored > 0, log_score / np.maximum(scored, 1), np.nan), cells
+            ),
+            "usual_log_score": _under(profile.level[code], cells),
+        }
+        arrays = [pa.array(table[each.name], each.type, from_pandas=True) for each in SCHEMA]
+        return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+
+    def _edges(self, code: Int64, column: Int64) -> list[list[float] | None]:
+        """Return edges in units of the table; none with the quantile scaler."""
+        scaling, first = self.preparation.scaling, self.preparation.first_columns[column]
+        if scaling.quantiles is not None:
+            return [None] * len(code)
+        scale, center = scaling.scale[code, first], scaling.center[code, first]
+        found: list[list[float] | None] = (
+            self.profile.edges[column] * scale[:, None] + center[:, None]
+        ).tolist()
+        return found
+
+
+def _exact(values: Float64) -> Float64:
+    """Return values of few binary digits, whose sum is exact: no order of the rows has a say."""
+    return np.asarray(np.round(values * _STEPS) / _STEPS)
+
+
+def _part(sums: _Sums, chosen: slice) -> _Sums:
+    return _Sums(*(each[chosen] for each in vars(sums).values()))
+
+
+def _over(values: Int64 | Float64, blank: int) -> list[object]:
+    """Return the values of columns, and none for the rows of entities."""
+    return [*values.tolist(), *[None] * blank]
+
+
+def _under(values: Int64 | Float64, blank: int) -> list[object]:
+    """Return the values of entities, and none for the rows of columns."""
+    return [*[None] * blank, *values.tolist()]
