@@ -1,13 +1,5 @@
 """Held-out scores -> p-values and thresholds that keep a promise.
 
-    tail.py            p-values beyond the largest held-out score
-    conformal.py       p-value of a score, score at a p-value
-    thresholds.py      promises by rank or tail: false_alarm_rate, quantile, pot
-    alert_budget.py    promises about events: alert_budget
-    fbeta.py           agreement with labels
-    forecast.py        expected number of events
-    feature_limits.py  limits of the residual of each column
-
 A promise that the held-out rows cannot support is refused; the error states how many are needed.
 """
 

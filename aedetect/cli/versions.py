@@ -31,7 +31,7 @@ def models(
     from aedetect.cli.show import print_json
     from aedetect.cli.show_versions import print_history, print_models
     from aedetect.jobs.table_clock import shown_clock
-    from aedetect.registry.promotions import read_history
+    from aedetect.registry.promotions import read_promotions
     from aedetect.wall_clock import load_zone
 
     settings = load_config(config, overrides or [])
@@ -45,7 +45,8 @@ def models(
         print_json(versions) if as_json else print_models(name, versions)
         return
     entries = [
-        replace(each, at=each.at.astimezone(zone)) for each in read_history(name, tracking_uri=uri)
+        replace(each, at=each.at.astimezone(zone))
+        for each in read_promotions(name, tracking_uri=uri)
     ]
     if as_json:
         print_json(entries)

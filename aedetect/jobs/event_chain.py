@@ -15,7 +15,7 @@ from aedetect.events.table import as_events
 from aedetect.jobs.table_clock import shown_clock
 from aedetect.output import list_files
 from aedetect.output.partitions import EVENTS
-from aedetect.registry.promotions import read_history
+from aedetect.registry.promotions import read_promotions
 
 if TYPE_CHECKING:
     from aedetect.config import Config
@@ -55,7 +55,7 @@ def trace_event(config: Config, event_id: str) -> EventChain:
         name, version = row["model_name"], int(row["model_version"])
         uri = config.tracking_uri
         made = _version(f"{name}/{version}", uri)
-        promotions = read_history(name, tracking_uri=uri)
+        promotions = read_promotions(name, tracking_uri=uri)
         return EventChain(
             event=event,
             file=str(file.path),

@@ -68,7 +68,7 @@ def rollback_version(name: str, *, tracking_uri: str, decision: Decision) -> Pro
         return record_promotion(client, name=name, version=target, decision=decision)
 
 
-def read_history(name: str, *, tracking_uri: str) -> list[Promotion]:
+def read_promotions(name: str, *, tracking_uri: str) -> list[Promotion]:
     """Return the promotions of a detector, the oldest first; none when it is not registered."""
     from mlflow.exceptions import MlflowException
 

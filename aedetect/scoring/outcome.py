@@ -28,7 +28,7 @@ from aedetect.timestamps import NANOSECONDS
 
 if TYPE_CHECKING:
     from aedetect.calibration import Calibration
-    from aedetect.output.files import OutputFile
+    from aedetect.output import OutputFile
 
 PERIODS = (7, 30)  # days
 MIN_DAYS = 5  # with scores, for an interval
@@ -38,7 +38,7 @@ _DAY = NANOSECONDS["d"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class PeriodOutcome:
     """The outcome of some days and the promise; a bound is None with too few days to know it."""
 
     period: int  # days up to the newest partition
@@ -63,7 +63,7 @@ def outcomes(
     model_version: int,
     calibration: Calibration,
     entities: Sequence[str | None] = (),
-) -> tuple[Outcome, ...]:
+) -> tuple[PeriodOutcome, ...]:
     """Return the outcome of each period: all together first, then the entities flagged most.
 
     `entities` are the names by their code in the calibration. Empty without scores.
@@ -78,7 +78,7 @@ def outcomes(
     events = _events(list_files(output, EVENTS, span=span), set(counted))
     rates = {entities[code]: own.threshold.rate for code, own in calibration.own.items()
              if code < len(entities)}  # fmt: skip
-    found: list[Outcome] = []
+    found: list[PeriodOutcome] = []
     for period in PERIODS:
         since = end - period * _DAY
         inside = {at: each for at, each in counted.items() if at.start >= since}
@@ -144,7 +144,7 @@ def _of_period(
     events: int,
     calibration: Calibration,
     rates: Mapping[str | None, float],
-) -> list[Outcome]:
+) -> list[PeriodOutcome]:
     """Return the outcome of all rows of a period, then of the entities flagged most."""
     number = np.array([at.start // _DAY for at in inside])
     days, day = np.unique(number, return_inverse=True)
@@ -155,7 +155,7 @@ def _of_period(
     fewest, most = count_interval(events)
     common = {"period": period, "days": len(days)}
     own = [calibration.threshold.rate, *rates.values()]
-    together = Outcome(
+    together = PeriodOutcome(
         **common, entity=None, together=True, rows=int(rows.sum()), flagged=int(flagged.sum()),
         share=float(flagged.sum() / rows.sum()), low=low, high=high, promise=max(own),
         events_a_day=events / covered, events_low=fewest / covered, events_high=most / covered,
@@ -163,7 +163,7 @@ def _of_period(
     )  # fmt: skip
     table = _by_entity(inside)
     return [together] + [
-        Outcome(
+        PeriodOutcome(
             **common, entity=name, together=False, rows=n, flagged=f, share=f / n, low=None,
             high=None, promise=rates.get(name, calibration.threshold.rate),
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from aedetect.scoring.outcome import Outcome
+from aedetect.scoring.outcome import PeriodOutcome
 
 OUTCOME = pa.struct(
     {
@@ -24,7 +24,7 @@ OUTCOME = pa.struct(
 )
 
 
-def alerts_of_outcome(found: Iterable[Outcome], *, factor: float) -> dict[str, str]:
+def alerts_of_outcome(found: Iterable[PeriodOutcome], *, factor: float) -> dict[str, str]:
     """Return an alert when a share or a number of events is surely off by more than a factor."""
     for each in found:
         if not each.together:
@@ -39,7 +39,7 @@ def alerts_of_outcome(found: Iterable[Outcome], *, factor: float) -> dict[str, s
     return {}
 
 
-def describe_outcome(each: Outcome) -> str:
+def describe_outcome(each: PeriodOutcome) -> str:
     """Return the outcome in one line."""
     between = "" if each.low is None else f" ({each.low:.3%} to {each.high:.3%})"
     text = (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aedetect.data.unused import unused_columns
 from aedetect.scoring.loaded import Model, cached_detector
-from aedetect.scoring.outcome import Outcome, outcomes
+from aedetect.scoring.outcome import PeriodOutcome, outcomes
 from aedetect.scoring.outcome_table import alerts_of_outcome
 from aedetect.scoring.run_warnings import alerts_of, warnings_of
 from aedetect.scoring.schema_drift import column_changes, undated
@@ -68,7 +68,7 @@ def summarize_input(
     )
 
 
-def outcome_of(model: Model, output: Path) -> tuple[Outcome, ...]:
+def outcome_of(model: Model, output: Path) -> tuple[PeriodOutcome, ...]:
     """Return the outcome of the last days beside the promise of a model's calibration."""
     detector = cached_detector(model.folder)
     return outcomes(
@@ -86,7 +86,7 @@ def summarize_run(
     formed: EventChanges,
     *,
     asked: bool,
-    outcome: tuple[Outcome, ...] = (),
+    outcome: tuple[PeriodOutcome, ...] = (),
     factor: float = 3.0,
 ) -> Summary:
     """Add the results of the partitions to the summary; `asked`: whether a span was given.

@@ -8,7 +8,7 @@ from typing import Literal
 
 from aedetect.errors import DataError
 from aedetect.events.table import EventChanges
-from aedetect.scoring.outcome import Outcome
+from aedetect.scoring.outcome import PeriodOutcome
 from aedetect.scoring.schema_drift import ColumnChange
 from aedetect.timestamps import format_duration, parse_duration, parse_instant
 
@@ -55,7 +55,7 @@ class Summary:
     alerts: dict[str, str] = field(default_factory=dict)
     error: str | None = None  # of a failed run, in one line
     command: Command = "score"  # a reflag reads no input: it has no files
-    outcome: tuple[Outcome, ...] = ()  # of the last days, beside the promise
+    outcome: tuple[PeriodOutcome, ...] = ()  # of the last days, beside the promise
 
 
 def with_age(

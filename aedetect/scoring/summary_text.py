@@ -22,7 +22,7 @@ def summary_markdown(summary: Summary) -> str:
     lists = {
         "Alerts": summary.alerts.values(),
         "Warnings": summary.warnings,
-        "Outcome and promise": [describe_outcome(each) for each in summary.outcome],
+        "PeriodOutcome and promise": [describe_outcome(each) for each in summary.outcome],
         "Rows suppressed": [f"{n:,}: {why}" for why, n in summary.suppressed.items()],
         "Rows not scored": [f"{n:,}: {with_remedy(why)}" for why, n in summary.not_scored.items()],
         "Files set aside": (*summary.unreadable, *summary.unfit),

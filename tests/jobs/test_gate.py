@@ -11,7 +11,7 @@ import pytest
 from aedetect import registry
 from aedetect.jobs.gate import run_gate
 from aedetect.jobs.training import run_training
-from aedetect.registry.promotions import read_history
+from aedetect.registry.promotions import read_promotions
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_a_good_retrain_on_newer_data_passes(config):
     good = trained(config, "newer.parquet", automatic=True, min_rows=200)
     assert "passed the gate" in good.tags["gate"]
     assert "champion" in good.aliases
-    last = read_history(config.name, tracking_uri=config.tracking_uri)[-1]
+    last = read_promotions(config.name, tracking_uri=config.tracking_uri)[-1]
     assert (last.action, last.version) == ("automatic", good.version)
     assert last.why == good.tags["gate"]
     assert run_gate(config, good) is None  # the champion itself

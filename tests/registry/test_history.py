@@ -12,7 +12,7 @@ import pytest
 from aedetect.errors import RegistryError, UnknownModel
 from aedetect.registry import find_version, list_versions, promote_version, register_version
 from aedetect.registry.history import Decision, Promotion, champions_of
-from aedetect.registry.promotions import read_history, rollback_version
+from aedetect.registry.promotions import read_promotions, rollback_version
 from aedetect.registry.records import TrainingRecord
 
 PUMP = TrainingRecord(
@@ -59,7 +59,7 @@ def promote(uri, number, **decision):
 
 def history(uri):
     """The entries as text."""
-    entries = read_history("pump", tracking_uri=uri)
+    entries = read_promotions("pump", tracking_uri=uri)
     return [f"{each.action} {each.before} -> {each.version}" for each in entries]
 
 
@@ -119,7 +119,7 @@ def test_the_life_of_a_detector_is_on_record(uri):
         "rollback 2 -> 1",
     ]
     assert find_version("pump", tracking_uri=uri).version == 1
-    second = read_history("pump", tracking_uri=uri)[1]
+    second = read_promotions("pump", tracking_uri=uri)[1]
     assert (second.by, second.at, second.why) == ("ada@server", NOON, "newer data")
     assert second.trained == {
         "trained_from": "2026-01-01",
@@ -159,7 +159,7 @@ def test_nothing_registered_has_no_history(uri, tmp_path):
     """It is empty, and there is nothing to return to."""
     absent = f"sqlite:///{tmp_path}/none.db"
     for name, where in (("pump", absent), ("pomp", uri)):
-        assert read_history(name, tracking_uri=where) == []
+        assert read_promotions(name, tracking_uri=where) == []
         with pytest.raises(UnknownModel, match=f"{name} has none: run `aedetect train"):
             rollback_version(name, tracking_uri=where, decision=BACK)
 
@@ -200,7 +200,7 @@ def test_promotions_at_the_same_time_are_all_on_record(tmp_path, folder):
     for each in processes:
         each.communicate()
         assert each.returncode == 0
-    entries = read_history("pump", tracking_uri=uri)
+    entries = read_promotions("pump", tracking_uri=uri)
     assert sorted(each.by for each in entries[1:]) == ["process 2", "process 3", "process 4"]
     (champion,) = [
         each.version

@@ -20,7 +20,7 @@ from aedetect.calibration.serialization import write_calibration
 from aedetect.errors import RegistryError
 from aedetect.registry import downloads
 from aedetect.registry.history import Decision
-from aedetect.registry.promotions import read_history, rollback_version
+from aedetect.registry.promotions import read_promotions, rollback_version
 from aedetect.registry.records import TrainingRecord
 from aedetect.scoring import cached_detector
 
@@ -201,7 +201,7 @@ def test_promotions_are_on_record_at_a_server(server, registered, detector_folde
     undo = Decision(action="rollback", by="bob@server")
     entry = rollback_version("pump", tracking_uri=server[0], decision=undo)
     assert (entry.before, entry.version) == (second.version, before.version)
-    last = read_history("pump", tracking_uri=server[0])[-2:]
+    last = read_promotions("pump", tracking_uri=server[0])[-2:]
     assert [(each.by, each.why) for each in last] == [
         ("ada@laptop", "newer data"),
         ("bob@server", ""),

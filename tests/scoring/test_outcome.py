@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from aedetect.scoring.outcome import Outcome, count_interval, share_interval
+from aedetect.scoring.outcome import PeriodOutcome, count_interval, share_interval
 from aedetect.scoring.outcome_table import alerts_of_outcome
 
 
 def _outcome(low, events_low=0.1):
-    return Outcome(
+    return PeriodOutcome(
         period=7, days=7, entity=None, together=True, rows=10_000, flagged=500, share=0.05,
         low=low, high=0.08, promise=0.001, events_a_day=1.0, events_low=events_low,
         events_high=3.0, events_promise=1.0,
