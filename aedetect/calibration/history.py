@@ -49,6 +49,11 @@ class History:
         return self.moments[-1][0]
 
     @property
+    def base(self) -> int:
+        """The last full calibration, which later ones renew: their promise is its own."""
+        return max(v for v, since in self.moments if since is None)
+
+    @property
     def renewed(self) -> int | None:
         """The moment (ns) of the newest version; None when it is no renewal."""
         return self.moments[-1][1]

@@ -62,11 +62,13 @@ def outcomes(
     *,
     model_version: int,
     calibration: Calibration,
+    base: int | None = None,
     entities: Sequence[str | None] = (),
 ) -> tuple[PeriodOutcome, ...]:
     """Return the outcome of each period: all together first, then the entities flagged most.
 
-    `entities` are the names by their code in the calibration. Empty without scores.
+    `entities` are the names by their code in the calibration; `base` is the version that it renews,
+    by default its own: rows judged by versions from there on count. Empty without scores.
     Raises OutputError when a file cannot be read.
     """
     newest = list_files(output, SCORES)[-1:]
@@ -74,7 +76,8 @@ def outcomes(
         return ()
     end = newest[0].partition.end
     span = Span(end - max(PERIODS) * _DAY, end)
-    counted = _counted(list_files(output, SCORES, span=span), model_version, calibration.version)
+    first = calibration.version if base is None else base
+    counted = _counted(list_files(output, SCORES, span=span), model_version, first)
     events = _events(list_files(output, EVENTS, span=span), set(counted))
     rates = {entities[code]: own.threshold.rate for code, own in calibration.own.items()
              if code < len(entities)}  # fmt: skip
@@ -113,14 +116,12 @@ def count_interval(count: int) -> tuple[float, float]:
     return low, float(gammaincinv(count + 1, 1 - tail))
 
 
-def _counted(
-    files: Sequence[OutputFile], model: int, calibration: int
-) -> dict[Partition, VerdictCounts]:
-    """Return the counts of the partitions that a calibration has judged."""
+def _counted(files: Sequence[OutputFile], model: int, first: int) -> dict[Partition, VerdictCounts]:
+    """Return the counts of the partitions that a calibration, or one that renews it, has judged."""
     found = {}
     for file, (origin, footer) in zip(files, read_footers(files), strict=True):
         counts = VerdictCounts.of_footer(footer)
-        same = (origin.model_version, origin.calibration_version) == (model, calibration)
+        same = origin.model_version == model and origin.calibration_version >= first
         if same and counts is not None and counts.judged:
             found[file.partition] = counts
     return found

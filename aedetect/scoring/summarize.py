@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect.data.unused import unused_columns
+from aedetect.detector import read_saved_history
 from aedetect.scoring.loaded import Model, cached_detector
 from aedetect.scoring.outcome import PeriodOutcome, outcomes
 from aedetect.scoring.outcome_table import alerts_of_outcome
@@ -75,6 +76,7 @@ def outcome_of(model: Model, output: Path) -> tuple[PeriodOutcome, ...]:
         output,
         model_version=model.version,
         calibration=detector.calibration,
+        base=read_saved_history(Path(model.folder)).base,
         entities=detector.scorer.preparation.entities,
     )
 

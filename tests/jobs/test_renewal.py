@@ -49,6 +49,18 @@ def test_each_day_is_judged_by_the_calibration_at_its_start(followed):
     assert rise[2] > rise[1]
 
 
+def test_the_outcome_is_that_of_all_days_whose_calibrations_renew_one(followed):
+    """Beside the promise that all of them keep: counted rows and flagged ones are those written."""
+    plant, _, summaries = followed
+    together = [each for each in summaries[-1].outcome if each.together]
+    tables = [pd.read_parquet(file.path) for file in list_files(plant.output, "scores")]
+    judged = pd.concat(tables)["verdict"].isin(["normal", "anomaly"]).sum()
+    flagged = sum(len(pd.read_parquet(f.path)) for f in list_files(plant.output, "flagged"))
+    assert [(each.period, each.days) for each in together] == [(7, 3), (30, 3)]
+    assert {each.rows for each in together} == {judged}
+    assert {each.flagged for each in together} == {flagged}
+
+
 def test_a_backfill_gives_the_same_bytes(followed):
     """All at once into a new output, again in place, and flagged again from the scores."""
     plant, config, _ = followed
