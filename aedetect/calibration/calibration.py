@@ -107,7 +107,7 @@ class Calibration:
         """State what speaks against the promise, and what it assumes."""
         fallback = f"a rate in rows, because {self.fallback}" if self.fallback else ""
         trust = trust_of(self.held_out.normal).text
-        return tuple(filter(None, (trust, fallback, self.left_out.text)))
+        return tuple(filter(None, (fallback, self.left_out.text, trust)))
 
     def thresholds(self, entity: Int32) -> Float64:
         """Return the threshold for the entity of each row: (N,) -> (N,)."""

@@ -16,12 +16,13 @@ import numpy as np
 
 from aedetect.arrays import Float32, Float64, Int32, Int64
 from aedetect.calibration.held_out import HeldOut
-from aedetect.timestamps import NANOSECONDS, format_duration
+from aedetect.timestamps import NANOSECONDS, round_duration
 
 BLOCKS = 4
 SHARE = 0.05  # of the earlier rows above the threshold: small ones need more rows than a block has
 MIN_ROWS = 200  # of a block, so that SHARE expects ten rows
 YOUNG_CYCLES = 3  # days, fewer of which show no daily cycle
+_COVERED = 0.99  # of the cycles: from the first row to the last a period is missing
 DRIFTED = 3.0  # times the promise, from which it is not trusted
 FEW_ROWS = 1_000  # of one entity or of all together
 
@@ -40,9 +41,9 @@ class Trust:
         reasons = []
         if self.rows < FEW_ROWS:
             reasons.append(f"{self.rows:,} held-out rows are few")
-        if self.length < YOUNG_CYCLES * NANOSECONDS["d"]:
-            minutes = max(self.length // NANOSECONDS["min"], 1) * NANOSECONDS["min"]
-            reasons.append(f"they cover {format_duration(minutes)}, no {YOUNG_CYCLES} daily cycles")
+        if self.length < _COVERED * YOUNG_CYCLES * NANOSECONDS["d"]:
+            covered = round_duration(max(self.length, NANOSECONDS["min"]))
+            reasons.append(f"they cover {covered}, no {YOUNG_CYCLES} daily cycles")
         if self.factor is not None and self.factor > DRIFTED:
             reasons.append(
                 f"the levels drift: within them a threshold for {SHARE:.0%} flagged "

@@ -213,7 +213,7 @@ def run_scoring(
             summary = stages.finish(job, done, stages.form_events(job))
             if config.calibration.renew is not None and not what_if:
                 summary = renew_if_due(config, model, summary)
-            record(summary)
+            summary = record(summary)
     stages.report(config, summary)
     if config.notify.listed and not what_if:
         stages.notify(config, config_path=config_path, alerts=summary.alerts)

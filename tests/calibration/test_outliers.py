@@ -52,7 +52,7 @@ def test_what_was_left_out_is_stated_with_its_cost():
     assert found.left_out.per_day == pytest.approx(
         found.forecast.per_day + 1 / (ROWS / 1440), rel=0.05
     )
-    (note,) = found.notes
+    note = found.notes[0]
     assert note.startswith("1 held-out stretch of 73 rows looked anomalous and was left out; if it")
 
 
