@@ -40,7 +40,7 @@ _NEVER = np.iinfo(np.int64).max
 class EventArrays:
     """Events ordered by entity and start, with the positions of their first, last and peak rows.
 
-    Shapes: S events; ids (S,) strings; peak (S,) position of the highest score; p_value (S,)
+    Shapes: S events; ids (S,) strings; peak (S,) position of the rarest row; p_value (S,)
     minimum; strength (S,) sum; severity (S,); suppression (S,) index into `reasons`, 0 when
     reported; incidents (S,) the id of the first event of each event's incident.
     """
@@ -162,8 +162,9 @@ def assemble_events(
     first = groups.first
     size = groups.last - first + 1
     number = np.repeat(np.arange(len(first)), size)
-    # Ties: the first of the highest scores is the peak.
-    order = np.lexsort((np.arange(len(flagged.time)), -flagged.score, number))
+    # The rarest row is the peak, of equal ones the highest score, then the first: a score that looks
+    # back is highest when a fault has just ended.
+    order = np.lexsort((np.arange(len(flagged.time)), -flagged.score, flagged.p_value, number))
     start, entity = flagged.time[first].tolist(), flagged.entity[first].tolist()
     ids = np.array(
         [event_id(detector, flagged.names[e], s) for e, s in zip(entity, start, strict=True)],
