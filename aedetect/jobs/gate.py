@@ -23,6 +23,7 @@ from aedetect.jobs import gate_rows
 from aedetect.logs import log_event
 from aedetect.registry.gate_record import failed_checks, record_gate
 from aedetect.registry.history import Decision
+from aedetect.registry.records import CHAMPION
 
 if TYPE_CHECKING:
     from aedetect.arrays import Int64
@@ -49,6 +50,8 @@ def run_gate(config: Config, registered: registry.Registered) -> GateResult | No
     What cannot be compared does not pass; the reason is in the words.
     """
     uri = config.tracking_uri
+    if CHAMPION in registered.aliases:
+        return None
     try:
         champion = registry.find_version(config.name, tracking_uri=uri)
     except UnknownModel:
@@ -84,7 +87,9 @@ def run_gate(config: Config, registered: registry.Registered) -> GateResult | No
 def settle_challenger(config: Config, registered: registry.Registered) -> registry.Registered:
     """Send a new version through the gate; promote it if it passes and `[promotion]` says so."""
     result = run_gate(config, registered)
-    if result is not None and result.passed and config.promotion.automatic:
+    if result is None:
+        return registered
+    if result.passed and config.promotion.automatic:
         decision = Decision(action="automatic", why=result.words)
         registry.promote_version(registered, tracking_uri=config.tracking_uri, decision=decision)
     return registry.find_version(registered.reference, tracking_uri=config.tracking_uri)
