@@ -35,6 +35,7 @@ TINY = {
     "detector": {"name": "pump"},
     "data": {"train": "train.parquet", "timestamp": "time", "entity": "unit"},
     "window": {"length": 4},
+    "model": {"variant": "undercomplete"},  # one network, whatever a choice would take
     "training": {"epochs": 3, "batch_size": 64, "device": "cpu"},
     "calibration": {"false_alarm_rate": 0.02},
 }

@@ -76,6 +76,7 @@ def settings(**sections: dict[str, object]) -> dict[str, dict[str, object]]:
         "detector": {"name": "plant"},
         "data": {"train": "train.parquet", "timestamp": "time", "entity": "unit"},
         "window": {"length": LENGTH},
+        "model": {"variant": "undercomplete"},
         "training": {"epochs": 2},
         "scoring": {"input": "incoming"},
     }

@@ -414,7 +414,7 @@ def test_names_from_data_cannot_leave_the_output(plant):
         if path.is_file()
     }
     kinds = {name.split("/")[0] for name in written}
-    assert kinds <= {"scores", "flagged", "events", ".cache"}
+    assert kinds <= {"scores", "flagged", "events", "drift", ".cache"}
     verdict_files = [name for name in written if not name.startswith(".cache/")]
     assert all(name.endswith("/date=2026-01-01/part-0.parquet") for name in verdict_files)
     assert {p.name for p in plant.folder.iterdir()} == {

@@ -785,7 +785,7 @@ def test_causes_add_up_with_the_largest_first(undisturbed):
         assert sum(shares) == pytest.approx(1, abs=1e-12)
         assert shares == sorted(shares, reverse=True)
         assert {cause["feature"] for cause in row["causes"]} == {"cpu", "load", "disk"}
-    worst = max(flagged, key=lambda row: row["score"])
+    worst = min(flagged, key=lambda row: (row["p_value"], -row["score"]))
     assert worst["causes"][0]["feature"] == "cpu"
     assert worst["causes"][0]["observed"] == 500
     assert 0 < worst["causes"][0]["expected"] < 500
@@ -803,8 +803,8 @@ def test_output_is_read_by_other_tools(undisturbed):
 
 
 def test_output_holds_nothing_else(undisturbed):
-    """Only the three kinds of files and a cache, without random names."""
-    kinds = {"scores", "flagged", "events"}
+    """Only the four kinds of files and a cache, without random names."""
+    kinds = {"scores", "flagged", "events", "drift"}
     expected = {f"{kind}/date={day}/part-0.parquet" for kind in kinds for day in DAYS}
     assert set(contents(undisturbed.output)) == expected
     assert {path.name for path in undisturbed.output.iterdir()} - {".cache"} == kinds
