@@ -35,7 +35,8 @@ def shifted_scores(table: pd.DataFrame, days: list[str]) -> list[dict[str, Any]]
     usual = table.groupby("name")["usual_log_score"].first().reindex(bets.columns)
     with np.errstate(over="ignore"):
         ratio = np.exp((mean - usual).to_numpy())
-    above = (evidence >= np.log(EVIDENCE)) & ~(ratio < _TIMES)
+    # An entity without rows that day says nothing: it does not stay shifted when it is silent.
+    above = (evidence >= np.log(EVIDENCE)) & ~(ratio < _TIMES) & (bets.to_numpy() > 0)
     found = []
     for at in np.flatnonzero(above[-1]).tolist():
         begin, times = _since(above[:, at]), float(ratio[-1, at])

@@ -198,7 +198,9 @@ class PartitionSums:
             "usual_log_score": _under(profile.level[code], cells),
         }
         arrays = [pa.array(table[each.name], each.type, from_pandas=True) for each in SCHEMA]
-        return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+        # Entity by entity, however many are finished together.
+        order = np.argsort(np.append(group, np.arange(blank)), kind="stable")
+        return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA).take(pa.array(order))
 
     def _edges(self, code: Int64, column: Int64) -> list[list[float] | None]:
         """Return edges in units of the table; none with the quantile scaler."""

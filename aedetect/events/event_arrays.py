@@ -162,8 +162,8 @@ def assemble_events(
     first = groups.first
     size = groups.last - first + 1
     number = np.repeat(np.arange(len(first)), size)
-    # The rarest row is the peak, of equal ones the highest score, then the first: a score that looks
-    # back is highest when a fault has just ended.
+    # The rarest row is the peak, of equal ones the highest score, then the first: scores look back,
+    # and may be highest when a fault has just ended.
     order = np.lexsort((np.arange(len(flagged.time)), -flagged.score, flagged.p_value, number))
     start, entity = flagged.time[first].tolist(), flagged.entity[first].tolist()
     ids = np.array(

@@ -18,6 +18,7 @@ import aedetect
 from aedetect.errors import ConfigError, SchemaMismatch, TooFewRows
 
 TINY = {
+    "model": {"variant": "undercomplete"},
     "window": {"length": 4},
     "training": {"epochs": 3, "batch_size": 64, "device": "cpu"},
     "calibration": {"false_alarm_rate": 0.02},

@@ -67,7 +67,7 @@ def test_every_detector_is_measured(task):
         seeds=[0], variants=None, scores=["default", "mse", "mse@10"], peers=True
     )
     found = detection.compare(task, given)
-    named = [f"undercomplete, dense: {each}" for each in given.scores]
+    named = [f"auto, dense: {each}" for each in given.scores]
     assert list(found)[:3] == named
     assert set(found) - set(named) <= set(peers.PEERS)
     for quality in (each for measured in found.values() for each in measured):
