@@ -21,7 +21,7 @@ from aedetect.data.settings import DataSettings
 from aedetect.delivery.settings import DatabaseSettings, NotifySettings
 from aedetect.detector.settings import RuleSettings
 from aedetect.errors import ConfigError
-from aedetect.evaluation.gate_settings import PromotionSettings
+from aedetect.evaluation.settings import PromotionSettings
 from aedetect.events.settings import EventSettings
 from aedetect.models.settings import ModelSettings
 from aedetect.output.filesystem import output_path

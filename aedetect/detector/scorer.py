@@ -101,10 +101,10 @@ class Scorer:
     @property
     def _beside(self) -> Autoencoder | None:
         """The network of long windows, for the score that uses it."""
-        return self.long if self._combines else None
+        return self.long if self.combines else None
 
     @property
-    def _combines(self) -> bool:
+    def combines(self) -> bool:
         """Whether more than the network says what is expected."""
         return (self.score, self.alignment) == ("ensemble", "causal")
 
@@ -163,7 +163,7 @@ class Scorer:
         """Add long windows and corrections, where the score uses them, to what is expected."""
         if self._beside is not None:
             average_expected(expected, self._beside, series, rows, length=self.length)
-        if self.corrections is not None and self._combines:
+        if self.corrections is not None and self.combines:
             self.corrections.apply(expected, series.entity[rows])
         return expected
 

@@ -10,14 +10,14 @@ import numpy as np
 from aedetect.arrays import Bool, Float64, Int64
 from aedetect.calibration import HeldOut
 from aedetect.calibration.forecast import Timing, covered, days, form_groups
-from aedetect.evaluation.gate_settings import PromotionSettings
+from aedetect.calibration.poisson import count_interval
+from aedetect.evaluation.settings import PromotionSettings
 
 _LEAST_EVENTS = 3  # false events at which planted anomalies are compared, at least
 _STEPS = 30  # of the bisection for a p-value
 _LOWEST = -300.0  # log10 of a p-value, below what floats hold
 _LEVELS = (0.1, 0.01)  # p-values whose observed share is compared
 _LEAST_EXPECTED = 20  # rows below a level, for its share to mean something
-_INTERVAL = (0.05, 0.95)  # of the true number of events
 _LARGEST = 1e6  # a factor, instead of infinity
 _ROUNDING = 1e-9  # of shares
 
@@ -128,15 +128,11 @@ def level_at(rows: HeldOut, p_value: Float64, timing: Timing, *, events: int) ->
 
 def _volume(common: CommonRows, each: Verdicts) -> float:
     """Return by which factor events differ from the forecast at least: 1 within the interval."""
-    from scipy.stats import chi2
-
     normal = common.known < 0
     rows = common.rows.take(normal)
     first, _ = form_groups(rows, each.flagged[normal], common.timing.rules, common.timing.own)
     expected = each.predicted * days(covered(rows, common.timing, together=True))
-    count = len(first)
-    low = float(chi2.ppf(_INTERVAL[0], 2 * count) / 2) if count else 0.0
-    high = float(chi2.ppf(_INTERVAL[1], 2 * count + 2) / 2)  # Garwood, as in the forecast
+    low, high = count_interval(len(first))
     return min(max(low / max(expected, 1e-9), expected / high, 1.0), _LARGEST)
 
 

@@ -40,15 +40,17 @@ _NEVER = np.iinfo(np.int64).max
 class EventArrays:
     """Events ordered by entity and start, with the positions of their first, last and peak rows.
 
-    Shapes: S events; ids (S,) strings; peak (S,) position of the rarest row; p_value (S,)
-    minimum; strength (S,) sum; severity (S,); suppression (S,) index into `reasons`, 0 when
-    reported; incidents (S,) the id of the first event of each event's incident.
+    Shapes: S events; ids (S,) strings; peak (S,) position of the rarest row; peak_score (S,)
+    highest of any row; p_value (S,) minimum; strength (S,) sum; severity (S,); suppression (S,)
+    index into `reasons`, 0 when reported; incidents (S,) the id of the first event of each event's
+    incident.
     """
 
     flagged: FlaggedColumns
     groups: EventGroups
     ids: Objects
     peak: Int64
+    peak_score: Float32
     p_value: Float64
     strength: Float32
     severity: Int8
@@ -185,6 +187,7 @@ def assemble_events(
         groups=groups,
         ids=ids,
         peak=order[first],
+        peak_score=np.maximum.reduceat(flagged.score, first) if has_events else flagged.score,
         p_value=np.minimum.reduceat(flagged.p_value, first) if has_events else flagged.p_value,
         strength=strength.astype(np.float32),
         severity=np.maximum(worst, rate_strength(strength)),

@@ -172,7 +172,7 @@ def _event_columns(formed: EventArrays, events: Int64, time: pa.DataType) -> pa.
             "entity": pa.array(flagged.names, pa.string()).take(pa.array(formed.entity[events])),
             **{n: pa.array(each, exact).cast(time, safe=False) for n, each in times.items()},
             "rows": pa.array(formed.rows[events]),
-            "peak_score": pa.array(flagged.score[formed.peak[events]]),
+            "peak_score": pa.array(formed.peak_score[events], pa.float32()),
             "p_value": pa.array(formed.p_value[events]),
             "strength": pa.array(formed.strength[events]),
             "severity": pa.array(SEVERITIES).take(pa.array(formed.severity[events])),

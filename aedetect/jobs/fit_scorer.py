@@ -54,7 +54,10 @@ def train_scorer(config: Config, ingested: Ingested, prepared: PreparedRows) -> 
     candidates = tuple(name for name in CANDIDATES if _affordable(name, config, prepared))
     if trial is None or len(candidates) == 1:
         return _train_variant(_with(config, candidates[0]), ingested, prepared)
-    trained = [_train_variant(_with(config, name), ingested, prepared) for name in candidates]
+    trained: list[Trained] = []
+    for name in candidates:
+        like = trained[0].scorer if trained else None
+        trained.append(_train_variant(_with(config, name), ingested, prepared, like=like))
     seed = config.training.seed
     evidence = tuple(
         evidence_of(each.scorer, trial, variant=name, seed=seed)
@@ -92,8 +95,14 @@ def _prepare_trial(ingested: Ingested, prepared: PreparedRows) -> Trial | None:
     return trial
 
 
-def _train_variant(config: Config, ingested: Ingested, prepared: PreparedRows) -> Trained:
-    """Train one network, and estimate its residuals."""
+def _train_variant(
+    config: Config, ingested: Ingested, prepared: PreparedRows, *, like: Scorer | None = None
+) -> Trained:
+    """Train one network, and estimate its residuals.
+
+    What follows from the rows alone is taken from `like`, a scorer of the same rows. Trimming
+    leaves other rows out for each network.
+    """
     preparation, windows = prepared.preparation, prepared.windows
     model = build_network(
         config.model,
@@ -110,6 +119,7 @@ def _train_variant(config: Config, ingested: Ingested, prepared: PreparedRows) -
             model, windows[Part.LEARN], windows[Part.VALIDATE], settings=config.training
         )
     series = series_of(ingested, prepared)
+    same = None if config.training.trim else like
     scorer = Scorer(
         schema=ingested.schema,
         preparation=preparation,
@@ -117,32 +127,35 @@ def _train_variant(config: Config, ingested: Ingested, prepared: PreparedRows) -
         score=config.calibration.score,
         residuals=Residuals(np.ones((1, 1), dtype=np.float32)),  # measured below
         worst=config.calibration.worst,
-        rules=ColumnRules.fit(
-            ingested.rows,
-            schema=ingested.schema,
-            settings=config.rules,
-            per_entity=config.prepare.per_entity,
-        ),
-        own=estimate_own_values(preparation, series, windows),
+        rules=like.rules if like is not None else _rules(config, ingested),
+        own=same.own if same is not None else estimate_own_values(preparation, series, windows),
         alignment=config.calibration.alignment,
         smooth=config.calibration.smooth,
-        long=_long(config, prepared, windows[Part.LEARN]),
     )
-    if (scorer.score, scorer.alignment) == ("ensemble", "causal"):
-        learnt = learn_corrections(scorer, series, windows[Part.LEARN])
-        scorer = replace(scorer, corrections=learnt)
+    if scorer.combines:
+        learn = windows[Part.LEARN]
+        long = same.long if same is not None else _long(config, prepared, learn)
+        scorer = replace(scorer, long=long)
+        scorer = replace(scorer, corrections=learn_corrections(scorer, series, learn))
     stride = config.window.stride
     residuals = learn_statistics(scorer, ingested.rows, series, windows, stride=stride)
     return Trained(replace(scorer, residuals=residuals), fitted, suspect)
 
 
+def _rules(config: Config, ingested: Ingested) -> ColumnRules:
+    """Learn the column rules."""
+    return ColumnRules.fit(
+        ingested.rows,
+        schema=ingested.schema,
+        settings=config.rules,
+        per_entity=config.prepare.per_entity,
+    )
+
+
 def _long(config: Config, prepared: PreparedRows, learn: Windows) -> Autoencoder | None:
-    """Fit the linear autoencoder of long windows, for the score that uses it."""
-    asked, settings = config.window.long_rows, config.calibration
-    if not asked or (settings.score, settings.alignment) != ("ensemble", "causal"):
-        return None
-    columns = len(prepared.preparation.owner)
-    return fit_long(learn, prepared.back, length=asked, columns=columns)
+    """Fit the linear autoencoder of long windows; None where they are turned off."""
+    asked, columns = config.window.long_rows, len(prepared.preparation.owner)
+    return fit_long(learn, prepared.back, length=asked, columns=columns) if asked else None
 
 
 def _trimmed(

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow.compute as pc
 
 from aedetect.arrays import Float64
+from aedetect.calibration.poisson import COVERAGE, count_interval
 from aedetect.output import Partition, list_files
 from aedetect.output.catalog import read_footers
 from aedetect.output.partitions import EVENTS, SCORES, Span
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 PERIODS = (7, 30)  # days
 MIN_DAYS = 5  # with scores, for an interval
-COVERAGE = 0.9  # of the intervals
 LISTED = 10  # entities in a table, those with most flagged rows
 _DAY = NANOSECONDS["d"]
 
@@ -79,8 +78,11 @@ def outcomes(
     first = calibration.version if base is None else base
     counted = _counted(list_files(output, SCORES, span=span), model_version, first)
     events = _events(list_files(output, EVENTS, span=span), set(counted))
-    rates = {entities[code]: own.threshold.rate for code, own in calibration.own.items()
-             if code < len(entities)}  # fmt: skip
+    rates = {
+        entities[code]: own.threshold.rate
+        for code, own in calibration.own.items()
+        if code < len(entities)
+    }
     found: list[PeriodOutcome] = []
     for period in PERIODS:
         since = end - period * _DAY
@@ -107,15 +109,6 @@ def share_interval(flagged: Float64, rows: Float64) -> tuple[float, float] | Non
     return max(float(share) - width, 0.0), min(float(share) + width, 1.0)
 
 
-def count_interval(count: int) -> tuple[float, float]:
-    """Return the exact interval of the expectation of a Poisson count: Garwood (1936)."""
-    from scipy.special import gammaincinv
-
-    tail = (1 - COVERAGE) / 2
-    low = float(gammaincinv(count, tail)) if count else 0.0
-    return low, float(gammaincinv(count + 1, 1 - tail))
-
-
 def _counted(files: Sequence[OutputFile], model: int, first: int) -> dict[Partition, VerdictCounts]:
     """Return the counts of the partitions that a calibration, or one that renews it, has judged."""
     found = {}
@@ -130,13 +123,10 @@ def _counted(files: Sequence[OutputFile], model: int, first: int) -> dict[Partit
 def _events(files: Sequence[OutputFile], among: set[Partition]) -> dict[Partition, int]:
     """Return how many reported events start in each partition."""
     return {
-        file.partition: int(
-            sum(pc.sum(pc.is_null(b["suppressed"])).as_py() or 0 for b in
-                file.batches(["suppressed"]))
-        )
+        file.partition: sum(each["suppressed"].null_count for each in file.batches(["suppressed"]))
         for file in files
         if file.partition in among
-    }  # fmt: skip
+    }
 
 
 def _of_period(
@@ -157,19 +147,35 @@ def _of_period(
     common = {"period": period, "days": len(days)}
     own = [calibration.threshold.rate, *rates.values()]
     together = PeriodOutcome(
-        **common, entity=None, together=True, rows=int(rows.sum()), flagged=int(flagged.sum()),
-        share=float(flagged.sum() / rows.sum()), low=low, high=high, promise=max(own),
-        events_a_day=events / covered, events_low=fewest / covered, events_high=most / covered,
+        **common,
+        entity=None,
+        together=True,
+        rows=int(rows.sum()),
+        flagged=int(flagged.sum()),
+        share=float(flagged.sum() / rows.sum()),
+        low=low,
+        high=high,
+        promise=max(own),
+        events_a_day=events / covered,
+        events_low=fewest / covered,
+        events_high=most / covered,
         events_promise=calibration.forecast.high,
-    )  # fmt: skip
+    )
     table = _by_entity(inside)
     return [together] + [
         PeriodOutcome(
-            **common, entity=name, together=False, rows=n, flagged=f, share=f / n, low=None,
-            high=None, promise=rates.get(name, calibration.threshold.rate),
+            **common,
+            entity=name,
+            together=False,
+            rows=n,
+            flagged=f,
+            share=f / n,
+            low=None,
+            high=None,
+            promise=rates.get(name, calibration.threshold.rate),
         )
         for name, (n, f) in table
-    ]  # fmt: skip
+    ]
 
 
 def _by_entity(

@@ -10,7 +10,7 @@ import pytest
 from aedetect.calibration import HeldOut
 from aedetect.calibration.calibration import DEFAULT_TIMING
 from aedetect.evaluation.gate import CommonRows, Verdicts, level_at, measure
-from aedetect.evaluation.gate_settings import PromotionSettings
+from aedetect.evaluation.settings import PromotionSettings
 
 ROWS = 4_000  # minutes, 2.8 days
 SETTINGS = PromotionSettings()

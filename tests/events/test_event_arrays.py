@@ -55,6 +55,20 @@ def test_an_event_is_as_severe_as_its_worst_row(tmp_path):
     assert peaks["causes"].to_pylist()[0][0]["observed"] == 5
 
 
+def test_the_rarest_row_is_the_peak_and_the_highest_score_is_told(tmp_path):
+    """A score that looks back may be highest when the fault has ended."""
+    rows = [
+        row(0, score=5.0, p_value=0.02),
+        row(1, score=6.0, p_value=0.001),
+        row(2, score=6.5, p_value=0.001),
+        row(3, score=9.0, p_value=0.01),
+    ]
+    _, events = made(tmp_path, (), rows)
+    assert events.flagged.row[events.peak].tolist() == [2]
+    assert events.peak_score.tolist() == [9.0]
+    assert events.p_value.tolist() == [0.001]
+
+
 def test_each_row_of_a_file_has_its_event(tmp_path):
     """In file order, including events that began in another file."""
     _, events = made(tmp_path, [row(-1, "west")], [row(1, "west"), row(0), row(60)])

@@ -82,13 +82,21 @@ def test_a_blind_scorer_has_less_evidence(learnt):
     assert noise.planted < sighted.planted
 
 
-def test_training_keeps_the_evidence_of_the_candidates(learnt):
-    """And the network of the one that was chosen."""
+def test_training_keeps_the_evidence_of_the_candidates(learnt, monkeypatch):
+    """And the network of the one that was chosen, as if it had been trained alone."""
     auto = replace(learnt.config, model=replace(learnt.config.model, variant="auto"))
     trained = fit_scorer.train_scorer(auto, learnt.ingested, learnt.prepared)
     assert [each.variant for each in trained.evidence] == ["undercomplete", "linear"]
     best = trained.evidence[choose(trained.evidence)].variant
     assert trained.scorer.model.settings.variant == best
+    alone = replace(auto, model=replace(auto.model, variant="linear"))
+    linear = fit_scorer.train_scorer(alone, learnt.ingested, learnt.prepared).scorer
+    series = series_of(learnt.ingested, learnt.prepared)
+    monkeypatch.setattr(fit_scorer, "choose", lambda _found: 1)
+    chosen = fit_scorer.train_scorer(auto, learnt.ingested, learnt.prepared).scorer
+    rows = learnt.prepared.windows[Part.CALIBRATE].ends
+    assert np.array_equal(chosen.expect(series, rows), linear.expect(series, rows))
+    assert np.array_equal(chosen.residuals.typical, linear.residuals.typical)
 
 
 def test_few_held_out_rows_choose_nothing(learnt, monkeypatch, caplog):

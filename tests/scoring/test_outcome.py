@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from aedetect.scoring.outcome import PeriodOutcome, count_interval, share_interval
+from aedetect.calibration.poisson import count_interval
+from aedetect.scoring.outcome import PeriodOutcome, share_interval
 from aedetect.scoring.outcome_table import alerts_of_outcome
 
 
