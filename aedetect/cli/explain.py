@@ -52,7 +52,7 @@ def explain(
         lines += [f"  {key}: {chain.trained[key]}" for key in _FACTS if key in chain.trained]
     if (made := chain.promotion) is not None:
         at = made.at.isoformat(" ", timespec="seconds")
-        lines.append(f"  champion since {at} by {made.by} ({made.action}) {made.why}".rstrip())
+        lines.append(f"  last promoted {at} by {made.by} ({made.action}) {made.why}".rstrip())
     lines.append(f"scored from {len(chain.inputs)} inputs")
     lines += [f"  {name}: {mark}" for name, mark in list(chain.inputs.items())[:_SHOWN]]
     for line in lines:

@@ -1,0 +1,96 @@
+"""From an event back to what it was found with, and what one promotes a version by."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from aedetect.cli import SILENT, main
+from aedetect.jobs.event_chain import trace_event
+from aedetect.output import list_files
+from aedetect.registry import find_version
+
+
+@pytest.fixture
+def aedetect(monkeypatch, capsys):
+    """Run the command line in this process: exit code, stdout and stderr."""
+    for name, value in SILENT.items():
+        monkeypatch.setenv(name, value)
+
+    def aedetect(*words):
+        monkeypatch.setattr(sys, "argv", ["aedetect", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return ended.value.code or 0, out, err
+
+    return aedetect
+
+
+def test_an_event_leads_back_to_the_data_of_its_model(aedetect, plant):
+    """As the partition, the registry and the history have it, in text and as JSON."""
+    plant.score()
+    path = plant.written()
+    event = json.loads(aedetect("flags", path, "--json")[1])[0]
+    code, out, _ = aedetect("explain", path, event["event_id"], "--json")
+    chain = json.loads(out)
+    assert (code, chain["event"]["text"]) == (0, event["text"])
+    (file,) = [f for f in list_files(plant.output, "scores") if str(f.partition) in chain["file"]]
+    origin = file.origin()
+    assert chain["inputs"] == dict(origin.inputs)
+    assert chain["config_hash"] == origin.config_hash
+    made = find_version(f"plant/{origin.model_version}", tracking_uri=plant.uri)
+    assert (chain["model_version"], chain["run_id"]) == (made.version, made.run_id)
+    assert chain["trained"]["data_fingerprint"] == made.tags["data_fingerprint"]
+    assert chain["trained"]["trained_from"].startswith("2026-01-01T00:00")
+    assert chain["promotion"]["version"] == made.version
+    code, out, _ = aedetect("explain", path, event["event_id"])
+    assert code == 0
+    for shown in (event["text"], f"model {made.reference}", made.tags["data_fingerprint"]):
+        assert shown in out
+    assert all(name in out and mark in out for name, mark in origin.inputs.items())
+
+
+def test_an_unknown_event_is_refused_with_where_ids_are(aedetect, plant):
+    """In one line."""
+    plant.score()
+    code, _, err = aedetect("explain", plant.written(), "0" * 12)
+    assert code == 1
+    assert "there is no event 000000000000" in err
+    assert "aedetect flags CONFIG --suppressed" in err
+
+
+def test_a_version_that_the_registry_lost_is_said_so(plant, monkeypatch):
+    """The chain ends there; what the output knows is kept."""
+    from aedetect.errors import UnknownModel
+    from aedetect.jobs import event_chain
+
+    plant.score()
+    event = plant.config()
+    ids = [
+        i for f in list_files(plant.output, "events") for i in f.read(["event_id"])[0].to_pylist()
+    ]
+
+    def gone(*_given, **_named):
+        raise UnknownModel("deleted")
+
+    monkeypatch.setattr(event_chain.registry, "find_version", gone)
+    chain = trace_event(plant.config(), event_id)
+    assert (chain.run_id, chain.trained) == (None, None)
+    assert chain.inputs
+
+
+def test_models_say_what_one_promotes_by(aedetect, plant):
+    """The training period, the promise and the events to expect, of each version."""
+    path = plant.written()
+    code, out, _ = aedetect("models", path)
+    first = json.loads(aedetect("models", path, "--json")[1])[-1]
+    assert code == 0
+    promise, events = float(first["tags"]["promise"]), float(first["tags"]["events_a_day"])
+    assert 0 < promise < 1
+    shown = out.replace("\n", " ")
+    assert f"plant/1  trained on {first['tags']['trained_from']}" in shown
+    assert f"flagged at most {promise:.3%} of normal rows when trained" in shown
+    assert f"{events:.2g} events a day" in shown
