@@ -43,7 +43,7 @@ class Trust:
             reasons.append(f"{self.rows:,} held-out rows are few")
         if self.length < _COVERED * YOUNG_CYCLES * NANOSECONDS["d"]:
             covered = round_duration(max(self.length, NANOSECONDS["min"]))
-            reasons.append(f"they cover {covered}, no {YOUNG_CYCLES} daily cycles")
+            reasons.append(f"they cover {covered}, fewer than {YOUNG_CYCLES} daily cycles")
         if self.factor is not None and self.factor > DRIFTED:
             reasons.append(
                 f"the levels drift: within them a threshold for {SHARE:.0%} flagged "
@@ -53,7 +53,7 @@ class Trust:
             return ""
         return (
             f"caution, young detector: {'; '.join(reasons)}; more rows than promised may be "
-            "flagged: train on more days, or again when there are"
+            "flagged: train on more days, or again when more have come"
         )
 
 

@@ -68,9 +68,10 @@ def test_a_version_that_the_registry_lost_is_said_so(plant, monkeypatch):
     from aedetect.jobs import event_chain
 
     plant.score()
-    event = plant.config()
-    ids = [
-        i for f in list_files(plant.output, "events") for i in f.read(["event_id"])[0].to_pylist()
+    (event_id, *_) = [
+        each
+        for file in list_files(plant.output, "events")
+        for each in file.read(["event_id"])["event_id"].to_pylist()
     ]
 
     def gone(*_given, **_named):
