@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from aedetect.registry.records import ColumnKind
 
 if TYPE_CHECKING:
+    import pandas as pd
     from mlflow.entities import LoggedModel
     from mlflow.models import ModelSignature
 
@@ -40,20 +41,31 @@ _STRAYS = ("uv.lock", "pyproject.toml", ".python-version")
 
 @contextmanager
 def pyfunc(
-    folder: Path, *, columns: Mapping[str, ColumnKind], model: LoggedModel
+    folder: Path,
+    *,
+    columns: Mapping[str, ColumnKind],
+    model: LoggedModel,
+    example: pd.DataFrame | None = None,
 ) -> Iterator[Path]:
     """Yield a temporary folder that contains the detector as a pyfunc model."""
     with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
         saved = Path(scratch, "model")
         shutil.copytree(folder, Path(scratch, DETECTOR))  # MLflow keeps the folder's name
-        _save(saved, detector=Path(scratch, DETECTOR), columns=columns, model=model)
+        _save(
+            saved, detector=Path(scratch, DETECTOR), columns=columns, model=model, example=example
+        )
         for stray in _STRAYS:  # MLflow copies a uv project from the working folder
             (saved / stray).unlink(missing_ok=True)
         yield saved
 
 
 def _save(
-    target: Path, *, detector: Path, columns: Mapping[str, ColumnKind], model: LoggedModel
+    target: Path,
+    *,
+    detector: Path,
+    columns: Mapping[str, ColumnKind],
+    model: LoggedModel,
+    example: pd.DataFrame | None,
 ) -> None:
     """Save the detector folder in the format of MLflow."""
     code = target.with_name("served.py")
@@ -68,6 +80,7 @@ def _save(
             python_model=str(code),
             artifacts={"detector": str(detector)},
             signature=signature(columns),
+            input_example=example,
             pip_requirements=["aedetect"],  # given, because MLflow's search for them is slow
             mlflow_model=Model(model_uuid=number, model_id=number, run_id=model.source_run_id),
         )
@@ -92,8 +105,9 @@ def signature(columns: Mapping[str, ColumnKind]) -> ModelSignature:
 
 @contextmanager
 def _without_advice() -> Iterator[None]:
-    """Hide the advice to add an input example: a failing one would remove the signature."""
+    """Hide the advice to infer a signature, and what MLflow 3.17 does that pandas 3 warns of."""
     with warnings.catch_warnings():
         advice = ".*(input example|[Tt]ype hint)"
         warnings.filterwarnings("ignore", message=advice, category=UserWarning)
+        warnings.filterwarnings("ignore", message="Operation with range is deprecated")
         yield

@@ -205,7 +205,7 @@ def test_no_file_of_a_model_is_a_pickle(shared):
 def test_run_keeps_parameters_metrics_and_data(shared, client):
     """Also more parameters and epochs than MLflow accepts in one request."""
     run = client.get_run(shared.first.run_id)
-    assert (run.info.status, run.info.run_name) == ("FINISHED", "pca")
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "pump/1")
     assert run.data.params == {key: str(value) for key, value in PUMP.parameters.items()}
     history = client.get_metric_history(run.info.run_id, "loss")
     assert [(point.step, point.value) for point in history] == [
