@@ -57,7 +57,7 @@ def _purpose(ingested: Ingested, trained: Trained) -> Iterator[str]:
         "It knows normal rows only, and no kinds of faults."
     )
     yield ""
-    chosen = ", chosen by planted anomalies" if trained.evidence else ""
+    chosen = ", chosen by injected anomalies" if trained.evidence else ""
     yield (
         f"Autoencoder `{scorer.model.settings.network}`{chosen}, windows of {scorer.length} rows, "
         f"score `{scorer.score}`."

@@ -61,7 +61,7 @@ def run_metrics(
     return {
         "rows": len(ingested.rows),
         "held_out_loss": trained.held_out_loss,
-        **{f"planted_{each.variant}": each.planted for each in trained.evidence},
+        **{f"injected_{each.variant}": each.injected for each in trained.evidence},
         "held_out_windows": len(scores),
         "held_out_score_median": float(np.median(scores)),
         "threshold": threshold.value,

@@ -96,8 +96,8 @@ def _candidates(evidence: Sequence[Evidence], chosen: str) -> Mapping[str, Table
     table: dict[str, list[Any]] = {
         "variant": [each.variant for each in evidence],
         "chosen": [each.variant == chosen for each in evidence],
-        "planted": [each.planted for each in evidence],
+        "injected": [each.injected for each in evidence],
         "drift": [each.drift for each in evidence],
-        **{f"planted_{kind}": [each.kinds.get(kind) for each in evidence] for kind in kinds},
+        **{f"injected_{kind}": [each.kinds.get(kind) for each in evidence] for kind in kinds},
     }
     return {CANDIDATES_FILE: table}

@@ -100,13 +100,13 @@ def test_the_candidates_are_a_table(learnt, tmp_path):
         CANDIDATES_FILE: {
             "variant": ["undercomplete", "linear"],
             "chosen": [True, False],
-            "planted": [0.5, 0.375],
+            "injected": [0.5, 0.375],
             "drift": [1.0, 2.0],
-            "planted_spike": [0.25, 0.5],
-            "planted_drift": [0.75, 0.25],
+            "injected_spike": [0.25, 0.5],
+            "injected_drift": [0.75, 0.25],
         }
     }
-    assert made.metrics["planted_linear"] == 0.375
+    assert made.metrics["injected_linear"] == 0.375
 
 
 def test_the_input_example_is_scored_as_it_stands(learnt):
