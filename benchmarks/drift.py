@@ -61,7 +61,7 @@ def shifted(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
     age = (rows.loc[where, "time"] - since) / pd.Timedelta(days=1)
     changed = {
         "one spread": value + spread,
-        "ramp of 0.2 spreads a day": value + 0.2 * spread * age,
+        "ramp of 0.2 standard deviations a day": value + 0.2 * spread * age,
         "scale x 2": value.mean() + 2 * (value - value.mean()),
         "20 % missing": value.where(np.random.default_rng(9).uniform(size=len(value)) > 0.2),
     }
@@ -120,7 +120,7 @@ def main() -> None:
         for kind in (
             "quiet",
             "one spread",
-            "ramp of 0.2 spreads a day",
+            "ramp of 0.2 standard deviations a day",
             "scale x 2",
             "20 % missing",
         ):

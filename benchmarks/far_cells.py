@@ -2,7 +2,7 @@
 
 Normal rows of two units follow three loads; the last two columns are nearly constant: they stand at
 0.5 for all training rows of a unit but one, which has 0 in one column and 1 in the other. In later
-rows, single columns are planted at 5 to 100 standard deviations from their mean (of all training
+rows, single columns are injected at 5 to 100 standard deviations from their mean (of all training
 rows of the unit): a spike of one row, a step of 30, a ramp over 16 and one over 60 rows. For every
 variant, backbone and score, with the other settings at their defaults, of the plants of 10 standard
 deviations or more:
@@ -48,7 +48,7 @@ START = pd.Timestamp("2026-01-01")
 
 @dataclass(frozen=True)
 class Plant:
-    """A planted fault: its kind, column and size, and the rows that reach 10, or its size."""
+    """A injected fault: its kind, column and size, and the rows that reach 10, or its size."""
 
     kind: str
     column: int
@@ -78,7 +78,7 @@ def normal_rows(columns: int, rows: int, *, seed: int, later: bool) -> pd.DataFr
     return pd.concat(tables, ignore_index=True)
 
 
-def planted(train: pd.DataFrame, columns: int, *, unit: str) -> tuple[pd.DataFrame, list[Plant]]:
+def injected(train: pd.DataFrame, columns: int, *, unit: str) -> tuple[pd.DataFrame, list[Plant]]:
     """Return later rows with faults, of one unit."""
     own = train[train["unit"] == unit].iloc[:, 2:]
     mean, spread = own.mean().to_numpy(), own.std(ddof=0).to_numpy()
@@ -196,7 +196,7 @@ def report(detector: CalibratedScorer, train: pd.DataFrame, columns: int, *, mis
     """Print a row of the table, and where it fails."""
     found = []
     for unit in UNITS:
-        frame, plants = planted(train, columns, unit=unit)
+        frame, plants = injected(train, columns, unit=unit)
         found.append(measured(detector, frame, plants).assign(unit=unit))
     every = pd.concat(found, ignore_index=True)
     clean = score_frame(detector, normal_rows(columns, 5_000, seed=2, later=True))

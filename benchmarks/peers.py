@@ -31,7 +31,7 @@ from aedetect.preprocessing.windows import gather
 if TYPE_CHECKING:
     from tasks import Task
 
-Score = Callable[[Float32], Float64]  # (N, L) -> (N,), larger is stranger
+Score = Callable[[Float32], Float64]  # (N, L) -> (N,), larger is more anomalous
 Train = Callable[[Float32, int], Score]  # from windows, and a seed
 
 LEARNT = 20_000  # windows at most that are learnt from, evenly spaced: they must fit into memory

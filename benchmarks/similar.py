@@ -1,10 +1,10 @@
 """Seconds to find the most similar windows: python benchmarks/similar.py [--windows 1000000].
 
-Compares, on the same codes and with one thread each: what `aedetect similar` does (all codes
-compared, in chunks, and the nearest that do not overlap), scikit-learn's brute force and k-d tree,
-and faiss's flat index where faiss-cpu is installed (it is not needed). Codes are a random walk,
-because those of neighbouring windows are close. "build" is the time before the first query, for an
-index that is not saved to disk.
+Compares, on the same codes and with one thread each: what `aedetect similar` does (all latent
+vectors compared, in chunks, and the nearest that do not overlap), scikit-learn's brute force and
+k-d tree, and faiss's flat index where faiss-cpu is installed (it is not needed). Codes are a random
+walk, because those of neighbouring windows are close. "build" is the time before the first query,
+for an index that is not saved to disk.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def history(windows: int, width: int) -> Embeddings:
     places["row"] = places["end"] = np.arange(windows)
     places["start"] = places["end"] - LENGTH + 1
     codes = np.cumsum(steps, axis=0, dtype=np.float32) * np.float32(0.05)
-    return Embeddings(codes=codes, places=places, names=("one",), length=LENGTH)
+    return Embeddings(latents=codes, places=places, names=("one",), length=LENGTH)
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -47,7 +47,7 @@ def timed(work: Callable[[], object]) -> float:
 def ours(made: Embeddings) -> tuple[float, list[float]]:
     """Time `aedetect.applications.embeddings.nearest_windows`."""
     last = len(made.places) - 1
-    search = partial(nearest_windows, made, most=MOST)
+    search = partial(nearest_windows, made, limit=MOST)
     return 0.0, [timed(partial(search, last - query)) for query in range(QUERIES)]
 
 
@@ -80,7 +80,7 @@ def main() -> None:
     print("code width  method                  build s  median query s")
     for width in given.width:
         made = history(given.windows, width)
-        codes = np.ascontiguousarray(made.codes)
+        codes = np.ascontiguousarray(made.latents)
         methods: dict[str, Callable[[], tuple[float, list[float]]]] = {
             "aedetect, exact": partial(ours, made),
             "scikit-learn brute": partial(scikit_learn, "brute", codes),

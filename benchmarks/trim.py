@@ -41,7 +41,7 @@ from aedetect.models.settings import VariantName
 from aedetect.training.suspect_rows import SuspectRows, normal_filter
 
 TOLERANCE = 100  # rows around a labelled segment that VUS-PR averages over
-BRIDGE = 5  # rows between flags of one event
+MERGE_GAP = 5  # rows between flags of one event
 SHARES = (0.005, 0.01, 0.02)
 SHOWN_AT = 0.01
 HEADS = (
@@ -58,10 +58,10 @@ class Data:
     events: list[tuple[pd.Timestamp, pd.Timestamp]]
 
 
-def segments(marked: Bool, *, bridge: int = 1) -> list[tuple[int, int]]:
+def segments(marked: Bool, *, merge_gap: int = 1) -> list[tuple[int, int]]:
     """Return first and last position of each segment of marked rows."""
     rows = np.flatnonzero(marked)
-    cuts = np.flatnonzero(np.diff(rows) > bridge)
+    cuts = np.flatnonzero(np.diff(rows) > merge_gap)
     firsts, lasts = rows[np.append(0, cuts + 1)], rows[np.append(cuts, len(rows) - 1)]
     return list(zip(firsts.tolist(), lasts.tolist(), strict=True)) if len(rows) else []
 
@@ -123,7 +123,7 @@ def later(task: Task, detector: CalibratedScorer) -> str:
     flags, days = score > threshold, len(score) / 1_440
     events = segments(label)
     caught = sum(flags[first : last + 1].any() for first, last in events)
-    false = segments(flags & ~label, bridge=BRIDGE)
+    false = segments(flags & ~label, merge_gap=MERGE_GAP)
     return (
         f"{average_precision_score(label, score):.3f} "
         f"| {vus_pr(label, score, window=TOLERANCE):.3f} | {threshold:.1f} "

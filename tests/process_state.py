@@ -96,7 +96,7 @@ def clean(plant):
 def similar(plant):
     """Look for windows that are alike."""
     moment = pd.Timestamp(f"{DAYS[1]} 02:00").value
-    find_similar(plant.config(), entity="east", time=moment, most=2)
+    find_similar(plant.config(), entity="east", time=moment, limit=2)
 
 
 def compare(plant):

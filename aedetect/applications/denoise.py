@@ -61,7 +61,7 @@ def clean_rows(scorer: Scorer, rows: Rows) -> CellChange:
 
 
 def _limit(scorer: Scorer) -> str:
-    """Return how long a value is carried, as text; entities may differ in it."""
+    """Return how long a value is filled forward, as text; entities may differ in it."""
     if scorer.preparation.rates:
         return f"{MISSING_LIMIT_PERIODS} rows of its entity"
     return round_duration(scorer.preparation.missing_limit)

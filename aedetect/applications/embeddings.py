@@ -1,8 +1,8 @@
-"""The codes of all full windows of some files, searched for similar windows.
+"""The latent vectors of all full windows of some files, searched for similar windows.
 
-The codes are stored on disk and memory-mapped. The search compares with all of them: it is exact
-and takes a fraction of a second over a million windows (`benchmarks/similar.py`, with scikit-learn
-and faiss for comparison), so that an index would be a needless dependency.
+The latent vectors are stored on disk and memory-mapped. The search compares with all of them: it is
+exact and takes a fraction of a second over a million windows (`benchmarks/similar.py`, with
+scikit-learn and faiss for comparison), so that an index would be a needless dependency.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
     from aedetect.data import Rows
     from aedetect.detector import Scorer
 
-_COMPARED = 65_536  # windows at a time; their differences need little memory beside the codes
-CODES, PLACES = "codes.f4", "places"
+_COMPARED = 65_536  # windows at a time; their differences need little memory beside them
+LATENTS, PLACES = "latent.f4", "places"
 NAMES_FILE = "names.json"  # written last: a folder that contains it is complete
 _PLACE = np.dtype([("start", "i8"), ("end", "i8"), ("row", "i8"), ("entity", "i4")])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Embeddings:
-    """Codes of windows, in order of entity and time.
+    """Latent vectors of windows, in order of entity and time.
 
-    Shapes: codes (N, C); places (N,) with the timestamps of the window's first and last row in ns,
-    the number of its last row, and its entity's index in `names`.
+    Shapes: latents (N, C); places (N,) with the timestamps of the window's first and last row in
+    ns, the number of its last row, and its entity's index in `names`.
     """
 
-    codes: Float32
+    latents: Float32
     places: npt.NDArray[np.void]
     names: tuple[str | None, ...]
     length: int  # rows in a window
@@ -58,10 +58,10 @@ class Neighbours:
 
 
 def build_embeddings(scorer: Scorer, batches: Iterable[Rows], folder: Path) -> None:
-    """Write the codes of the windows in ordered rows into a folder."""
+    """Write the latent vectors of the windows in ordered rows into a folder."""
     names: list[str | None] = []
     done = 0  # rows before the batch
-    with (folder / CODES).open("wb") as codes, (folder / PLACES).open("wb") as places:
+    with (folder / LATENTS).open("wb") as latents, (folder / PLACES).open("wb") as places:
         for rows, before in with_context(batches, lookback=scorer.lookback):
             own = ~rows.duplicates
             unique, first = rows.take(own), int(own[:before].sum())
@@ -73,19 +73,19 @@ def build_embeddings(scorer: Scorer, batches: Iterable[Rows], folder: Path) -> N
             where["entity"] = _named(unique, names)[ends]
             places.write(where.tobytes())
             for part in _encode(scorer, matrix, ends):
-                codes.write(part.tobytes())
+                latents.write(part.tobytes())
             done += len(unique) - first
-    described = {"names": names, "length": scorer.length, "code": scorer.model.sizes.latent}
+    described = {"names": names, "length": scorer.length, "latent": scorer.model.sizes.latent}
     (folder / NAMES_FILE).write_text(json.dumps(described), encoding="utf-8")
 
 
 def load_embeddings(folder: Path) -> Embeddings:
-    """Map the codes in a folder."""
+    """Map the latent vectors in a folder."""
     described = json.loads((folder / NAMES_FILE).read_text(encoding="utf-8"))
     places: npt.NDArray[np.void] = np.fromfile(folder / PLACES, dtype=_PLACE)
-    shape = (len(places), described["code"])
+    shape = (len(places), described["latent"])
     return Embeddings(
-        codes=np.memmap(folder / CODES, np.float32, "r", shape=shape)
+        latents=np.memmap(folder / LATENTS, np.float32, "r", shape=shape)
         if len(places)
         else np.empty(shape, np.float32),
         places=places,
@@ -94,38 +94,38 @@ def load_embeddings(folder: Path) -> Embeddings:
     )
 
 
-def nearest_windows(history: Embeddings, query: int, *, most: int) -> Neighbours:
-    """Return the earlier windows whose codes are nearest (Euclidean) to the code of a window.
+def nearest_windows(history: Embeddings, query: int, *, limit: int) -> Neighbours:
+    """Return the earlier windows whose latent vectors are nearest (Euclidean) to that of a window.
 
     No two of them overlap: of overlapping neighbours, only the nearest is returned.
     """
     places = history.places
     past = np.flatnonzero(places["end"] < places["start"][query])
-    distance = distances(history.codes, history.codes[query])[past]
+    distance = distances(history.latents, history.latents[query])[past]
     # A chosen window overlaps at most length - 1 others on each side: that many are enough.
-    enough = min(most * (2 * history.length - 1), len(past))
+    enough = min(limit * (2 * history.length - 1), len(past))
     first = np.argpartition(distance, enough - 1)[:enough] if enough else np.arange(0)
     first = first[np.lexsort((first, distance[first]))]
-    kept = _apart(places[past[first]], length=history.length, most=most)
+    kept = _apart(places[past[first]], length=history.length, limit=limit)
     chosen = first[kept]
     typical = float(np.median(distance)) if len(past) else float("nan")
     return Neighbours(past[chosen], distance[chosen], len(past), typical)
 
 
-def distances(codes: Float32, code: Float32) -> Float32:
-    """Return the Euclidean distance of every code from one: (N, C), (C,) -> (N,)."""
-    result = np.empty(len(codes), dtype=np.float32)
-    for start in range(0, len(codes), _COMPARED):
-        apart = codes[start : start + _COMPARED] - code
+def distances(latents: Float32, latent: Float32) -> Float32:
+    """Return the Euclidean distance of every latent vector from one: (N, C), (C,) -> (N,)."""
+    result = np.empty(len(latents), dtype=np.float32)
+    for start in range(0, len(latents), _COMPARED):
+        apart = latents[start : start + _COMPARED] - latent
         result[start : start + _COMPARED] = np.sqrt(np.einsum("nc,nc->n", apart, apart))
     return result
 
 
-def _apart(places: npt.NDArray[np.void], *, length: int, most: int) -> list[int]:
+def _apart(places: npt.NDArray[np.void], *, length: int, limit: int) -> list[int]:
     """Select windows in order, except those that overlap an earlier selected one."""
     taken: list[int] = []
     free = np.ones(len(places), dtype=np.bool_)
-    while len(taken) < most and free.any():
+    while len(taken) < limit and free.any():
         best = int(free.argmax())
         taken.append(best)
         near = np.abs(places["row"] - places["row"][best]) < length
@@ -143,15 +143,15 @@ def _windows(scorer: Scorer, rows: Rows) -> tuple[Float32, Int64]:
 
 
 def _encode(scorer: Scorer, matrix: Float32, ends: Int64) -> Iterator[Float32]:
-    """Yield the codes of the windows, some at a time: (R, D + K), (N,) -> (B, C)."""
+    """Yield the latent vectors of the windows, some at a time: (R, D + K), (N,) -> (B, C)."""
     import torch
 
     for start in range(0, len(ends), CHUNK):
         part = ends[start : start + CHUNK]
         windows = gather(matrix, np.resize(part, CHUNK), length=scorer.length)
         with one_thread(), torch.inference_mode():  # as in `aedetect.detector.reconstruction`
-            codes = scorer.model.encode(torch.from_numpy(windows)).numpy()
-        yield codes[: len(part)]
+            latents = scorer.model.encode(torch.from_numpy(windows)).numpy()
+        yield latents[: len(part)]
 
 
 def _named(rows: Rows, names: list[str | None]) -> Int32:

@@ -99,7 +99,7 @@ def _fill(scorer: Scorer, rows: Rows, prepared: Prepared) -> tuple[Float32, Bool
 
 
 def _explain(cells: Float32, expected: Float32, gap: Gaps, known: Bool, covered: Bool) -> None:
-    """Replace missing cells of a column by what is expected and what is carried: (R,), (R,)."""
+    """Replace missing cells of a column by the expected and the filled value: (R,), (R,)."""
     rest = np.where(covered, cells - expected, 0)
     new = expected[gap.rows] + gap.carried(rest, known[:, gap.column] & covered)
     chosen = covered[gap.rows]

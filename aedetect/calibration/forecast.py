@@ -17,7 +17,7 @@ from aedetect.events.grouping import (
     Segments,
     group_held,
     suppressed_groups,
-    usual_bridge,
+    usual_merge_gap,
 )
 from aedetect.events.settings import EventSettings
 from aedetect.timestamps import NANOSECONDS
@@ -38,23 +38,23 @@ class OwnTiming:
 
     period: Int64
     max_gap: Int64
-    bridge: Int64
+    merge_gap: Int64
 
     @property
     def stay(self) -> Int64:
         """The longest step between rows that are held: (E + 1,)."""
-        return np.minimum(self.max_gap, self.bridge)
+        return np.minimum(self.max_gap, self.merge_gap)
 
     @classmethod
     def of(
-        cls, schema: Schema, entities: Sequence[str | None], *, bridge: int | None
+        cls, schema: Schema, entities: Sequence[str | None], *, merge_gap: int | None
     ) -> OwnTiming | None:
-        """Return those of the entities; None when all are alike. A bridge is that of all."""
+        """Return those of the entities; None when all are alike. A merge gap is that of all."""
         if not schema.rates or not entities:
             return None
         period = np.append(schema.spread(entities, "period"), schema.period)
         gap = np.append(schema.spread(entities, "max_gap"), schema.max_gap)
-        own = usual_bridge(gap, period) if bridge is None else np.full(len(gap), bridge)
+        own = usual_merge_gap(gap, period) if merge_gap is None else np.full(len(gap), merge_gap)
         return cls(period, gap, own)
 
     def rows(self, entity: Int32) -> Int64:
@@ -84,7 +84,9 @@ class Timing:
     ) -> Timing:
         """Build it from settings and schema; the entities are as held-out rows number them."""
         rules = EventRules.of(settings, max_gap=schema.max_gap, period=schema.period)
-        own = OwnTiming.of(schema, entities, bridge=rules.bridge if settings.bridge else None)
+        own = OwnTiming.of(
+            schema, entities, merge_gap=rules.merge_gap if settings.merge_gap else None
+        )
         period, gap = schema.period, schema.max_gap
         return cls(rules=rules, period=period, max_gap=gap, length=length, own=own)
 
@@ -115,9 +117,9 @@ def form_groups(
     entity = rows.entity[kept]
     segments = Segments.of_rows(entity, rows.time[kept], flagged[kept])
     which = None if own is None else own.rows(entity)
-    bridge = rules.bridge if own is None else own.bridge[which]
+    merge_gap = rules.merge_gap if own is None else own.merge_gap[which]
     stay = rules.stay if own is None else own.stay[which]
-    found = group_held(segments, bridge=bridge, stay=stay)
+    found = group_held(segments, merge_gap=merge_gap, stay=stay)
     chosen = kept[segments.flagged]
     time = rows.time[chosen]
     is_reported = suppressed_groups(time, rows.entity[chosen], found, rules) == REPORTED
@@ -201,7 +203,7 @@ def _block(rows: HeldOut, timing: Timing) -> int:
     """
     length = max(round(len(rows) ** (1 / 3)), WINDOWS_A_BLOCK * timing.length) * timing.period
     rules = timing.rules
-    return int(max(length, rules.bridge + rules.min_duration + rules.cool_down))
+    return int(max(length, rules.merge_gap + rules.min_duration + rules.cool_down))
 
 
 def _replicates(events: Int64, exposure: Float64, *, seed: int) -> Float64:

@@ -131,7 +131,7 @@ def strong_rows(rows: HeldOut, threshold: Float64, timing: Timing, *, accept: in
     if not len(above):
         return marked
     entity = rows.entity[above]
-    found = group_rows(rows.time[above], entity, bridge=_bridge(rows, above, timing))
+    found = group_rows(rows.time[above], entity, merge_gap=_merge_gap(rows, above, timing))
     peak = np.maximum.reduceat(rows.score[above] / threshold[above], found.first)
     first, last = above[found.first], above[found.last]
     chosen = peak >= STRONG
@@ -173,6 +173,6 @@ def _stretched(group: Group | Calibration, factor: float) -> Group:
     return Group(reference, threshold, group.forecast)
 
 
-def _bridge(rows: HeldOut, above: Int64, timing: Timing) -> int | Int64:
+def _merge_gap(rows: HeldOut, above: Int64, timing: Timing) -> int | Int64:
     own = timing.own
-    return timing.rules.bridge if own is None else own.bridge[own.rows(rows.entity[above])]
+    return timing.rules.merge_gap if own is None else own.merge_gap[own.rows(rows.entity[above])]

@@ -23,7 +23,7 @@ class CalibrationSettings:
 
     holdout: Annotated[float, Gt(0), Lt(0.9)] = 0.2  # of each entity's rows, the last in time
     score: ScoreName = "ensemble"
-    worst: Annotated[int, Ge(1)] = 5  # largest parts of a row that score = "worst" averages
+    top_k: Annotated[int, Ge(1)] = 5  # largest parts of a row that score = "top_k" averages
     alignment: AlignmentName = "causal"
     smooth: Annotated[int, Ge(1)] = 1  # rows that a score is averaged over; 1: no smoothing
     # None: alert_budget where the held-out time supports it, else false_alarm_rate; see `method`
@@ -78,9 +78,9 @@ THRESHOLD_KEYS = (
 
 # mse: mean squared residual. standardized: squared residuals over their usual size, by entity and
 # column. mahalanobis: decorrelated residuals. tail: mean negative log tail probability of the
-# residuals. worst: mean of the largest standardized parts. elbo: see `aedetect.models.elbo`.
+# residuals. top_k: mean of the largest standardized parts. elbo: see `aedetect.models.elbo`.
 # ensemble: several time scales together, see `aedetect.detector.ensemble`.
-ScoreName = Literal["ensemble", "mse", "standardized", "mahalanobis", "tail", "worst", "elbo"]
+ScoreName = Literal["ensemble", "mse", "standardized", "mahalanobis", "tail", "top_k", "elbo"]
 
 
 # causal: by the window that ends at the row; centered: by all windows that cover it

@@ -93,12 +93,12 @@ class Stretches:
 def find_stretches(rows: HeldOut, start: Float64, timing: Timing) -> Stretches:
     """Join the rows above the start (E,) of their entity that are near each other in time.
 
-    Near is within the bridge of events, or within a window: windows that share rows are no
+    Near is within the merge gap of events, or within a window: windows that share rows are no
     independent observations.
     """
     above = np.flatnonzero(rows.score > start[rows.entity])
     entity, time = rows.entity[above], rows.time[above]
-    found = group_rows(time, entity, bridge=_near(entity, timing))
+    found = group_rows(time, entity, merge_gap=_near(entity, timing))
     excess = rows.score[above].astype(np.float64) - start[entity]
     none = np.zeros(0)
     return Stretches(
@@ -114,6 +114,6 @@ def _near(entity: Int32, timing: Timing) -> int | Int64:
     """Return the longest step (ns) inside a stretch, of all or for each row."""
     own = timing.own
     if own is None:
-        return max(timing.rules.bridge, timing.length * timing.period)
+        return max(timing.rules.merge_gap, timing.length * timing.period)
     which = own.rows(entity)
-    return np.maximum(own.bridge[which], timing.length * own.period[which])
+    return np.maximum(own.merge_gap[which], timing.length * own.period[which])

@@ -44,6 +44,8 @@ SILENT = {
 # `schedule` logs the start and end of runs.
 LOGGED = {"PREFECT_LOGGING_LEVEL": "INFO"}
 
+RENAMED_OPTIONS = {"--most": "--limit"}
+
 app = typer.Typer(
     name="aedetect",
     help="Anomaly detection for tabular time series.",
@@ -105,6 +107,7 @@ def options(
 def main() -> None:
     """Run the command line; turn an error into one message and exit code 1."""
     words = sys.argv[1:]
+    _refuse_renamed(words)
     debug = ["--debug"] if "--debug" in words else []  # in any position
     try:
         app(args=debug + [word for word in words if word != "--debug"])
@@ -112,6 +115,14 @@ def main() -> None:
         _fail(str(error))
     except Exception as error:
         _fail(f"unexpected {type(error).__name__}: {error} (aedetect --debug ... shows where)")
+
+
+def _refuse_renamed(words: list[str]) -> None:
+    for word in words:
+        option = word.partition("=")[0]
+        if new := RENAMED_OPTIONS.get(option):
+            typer.echo(f"aedetect: {option} was renamed: use {new}", err=True)
+            sys.exit(2)
 
 
 def _fail(message: str) -> None:

@@ -76,7 +76,7 @@ def _ranking(compared: Comparison) -> Table:
         table.add_column(heading, justify="right")
     for each in compared.results:
         labelled = "-" if each.labelled is None else f"{each.labelled:.3f}"
-        scores = [f"{score:.3f}" for score in (each.planted, *each.kinds.values())]
+        scores = [f"{score:.3f}" for score in (each.injected, *each.kinds.values())]
         speed = (f"{each.seconds:.1f}", f"{each.rows_per_second:,.0f}")
         table.add_row(each.variant, *scores, labelled, *speed)
     return table

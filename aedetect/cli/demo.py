@@ -81,7 +81,7 @@ def _print_next_steps(settings: Config) -> None:
         f"  every row's verdict      {output}/scores\n"
         f"  flagged rows and causes  {output}/flagged\n"
         f"  events, a row each       {output}/events\n"
-        f"  more events              aedetect flags {CONFIG} --most 50\n"
+        f"  more events              aedetect flags {CONFIG} --limit 50\n"
         f"  the model in MLflow      mlflow ui --backend-store-uri {uri}\n"
         "  the runs in Prefect      prefect server start\n"
         f"  every morning at 06:15   aedetect schedule {CONFIG}"

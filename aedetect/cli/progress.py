@@ -25,7 +25,7 @@ MESSAGES = {
     "calibrated": "threshold {threshold:.4g}, from {windows:,} held-out windows, flags at most "
     "{rate:.2%} of normal rows, in {per_day:.2g} ({low:.2g} to {high:.2g}) events a day; {own} "
     "entities have a threshold of their own",
-    "candidate": "{variant}: average precision {planted:.3f} on segments planted among held-out "
+    "candidate": "{variant}: average precision {injected:.3f} on segments injected among held-out "
     "rows, least {least:.3f} ({worst}); held-out scores {drift:.2f} times as high later",
     "chosen": "variant {variant} is used: {lead:+.3f} against the next, {why}",
     "elsewhere": "with {setting} it would be {threshold:.4g}",
@@ -85,7 +85,7 @@ class _Bar(logging.Handler):
         elif event == "plan":
             self._pace.plan(fields["partitions"])
             self._bar.update(self._task, total=fields["partitions"], completed=0)
-        elif event in {"partition", "held"}:
+        elif event in {"partition", "deferred"}:
             self._pace.partition(fields.get("rows", 0))
             text = f"scored {fields['partition']}, {self._pace.speed:,.0f} rows/s"
             self._bar.update(self._task, description=text, advance=1)
@@ -107,7 +107,7 @@ class _Lines(logging.Handler):
         event, fields = getattr(record, "event", ""), getattr(record, "fields", {})
         if event == "plan":
             self._pace.plan(fields["partitions"])
-        if event not in {"partition", "held"}:
+        if event not in {"partition", "deferred"}:
             return ""
         pace = self._pace
         pace.partition(fields.get("rows", 0))

@@ -34,7 +34,7 @@ def flags(
     overrides: Overrides = None,
     since: Since = None,
     until: Until = None,
-    most: Annotated[int, typer.Option(help="How many events to show.", min=1)] = 20,
+    limit: Annotated[int, typer.Option(help="How many events to show.", min=1)] = 20,
     suppressed: Annotated[bool, typer.Option(help="Also show suppressed events.")] = False,
     withdrawn: Annotated[
         bool, typer.Option("--withdrawn", help="Show events that were written and no longer exist.")
@@ -55,9 +55,9 @@ def flags(
     if withdrawn:
         gone = read_withdrawn(settings.output, since=asked.since, until=asked.until)
         if as_json:
-            print_json(list(as_events(gone.slice(0, most), zone)) if gone is not None else [])
+            print_json(list(as_events(gone.slice(0, limit), zone)) if gone is not None else [])
         else:
-            print_withdrawn(gone, limit=most, zone=zone)
+            print_withdrawn(gone, limit=limit, zone=zone)
         return
     events = read_event_table(
         settings.output,
@@ -66,15 +66,15 @@ def flags(
         suppressed=suppressed or not as_json,
     )
     if as_json:
-        print_json(list(as_events(events.slice(0, most), zone)))
+        print_json(list(as_events(events.slice(0, limit), zone)))
     else:
-        print_events(events, limit=most, suppressed=suppressed, zone=zone)
+        print_events(events, limit=limit, suppressed=suppressed, zone=zone)
 
 
 def runs(
     config: ConfigPath,
     overrides: Overrides = None,
-    most: Annotated[int, typer.Option(help="How many runs to show.", min=1)] = 20,
+    limit: Annotated[int, typer.Option(help="How many runs to show.", min=1)] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List the last scoring runs with their problems, the newest first."""
@@ -87,7 +87,7 @@ def runs(
 
     settings = load_config(config, overrides or [])
     zone = load_zone(shown_clock(settings).zone or "UTC")
-    listed = read_runs(settings.output, most=most)
+    listed = read_runs(settings.output, limit=limit)
     listed = [run | {"started": run["started"].astimezone(zone)} for run in listed]
     if as_json:
         print_json(listed)

@@ -70,7 +70,7 @@ def similar(
         ),
     ],
     overrides: Overrides = None,
-    most: Annotated[int, typer.Option(help="How many windows to show.", min=1)] = 10,
+    limit: Annotated[int, typer.Option(help="How many windows to show.", min=1)] = 10,
     as_json: AsJson = False,
 ) -> None:
     """Show the past windows that are most similar to the one that ends at a row."""
@@ -82,7 +82,9 @@ def similar(
 
     settings = load_config(config, overrides or [])
     entity, time = at
-    found = find_similar(settings, entity=entity, time=shown_clock(settings).parse(time), most=most)
+    found = find_similar(
+        settings, entity=entity, time=shown_clock(settings).parse(time), limit=limit
+    )
     if as_json:
         print_json(found)
     else:

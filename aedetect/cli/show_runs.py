@@ -37,7 +37,7 @@ def print_summary(summary: Summary) -> None:
     )
     out.print(
         f"  {summary.files} files: {summary.files_new} new, {summary.files_changed} changed, "
-        f"{summary.files_deleted} deleted, {len(summary.unreadable) + len(summary.unfit)} set aside"
+        f"{summary.files_deleted} deleted, {len(summary.quarantined)} quarantined"
     )
     if summary.passed_over:
         out.print(f"  passed over: {named_files(summary.passed_over)}")

@@ -14,6 +14,7 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from aedetect.calibration.settings import THRESHOLD_KEYS, CalibrationSettings
+from aedetect.config.renamed import refuse_renamed
 from aedetect.config.validation import check_sections
 from aedetect.data.discovery import escaped
 from aedetect.data.schema import suggest_nearest
@@ -201,6 +202,7 @@ def _section(name: str, kind: type[Any], given: Any) -> Any:
     """Build the settings of one section."""
     if not isinstance(given, Mapping):
         raise ConfigError(f"[{name}] must be a section, got {mask(repr(given))}")
+    refuse_renamed(name, given)
     _refuse_unknown(given, [entry.name for entry in fields(kind)], where=f"a key of [{name}]")
     try:
         return TypeAdapter(kind).validate_python(dict(given))

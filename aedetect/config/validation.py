@@ -24,7 +24,7 @@ _DURATIONS = (
     ("calibration", "renew"),
     ("calibration", "renew_from"),
     ("calibration", "accept_after"),
-    ("events", "bridge"),
+    ("events", "merge_gap"),
     ("events", "incident"),
     ("events", "min_duration"),
     ("events", "cool_down"),

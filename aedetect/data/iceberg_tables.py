@@ -118,7 +118,7 @@ def _check_names(table: StaticTable, tasks: Iterable[FileScanTask]) -> None:
         try:
             with table.io.new_input(task.file.file_path).open() as stream:
                 schema = pq.ParquetFile(stream).schema_arrow
-        except (OSError, pa.ArrowException):  # set aside with its reason when it is read
+        except (OSError, pa.ArrowException):  # quarantined with its reason when it is read
             continue
         for field in schema:
             number = (field.metadata or {}).get(_FIELD_ID)

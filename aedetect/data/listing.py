@@ -61,7 +61,7 @@ def why_unlisted(fs: AbstractFileSystem, folder: str) -> str:
 
 
 def unseen_names(names: Iterable[str], aside: Iterable[str]) -> set[str]:
-    """Return the files that may exist unseen: set aside themselves, or below a folder set aside.
+    """Return the files that may exist unseen: quarantined, or below a quarantined folder.
 
     A name may be prefixed by the number of its location.
 

@@ -33,7 +33,7 @@ class Rate:
     entity: str | None
     period: int  # between rows
     max_gap: int  # longest step inside a window
-    missing_limit: int  # how long a value is carried
+    missing_limit: int  # how long a value is filled forward
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -63,7 +63,7 @@ class SourceFile:
 
 
 @dataclass(frozen=True)
-class SetAside:
+class Quarantined:
     """A file that could not be read, and why."""
 
     name: str
@@ -79,8 +79,8 @@ class Source:
     """The files of one input, in the order of their names."""
 
     files: tuple[SourceFile, ...]
-    aside: tuple[SetAside, ...] = field(default=())
-    passed_over: tuple[SetAside, ...] = ()  # in the folders, but not Parquet
+    quarantined: tuple[Quarantined, ...] = field(default=())
+    passed_over: tuple[Quarantined, ...] = ()  # in the folders, but not Parquet
 
 
 def find_files(
@@ -94,12 +94,12 @@ def find_files(
 
     Footers of unchanged files that are `known`, by path and name, are not read again. The rows of
     each are counted by hours, or by another step (ns). Files that
-    cannot be read are set aside by name. Raises NoData if a location does not exist, contains no
+    cannot be read are quarantined by name. Raises NoData if a location does not exist, contains no
     Parquet file, or none of its files is readable.
     """
     located = locate_sources(locations)
     found = located.files
-    described: dict[FileKey, SourceFile | SetAside] = {
+    described: dict[FileKey, SourceFile | Quarantined] = {
         pair: known[pair] for pair in found if known and pair in known and _is_same(known[pair])
     }
     others = [pair for pair in found if pair not in described]
@@ -108,13 +108,14 @@ def find_files(
         described |= dict(zip(others, read, strict=True))
     items = [described[pair] for pair in found]
     files = tuple(item for item in items if isinstance(item, SourceFile))
-    aside = tuple(item for item in items if isinstance(item, SetAside))
+    quarantined = tuple(item for item in items if isinstance(item, Quarantined))
     if not files:
         raise NoData(
-            f"none of the {len(aside)} Parquet files of {', '.join(locations)} is readable "
-            f"(first: {aside[0]}): restore them, or point to others"
+            f"none of the {len(quarantined)} Parquet files of {', '.join(locations)} is readable "
+            f"(first: {quarantined[0]}): restore them, or point to others"
         )
-    return Source(files, aside, tuple(SetAside(as_text(n), why) for n, why in located.passed_over))
+    passed_over = tuple(Quarantined(as_text(name), why) for name, why in located.passed_over)
+    return Source(files, quarantined, passed_over)
 
 
 def fingerprint_files(
@@ -188,16 +189,16 @@ def _is_same(file: SourceFile) -> bool:
     return file.signature is not None and file.signature == Signature.of(file.path)
 
 
-def _describe(pair: tuple[str, str], *, timestamp: str, step: int) -> SourceFile | SetAside:
-    """Read one footer; a file with an unreadable footer is set aside with the reason."""
+def _describe(pair: tuple[str, str], *, timestamp: str, step: int) -> SourceFile | Quarantined:
+    """Read one footer; a file with an unreadable footer is quarantined with the reason."""
     path, name = pair
     if path != as_text(path):
-        return SetAside(as_text(name), "has a name that is not UTF-8: rename it")
+        return Quarantined(as_text(name), "has a name that is not UTF-8: rename it")
     if name.endswith("/"):
-        return SetAside(name, f"cannot be listed ({why_unlisted(*filesystem(path))})")
+        return Quarantined(name, f"cannot be listed ({why_unlisted(*filesystem(path))})")
     signature = Signature.of(path)
     if "://" not in path and Path(path).exists() and not Path(path).is_file():
-        return SetAside(name, "is no regular file (a pipe, a socket or a device): remove it")
+        return Quarantined(name, "is no regular file (a pipe, a socket or a device): remove it")
     try:
         with open_file(path) as stream, pq.ParquetFile(stream, pre_buffer=False) as parquet:
             schema = parquet.schema_arrow
@@ -208,9 +209,11 @@ def _describe(pair: tuple[str, str], *, timestamp: str, step: int) -> SourceFile
             rows = parquet.metadata.num_rows
             moments = trusted_moments(stream, parquet, timestamp, step=step)
     except UnreadableFile as error:
-        return SetAside(name, str(error))
+        return Quarantined(name, str(error))
     except (pa.ArrowException, OSError, EOFError, ValueError) as error:
-        return SetAside(name, f"is not readable Parquet ({str(error).splitlines()[0].rstrip('.')})")
+        return Quarantined(
+            name, f"is not readable Parquet ({str(error).splitlines()[0].rstrip('.')})"
+        )
     return SourceFile(
         path=path,
         name=name,

@@ -80,7 +80,7 @@ def _scoring_pairs(scorer: Scorer) -> dict[str, tuple[object, object]]:
         "far values": (_shaped(scorer.rules.far, entities, features), True),
         "limits of rules": (_bounded(scorer.rules), True),
         "resting values": (_addressed(scorer.rules.resting, entities, features), True),
-        "worst": (scorer.worst > 0, True),
+        "top_k": (scorer.top_k > 0, True),
         "smooth": (scorer.smooth > 0, True),
         "rates": (
             all(

@@ -23,7 +23,7 @@ NATS: Float64 = np.linspace(0, math.log(100), 24)
 _MIN_RESIDUAL = 0.5  # in units of scale; smaller residual sizes are raised to it
 _MIN_ROWS = 100  # with fewer, an entity's residuals are not known well enough
 _MIN_TAIL_ROWS = 1_000  # with fewer, the largest one in a hundred is not known well enough
-_MIN_EIGENVALUE = 0.05  # of the covariance; there are directions that the code explains fully
+_MIN_EIGENVALUE = 0.05  # of the covariance; there are directions that are explained fully
 
 
 def _none(*shape: int) -> Float32:

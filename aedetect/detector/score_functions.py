@@ -41,11 +41,11 @@ def learn_residuals(
     return Residuals(size)
 
 
-def combined(score: ScoreName, parts: Float32, counted: Int64, *, worst: int) -> Float32:
+def combined(score: ScoreName, parts: Float32, counted: Int64, *, top_k: int) -> Float32:
     """Return the mean of a row's parts, or of the largest: (N, F), observed (N,) -> (N,)."""
-    if score != "worst":
+    if score != "top_k":
         return np.asarray(parts.sum(axis=1) / np.maximum(counted, 1), dtype=np.float32)
-    most = min(worst, parts.shape[1])
+    most = min(top_k, parts.shape[1])
     largest = np.sort(np.partition(parts, -most, axis=1)[:, -most:], axis=1)
     total = np.zeros(len(parts), dtype=np.float32)
     for column in largest.T:  # in a fixed order, so that a row's sum is always rounded alike
@@ -105,5 +105,5 @@ PARTS: dict[ScoreName, Parts] = {
     "standardized": _standardized,
     "mahalanobis": _mahalanobis,
     "tail": _tail,
-    "worst": _standardized,
+    "top_k": _standardized,
 }

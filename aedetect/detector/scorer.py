@@ -52,7 +52,7 @@ class Scorer:
     residuals: Residuals
     rules: ColumnRules  # what flags a row whatever its score
     own: OwnValues  # what each column does by itself, for the causes
-    worst: int = 5  # parts that score = "worst" averages
+    top_k: int = 5  # parts that score = "top_k" averages
     alignment: AlignmentName = "causal"
     smooth: int = 1  # rows that a score is averaged over
     # of longer windows, whose expected values are averaged with the model's; for "ensemble"
@@ -224,13 +224,13 @@ class Scorer:
 
     def score_of(self, errors: Float32, seen: Bool) -> Float32:
         """Return the score of rows alone from their errors: (N, F), (N, D) -> (N,)."""
-        return combined(self.score, errors, self.counted(seen), worst=self.worst)
+        return combined(self.score, errors, self.counted(seen), top_k=self.top_k)
 
     def _bound(self, columns: Float32, seen: Bool, matrix: Float32, ends: Int64) -> Evaluated:
         """Score by the negative evidence lower bound, with the error of the last row.
 
-        The divergence of the code is that of the whole window: it is part of the score, but of no
-        feature.
+        The divergence of the latent vector is that of the whole window: it is part of the score,
+        but of no feature.
         """
         from aedetect.models.elbo import draw_last
 

@@ -46,7 +46,7 @@ from aedetect.preprocessing.scaling import Scaling
 if TYPE_CHECKING:
     from aedetect.calibration import Calibration
 
-FORMAT = 6
+FORMAT = 7
 RowCount = Annotated[int, Ge(1), Le(1_000_000)]  # a generous limit for smoothing
 Nanoseconds = Annotated[int, Ge(0), Lt(2**60)]  # 36 years
 DETECTOR, WEIGHTS, CALIBRATION = "detector.json", "weights.safetensors", HELD_OUT
@@ -170,7 +170,7 @@ def _described(scorer: Scorer, calibration: Calibration, config_hash: str) -> di
         "long": scorer.long and describe_network(scorer.long),
         "corrected": scorer.corrections and scorer.corrections.place.tolist(),
         "score": scorer.score,
-        "worst": scorer.worst,
+        "top_k": scorer.top_k,
         "alignment": scorer.alignment,
         "smooth": scorer.smooth,
         "residuals": {
@@ -206,7 +206,7 @@ def _scorer(described: dict[str, Any], folder: Path) -> Scorer:
         ),
         rules=restored_rules(described["rules"]),
         own=OwnValues.restored(described["own"]),
-        worst=checked(RowCount, described["worst"]),
+        top_k=checked(RowCount, described["top_k"]),
         alignment=described["alignment"],
         smooth=checked(RowCount, described["smooth"]),
     )

@@ -83,9 +83,9 @@ class RowsAboveThreshold:
         columns = [np.concatenate(part) for part in zip(*self._batches, strict=True)]
         order = np.lexsort((columns[0], columns[1]))
         time, entity, ratio, flagged = (each[order] for each in columns)
-        bridge, stay = steps_of(self.entities, rules, own)
+        merge_gap, stay = steps_of(self.entities, rules, own)
         segments = Segments.of_rows(entity, time, flagged)
-        found = group_held(segments, bridge=bridge[entity], stay=stay[entity])
+        found = group_held(segments, merge_gap=merge_gap[entity], stay=stay[entity])
         time, entity, ratio = time[flagged], entity[flagged], ratio[flagged]
         reported = suppressed_groups(time, entity, found, rules) == REPORTED
         names = list(self.entities)

@@ -21,11 +21,11 @@ class Result:
     labelled: float | None  # average precision on labelled rows
     seconds: float  # CPU time of training, one core
     rows_per_second: float  # scoring, one core
-    planted: float = field(init=False)  # mean over the kinds
+    injected: float = field(init=False)  # mean over the kinds
 
     def __post_init__(self) -> None:
         """Derive the metric that ranks the variants."""
-        object.__setattr__(self, "planted", sum(self.kinds.values()) / len(self.kinds))
+        object.__setattr__(self, "injected", sum(self.kinds.values()) / len(self.kinds))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Comparison:
     lead: Lead | None  # of the winner over `rival`; None with one variant
     rival: VariantName  # linear, or the second best when linear wins
     anomalies: int  # injected
-    planted_rows: int
+    injected_rows: int
     normal_rows: int
     labelled_rows: int
     agreement: float | None  # Kendall's tau between the two rankings
@@ -47,7 +47,7 @@ class Comparison:
 def verdict(comparison: Comparison) -> str:
     """Return a sentence: which variant won, and whether it beats linear."""
     best, ahead = comparison.results[0], comparison.lead
-    won = f"{best.variant} won with {best.planted:.3f} on injected anomalies"
+    won = f"{best.variant} won with {best.injected:.3f} on injected anomalies"
     if ahead is None:
         return f"{won}: nothing else was compared."
     if best.variant == LINEAR:

@@ -13,7 +13,7 @@ from aedetect.calibration.forecast import Timing, covered, days, form_groups
 from aedetect.calibration.poisson import count_interval
 from aedetect.evaluation.settings import PromotionSettings
 
-_LEAST_EVENTS = 3  # false events at which planted anomalies are compared, at least
+_LEAST_EVENTS = 3  # false events at which injected anomalies are compared, at least
 _STEPS = 30  # of the bisection for a p-value
 _LOWEST = -300.0  # log10 of a p-value, below what floats hold
 _LEVELS = (0.1, 0.01)  # p-values whose observed share is compared
@@ -24,14 +24,14 @@ _ROUNDING = 1e-9  # of shares
 
 @dataclass(frozen=True, kw_only=True)
 class Verdicts:
-    """One version's verdicts on the common rows (N,), and on planted anomalies.
+    """One version's verdicts on the common rows (N,), and on injected anomalies.
 
-    `planted` (A,): the smallest p-value in each planted anomaly, 1 where none was scored.
+    `injected` (A,): the smallest p-value in each injected anomaly, 1 where none was scored.
     """
 
     p_value: Float64
     flagged: Bool
-    planted: Float64
+    injected: Float64
     predicted: float  # events a day, by its calibration
 
 
@@ -72,7 +72,7 @@ def measure(
     if count < settings.min_rows:
         return (rows,)
     new, old = verdicts["challenger"], verdicts["champion"]
-    checks = [rows, _planted(common, new, old, settings)]
+    checks = [rows, _injected(common, new, old, settings)]
     volume = [_volume(common, each) for each in (new, old)]
     text = "observed events against predicted (factor)"
     checks.append(_factor("alert_volume_factor", volume, settings.volume, text))
@@ -100,19 +100,19 @@ def _at_least(name: str, values: Sequence[float], limit: float, text: str) -> Ch
     return Check(name, values[0], values[1], limit, greater_is_better=True, text=text)
 
 
-def _planted(
+def _injected(
     common: CommonRows, new: Verdicts, old: Verdicts, settings: PromotionSettings
 ) -> Check:
-    """Compare the share of planted anomalies found, each version at the same false events."""
+    """Compare the share of injected anomalies found, each version at the same false events."""
     normal = common.rows.take(common.known < 0)
     span = days(covered(normal, common.timing, together=True))
     most = max(_LEAST_EVENTS, round(old.predicted * span))
     found = []
     for each in (new, old):
         level = level_at(normal, each.p_value[common.known < 0], common.timing, events=most)
-        found.append(float(np.mean(each.planted <= level)))
-    text = f"share of {len(new.planted)} planted anomalies found at {most} false events"
-    return _at_least("planted_found", found, settings.found * found[1], text)
+        found.append(float(np.mean(each.injected <= level)))
+    text = f"share of {len(new.injected)} injected anomalies found at {most} false events"
+    return _at_least("injected_found", found, settings.found * found[1], text)
 
 
 def level_at(rows: HeldOut, p_value: Float64, timing: Timing, *, events: int) -> float:

@@ -34,17 +34,20 @@ class KnownAnomalies:
 
 
 def known_anomalies(
-    source: Source, settings: DataSettings, labels: Sequence[Label], *, bridge: int
+    source: Source, settings: DataSettings, labels: Sequence[Label], *, merge_gap: int
 ) -> tuple[KnownAnomalies, ...] | None:
     """Return the known anomalies, sorted; None when there are neither labels nor confirmed events.
 
-    Labelled rows that are at most `bridge` ns apart form one interval. Confirmed events are added.
+    Labelled rows that are at most `merge_gap` ns apart form one interval. Confirmed events are
+    added.
     """
     files = [file for file in source.files if settings.label in file.columns]
     if settings.label is None or not files:
         confirmed = _confirmed(labels)
         return tuple(sorted(confirmed, key=_sort_key)) if confirmed else None
-    return tuple(sorted({*_labelled(files, settings, bridge), *_confirmed(labels)}, key=_sort_key))
+    return tuple(
+        sorted({*_labelled(files, settings, merge_gap), *_confirmed(labels)}, key=_sort_key)
+    )
 
 
 def _sort_key(known: KnownAnomalies) -> tuple[str, int, int]:
@@ -60,7 +63,7 @@ def _confirmed(labels: Sequence[Label]) -> list[KnownAnomalies]:
 
 
 def _labelled(
-    files: Sequence[SourceFile], settings: DataSettings, bridge: int
+    files: Sequence[SourceFile], settings: DataSettings, merge_gap: int
 ) -> list[KnownAnomalies]:
     """Group the rows that are labelled anomalous."""
     label = {"label": Cell(str(settings.label), "BOOLEAN")}
@@ -78,7 +81,7 @@ def _labelled(
     encoded = table["entity"].combine_chunks().dictionary_encode(null_encoding="encode")
     codes = np.asarray(encoded.indices.to_numpy(), dtype=np.int32)
     names = encoded.dictionary.to_pylist()
-    found = group_rows(time_ns, codes, bridge=bridge)
+    found = group_rows(time_ns, codes, merge_gap=merge_gap)
     return [
         KnownAnomalies(names[codes[first]], int(time_ns[first]), int(time_ns[last]))
         for first, last in zip(found.first.tolist(), found.last.tolist(), strict=True)

@@ -207,7 +207,7 @@ def _grouped(
     held: pa.Table | None,
 ) -> EventGroups:
     """Group flagged rows, with the stretches of those entities that have any."""
-    bridge, stay = steps_of(flagged.names, rules, own)
+    merge_gap, stay = steps_of(flagged.names, rules, own)
     code, start, end = held_by(flagged.names, held)
     rows = Segments(
         np.concatenate([owner, code * np.int32(2)]),
@@ -217,4 +217,4 @@ def _grouped(
     )
     segments = rows.take(rows.order)
     entity = segments.entity // 2
-    return group_held(segments, bridge=bridge[entity], stay=stay[entity])
+    return group_held(segments, merge_gap=merge_gap[entity], stay=stay[entity])

@@ -3,7 +3,7 @@
 This is the definition of an event for the output, the alert budget and the backtest. An event
 begins with a flagged row. It goes on while rows are held: their p-value is below the lower level
 `[events] hold`, in steps of at most `stay`. What has ended goes on if it comes back, with another
-flagged row, within the bridge.
+flagged row, within the merge gap.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _BRIDGE_MOST = 6 * NANOSECONDS["h"]  # rows that are hours apart come back on an
 class EventRules:
     """The durations of `[events]` in ns; 0: no such rule. `hold` is a p-value."""
 
-    bridge: int
+    merge_gap: int
     min_duration: int = 0
     cool_down: int = 0
     hold: float = 0.0
@@ -37,17 +37,17 @@ class EventRules:
     @classmethod
     def of(cls, settings: EventSettings, *, max_gap: int, period: int = 0) -> EventRules:
         """Return the rules of the settings; `max_gap` and `period` (ns) give the defaults."""
-        texts = settings.min_duration, settings.cool_down, settings.bridge, settings.incident
-        min_duration, cool_down, bridge, incident = (
+        texts = settings.min_duration, settings.cool_down, settings.merge_gap, settings.incident
+        min_duration, cool_down, merge_gap, incident = (
             None if text is None else parse_duration(text) for text in texts
         )
-        bridge = int(usual_bridge(max_gap, period)) if bridge is None else bridge
+        merge_gap = int(usual_merge_gap(max_gap, period)) if merge_gap is None else merge_gap
         return cls(
-            bridge=bridge,
+            merge_gap=merge_gap,
             min_duration=min_duration or 0,
             cool_down=cool_down or 0,
             hold=settings.hold,
-            stay=min(max_gap, bridge),
+            stay=min(max_gap, merge_gap),
             incident=max_gap if incident is None else incident,
         )
 
@@ -63,14 +63,14 @@ def own_rules(settings: EventSettings, rates: Iterable[Rate]) -> Mapping[str | N
 def steps_of(
     names: Iterable[str | None], rules: EventRules, own: Mapping[str | None, EventRules]
 ) -> tuple[Int64, Int64]:
-    """Return the bridge and `stay` of some entities, by name: (E,), (E,)."""
+    """Return the merge gap and `stay` of some entities, by name: (E,), (E,)."""
     found = [own.get(name, rules) for name in names]
-    steps = np.array([(each.bridge, each.stay) for each in found], dtype=np.int64).reshape(-1, 2)
+    steps = np.array([(each.merge_gap, each.stay) for each in found], dtype=np.int64).reshape(-1, 2)
     return steps[:, 0], steps[:, 1]
 
 
-def usual_bridge(max_gap: int | Int64, period: int | Int64) -> Int64:
-    """Return the default of the bridge in ns, of one or of each entity: an hour for a row a minute.
+def usual_merge_gap(max_gap: int | Int64, period: int | Int64) -> Int64:
+    """Return the default merge gap in ns, of one or of each entity: an hour for a row a minute.
 
     At most six hours, so that what is seen every day is not one event; at least `max_gap`.
     """
@@ -126,27 +126,27 @@ class Segments:
         return len(self.start)
 
 
-def group_rows(time: Int64, entity: Int32, *, bridge: int | Int64) -> EventGroups:
+def group_rows(time: Int64, entity: Int32, *, merge_gap: int | Int64) -> EventGroups:
     """Group rows that are ordered by entity and time (ns): (M,), (M,) -> groups.
 
-    The bridge is one for all rows, or that of each row's entity (M,).
+    The merge gap is one for all rows, or that of each row's entity (M,).
 
-    >>> found = group_rows(np.array([0, 1, 9, 9]), np.array([0, 0, 0, 1], np.int32), bridge=2)
+    >>> found = group_rows(np.array([0, 1, 9, 9]), np.array([0, 0, 0, 1], np.int32), merge_gap=2)
     >>> found.first.tolist(), found.last.tolist()
     ([0, 2, 3], [1, 2, 3])
     """
-    first, last = _runs(entity, time, time, bridge)
+    first, last = _runs(entity, time, time, merge_gap)
     return EventGroups(first, last, time[last])
 
 
-def group_held(segments: Segments, *, bridge: int | Int64, stay: int | Int64) -> EventGroups:
+def group_held(segments: Segments, *, merge_gap: int | Int64, stay: int | Int64) -> EventGroups:
     """Group flagged rows, with what is held between and after them: segments (N,) -> groups.
 
-    Positions in the result count flagged rows only. `bridge` and `stay` are one for all, or those
-    of each segment's entity (N,).
+    Positions in the result count flagged rows only. `merge_gap` and `stay` are one for all, or
+    those of each segment's entity (N,).
 
     >>> rows = Segments.of_rows(np.zeros(5, np.int32), np.arange(5) * 2, np.arange(5) % 4 == 0)
-    >>> found = group_held(rows, bridge=2, stay=2)
+    >>> found = group_held(rows, merge_gap=2, stay=2)
     >>> found.first.tolist(), found.last.tolist(), found.end.tolist()
     ([0], [1], [8])
     """
@@ -156,7 +156,7 @@ def group_held(segments: Segments, *, bridge: int | Int64, stay: int | Int64) ->
     kept = count > 0
     first, last, count, place = first[kept], last[kept], count[kept], place[kept]
     entity, end = segments.entity[first], reach[last]
-    own = bridge if isinstance(bridge, int) else bridge[first]
+    own = merge_gap if isinstance(merge_gap, int) else merge_gap[first]
     begin, until = _runs(entity, segments.start[first], end, own)
     return EventGroups(place[begin], place[until] + count[until] - 1, end[until])
 

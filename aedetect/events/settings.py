@@ -13,7 +13,7 @@ class EventSettings:
     """How flagged rows form events, and what is suppressed: `[events]`."""
 
     # how soon an event comes back and goes on; None: 60 periods, at most 6h, at least max_gap
-    bridge: str | None = None
+    merge_gap: str | None = None
     # p-value down to which an event goes on: one normal row in a hundred is as high
     hold: Annotated[float, Ge(0), Lt(1)] = 0.01
     # events of several entities that begin so close together are one incident; None: max_gap

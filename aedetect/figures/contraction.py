@@ -23,8 +23,9 @@ _PLACES = 200  # rows at which slopes are measured, evenly spaced
 _SHOWN = 12  # crosses drawn
 _REACH = 0.5  # standard deviations, the largest move of a row
 _STEP = 0.05  # standard deviations, for slopes
-# Shallow, as in the paper. Two codes behind tanh layers contracted nearly nothing on the sample
-# (median slopes 0.98 along, 0.92 across with the same weight; 2026-11-23): the decoder undoes it.
+# Shallow, as in the paper. Two latent vectors behind tanh layers contracted nearly nothing on the
+# sample (median slopes 0.98 along, 0.92 across with the same weight; 2026-11-23): the decoder
+# undoes it.
 _WEIGHT = 5.0
 
 

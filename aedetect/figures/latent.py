@@ -1,4 +1,4 @@
-"""The latent plane: codes of held-out rows, coloured by their anomaly score."""
+"""The latent plane: latent vectors of held-out rows, coloured by their anomaly score."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Latent:
-    """Codes (N, 2) and mean squared residuals (N,) of held-out rows."""
+    """Latent vectors (N, 2) and mean squared residuals (N,) of held-out rows."""
 
-    codes: Float32
+    latents: Float32
     score: Float32
 
 
 def latent(prepared: PreparedRows, seed: int) -> Latent:
-    """Train with a code of two numbers, and score the held-out rows."""
+    """Train with a latent space of two dimensions, and score the held-out rows."""
     windows = prepared.windows
     model = train_small(
         "undercomplete", windows[Part.LEARN], windows[Part.VALIDATE],
@@ -43,20 +43,20 @@ def latent(prepared: PreparedRows, seed: int) -> Latent:
 
 
 def draw_latent(prepared: PreparedRows, seed: int) -> Figure:
-    """Draw the codes coloured by the logarithm of the score, the highest scores on top."""
+    """Draw the latent vectors coloured by the logarithm of the score, the highest scores on top."""
     from matplotlib.colors import LogNorm
 
     found = latent(prepared, seed)
     columns = prepared.windows[Part.LEARN].observed.shape[1]
     figure, (panel,) = new_figure(
-        f"{columns} columns in a code of two numbers: {len(found.codes):,} held-out rows",
+        f"{columns} columns in two latent dimensions: {len(found.latents):,} held-out rows",
         panels=1, height=5.4,
     )  # fmt: skip
     order = np.argsort(found.score)
     low, high = np.maximum(np.quantile(found.score, [0.02, 0.999]), 1e-6)
     dots = panel.scatter(
-        found.codes[order, 0],
-        found.codes[order, 1], c=found.score[order], s=7, cmap="viridis_r",
+        found.latents[order, 0],
+        found.latents[order, 1], c=found.score[order], s=7, cmap="viridis_r",
         norm=LogNorm(low, max(high, low * 1.01)),
     )  # fmt: skip
     bar = figure.colorbar(dots, ax=panel, extend="both", pad=0.02)
@@ -64,7 +64,7 @@ def draw_latent(prepared: PreparedRows, seed: int) -> Figure:
     name_axes(
         panel,
         "each dot is a row; darker means a larger reconstruction error",
-        across="first number of the code (no unit)",
-        up="second number of the code (no unit)",
+        across="first latent dimension (no unit)",
+        up="second latent dimension (no unit)",
     )
     return figure

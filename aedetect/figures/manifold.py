@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from aedetect.models.base import Autoencoder
 
 _LINKS = 60  # rows that are connected to their reconstruction
-_STEPS = 300  # codes along the curve
+_STEPS = 300  # latent values along the curve
 
 
 @dataclass(frozen=True)
 class Manifold:
-    """The reconstructions of a one-dimensional code: curve (S, 2), and those of rows (N, 2)."""
+    """Reconstructions of a one-dimensional latent space: curve (S, 2), and those of rows (N, 2)."""
 
     curve: Float32
     rebuilt: Float32
@@ -36,7 +36,7 @@ class Manifold:
 
 
 def manifolds(plane: Plane, seed: int) -> dict[str, Manifold]:
-    """Return the linear and the non-linear manifold of a one-dimensional code."""
+    """Return the linear and the non-linear manifold of a one-dimensional latent space."""
     learn, held = plane.learn, plane.held_back
     linear = train_small("linear", learn, held, seed=seed, latent=1)
     nonlinear = train_small(
@@ -47,8 +47,8 @@ def manifolds(plane: Plane, seed: int) -> dict[str, Manifold]:
 
 def _manifold(model: Autoencoder, plane: Plane) -> Manifold:
     held = plane.held_back.matrix
-    codes = encode_windows(model, held)
-    swept = np.linspace(codes.min(), codes.max(), _STEPS, dtype=np.float32)[:, None]
+    latents = encode_windows(model, held)
+    swept = np.linspace(latents.min(), latents.max(), _STEPS, dtype=np.float32)[:, None]
     rebuilt = reconstruct_windows(model, held)
     return Manifold(decode_windows(model, swept), rebuilt, float(np.square(held - rebuilt).mean()))
 

@@ -1,4 +1,4 @@
-"""The KL penalty of a sparse code, and the mean activations of trained units."""
+"""The KL penalty of a sparse latent vector, and the mean activations of trained units."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Penalty:
 
     mean: Float32
     value: Float32
-    free: Float32  # of a code trained without the penalty
-    held: Float32  # of a code trained with it
+    free: Float32  # of a latent vector trained without the penalty
+    held: Float32  # of a latent vector trained with it
 
 
 def penalty_at(mean: Float32) -> Float32:
@@ -42,12 +42,14 @@ def penalty_at(mean: Float32) -> Float32:
 
     from aedetect.models.regularisers import kl_sparsity
 
-    codes = torch.from_numpy(mean).view(-1, 1, 1)
-    return np.array([kl_sparsity(code, target=TARGET).item() for code in codes], dtype=np.float32)
+    latents = torch.from_numpy(mean).view(-1, 1, 1)
+    return np.array(
+        [kl_sparsity(latent, target=TARGET).item() for latent in latents], dtype=np.float32
+    )
 
 
 def penalty(prepared: PreparedRows, seed: int) -> Penalty:
-    """Compute the curve, and train a sigmoid code without and with the penalty."""
+    """Compute the curve, and train a sigmoid latent vector without and with the penalty."""
     learn, validate = prepared.windows[Part.LEARN], prepared.windows[Part.VALIDATE]
     rows = validate.thin(ROWS).take(slice(None))[0][:, 0]
     means = []

@@ -54,12 +54,12 @@ def encode_windows(model: Autoencoder, points: Float32) -> Float32:
         return np.asarray(model.encode(torch.from_numpy(points).unsqueeze(1)).numpy())
 
 
-def decode_windows(model: Autoencoder, code: Float32) -> Float32:
+def decode_windows(model: Autoencoder, latent: Float32) -> Float32:
     """(N, C) -> (N, D)."""
     import torch
 
     with torch.inference_mode():
-        return np.asarray(model.decode_last(torch.from_numpy(code)).numpy())
+        return np.asarray(model.decode_last(torch.from_numpy(latent)).numpy())
 
 
 def reconstruct_windows(model: Autoencoder, points: Float32) -> Float32:

@@ -87,7 +87,7 @@ def _known(
     if not config.scoring.input:
         return None, False
     source = with_rows(find_files(config.input, timestamp=config.data.timestamp))
-    found = known_anomalies(source, config.data, labels, bridge=rules.stay)
+    found = known_anomalies(source, config.data, labels, merge_gap=rules.stay)
     column = config.data.label
     complete = column is not None and any(column in file.columns for file in source.files)
     return () if found is None and labels else found, complete

@@ -1,7 +1,7 @@
-"""Choose the variant of the network by evidence: segments planted among held-out rows.
+"""Choose the variant of the network by evidence: segments injected among held-out rows.
 
-Every candidate is trained, and its scores of the same planted rows are compared, see
-`aedetect.evaluation.planted_segments`. What was measured on labelled data stands in
+Every candidate is trained, and its scores of the same injected rows are compared, see
+`aedetect.evaluation.injected_segments`. What was measured on labelled data stands in
 docs/internals/detection-log.md.
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.detector import Scorer, Series
-from aedetect.evaluation.planted_segments import KINDS, HeldOutSeries, plant_segments
+from aedetect.evaluation.injected_segments import KINDS, HeldOutSeries, inject_segments
 from aedetect.logs import log_event
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ MARGIN = 0.01  # of average precision, by which another candidate must be better
 _ROWS = 30_000  # held-out rows at most
 _FEW, _BEFORE = 40, 800  # rows of an entity at least; rows before them, which scores look back at
 _FEWEST = 200  # rows of an entity at most, whatever the number of entities
-_PLANTED_ROWS, _REPEATS = 6_000, 4  # so many rows are planted in, or repeats made
+_INJECTED_ROWS, _REPEATS = 6_000, 4  # so many rows are injected into, or repeats made
 _LEARNT = 2_000  # rows of an entity for its standard deviations
 
 
@@ -37,18 +37,18 @@ class Evidence:
     """What speaks for a candidate."""
 
     variant: VariantName
-    kinds: Mapping[str, float]  # average precision of planted rows, mean over entities, by kind
+    kinds: Mapping[str, float]  # average precision of injected rows, mean over entities, by kind
     drift: float  # ratio of the 99 % point of the later half of held-out scores to the first's
 
     @property
-    def planted(self) -> float:
+    def injected(self) -> float:
         """The mean over the kinds."""
         return float(np.mean(list(self.kinds.values())))
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Held-out rows to plant in: a part of a series (R,), and which rows are scored (R,)."""
+    """Held-out rows to inject into: a part of a series (R,), and which rows are scored (R,)."""
 
     series: Series
     asked: Bool
@@ -56,8 +56,8 @@ class Trial:
 
     @property
     def repeats(self) -> int:
-        """How often each kind is planted: more often among few rows."""
-        return int(np.clip(-(-_PLANTED_ROWS // int(self.asked.sum())), 1, _REPEATS))
+        """How often each kind is injected: more often among few rows."""
+        return int(np.clip(-(-_INJECTED_ROWS // int(self.asked.sum())), 1, _REPEATS))
 
 
 def prepare_trial(
@@ -89,7 +89,7 @@ def prepare_trial(
 
 
 def evidence_of(scorer: Scorer, trial: Trial, *, variant: VariantName, seed: int) -> Evidence:
-    """Score the planted rows of every kind."""
+    """Score the injected rows of every kind."""
     kinds = {
         kind: float(
             np.mean(
@@ -107,7 +107,7 @@ def evidence_of(scorer: Scorer, trial: Trial, *, variant: VariantName, seed: int
         logger,
         "candidate",
         variant=variant,
-        planted=found.planted,
+        injected=found.injected,
         drift=found.drift,
         worst=worst,
         least=kinds[worst],
@@ -117,15 +117,15 @@ def evidence_of(scorer: Scorer, trial: Trial, *, variant: VariantName, seed: int
 
 def choose(found: Sequence[Evidence]) -> int:
     """Return the index of the best: the first unless another is better by MARGIN."""
-    best = int(np.argmax([each.planted for each in found]))
-    chosen = best if found[best].planted > found[0].planted + MARGIN else 0
-    others = [each.planted for place, each in enumerate(found) if place != chosen]
+    best = int(np.argmax([each.injected for each in found]))
+    chosen = best if found[best].injected > found[0].injected + MARGIN else 0
+    others = [each.injected for place, each in enumerate(found) if place != chosen]
     log_event(
         logger,
         "chosen",
         variant=found[chosen].variant,
-        lead=found[chosen].planted - max(others, default=found[chosen].planted),
-        why="by planted segments" if chosen else "no other is better by more than the margin",
+        lead=found[chosen].injected - max(others, default=found[chosen].injected),
+        why="by injected segments" if chosen else "no other is better by more than the margin",
     )
     return chosen
 
@@ -158,10 +158,10 @@ def _part(series: Series, place: Int64) -> Series:
 
 
 def _precision(scorer: Scorer, trial: Trial, kind: str, *, seed: Sequence[int]) -> float:
-    """Return the mean average precision of planted rows over the series with any."""
+    """Return the mean average precision of injected rows over the series with any."""
     from sklearn.metrics import average_precision_score
 
-    cells, changed = plant_segments(trial.held_out, kind, seed=seed)
+    cells, changed = inject_segments(trial.held_out, kind, seed=seed)
     matrix = np.concatenate([cells, trial.series.matrix[:, cells.shape[1] :]], axis=1)
     rows, judged = scorer.judge(replace(trial.series, matrix=matrix), trial.asked)
     found = []

@@ -110,7 +110,7 @@ def _run_variant(
         seconds=seconds,
         rows_per_second=len(normal) / scoring,
     )
-    log_event(logger, "compared", variant=variant, precision=result.planted, seconds=seconds)
+    log_event(logger, "compared", variant=variant, precision=result.injected, seconds=seconds)
     return _VariantRun(result, found, _record(own, ingested, trained, result))
 
 
@@ -135,7 +135,7 @@ def _ranked(
     config: Config, task: ComparisonData, done: Sequence[_VariantRun], fingerprint: str
 ) -> Comparison:
     """Rank the results, compare the best with linear, and log them."""
-    order = sorted(done, key=lambda each: -each.result.planted)
+    order = sorted(done, key=lambda each: -each.result.injected)
     best, others = order[0], order[1:]
     rivals = [each for each in others if LINEAR in {best.result.variant, each.result.variant}]
     ahead = (
@@ -150,10 +150,10 @@ def _ranked(
         lead=ahead,
         rival=rivals[0].result.variant if rivals else LINEAR,
         anomalies=len(set(task.injected.anomaly.tolist())),
-        planted_rows=len(task.injected.anomaly),
+        injected_rows=len(task.injected.anomaly),
         normal_rows=len(best.found.normal),
         labelled_rows=len(task.labelled.truth) if task.labelled else 0,
-        agreement=agreement([each.result.planted for each in order], known) if known else None,
+        agreement=agreement([each.result.injected for each in order], known) if known else None,
         seed=config.training.seed,
         run_id="",
     )
@@ -183,12 +183,12 @@ def _lead_metrics(ahead: Lead | None) -> dict[str, float]:
 def _record(config: Config, ingested: Ingested, trained: Trained, result: Result) -> RunRecord:
     """Return the run record of one variant."""
     metrics = {
-        "planted": result.planted,
+        "injected": result.injected,
         "labelled": result.labelled,
         "seconds": result.seconds,
         "rows_per_second": result.rows_per_second,
-        **{f"planted_{kind}": value for kind, value in result.kinds.items()},
-        **{f"planted_strength_{size:g}": value for size, value in result.strengths.items()},
+        **{f"injected_{kind}": value for kind, value in result.kinds.items()},
+        **{f"injected_strength_{size:g}": value for size, value in result.strengths.items()},
     }
     return RunRecord(
         name=result.variant,

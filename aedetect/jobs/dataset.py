@@ -79,7 +79,7 @@ def ingest_rows(config: Config, scratch: Path) -> Ingested:
     )
     covered = window_coverage(revised.rows, schema, length=config.window.length)
     notes = (
-        *(f"{file}: set aside" for file in source.aside),
+        *(f"{file}: quarantined" for file in source.quarantined),
         *(f"{file}: passed over" for file in source.passed_over),
         *_row_notes(seen, source, collected.duplicates),
         *_label_notes(labels, config.training.false_alarms),

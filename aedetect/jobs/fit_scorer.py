@@ -45,7 +45,7 @@ class Trained:
 def train_scorer(config: Config, ingested: Ingested, prepared: PreparedRows) -> Trained:
     """Train the network and estimate its residuals, without the calibration rows.
 
-    With `variant = "auto"` all candidates are trained, and chosen from by planted segments among
+    With `variant = "auto"` all candidates are trained, and chosen from by injected segments among
     the calibration rows: these affect which network it is, and not what it has learnt.
     """
     if config.model.variant != "auto":
@@ -126,7 +126,7 @@ def _train_variant(
         model=fitted.model,
         score=config.calibration.score,
         residuals=Residuals(np.ones((1, 1), dtype=np.float32)),  # measured below
-        worst=config.calibration.worst,
+        top_k=config.calibration.top_k,
         rules=like.rules if like is not None else _rules(config, ingested),
         own=same.own if same is not None else estimate_own_values(preparation, series, windows),
         alignment=config.calibration.alignment,
@@ -172,7 +172,7 @@ def _trimmed(
         rows=rows,
         schema=schema,
         preparation=prepared.preparation,
-        bridge=EventRules.of(config.events, max_gap=schema.max_gap).bridge,
+        merge_gap=EventRules.of(config.events, max_gap=schema.max_gap).merge_gap,
     )
     log_suspect_rows(suspect)
     return trimmed.fitted, trimmed.windows, suspect

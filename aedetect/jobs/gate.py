@@ -127,7 +127,7 @@ def _compared(
     rows: dict[str, Rows],
     since: int,
 ) -> tuple[Check, ...]:
-    """Judge the rows and the planted anomalies by both versions, and measure."""
+    """Judge the rows and the injected anomalies by both versions, and measure."""
     shared = rows["challenger"]
     if not len(shared):
         raise NoData("there are no rows after those that they learnt")
@@ -154,11 +154,11 @@ def _compared(
     verdicts = {}
     for role, each in detectors.items():
         chosen, own = place[role], rows[role]
-        planting = gate_rows.held_out_rows(own, ends, each.scorer.schema)
+        injecting = gate_rows.held_out_rows(own, ends, each.scorer.schema)
         verdicts[role] = Verdicts(
             p_value=judged[role].p_value[chosen],
             flagged=judged[role].flagged[chosen],
-            planted=gate_rows.judge_planted(each, own, planting, anomalies),
+            injected=gate_rows.judge_injected(each, own, injecting, anomalies),
             predicted=each.calibration.forecast.per_day,
         )
     return measure(common, verdicts, config.promotion)
@@ -166,9 +166,11 @@ def _compared(
 
 def _known(config: Config, rows: Rows, ends: Int64, max_gap: int) -> Int64:
     """Return the number of the known anomaly that each row lies in, -1 for none: (N,)."""
-    bridge = EventRules.of(config.events, max_gap=max_gap).bridge
+    merge_gap = EventRules.of(config.events, max_gap=max_gap).merge_gap
     labels = read_labels(config.output)
-    found = known_anomalies(gate_rows.sources(config), config.data, labels, bridge=bridge) or ()
+    found = (
+        known_anomalies(gate_rows.sources(config), config.data, labels, merge_gap=merge_gap) or ()
+    )
     known = np.full(len(ends), -1, dtype=np.int64)
     codes = {name: code for code, name in enumerate(rows.names)}
     time, entity = rows.time[ends], rows.entity[ends]

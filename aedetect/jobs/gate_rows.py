@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from aedetect.detector import CalibratedScorer
 
 _MOST_ROWS, _MOST_CELLS = 50_000, 2_000_000  # the newest ones are compared
-_STRENGTHS, _REPEATS = (2.0, 4.0), 6  # of planted anomalies
-_CONTEXT = 800  # rows before a planted anomaly: what a score depends on
+_STRENGTHS, _REPEATS = (2.0, 4.0), 6  # of injected anomalies
+_CONTEXT = 800  # rows before an injected anomaly: what a score depends on
 
 
 @dataclass(frozen=True)
@@ -103,13 +103,13 @@ def judge_rows(detector: CalibratedScorer, rows: Rows, wanted: Bool) -> Judged:
 
 
 def plan(rows: Rows, ends: Int64, schema: Schema, *, seed: int) -> tuple[SyntheticAnomaly, ...]:
-    """Draw the anomalies to plant at some of the rows. Raises TooFewRows when none fits."""
+    """Draw the anomalies to inject at some of the rows. Raises TooFewRows when none fits."""
     held_out = held_out_rows(rows, ends, schema)
     return plan_anomalies(held_out, seed=seed, strengths=_STRENGTHS, repeats=_REPEATS)
 
 
 def held_out_rows(rows: Rows, ends: Int64, schema: Schema) -> HeldOutRows:
-    """Return rows as anomalies are planted in them; text columns are left alone."""
+    """Return rows as anomalies are injected in them; text columns are left alone."""
     numbers = np.array([not each.is_text for each in schema.features])
     std = np.zeros((len(rows.names), rows.values.shape[1]))
     first = np.flatnonzero(rows.starts)
@@ -120,16 +120,16 @@ def held_out_rows(rows: Rows, ends: Int64, schema: Schema) -> HeldOutRows:
     )
 
 
-def judge_planted(
+def judge_injected(
     detector: CalibratedScorer,
     rows: Rows,
     held_out: HeldOutRows,
     anomalies: tuple[SyntheticAnomaly, ...],
 ) -> Float64:
-    """Return the smallest p-value in each planted anomaly, 1 where none was scored: (A,).
+    """Return the smallest p-value in each injected anomaly, 1 where none was scored: (A,).
 
-    Each is planted into its own copy of the rows, after those before it. The values of the planted
-    rows are in the order of the columns of `held_out`, which is that of `rows`.
+    Each is injected into its own copy of the rows, after those before it. The values of the
+    injected rows are in the order of the columns of `held_out`, which is that of `rows`.
     """
     own = np.flatnonzero(rows.starts)
     parts, marks, names = [], [], []

@@ -1,4 +1,4 @@
-"""What scoring will do with the input: files it sets aside, rows it cannot score, new values."""
+"""What scoring will do with the input: files it quarantines, rows it cannot score, new values."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class InputQuality:
     rows: int
     first: str | None  # timestamps; None without rows
     last: str | None
-    problems: tuple[str, ...]  # files that are set aside, and rows without a timestamp
+    problems: tuple[str, ...]  # files that are quarantined, and rows without a timestamp
     findings: tuple[Finding, ...]
 
 
@@ -79,8 +79,8 @@ def _faults(files: Iterable[SourceFile], schema: Schema) -> dict[str, str]:
 
 
 def _file_findings(source: Source, scored: Source, faults: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield the files that scoring sets aside, and those with rows that get no verdict."""
-    for each in scored.aside:
+    """Yield the files that scoring quarantines, and those with rows that get no verdict."""
+    for each in scored.quarantined:
         yield Finding("look", "input", each.name, each.reason)
     for name, reason in faults.items():
         yield Finding("look", "input", name, reason)
@@ -124,7 +124,7 @@ def _row_findings(
                     rows = read_rows(connection, group)
                     counted.append(count_rows(rows, schema, texts, length=config.window.length))
         except AedetectError as error:
-            return [Finding("look", "input", "files", f"{error}: the file is set aside")]
+            return [Finding("look", "input", "files", f"{error}: the file is quarantined")]
     if not counted[0].names:
         return []
     counts = joined(counted)

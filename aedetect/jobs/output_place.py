@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def check_output(config: Config) -> None:
     """Raise ConfigError when what is written would be found among the data that are read.
 
-    Verdicts would be learnt from, or scored, or set aside as files of another kind in every run.
+    Verdicts would be learnt from, or scored, or quarantined as files of another kind in every run.
     """
     given = {"[data] train": config.train}
     if config.scoring.input:

@@ -168,4 +168,4 @@ def _known(config: Config, detector: CalibratedScorer) -> Any:
     if not config.scoring.input or (config.data.label is None and not labels):
         return None
     source = with_rows(find_files(config.input, timestamp=config.data.timestamp))
-    return known_anomalies(source, config.data, labels, bridge=rules.stay)
+    return known_anomalies(source, config.data, labels, merge_gap=rules.stay)

@@ -117,5 +117,5 @@ def _summary(model: Model, to: Path, counts: RewriteCounts, source: Source) -> R
         rows_changed=counts.changed,
         cells_changed=counts.cells,
         left=counts.left,
-        unreadable=tuple(map(str, source.aside)),
+        unreadable=tuple(map(str, source.quarantined)),
     )

@@ -1,8 +1,8 @@
 """Find the past windows most similar to a given one, such as one of a flagged interval.
 
-Codes of the training data and the scored data are computed on demand, and cached in `codes` below
-[scoring] output. The cache key contains the detector and the content of the files: when either
-changes, the codes are computed again and the old ones are removed.
+Latent vectors of the training data and the scored data are computed on demand, and cached in
+`latent` below [scoring] output. The cache key contains the detector and the content of the files:
+when either changes, the latent vectors are computed again and the old ones are removed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 _UTC = WallClock()
 _ENGINE_MB = 1_000  # memory of DuckDB while rows are ordered
-CODES = "codes"  # folder below the output
+LATENTS = "latent"  # folder below the output
 NO_ENTITY = "-"
 
 
@@ -59,7 +59,7 @@ class Match:
     entity: str | None
     start: str
     end: str
-    distance: float  # between codes
+    distance: float  # between latent vectors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,20 +75,20 @@ class Similar:
     matches: tuple[Match, ...]
 
 
-def find_similar(config: Config, *, entity: str, time: int, most: int) -> Similar:
+def find_similar(config: Config, *, entity: str, time: int, limit: int) -> Similar:
     """Return the past windows most similar to the one of an entity that ends at a time (ns)."""
     model = resolve_model(config)
     detector = cached_detector(model.folder)
     with _history(config, detector, Path(model.folder)) as history:
         clock = table_clock(config, detector.scorer.schema)
-        return _found(model, history, entity=entity, time=time, most=most, clock=clock)
+        return _found(model, history, entity=entity, time=time, limit=limit, clock=clock)
 
 
 def _found(
-    model: Model, history: Embeddings, *, entity: str, time: int, most: int, clock: WallClock
+    model: Model, history: Embeddings, *, entity: str, time: int, limit: int, clock: WallClock
 ) -> Similar:
     query = locate_window(history, entity=entity, time=time, clock=clock)
-    found = nearest_windows(history, query, most=most)
+    found = nearest_windows(history, query, limit=limit)
     places = history.places
     return Similar(
         model=f"{model.name}/{model.version}",
@@ -139,14 +139,14 @@ def locate_window(history: Embeddings, *, entity: str, time: int, clock: WallClo
 
 @contextmanager
 def _history(config: Config, detector: CalibratedScorer, folder: Path) -> Iterator[Embeddings]:
-    """Yield the codes of all windows; compute them when the cached ones are outdated."""
+    """Yield the latent vectors of all windows; compute them when the cached ones are outdated."""
     schema = detector.scorer.schema
     inputs = config.input if config.scoring.input else ()
     locations = tuple(dict.fromkeys((*config.train, *inputs)))
     sources = [find_files((location,), timestamp=schema.timestamp) for location in locations]
     files = tuple({file.path: file for source in sources for file in source.files}.values())
     check_fit(schema, files)
-    root, key = config.output / CODES, _key(folder, files)
+    root, key = config.output / LATENTS, _key(folder, files)
     forget_listings(root)
     with updating(root), written(root), aside(root) as scratch:
         if not (root / key / NAMES_FILE).exists():
@@ -155,14 +155,14 @@ def _history(config: Config, detector: CalibratedScorer, folder: Path) -> Iterat
                 withdraw(old, root=root)
             # The names last: they mark the folder as complete.
             for path in sorted(
-                (scratch / CODES).iterdir(), key=lambda path: path.name == NAMES_FILE
+                (scratch / LATENTS).iterdir(), key=lambda path: path.name == NAMES_FILE
             ):
                 publish(path, root / key / path.name)
         yield load_embeddings(_mappable(root / key, scratch))
 
 
 def _all_files(root: Path) -> list[Path]:
-    """List the files of all codes, the names first: without them a folder is incomplete."""
+    """List the files of all vectors, the names first: without them a folder is incomplete."""
     listed = root.iterdir() if root.is_dir() else ()
     folders = [each for each in listed if not each.name.startswith(".")]
     files = [path for folder in folders for path in folder.iterdir()]
@@ -184,19 +184,20 @@ def _mappable(place: Path, scratch: Path) -> Path:
 def _compute(scorer: Scorer, files: tuple[SourceFile, ...], scratch: Path) -> None:
     schema = scorer.schema
     query = Query.of(schema, files)
-    (scratch / CODES).mkdir()
+    (scratch / LATENTS).mkdir()
     with (
         tempfile.TemporaryDirectory(prefix="aedetect-") as spill,
         open_engine(memory_mb=_ENGINE_MB, threads=2, scratch=Path(spill)) as connection,
         reading(files),
     ):
-        build_embeddings(scorer, read_rows(connection, query), scratch / CODES)
+        build_embeddings(scorer, read_rows(connection, query), scratch / LATENTS)
 
 
 def _key(folder: Path, files: tuple[SourceFile, ...]) -> str:
     """Return the cache key: a hash of the files of the detector and of the data.
 
-    Later calibrations are in a subfolder and not part of the key, because they change no code.
+    Later calibrations are in a subfolder and not part of the key, because they change no latent
+    vector.
     """
     digest = hashlib.blake2b(digest_size=16)
     for path in sorted(path for path in folder.iterdir() if path.is_file()):

@@ -19,7 +19,7 @@ ACTIVATIONS: dict[ActivationName, type[nn.Module]] = {
 
 
 class Autoencoder(nn.Module):
-    """Reconstruct windows through a code (N, C): (N, T, D + K) -> (N, T, D).
+    """Reconstruct windows through a latent vector (N, C): (N, T, D + K) -> (N, T, D).
 
     The K context columns are inputs only; they are not reconstructed. `settings` records the
     configuration for training and serialization; the network itself reads only the activation.
@@ -37,19 +37,20 @@ class Autoencoder(nn.Module):
     def encode_all(self, windows: Tensor) -> Tensor:
         """Return the encoder output: (N, T, D + K) -> (N, E).
 
-        This is the code (N, C), or for a Gaussian code its mean and log variance (N, 2 C).
+        This is the latent vector (N, C), or for a Gaussian one its mean and log variance
+        (N, 2 C).
         """
 
     @abstractmethod
-    def decode(self, code: Tensor) -> Tensor:
+    def decode(self, latent: Tensor) -> Tensor:
         """(N, C) -> (N, T, D)."""
 
     @abstractmethod
-    def decode_last(self, code: Tensor) -> Tensor:
+    def decode_last(self, latent: Tensor) -> Tensor:
         """Reconstruct only the last time step, as scoring needs no more: (N, C) -> (N, D)."""
 
     def encode(self, windows: Tensor) -> Tensor:
-        """Return the code, or the mean of a Gaussian code: (N, T, D + K) -> (N, C)."""
+        """Return the latent vector, or the mean of a Gaussian one: (N, T, D + K) -> (N, C)."""
         return self.encode_all(windows)[:, : self.sizes.latent]
 
     def forward(self, windows: Tensor) -> Tensor:

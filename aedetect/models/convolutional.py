@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Convolutional(Autoencoder):
-    """Strided convolutions halve the time steps layer by layer; a dense layer computes the code.
+    """Strided convolutions halve the time steps by layer; a dense layer computes the latent vector.
 
     The decoder mirrors the encoder: it repeats each step twice, then convolves it with its
     neighbours. This avoids the checkerboard artifacts of transposed convolutions (Odena, Dumoulin,
@@ -54,30 +54,30 @@ class Convolutional(Autoencoder):
         encoded: Tensor = self.to_code(signal.flatten(1))
         return encoded
 
-    def decode(self, code: Tensor) -> Tensor:
+    def decode(self, latent: Tensor) -> Tensor:
         """(N, C) -> (N, T, D)."""
-        return self._last_steps(code, self.sizes.length)
+        return self._last_steps(latent, self.sizes.length)
 
-    def decode_last(self, code: Tensor) -> Tensor:
+    def decode_last(self, latent: Tensor) -> Tensor:
         """(N, C) -> (N, D), computing only the steps that the last one depends on."""
-        return self._last_steps(code, 1)[:, 0]
+        return self._last_steps(latent, 1)[:, 0]
 
-    def _last_steps(self, code: Tensor, wanted: int) -> Tensor:
+    def _last_steps(self, latent: Tensor, wanted: int) -> Tensor:
         """Reconstruct the last `wanted` steps: (N, C), S -> (N, S, D)."""
         needed = [wanted]  # last steps needed at each resolution, finest first
         for steps in self.steps[:-1]:
             needed.append(-(-min(needed[-1] + 1, steps) // 2))
-        signal = self._coarsest(code, needed.pop())
+        signal = self._coarsest(latent, needed.pop())
         for layer, steps, last in zip(self.up, self.steps[-2::-1], needed[::-1], strict=True):
             signal = layer(_upsampled(self.activation(signal), steps=steps, wanted=last))
         return signal.transpose(1, 2)
 
-    def _coarsest(self, code: Tensor, wanted: int) -> Tensor:
-        """Compute the last steps at the coarsest resolution from the code: (N, C) -> (N, H, S)."""
+    def _coarsest(self, latent: Tensor, wanted: int) -> Tensor:
+        """Compute the last steps at the coarsest resolution: latent (N, C) -> (N, H, S)."""
         shape = (self.steps[-1], -1)
         weight = self.from_code.weight.view(*shape, self.sizes.latent)[-wanted:].flatten(0, 1)
         bias = self.from_code.bias.view(shape)[-wanted:].flatten()
-        return linear(code, weight, bias).view(len(code), wanted, -1).transpose(1, 2)
+        return linear(latent, weight, bias).view(len(latent), wanted, -1).transpose(1, 2)
 
 
 def _upsampled(signal: Tensor, *, steps: int, wanted: int) -> Tensor:

@@ -19,9 +19,10 @@ __all__ = ["ACTIVATIONS", "Dense"]
 class Dense(Autoencoder):
     """Fully connected layers on the flattened window; the decoder mirrors the encoder.
 
-    Without hidden layers the network is shallow, and the activation is applied to the code. With
-    hidden layers it is deep, and the code is linear unless the variant sets an activation. Fails
-    on long windows: each step has its own weights, so a pattern is learned for each position.
+    Without hidden layers the network is shallow, and the activation is applied to the latent
+    vector. With hidden layers it is deep, and the latent vector is linear unless the variant sets
+    an activation. Fails on long windows: each step has its own weights, so a pattern is learned for
+    each position.
 
     Goodfellow, Bengio, Courville: Deep Learning (2016), section 14.1.
     """
@@ -43,15 +44,15 @@ class Dense(Autoencoder):
         encoded: Tensor = self.encoder(windows.flatten(1))
         return encoded
 
-    def decode(self, code: Tensor) -> Tensor:
+    def decode(self, latent: Tensor) -> Tensor:
         """(N, C) -> (N, T, D)."""
-        cells: Tensor = self.head(self.decoder(code))
+        cells: Tensor = self.head(self.decoder(latent))
         return cells.view(-1, self.sizes.length, self.sizes.outputs)
 
-    def decode_last(self, code: Tensor) -> Tensor:
+    def decode_last(self, latent: Tensor) -> Tensor:
         """(N, C) -> (N, D), using only the weights of the last step in the last layer."""
         last = slice(-self.sizes.outputs, None)
-        return linear(self.decoder(code), self.head.weight[last], self.head.bias[last])
+        return linear(self.decoder(latent), self.head.weight[last], self.head.bias[last])
 
     @property
     def single_layer_weight(self) -> Tensor | None:

@@ -38,15 +38,15 @@ class Linear(Autoencoder):
         cells = windows[:, :, : self.sizes.outputs].flatten(1)
         return linear(cells - self.mean, self.basis)
 
-    def decode(self, code: Tensor) -> Tensor:
+    def decode(self, latent: Tensor) -> Tensor:
         """(N, C) -> (N, T, D)."""
-        cells = linear(code, self.basis.T, self.mean)
+        cells = linear(latent, self.basis.T, self.mean)
         return cells.view(-1, self.sizes.length, self.sizes.outputs)
 
-    def decode_last(self, code: Tensor) -> Tensor:
+    def decode_last(self, latent: Tensor) -> Tensor:
         """(N, C) -> (N, D)."""
         last = slice(-self.sizes.outputs, None)
-        return linear(code, self.basis[:, last].T, self.mean[last])
+        return linear(latent, self.basis[:, last].T, self.mean[last])
 
     @torch.no_grad()
     def solve(self, mean: Tensor, covariance: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Penalties added to the reconstruction error: functions of activations, codes and inputs.
+"""Penalties added to the reconstruction error: functions of activations, latent vectors and inputs.
 
 They are independent of the network. Each returns one number for a batch.
 """
@@ -16,13 +16,13 @@ _EPSILON = (
 
 # The derivative of an activation, as a function of its output.
 SLOPES: dict[str, Callable[[Tensor], Tensor]] = {
-    "sigmoid": lambda code: code * (1 - code),
-    "tanh": lambda code: 1 - code.square(),
-    "relu": lambda code: (code > 0).to(code.dtype),
+    "sigmoid": lambda latent: latent * (1 - latent),
+    "tanh": lambda latent: 1 - latent.square(),
+    "relu": lambda latent: (latent > 0).to(latent.dtype),
 }
 
 
-def l1(code: Tensor) -> Tensor:
+def l1(latent: Tensor) -> Tensor:
     """Sum of the absolute activations, mean over the batch: (B, C) -> ().
 
     Goodfellow, Bengio, Courville: Deep Learning (2016), section 14.2.1. Fails when the decoder
@@ -31,10 +31,10 @@ def l1(code: Tensor) -> Tensor:
     >>> l1(torch.tensor([[1.0, -2.0], [0.0, 1.0]])).item()
     2.0
     """
-    return code.abs().sum(1).mean()
+    return latent.abs().sum(1).mean()
 
 
-def kl_sparsity(code: Tensor, *, target: float) -> Tensor:
+def kl_sparsity(latent: Tensor, *, target: float) -> Tensor:
     """Divergence of each unit's mean activation from the target, summed: (B, C) in [0, 1] -> ().
 
     Ng: Sparse autoencoder (CS294A lecture notes, 2011), page 15. Fails on small batches: the
@@ -43,35 +43,35 @@ def kl_sparsity(code: Tensor, *, target: float) -> Tensor:
     >>> kl_sparsity(torch.tensor([[0.1], [0.3]]), target=0.2).item()
     0.0
     """
-    mean = code.mean(0).clamp(_EPSILON, 1 - _EPSILON)
+    mean = latent.mean(0).clamp(_EPSILON, 1 - _EPSILON)
     on = target * (target / mean).log()
     off = (1 - target) * ((1 - target) / (1 - mean)).log()
     return (on + off).sum()
 
 
-def contraction_of_layer(code: Tensor, weight: Tensor, *, slope: Tensor) -> Tensor:
+def contraction_of_layer(latent: Tensor, weight: Tensor, *, slope: Tensor) -> Tensor:
     """Exact squared Frobenius norm of the Jacobian of one non-linear layer, mean over the batch.
 
-    Shapes: code and its slope (B, C), weight (C, I) -> ().
+    Shapes: latent and its slope (B, C), weight (C, I) -> ().
 
     Rifai, Vincent, Muller, Glorot, Bengio: Contractive auto-encoders (ICML 2011), section 5.3.
     """
-    assert slope.shape == code.shape, "one slope per activation"
+    assert slope.shape == latent.shape, "one slope per activation"
     return (slope.square() @ weight.square().sum(1)).mean()
 
 
-def contraction_by_probes(code: Tensor, windows: Tensor, probes: Tensor) -> Tensor:
-    """Estimate the squared Frobenius norm of the Jacobian of a code, mean over the batch.
+def contraction_by_probes(latent: Tensor, windows: Tensor, probes: Tensor) -> Tensor:
+    """Estimate the squared Frobenius norm of the Jacobian of a latent vector, mean over the batch.
 
-    Shapes: code (B, C) computed from windows (B, T, I) that require a gradient, probes (B, C) of
+    Shapes: latent (B, C) computed from windows (B, T, I) that require a gradient, probes (B, C) of
     independent entries with mean 0 and variance 1 -> (). For such a probe v, E |v J|^2 = |J|^2, at
     the cost of one gradient. Unbiased; with entries of +1 and -1 the variance of a row is
-    2 (|A|^2 - sum of A_ii^2), A = J J^T (C, C): zero for a code of one number, and small compared
+    2 (|A|^2 - sum of A_ii^2), A = J J^T (C, C): zero for one latent dimension, and small compared
     with the variance between rows of a batch. Requires that rows of a batch are independent.
 
     Hutchinson: A stochastic estimator of the trace (1990), proposition 1.
     """
-    (pulled,) = torch.autograd.grad(code, windows, probes, create_graph=True)
+    (pulled,) = torch.autograd.grad(latent, windows, probes, create_graph=True)
     return pulled.flatten(1).square().sum(1).mean()
 
 

@@ -38,7 +38,7 @@ class ModelSettings:
     backbone: BackboneName = "dense"  # dense: on the flattened window; convolutional: along time
     # layer widths (convolutional: channels) of the encoder; (): shallow; None: derived
     hidden: tuple[Annotated[int, Ge(1)], ...] | None = None
-    latent: Annotated[int, Ge(1)] | None = None  # width of the code; None: derived
+    latent: Annotated[int, Ge(1)] | None = None  # width of the latent vector; None: derived
     activation: ActivationName = "relu"
     # weight, for sparse_l1 and sparse_kl; None: 0.1 and 1
     sparsity: Annotated[float, Ge(0)] | None = None
@@ -50,7 +50,7 @@ class ModelSettings:
     noise_level: Annotated[float, Ge(0), Le(1)] = 0.2
     contraction: Annotated[float, Ge(0)] = 0.1  # weight, for contractive
     beta: Annotated[float, Ge(0)] = 0.1  # weight, for variational: twice the decoder's variance
-    draws: Annotated[int, Ge(1)] = 16  # sampled codes per window, for [calibration] score = "elbo"
+    n_samples: Annotated[int, Ge(1)] = 16  # per window, for [calibration] score = "elbo"
 
     @property
     def network(self) -> VariantName:
@@ -70,9 +70,9 @@ class Sizes:
     inputs: int  # input columns: features, then context
     outputs: int  # output columns: features
     hidden: tuple[int, ...]
-    latent: int  # C, numbers of the code
+    latent: int  # C, numbers of the latent vector
     encoded: int  # E, encoder outputs: C, or 2 C for mean and log variance
-    bend: ActivationName | None  # activation of the code; None: linear
+    bend: ActivationName | None  # activation of the latent; None: linear
 
     @property
     def cells(self) -> int:

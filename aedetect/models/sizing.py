@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from aedetect.models.settings import ModelSettings, Sizes, check_backbone
 
-_MAX_SPARSE_UNITS = 256  # wider codes cost speed
+_MAX_SPARSE_UNITS = 256  # wider latent vectors cost speed
 
 
 def derive_sizes(settings: ModelSettings, *, length: int, inputs: int, outputs: int) -> Sizes:
     """Derive the sizes that the settings leave open. Raises ConfigError; see `check_backbone`.
 
-    The code has one number per column for the whole window, at least 2 and at most half the number
-    of cells. Narrower codes flag slow drift as anomalous: on gecco2018, a quarter of this width
-    flags 59 % of the normal rows, this width 1 to 14 %. A sparse code is constrained by its penalty
-    instead, and is twice as wide as the window, up to 256. The hidden layer is a power of two
-    between 32 and 128, near a quarter of the cells: wider layers are slower and gained nothing on
-    the development data. Convolutions use a quarter to all of that as channels, in two layers, the
-    second with half the time steps, unless the window is too short to be halved again.
+    The latent vector has one number per column for the whole window, at least 2 and at most half
+    the number of cells. Narrower latent vectors flag slow drift as anomalous: on gecco2018, a
+    quarter of this width flags 59 % of the normal rows, this width 1 to 14 %. A sparse latent
+    vector is constrained by its penalty instead, and is twice as wide as the window, up to 256. The
+    hidden layer is a power of two between 32 and 128, near a quarter of the cells: wider layers are
+    slower and gained nothing on the development data. Convolutions use a quarter to all of that as
+    channels, in two layers, the second with half the time steps, unless the window is too short to
+    be halved again.
     """
     from aedetect.models.variants import VARIANTS
 

@@ -1,4 +1,4 @@
-"""The variants by name: the training step and the kind of code of each.
+"""The variants by name: the training step and the kind of latent vector of each.
 
 To add a variant, write one step and one entry here, and add its name to settings.py.
 """
@@ -51,8 +51,8 @@ class Variant:
 
     step: Step  # computed in training; scoring only encodes and decodes
     network: type[Autoencoder] | None = None  # None: the backbone
-    bend: ActivationName | None = None  # activation of the code; None: the default of the backbone
-    wide: bool = False  # whether its code may be wider than the window
+    bend: ActivationName | None = None  # of the latent; None: the default of the backbone
+    wide: bool = False  # whether its latent vector may be wider than the window
     gaussian: bool = False  # whether the encoder returns mean and log variance
 
 
@@ -69,10 +69,10 @@ def make_network(settings: ModelSettings, sizes: Sizes, *, seed: int = 0) -> Aut
 def plain_step(model: Autoencoder, windows: Tensor, generator: Generator) -> tuple[Tensor, float]:
     """Reconstruct without a penalty.
 
-    `undercomplete`: the only constraint is a code narrower than the window. Fails when the code is
-    as wide as the window, because the network copies its input, and when anomalies lie on the
-    manifold of the normal data, because they are reconstructed too. `linear` uses the same step
-    when trained by gradient.
+    `undercomplete`: the only constraint is a latent vector narrower than the window. Fails when the
+    latent vector is as wide as the window, because the network copies its input, and when anomalies
+    lie on the manifold of the normal data, because they are reconstructed too. `linear` uses the
+    same step when trained by gradient.
     """
     del generator
     return model(windows), 0.0
@@ -81,12 +81,12 @@ def plain_step(model: Autoencoder, windows: Tensor, generator: Generator) -> tup
 def sparse_l1(model: Autoencoder, windows: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
     """Penalise the sum of the activations, so that few units are active in each window.
 
-    Fails when the weight is so large that units die, or so small that a wide code copies.
+    Fails when the weight is so large that units die, or so small that a wide latent vector copies.
     """
     del generator
-    code = model.encode(windows)
+    latent = model.encode(windows)
     weight = model.settings.sparsity
-    return model.decode(code), (_SPARSITY_L1 if weight is None else weight) * l1(code)
+    return model.decode(latent), (_SPARSITY_L1 if weight is None else weight) * l1(latent)
 
 
 def sparse_kl(model: Autoencoder, windows: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -97,10 +97,10 @@ def sparse_kl(model: Autoencoder, windows: Tensor, generator: Generator) -> tupl
     """
     del generator
     settings = model.settings
-    code = model.encode(windows)
-    penalty = kl_sparsity(code, target=settings.sparsity_target)
+    latent = model.encode(windows)
+    penalty = kl_sparsity(latent, target=settings.sparsity_target)
     weight = _SPARSITY_KL if settings.sparsity is None else settings.sparsity
-    return model.decode(code), weight * penalty
+    return model.decode(latent), weight * penalty
 
 
 def denoising(model: Autoencoder, windows: Tensor, generator: Generator) -> tuple[Tensor, float]:
@@ -118,38 +118,38 @@ def denoising(model: Autoencoder, windows: Tensor, generator: Generator) -> tupl
 
 
 def contractive(model: Autoencoder, windows: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Penalise the squared norm of the Jacobian of the code, so that the code is locally constant.
+    """Penalise the squared norm of the Jacobian of the latent vector: it is locally constant.
 
     Exact for a shallow dense encoder with sigmoid, tanh or relu, estimated for any other. Fails
-    when a small code with a large decoder avoids the penalty without contracting: unlike in the
-    paper, encoder and decoder do not share their weights.
+    when a small latent vector with a large decoder avoids the penalty without contracting: unlike
+    in the paper, encoder and decoder do not share their weights.
     """
     settings = model.settings
     windows = windows.detach().requires_grad_()
-    code = model.encode(windows)
+    latent = model.encode(windows)
     if model.single_layer_weight is not None and model.sizes.bend in SLOPES:
-        slope = SLOPES[model.sizes.bend](code)
-        penalty = contraction_of_layer(code, model.single_layer_weight, slope=slope)
+        slope = SLOPES[model.sizes.bend](latent)
+        penalty = contraction_of_layer(latent, model.single_layer_weight, slope=slope)
     else:
-        signs = torch.randint(2, code.shape, generator=generator, device=code.device)
-        penalty = contraction_by_probes(code, windows, 2.0 * signs - 1)
-    return model.decode(code), settings.contraction * penalty
+        signs = torch.randint(2, latent.shape, generator=generator, device=latent.device)
+        penalty = contraction_by_probes(latent, windows, 2.0 * signs - 1)
+    return model.decode(latent), settings.contraction * penalty
 
 
 def variational(model: Autoencoder, windows: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Sample a Gaussian code in training; scoring uses its mean.
+    """Sample a Gaussian latent vector in training; scoring uses its mean.
 
-    Fails by posterior collapse: when beta is large relative to the error, the code carries no
-    information and every window is reconstructed as the mean.
+    Fails by posterior collapse: when beta is large relative to the error, the latent vector carries
+    no information and every window is reconstructed as the mean.
 
     Kingma, Welling: Auto-encoding variational Bayes (2014), equation 10; beta as in Higgins et
     al.: beta-VAE (ICLR 2017), equation 4.
     """
     mean, log_variance = model.encode_all(windows).chunk(2, dim=1)
     noise = torch.randn(mean.shape, generator=generator, device=mean.device)
-    code = mean + (0.5 * log_variance).exp() * noise
+    latent = mean + (0.5 * log_variance).exp() * noise
     penalty = kl_gaussian(mean, log_variance).mean()
-    return model.decode(code), model.settings.beta * penalty
+    return model.decode(latent), model.settings.beta * penalty
 
 
 BACKBONES: dict[BackboneName, type[Autoencoder]] = {

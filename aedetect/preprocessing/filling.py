@@ -8,7 +8,7 @@ from aedetect.arrays import Bool, Float64, Int64
 
 
 def carry_from(missing: Bool, starts: Bool) -> Int64:
-    """Return the row that each row's value is carried from: (R,), -1 if its entity has none yet.
+    """Return the row that each row's value is filled from: (R,), -1 if its entity has none yet.
 
     >>> carry_from(np.array([True, False, True]), np.array([True, False, False])).tolist()
     [-1, 1, 1]
@@ -22,7 +22,7 @@ def carry_from(missing: Bool, starts: Bool) -> Int64:
 def carry_values(
     values: Float64, missing: Bool, *, time: Int64, starts: Bool, limit: Int64
 ) -> tuple[Float64, Bool]:
-    """Carry the last value into missing cells; also return where none is recent enough.
+    """Fill the last value forward into missing cells; also return where none is recent enough.
 
     Shapes: (R, F), (R, F), (R,), (R,) -> (R, F), (R, F). The limit (R,) is in ns.
     """

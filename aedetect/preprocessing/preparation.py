@@ -117,17 +117,17 @@ class Preparation:
 
     @property
     def longest_limit(self) -> int:
-        """The longest time that a value of any entity is carried (ns)."""
+        """The longest time that a value of any entity is filled forward (ns)."""
         return max([self.missing_limit, *(each.missing_limit for each in self.rates)])
 
     def limits(self, names: Sequence[str | None]) -> Int64:
-        """Return how long values of some entities are carried, in ns: (E,)."""
+        """Return how long values of some entities are filled forward, in ns: (E,)."""
         return spread(self.rates, names, "missing_limit", default=self.missing_limit)
 
     @property
     def masks(self) -> bool:
         """Whether a row is scored without a column that is missing for too long."""
-        return self.missing == "carry" and self.missing_after == "mask"
+        return self.missing == "forward_fill" and self.missing_after == "mask"
 
     def transform(self, rows: Rows, *, unseen: bool = False, mask: bool = False) -> Prepared:
         """Fill, encode and scale rows; see `Prepared` for the result.

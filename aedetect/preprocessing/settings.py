@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 
-MissingName = Literal["carry", "typical", "refuse"]
+MissingName = Literal["forward_fill", "typical", "refuse"]
 MissingAfterName = Literal["mask", "refuse"]
 
 
@@ -18,8 +18,8 @@ class PrepareSettings:
     scaler: ScalerName = "standard"
     per_entity: bool = True  # False: typical values are learned from all entities together
     clip: Annotated[float, Gt(0)] = 10.0  # in units of scale; larger values grow logarithmically
-    missing: MissingName = "carry"  # last value, center, or not scored
-    missing_limit: str | None = None  # how long a value is carried; None: 10 x frequency
+    missing: MissingName = "forward_fill"  # last value, center, or not scored
+    missing_limit: str | None = None  # how long a value is filled forward; None: 10 x frequency
     # what becomes of the row then: scored without the column, or not scored
     missing_after: MissingAfterName = "mask"
     # share of the features that a row needs to be scored; None: half of what rows typically have

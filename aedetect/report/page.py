@@ -81,7 +81,7 @@ def read_page(output: Path, facts: PageFacts, *, drawn: int = MAX_DRAWN) -> Page
         cards=tuple(replace(each, scores=lines.get(each.event.event_id)) for each in cards),
         before=_count_before(output, first, last),
         shifts=tuple(find_shifts(output, span=span, clock=facts.clock)),
-        runs=tuple(read_runs(output, most=_MAX_RUNS)),
+        runs=tuple(read_runs(output, limit=_MAX_RUNS)),
         withdrawn=_withdrawn(output, span, facts),
         detections=_detections(reported, facts, span),
         period=period,

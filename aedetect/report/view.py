@@ -22,11 +22,11 @@ _MAX_LISTED = 50  # texts of a kind
 _MAX_KNOWN = 200
 _SHORT = 160  # characters of a name
 _RUN_TEXTS = (
-    ("unreadable", "set aside, tried again"),
-    ("unfit", "set aside, other columns"),
+    ("unreadable", "quarantined, tried again"),
+    ("schema_mismatch", "quarantined, other columns"),
     ("passed_over", "passed over, no Parquet"),
     ("undated", "rows without a timestamp"),
-    ("held", "left as they were"),
+    ("deferred", "deferred, an input cannot be read"),
     ("withdrawn", "withdrawn, input gone"),
     ("warnings", "warning"),
     ("alerts", "alert"),

@@ -27,7 +27,8 @@ def find_input_changes(
 ) -> InputChanges:
     """Compare the files found with the inputs of the output.
 
-    Files without a fingerprint are unreadable or unfit: they are neither new nor changed.
+    Files without a fingerprint are unreadable or do not match the schema: they are neither new nor
+    changed.
     """
     made_from: dict[str, set[str]] = {}
     for origin in written:
@@ -37,7 +38,7 @@ def find_input_changes(
             made_from.setdefault(name, set()).add(fingerprint)
     dated = {file.name for file in found.files if file.times is not None}
     seen = {file.name for file in found.files}
-    seen |= unseen_names(made_from, [each.name for each in found.aside])
+    seen |= unseen_names(made_from, [each.name for each in found.quarantined])
     return InputChanges(
         new=tuple(name for name in fingerprints if name in dated and name not in made_from),
         changed=tuple(

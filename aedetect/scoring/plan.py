@@ -12,7 +12,7 @@ from aedetect.arrays import Int64
 from aedetect.data import Source, SourceFile
 from aedetect.data.file_stat import Signature
 from aedetect.data.listing import unseen_names
-from aedetect.data.sources import FileKey, SetAside, fingerprint_files, open_file
+from aedetect.data.sources import FileKey, Quarantined, fingerprint_files, open_file
 from aedetect.output import Origin, Partition
 from aedetect.output.catalog import PartitionOrigins
 from aedetect.output.partitions import (
@@ -63,7 +63,7 @@ class Plan:
 
     compute: tuple[Unit, ...]
     withdraw: tuple[Partition, ...]  # their input rows no longer exist
-    held: tuple[Partition, ...]  # not changed, because one of their inputs cannot be read now
+    deferred: tuple[Partition, ...]  # not changed, because one of their inputs cannot be read now
     current: int  # partitions that are up to date
 
 
@@ -142,8 +142,8 @@ def make_plan(
     """
     due = {partition for file in source.files for partition in occupied_partitions(file, by, clock)}
     index = _Index.of(source.files, fingerprints, suppression, clock)
-    unreadable = {each.name for each in source.aside}
-    compute, withdrawn, held, current = [], [], [], 0
+    unreadable = {each.name for each in source.quarantined}
+    compute, withdrawn, deferred, current = [], [], [], 0
 
     def wanted(partition: Partition) -> Origin | None:
         if rescore_as is None or calibration_at is None:
@@ -157,14 +157,14 @@ def make_plan(
         made = written.get(partition, _NOTHING_MADE)
         origin = made.agreed
         if unseen_names(made.inputs, unreadable):
-            held.append(partition)
+            deferred.append(partition)
         elif partition not in due:
             withdrawn.append(partition)
         elif force or origin is None or not index.agrees(partition, origin, wanted(partition)):
             compute.append(index.unit(partition, lookback, lookahead))
         else:
             current += 1
-    return Plan(tuple(compute), tuple(withdrawn), tuple(held), current)
+    return Plan(tuple(compute), tuple(withdrawn), tuple(deferred), current)
 
 
 def time_extent(files: Iterable[SourceFile], written: Iterable[Partition]) -> tuple[int, int]:
@@ -197,7 +197,7 @@ def zone_input(clock: WallClock) -> dict[str, str]:
 def fingerprinted(
     source: Source, known: Mapping[FileKey, tuple[Signature, str]] | None = None
 ) -> tuple[Source, dict[str, str]]:
-    """Take the fingerprints of all files; those that are gone by now are set aside."""
+    """Take the fingerprints of all files; those that are gone by now are quarantined."""
     while True:
         try:
             return source, fingerprint_files(source.files, known=known)
@@ -206,7 +206,7 @@ def fingerprinted(
             if not gone:
                 raise
             reason = f"is gone or cannot be read any more ({error.strerror})"
-            source = set_aside(source, dict.fromkeys(gone, reason))
+            source = quarantine(source, dict.fromkeys(gone, reason))
 
 
 def _is_there(file: SourceFile) -> bool:
@@ -218,8 +218,8 @@ def _is_there(file: SourceFile) -> bool:
     return True
 
 
-def set_aside(source: Source, reasons: Mapping[str, str]) -> Source:
-    """Return the source with the files that have a reason set aside."""
-    aside = tuple(SetAside(name, reason) for name, reason in reasons.items())
+def quarantine(source: Source, reasons: Mapping[str, str]) -> Source:
+    """Return the source with the files that have a reason quarantined."""
+    more = tuple(Quarantined(name, reason) for name, reason in reasons.items())
     files = tuple(file for file in source.files if file.name not in reasons)
-    return replace(source, files=files, aside=source.aside + aside)
+    return replace(source, files=files, quarantined=source.quarantined + more)

@@ -94,10 +94,10 @@ def _set_missing(scorer: Scorer, rows: Rows, stale: Bool, reason: Int32, texts: 
     """Report rows that lack features for too long which, and for how long at least."""
     names = scorer.schema.names
     limits = scorer.preparation.limits(rows.names)[rows.entity]
-    carries = scorer.preparation.missing == "carry"
+    fills = scorer.preparation.missing == "forward_fill"
 
     def longer(limit: int) -> str:
-        return f" for longer than {round_duration(limit)}" if carries else ""
+        return f" for longer than {round_duration(limit)}" if fills else ""
 
     if not scorer.preparation.masks:
         found = np.flatnonzero(stale.any(axis=1))

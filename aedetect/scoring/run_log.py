@@ -32,6 +32,7 @@ Clock = Callable[[], datetime]  # aware
 logger = logging.getLogger(__name__)
 
 _BY_REASON = ("suppressed", "not_scored")  # rows
+_RENAMED = {"unfit": "schema_mismatch", "held": "deferred"}
 
 _TEXTS = pa.list_(pa.string())
 _REASONS = pa.list_(pa.struct({"reason": pa.string(), "rows": pa.int64()}))
@@ -51,7 +52,7 @@ SCHEMA = pa.schema(
         "files_changed": pa.int64(),
         "files_deleted": pa.int64(),
         "unreadable": _TEXTS,
-        "unfit": _TEXTS,
+        "schema_mismatch": _TEXTS,
         "undated": _TEXTS,
         "drift": pa.list_(
             pa.struct(dict.fromkeys(("file", "column", "change", "detail"), pa.string()))
@@ -68,7 +69,7 @@ SCHEMA = pa.schema(
         "since": pa.string(),
         "current": pa.int64(),
         "withdrawn": _TEXTS,
-        "held": _TEXTS,
+        "deferred": _TEXTS,
         "warnings": _TEXTS,
         "alerts": _TEXTS,
         "error": pa.string(),
@@ -169,29 +170,29 @@ def write_run(output: Path, summary: Summary, *, run_id: str) -> Path:
     return target
 
 
-def read_runs(output: Path, *, most: int) -> list[dict[str, Any]]:
+def read_runs(output: Path, *, limit: int) -> list[dict[str, Any]]:
     """Return the newest runs, the newest first: the columns of `runs/` as plain values.
 
     Raises OutputError if one of the files was not written by aedetect.
     """
     try:
-        return _newest_rows(output, most)
+        return _newest_rows(output, limit)
     except FileNotFoundError:  # merged with others of its day, or removed, in the meantime
-        return _newest_rows(output, most)
+        return _newest_rows(output, limit)
 
 
-def _newest_rows(output: Path, most: int) -> list[dict[str, Any]]:
+def _newest_rows(output: Path, limit: int) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for day in _newest_first(output / RUNS):
         paths = [path for path in _newest_first(day) if path.suffix == ".parquet"]
         joined = [path for path in paths if path.name == DAY_FILE]
-        single = [path for path in paths if path.name != DAY_FILE][: most - len(rows)]
+        single = [path for path in paths if path.name != DAY_FILE][: limit - len(rows)]
         found = {row["run_id"]: row for path in (*joined, *single) for row in _read(path)}
         order = [(row["started"], name) for name, row in found.items()]
         rows += [found[name] for _, name in sorted(order, reverse=True)]
-        if len(rows) >= most:
+        if len(rows) >= limit:
             break
-    return rows[:most]
+    return rows[:limit]
 
 
 def _newest_first(folder: Path) -> list[Path]:
@@ -211,6 +212,9 @@ def _read(path: Path) -> list[dict[str, Any]]:
             f"{path} is damaged or was not written by aedetect: remove it; nothing depends on it"
         ) from error
     for row in rows:
+        for old, new in _RENAMED.items():  # written before the column had its name
+            before = row.pop(old, None)
+            row[new] = row.get(new) or before or []
         row["command"] = row.get("command") or "score"  # None: written before there were others
         row["outcome"] = row.get("outcome") or []  # likewise
         for name in _BY_REASON:

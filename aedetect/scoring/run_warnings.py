@@ -22,7 +22,7 @@ def warnings_of(summary: Summary, *, asked: bool) -> tuple[str, ...]:
 
 def alerts_of(summary: Summary) -> dict[str, str]:
     """Return problems that need attention now, except those of time: name -> text."""
-    lost = (*summary.unfit, *summary.unreadable)
+    lost = (*summary.schema_mismatch, *summary.unreadable)
     if len(lost) < summary.files or summary.partitions or summary.current or not lost:
         return {}
     text = f"none of the {summary.files} files can be scored (first: {lost[0]})"
@@ -43,11 +43,11 @@ def with_remedy(reason: str) -> str:
 
 def _warnings(summary: Summary, *, asked: bool) -> Iterator[str]:
     if summary.unreadable:
-        yield f"set aside, tried again in the next run: {named_files(summary.unreadable)}"
-    if summary.unfit:
-        yield f"cannot be scored with {summary.model}: {named_files(summary.unfit)}"
-    if summary.held:
-        yield f"left as they were, an input cannot be read: {named_files(summary.held)}"
+        yield f"quarantined, tried again in the next run: {named_files(summary.unreadable)}"
+    if summary.schema_mismatch:
+        yield f"cannot be scored with {summary.model}: {named_files(summary.schema_mismatch)}"
+    if summary.deferred:
+        yield f"left as they were, an input cannot be read: {named_files(summary.deferred)}"
     yield from summary.undated
     kinds: dict[tuple[str, str], list[ColumnChange]] = {}
     for change in summary.drift:
@@ -59,9 +59,9 @@ def _warnings(summary: Summary, *, asked: bool) -> Iterator[str]:
     if summary.rows and not summary.scored:
         reasons = named_files(map(with_remedy, summary.not_scored))
         yield f"none of {summary.rows:,} rows could be scored: {reasons}"
-    elif arrived and not (summary.rows or summary.held or asked):
+    elif arrived and not (summary.rows or summary.deferred or asked):
         yield f"no row to score in {arrived} new or changed files"
-    elif asked and not summary.partitions + summary.current + len(summary.held):
+    elif asked and not summary.partitions + summary.current + len(summary.deferred):
         yield "the input has no row in the requested time range"
     elif summary.newest is None:
         yield f"none of the {summary.files} files holds a row with a timestamp"

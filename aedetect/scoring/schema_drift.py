@@ -16,7 +16,7 @@ from aedetect.data.missing_values import mark_missing
 from aedetect.data.schema import kind_of, mismatch
 from aedetect.data.sources import open_file
 from aedetect.data.wholeness import few_columns, open_by_parts
-from aedetect.scoring.plan import set_aside
+from aedetect.scoring.plan import quarantine
 
 if TYPE_CHECKING:
     from aedetect.arrays import Float64
@@ -51,9 +51,9 @@ def schema_mismatches(schema: Schema, files: Iterable[SourceFile]) -> dict[str, 
 
 
 def admitted(found: Source, schema: Schema) -> tuple[Source, dict[str, str]]:
-    """Set aside the files that cannot be scored; also return why some are unfit."""
+    """Quarantine the files that cannot be scored; also return why some do not match the schema."""
     wrong = schema_mismatches(schema, found.files)
-    return set_aside(found, wrong), wrong
+    return quarantine(found, wrong), wrong
 
 
 def undated(file: SourceFile) -> str:
@@ -110,7 +110,7 @@ def _footer_changes(
 ) -> Iterator[ColumnChange]:
     """Compare names and types; a detector of an earlier version of aedetect has neither.
 
-    A missing column makes a file unfit if the model needs it, and is ignored otherwise.
+    A missing column is a mismatch if the model needs it, and is ignored otherwise.
     """
     if not known:
         return

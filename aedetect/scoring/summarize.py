@@ -30,7 +30,7 @@ def summarize_input(
     model: Model,
     found: Source,
     source: Source,
-    unfit: Mapping[str, str],
+    schema_mismatch: Mapping[str, str],
     arrived: InputChanges,
     *,
     output: Path,
@@ -40,9 +40,9 @@ def summarize_input(
 ) -> Summary:
     """Start the summary of a run with its input.
 
-    The source contains the files that can be scored; `unfit` maps files to the reason why the model
-    cannot score them; other files set aside are unreadable. Columns that the model does not use are
-    named when it scores for the first time.
+    The source contains the files that can be scored; `schema_mismatch` maps files to the reason why
+    the model cannot score them; other files quarantined are unreadable. Columns that the model does
+    not use are named when it scores for the first time.
     """
     detector = cached_detector(model.folder)
     scorer = detector.scorer
@@ -55,12 +55,16 @@ def summarize_input(
         model=f"{model.name}/{model.version}",
         calibration_version=detector.calibration.version,
         output=str(output),
-        files=len(found.files) + len(found.aside),
+        files=len(found.files) + len(found.quarantined),
         files_new=len(arrived.new),
         files_changed=len(arrived.changed),
         files_deleted=len(arrived.deleted),
-        unreadable=tuple(str(each) for each in source.aside if each.name not in unfit),
-        unfit=tuple(str(each) for each in source.aside if each.name in unfit),
+        unreadable=tuple(
+            str(each) for each in source.quarantined if each.name not in schema_mismatch
+        ),
+        schema_mismatch=tuple(
+            str(each) for each in source.quarantined if each.name in schema_mismatch
+        ),
         passed_over=tuple(map(str, found.passed_over)),
         undated=tuple(f"{f.name}: {undated(f)}" for f in source.files if f.undated),
         drift=column_changes(scorer.schema, scorer.preparation, looked_at, label=settings.label),
@@ -102,17 +106,17 @@ def summarize_run(
     faults += [file for each in done for file in each.without]
     blamed = dict.fromkeys(map(str, faults))
     unreadable = tuple(dict.fromkeys((*begun.unreadable, *blamed)))
-    held = sorted({*map(str, plan.held), *(each.partition for each in left)})
+    deferred = sorted({*map(str, plan.deferred), *(each.partition for each in left)})
     rows, not_scored = sum(each.rows for each in done), total(each.not_scored for each in done)
     summary = replace(
         begun,
-        status="partial" if unreadable or begun.unfit or held else "done",
+        status="partial" if unreadable or begun.schema_mismatch or deferred else "done",
         unreadable=unreadable,
         partitions=len(done),
         since=min((each.partition for each in done), default=None),
         current=plan.current,
         withdrawn=tuple(map(str, plan.withdraw)),
-        held=tuple(held),
+        deferred=tuple(deferred),
         rows=rows,
         scored=rows - sum(not_scored.values()),
         flagged=sum(each.flagged for each in done),

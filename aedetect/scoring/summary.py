@@ -31,8 +31,8 @@ class Summary:
     files_new: int = 0  # not in the output so far
     files_changed: int = 0  # in the output, with other content
     files_deleted: int = 0  # in the output, and no longer in the input
-    unreadable: tuple[str, ...] = ()  # set aside; tried again in each run
-    unfit: tuple[str, ...] = ()  # lack columns or types that the model needs
+    unreadable: tuple[str, ...] = ()  # quarantined; tried again in each run
+    schema_mismatch: tuple[str, ...] = ()  # lack columns or types that the model needs
     passed_over: tuple[str, ...] = ()  # in the input folders, and no Parquet files
     undated: tuple[str, ...] = ()  # have rows without a timestamp, which belong to no partition
     drift: tuple[ColumnChange, ...] = ()  # of files that are new or changed, and fit
@@ -49,13 +49,18 @@ class Summary:
     since: str | None = None  # the first of them; None when there is none
     current: int = 0  # up to date
     withdrawn: tuple[str, ...] = ()  # their input no longer exists
-    held: tuple[str, ...] = ()  # not changed, because one of their inputs cannot be read now
+    deferred: tuple[str, ...] = ()  # not changed, because one of their inputs cannot be read now
     warnings: tuple[str, ...] = ()
     # name -> text: problems that need attention now
     alerts: dict[str, str] = field(default_factory=dict)
     error: str | None = None  # of a failed run, in one line
     command: Command = "score"  # a reflag reads no input: it has no files
     outcome: tuple[PeriodOutcome, ...] = ()  # of the last days, beside the promise
+
+    @property
+    def quarantined(self) -> tuple[str, ...]:
+        """Files that were not scored, with the reason."""
+        return (*self.unreadable, *self.schema_mismatch)
 
 
 def with_age(
@@ -95,7 +100,7 @@ def failed_summary(summary: Summary, error: BaseException) -> Summary:
 
 def check_strict(summary: Summary) -> None:
     """Raise DataError, when `[scoring] strict`, for what was not scored and for alerts."""
-    problems = [*summary.unreadable, *summary.unfit, *summary.alerts.values()]
+    problems = [*summary.quarantined, *summary.alerts.values()]
     if problems:
         raise DataError(
             f"{'; '.join(problems)}: [scoring] strict makes that a failure of the run; everything "
@@ -106,7 +111,6 @@ def check_strict(summary: Summary) -> None:
 
 def summary_fields(summary: Summary) -> dict[str, object]:
     """Return the fields of the line in the log."""
-    skipped = len(summary.unreadable) + len(summary.unfit)
     counts = {
         "status": summary.status,
         "model": summary.model,
@@ -114,7 +118,7 @@ def summary_fields(summary: Summary) -> dict[str, object]:
         "new": summary.files_new,
         "changed": summary.files_changed,
         "deleted": summary.files_deleted,
-        "skipped": skipped,
+        "quarantined": len(summary.quarantined),
         "rows": summary.rows,
         "scored": summary.scored,
         "flagged": summary.flagged,
@@ -124,7 +128,7 @@ def summary_fields(summary: Summary) -> dict[str, object]:
         "partitions": summary.partitions,
         "current": summary.current,
         "withdrawn": len(summary.withdrawn),
-        "held": len(summary.held),
+        "deferred": len(summary.deferred),
     }
     timing = {"newest": summary.newest, "age_s": summary.age, "seconds": summary.seconds}
     return counts | {name: value for name, value in timing.items() if value is not None}

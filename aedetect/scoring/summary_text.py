@@ -22,13 +22,13 @@ def summary_markdown(summary: Summary) -> str:
     lists = {
         "Alerts": summary.alerts.values(),
         "Warnings": summary.warnings,
-        "PeriodOutcome and promise": [describe_outcome(each) for each in summary.outcome],
+        "Outcome and promise": [describe_outcome(each) for each in summary.outcome],
         "Rows suppressed": [f"{n:,}: {why}" for why, n in summary.suppressed.items()],
         "Rows not scored": [f"{n:,}: {with_remedy(why)}" for why, n in summary.not_scored.items()],
-        "Files set aside": (*summary.unreadable, *summary.unfit),
+        "Files quarantined": summary.quarantined,
         "Files passed over": summary.passed_over,
         "Withdrawn": summary.withdrawn,
-        "Held": summary.held,
+        "Deferred": summary.deferred,
     }
     for title, entries in lists.items():
         if entries:

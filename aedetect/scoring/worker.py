@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.data import Query, Rows, open_engine, read_rows
-from aedetect.data.sources import SetAside, rewritten, touched
+from aedetect.data.sources import Quarantined, rewritten, touched
 from aedetect.detector import CalibratedScorer, Scored
 from aedetect.drift import DRIFT
 from aedetect.errors import UnreadableFile
@@ -46,7 +46,7 @@ class ComputedPartition:
     flagged: int
     not_scored: dict[str, int]  # by reason
     suppressed: dict[str, int]  # by reason
-    without: tuple[SetAside, ...] = ()  # files that proved unreadable when they were read
+    without: tuple[Quarantined, ...] = ()  # files that proved unreadable when they were read
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Deferred:
     """A partition that was not changed, and the files that are the reason."""
 
     partition: str
-    because: tuple[SetAside, ...]
+    because: tuple[Quarantined, ...]
 
 
 def origin_of(model: Model, detector: CalibratedScorer, inputs: Mapping[str, str]) -> Origin:
@@ -87,10 +87,10 @@ def compute_or_defer(unit: Unit, *, model: Model, output: Path) -> ComputedParti
             without |= error.reasons
             left = _remaining(unit, error, output)
             if left is None:
-                log_event(logger, "held", partition=unit.partition, because=error)
-                return Deferred(str(unit.partition), _set_aside(without))
+                log_event(logger, "deferred", partition=unit.partition, because=error)
+                return Deferred(str(unit.partition), _quarantined(without))
             unit = left
-    computed = replace(computed, without=_set_aside(without))
+    computed = replace(computed, without=_quarantined(without))
     log_event(
         logger,
         "partition",
@@ -101,12 +101,12 @@ def compute_or_defer(unit: Unit, *, model: Model, output: Path) -> ComputedParti
     return computed
 
 
-def _set_aside(reasons: Mapping[str, str]) -> tuple[SetAside, ...]:
-    return tuple(SetAside(*each) for each in reasons.items())
+def _quarantined(reasons: Mapping[str, str]) -> tuple[Quarantined, ...]:
+    return tuple(Quarantined(*each) for each in reasons.items())
 
 
 def _remaining(unit: Unit, error: UnreadableFile, output: Path) -> Unit | None:
-    """Return the unit without files that cannot be read to the end; None if it must be held."""
+    """Return the unit without files that cannot be read to the end; None if it must be deferred."""
     damaged = error.damaged & {file.name for file in unit.files}
     paths = [unit.partition.path(output, kind) for kind in (SCORES, FLAGGED)]
     made_from = {name for path in paths if path.exists() for name in read_origin(path).inputs}

@@ -47,14 +47,14 @@ class ScoreCase:
     fitted: Residuals
     fresh: ResidualRows
     owner: Int64  # (D,) feature of each column
-    worst: int  # parts that the score "worst" averages
+    top_k: int  # parts that the score "top_k" averages
 
     def score(self, rows: ResidualRows) -> tuple[Float32, Float32]:
         """Return each feature's part, and the score: (N, F), (N,)."""
         residual = rows.residual.copy()  # a score may write to it
         parts = PARTS[self.name](residual, rows.seen, rows.entity, self.fitted, self.owner)
         counted = rows.seen[:, _FIRST].sum(axis=1)
-        return parts, combined(self.name, parts, counted, worst=self.worst)
+        return parts, combined(self.name, parts, counted, top_k=self.top_k)
 
 
 def score_case(name: str) -> ScoreCase:

@@ -23,7 +23,7 @@ from aedetect.training.loss import (
     loss_of,
     moments,
     noise_generator,
-    objective_of,
+    validation_loss_of,
 )
 from aedetect.training.settings import TrainingSettings
 
@@ -40,7 +40,7 @@ EPOCH_WINDOWS = 100_000  # at most, resampled each epoch: neighbours hardly diff
 CHECK_WINDOWS = 50_000  # at most, evenly spaced, used for validation
 MOMENT_WINDOWS = 200_000  # at most, evenly spaced, used for the closed form
 _MANY_WEIGHTS = 2_000_000  # from which on training uses more than one thread
-_BOTTLENECK_ONLY = ("undercomplete", "linear")  # only a narrow code keeps these from copying
+_BOTTLENECK_ONLY = ("undercomplete", "linear")  # only a narrow latent keeps these from copying
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Epoch:
 
     loss: float  # training loss: mean squared error plus the regulariser per cell
     validation: float  # mean squared error of uncorrupted validation windows, observed cells only
-    objective: float  # as `loss`, on the validation windows; early stopping monitors it
+    validation_loss: float  # as `loss`, on the validation windows; early stopping monitors it
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,9 @@ def build_network(
     sizes = derive_sizes(settings, length=length, inputs=inputs, outputs=outputs)
     if settings.network in _BOTTLENECK_ONLY and sizes.latent >= sizes.cells:
         text = (
-            f"a code of {sizes.latent} numbers is as wide as the window's {sizes.cells} cells: "
-            f"{settings.network} can copy anomalies too; lower [model] latent, raise [window] "
-            "length, or use a variant with a penalty or noise"
+            f"a latent space of {sizes.latent} dimensions is as wide as the window's "
+            f"{sizes.cells} cells: {settings.network} can copy anomalies too; lower [model] "
+            "latent, raise [window] length, or use a variant with a penalty or noise"
         )
         log_event(logger, "note", text=text)
     return make_network(settings, sizes, seed=seed)
@@ -155,12 +155,14 @@ def _train_epochs(
         parts = batches(order.permutation(len(learn))[:EPOCH_WINDOWS], settings.batch_size)
         loss = _run_epoch(model, learn, parts, optimizer, noise)
         error = error_of(model, check)
-        epoch = Epoch(loss, error, objective_of(model, check, error=error, seed=settings.seed))
+        epoch = Epoch(
+            loss, error, validation_loss_of(model, check, error=error, seed=settings.seed)
+        )
         _report(number, limit, epoch)
         yield epoch
         waited += 1
-        if epoch.objective < best:
-            best, best_weights, waited = epoch.objective, deepcopy(model.state_dict()), 0
+        if epoch.validation_loss < best:
+            best, best_weights, waited = epoch.validation_loss, deepcopy(model.state_dict()), 0
         if waited >= settings.patience:
             break
     model.load_state_dict(best_weights)

@@ -32,7 +32,7 @@ def error_of(model: Autoencoder, windows: Windows) -> float:
     return total / len(windows)
 
 
-def objective_of(model: Autoencoder, windows: Windows, *, error: float, seed: int) -> float:
+def validation_loss_of(model: Autoencoder, windows: Windows, *, error: float, seed: int) -> float:
     """Return the mean training loss, with fixed noise."""
     from aedetect.models import VARIANTS
     from aedetect.models.variants import plain_step

@@ -50,15 +50,15 @@ def find_suspect_rows(
     rows: Rows,
     schema: Schema,
     preparation: Preparation,
-    bridge: int,
+    merge_gap: int,
 ) -> tuple[SuspectRows, ...]:
-    """Join suspect rows of one entity and part that are at most `bridge` ns apart: (R,) of `Part`.
+    """Join suspect rows of one entity and part at most `merge_gap` ns apart: (R,) of `Part`.
 
     Segments are sorted by total squared error, which is their influence on training.
     """
     chosen = np.flatnonzero(trimmed.suspect)
     owner = rows.entity[chosen] * np.int32(len(EVALUATED_PARTS)) + part[chosen]
-    found = group_rows(rows.time[chosen], owner, bridge=bridge)
+    found = group_rows(rows.time[chosen], owner, merge_gap=merge_gap)
     if not len(found):
         return ()
     shares = _shares(trimmed, windows, found, chosen, preparation)

@@ -137,7 +137,7 @@ def test_other_cells_keep_their_bits(clean):
 def test_rows_in_no_full_window_stay(clean):
     """Rows that cannot be cleaned stay, counted by reason; missing cells stay missing."""
     frame, _ = signals(40, seed=3, noise=0.4)
-    frame.loc[3, "s0"] = np.nan  # carried from the row before
+    frame.loc[3, "s0"] = np.nan  # filled forward from the row before
     frame.loc[20, "s1"] = np.inf
     alone = frame.iloc[[39]].assign(time=frame["time"][39] + pd.Timedelta("1h"))
     unseen = frame.iloc[:20].assign(unit="c")

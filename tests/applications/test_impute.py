@@ -143,7 +143,7 @@ def test_fills_a_category_with_one_of_its_values(detector):
 
 
 def test_fills_gaps_that_are_too_long_for_scoring(detector):
-    """Cells missing for longer than a value is carried, or from the first row, are filled."""
+    """Cells missing for longer than the forward-fill, or from the first row, are filled."""
     rows = as_rows(machines(200, seed=4))
     cells = np.zeros(rows.values.shape, dtype=bool)
     cells[:120, 1] = True

@@ -17,7 +17,7 @@ DAY = 1440  # rows
 ALONE = Timing(
     rules=EventRules(0), period=MINUTE, max_gap=5 * MINUTE, length=1
 )  # each row an event
-BRIDGED = Timing(rules=EventRules(5 * MINUTE), period=MINUTE, max_gap=5 * MINUTE, length=4)
+MERGED = Timing(rules=EventRules(5 * MINUTE), period=MINUTE, max_gap=5 * MINUTE, length=4)
 
 
 def asked(budget, **others):
@@ -75,9 +75,9 @@ def test_the_budget_is_kept_on_fresh_days():
     counts = []
     for _ in range(60):
         held_out, fresh = (HeldOut.of(correlated(random, 2 * DAY)) for _ in range(2))
-        found = fit_calibration(held_out, settings=asked("2 per day"), timing=BRIDGED)
+        found = fit_calibration(held_out, settings=asked("2 per day"), timing=MERGED)
         flagged = fresh.score > found.threshold.value
-        counts.append(len(reported(fresh, flagged, BRIDGED.rules)) / 2)
+        counts.append(len(reported(fresh, flagged, MERGED.rules)) / 2)
     assert np.mean(counts) <= 2 + 3 * np.std(counts) / np.sqrt(60)
     assert np.mean(counts) > 1  # and not by flagging nothing
 
@@ -86,12 +86,12 @@ def test_no_higher_threshold_has_more_events():
     """Events merge when the threshold falls, so their number alone is not enough."""
     scores = np.random.default_rng(2).normal(size=DAY).astype(np.float32)
     rows = HeldOut.of(scores)
-    found = fit_calibration(rows, settings=asked("10 per day"), timing=BRIDGED).threshold.value
+    found = fit_calibration(rows, settings=asked("10 per day"), timing=MERGED).threshold.value
     higher = np.sort(scores[scores >= found])
-    counts = [len(reported(rows, rows.score >= value, BRIDGED.rules)) for value in higher]
+    counts = [len(reported(rows, rows.score >= value, MERGED.rules)) for value in higher]
     assert max(counts) <= 10
     lower = scores[scores < found].max()
-    assert len(reported(rows, rows.score >= lower, BRIDGED.rules)) > 10
+    assert len(reported(rows, rows.score >= lower, MERGED.rules)) > 10
 
 
 def test_short_and_cooling_events_do_not_count():
@@ -128,7 +128,7 @@ def test_a_total_budget_gives_each_entity_the_threshold_of_its_own_scores():
     scores[1] *= 100
     time = np.tile(np.arange(3 * DAY) * MINUTE, 2)
     rows = HeldOut.of(scores.ravel(), entity=np.repeat([0, 1], 3 * DAY), time=time)
-    found = fit_calibration(rows, settings=asked("10 per day"), timing=BRIDGED)
+    found = fit_calibration(rows, settings=asked("10 per day"), timing=MERGED)
     low, high = (found.own[code].threshold for code in (0, 1))
     assert low.rate == high.rate
     assert high.value == pytest.approx(100 * low.value, rel=0.3)
@@ -143,7 +143,7 @@ def test_per_entity_each_has_its_budget_and_small_ones_share():
     scores = random.gamma(2, size=sum(sizes))
     time = np.concatenate([np.arange(size) * MINUTE for size in sizes])
     rows = HeldOut.of(scores, entity=np.repeat([0, 1, 2], sizes), time=time)
-    found = fit_calibration(rows, settings=asked("2 per day per entity"), timing=BRIDGED)
+    found = fit_calibration(rows, settings=asked("2 per day per entity"), timing=MERGED)
     assert set(found.own) == {0, 1}
     for group in found.own.values():
         assert group.forecast.events == 6
@@ -165,11 +165,11 @@ def test_the_interval_covers_the_rate_of_later_days():
 
     random = np.random.default_rng(6)
     longest = HeldOut.of(correlated(random, 60 * DAY))
-    true = len(reported(longest, longest.score > 5, BRIDGED.rules)) / 60
+    true = len(reported(longest, longest.score > 5, MERGED.rules)) / 60
     held = 0
     for _ in range(60):
         rows = HeldOut.of(correlated(random, 3 * DAY))
-        found = forecast(rows, rows.score > 5, BRIDGED, together=True)
+        found = forecast(rows, rows.score > 5, MERGED, together=True)
         held += found.low <= true <= found.high
     assert held / 60 >= 0.75
 
@@ -216,10 +216,10 @@ def test_a_budget_does_not_buy_few_events_with_long_ones():
     """Three slow waves are three events at any length; no more rows than alarm_time are flagged."""
     wave = np.sin(np.arange(3 * DAY) * 2 * np.pi / DAY).astype(np.float32)
     settings = asked("1 per day", alarm_time=0.02)
-    found = fit_calibration(HeldOut.of(wave), settings=settings, timing=BRIDGED)
+    found = fit_calibration(HeldOut.of(wave), settings=settings, timing=MERGED)
     share = (wave > found.threshold.value).mean()
     assert 0.015 < share <= 0.02
     wide = fit_calibration(
-        HeldOut.of(wave), settings=asked("1 per day", alarm_time=0.3), timing=BRIDGED
+        HeldOut.of(wave), settings=asked("1 per day", alarm_time=0.3), timing=MERGED
     )
     assert (wave > wide.threshold.value).mean() > 0.25

@@ -69,7 +69,7 @@ def test_version(aedetect):
         ("frobnicate",),
         ("check",),
         ("score", "x.toml", "--everything"),
-        ("flags", "x", "--most", "0"),
+        ("flags", "x", "--limit", "0"),
         ("deploy", "x.toml"),
         ("trigger", "pump", "--training", "--all"),
     ],
@@ -79,6 +79,13 @@ def test_wrong_usage_is_exit_code_2(aedetect, words):
     code, out, err = aedetect(*words)
     assert (code, out) == (2, "")
     assert "Usage: " in err
+
+
+def test_a_renamed_option_names_the_new_one(aedetect):
+    """It is a usage error, whatever the command."""
+    for word in ("--most", "--most=5"):
+        expected = "aedetect: --most was renamed: use --limit\n"
+        assert aedetect("flags", "x.toml", word, "5") == (2, "", expected)
 
 
 def test_help_loads_nothing_heavy():
@@ -200,11 +207,11 @@ def test_flags_shows_the_most_anomalous_events(aedetect, plant):
     assert (code, worst["entity"], worst["causes"][0]["feature"]) == (0, "east", "cpu")
     assert worst["start"].startswith("2026-01-04T05:0")
     assert worst["text"].startswith("cpu is far beyond its training range: cpu 500, expected ")
-    code, out, _ = aedetect("flags", path, "--json", "--most", "1")
+    code, out, _ = aedetect("flags", path, "--json", "--limit", "1")
     assert len(json.loads(out)) == 1
     span = ("--since", "2026-01-04T04:00", "--until", "2026-01-04T05:00")
     assert json.loads(aedetect("flags", path, "--json", *span)[1]) == []
-    code, out, _ = aedetect("flags", path, "--most", "1")
+    code, out, _ = aedetect("flags", path, "--limit", "1")
     assert code == 0
     assert worst["event_id"] in out.splitlines()[0]
     assert worst["text"] in out
@@ -272,7 +279,7 @@ def test_train_and_score(prefect, aedetect, plant):
     assert (since["partitions"], since["current"]) == (0, 1)
     since = json.loads(aedetect("score", path, "--json", "--since", DAYS[2], "--force", *own)[1])
     assert since["partitions"] == 1
-    listed = json.loads(aedetect("runs", path, "--json", "--most", "3", *own)[1])
+    listed = json.loads(aedetect("runs", path, "--json", "--limit", "3", *own)[1])
     assert [run["partitions"] for run in listed] == [1, 0, 0]
 
 

@@ -48,6 +48,11 @@ def test_three_keys_are_enough(read, tmp_path):
         ("[calibration]\nfalse_alarm_rate = 1.5", r"\[calibration\] false_alarm_rate: .*1\.5"),
         ('[prepare]\nmissing_limit = "soon"', r'duration must be .* got "soon"'),
         ('[prepare]\nmissing_limit = "0s"', r"missing_limit must be longer than 0"),
+        ('[events]\nbridge = "1h"', r"\[events\] bridge was renamed: write merge_gap"),
+        ("[model]\ndraws = 3", r"\[model\] draws was renamed: write n_samples"),
+        ("[calibration]\nworst = 3", r"\[calibration\] worst was renamed: write top_k"),
+        ('[calibration]\nscore = "worst"', r'score = "worst" was renamed: write "top_k"'),
+        ('[prepare]\nmissing = "carry"', r'"carry" was renamed: write "forward_fill"'),
         ("window = 3", None),
     ],
 )

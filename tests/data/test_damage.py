@@ -44,7 +44,7 @@ def test_a_footer_that_hides_rows_sets_its_file_aside(plant, side):
     times = stored(path)["time"].to_numpy().astype("datetime64[us]").astype("int64")
     low, high = int(times.min()), int(times.max())
     lie(path, *((low, low + 10**9) if side == "low" else (high, low + 43_200 * 10**6)))
-    (aside,) = find_files([str(plant.incoming)], timestamp="time").aside
+    (aside,) = find_files([str(plant.incoming)], timestamp="time").quarantined
     assert str(aside) == (
         'f.parquet: has a footer that is not true of its column "time": write it again'
     )
@@ -82,7 +82,7 @@ def test_a_page_that_is_not_what_its_checksum_says_is_found(tmp_path, version, c
     how = {"compression": compression, "data_page_version": version, "data_page_size": 4096}
     pq.write_table(rows, path, write_page_checksum=True, row_group_size=2000, **how)
     raw, picked = path.read_bytes(), np.random.default_rng(1)
-    assert find_files([str(path)], timestamp="time").aside == ()
+    assert find_files([str(path)], timestamp="time").quarantined == ()
     foot = len(raw) - 8 - int.from_bytes(raw[-8:-4], "little")
     found = 0
     for number in range(30):
@@ -97,7 +97,7 @@ def test_a_page_that_is_not_what_its_checksum_says_is_found(tmp_path, version, c
             pq.read_table(io.BytesIO(bad), page_checksum_verification=True)
         except (OSError, pa.ArrowException):
             found += 1
-            assert [each.name for each in source.aside] == ["bad.parquet"]
+            assert [each.name for each in source.quarantined] == ["bad.parquet"]
     assert found > 15
 
 

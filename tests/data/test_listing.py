@@ -49,12 +49,12 @@ def test_a_closed_folder_is_named_after_the_files(folder, close):
 
 
 def _aside(*locations):
-    """The names set aside; empty files are set aside too, so that one must be complete."""
+    """The names quarantined; empty files are quarantined too, so that one must be complete."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     pq.write_table(pa.table({"time": pa.array([0], pa.timestamp("us"))}), locations[0] / "0.pq")
-    return find_files([str(each) for each in locations], timestamp="time").aside
+    return find_files([str(each) for each in locations], timestamp="time").quarantined
 
 
 def test_links_that_lead_nowhere_are_named(folder):
@@ -111,7 +111,7 @@ def test_a_closed_folder_at_two_locations_is_named_for_each(folder, close):
 
 
 def test_files_may_be_there_unseen():
-    """Below a folder set aside, also if the name has the number of its location."""
+    """Below a quarantined folder, also if the name has the number of its location."""
     made = ["north/d.pq", "0/north/d.pq", "north", "northern/d.pq", "south/north/d.pq", "e.pq"]
     assert unseen_names(made, ["north/"]) == {"north/d.pq", "0/north/d.pq", "north"}
     assert unseen_names(made, ["0/north/"]) == {"0/north/d.pq"}

@@ -162,13 +162,13 @@ def test_urls_are_read_under_their_very_name():
         memory.rm("/names", recursive=True)
 
 
-def test_a_name_that_is_no_text_is_set_aside(tmp_path):
+def test_a_name_that_is_no_text_is_quarantined(tmp_path):
     """It cannot be used in SQL or in the output; the others are read."""
     frame(1).to_parquet(tmp_path / "good.parquet")
     shutil.copy(tmp_path / "good.parquet", os.fsencode(tmp_path) + b"/bad\xff.parquet")
     source = find_files([str(tmp_path)], timestamp="time")
     assert values(source.files) == [1]
-    assert [str(each) for each in source.aside] == [
+    assert [str(each) for each in source.quarantined] == [
         "bad?.parquet: has a name that is not UTF-8: rename it"
     ]
 
@@ -243,5 +243,5 @@ def test_tables_are_cleaned_and_windows_compared(plant, tmp_path):
     assert done.rows == 4 * ROWS
     assert pq.read_table(tmp_path / "to[1]'" / "part-0.parquet").num_rows == 4 * ROWS
     moment = pd.Timestamp("2026-01-04 12:00").value
-    found = similarity.find_similar(config, entity="east", time=moment, most=3)
+    found = similarity.find_similar(config, entity="east", time=moment, limit=3)
     assert len(found.matches) == 3

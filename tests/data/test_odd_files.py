@@ -1,4 +1,4 @@
-"""Files that are no plain Parquet files: each is set aside or refused by its true reason."""
+"""Files that are no plain Parquet files: each is quarantined or refused by its true reason."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_column_without_a_type_is_missing_values(plant):
     for nothing in (float("nan"), None):
         deliver(table(DAYS[0]).assign(load=nothing), path)
         summary = plant.score()
-        assert (summary.unfit, summary.drift) == ((), ())
+        assert (summary.schema_mismatch, summary.drift) == ((), ())
         verdicts.append(pd.read_parquet(plant.output / "scores"))
     pd.testing.assert_frame_equal(*verdicts)
     config = plant.config()
@@ -88,14 +88,14 @@ def test_a_column_without_a_type_is_missing_values(plant):
     assert not [each for each in check_input(config, schema, None).problems if DAYS[0] in each]
 
 
-def test_a_file_that_goes_before_it_is_hashed_is_set_aside(plant):
+def test_a_file_that_goes_before_it_is_hashed_is_quarantined(plant):
     """The others are as they were."""
     found = find_files([str(plant.incoming)], timestamp="time")
     (plant.incoming / f"{DAYS[1]}.parquet").unlink()
     source, prints = fingerprinted(found)
     assert sorted(prints) == [f"{DAYS[0]}.parquet", f"{DAYS[2]}.parquet"]
-    assert [each.name for each in source.aside] == [f"{DAYS[1]}.parquet"]
-    assert source.aside[0].reason.startswith("is gone or cannot be read any more (No such file")
+    assert [each.name for each in source.quarantined] == [f"{DAYS[1]}.parquet"]
+    assert source.quarantined[0].reason.startswith("is gone or cannot be read any more (No such")
 
 
 def test_what_is_not_read_is_named(plant, capsys):
@@ -117,7 +117,7 @@ def test_what_is_not_read_is_named(plant, capsys):
     assert all(each in summary_markdown(summary).replace("`", "") for each in passed_over)
     print_summary(summary)
     assert "passed over: latest: is a link" in " ".join(capsys.readouterr().out.split())
-    (row,) = read_runs(plant.output, most=1)
+    (row,) = read_runs(plant.output, limit=1)
     assert tuple(row["passed_over"]) == passed_over
     config = plant.config()
     schema = cached_detector(resolve_model(config).folder).scorer.schema
@@ -193,7 +193,7 @@ def test_a_file_without_rows_is_no_obstacle(plant, kind):
     ingested = ingest_rows(make_config(given, folder=plant.folder), plant.folder)
     assert ingested.schema.names == ("cpu", "load", "disk")
     summary = plant.score()
-    assert (summary.status, summary.partitions, summary.unfit) == ("done", 3, ())
+    assert (summary.status, summary.partitions, summary.schema_mismatch) == ("done", 3, ())
     config = plant.config()
     schema = cached_detector(resolve_model(config).folder).scorer.schema
     assert not [each for each in check_input(config, schema, None).problems if "a.parquet" in each]

@@ -95,7 +95,7 @@ def test_sql_cannot_tell_two_columns_apart_by_case(stored, tmp_path):
         survey(connection, source, settings)
 
 
-def test_a_name_twice_is_set_aside(stored, tmp_path):
+def test_a_name_twice_is_quarantined(stored, tmp_path):
     """Nobody knows which of them is meant."""
     stored([("time", TIMES), ("x", [1.0, 2.0, 3.0]), ("x", [4.0, 5.0, 6.0])])
     with pytest.raises(NoData, match=r'first: x\.parquet: has several columns "x": rename'):
@@ -173,7 +173,7 @@ def test_a_new_column_in_other_case_changes_no_verdict(plant):
     odd = day.assign(CPU=1e9, UNIT="zz", Time=day["time"] + pd.Timedelta("1D"))
     deliver(odd[["CPU", "UNIT", "Time", *day.columns]], path)
     summary = plant.score()
-    assert (summary.partitions, summary.unfit, summary.unreadable) == (2, (), ())
+    assert (summary.partitions, summary.schema_mismatch, summary.unreadable) == (2, (), ())
     pd.testing.assert_frame_equal(pd.read_parquet(plant.output / "scores"), before)
 
 

@@ -1,4 +1,4 @@
-"""Finding input files, and setting aside what cannot be read."""
+"""Finding input files, and quarantining what cannot be read."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ def test_a_place_without_parquet_is_named(tmp_path, place):
 
 
 @pytest.mark.parametrize("keep", [0, 3, 4, 200, -1])
-def test_a_truncated_file_among_good_ones_is_set_aside_by_name(folder, keep):
+def test_a_truncated_file_among_good_ones_is_quarantined_by_name(folder, keep):
     """The good ones are used."""
     broken = folder / "day=02" / "part.parquet"
     broken.write_bytes(broken.read_bytes()[:keep])
     source = find_files([str(folder)], timestamp="time")
     assert names(source) == ["day=01/part.parquet"]
-    assert [file.name for file in source.aside] == ["day=02/part.parquet"]
-    assert "is not readable Parquet" in str(source.aside[0])
+    assert [file.name for file in source.quarantined] == ["day=02/part.parquet"]
+    assert "is not readable Parquet" in str(source.quarantined[0])
 
 
 def test_nothing_but_broken_files_is_an_error(tmp_path):
@@ -113,5 +113,5 @@ def test_a_corrupt_page_shows_when_the_file_is_read_to_the_end(folder):
     foot = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
     content[foot - 200 : foot] = bytes(200)
     path.write_bytes(bytes(content))
-    assert find_files([str(folder)], timestamp="time").aside == ()
+    assert find_files([str(folder)], timestamp="time").quarantined == ()
     assert not is_whole(file)

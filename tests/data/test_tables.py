@@ -206,13 +206,13 @@ def test_a_table_without_rows_is_named(tmp_path, iceberg):
             found(folder)
 
 
-def test_a_live_file_that_is_gone_is_set_aside(tmp_path):
+def test_a_live_file_that_is_gone_is_quarantined(tmp_path):
     """The others are read."""
     write_deltalake(tmp_path / "t", day(0), partition_by=["unit"])
     next((tmp_path / "t" / "unit=east").iterdir()).unlink()
     source = find_files([str(tmp_path / "t")], timestamp="time")
     assert [file.keys["unit"] for file in source.files] == ["west"]
-    assert "No such file" in source.aside[0].reason
+    assert "No such file" in source.quarantined[0].reason
 
 
 def _rewrite_log(folder, old, new, count=1):

@@ -14,7 +14,7 @@ from aedetect.testing import SCORE_CHECKS, score_case
 
 OWNER = np.array([0, 1, 1, 2, 3])  # the second of four features is a category
 FIRST = np.array([0, 1, 3, 4])
-WORST = 2
+TOP_K = 2
 
 
 @pytest.fixture(scope="module", params=PARTS)
@@ -26,7 +26,7 @@ def case(request):
 def score(name, residual, seen, entity, fitted):
     """Parts and score."""
     parts = PARTS[name](residual.copy(), seen, entity, fitted, OWNER)
-    return parts, combined(name, parts, seen[:, FIRST].sum(axis=1), worst=WORST)
+    return parts, combined(name, parts, seen[:, FIRST].sum(axis=1), top_k=TOP_K)
 
 
 @pytest.mark.parametrize("check", SCORE_CHECKS, ids=lambda check: check.__name__)
@@ -50,7 +50,7 @@ def reference(name, row, seen, code, fitted):
     sized = row / fitted.size[code]
     if name in ("mse", "ensemble"):  # of a row alone
         parts = features_of(row**2)
-    elif name in ("standardized", "worst"):
+    elif name in ("standardized", "top_k"):
         parts = features_of(sized**2)
     elif name == "mahalanobis":
         parts = features_of((fitted.whitening.astype(float) @ (sized * seen)) ** 2)
@@ -76,8 +76,8 @@ def test_parts_are_those_of_a_slow_reference(case):
         expected = reference(name, residual[row].astype(float), seen[row], entity[row], fitted)
         np.testing.assert_allclose(parts[row], expected, rtol=1e-4, atol=1e-5)
         counted = seen[row, FIRST].sum()
-        most = min(max(counted, 1), WORST) if name == "worst" else max(counted, 1)
-        largest = sorted(expected)[-WORST:] if name == "worst" else expected
+        most = min(max(counted, 1), TOP_K) if name == "top_k" else max(counted, 1)
+        largest = sorted(expected)[-TOP_K:] if name == "top_k" else expected
         assert scores[row] == pytest.approx(sum(largest) / most, rel=1e-4, abs=1e-5)
 
 
@@ -117,5 +117,5 @@ def test_tail_is_the_nats_that_the_residual_is_rare_by():
 def test_worst_of_few_features_is_the_mean_of_them():
     """If fewer are observed than are averaged, the score is their mean."""
     parts = np.array([[4, 0, 2]], dtype=np.float32)
-    assert combined("worst", parts, np.array([2]), worst=5).tolist() == [3]
-    assert combined("worst", parts, np.array([3]), worst=1).tolist() == [4]
+    assert combined("top_k", parts, np.array([2]), top_k=5).tolist() == [3]
+    assert combined("top_k", parts, np.array([3]), top_k=1).tolist() == [4]

@@ -68,7 +68,7 @@ def test_a_loaded_score_is_the_saved_one(make_frame, train_on, tmp_path, score):
     frame = make_frame(rows=400)
     frame["mode"] = np.where(frame["a"] > 0, "fast", "eco")
     smooth = 1 if score == "ensemble" else 3
-    options = {"score": score, "worst": 2, "alignment": "centered", "smooth": smooth}
+    options = {"score": score, "top_k": 2, "alignment": "centered", "smooth": smooth}
     detector = train_on(frame, calibration=options, prepare={"min_observed": 0.9}).detector
     detector.save(tmp_path / "saved")
     loaded = CalibratedScorer.load(tmp_path / "saved")
@@ -100,7 +100,7 @@ def test_a_truncated_file_is_refused(folder, name, keep):
 def test_a_description_of_another_format_is_refused(folder, text):
     """For any JSON."""
     (folder / DETECTOR).write_text(text)
-    with pytest.raises(BrokenDetector, match="must be of format 6"):
+    with pytest.raises(BrokenDetector, match="must be of format 7"):
         CalibratedScorer.load(folder)
 
 
@@ -124,7 +124,7 @@ def test_a_description_of_another_format_is_refused(folder, text):
         (("residuals", "whitening"), [[1.0]]),
         (("residuals", "tail"), [[[1.0]]]),
         (("alignment",), "late"),
-        (("worst",), 0),
+        (("top_k",), 0),
         (("smooth",), 0.5),
     ],
 )

@@ -25,10 +25,10 @@ def common():
 
 @pytest.fixture
 def honest():
-    """Uniform p-values, two flagged rows as predicted, and half of the planted rows found."""
+    """Uniform p-values, two flagged rows as predicted, and half of the injected rows found."""
     p_value = (np.random.default_rng(0).permutation(ROWS) + 1) / ROWS
-    planted = np.repeat([1e-9, 0.5], 20)
-    return Verdicts(p_value=p_value, flagged=p_value <= 2 / ROWS, planted=planted, predicted=0.7)
+    injected = np.repeat([1e-9, 0.5], 20)
+    return Verdicts(p_value=p_value, flagged=p_value <= 2 / ROWS, injected=injected, predicted=0.7)
 
 
 def failing(common, challenger, champion):
@@ -51,14 +51,14 @@ def test_an_equal_passes(common, honest):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"planted": np.repeat([1e-9, 0.5], [15, 25])}, {"planted_found"}),
+        ({"injected": np.repeat([1e-9, 0.5], [15, 25])}, {"injected_found"}),
         ({"flagged": np.arange(ROWS) % 200 == 0}, {"alert_volume_factor"}),
         ({"predicted": 0.0}, {"alert_volume_factor"}),
         ({"predicted": 30.0}, {"alert_volume_factor"}),
     ],
 )
 def test_each_fault_is_named(common, honest, change, expected):
-    """Fewer planted anomalies, or another number of events than predicted."""
+    """Fewer injected anomalies, or another number of events than predicted."""
     assert failing(common, replace(honest, **change), honest) == expected
 
 

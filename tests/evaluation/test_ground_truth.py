@@ -51,20 +51,22 @@ def event_label(opinion, unit="u2"):
 
 
 def test_labelled_rows_close_to_each_other_are_one_interval(labelled):
-    """Up to a distance of `bridge`."""
-    found = known_anomalies(labelled, settings(), (), bridge=MINUTE)
+    """Up to a distance of `merge_gap`."""
+    found = known_anomalies(labelled, settings(), (), merge_gap=MINUTE)
     assert found == (KnownAnomalies("u1", at(2), at(3)), KnownAnomalies("u1", at(8), at(8)))
-    assert known_anomalies(labelled, settings(), (), bridge=5 * MINUTE) == (
+    assert known_anomalies(labelled, settings(), (), merge_gap=5 * MINUTE) == (
         KnownAnomalies("u1", at(2), at(8)),
     )
 
 
 def test_confirmed_events_count_and_false_alarms_do_not(labelled):
     """Confirmed events are added to the label column."""
-    found = known_anomalies(labelled, settings(), (event_label(CONFIRMED),), bridge=5 * MINUTE)
+    found = known_anomalies(labelled, settings(), (event_label(CONFIRMED),), merge_gap=5 * MINUTE)
     assert found == (KnownAnomalies("u1", at(2), at(8)), KnownAnomalies("u2", at(5), at(6)))
     assert (
-        len(known_anomalies(labelled, settings(), (event_label(FALSE_ALARM),), bridge=5 * MINUTE))
+        len(
+            known_anomalies(labelled, settings(), (event_label(FALSE_ALARM),), merge_gap=5 * MINUTE)
+        )
         == 1
     )
 
@@ -72,7 +74,7 @@ def test_confirmed_events_count_and_false_alarms_do_not(labelled):
 def test_confirmed_events_are_enough(labelled):
     """Without a label column they are the only known anomalies."""
     found = known_anomalies(
-        labelled, settings(label=None), (event_label(CONFIRMED),), bridge=MINUTE
+        labelled, settings(label=None), (event_label(CONFIRMED),), merge_gap=MINUTE
     )
     assert found == (KnownAnomalies("u2", at(5), at(6)),)
 
@@ -80,6 +82,8 @@ def test_confirmed_events_are_enough(labelled):
 def test_without_labels_nothing_is_known(labelled):
     """This differs from nothing being anomalous."""
     assert (
-        known_anomalies(labelled, settings(label=None), (event_label(FALSE_ALARM),), bridge=MINUTE)
+        known_anomalies(
+            labelled, settings(label=None), (event_label(FALSE_ALARM),), merge_gap=MINUTE
+        )
         is None
     )

@@ -105,7 +105,7 @@ def test_other_settings_form_other_events(output):
     """Restoring the first settings restores the first files."""
     formed(output)
     before = {kind: contents(output / kind) for kind in (EVENTS, FLAGGED)}
-    changes = formed(output, bridge="2h")
+    changes = formed(output, merge_gap="2h")
     assert changes.counts == {"new": 0, "changed": 1, "withdrawn": 2}
     formed(output)
     assert {kind: contents(output / kind) for kind in (EVENTS, FLAGGED)} == before

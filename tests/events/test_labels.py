@@ -108,7 +108,7 @@ def test_concurrent_labels_are_all_kept(plant):
         for day in range(1, 3)
     )
     write(rows, flags)
-    plant.score(events={"bridge": "5min"})  # an event in each hour
+    plant.score(events={"merge_gap": "5min"})  # an event in each hour
     ids = [each.event_id for each in as_events(read_event_table(plant.output))][:40]
     assert len(ids) == 40
     writers = [

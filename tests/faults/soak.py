@@ -224,8 +224,8 @@ def mutated(content: bytes, footer: int, times: random.Random) -> tuple[bytes, i
 def mutations(plant: Plant, *, count: int) -> None:
     """Score a file with page checksums of which some bytes changed, each time other ones.
 
-    Either the file is set aside by its reason, or something is reported of it, or all verdicts are
-    those of the whole file. A change in the footer may go unseen: no checksum covers it.
+    Either the file is quarantined by its reason, or something is reported of it, or all verdicts
+    are those of the whole file. A change in the footer may go unseen: no checksum covers it.
     """
     rows = pa.Table.from_pandas(table(DAYS[0]), preserve_index=False)
     path = plant.folder / "mutated" / "day.parquet"
@@ -234,7 +234,7 @@ def mutations(plant: Plant, *, count: int) -> None:
     content, times = path.read_bytes(), random.Random(SEED)  # noqa: S311 - not a secret
     footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
     wanted, begin = _verdicts(plant), time.monotonic()
-    outcomes = dict.fromkeys(("set aside", "reported", "equal", "unseen in the footer"), 0)
+    outcomes = dict.fromkeys(("quarantined", "reported", "equal", "unseen in the footer"), 0)
     for number in range(count):
         changed, place = mutated(content, footer, times)
         path.write_bytes(changed)
@@ -242,10 +242,10 @@ def mutations(plant: Plant, *, count: int) -> None:
         try:
             summary = plant.score(input="mutated", output="mutated-out")
         except AedetectError:
-            outcomes["set aside"] += 1
+            outcomes["quarantined"] += 1
             continue
-        if summary.unreadable or summary.unfit:
-            outcomes["set aside"] += 1
+        if summary.unreadable or summary.schema_mismatch:
+            outcomes["quarantined"] += 1
         elif _verdicts(plant, given=True) == wanted:
             outcomes["equal"] += 1
         elif summary.warnings or summary.drift or summary.undated:

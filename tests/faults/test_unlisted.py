@@ -69,7 +69,7 @@ def test_what_was_made_from_a_hidden_folder_is_held(plant, monkeypatch, hide, ev
         hide(plant, patched)
         write(table("2026-01-08"), plant.incoming / "new.parquet")
         summary = plant.score(rescore=everything)
-    assert summary.held == (DAYS[1], DAYS[2])
+    assert summary.deferred == (DAYS[1], DAYS[2])
     assert (summary.status, summary.partitions, summary.withdrawn) == ("partial", 1, ())
     assert (summary.files_deleted, summary.events["withdrawn"]) == (0, 0)
     (name,) = summary.unreadable
@@ -87,4 +87,4 @@ def test_a_folder_that_was_removed_is_gone(plant):
     (plant.incoming / "sub" / "d.parquet").unlink()
     (plant.incoming / "sub").rmdir()
     summary = plant.score()
-    assert (summary.withdrawn, summary.held, summary.files_deleted) == ((DAYS[1],), (), 1)
+    assert (summary.withdrawn, summary.deferred, summary.files_deleted) == ((DAYS[1],), (), 1)

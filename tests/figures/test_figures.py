@@ -176,9 +176,9 @@ def test_sparse_code_is_sparser(rows):
 
 
 def test_latent_scores_are_the_residuals_of_held_out_rows(rows):
-    """One code of two numbers and one score for each."""
+    """One latent space of two dimensions and one score for each."""
     found = latent(rows[0], 0)
-    assert found.codes.shape == (len(found.score), 2)
+    assert found.latents.shape == (len(found.score), 2)
     assert (found.score >= 0).all()
     assert found.score.mean() < 0.5  # of variances of about 1
 

@@ -34,12 +34,12 @@ def trial_of(learnt):
     )
 
 
-def found(*planted):
+def found(*injected):
     """Evidence of candidates."""
     names = ("undercomplete", "linear", "denoising")
     return [
         Evidence(variant=name, kinds={"spike": each, "drift": each}, drift=1.0)
-        for name, each in zip(names, planted, strict=False)
+        for name, each in zip(names, injected, strict=False)
     ]
 
 
@@ -78,8 +78,8 @@ def test_a_blind_scorer_has_less_evidence(learnt):
     blind = replace(scorer, residuals=replace(scorer.residuals, typical=size * np.float32(1e6)))
     noise = evidence_of(blind, trial, variant="linear", seed=0)
     assert set(sighted.kinds) == set(noise.kinds)
-    assert 0 < sighted.planted <= 1
-    assert noise.planted < sighted.planted
+    assert 0 < sighted.injected <= 1
+    assert noise.injected < sighted.injected
 
 
 def test_training_keeps_the_evidence_of_the_candidates(learnt, monkeypatch):

@@ -88,7 +88,7 @@ def test_results_do_not_depend_on_the_number_of_jobs(config, compared):
 
 def test_the_best_variant_comes_first_and_is_in_the_verdict(compared):
     """They are ranked by the injected anomalies."""
-    scores = [each.planted for each in compared.results]
+    scores = [each.injected for each in compared.results]
     assert scores == sorted(scores, reverse=True)
     said = verdict(compared)
     assert said.startswith(f"{compared.results[0].variant} won")
@@ -154,7 +154,7 @@ def test_each_variant_is_a_child_run_of_one_parent(config, compared):
     by_variant = {each.variant: each for each in compared.results}
     for run in runs:
         one = by_variant[run.data.tags["variant"]]
-        assert run.data.metrics["planted"] == one.planted
+        assert run.data.metrics["injected"] == one.injected
         assert run.data.params["model.variant"] == one.variant
     assert not client.search_registered_models()
 

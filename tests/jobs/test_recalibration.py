@@ -130,12 +130,12 @@ def test_a_threshold_key_changes_no_hash_of_the_configuration(config):
 
 
 def test_an_event_setting_changes_an_alert_budget(base, config):
-    """A longer bridge forms fewer events of the same rows, so the threshold may be lower."""
+    """A longer merge gap forms fewer events of the same rows, so the threshold may be lower."""
     values = []
-    for bridge in ("1min", "12h"):
+    for merge_gap in ("1min", "12h"):
         given = settings(
             calibration={"threshold": "alert_budget", "alert_budget": "20 per day"},
-            events={"bridge": bridge},
+            events={"merge_gap": merge_gap},
         )
         values.append(recalibrate(make_config(given, folder=base)).thresholds[0].rate)
     assert values[0] < values[1]

@@ -228,7 +228,7 @@ def test_a_reflag_is_recorded_as_a_run(plant):
     clock = lambda: datetime(2026, 2, 1, tzinfo=UTC)  # noqa: E731
     config = where.config(output=output)
     done = reflagging.run_reflagging(config, clock=clock)
-    (recorded,) = read_runs(config.output, most=5)
+    (recorded,) = read_runs(config.output, limit=5)
     assert (recorded["command"], recorded["status"]) == ("reflag", "done")
     assert (recorded["calibration_version"], recorded["partitions"]) == (2, 3)
     assert (recorded["rows"], recorded["flagged"]) == (done.rows, done.flagged)
@@ -237,7 +237,7 @@ def test_a_reflag_is_recorded_as_a_run(plant):
     (config.output / "scores" / f"date={DAYS[0]}" / "part-0.parquet").write_bytes(b"PAR1")
     with pytest.raises(AedetectError):
         reflagging.run_reflagging(config, clock=lambda: clock() + timedelta(hours=1))
-    failed = read_runs(config.output, most=5)[0]
+    failed = read_runs(config.output, limit=5)[0]
     assert (failed["command"], failed["status"]) == ("reflag", "failed")
     assert failed["error"]
 

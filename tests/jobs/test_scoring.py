@@ -231,7 +231,7 @@ def test_flagged_rows_that_were_deleted_come_back(plant):
     assert path.read_bytes() == before
 
 
-def test_file_of_several_days_with_corrupt_times_is_set_aside(plant):
+def test_file_of_several_days_with_corrupt_times_is_quarantined(plant):
     """It is named, the others are scored."""
     path = deliver(table("2026-02-01", days=9), plant.incoming / "nine.parquet")
     content = bytearray(path.read_bytes())
@@ -275,7 +275,7 @@ def test_unreadable_file_leaves_the_others_scored(plant, damage):
     deliver(table("2026-01-07"), plant.incoming / "2026-01-07.parquet")
     summary = plant.score()
     assert [file.split(":")[0] for file in summary.unreadable] == [f"{DAYS[1]}.parquet"]
-    assert summary.held == (DAYS[1], DAYS[2])
+    assert summary.deferred == (DAYS[1], DAYS[2])
     assert rewritten(plant.output, times) == {"date=2026-01-07"}
     path.write_bytes(whole)
     assert plant.score().unreadable == ()
@@ -312,9 +312,9 @@ def test_corrupt_data_behind_a_good_footer_are_set_aside(plant):
     summary = plant.score()
     assert summary.status == "partial"
     assert [file.split(":")[0] for file in summary.unreadable] == [f"{DAYS[1]}.parquet"]
-    assert DAYS[1] in summary.held
+    assert DAYS[1] in summary.deferred
     assert (summary.partitions, score_file(plant, DAYS[0]).exists()) == (
-        3 - len(summary.held),
+        3 - len(summary.deferred),
         True,
     )
     assert not score_file(plant, DAYS[1]).exists()
@@ -330,7 +330,7 @@ def test_corrupt_data_keep_the_scores_that_were_made_before(plant):
     damage(plant.incoming / f"{DAYS[2]}.parquet")
     (plant.incoming / f"{DAYS[0]}.parquet").unlink()
     summary = plant.score()
-    assert (summary.held, summary.withdrawn) == ((DAYS[2],), (DAYS[0],))
+    assert (summary.deferred, summary.withdrawn) == ((DAYS[2],), (DAYS[0],))
     assert rewritten(plant.output, times) == {f"date={DAYS[0]}", f"date={DAYS[1]}"}
 
 
@@ -345,13 +345,13 @@ def test_corrupt_data_in_one_file_of_all_days_hold_up_no_other_file(plant):
     damage(plant.incoming / "east.parquet")
     summary = plant.score(partition="hour")
     assert [file.split(":")[0] for file in summary.unreadable] == ["east.parquet"]
-    assert (len(summary.held), summary.partitions) == (0, 72)
+    assert (len(summary.deferred), summary.partitions) == (0, 72)
     scored = verdicts(plant.output).groupby("entity").size()
     assert scored["west"] == len(west)
     assert 0 < scored["east"] < len(east)  # of the pages that can be read
 
 
-def test_a_file_damaged_within_is_set_aside_and_the_others_of_its_day_are_scored(plant):
+def test_a_file_damaged_within_is_quarantined_and_the_others_of_its_day_are_scored(plant):
     """In the same run, to the same verdicts as if it were not there; repaired, it is scored."""
     path = plant.incoming / f"{DAYS[2]}.parquet"
     rows = pd.read_parquet(path)
@@ -362,7 +362,7 @@ def test_a_file_damaged_within_is_set_aside_and_the_others_of_its_day_are_scored
     shutil.rmtree(plant.output)
     whole = damage(deliver(rows[rows["unit"] == "east"], plant.incoming / "east.parquet"))
     summary = plant.score()
-    assert (summary.status, summary.partitions, summary.held) == ("partial", 3, ())
+    assert (summary.status, summary.partitions, summary.deferred) == ("partial", 3, ())
     assert [file.split(":")[0] for file in summary.unreadable] == ["east.parquet"]
     pd.testing.assert_frame_equal(verdicts(plant.output), alone, check_exact=True)
     (plant.incoming / "east.parquet").write_bytes(whole)
@@ -370,7 +370,7 @@ def test_a_file_damaged_within_is_set_aside_and_the_others_of_its_day_are_scored
     times, both = stamps(plant.output), verdicts(plant.output)
     damage(plant.incoming / "east.parquet")
     deliver(pd.read_parquet(west).assign(cpu=50.0), west)
-    assert plant.score().held == (DAYS[2],)  # what was made from the whole file stays
+    assert plant.score().deferred == (DAYS[2],)  # what was made from the whole file stays
     assert rewritten(plant.output, times) == set()
     pd.testing.assert_frame_equal(verdicts(plant.output), both, check_exact=True)
 
@@ -400,7 +400,7 @@ def test_text_that_is_not_utf8_sets_its_file_aside(plant, column):
     schema = cached_detector(resolve_model(config).folder).scorer.schema
     assert reason in check_input(config, schema, None).problems
     summary = run_scoring(config)
-    assert (summary.status, summary.unreadable, summary.held) == ("partial", (reason,), ())
+    assert (summary.status, summary.unreadable, summary.deferred) == ("partial", (reason,), ())
     assert summary.rows == len(good)
 
 
@@ -416,7 +416,7 @@ def test_file_that_is_replaced_while_it_is_read_is_left_to_the_next_run(plant, m
 
     monkeypatch.setattr(worker, "compute_partition", compute)
     summary = plant.score()
-    assert (summary.partitions, summary.held) == (2, (DAYS[2],))
+    assert (summary.partitions, summary.deferred) == (2, (DAYS[2],))
     assert summary.unreadable == (f"{DAYS[2]}.parquet: was replaced while it was read",)
     assert not score_file(plant, DAYS[2]).exists()
     monkeypatch.undo()
@@ -442,7 +442,7 @@ def test_file_without_a_needed_column_is_named(plant):
     deliver(table(DAYS[2]).drop(columns="load"), path)
     summary = plant.score()
     assert (summary.partitions, summary.status) == (2, "partial")
-    assert summary.unfit == (f'{DAYS[2]}.parquet: lacks the column "load"',)
+    assert summary.schema_mismatch == (f'{DAYS[2]}.parquet: lacks the column "load"',)
 
 
 def test_strict_run_fails_in_the_end(plant):
@@ -462,7 +462,7 @@ def test_file_that_lost_a_column_keeps_its_scores(plant):
     times = stamps(plant.output)
     for day in DAYS:
         deliver(table(day).drop(columns="load"), plant.incoming / f"{day}.parquet")
-    assert plant.score().held == DAYS
+    assert plant.score().deferred == DAYS
     assert stamps(plant.output) == times
 
 
@@ -470,7 +470,7 @@ def test_text_in_a_numeric_column_is_refused(plant):
     """A file whose column changed type is named with both types."""
     path = plant.incoming / f"{DAYS[2]}.parquet"
     deliver(table(DAYS[2]).assign(load="high"), path)
-    (reason,) = plant.score().unfit
+    (reason,) = plant.score().schema_mismatch
     assert reason.endswith('string in "load", which must be a number')
 
 
@@ -511,7 +511,9 @@ def test_time_zone_that_appears_is_refused(plant):
     rows["time"] = rows["time"].dt.tz_localize("UTC")
     deliver(rows, plant.incoming / "zoned.parquet")
     summary = plant.score()
-    assert summary.unfit == ('zoned.parquet: has a time zone in "time" and had none in training',)
+    assert summary.schema_mismatch == (
+        'zoned.parquet: has a time zone in "time" and had none in training',
+    )
     assert summary.partitions == len(DAYS)
 
 

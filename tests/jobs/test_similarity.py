@@ -19,7 +19,7 @@ from aedetect.detector import CalibratedScorer
 from aedetect.errors import NoData
 from aedetect.jobs import dataset, fit_scorer, similarity, training
 from aedetect.jobs.scoring import Model
-from aedetect.jobs.similarity import CODES, find_similar
+from aedetect.jobs.similarity import LATENTS, find_similar
 
 LENGTH = 8
 SHAPE = 40 + np.arange(LENGTH) % 3 * 10  # the shape to find again
@@ -71,15 +71,15 @@ def ask(learnt, monkeypatch):
     target = learnt.folder / "incoming" / "day.parquet"
     table("2026-01-02", 300, shapes=(50, 200), seed=1).to_parquet(target)
 
-    def ask(entity: str, moment: str, most: int = 10):
-        return find_similar(learnt, entity=entity, time=pd.Timestamp(moment).value, most=most)
+    def ask(entity: str, moment: str, limit: int = 10):
+        return find_similar(learnt, entity=entity, time=pd.Timestamp(moment).value, limit=limit)
 
     return ask
 
 
 def test_finds_the_same_shape_before(ask):
     """A shape that occurred three times before is found three times."""
-    found = ask("a", "2026-01-02T03:27", most=3)
+    found = ask("a", "2026-01-02T03:27", limit=3)
     assert (found.start, found.end) == ("2026-01-02 03:20:00", "2026-01-02 03:27:00")
     starts = {match.start for match in found.matches}
     assert starts == {"2026-01-01 01:40:00", "2026-01-01 05:00:00", "2026-01-02 00:50:00"}
@@ -88,7 +88,7 @@ def test_finds_the_same_shape_before(ask):
 
 def test_only_past_windows_are_found(ask):
     """Neither future windows nor those that overlap the given window are found."""
-    found = ask("a", "2026-01-01T01:47", most=1_000)
+    found = ask("a", "2026-01-01T01:47", limit=1_000)
     assert all(match.end < found.start for match in found.matches)
     assert found.searched == sum(100 - LENGTH + 1 for _ in "ab")
 
@@ -102,7 +102,7 @@ def test_the_first_window_has_no_past(ask):
 
 def test_windows_found_do_not_overlap(ask):
     """Windows of one entity are at least one window apart, the nearest first."""
-    found = ask("b", "2026-01-02T04:59", most=40)
+    found = ask("b", "2026-01-02T04:59", limit=40)
     assert len(found.matches) == 40
     assert [m.distance for m in found.matches] == sorted(m.distance for m in found.matches)
     for unit in ("a", "b"):
@@ -111,24 +111,24 @@ def test_windows_found_do_not_overlap(ask):
 
 
 def test_codes_are_cached_until_something_changes(ask, learnt):
-    """The same files are read once; when one changes, codes are computed again."""
+    """The same files are read once; when one changes, latent vectors are computed again."""
     ask("a", "2026-01-02T03:27")
-    (kept,) = (learnt.output / CODES).iterdir()
-    written = (kept / "codes.f4").stat().st_mtime_ns
+    (kept,) = (learnt.output / LATENTS).iterdir()
+    written = (kept / "latent.f4").stat().st_mtime_ns
     ask("b", "2026-01-02T03:27")
-    assert (kept / "codes.f4").stat().st_mtime_ns == written
+    assert (kept / "latent.f4").stat().st_mtime_ns == written
     target = learnt.folder / "incoming" / "more.parquet"
     table("2026-01-03", 50, shapes=(), seed=2).to_parquet(target)
     ask("a", "2026-01-03T00:30")
     target.unlink()
-    (new,) = (learnt.output / CODES).iterdir()
+    (new,) = (learnt.output / LATENTS).iterdir()
     assert new.name != kept.name
 
 
 def test_a_calibration_changes_no_code(ask, learnt):
-    """It is in a subfolder of the detector; the cached codes stay valid."""
+    """It is in a subfolder of the detector; the cached latent vectors stay valid."""
     before = ask("a", "2026-01-02T03:27")
-    (kept,) = (learnt.output / CODES).iterdir()
+    (kept,) = (learnt.output / LATENTS).iterdir()
     detector = learnt.folder / "detector"
     later = replace(CalibratedScorer.load(detector).calibration, version=2)
     write_calibration(later, detector / "calibrations" / "2")
@@ -136,7 +136,7 @@ def test_a_calibration_changes_no_code(ask, learnt):
         assert ask("a", "2026-01-02T03:27") == before
     finally:
         shutil.rmtree(detector / "calibrations")
-    assert list((learnt.output / CODES).iterdir()) == [kept]
+    assert list((learnt.output / LATENTS).iterdir()) == [kept]
 
 
 def test_codes_are_cached_on_object_storage(ask, learnt):
@@ -147,14 +147,14 @@ def test_codes_are_cached_on_object_storage(ask, learnt):
     elsewhere = replace(learnt, scoring=scoring)
     moment = pd.Timestamp("2026-01-02T03:27").value
     try:
-        assert find_similar(elsewhere, entity="a", time=moment, most=10) == expected
+        assert find_similar(elsewhere, entity="a", time=moment, limit=10) == expected
         kept = {path: memory.modified(path) for path in memory.find("/similar-out")}
-        assert [path.rpartition("/")[2] for path in kept] == ["codes.f4", "names.json", "places"]
-        assert find_similar(elsewhere, entity="a", time=moment, most=10) == expected
+        assert [path.rpartition("/")[2] for path in kept] == ["latent.f4", "names.json", "places"]
+        assert find_similar(elsewhere, entity="a", time=moment, limit=10) == expected
         assert {path: memory.modified(path) for path in memory.find("/similar-out")} == kept
         target = learnt.folder / "incoming" / "more.parquet"
         table("2026-01-03", 50, shapes=(), seed=2).to_parquet(target)
-        find_similar(elsewhere, entity="a", time=moment, most=10)
+        find_similar(elsewhere, entity="a", time=moment, limit=10)
         target.unlink()
         assert len(memory.find("/similar-out")) == 3
         assert not {*memory.find("/similar-out")} & {*kept}
@@ -164,7 +164,7 @@ def test_codes_are_cached_on_object_storage(ask, learnt):
 
 def test_concurrent_runs_compute_one_after_the_other(learnt, ask):
     """Neither removes what the other reads."""
-    shutil.rmtree(learnt.output / CODES, ignore_errors=True)
+    shutil.rmtree(learnt.output / LATENTS, ignore_errors=True)
     with ThreadPoolExecutor(max_workers=3) as pool:
         found = list(pool.map(lambda _: ask("a", "2026-01-02T03:27"), range(3)))
     assert found[0] == found[1] == found[2]
@@ -183,15 +183,15 @@ def test_errors_name_the_nearest_entity_and_time(ask):
 def test_nearest_is_exact():
     """The result equals sorting all windows by distance."""
     random = np.random.default_rng(0)
-    codes = random.normal(size=(400, 3)).cumsum(axis=0).astype(np.float32)
+    latents = random.normal(size=(400, 3)).cumsum(axis=0).astype(np.float32)
     places = np.zeros(400, [("start", "i8"), ("end", "i8"), ("row", "i8"), ("entity", "i4")])
     places["row"], places["entity"] = np.arange(400), np.arange(400) // 200
     places["end"] = np.arange(400) % 200
     places["start"] = places["end"] - 4
-    made = Embeddings(codes=codes, places=places, names=("a", "b"), length=5)
-    found = nearest_windows(made, 390, most=12)
+    made = Embeddings(latents=latents, places=places, names=("a", "b"), length=5)
+    found = nearest_windows(made, 390, limit=12)
     expected: list[int] = []
-    for window in np.argsort(distances(codes, codes[390]), kind="stable").tolist():
+    for window in np.argsort(distances(latents, latents[390]), kind="stable").tolist():
         place = places[window]
         apart = all(
             place["entity"] != places["entity"][e] or abs(place["row"] - places["row"][e]) >= 5

@@ -144,7 +144,7 @@ def test_an_entity_with_fewer_rows_than_a_window_does_not_stop_training(make_fra
     assert thin["score"].notna().sum() == 7
 
 
-def test_a_truncated_file_among_good_ones_is_set_aside_with_a_note(
+def test_a_truncated_file_among_good_ones_is_quarantined_with_a_note(
     make_frame, write, learn, tmp_path
 ):
     """By name; the others are trained on."""
@@ -154,7 +154,7 @@ def test_a_truncated_file_among_good_ones_is_set_aside_with_a_note(
     run = learn(tmp_path, data={"train": "parts"}, model=LINEAR)
     (note,) = run.ingested.notes
     assert note.startswith("torn.parquet: is not readable Parquet")
-    assert note.endswith("set aside")
+    assert note.endswith("quarantined")
 
 
 def spoil(frame, **columns):

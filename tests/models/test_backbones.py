@@ -59,15 +59,15 @@ def test_convolutions_take_any_length(length, hidden):
 
 
 def test_convolutions_see_every_step_and_column():
-    """A change of any cell changes the code, and any step of the output depends on the code."""
+    """A change of any cell changes the latent vector, on which any step of the output depends."""
     windows = table(features=3, length=9)
     model = make_network_for(ModelSettings(backbone="convolutional", activation="tanh"), windows)
     values = window_values(windows, slice(1)).requires_grad_()
     model.encode(values).sum().backward()
     assert (values.grad.abs() > 0).all()
-    code = model.encode(values).detach().requires_grad_()
+    latent = model.encode(values).detach().requires_grad_()
     for step in range(9):
-        (slope,) = torch.autograd.grad(model.decode(code)[0, step].sum(), code)
+        (slope,) = torch.autograd.grad(model.decode(latent)[0, step].sum(), latent)
         assert (slope.abs() > 0).any()
 
 
@@ -86,7 +86,7 @@ def test_convolutions_share_what_they_learn_along_time():
 
 
 def test_a_code_as_wide_as_the_window_is_noted(caplog):
-    """A note is logged where only the width of the code keeps a model from copying."""
+    """A note is logged where only the width of the latent vector keeps a model from copying."""
     windows = table(features=2)
     cells = 2 * LENGTH
     for variant in VARIANTS:
@@ -103,7 +103,7 @@ def test_a_code_as_wide_as_the_window_is_noted(caplog):
 @pytest.mark.parametrize("outputs", [1, 2, 7, 100])
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_derived_sizes_are_sensible(length, outputs, backbone):
-    """A plain code is narrower than the window; a sparse one is wider, within a limit."""
+    """A plain latent vector is narrower than the window; a sparse one is wider, within a limit."""
     for variant in VARIANTS:
         settings = ModelSettings(variant=variant, backbone="dense" if length == 1 else backbone)
         sizes = derive_sizes(settings, length=length, inputs=outputs, outputs=outputs)

@@ -37,7 +37,7 @@ def variational(**settings):
 
 def test_the_bound_is_error_and_divergence():
     """Distance to the mean, variance and divergence make up the expected loss of the draws."""
-    model = variational(draws=20_000, beta=0.5)
+    model = variational(n_samples=20_000, beta=0.5)
     windows = torch.randn(3, 4, 2, generator=torch.Generator().manual_seed(0))
     center, variance, divergence = draw_last(model, windows).detach().split([2, 2, 1], dim=1)
     mean, log_variance = model.encode_all(windows).detach().chunk(2, dim=1)

@@ -46,36 +46,36 @@ def jacobian_norms(model, windows):
 
 def test_l1_is_the_sum_of_absolute_activations():
     """Of each row, and the mean of those."""
-    code = torch.randn(7, 4, generator=seeded())
-    assert l1(code).item() == pytest.approx(np.abs(code.numpy()).sum(1).mean())
+    latent = torch.randn(7, 4, generator=seeded())
+    assert l1(latent).item() == pytest.approx(np.abs(latent.numpy()).sum(1).mean())
 
 
 @pytest.mark.parametrize("target", [0.01, 0.2, 0.7])
 def test_kl_sparsity_is_the_divergence_of_two_coins(target):
     """Summed over the units, from the target to the mean activation."""
-    code = torch.rand(50, 6, generator=seeded())
-    expected = kl_divergence(Bernoulli(torch.tensor(target)), Bernoulli(code.mean(0))).sum()
-    torch.testing.assert_close(kl_sparsity(code, target=target), expected)
-    mean = code.mean(0).double().numpy()
+    latent = torch.rand(50, 6, generator=seeded())
+    expected = kl_divergence(Bernoulli(torch.tensor(target)), Bernoulli(latent.mean(0))).sum()
+    torch.testing.assert_close(kl_sparsity(latent, target=target), expected)
+    mean = latent.mean(0).double().numpy()
     closed = target * np.log(target / mean) + (1 - target) * np.log((1 - target) / (1 - mean))
-    assert kl_sparsity(code, target=target).item() == pytest.approx(closed.sum(), rel=1e-5)
+    assert kl_sparsity(latent, target=target).item() == pytest.approx(closed.sum(), rel=1e-5)
 
 
 def test_kl_sparsity_is_zero_at_the_target():
     """It is zero for any spread around the target, and larger on either side."""
-    code = torch.tensor([[0.1, 0.2], [0.3, 0.2]])
-    assert kl_sparsity(code, target=0.2).item() == pytest.approx(0, abs=1e-7)
+    latent = torch.tensor([[0.1, 0.2], [0.3, 0.2]])
+    assert kl_sparsity(latent, target=0.2).item() == pytest.approx(0, abs=1e-7)
     for off in (0.19, 0.21):
-        assert kl_sparsity(code, target=off).item() > 0
+        assert kl_sparsity(latent, target=off).item() > 0
 
 
 def test_kl_sparsity_of_dead_units_is_finite():
     """Units that are always off or on have a finite gradient."""
-    code = torch.tensor([[0.0, 1.0], [0.0, 1.0]], requires_grad=True)
-    loss = kl_sparsity(code, target=0.1)
+    latent = torch.tensor([[0.0, 1.0], [0.0, 1.0]], requires_grad=True)
+    loss = kl_sparsity(latent, target=0.1)
     loss.backward()
     assert math.isfinite(loss.item())
-    assert torch.isfinite(code.grad).all()
+    assert torch.isfinite(latent.grad).all()
 
 
 def test_kl_gaussian_is_the_divergence_from_the_standard_normal():
@@ -91,8 +91,8 @@ def test_contraction_of_a_layer_is_exact(activation):
     """The squared norm of the Jacobian that torch.func computes."""
     model = network(hidden=(), latent=4, activation=activation)
     windows = torch.randn(8, 3, 2, generator=seeded())
-    code = model.encode(windows)
-    norm = contraction_of_layer(code, model.single_layer_weight, slope=SLOPES[activation](code))
+    latent = model.encode(windows)
+    norm = contraction_of_layer(latent, model.single_layer_weight, slope=SLOPES[activation](latent))
     torch.testing.assert_close(norm, jacobian_norms(model, windows).mean())
 
 
@@ -109,10 +109,10 @@ def test_contraction_by_probes_is_unbiased(settings):
     """Over all 2^C sign probes, mean and variance are the exact ones."""
     model = network(latent=4, **settings)
     windows = torch.randn(5, 3, 2, generator=seeded(), requires_grad=True)
-    code = model.encode(windows)
+    latent = model.encode(windows)
     corners = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0])] * 4)
     found = torch.stack(
-        [contraction_by_probes(code, windows, each.expand_as(code)) for each in corners]
+        [contraction_by_probes(latent, windows, each.expand_as(latent)) for each in corners]
     )
     exact = jacobian_norms(model, windows.detach())
     torch.testing.assert_close(found.mean(), exact.mean())
@@ -128,8 +128,8 @@ def test_contraction_by_probes_of_one_number_is_exact():
     """There is no other direction."""
     model = network(hidden=(6,), latent=1)
     windows = torch.randn(5, 3, 2, generator=seeded(), requires_grad=True)
-    code = model.encode(windows)
-    found = contraction_by_probes(code, windows, torch.ones_like(code))
+    latent = model.encode(windows)
+    found = contraction_by_probes(latent, windows, torch.ones_like(latent))
     torch.testing.assert_close(found, jacobian_norms(model, windows.detach()).mean())
 
 

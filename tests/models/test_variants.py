@@ -92,7 +92,7 @@ def error(model, windows):
 
 @torch.inference_mode()
 def activations(model, windows):
-    """Codes of all windows."""
+    """Latent vectors of all windows."""
     return model.encode(tensor(windows))
 
 
@@ -160,9 +160,9 @@ def test_more_sparsity_lowers_the_activations():
     windows = rows(sources())
     means, shares = [], []
     for sparsity in (0.0, 0.02, 0.2):
-        code = activations(train("sparse_l1", windows, latent=24, sparsity=sparsity), windows)
-        means.append(code.abs().mean().item())
-        shares.append((code > 1e-3).float().mean().item())
+        latent = activations(train("sparse_l1", windows, latent=24, sparsity=sparsity), windows)
+        means.append(latent.abs().mean().item())
+        shares.append((latent > 1e-3).float().mean().item())
     assert means[0] > means[1] > means[2] > 0
     assert shares[0] > shares[1] > shares[2] > 0
 
@@ -199,7 +199,7 @@ def test_activations_approach_the_target():
 @pytest.mark.parametrize("variant", WEIGHTS)
 @pytest.mark.parametrize("backbone", ["dense", "convolutional"])
 def test_a_weight_of_zero_is_plain_training(monkeypatch, variant, backbone):
-    """Weights are equal to the last bit; a variational code is still sampled."""
+    """Weights are equal to the last bit; a variational latent vector is still sampled."""
     matrix = rows(sources(count=300))
     windows = replace(matrix, length=4, ends=matrix.ends[3:])
     training = replace(SETTINGS, epochs=2)
@@ -276,7 +276,7 @@ def test_noise_makes_another_model():
 
 @pytest.mark.parametrize("hidden", [(), (16,)])
 def test_contraction_brings_codes_of_near_inputs_nearer(hidden):
-    """Relative to the distance between the codes of any two inputs: not by shrinking all codes."""
+    """Relative to the distance between the latent vectors of any two inputs, not by shrinking."""
     windows = rows(circle(noise=0.1))
     shape = {"latent": 3, "hidden": hidden, "activation": "tanh"}
     found = []
@@ -284,9 +284,9 @@ def test_contraction_brings_codes_of_near_inputs_nearer(hidden):
         model = train("contractive", windows, contraction=contraction, **shape)
         values = tensor(windows)
         moved = values + 0.1 * torch.randn(values.shape, generator=torch.Generator().manual_seed(1))
-        code = model.encode(values).detach()
-        near = (model.encode(moved).detach() - code).square().sum(1).mean()
-        found.append((near.item(), (near / code.var(0).sum()).item()))
+        latent = model.encode(values).detach()
+        near = (model.encode(moved).detach() - latent).square().sum(1).mean()
+        found.append((near.item(), (near / latent.var(0).sum()).item()))
     (near_free, relative_free), (near_held, relative_held) = found
     assert near_held < 0.7 * near_free
     assert relative_held < 0.9 * relative_free
@@ -368,9 +368,9 @@ def test_the_best_epoch_is_that_of_the_whole_objective():
     training = replace(SETTINGS, epochs=10, patience=2)
     model = make("sparse_kl", windows, sparsity=10.0)
     epochs = train_network(model, windows, windows, settings=training).epochs
-    objectives = [epoch.objective for epoch in epochs]
-    assert np.argmin(objectives) >= len(epochs) - 3
-    assert all(epoch.objective >= epoch.validation for epoch in epochs)
+    losses = [epoch.validation_loss for epoch in epochs]
+    assert np.argmin(losses) >= len(epochs) - 3
+    assert all(epoch.validation_loss >= epoch.validation for epoch in epochs)
 
 
 def test_plain_objective_is_the_error():
@@ -379,4 +379,4 @@ def test_plain_objective_is_the_error():
     epochs = train_network(
         make("undercomplete", windows), windows, windows, settings=SETTINGS
     ).epochs
-    assert all(epoch.objective == epoch.validation for epoch in epochs)
+    assert all(epoch.validation_loss == epoch.validation for epoch in epochs)

@@ -114,7 +114,7 @@ def test_an_event_that_began_days_before_is_read(tmp_path):
     for number in range(5, 8):
         start = day(number).start
         flag(tmp_path, day(number), *(each for each in hours if _is_in(each, start)))
-    formed(tmp_path, bridge="2h")
+    formed(tmp_path, merge_gap="2h")
     with opened(tmp_path) as files:
         found = read_event_table(tmp_path, since=day(7).start)
     assert found.num_rows == 1
@@ -130,7 +130,7 @@ def test_an_event_over_a_gap_of_days_is_read_in_the_gap(tmp_path):
     """Also if there is no file in the gap and no end of the range."""
     flag(tmp_path, day(0), row(-10))
     flag(tmp_path, day(4), row(3 * 24 * 60 + 10))
-    formed(tmp_path, bridge="10d")
+    formed(tmp_path, merge_gap="10d")
     since, until = day(2).start, day(3).start
     assert read_event_table(tmp_path, since=since, until=until).num_rows == 1
     assert read_all(tmp_path, since, until) != []
@@ -149,20 +149,20 @@ def test_files_of_earlier_versions_are_all_read(month):
 
 @given(
     moments=st.lists(st.integers(-1440, 6 * 1440), min_size=1, max_size=40, unique=True),
-    bridge=st.sampled_from(["1min", "2h", "30h", "4d"]),
+    merge_gap=st.sampled_from(["1min", "2h", "30h", "4d"]),
     since=st.one_of(st.none(), st.integers(-2000, 7 * 1440)),
     length=st.one_of(st.none(), st.integers(0, 3 * 1440)),
     units=st.sampled_from([("a",), ("a", "b", None)]),
 )
 def test_reading_a_range_is_as_exact_as_reading_everything(
-    tmp_path_factory, moments, bridge, since, length, units
+    tmp_path_factory, moments, merge_gap, since, length, units
 ):
     """For any days with files, and any length of events."""
     output = tmp_path_factory.mktemp("output")
     rows = [row(each, units[n % len(units)]) for n, each in enumerate(sorted(moments))]
     for number in {(each + 1440) // 1440 for each in moments}:
         flag(output, day(number), *(each for each in rows if _is_in(each, day(number).start)))
-    formed(output, bridge=bridge)
+    formed(output, merge_gap=merge_gap)
     until = None if length is None or since is None else _at(since + length)
     since = None if since is None else _at(since)
     found = read_event_table(output, since=since, until=until, suppressed=True)

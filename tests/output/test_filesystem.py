@@ -95,13 +95,13 @@ def test_runs_are_recorded_on_object_storage(plant, bucket):
     begin = datetime(2026, 1, 6, tzinfo=UTC)
     for days in (0, 1):
         plant.score(output=f"{bucket}/verdicts", clock=lambda n=days: begin + timedelta(days=n))
-    runs = read_runs(output_path(f"{bucket}/verdicts"), most=9)
+    runs = read_runs(output_path(f"{bucket}/verdicts"), limit=9)
     assert [(run["started"], run["current"]) for run in runs] == [
         (begin + timedelta(days=1), len(DAYS)),
         (begin, 0),
     ]
-    assert read_runs(output_path(f"{bucket}/verdicts"), most=1) == runs[:1]
-    assert read_runs(output_path(f"{bucket}/nothing"), most=1) == []
+    assert read_runs(output_path(f"{bucket}/verdicts"), limit=1) == runs[:1]
+    assert read_runs(output_path(f"{bucket}/nothing"), limit=1) == []
 
 
 def test_deleted_input_withdraws_objects(plant, bucket):

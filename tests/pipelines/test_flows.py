@@ -105,7 +105,7 @@ def test_scoring_flow_reports(prefect, plant, task_runs):
         path.unlink()
     with pytest.raises(NoData):
         flow(str(plant.written()))
-    newest, before = read_runs(plant.output, most=9)
+    newest, before = read_runs(plant.output, limit=9)
     assert (newest["status"], before["status"]) == ("failed", "done")
     assert (before["run_id"], before["alerts"]) == (str(flow_run.id), [alert])
 

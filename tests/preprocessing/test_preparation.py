@@ -95,7 +95,7 @@ def test_an_unseen_entity_is_not_usable():
 
 
 def test_a_missing_value_is_carried_for_so_long():
-    """The last value up to the limit, then the row is unusable; carried cells are not observed."""
+    """The last value up to the limit, then the row is unusable; filled cells are not observed."""
     table = rows([1.0, *[np.nan] * 4, 2.0])
     prepared = prepared_by(STEADY, limit=2).transform(table)
     assert prepared.usable.tolist() == [True, True, True, False, False, True]
@@ -129,7 +129,7 @@ def test_an_infinite_value_is_marked_and_treated_as_missing():
 
 
 def test_a_category_becomes_a_column_for_each_value():
-    """An unseen category is in none of the columns, a missing one is carried."""
+    """An unseen category is in none of the columns, a missing one is filled forward."""
     learnt = prepared_by(rows([[0.0, 0.0], [1.0, 1.0]] * 50), NUMBER, MODE)
     assert learnt.owner.tolist() == [0, 1, 1]
     assert learnt.first_columns.tolist() == [0, 1]

@@ -49,7 +49,7 @@ def test_the_others_are_judged_by_themselves(detector, frame, make_frame):
 
 
 def test_the_loss_of_a_sensor_is_an_anomaly_of_its_own(detector, frame):
-    """Once, where it is missing for longer than its values are carried."""
+    """Once, where it is missing for longer than its values are filled forward."""
     found = score_frame(detector, frame)
     reported = found[found["reason"] == "s2 is missing"]
     assert reported.index.tolist() == [70]

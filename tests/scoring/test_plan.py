@@ -14,7 +14,7 @@ from aedetect.output import Origin, read_origins
 from aedetect.output.catalog import PartitionOrigins, check_owner
 from aedetect.output.partitions import FLAGGED, SCORES, Span, partition_at
 from aedetect.scoring import Plan, make_plan
-from aedetect.scoring.plan import set_aside
+from aedetect.scoring.plan import quarantine
 from aedetect.timestamps import NANOSECONDS, parse_instant
 
 LOOKBACK = NANOSECONDS["h"]
@@ -54,7 +54,7 @@ def planned(folder, written=(), **options) -> Plan:
     options = {"lookback": LOOKBACK, "span": Span(), "force": False} | options
     aside = options.pop("aside", {})
     by = options.pop("by", "day")
-    source = set_aside(source, aside)
+    source = quarantine(source, aside)
     made = {partition: whole(origin) for partition, origin in dict(written).items()}
     return make_plan(source, fingerprint_files(source.files), made, by=by, **options)
 
@@ -131,7 +131,7 @@ def test_written_partitions_keep_the_lookahead_they_were_made_with(incoming):
 def test_carried_out_plan_leaves_nothing_to_do(incoming):
     """A partition with equal fingerprints is current."""
     plan = planned(incoming, origins(planned(incoming)))
-    assert (plan.compute, plan.withdraw, plan.held, plan.current) == ((), (), (), 2)
+    assert (plan.compute, plan.withdraw, plan.deferred, plan.current) == ((), (), (), 2)
 
 
 def test_written_partitions_keep_the_lookback_they_were_made_with(incoming):
@@ -188,7 +188,7 @@ def test_partition_whose_input_is_unreadable_is_held(incoming):
     """It is neither computed without that input nor withdrawn, even if forced."""
     written = origins(planned(incoming))
     plan = planned(incoming, written, aside={"1.parquet": "broken"}, force=True)
-    assert list(map(str, plan.held)) == ["2026-01-01", "2026-01-02"]
+    assert list(map(str, plan.deferred)) == ["2026-01-01", "2026-01-02"]
     assert (plan.compute, plan.withdraw) == ((), ())
 
 
@@ -217,7 +217,7 @@ def test_files_that_disagree_are_held_when_an_input_of_either_is_unreadable(inco
     """The partition is neither computed without that input nor withdrawn."""
     written = torn(origins(planned(incoming)), inputs={"0.parquet": "gone"})
     plan = planned(incoming, written, aside={"0.parquet": "broken"})
-    assert (len(plan.held), plan.compute, plan.withdraw) == (2, (), ())
+    assert (len(plan.deferred), plan.compute, plan.withdraw) == (2, (), ())
 
 
 def test_force_computes_current_partitions_of_the_span(incoming):
@@ -280,8 +280,8 @@ def test_corrupt_times_are_named(incoming):
     content[10:5_000] = bytes(4_990)
     path.write_bytes(content)
     found = find_files([str(incoming)], timestamp="time")
-    assert [each.name for each in found.aside] == ["long.parquet"]
-    assert found.aside[0].reason.startswith("cannot be read to its end")
+    assert [each.name for each in found.quarantined] == ["long.parquet"]
+    assert found.quarantined[0].reason.startswith("cannot be read to its end")
     assert len(found.files) > 0
 
 

@@ -158,7 +158,7 @@ def test_every_reason_is_given(at_once):
         "needs 3 earlier rows without a gap over 5min": 3,
         "needs 3 earlier rows without missing values": 3,  # one long hole of all
         "b is missing": 1,  # the first of the rows that are scored without it
-        FAR: 1,  # the planted row
+        FAR: 1,  # the injected row
         "a is infinite": 1,
         "all features are missing": 10,
         "all features are missing for longer than 10min": 20,

@@ -166,7 +166,7 @@ def test_a_direction_that_does_not_matter_breaks_no_rule(detector, frame):
 
 
 def test_a_spread_far_below_the_size_is_no_constant(train_on, make_frame):
-    """Ten megahertz with a spread of half a hertz: forty hertz off is eighty spreads."""
+    """Ten megahertz with a spread of half a hertz: forty off is eighty standard deviations."""
 
     def hertz(**options):
         frame = make_frame(**options)

@@ -28,12 +28,12 @@ def test_each_run_leaves_a_row(plant):
     """Also a run with nothing to do; the newest is first."""
     first = plant.score(clock=ticking())
     plant.score(clock=ticking(BEGIN + timedelta(days=1)))
-    again, before = read_runs(plant.output, most=10)
+    again, before = read_runs(plant.output, limit=10)
     assert (before["status"], before["rows"], before["seconds"]) == ("done", first.rows, 1.5)
     assert before["started"] == BEGIN
     assert before["not_scored"] == first.not_scored
     assert (again["partitions"], again["current"]) == (0, 3)
-    assert [run["started"] for run in read_runs(plant.output, most=1)] == [again["started"]]
+    assert [run["started"] for run in read_runs(plant.output, limit=1)] == [again["started"]]
 
 
 def test_files_are_named_by_their_start_in_utc(plant):
@@ -52,7 +52,7 @@ def test_failed_run_leaves_a_row_with_its_error(plant):
         path.unlink()
     with pytest.raises(NoData):
         plant.score(clock=ticking())
-    (run,) = read_runs(plant.output, most=10)
+    (run,) = read_runs(plant.output, limit=10)
     assert (run["status"], run["model"], run["rows"]) == ("failed", "plant@champion", 0)
     assert run["error"].startswith("no Parquet file")
     assert run["seconds"] == 1.5
@@ -63,8 +63,8 @@ def test_strict_run_is_recorded_as_what_it_did(plant):
     write(table(DAYS[2]).drop(columns="cpu"), plant.incoming / f"{DAYS[2]}.parquet")
     with pytest.raises(Exception, match="strict"):
         plant.score(clock=ticking(), strict=True)
-    (run,) = read_runs(plant.output, most=10)
-    assert (run["status"], run["partitions"], len(run["unfit"])) == ("partial", 2, 1)
+    (run,) = read_runs(plant.output, limit=10)
+    assert (run["status"], run["partitions"], len(run["schema_mismatch"])) == ("partial", 2, 1)
 
 
 def test_rows_are_read_together_by_other_tools(plant):
@@ -93,7 +93,7 @@ def test_every_field_of_the_report_is_a_column():
 def test_without_a_clock_there_is_no_record(plant):
     """A run without a time is not recorded."""
     plant.score()
-    assert read_runs(plant.output, most=10) == []
+    assert read_runs(plant.output, limit=10) == []
     assert not (plant.output / "runs").exists()
 
 
@@ -122,4 +122,4 @@ def test_damaged_row_is_named(plant):
     path = next((plant.output / "runs").rglob("*.parquet"))
     path.write_bytes(b"PAR1")
     with pytest.raises(OutputError, match=rf"{path.name} is damaged.*nothing depends on it"):
-        read_runs(plant.output, most=10)
+        read_runs(plant.output, limit=10)

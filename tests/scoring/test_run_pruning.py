@@ -42,7 +42,7 @@ def names(output):
 
 def test_days_that_are_over_become_one_file_and_old_ones_go(output):
     """Today's files are unchanged; the oldest day kept is kept completely."""
-    before = read_runs(output, most=100)
+    before = read_runs(output, limit=100)
     prune_runs(output, now=NOW, keep=KEEP)
     found = names(output)
     assert found.pop("date=2026-03-10") == [
@@ -51,8 +51,8 @@ def test_days_that_are_over_become_one_file_and_old_ones_go(output):
     oldest = f"date={NOW - KEEP:%Y-%m-%d}"
     assert (min(found), len(found)) == (oldest, 4)
     assert set(map(tuple, found.values())) == {("day.parquet",)}
-    assert read_runs(output, most=100) == before[:15]
-    assert read_runs(output, most=4) == before[:4]
+    assert read_runs(output, limit=100) == before[:15]
+    assert read_runs(output, limit=4) == before[:4]
 
 
 def test_pruning_again_changes_nothing(output):
@@ -62,10 +62,10 @@ def test_pruning_again_changes_nothing(output):
     prune_runs(output, now=NOW, keep=KEEP)
     assert {path: path.stat().st_mtime_ns for path in output.rglob("*.parquet")} == before
     run(output, 1, 9)
-    assert read_runs(output, most=100)[3]["run_id"] == "00010009"
+    assert read_runs(output, limit=100)[3]["run_id"] == "00010009"
     prune_runs(output, now=NOW, keep=KEEP)
     assert names(output)["date=2026-03-09"] == ["day.parquet"]
-    assert [each["run_id"] for each in read_runs(output, most=100)][3:7] == [
+    assert [each["run_id"] for each in read_runs(output, limit=100)][3:7] == [
         f"0001{number:04}" for number in (9, 2, 1, 0)
     ]
 
@@ -73,7 +73,7 @@ def test_pruning_again_changes_nothing(output):
 @pytest.mark.parametrize("done", range(1, 8))
 def test_a_run_that_is_killed_while_it_prunes_loses_and_repeats_nothing(output, monkeypatch, done):
     """After any file that it publishes or removes."""
-    before, left = read_runs(output, most=15), done
+    before, left = read_runs(output, limit=15), done
 
     def counted(change):
         def changed(*args, **options):
@@ -90,9 +90,9 @@ def test_a_run_that_is_killed_while_it_prunes_loses_and_repeats_nothing(output, 
             patched.setattr(pruning, name, counted(getattr(pruning, name)))
         with pytest.raises(KeyboardInterrupt):
             prune_runs(output, now=NOW, keep=KEEP)
-    assert read_runs(output, most=15) == before
+    assert read_runs(output, limit=15) == before
     prune_runs(output, now=NOW, keep=KEEP)
-    assert read_runs(output, most=100) == before
+    assert read_runs(output, limit=100) == before
 
 
 def test_a_damaged_file_is_kept(output):
@@ -103,12 +103,12 @@ def test_a_damaged_file_is_kept(output):
     assert len(names(output)["date=2026-02-08"]) == 4
     assert names(output)["date=2026-03-09"] == ["day.parquet"]
     with pytest.raises(OutputError, match="is damaged"):
-        read_runs(output, most=100)
+        read_runs(output, limit=100)
 
 
 def test_several_that_prune_at_once_lose_nothing(output):
     """One waits for the other."""
-    before = read_runs(output, most=15)
+    before = read_runs(output, limit=15)
     threads = [
         threading.Thread(target=prune_runs, args=(output,), kwargs={"now": NOW, "keep": KEEP})
         for _ in range(8)
@@ -117,7 +117,7 @@ def test_several_that_prune_at_once_lose_nothing(output):
         thread.start()
     for thread in threads:
         thread.join()
-    assert read_runs(output, most=100) == before
+    assert read_runs(output, limit=100) == before
 
 
 def record(output, keep="90d"):

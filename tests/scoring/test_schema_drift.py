@@ -47,10 +47,10 @@ def test_number_of_another_type_still_fits(plant):
 
 
 def test_text_instead_of_a_number_does_not_fit(plant):
-    """This is not drift: the file is set aside."""
+    """This is not drift: the file is quarantined."""
     write(table("2026-01-07").assign(disk="full"), plant.incoming / "new.parquet")
     summary = plant.score()
-    assert (summary.drift, len(summary.unfit), summary.partitions) == ((), 1, len(DAYS))
+    assert (summary.drift, len(summary.schema_mismatch), summary.partitions) == ((), 1, len(DAYS))
 
 
 @pytest.mark.parametrize(("factor", "word"), [(1000, "larger"), (1 / 1000, "smaller")])
@@ -88,4 +88,6 @@ def test_timestamps_of_another_kind_do_not_fit(plant):
     """Numbers instead of timestamps are named as the reason."""
     rows = table("2026-01-07")
     write(rows.assign(time=rows["time"].astype("int64")), plant.incoming / "new.parquet")
-    assert plant.score().unfit == ('new.parquet: has int64 in "time", which must be a timestamp',)
+    assert plant.score().schema_mismatch == (
+        'new.parquet: has int64 in "time", which must be a timestamp',
+    )

@@ -97,14 +97,14 @@ def test_files_without_any_row_are_a_warning(plant):
     assert warning == "none of the 3 files holds a row with a timestamp"
 
 
-def test_what_is_set_aside_is_a_warning(plant):
+def test_what_is_quarantined_is_a_warning(plant):
     """By name, with the partitions not updated because of it."""
     plant.score()
     (plant.incoming / f"{DAYS[2]}.parquet").write_bytes(b"PAR1")
     summary = plant.score()
     assert summary.status == "partial"
     aside, held = summary.warnings
-    assert aside.startswith(f"set aside, tried again in the next run: {DAYS[2]}.parquet")
+    assert aside.startswith(f"quarantined, tried again in the next run: {DAYS[2]}.parquet")
     assert held == f"left as they were, an input cannot be read: {DAYS[2]}"
 
 
@@ -119,7 +119,7 @@ def test_alike_changes_of_many_files_are_one_warning(plant):
 
 
 def test_file_of_which_some_days_are_scored_is_no_alert(plant):
-    """It is set aside for the unreadable days, which is a warning."""
+    """It is quarantined for the unreadable days, which is a warning."""
     rows = pd.concat([pd.read_parquet(path) for path in sorted(plant.incoming.iterdir())])
     for path in plant.incoming.iterdir():
         path.unlink()
@@ -147,7 +147,7 @@ def test_line_and_page_have_the_same_facts(plant):
     for part in line.split(" "):
         name, value = part.split("=")
         assert f"| {name} | {value} |" in page
-    for section in ("Alerts", "Warnings", "Rows not scored", "Files set aside"):
+    for section in ("Alerts", "Warnings", "Rows not scored", "Files quarantined"):
         assert f"**{section}**" in page
     assert all(
         text.replace("<", "&lt;") in page for text in (*summary.alerts.values(), *summary.warnings)
@@ -200,7 +200,7 @@ def test_names_on_the_page_are_no_markdown(name):
         output=f"/srv/{name}",
         warnings=(f'a.parquet has a new column "{name}"',),
         not_scored={f"{name} is missing": 1},
-        unfit=(name,),
+        schema_mismatch=(name,),
         alerts={"x": name},
     )
     parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])

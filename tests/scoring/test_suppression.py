@@ -161,7 +161,7 @@ def test_no_event_begins_after_planned_work_by_its_rows_alone(make_frame, train_
 def test_a_sensor_that_planned_work_leaves_dead_is_reported_after_it(detector, make_frame):
     """In the first row after the work; its loss within the work is suppressed."""
     rows = of_one_unit(make_frame, 60)
-    rows.values[15:, 1] = np.nan  # carried for ten minutes
+    rows.values[15:, 1] = np.nan  # filled forward for ten minutes
     work = (Interval(int(rows.time[10]), int(rows.time[40]), "", "oil"),)
     plain, found = scored(detector, rows), scored(detector, rows, intervals=work)
     lost = [

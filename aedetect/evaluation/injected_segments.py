@@ -1,4 +1,4 @@
-"""Segments like real faults, planted among held-out rows: evidence where there are no labels.
+"""Segments like real faults, injected among held-out rows: evidence where there are no labels.
 
 Unlike single synthetic anomalies (`synthetic_anomalies`), these are long or short, slow or sudden,
 of one column or of many, they end again, and they stand in the series, so that scores that look
@@ -14,7 +14,7 @@ import numpy as np
 
 from aedetect.arrays import Bool, Float32, Float64, Int64
 
-_SHARE = 0.12  # of the rows that are planted
+_SHARE = 0.12  # of the rows that are injected
 _LENGTHS = (10, 300)  # rows of a segment, spikes apart; drawn evenly by ratio
 _SPIKE = (1, 3)
 _LARGEST = 5  # a segment has at most this part of its series
@@ -28,7 +28,7 @@ Segment = Callable[[Float32, Float64, Float32, int, np.random.Generator], Float6
 
 @dataclass(frozen=True)
 class HeldOutSeries:
-    """Series to plant in. Shapes: R rows of all, D columns.
+    """Series to inject into. Shapes: R rows of all, D columns.
 
     runs are pairs of the first row and the row after the last of each series; columns (C,) which
     may be altered; std (len(runs), D) of what was learnt from, in model units.
@@ -40,7 +40,7 @@ class HeldOutSeries:
     std: Float64
 
 
-def plant_segments(
+def inject_segments(
     held_out: HeldOutSeries, kind: str, *, seed: Sequence[int]
 ) -> tuple[Float32, Bool]:
     """Return a copy of the rows with segments of one kind, and which rows these change: (R,)."""
@@ -63,7 +63,7 @@ def _plant(
     std: Float64,
     random: np.random.Generator,
 ) -> None:
-    """Plant segments into one series, in place."""
+    """Inject segments into one series, in place."""
     shortest, longest = _SPIKE if kind == "spike" else _LENGTHS
     longest = min(longest, max(shortest + 1, len(rows) // _LARGEST))
     beside = min(_BESIDE, len(rows) // 4)

@@ -1,11 +1,11 @@
-"""Segments planted among held-out rows."""
+"""Segments injected among held-out rows."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from aedetect.evaluation.planted_segments import KINDS, HeldOutSeries, plant_segments
+from aedetect.evaluation.injected_segments import KINDS, HeldOutSeries, inject_segments
 
 ROWS = 2_000
 
@@ -29,7 +29,7 @@ def stretches(changed):
 @pytest.mark.parametrize("kind", KINDS)
 def test_segments_are_marked_and_leave_the_rest_alone(held_out, kind):
     """They end again, and stand in the series only, in the columns that vary."""
-    matrix, changed = plant_segments(held_out, kind, seed=(1,))
+    matrix, changed = inject_segments(held_out, kind, seed=(1,))
     differs = (matrix != held_out.matrix).any(axis=1)
     assert np.array_equal(differs, changed)
     assert 0.02 < changed.mean() < 0.4 or kind == "spike"
@@ -42,7 +42,7 @@ def test_segments_are_marked_and_leave_the_rest_alone(held_out, kind):
 
 def test_the_same_seed_plants_the_same(held_out):
     """And another seed others, so that candidates are compared on the same rows."""
-    first, again, other = (plant_segments(held_out, "drift", seed=(s,))[0] for s in (1, 1, 2))
+    first, again, other = (inject_segments(held_out, "drift", seed=(s,))[0] for s in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -50,7 +50,7 @@ def test_the_same_seed_plants_the_same(held_out):
 @pytest.mark.parametrize(("kind", "most"), [("spike", 8), ("level_shift", 3), ("drift", 4)])
 def test_sizes_are_in_standard_deviations_of_the_series(held_out, kind, most):
     """The second column varies twice as much."""
-    moved = np.abs(plant_segments(held_out, kind, seed=(3,))[0] - held_out.matrix).max(axis=0)
+    moved = np.abs(inject_segments(held_out, kind, seed=(3,))[0] - held_out.matrix).max(axis=0)
     assert moved[0] <= most * 1.001
     assert moved[1] <= 2 * most * 1.001
     assert moved[:2].max() > 1
@@ -58,7 +58,7 @@ def test_sizes_are_in_standard_deviations_of_the_series(held_out, kind, most):
 
 def test_a_stuck_sensor_repeats_its_first_reading(held_out):
     """Until it recovers."""
-    matrix, changed = plant_segments(held_out, "stuck", seed=(4,))
+    matrix, changed = inject_segments(held_out, "stuck", seed=(4,))
     for start, stop in stretches(changed):
         column = np.flatnonzero((matrix != held_out.matrix)[start:stop].any(axis=0))[0]
         assert len(set(matrix[start:stop, column].tolist())) == 1
