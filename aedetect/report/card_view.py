@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 from aedetect.data.schema import INCREASE
 from aedetect.events.description import plain_number
 from aedetect.events.labels import CONFIRMED
+from aedetect.events.severity import WARNING
+from aedetect.output.schemas import SEVERITIES
 from aedetect.report.wording import clip, odds, plural, span_text
 
 if TYPE_CHECKING:
+    from aedetect.events import Event
     from aedetect.report.cards import Card, PastWindow
 
 _SHORT = 160  # characters of a name
@@ -29,7 +32,7 @@ def card_view(
         "lane": -1 if lane is None else lane,
         "entity": name,
         "severity": event.severity,
-        "strength": None if event.strength is None else plain_number(event.strength),
+        "strength": _strength(event),
         "text": clip(event.text),
         "start": event.start[:16],
         "end": event.end[:16],
@@ -52,6 +55,14 @@ def card_view(
         "said": None if label is None else _said(label.opinion, label.note),
         "commands": list(_commands(card, config)),
     }
+
+
+def _strength(event: Event) -> str:
+    """Return the number that the severity follows."""
+    if event.strength is None:
+        return ""
+    by_rule = event.severity != SEVERITIES[0] and event.strength <= WARNING
+    return "rule" if by_rule else plain_number(event.strength)
 
 
 def _said(opinion: str, note: str | None) -> str:

@@ -15,14 +15,17 @@ from aedetect.report.card_view import card_view
 from aedetect.report.cards import MAX_DRAWN
 from aedetect.report.lanes import describe_lanes, lane_numbers
 from aedetect.report.view import page_view
+from aedetect.report.wording import clip
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
     from aedetect.report.cards import Card
     from aedetect.report.page import Page
+    from aedetect.wall_clock import WallClock
 
 MAX_BYTES = 1_000_000
+_TITLE = 160  # characters
 _ASSETS = "aedetect.report", "assets"
 # What would end a script element, or begin a comment in it.
 _UNSAFE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
@@ -59,12 +62,28 @@ def render_page(page: Page) -> str:
     return text
 
 
-def render_card(card: Card, page_facts: Mapping[str, Any], *, clock: Any) -> str:
-    """Return one event as a page of its own."""
-    view = card_view(card, lane=0, config=str(page_facts["config"]), units=page_facts["units"])
+def render_card(
+    card: Card,
+    *,
+    detector: str,
+    config: str,
+    units: Mapping[str, str],
+    clock: WallClock,
+    chain: Mapping[str, str],
+) -> str:
+    """Return one event as a page of its own; `chain` says by words where it comes from."""
     data = {"charts": {card.event.event_id: _charts(card, clock)}}
-    template = _environment().get_template("card.html")
-    return template.render(card=view, data=_json(data), **page_facts, **_parts())
+    return (
+        _environment()
+        .get_template("card.html")
+        .render(
+            title=clip(f"{detector}: event {card.event.event_id}", most=_TITLE),
+            card=card_view(card, lane=0, config=config, units=units),
+            chain={clip(key): clip(text) for key, text in chain.items()},
+            data=_json(data),
+            **_parts(),
+        )
+    )
 
 
 def _render(page: Page) -> str:
@@ -82,7 +101,7 @@ def _render(page: Page) -> str:
     return template.render(cards=cards, data=_json(data), **page_view(page), **_parts())
 
 
-def _charts(card: Card, clock: Any) -> list[dict[str, Any]]:
+def _charts(card: Card, clock: WallClock) -> list[dict[str, Any]]:
     """Return the lines of an event: its score, then the blamed columns."""
     if card.scores is None:
         return []
