@@ -82,6 +82,23 @@ def write_report(
     return WrittenPage(path=to, size=size, events=len(page.events), sentence=sentence)
 
 
+def write_run_page(config: Config, *, config_path: str | None, now: datetime | None) -> Path | None:
+    """Write the page of a run, if the settings ask for one; return where it is.
+
+    A page that cannot be written fails no run: what was scored is written before it.
+    """
+    to = page_path(config)
+    if to is None:
+        return None
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        path = config_path or f"{config.name}.toml"
+        return write_report(config, config_path=path, to=to, now=now).path
+    except (AedetectError, OSError) as error:
+        log_event(logger, "note", text=f"the page is not written: {error}")
+        return None
+
+
 def read_content(
     config: Config, *, config_path: str, span: Span, now: datetime | None = None
 ) -> Page:

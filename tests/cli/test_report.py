@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
+from datetime import UTC, datetime
 
 import pytest
 
 from aedetect.cli import SILENT, main
+from aedetect.config import make_config
+from aedetect.jobs.scoring import run_scoring
 
 
 @pytest.fixture
@@ -68,6 +72,33 @@ def test_a_page_is_made_without_its_registry(aedetect, plant):
     text = to.read_text(encoding="utf-8")
     assert "the model: a registered detector is needed" in text
     assert page_data(to)["charts"]
+
+
+def test_a_run_leaves_a_page_and_messages_name_it(plant, receiver):
+    """With `[report] to`, also in the flow; with the picture of the event."""
+    given = plant.given()
+    given["report"] = {"to": "pages"}
+    given["notify"] = {
+        "urls": [receiver.url.replace("secret-token", "")],
+        "max_age": "30d",
+    }
+    config = make_config(given, folder=plant.folder)
+    run_scoring(config, clock=lambda: datetime(2026, 1, 6, tzinfo=UTC), config_path="plant.toml")
+    page = plant.folder / "pages" / "report.html"
+    text = page.read_text(encoding="utf-8")
+    assert "2026-01-06 00:00:00+00:00" in text
+    message = receiver.messages[0]
+    assert f"Page: {page}" in message["message"]
+    assert base64.b64decode(message["attachments"][0]["base64"])[:4] == b"\x89PNG"
+
+
+def test_a_page_that_cannot_be_written_fails_no_run(plant):
+    """What was scored is there; the log says so."""
+    (plant.folder / "pages").write_text("a file where the folder should be")
+    given = plant.given() | {"report": {"to": "pages"}}
+    summary = run_scoring(make_config(given, folder=plant.folder))
+    assert summary.status == "done"
+    assert list((plant.output / "scores").rglob("*.parquet"))
 
 
 def test_a_page_of_nothing_is_refused(aedetect, plant):
