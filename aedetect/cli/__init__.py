@@ -17,6 +17,7 @@ from aedetect.cli import (
     explain,
     feedback,
     figures,
+    init,
     read_commands,
     rewrite_commands,
     run_commands,
@@ -52,6 +53,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
+    init.init,
     read_commands.check,
     run_commands.train_command,
     calibrate.calibrate,
