@@ -17,6 +17,7 @@ from aedetect.cli import (
     explain,
     feedback,
     figures,
+    init,
     read_commands,
     report,
     rewrite_commands,
@@ -53,6 +54,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
+    init.init,
     read_commands.check,
     run_commands.train_command,
     calibrate.calibrate,
