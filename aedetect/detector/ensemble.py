@@ -37,10 +37,10 @@ MEMBERS = ("R1", "R10", "R60", "V1", "V30", "S1")
 LEVEL = len(MEMBERS)  # place of the typical level, after the units of the members
 BASELINE_ROWS = 16  # in the mean that a deviation is measured from
 LEVEL_ROWS = 720  # periods
-_LEVEL_POWER = 1 / 4
-_HIGHEST = 1.0  # of a row in the level: more would let an incident hide its own later rows
-_PRIOR = 4  # rows that the typical level counts as
-_LEAST = 1e-9
+LEVEL_POWER = 1 / 4
+HIGHEST = 1.0  # of a row in the level: more would let an incident hide its own later rows
+PRIOR = 4  # rows that the typical level counts as
+LEAST = 1e-9
 _REACH = max(*RESIDUAL_ROWS, *DEVIATION_ROWS)
 
 
@@ -141,14 +141,14 @@ def restlessness(errors: RowErrors, typical: Float32, at: Int64) -> Float64:
         np.minimum(oldest, np.maximum(last, 0)),
         np.maximum(last, 0),
     )
-    return np.asarray((mean * number + own * _PRIOR) / (number + _PRIOR))
+    return np.asarray((mean * number + own * PRIOR) / (number + PRIOR))
 
 
 def excitement(residual: Float64, deviation: Float64, typical: Float32) -> Float64:
     """Return what rows alone add to the level: mean errors (N,), (N,), typical (N, 7) -> (N,)."""
     pairs = ((residual, MEMBERS.index("R1")), (deviation, MEMBERS.index("V1")))
     total = sum(np.log1p(each / typical[:, n]) for each, n in pairs)
-    return np.asarray(np.minimum(total, _HIGHEST))
+    return np.asarray(np.minimum(total, HIGHEST))
 
 
 def ensemble_score(logs: Float64, level: Float64) -> Float64:
@@ -156,7 +156,7 @@ def ensemble_score(logs: Float64, level: Float64) -> Float64:
     r1, r10, r60, v1, v30, s1 = logs
     both = np.square(np.sqrt(r10) + np.sqrt(v30))
     return np.asarray(
-        (both + (r1 + v1) / 2 + r60 / 2 + s1) / np.maximum(level, _LEAST) ** _LEVEL_POWER
+        (both + (r1 + v1) / 2 + r60 / 2 + s1) / np.maximum(level, LEAST) ** LEVEL_POWER
     )
 
 
@@ -165,4 +165,4 @@ def member_parts(logs: Float64, level: Float64) -> Float64:
     r1, r10, r60, v1, v30, s1 = logs
     cross = np.sqrt(r10 * v30)
     parts = np.stack([r1 / 2, r10 + cross, r60 / 2, v1 / 2, v30 + cross, s1])
-    return np.asarray(parts / np.maximum(level, _LEAST) ** _LEVEL_POWER)
+    return np.asarray(parts / np.maximum(level, LEAST) ** LEVEL_POWER)

@@ -48,8 +48,8 @@ def epoch_metrics(epoch: Epoch) -> dict[str, float]:
     """Return the losses of an epoch, by the names under which MLflow draws them."""
     return {
         "train_loss": epoch.loss,
-        "validation_loss": epoch.validation,
-        "validation_objective": epoch.objective,
+        "validation_loss": epoch.validation_loss,
+        "validation_mse": epoch.validation,
     }
 
 
