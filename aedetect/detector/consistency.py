@@ -61,6 +61,7 @@ def _scoring_pairs(scorer: Scorer) -> dict[str, tuple[object, object]]:
     return {
         "long windows": (_long_fits(scorer), True),
         "corrections": (_corrections_fit(scorer, entities), True),
+        "shapes": (_shapes_fit(scorer), True),
         "residual sizes": (residuals.size.shape, (entities, columns)),
         "whitening": (residuals.whitening.shape, (columns, columns) if whitened else (0, 0)),
         "tail": (residuals.tail.shape, tail if tailed else (0, 0, 0)),
@@ -112,6 +113,22 @@ def _corrections_fit(scorer: Scorer, entities: int) -> bool:
         place.shape == (entities,)
         and bool((place >= -1).all())
         and np.array_equal(used, np.arange(len(maps)))
+    )
+
+
+def _shapes_fit(scorer: Scorer) -> bool:
+    """Whether typical shapes are of windows that the scorer has, one for each length at most."""
+    long = 0 if scorer.long is None else scorer.long.sizes.length
+    lengths, width = (scorer.length, long), scorer.preparation.width
+    return len(scorer.shapes) == len(lengths) and all(
+        shapes is None
+        or (
+            shapes.basis.shape == (len(shapes.basis), length, width)
+            and shapes.centres.shape[1:] == shapes.basis.shape[:1]
+            and len(shapes.centres) > 0
+            and shapes.cells > 0
+        )
+        for shapes, length in zip(scorer.shapes, lengths, strict=True)
     )
 
 

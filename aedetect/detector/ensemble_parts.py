@@ -10,6 +10,7 @@ import numpy as np
 from aedetect.arrays import Bool, Float32, Float64, Int64
 from aedetect.detector.ensemble import (
     MEMBERS,
+    SWITCHES,
     RowErrors,
     ensemble_score,
     first_of_members,
@@ -19,16 +20,16 @@ from aedetect.detector.ensemble import (
 from aedetect.detector.trailing import as_sum, running_sums
 
 _BLOCK = 8  # features at a time, for memory's sake
-_SWITCH = len(MEMBERS) - 1
 _RESIDUAL, _DEVIATION = (0, 1, 2), (3, 4)  # which members are means of what
+_SHAPES = slice(SWITCHES + 1, None)
 
 
 @dataclass(frozen=True)
 class EnsembleParts:
     """What the scores of some rows were computed from.
 
-    Shapes: errors of M rows; at (N,) the scored rows among them; typical (N, 7) of their entities;
-    values (6, N) of the members; level (N,).
+    Shapes: errors of M rows; at (N,) the scored rows among them; typical (N, 9) of their entities;
+    values (8, N) of the members; level (N,).
     """
 
     errors: RowErrors
@@ -68,10 +69,11 @@ class EnsembleParts:
         return ensemble_score(logs, self.level).astype(np.float32)
 
     def _by_features(self) -> Iterator[tuple[slice, Float64]]:
-        """Yield each feature's part of each member, some features at a time: (6, N, B)."""
+        """Yield each feature's part of each member, some features at a time: (8, N, B)."""
         errors, switches = self.errors, self.errors.switches
         plain, switched = (count[:, None] for count in errors.counted)
         first = first_of_members(errors.tick, self.at)
+        shapes = errors.shapes.by_feature(self.at)
         for start in range(0, len(switches), _BLOCK):
             block = slice(start, start + _BLOCK)
             kind, residual = switches[block], errors.residual[:, block]
@@ -81,7 +83,8 @@ class EnsembleParts:
             for members, part in zip((_RESIDUAL, _DEVIATION), parts, strict=True):
                 for member, mean in zip(members, self._means(part, first, members), strict=True):
                     cells[member] = mean
-            cells[_SWITCH] = np.where(kind, residual / switched, 0)[self.at]
+            cells[SWITCHES] = np.where(kind, residual / switched, 0)[self.at]
+            cells[_SHAPES] = shapes[:, :, block]
             yield block, cells
 
     def _means(

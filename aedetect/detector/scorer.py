@@ -27,6 +27,7 @@ from aedetect.detector.reconstruction import covering, from_windows, last_rows
 from aedetect.detector.residuals import by_feature
 from aedetect.detector.results import Evaluated, Series
 from aedetect.detector.score_functions import PARTS, combined
+from aedetect.detector.shapes import Shapes
 from aedetect.detector.smoothing import around, smoothed
 from aedetect.detector.ticks import TICKS, tick_length
 
@@ -58,6 +59,7 @@ class Scorer:
     # of longer windows, whose expected values are averaged with the model's; for "ensemble"
     long: Autoencoder | None = None
     corrections: Corrections | None = None  # of what both expect, by entity; for "ensemble"
+    shapes: tuple[Shapes | None, ...] = (None, None)  # of both windows; for "ensemble"
 
     @property
     def length(self) -> int:
@@ -191,7 +193,9 @@ class Scorer:
         """Return what is expected of rows, and what is seen of each alone: (M, D), (M,)."""
         expected = self.expect(series, rows)
         owner, switches = self.preparation.owner, self.residuals.switches > 0
-        return expected, errors_of_rows(series, rows, expected, owner, switches)
+        return expected, errors_of_rows(
+            series, rows, expected, owner, switches=switches, banks=self.shapes
+        )
 
     def _judge_ensemble(self, series: Series, asked: Bool) -> tuple[Int64, Evaluated]:
         """Score the requested rows by the rows before them too, see `ensemble`."""

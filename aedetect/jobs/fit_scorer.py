@@ -131,6 +131,7 @@ def _train_variant(
         own=same.own if same is not None else estimate_own_values(preparation, series, windows),
         alignment=config.calibration.alignment,
         smooth=config.calibration.smooth,
+        shapes=same.shapes if same is not None else (None, None),
     )
     if scorer.combines:
         learn = windows[Part.LEARN]
@@ -138,8 +139,8 @@ def _train_variant(
         scorer = replace(scorer, long=long)
         scorer = replace(scorer, corrections=learn_corrections(scorer, series, learn))
     stride = config.window.stride
-    residuals = learn_statistics(scorer, ingested.rows, series, windows, stride=stride)
-    return Trained(replace(scorer, residuals=residuals), fitted, suspect)
+    scorer = learn_statistics(scorer, ingested.rows, series, windows, stride=stride)
+    return Trained(scorer, fitted, suspect)
 
 
 def _rules(config: Config, ingested: Ingested) -> ColumnRules:
