@@ -118,17 +118,19 @@ def _corrections_fit(scorer: Scorer, entities: int) -> bool:
 
 def _shapes_fit(scorer: Scorer) -> bool:
     """Whether typical shapes are of windows that the scorer has, one for each length at most."""
+    if scorer.shapes is None:
+        return True
     long = 0 if scorer.long is None else scorer.long.sizes.length
     lengths, width = (scorer.length, long), scorer.preparation.width
-    return len(scorer.shapes) == len(lengths) and all(
-        shapes is None
+    return all(
+        bank is None
         or (
-            shapes.basis.shape == (len(shapes.basis), length, width)
-            and shapes.centres.shape[1:] == shapes.basis.shape[:1]
-            and len(shapes.centres) > 0
-            and shapes.cells > 0
+            bank.basis.shape == (len(bank.basis), length, width)
+            and bank.centres.shape == (len(bank.centres), len(bank.basis))
+            and len(bank.centres) > 0
+            and bank.cells > 0
         )
-        for shapes, length in zip(scorer.shapes, lengths, strict=True)
+        for bank, length in zip(scorer.shapes.banks, lengths, strict=True)
     )
 
 

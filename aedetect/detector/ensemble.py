@@ -11,10 +11,11 @@ Members, each a mean over the last rows that were scored:
 Each is taken relative to its unit u, a high quantile of the entity's rows that calibration does not
 hold, as l = log(1 + member / u). The score is
 
-    ((sqrt l(R10) + sqrt l(V30))^2 + (l(R1) + l(V1) + l(R60) + l(N1) + l(N2)) / 2 + l(S))
+    ((sqrt l(R10) + sqrt l(V30))^2 + (l(R1) + l(V1) + l(R60) + w l(N1) + w l(N2)) / 2 + l(S))
     / level^(1/4)
 
-where l(S) = max(0, log(S / u)) / 2, and the level is the mean of min(1, l(R1) + l(V1)) over the
+where l(S) = max(0, log(S / u)) / 2, w is the weight of shapes, 0 unless the evidence speaks for
+them (`aedetect.jobs.choice`), and the level is the mean of min(1, l(R1) + l(V1)) over the
 last 720 periods: of an entity that has become restless, more is expected, yet an incident does not
 hide itself. The form was chosen by the labels of four sets (docs/benchmarks.md, Detection), and the
 promise never rests on it: the threshold is calibrated on scores of the same kind.
@@ -156,18 +157,24 @@ def excitement(residual: Float64, deviation: Float64, typical: Float32) -> Float
     return np.asarray(np.minimum(total, _HIGHEST))
 
 
-def ensemble_score(logs: Float64, level: Float64) -> Float64:
-    """Return the score from the members' logarithms and the level: (8, N), (N,) -> (N,)."""
+def ensemble_score(logs: Float64, level: Float64, *, weight: float) -> Float64:
+    """Return the score from the members' logarithms and the level: (8, N), (N,) -> (N,).
+
+    The weight is that of the shapes.
+    """
     r1, r10, r60, v1, v30, s1, n1, n2 = logs
     both = np.square(np.sqrt(r10) + np.sqrt(v30))
     return np.asarray(
-        (both + (r1 + v1 + r60 + n1 + n2) / 2 + s1) / np.maximum(level, _LEAST) ** _LEVEL_POWER
+        (both + (r1 + v1 + r60 + weight * (n1 + n2)) / 2 + s1)
+        / np.maximum(level, _LEAST) ** _LEVEL_POWER
     )
 
 
-def member_parts(logs: Float64, level: Float64) -> Float64:
+def member_parts(logs: Float64, level: Float64, *, weight: float) -> Float64:
     """Return what each member adds to the score: (8, N), (N,) -> (8, N), summing to the score."""
     r1, r10, r60, v1, v30, s1, n1, n2 = logs
     cross = np.sqrt(r10 * v30)
-    parts = np.stack([r1 / 2, r10 + cross, r60 / 2, v1 / 2, v30 + cross, s1, n1 / 2, n2 / 2])
+    parts = np.stack(
+        [r1 / 2, r10 + cross, r60 / 2, v1 / 2, v30 + cross, s1, weight * n1 / 2, weight * n2 / 2]
+    )
     return np.asarray(parts / np.maximum(level, _LEAST) ** _LEVEL_POWER)

@@ -24,7 +24,7 @@ def errors_of_rows(
     owner: Int64,
     *,
     switches: Bool,
-    banks: tuple[Shapes | None, ...],
+    typical: Shapes | None,
 ) -> RowErrors:
     """Return what is seen of some rows: (M,), expected (M, D), owner (D,), switches (F,)."""
     seen, first = series.observed[rows], first_columns(owner)
@@ -33,15 +33,14 @@ def errors_of_rows(
     deviation = by_feature(_squares(columns - _baselines(series, rows), seen), owner)
     used = np.ones(len(rows), dtype=np.bool_) if series.apart is None else ~series.apart[rows]
     observed = seen if len(first) == len(owner) else seen[:, first]
-    shapes = _from_shapes(banks, series, rows, owner)
+    shapes = _from_shapes(typical, series, rows, owner)
     return RowErrors(series.tick[rows], residual, deviation, observed, used, switches, shapes)
 
 
-def _from_shapes(
-    banks: tuple[Shapes | None, ...], series: Series, rows: Int64, owner: Int64
-) -> ShapeErrors:
+def _from_shapes(typical: Shapes | None, series: Series, rows: Int64, owner: Int64) -> ShapeErrors:
     """Measure the shapes of windows: not of planned work, nor those with a cell that is masked."""
     distance, nearest = np.zeros((LENGTHS, len(rows))), np.full((LENGTHS, len(rows)), -1)
+    banks = () if typical is None else typical.banks
     shortest = min((bank.length for bank in banks if bank is not None), default=0)
     hidden = None if series.masked is None else np.asarray(series.masked.any(axis=1))
     for number, bank in enumerate(banks):
@@ -54,7 +53,7 @@ def _from_shapes(
         if len(chosen):
             found = bank.nearest(series.matrix, rows[chosen])
             distance[number, chosen], nearest[number, chosen] = found
-    return ShapeErrors(banks, series.matrix, rows, owner, distance, nearest)
+    return ShapeErrors(typical, series.matrix, rows, owner, distance, nearest)
 
 
 def _squares(difference: Float32, seen: Bool) -> Float32:

@@ -48,12 +48,18 @@ class EnsembleParts:
             self.level[chosen],
         )
 
+    def score(self, weight: float | None = None) -> Float32:
+        """Return the scores (N,); with another weight of the shapes if one is given."""
+        return self._score_of(self.values, self.errors.shapes.weight if weight is None else weight)
+
     def contributions(self) -> Float32:
         """Return what each feature adds to the score: (N, F), never negative.
 
         A member's part of the score is split as the member itself.
         """
-        added = member_parts(logarithms(self.values, self.typical), self.level)
+        added = member_parts(
+            logarithms(self.values, self.typical), self.level, weight=self.errors.shapes.weight
+        )
         weight = added / np.maximum(self.values, 1e-300)
         result = np.zeros((len(self.at), len(self.errors.switches)), dtype=np.float32)
         for block, cells in self._by_features():
@@ -65,8 +71,11 @@ class EnsembleParts:
         left = self.values.copy()
         for block, cells in self._by_features():
             left -= np.einsum("knf,nf->kn", cells, muted[:, block].astype(np.float64))
-        logs = logarithms(np.maximum(left, 0), self.typical)
-        return ensemble_score(logs, self.level).astype(np.float32)
+        return self._score_of(np.maximum(left, 0), self.errors.shapes.weight)
+
+    def _score_of(self, values: Float64, weight: float) -> Float32:
+        logs = logarithms(values, self.typical)
+        return ensemble_score(logs, self.level, weight=weight).astype(np.float32)
 
     def _by_features(self) -> Iterator[tuple[slice, Float64]]:
         """Yield each feature's part of each member, some features at a time: (8, N, B)."""

@@ -12,7 +12,7 @@ from annotated_types import Ge, Le
 from aedetect.calibration.serialization import checked
 from aedetect.detector.corrections import Corrections
 from aedetect.detector.file_checks import check_weights
-from aedetect.detector.shapes import LENGTHS, Shapes
+from aedetect.detector.shapes import LENGTHS, ShapeBank, Shapes
 from aedetect.models.settings import ModelSettings, Sizes
 
 if TYPE_CHECKING:
@@ -31,15 +31,15 @@ class Networks:
     model: Autoencoder
     long: Autoencoder | None = None
     corrections: Corrections | None = None
-    shapes: tuple[Shapes | None, ...] = (None, None)
+    shapes: Shapes | None = None
 
     @property
     def arrays(self) -> dict[str, Float32]:
         """Return what is no network, by name."""
         found = {} if self.corrections is None else {_MAPS: self.corrections.maps}
-        for number, shapes in enumerate(self.shapes):
-            if shapes is not None:
-                found |= {f"{_SHAPES}{number}_{name}": each for name, each in vars(shapes).items()}
+        for number, bank in enumerate(() if self.shapes is None else self.shapes.banks):
+            if bank is not None:
+                found |= {f"{_SHAPES}{number}_{name}": each for name, each in vars(bank).items()}
         return {name: array for name, array in found.items() if array.size}
 
     def write(self, path: Path) -> None:
@@ -60,6 +60,7 @@ class Networks:
             "model": describe_network(self.model),
             "long": self.long and describe_network(self.long),
             "corrected": self.corrections and self.corrections.place.tolist(),
+            "shapes": self.shapes and self.shapes.weight,
             "arrays": arrays,
         }
 
@@ -91,11 +92,12 @@ def read_networks(path: Path, described: Mapping[str, Any]) -> Networks:
         model=model.eval(),
         long=other.eval() if other else None,
         corrections=_corrections(described["corrected"], arrays, model.sizes.outputs),
-        shapes=tuple(_shapes(arrays, number) for number in range(LENGTHS)),
+        shapes=_shapes(described["shapes"], arrays),
     )
 
 
 Size = Annotated[int, Ge(0), Le(100_000_000)]
+Weight = Annotated[float, Ge(0), Le(1_000)]
 _ARRAYS, _MAPS, _SHAPES = "arrays", "maps", "shapes"
 
 
@@ -110,11 +112,16 @@ def _corrections(
     return Corrections(place, arrays.get(_MAPS, none.maps))
 
 
-def _shapes(arrays: Mapping[str, Float32], number: int) -> Shapes | None:
-    """Return the typical shapes of one length; None without."""
-    start = f"{_SHAPES}{number}_"
-    found = {name.removeprefix(start): each for name, each in arrays.items() if start in name}
-    return Shapes(**found) if found else None
+def _shapes(weight: float | None, arrays: Mapping[str, Float32]) -> Shapes | None:
+    """Return the typical shapes; None where a detector has none."""
+    if weight is None:
+        return None
+    banks: list[ShapeBank | None] = []
+    for number in range(LENGTHS):
+        start = f"{_SHAPES}{number}_"
+        found = {name.removeprefix(start): a for name, a in arrays.items() if start in name}
+        banks.append(ShapeBank(**found) if found else None)
+    return Shapes(checked(Weight, weight), tuple(banks))
 
 
 def _made(described: Mapping[str, Any]) -> Autoencoder:

@@ -14,8 +14,6 @@ from aedetect.detector.ensemble import (
     BASELINE_ROWS,
     LEVEL_ROWS,
     RowErrors,
-    ensemble_score,
-    logarithms,
     member_values,
     needed_rows,
     restlessness,
@@ -59,7 +57,7 @@ class Scorer:
     # of longer windows, whose expected values are averaged with the model's; for "ensemble"
     long: Autoencoder | None = None
     corrections: Corrections | None = None  # of what both expect, by entity; for "ensemble"
-    shapes: tuple[Shapes | None, ...] = (None, None)  # of both windows; for "ensemble"
+    shapes: Shapes | None = None  # of both kinds of windows; for "ensemble"
 
     @property
     def length(self) -> int:
@@ -194,7 +192,7 @@ class Scorer:
         expected = self.expect(series, rows)
         owner, switches = self.preparation.owner, self.residuals.switches > 0
         return expected, errors_of_rows(
-            series, rows, expected, owner, switches=switches, banks=self.shapes
+            series, rows, expected, owner, switches=switches, typical=self.shapes
         )
 
     def _judge_ensemble(self, series: Series, asked: Bool) -> tuple[Int64, Evaluated]:
@@ -206,8 +204,7 @@ class Scorer:
         at, typical = np.searchsorted(rows, wanted), self.residuals.typical[series.entity[rows]]
         values, level = member_values(errors, at), restlessness(errors, typical, at)
         parts = EnsembleParts(errors, at, typical[at], values, level)
-        score = ensemble_score(logarithms(values, typical[at]), level).astype(np.float32)
-        return wanted, Evaluated(score, expected[at], errors.residual[at], parts)
+        return wanted, Evaluated(parts.score(), expected[at], errors.residual[at], parts)
 
     def _evaluated(self, series: Series, rows: Int64) -> Evaluated:
         """Score rows by alignment, not smoothed."""

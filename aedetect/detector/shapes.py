@@ -14,7 +14,7 @@ sum over cells, and so splits over features.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,7 +30,7 @@ _BLOCK = 16  # columns whose sums are held at a time
 
 
 @dataclass(frozen=True)
-class Shapes:
+class ShapeBank:
     """Typical shapes of windows of one length.
 
     Shapes: basis (Q, T, D + K), orthonormal, 0 in columns that do not count and such that each
@@ -104,26 +104,46 @@ class Shapes:
 
 
 @dataclass(frozen=True)
+class Shapes:
+    """Typical shapes of the network's windows and of the long ones, and what they weigh.
+
+    The weight is that of their distance in the score "ensemble". A length may have no bank.
+    """
+
+    weight: float
+    banks: tuple[ShapeBank | None, ...]
+
+
+def weighted(shapes: Shapes | None, weight: float) -> Shapes | None:
+    """Return the shapes with another weight; None where they weigh nothing."""
+    return replace(shapes, weight=weight) if shapes is not None and weight else None
+
+
+@dataclass(frozen=True)
 class ShapeErrors:
     """Squared distances of rows from typical shapes, and what splits them over features.
 
-    Shapes: banks (2,) of the network's windows and of the long ones, None without one; rows (M,) of
-    the matrix (R, D + K); distance and nearest (2, M), -1 for a row without a whole window, whose
-    distance is 0; owner (D,) as in `Preparation`.
+    Shapes: rows (M,) of the matrix (R, D + K); distance and nearest (2, M), -1 for a row without a
+    whole window, whose distance is 0; owner (D,) as in `Preparation`.
     """
 
-    banks: tuple[Shapes | None, ...]
+    shapes: Shapes | None
     matrix: Float32
     rows: Int64
     owner: Int64
     distance: Float64
     nearest: Int64
 
+    @property
+    def weight(self) -> float:
+        """The weight of the distances; 0 without typical shapes."""
+        return 0.0 if self.shapes is None else self.shapes.weight
+
     def by_feature(self, at: Int64) -> Float32:
         """Return each feature's part of the distances of the rows at some positions: (2, N, F)."""
         columns = len(self.owner)
         parts = np.zeros((LENGTHS, len(at), columns), dtype=np.float32)
-        for number, bank in enumerate(self.banks):
+        for number, bank in enumerate(() if self.shapes is None else self.shapes.banks):
             near = self.nearest[number, at]
             known = np.flatnonzero(near >= 0)
             if bank is not None and len(known):

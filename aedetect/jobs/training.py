@@ -120,7 +120,10 @@ def _texts(trained: Trained) -> dict[str, str]:
 
 def _evidence(trained: Trained) -> dict[str, float]:
     """Return what spoke for each candidate, as metrics."""
-    return {f"injected_{each.variant}": each.injected for each in trained.evidence}
+    return {
+        f"injected_{each.variant}_shapes_{each.shapes:g}": each.injected
+        for each in trained.evidence
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
