@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from aedetect.arrays import Bool, Float32, Int64
+from aedetect.arrays import Bool, Float32, Int64, any_in_row
 from aedetect.detector.ensemble import BASELINE_ROWS, RowErrors
+from aedetect.detector.long_windows import ends_whole
 from aedetect.detector.residuals import by_feature
 from aedetect.detector.results import Series
+from aedetect.detector.shapes import LENGTHS, ShapeErrors, Shapes
+from aedetect.detector.smoothing import around
 from aedetect.preprocessing.preparation import first_columns
 
 _TILE = 2_048  # rows at a time, which stay in the processor's cache
 
 
 def errors_of_rows(
-    series: Series, rows: Int64, expected: Float32, owner: Int64, switches: Bool
+    series: Series,
+    rows: Int64,
+    expected: Float32,
+    owner: Int64,
+    *,
+    switches: Bool,
+    typical: Shapes | None,
 ) -> RowErrors:
     """Return what is seen of some rows: (M,), expected (M, D), owner (D,), switches (F,)."""
     seen, first = series.observed[rows], first_columns(owner)
@@ -29,7 +38,27 @@ def errors_of_rows(
     residual, deviation = by_feature(residual, owner), by_feature(deviation, owner)
     used = np.ones(len(rows), dtype=np.bool_) if series.apart is None else ~series.apart[rows]
     observed = seen if len(first) == len(owner) else seen[:, first]
-    return RowErrors(series.tick[rows], residual, deviation, observed, used, switches)
+    shapes = _from_shapes(typical, series, rows, owner)
+    return RowErrors(series.tick[rows], residual, deviation, observed, used, switches, shapes)
+
+
+def _from_shapes(typical: Shapes | None, series: Series, rows: Int64, owner: Int64) -> ShapeErrors:
+    """Measure the shapes of windows: not of planned work, nor those with a cell that is masked."""
+    distance, nearest = np.zeros((LENGTHS, len(rows))), np.full((LENGTHS, len(rows)), -1)
+    banks = () if typical is None else typical.banks
+    shortest = min((bank.length for bank in banks if bank is not None), default=0)
+    hidden = None if series.masked is None else any_in_row(series.masked)
+    for number, bank in enumerate(banks):
+        if bank is None:
+            continue
+        whole = ends_whole(series, longer=bank.length, length=shortest)
+        if hidden is not None:
+            whole &= ~around(hidden, before=0, after=bank.length - 1)
+        chosen = np.flatnonzero(whole[rows])
+        if len(chosen):
+            found = bank.nearest(series.matrix, rows[chosen])
+            distance[number, chosen], nearest[number, chosen] = found
+    return ShapeErrors(typical, series.matrix, rows, owner, distance, nearest)
 
 
 def _square(difference: Float32, seen: Bool) -> None:

@@ -25,7 +25,7 @@ def average_expected(model: Autoencoder, long: Autoencoder, series: Series, rows
     Shapes: rows (N,) -> (N, D). A row whose long window reaches into planned work has the network's
     value.
     """
-    whole = _whole(series, longer=long.sizes.length, length=model.sizes.length)[rows]
+    whole = ends_whole(series, longer=long.sizes.length, length=model.sizes.length)[rows]
     short, longer = model.last_row_map, long.last_row_map
     if short is None or longer is None:
         return _one_by_one(model, long, series, rows, whole)
@@ -56,8 +56,11 @@ def _one_by_one(
     return expected
 
 
-def _whole(series: Series, *, longer: int, length: int) -> Bool:
-    """Return which rows end a long window of usable rows beside planned work: (R,)."""
+def ends_whole(series: Series, *, longer: int, length: int) -> Bool:
+    """Return which rows end a long window of usable rows beside planned work: (R,).
+
+    `longer` and `length` are the rows of the long windows and of the network's.
+    """
     whole = np.asarray(series.back >= longer - 1)
     if series.apart is None:
         return whole

@@ -29,7 +29,7 @@ _HELD_ROWS = 8_192  # before files are opened: of many small partitions few are 
 
 
 @dataclass(frozen=True)
-class Judged:
+class PartitionRows:
     """Scored rows of a partition, and their columns in scores/ and flagged/.
 
     Shapes: rows, score, p_value and reason (N,), as in `Scored`; flags (N,) the anomalies.
@@ -44,7 +44,7 @@ class Judged:
     flags: Bool
 
 
-def split_judged(judged: Judged, place: Int64) -> list[tuple[int, Judged]]:
+def split_judged(judged: PartitionRows, place: Int64) -> list[tuple[int, PartitionRows]]:
     """Split rows by the number of their partition (N,), and keep their order within each."""
     order = np.argsort(place, kind="stable")
     numbers, first = np.unique(place[order], return_index=True)
@@ -52,7 +52,7 @@ def split_judged(judged: Judged, place: Int64) -> list[tuple[int, Judged]]:
     found = []
     for number, rows in zip(numbers.tolist(), np.split(order, first[1:]), strict=True):
         chosen = pa.array(rows)
-        part = Judged(
+        part = PartitionRows(
             judged.rows.take(rows),
             judged.scores.take(chosen),
             judged.flagged.take(pa.array(np.flatnonzero(own == number))),
@@ -88,7 +88,7 @@ class PartitionFiles:
         self._sums = drift_sums(self.detector)
         self._held = {kind: [] for kind in self.schemas}
 
-    def add(self, judged: Judged) -> None:
+    def add(self, judged: PartitionRows) -> None:
         """Add rows, which come in order."""
         for kind, batch in ((SCORES, judged.scores), (FLAGGED, judged.flagged)):
             self._held[kind].append(batch)

@@ -21,7 +21,7 @@ from aedetect.output.atomic import read_origin
 from aedetect.output.partitions import FLAGGED, SCORES
 from aedetect.output.schemas import flagged_schema, scores_schema, time_type
 from aedetect.scoring.loaded import Model, detector_at
-from aedetect.scoring.partition_files import Judged, PartitionFiles, split_judged
+from aedetect.scoring.partition_files import PartitionFiles, PartitionRows, split_judged
 from aedetect.scoring.partition_rows import places_of, rows_of
 from aedetect.scoring.rows import score_rows
 from aedetect.scoring.tables import flagged_batch, scores_batch
@@ -226,7 +226,7 @@ def _check_complete(unit: Unit, rows: int) -> None:
 
 def _judged(
     units: Sequence[Unit], detector: CalibratedScorer, origin: Origin, folder: Path
-) -> Iterator[list[tuple[int, Judged]]]:
+) -> Iterator[list[tuple[int, PartitionRows]]]:
     """Score the rows of some partitions, and yield those of each by its number."""
     time = time_type(units[0].files, units[0].clock)
     for rows, wanted in rows_of(units, detector.scorer, folder):
@@ -236,7 +236,7 @@ def _judged(
         flagged = flagged_batch(table, rows=inside, scored=scored, detector=detector, origin=origin)
         flags = np.zeros(len(inside), dtype=np.bool_)
         flags[scored.flagged] = True
-        whole = Judged(
+        whole = PartitionRows(
             inside, table, flagged, scored.score, scored.p_value, scored.reason_text, flags
         )
         yield split_judged(whole, places_of(units, inside.time)) if len(units) > 1 else [(0, whole)]
