@@ -60,8 +60,8 @@ def main() -> None:
         written = write_page(read_page(output, facts), folder / "report.html")
         seconds, worked = time.perf_counter() - began, time.process_time() - worked
     print(
-        f"{given.rows:,} rows, {given.entities} entities: {seconds:.2f} s ({worked:.2f} s of a processor), "
-        f"{written:,} bytes ({written / 1e6:.2f} MB)"
+        f"{given.rows:,} rows, {given.entities} entities: {seconds:.2f} s "
+        f"({worked:.2f} s of a processor), {written:,} bytes ({written / 1e6:.2f} MB)"
     )
 
 

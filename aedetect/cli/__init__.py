@@ -15,8 +15,10 @@ from aedetect.cli import (
     demo,
     drift,
     explain,
+    export,
     feedback,
     figures,
+    init,
     read_commands,
     report,
     rewrite_commands,
@@ -53,6 +55,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
+    init.init,
     read_commands.check,
     run_commands.train_command,
     calibrate.calibrate,
@@ -67,6 +70,7 @@ for command in (
     feedback.label,
     figures.figures,
     explain.explain,
+    export.export,
     versions.promote,
     versions.rollback,
     rewrite_commands.clean,

@@ -90,12 +90,18 @@ def test_models_say_what_one_promotes_by(aedetect, plant):
     code, out, _ = aedetect("models", path)
     first = json.loads(aedetect("models", path, "--json")[1])[-1]
     assert code == 0
-    promise, events = float(first["tags"]["promise"]), float(first["tags"]["events_a_day"])
-    assert 0 < promise < 1
-    shown = out.replace("\n", " ")
-    assert f"plant/1  trained on {first['tags']['trained_from']}" in shown
-    assert f"flagged at most {promise:.3%} of normal rows when trained" in shown
-    assert f"{events:.2g} events a day" in shown
+    assert first["promise"] == float(first["tags"]["promise"]) > 0
+    assert first["held_out_loss"] > 0
+    shown = " ".join(out.split())
+    for number in (
+        f"{first['threshold']:.4g}",
+        f"{first['promise']:.3%}",
+        f"{first['events_a_day']:.2g}",
+        f"{first['held_out_loss']:.4g}",
+    ):
+        assert number in shown
+    assert f"plant/1 undercomplete trained on {first['trained_from']}" in shown
+    assert f"held out {first['held_out_from']} to {first['held_out_until']}" in shown
 
 
 def test_the_card_of_an_event_is_written(aedetect, plant):
