@@ -52,7 +52,7 @@ def read_card(config: Config, event_id: str) -> Card:
         return card
 
 
-def write_card(
+def write_event_card(
     config: Config, card: Card, to: Path, *, config_path: str, chain: Mapping[str, str]
 ) -> Path:
     """Write a card as HTML or PNG, by the end of the name; `chain` is shown below it.
