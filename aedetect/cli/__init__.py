@@ -18,7 +18,9 @@ from aedetect.cli import (
     export,
     feedback,
     figures,
+    init,
     read_commands,
+    report,
     rewrite_commands,
     run_commands,
     serve,
@@ -53,6 +55,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
+    init.init,
     read_commands.check,
     run_commands.train_command,
     calibrate.calibrate,
@@ -61,6 +64,7 @@ for command in (
     versions.models,
     read_commands.flags,
     read_commands.runs,
+    report.report,
     drift.drift_command,
     feedback.backtest,
     feedback.label,

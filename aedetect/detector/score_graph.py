@@ -25,6 +25,7 @@ from aedetect.detector.ensemble import (
     MEMBERS,
     PRIOR,
     RESIDUAL_ROWS,
+    SWITCHES,
 )
 from aedetect.detector.graph_steps import (
     calendar,
@@ -109,6 +110,14 @@ class ScoreGraph(nn.Module):
         switches = residuals.switches > 0
         self._keep("plain", np.asarray(~switches[owner] if len(switches) else owner >= 0))
         self.counts = [max(int((~switches).sum()), 1), max(int(switches.sum()), 1)]
+        self.weight = 0.0 if scorer.shapes is None else scorer.shapes.weight
+        self.banks: list[tuple[int, int, int]] = []  # place of the member, rows, cells
+        for number, bank in enumerate(() if scorer.shapes is None else scorer.shapes.banks):
+            if bank is not None:
+                self.banks.append((SWITCHES + 1 + number, bank.length, bank.cells))
+                self._keep(f"basis{number}", bank.basis.reshape(len(bank.basis), -1))
+                self._keep(f"centres{number}", bank.centres)
+                self._keep(f"used{number}", bank.used)
         corrections = scorer.corrections if scorer.combines else None
         self.corrected = corrections is not None and len(corrections.maps) > 0
         if corrections is not None and self.corrected:
@@ -136,7 +145,8 @@ class ScoreGraph(nn.Module):
         expected = self._expected(matrix, run, valid, entity)
         if self.scorer_score == "ensemble":
             tick = torch.floor_divide(time, self._of("tick", entity))
-            score = self._ensemble(columns, expected, run, scored, tick, entity)
+            shapes = self._shapes(matrix, run, valid, entity)
+            score = self._ensemble(columns, expected, run, scored, tick, entity, shapes)
         else:
             score = self._smoothed(self._alone(columns - expected, entity), run, scored)
         missing = torch.full_like(score, torch.nan)
@@ -200,6 +210,7 @@ class ScoreGraph(nn.Module):
         scored: Tensor,
         tick: Tensor,
         entity: Tensor,
+        shapes: Tensor,
     ) -> Tensor:
         """Return the scores of rows by the rows before them too, as `ensemble`: (R,)."""
         places, present = last_places(BASELINE_ROWS, columns)
@@ -217,12 +228,29 @@ class ScoreGraph(nn.Module):
         members += [_trailing(moved, scored, tick, n) for n in DEVIATION_ROWS]
         relative = [each / typical[n] for n, each in enumerate(members)]
         r1, r10, r60, v1, v30 = (torch.log(1 + each) for each in relative)
-        last = _trailing(switched, scored, tick, 1) / typical[LEVEL - 1]
+        last = _trailing(switched, scored, tick, 1) / typical[SWITCHES]
         s1 = torch.log(torch.clamp(last, min=1)) / 2
         level = self._level(seen, moved, scored, tick, typical)
         both = (torch.sqrt(r10) + torch.sqrt(v30)).square()
-        total = both + (r1 + v1) / 2 + r60 / 2 + s1
+        total = both + (r1 + v1 + r60 + shapes) / 2 + s1
         return total / torch.clamp(level, min=LEAST) ** LEVEL_POWER
+
+    def _shapes(self, matrix: Tensor, run: Tensor, valid: Tensor, entity: Tensor) -> Tensor:
+        """Return what the distances from typical shapes add, as `Shapes`: (R, D + K) -> (R,)."""
+        typical, total = self._of("typical", entity), torch.zeros_like(matrix[:, 0]).double()
+        for member, length, cells in self.banks:
+            number = member - SWITCHES - 1
+            basis, centres = (self.get_buffer(f"kept_{n}{number}") for n in ("basis", "centres"))
+            places, _ = last_places(length, matrix)
+            windows = matrix[places]
+            shapes = (windows - windows.mean(dim=1, keepdim=True)).double()
+            energy = (shapes.square() * self.get_buffer(f"kept_used{number}")).sum(dim=(1, 2))
+            latent = windows.flatten(1) @ basis.T
+            nearest = (centres.square().sum(dim=1) / 2 - latent @ centres.T).amin(dim=1).double()
+            distance = torch.clamp(energy + 2 * nearest, min=0) / cells
+            part = torch.log(1 + distance / typical[member]) * self.weight
+            total = total + torch.where(whole_windows(run, valid, length), part, 0.0)
+        return total
 
     def _level(
         self, seen: Tensor, moved: Tensor, scored: Tensor, tick: Tensor, typical: Tensor

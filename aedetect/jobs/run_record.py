@@ -61,7 +61,10 @@ def run_metrics(
     return {
         "rows": len(ingested.rows),
         "held_out_loss": trained.held_out_loss,
-        **{f"injected_{each.variant}": each.injected for each in trained.evidence},
+        **{
+            f"injected_{each.variant}_shapes_{each.shapes:g}": each.injected
+            for each in trained.evidence
+        },
         "held_out_windows": len(scores),
         "held_out_score_median": float(np.median(scores)),
         "threshold": threshold.value,
