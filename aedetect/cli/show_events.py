@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
 
-from aedetect.cli.show import console
+from aedetect.cli.show import console, short_time
 from aedetect.events import Event
 from aedetect.events.table import as_events
 from aedetect.wording import list_some
@@ -97,12 +96,7 @@ def _figures(event: Event) -> tuple[str, ...]:
 
 def _span(event: Event) -> str:
     """Format start and end; the end date only when it differs."""
-    start, end = _when(event.start), _when(event.end)
+    start, end = short_time(event.start), short_time(event.end)
     if start == end:
         return start
     return f"{start} to {end[11:] if start[:10] == end[:10] else end}"
-
-
-def _when(time: str) -> str:
-    """Omit seconds that are zero, and the T of ISO 8601."""
-    return re.sub(r"(\d\d:\d\d):00(?=$|[+-])", r"\1", time.replace("T", " "))

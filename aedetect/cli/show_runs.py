@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
-from aedetect.cli.show import console, relative_location
+from aedetect.cli.show import console, relative_location, table_of
 from aedetect.scoring.outcome_table import describe_outcome
 from aedetect.scoring.run_warnings import named_files, with_remedy
 
@@ -70,7 +68,7 @@ def print_runs(runs: Sequence[Mapping[str, Any]]) -> None:
     if not runs:
         out.print("no run is recorded yet: aedetect score CONFIG")
         return
-    table = Table(*_HEADINGS, box=None, pad_edge=False, header_style="bold")
+    table = table_of(*_HEADINGS)
     for run in runs:
         table.add_row(
             run["started"].isoformat(" ", timespec="seconds"),

@@ -7,6 +7,7 @@ The first two stages are in `aedetect.jobs.dataset`. The flow in `pipelines/trai
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -33,6 +34,7 @@ from aedetect.jobs.run_record import (
     signature_columns,
     training_tags,
 )
+from aedetect.logs import log_event
 from aedetect.preprocessing import Part
 from aedetect.registry.publish import check_experiment
 from aedetect.registry.records import TrainingRecord
@@ -40,6 +42,8 @@ from aedetect.training import Ingested, PreparedRows
 
 if TYPE_CHECKING:
     from aedetect.config import Config
+
+logger = logging.getLogger(__name__)
 
 EVIDENCE_FILE = "candidates.json"  # artifact of the run: what spoke for each candidate
 SUSPECT_ROWS_FILE = "distrusted.json"  # artifact of the run: the rows that [training] trim left out
@@ -148,6 +152,7 @@ def run_training(
     check_experiment(name=config.name, tracking_uri=config.tracking_uri)
     with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
         ingested, trained, detector = train_detector(config, Path(folder), stages=stages)
+        log_event(logger, "step", text="registering the detector")
         registered = stages.register(config, ingested, trained, detector)
     return detector, settle_challenger(config, registered)
 
@@ -156,7 +161,10 @@ def train_detector(
     config: Config, scratch: Path, *, stages: TrainingStages = PLAIN
 ) -> tuple[Ingested, Trained, CalibratedScorer]:
     """Train and calibrate with a scratch folder, without registering."""
+    log_event(logger, "step", text="reading the training data")
     ingested = stages.ingest(config, scratch)
+    log_event(logger, "step", text="scaling, and cutting into windows")
     prepared = stages.prepare(config, ingested, scratch)
     trained = stages.train(config, ingested, prepared)
+    log_event(logger, "step", text="calibrating the threshold")
     return ingested, trained, stages.calibrate(config, ingested, prepared, trained)
