@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -19,10 +20,12 @@ from aedetect.jobs.own_values import estimate_own_values
 from aedetect.jobs.residuals import learn_corrections, learn_statistics
 from aedetect.logs import log_event
 from aedetect.models.settings import CANDIDATES, VariantName
+from aedetect.models.threads import one_thread
 from aedetect.preprocessing import Part, Windows, split_by_time
 from aedetect.training import Fitted, Ingested, PreparedRows, fit_trimmed, train_network
-from aedetect.training.fit import build_network
+from aedetect.training.fit import CHECK_WINDOWS, build_network
 from aedetect.training.long_windows import MOST_CELLS, fit_long
+from aedetect.training.loss import error_of
 from aedetect.training.suspect_rows import SuspectRows, find_suspect_rows, log_suspect_rows
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ class Trained:
     fitted: Fitted
     suspect: tuple[SuspectRows, ...] = ()  # see [training] trim; the largest error first
     evidence: tuple[Evidence, ...] = ()  # of the candidates, if one was chosen
+    held_out_loss: float = math.nan  # as `Epoch.validation`, on windows of the calibration part
 
 
 def train_scorer(config: Config, ingested: Ingested, prepared: PreparedRows) -> Trained:
@@ -48,6 +52,14 @@ def train_scorer(config: Config, ingested: Ingested, prepared: PreparedRows) -> 
     With `variant = "auto"` all candidates are trained, and chosen from by injected segments among
     the calibration rows: these affect which network it is, and not what it has learnt.
     """
+    trained = _choose_trained(config, ingested, prepared)
+    held_out = prepared.windows[Part.CALIBRATE].thin(CHECK_WINDOWS)
+    with one_thread():
+        return replace(trained, held_out_loss=error_of(trained.scorer.model, held_out))
+
+
+def _choose_trained(config: Config, ingested: Ingested, prepared: PreparedRows) -> Trained:
+    """Train the variant that is set, or all candidates, and choose."""
     if config.model.variant != "auto":
         return _train_variant(config, ingested, prepared)
     trial = _prepare_trial(ingested, prepared)
