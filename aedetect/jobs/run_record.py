@@ -49,7 +49,7 @@ def epoch_metrics(epoch: Epoch) -> dict[str, float]:
     return {
         "train_loss": epoch.loss,
         "validation_loss": epoch.validation_loss,
-        "validation_error": epoch.validation,
+        "validation_mse": epoch.validation,
     }
 
 
@@ -61,7 +61,10 @@ def run_metrics(
     return {
         "rows": len(ingested.rows),
         "held_out_loss": trained.held_out_loss,
-        **{f"injected_{each.variant}": each.injected for each in trained.evidence},
+        **{
+            f"injected_{each.variant}_shapes_{each.shapes:g}": each.injected
+            for each in trained.evidence
+        },
         "held_out_windows": len(scores),
         "held_out_score_median": float(np.median(scores)),
         "threshold": threshold.value,

@@ -25,7 +25,6 @@ from aedetect.registry.records import Table, TrainingRecord
 if TYPE_CHECKING:
     from aedetect.config import Config
     from aedetect.detector import CalibratedScorer
-    from aedetect.jobs.choice import Evidence
     from aedetect.jobs.fit_scorer import Trained
     from aedetect.training import Ingested
 
@@ -58,7 +57,7 @@ def make_record(
         config_hash=config.hash,
         tags=tags,
         texts={SUSPECT_ROWS_FILE: json.dumps(suspect, indent=1)} if suspect else {},
-        tables=_candidates(trained.evidence, trained.scorer.model.settings.network),
+        tables=_candidates(trained),
         pictures=draw_plots(detector, ingested.rows.names, to=scratch),
         started=started,
         card=partial(
@@ -88,14 +87,17 @@ def draw_plots(
     )
 
 
-def _candidates(evidence: Sequence[Evidence], chosen: str) -> Mapping[str, Table]:
-    """Return the table of the candidates; none when no variant was chosen from several."""
+def _candidates(trained: Trained) -> Mapping[str, Table]:
+    """Return the table of the candidates; none when nothing was chosen."""
+    evidence, scorer = trained.evidence, trained.scorer
     if not evidence:
         return {}
+    chosen = scorer.model.settings.network, scorer.shapes.weight if scorer.shapes else 0.0
     kinds = list(dict.fromkeys(kind for each in evidence for kind in each.kinds))
     table: dict[str, list[Any]] = {
         "variant": [each.variant for each in evidence],
-        "chosen": [each.variant == chosen for each in evidence],
+        "shapes": [each.shapes for each in evidence],
+        "chosen": [(each.variant, each.shapes) == chosen for each in evidence],
         "injected": [each.injected for each in evidence],
         "drift": [each.drift for each in evidence],
         **{f"injected_{kind}": [each.kinds.get(kind) for each in evidence] for kind in kinds},

@@ -22,13 +22,10 @@ if TYPE_CHECKING:
 _CODE = '''"""Serves a detector as an MLflow pyfunc. Written by aedetect.registry."""
 
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
-installed = find_spec("aedetect")
-if installed is None or installed.origin is None:  # not there, or a folder without code
-    # The wheel that comes with the model.
-    sys.path.append(str(next(Path(__file__).parent.glob("code/*.whl"))))
+if "aedetect" not in sys.modules:  # the code that trained the model reads it: the wheel beside it
+    sys.path.insert(0, str(next(Path(__file__).parent.glob("code/*.whl"))))
 
 from mlflow.models import set_model
 

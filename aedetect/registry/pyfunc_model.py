@@ -38,12 +38,12 @@ def served_detector() -> "PythonModel":
             del context, params
             schema = self._detector.scorer.schema
             frame = restore_types(model_input, schema=schema)
-            return Verdicts(score_frame(self._detector, frame, causes=True, details=True))
+            return VerdictTable(score_frame(self._detector, frame, causes=True, details=True))
 
     return ServedDetector()
 
 
-class Verdicts(pd.DataFrame):
+class VerdictTable(pd.DataFrame):
     """A table of verdicts whose `to_dict` has None for what is missing, as JSON has no NaN.
 
     MLflow's server answers with what `to_dict` returns (MLflow 3.17); strict parsers of JSON refuse

@@ -36,8 +36,9 @@ def test_the_record_has_losses_by_epoch_and_of_the_held_out_rows(record, learnt)
     assert len(record.epochs) == 3
     assert record.epochs[0]["train_loss"] == first.loss
     assert record.epochs[0]["validation_loss"] == first.validation_loss
+    assert record.epochs[0]["validation_mse"] == first.validation
     assert 0 < record.metrics["held_out_loss"] < 1
-    assert record.metrics["held_out_loss"] not in {e["validation_loss"] for e in record.epochs}
+    assert record.metrics["held_out_loss"] not in {e["validation_mse"] for e in record.epochs}
     assert float(record.tags["held_out_loss"]) == pytest.approx(record.metrics["held_out_loss"])
 
 

@@ -172,10 +172,10 @@ def test_a_process_without_aedetect_scores_with_what_is_declared(model, request_
 
 def test_missing_values_are_null_in_what_mlflow_serves():
     """Numbers, texts, times and those inside of causes; whole numbers stay whole."""
-    from aedetect.registry.pyfunc_model import Verdicts
+    from aedetect.registry.pyfunc_model import VerdictTable
 
     causes = [{"feature": "a", "observed": float("nan"), "share": 1.0}]
-    table = Verdicts(
+    table = VerdictTable(
         {
             "score": pd.Series([1.5, float("nan")], dtype="float32"),
             "far": [float("inf"), 0.0],
