@@ -33,8 +33,9 @@ logger = logging.getLogger("aedetect.cli")
 # at its end is not among them.
 MESSAGES = {
     "note": "note: {text}",
-    "candidate": "{variant}: average precision {injected:.3f} on segments injected among held-out "
-    "rows, least {least:.3f} ({worst}); held-out scores {drift:.2f} times as high later",
+    "candidate": "{variant}, shapes {shapes:g}: average precision {injected:.3f} on segments "
+    "injected among held-out rows, least {least:.3f} ({worst}); held-out scores {drift:.2f} times "
+    "as high later",
     "chosen": "variant {variant} is used: {lead:+.3f} against the next, {why}",
     "compared": "{variant}: average precision {precision:.3f} on injected anomalies, "
     "{seconds:.1f} s of training",
@@ -98,7 +99,7 @@ class _Bar(logging.Handler):
         elif event == "step":
             self._show(fields["text"], fields.get("of"), fields.get("number", 0))
         elif event == "epoch":
-            text = f"training, loss {fields['validation_loss']:.4f} on other rows"
+            text = f"training, validation loss {fields['validation_loss']:.4f}"
             self._show(text, fields["most"], fields["number"])
         elif event == "plan":
             self._pace.plan(fields["partitions"])

@@ -37,7 +37,8 @@ def print_events(
         rows = pc.sum(shown["rows"]).as_py()
         number, listed = shown.num_rows, min(limit, shown.num_rows)
         which = "all are shown" if listed == number else f"the {listed} most anomalous are shown"
-        out.print(f"{rows:,} flagged rows in {number:,} events; {which}")
+        events_text = "1 event" if number == 1 else f"{number:,} events"
+        out.print(f"{rows:,} flagged rows in {events_text}; {which}")
     hidden = events.filter(pc.invert(reported))
     if hidden.num_rows and not suppressed:
         for each in pc.value_counts(hidden["suppressed"]).to_pylist():

@@ -46,9 +46,13 @@ def print_summary(summary: Summary) -> None:
     if any(summary.events.values()):
         counts = (f"{count:,} {kind}" for kind, count in summary.events.items() if count)
         out.print(f"  events: {', '.join(counts)}")
+    said: set[str] = set()
     for each in summary.outcome:
-        if each.together:
-            out.print(f"  {describe_outcome(each)}")
+        text = describe_outcome(each)
+        figures = text.partition(" days ")[2]  # those of a longer period may be the same
+        if each.together and figures not in said:
+            out.print(f"  {text}")
+        said |= {figures} if each.together else set()
     for text in summary.warnings:
         out.print(f"  warning: {text}")
     for text in summary.alerts.values():
