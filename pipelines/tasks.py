@@ -15,6 +15,7 @@ from aedetect.errors import AedetectError, DeliveryError
 from aedetect.jobs import dataset, delivery, fit_scorer, scoring, training
 from aedetect.scoring import Model, Unit
 from aedetect.scoring.worker import ComputedPartition, Deferred, compute_or_defer
+from pipelines.retraining import start_training
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -89,4 +90,5 @@ SCORING = replace(
     finish=finish,
     notify=notify,
     fill_database=fill_database,
+    start_training=start_training,
 )
