@@ -20,6 +20,7 @@ _LOWEST = -300.0  # log10 of a p-value, below what floats hold
 _LEVELS = (0.1, 0.01)  # p-values whose observed share is compared
 _LEAST_EXPECTED = 20  # rows below a level, for its share to mean something
 _NO_WORSE = 1.25  # times a factor of the champion, that is no worse
+_LEAST_SHARE = 0.5  # that `found` is a part of, at least
 _LARGEST = 1e6  # a factor, instead of infinity
 _TINY = 1e-9  # events, instead of none
 
@@ -140,9 +141,17 @@ def _share(name: str, found: Sequence[Bool], settings: PromotionSettings, text: 
     won, lost = int((new & ~old).sum()), int((old & ~new).sum())
     shares = float(new.mean()), float(old.mean())
     most = largest_difference(won, lost, len(new))
-    margin = max(1 - settings.found, 0.0) * shares[1]
     text = f"{text} ({won} won, {lost} lost)"
+    margin = margin_of(shares[1], settings)
     return Check(name, *shares, most, -margin, greater_is_better=True, text=text)
+
+
+def margin_of(share: float, settings: PromotionSettings) -> float:
+    """Return by how much less than the champion's share a challenger may find.
+
+    Trainings that differ in the seed alone differ by some points, however low the share is.
+    """
+    return max(1 - settings.found, 0.0) * max(share, _LEAST_SHARE)
 
 
 def level_at(rows: HeldOut, p_value: Float64, timing: Timing, *, events: int) -> float:

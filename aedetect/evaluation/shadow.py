@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aedetect.arrays import Bool, Int32, Int64
-from aedetect.evaluation.gate import Check, volume_check
+from aedetect.evaluation.gate import Check, margin_of, volume_check
 from aedetect.evaluation.paired import largest_difference
 from aedetect.evaluation.settings import PromotionSettings
 
@@ -112,9 +112,8 @@ def shadow_checks(
         return (time, volume)
     new, old = (count / found.confirmed for count in found.confirmed_met)
     most = largest_difference(found.confirmed_won, found.confirmed_lost, found.confirmed)
-    margin = max(1 - settings.found, 0.0) * old
     met = Check(
-        "shadow_confirmed", new, old, most, -margin, greater_is_better=True,
+        "shadow_confirmed", new, old, most, -margin_of(old, settings), greater_is_better=True,
         text=f"share of {found.confirmed} confirmed events met in shadow",
     )  # fmt: skip
     return (time, volume, met)

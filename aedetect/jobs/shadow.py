@@ -76,6 +76,12 @@ def shadow_span(config: Config, version: Registered) -> Span:
     return Span(shown_clock(config).parse(version.tags[SINCE]))
 
 
+def has_begun(config: Config, version: Registered) -> bool:
+    """Whether the champion has scored rows of the time in shadow."""
+    newest, since = _end(config, config.output), shadow_span(config, version).since
+    return newest is not None and since is not None and newest > since
+
+
 def is_over(config: Config, version: Registered) -> bool:
     """Whether a version has scored in shadow for as long as the settings ask."""
     return _days(config, version) >= needed_days(config)

@@ -32,7 +32,7 @@ def follow_shadow(config: Config, score: ScoreWith) -> Summary | None:
     """
     try:
         version = shadow.in_shadow(config)
-        if version is None:
+        if version is None or not shadow.has_begun(config, version):
             return None
         mine = shadow.shadow_config(config, version.version)
         summary = score(mine, span=shadow.shadow_span(config, version))
