@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,69 +34,86 @@ def explain(
     ] = None,
     entity: Annotated[str | None, typer.Option(help="Of the row.")] = None,
     overrides: Overrides = None,
+    to: Annotated[
+        Path | None, typer.Option(help="Write its card, with lines over time: .html or .png.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Trace an event or a row back to calibration, version, run, configuration, data and code."""
     from aedetect.cli.options import load_config
-    from aedetect.cli.show import console, print_json
+    from aedetect.cli.show import console, print_json, relative_location
     from aedetect.jobs.event_chain import trace_event, trace_row
 
     if (event_id is None) == (at is None):
         raise typer.BadParameter("give either EVENT_ID, or --at TIME and --entity NAME")
-    settings = load_config(config, overrides or [])
-    chain: EventChain | RowChain
-    if event_id is not None:
-        chain = trace_event(settings, event_id)
-        lines = _event_lines(chain)
-    else:
-        chain = trace_row(settings, str(at), entity)
-        lines = _row_lines(chain)
+    if event_id is None and to is not None:
+        raise typer.BadParameter("--to writes the card of an event: give EVENT_ID")
+    settings, out = load_config(config, overrides or []), console()
+    if event_id is None:
+        row = trace_row(settings, str(at), entity)
+        print_json(row) if as_json else _print(_row_lines(row), _facts(row))
+        return
+    chain = trace_event(settings, event_id)
+    facts = {**_threshold(chain), **dict(_facts(chain))}
+    if to is not None:
+        from aedetect.jobs.event_card import read_card, write_card
+
+        card = read_card(settings, event_id)
+        write_card(settings, card, to, config_path=str(config), chain=facts)
     if as_json:
         print_json(chain)
         return
-    for line in [*lines, *_origin_lines(chain)]:
-        console().print(line, soft_wrap=True)
-
-
-def _event_lines(chain: EventChain) -> list[str]:
-    from aedetect.cli.show import relative_location
-
     event = chain.event
-    return [
+    lines = [
         (
             f"event {event.event_id}: {event.entity or '-'}, {event.start} to {event.end}, "
             f"{event.rows:,} rows, {event.severity}"
         ),
         f"  {event.text}",
-        f"  in {relative_location(chain.file)}",
-        f"threshold {event.threshold:.4g} of calibration {chain.calibration_version}",
+    ]
+    _print(lines, facts.items())
+    if to is not None:
+        out.print(f"card in {relative_location(str(to.resolve()))}", soft_wrap=True)
+
+
+def _print(lines: Iterable[str], facts: Iterable[tuple[str, str]]) -> None:
+    from aedetect.cli.show import console
+
+    for line in (*lines, *(f"{key} {text}" for key, text in facts)):
+        console().print(line, soft_wrap=True)
+
+
+def _row_lines(row: RowChain) -> list[str]:
+    """Say what became of a row, and what its calibration promised."""
+    figures = "" if row.score is None else f", score {row.score:.4g}"
+    figures += "" if row.p_value is None else f", p-value {row.p_value:.2g}"
+    why = f" ({row.reason})" if row.reason else ""
+    promise = "not in the registry" if row.promise is None else f"{row.promise:.3%}"
+    return [
+        f"row of {row.entity or '-'} at {row.timestamp}: {row.verdict}{why}{figures}",
+        f"calibration {row.calibration_version}, normal rows flagged at most: {promise}",
     ]
 
 
-def _row_lines(chain: RowChain) -> list[str]:
+def _threshold(chain: EventChain) -> dict[str, str]:
+    text = f"{chain.event.threshold:.4g} of calibration {chain.calibration_version}"
+    return {"threshold": text}
+
+
+def _facts(chain: EventChain | RowChain) -> Iterator[tuple[str, str]]:
+    """Yield where an event or a row comes from, by words."""
     from aedetect.cli.show import relative_location
 
-    figures = "" if chain.score is None else f", score {chain.score:.4g}"
-    figures += "" if chain.p_value is None else f", p-value {chain.p_value:.2g}"
-    why = f" ({chain.reason})" if chain.reason else ""
-    promise = "not in the registry" if chain.promise is None else f"{chain.promise:.3%}"
-    return [
-        f"row of {chain.entity or '-'} at {chain.timestamp}: {chain.verdict}{why}{figures}",
-        f"  in {relative_location(chain.file)}",
-        f"calibration {chain.calibration_version}, normal rows flagged at most: {promise}",
-    ]
-
-
-def _origin_lines(chain: EventChain | RowChain) -> list[str]:
-    """Return version, run, training, promotion and inputs."""
-    lines = [f"model {chain.model_name}/{chain.model_version}, configuration {chain.config_hash}"]
+    yield "  in", relative_location(chain.file)
+    yield "model", f"{chain.model_name}/{chain.model_version}, configuration {chain.config_hash}"
     if chain.trained is None:
-        lines.append("  the registry no longer has this version")
+        yield "  training", "unknown: the registry no longer has this version"
     else:
-        lines.append(f"  run {chain.run_id} in MLflow")
-        lines += [f"  {key}: {chain.trained[key]}" for key in _FACTS if key in chain.trained]
+        yield "  run", f"{chain.run_id} in MLflow"
+        yield from ((f"  {key}:", chain.trained[key]) for key in _FACTS if key in chain.trained)
     if (made := chain.promotion) is not None:
         at = made.at.isoformat(" ", timespec="seconds")
-        lines.append(f"  last promoted {at} by {made.by} ({made.action}) {made.why}".rstrip())
-    lines.append(f"scored from {len(chain.inputs)} inputs")
-    return lines + [f"  {name}: {mark}" for name, mark in list(chain.inputs.items())[:_SHOWN]]
+        why = f"{at} by {made.by} ({made.action}) {made.why}".rstrip()
+        yield "  last promoted", why
+    yield "scored from", f"{len(chain.inputs)} inputs"
+    yield from ((f"  {name}:", mark) for name, mark in list(chain.inputs.items())[:_SHOWN])

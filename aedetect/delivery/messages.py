@@ -43,7 +43,7 @@ class Message:
     title: str
     body: str
     severity: str
-    entries: tuple[tuple[str, str], ...]  # (event id or key of an alert, severity)
+    entries: tuple[tuple[str, str], ...]  # (event id or key of an alert, severity); the worst first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,13 +87,16 @@ def recent_ids(output: Path, *, since: str) -> set[str]:
 
 
 def message_per_incident(
-    pending: Sequence[PendingEvent], *, detector: str, label: str
+    pending: Sequence[PendingEvent], *, detector: str, label: str, page: str | None = None
 ) -> list[Message]:
-    """Return one message per incident, of most one event; `label` is the command that labels it."""
+    """Return one message per incident, of most one event.
+
+    `label` is the command that labels it, `page` the path or address of the page that shows it.
+    """
     return [
-        _about_one(events[0], detector=detector, label=label)
+        _about_one(events[0], detector=detector, label=label, page=page)
         if len(events) == 1
-        else _about_several(events, detector=detector, label=label)
+        else _about_several(events, detector=detector, label=label, page=page)
         for events in _incidents(pending)
     ]
 
@@ -106,16 +109,19 @@ def _incidents(pending: Sequence[PendingEvent]) -> list[list[PendingEvent]]:
     return [sorted(events, key=_severest_first) for events in found.values()]
 
 
-def _about_one(each: PendingEvent, *, detector: str, label: str) -> Message:
+def _about_one(each: PendingEvent, *, detector: str, label: str, page: str | None) -> Message:
+    shown = [f"Page: {page}#e-{each.event_id}"] if page else []
     return Message(
         title=_title(f"{detector}: {each.severity} at {each.entity or 'the only series'}"),
-        body="\n".join([*_lines(each), f"Right or not? {label} {each.event_id}"]),
+        body="\n".join([*_lines(each), f"Right or not? {label} {each.event_id}", *shown]),
         severity=each.severity,
         entries=((each.event_id, each.severity),),
     )
 
 
-def _about_several(events: Sequence[PendingEvent], *, detector: str, label: str) -> Message:
+def _about_several(
+    events: Sequence[PendingEvent], *, detector: str, label: str, page: str | None
+) -> Message:
     """Return the message about events that began together, the most severe first."""
     names = list(dict.fromkeys(each.entity or "the only series" for each in events))
     where = names[0] if len(names) == 1 else f"{len(names)} entities"
@@ -123,13 +129,15 @@ def _about_several(events: Sequence[PendingEvent], *, detector: str, label: str)
     listed = f"{len(events)} events began together: {', '.join(names[:_MAX_LISTED])}"
     return Message(
         title=_title(f"{detector}: {severity} at {where}"),
-        body="\n\n".join([listed, *_listed(events), f"Right or not? {label} EVENT"]),
+        body="\n\n".join([listed, *_listed(events), _ending(label, page)]),
         severity=severity,
         entries=tuple((each.event_id, each.severity) for each in events),
     )
 
 
-def digest(pending: Sequence[PendingEvent], *, detector: str, label: str) -> list[Message]:
+def digest(
+    pending: Sequence[PendingEvent], *, detector: str, label: str, page: str | None = None
+) -> list[Message]:
     """Return one message about all events, the most severe first; none without events.
 
     Events that began together follow each other.
@@ -144,11 +152,17 @@ def digest(pending: Sequence[PendingEvent], *, detector: str, label: str) -> lis
     return [
         Message(
             title=f"{detector}: {len(whole)} {events} ({numbers})",
-            body="\n\n".join([*_listed(whole), f"Right or not? {label} EVENT"]),
+            body="\n\n".join([*_listed(whole), _ending(label, page)]),
             severity=next(iter(counts)),
             entries=tuple((each.event_id, each.severity) for each in whole),
         )
     ]
+
+
+def _ending(label: str, page: str | None) -> str:
+    """Return the last paragraph of a message about several events."""
+    asked = f"Right or not? {label} EVENT"
+    return f"{asked}\nPage: {page}" if page else asked
 
 
 def _severest_first(each: PendingEvent) -> tuple[int, datetime, str]:

@@ -147,10 +147,7 @@ def _share(name: str, found: Sequence[Bool], settings: PromotionSettings, text: 
 
 
 def margin_of(share: float, settings: PromotionSettings) -> float:
-    """Return by how much less than the champion's share a challenger may find.
-
-    Trainings that differ in the seed alone differ by some points, however low the share is.
-    """
+    """Return by how much less than the champion a challenger may find: seeds differ by points."""
     return max(1 - settings.found, 0.0) * max(share, _LEAST_SHARE)
 
 

@@ -66,22 +66,27 @@ class RowChain:
 
 def trace_event(config: Config, event_id: str) -> EventChain:
     """Return the chain of an event. Raises NoData when there is no such event."""
+    file, found = find_event(config, event_id)
+    (event,) = as_events(found, shown_clock(config).zone)
+    row: dict[str, Any] = found.select(
+        ["model_name", "model_version", "calibration_version"]
+    ).to_pylist()[0]
+    name, version = row["model_name"], int(row["model_version"])
+    return EventChain(
+        event=event,
+        calibration_version=int(row["calibration_version"]),
+        **_origin(config, file, name, version),
+    )
+
+
+def find_event(config: Config, event_id: str) -> tuple[OutputFile, pa.Table]:
+    """Return the row of an event, and its file. Raises NoData when there is no such event."""
     asked = pa.array([event_id])
     for file in list_files(config.output, EVENTS):
         table = file.read()
         found = table.filter(pc.is_in(table["event_id"], asked))
-        if not found.num_rows:
-            continue
-        (event,) = as_events(found, shown_clock(config).zone)
-        row: dict[str, Any] = found.select(
-            ["model_name", "model_version", "calibration_version"]
-        ).to_pylist()[0]
-        name, version = row["model_name"], int(row["model_version"])
-        return EventChain(
-            event=event,
-            calibration_version=int(row["calibration_version"]),
-            **_origin(config, file, name, version),
-        )
+        if found.num_rows:
+            return file, found
     raise NoData(
         f"there is no event {event_id} in {config.output}: `aedetect flags CONFIG --suppressed` "
         "lists the ids"
