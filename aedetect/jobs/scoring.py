@@ -6,8 +6,7 @@ The flow in `pipelines/scoring.py` is `run_scoring` with the same stages as Pref
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,17 +17,17 @@ from aedetect.data import find_files
 from aedetect.drift import DRIFT, find_shifts, shift_warnings
 from aedetect.events import Formation, form_events
 from aedetect.jobs import delivery
-from aedetect.jobs.recording import record_run
+from aedetect.jobs.recording import record_run, workspace
 from aedetect.jobs.renewal import renew_if_due
 from aedetect.jobs.report import write_run_page
+from aedetect.jobs.retraining import with_retraining
 from aedetect.jobs.scoring_stages import ScoringJob, ScoringStages, no_report
+from aedetect.jobs.shadow_run import follow_shadow
 from aedetect.jobs.suppression import suppression_of
 from aedetect.jobs.table_clock import table_clock
 from aedetect.logs import log_event
-from aedetect.output import aside, read_origins, written
-from aedetect.output.atomic import sweep
+from aedetect.output import read_origins, written
 from aedetect.output.catalog import check_owner, withdraw_files
-from aedetect.output.filesystem import is_remote
 from aedetect.output.partitions import EVENTS, FLAGGED, SCORES, Span
 from aedetect.scoring import Model, Summary, Unit, cached_detector, make_plan
 from aedetect.scoring.input_cache import read_input_cache, write_input_cache
@@ -58,17 +57,6 @@ def resolve_model(config: Config) -> Model:
     registered = registry.find_version(config.model_reference, tracking_uri=config.tracking_uri)
     folder = registry.fetch_version(registered, tracking_uri=config.tracking_uri)
     return Model(folder=str(folder), name=registered.name, version=registered.version)
-
-
-@contextmanager
-def workspace(config: Config) -> Iterator[Path]:
-    """Yield a scratch folder for a run; the next run removes remains of killed ones."""
-    with written(config.output):
-        if not is_remote(config.output):
-            config.output.mkdir(parents=True, exist_ok=True)
-        sweep(config.output)
-    with aside(config.output) as folder:
-        yield folder
 
 
 def plan_run(
@@ -215,6 +203,8 @@ def run_scoring(
             summary = stages.finish(job, done, stages.form_events(job))
             if config.calibration.renew is not None and not what_if:
                 summary = renew_if_due(config, model, summary)
+            if not what_if:
+                summary = with_retraining(config, summary, stages.start_training)
             summary = record(summary)
     if config.report.to is not None and not what_if:
         stages.write_page(config, config_path=config_path, now=clock and clock())
@@ -223,6 +213,10 @@ def run_scoring(
         stages.notify(config, config_path=config_path, alerts=summary.alerts)
     if config.database.url is not None and not what_if:
         stages.fill_database(config)
+    # Last, so that no one waits for it.
+    if config.promotion.shadow is not None and not (what_if or rescore or force):
+        quiet = replace(stages, report=no_report)
+        follow_shadow(config, partial(run_scoring, clock=clock, what_if=True, stages=quiet))
     if config.scoring.strict:
         check_strict(summary)
     return summary

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from aedetect.events import Formation
+from aedetect.jobs.retraining import RetrainingDue, suggest_training
 from aedetect.scoring import Model, Plan, Summary
 
 if TYPE_CHECKING:
@@ -93,3 +94,4 @@ class ScoringStages:
     report: Callable[[Config, Summary], object]
     notify: NotifyStage
     fill_database: Callable[[Config], object]
+    start_training: Callable[[Config, RetrainingDue], str] = suggest_training
