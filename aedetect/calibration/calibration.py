@@ -82,6 +82,7 @@ class Calibration:
     fallback: str = ""  # why the default budget was not taken
     since: int | None = None  # ns, of a renewal: since when it is in force
     usual: float = 1.0  # what three of four held-out events stay below, the unit of strength
+    longest: int = 0  # ns, of an event on held-out rows
 
     @property
     def scores(self) -> Float32:
@@ -201,8 +202,9 @@ def fit_calibration(
     )
     flagged = rows.score >= values
     above = np.where(flagged, made.strengths(rows.score, rows.entity), 0)
-    events = form_groups(rows, flagged, timing.rules, timing.own)
-    return replace(made, usual=usual_strength(above, *events))
+    first, last = form_groups(rows, flagged, timing.rules, timing.own)
+    longest = int((rows.time[last] - rows.time[first]).max(initial=0))
+    return replace(made, usual=usual_strength(above, first, last), longest=longest)
 
 
 def _choose(sample: Sample, settings: CalibrationSettings) -> Choice:

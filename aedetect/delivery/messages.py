@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -149,6 +149,28 @@ def digest(pending: Sequence[PendingEvent], *, detector: str, label: str) -> lis
             entries=tuple((each.event_id, each.severity) for each in whole),
         )
     ]
+
+
+def messages_of_alerts(alerts: Mapping[str, str], *, detector: str) -> list[Message]:
+    """Return a message for each kind of alert: name, or "kind: where" -> text."""
+    kinds: dict[str, dict[str, str]] = {}
+    for name, text in alerts.items():
+        kinds.setdefault(name.partition(": ")[0], {})[name] = text
+    return [_about_alerts(kind, named, detector) for kind, named in kinds.items()]
+
+
+def _about_alerts(kind: str, named: Mapping[str, str], detector: str) -> Message:
+    """Return one message about alerts of one kind."""
+    if len(named) == 1:
+        ((title, body),) = named.items()
+    else:
+        title = f"{kind}: {len(named)} entities"
+        listed = [f"{name.partition(': ')[2]}: {text}" for name, text in named.items()]
+        more = len(listed) - _MAX_LISTED
+        body = "\n\n".join(listed[:_MAX_LISTED] + [f"and {more} more"] * (more > 0))
+    entries = tuple((name, "") for name in named)
+    title = _title(f"{detector}: {title}")
+    return Message(title=title, body=body, severity="critical", entries=entries)
 
 
 def _severest_first(each: PendingEvent) -> tuple[int, datetime, str]:
