@@ -12,6 +12,7 @@ import numpy as np
 
 from aedetect.arrays import Float32, Float64, Int32, Int64, grouped_rows
 from aedetect.calibration.alert_budget import alert_budget
+from aedetect.calibration.candidates import CANDIDATES, candidates
 from aedetect.calibration.conformal import Reference
 from aedetect.calibration.fbeta import fbeta
 from aedetect.calibration.forecast import (
@@ -46,6 +47,7 @@ METHODS: dict[ThresholdName, Callable[[Sample, CalibrationSettings], Choice]] = 
     "quantile": by_reference(quantile),
     "pot": by_reference(pot),
     "fbeta": fbeta,
+    "precision": candidates,
 }
 
 MINUTE = 60_000_000_000  # ns
@@ -108,7 +110,8 @@ class Calibration:
         """State what speaks against the promise, and what it assumes."""
         fallback = f"a rate in rows, because {self.fallback}" if self.fallback else ""
         trust = trust_of(self.held_out.normal).text
-        return tuple(filter(None, (fallback, self.left_out.text, trust)))
+        chosen = CANDIDATES if self.threshold.method == "precision" else ""
+        return tuple(filter(None, (chosen, fallback, self.left_out.text, trust)))
 
     def thresholds(self, entity: Int32) -> Float64:
         """Return the threshold for the entity of each row: (N,) -> (N,)."""

@@ -10,20 +10,17 @@ import numpy as np
 
 from aedetect.arrays import Bool, Float32, Float64, Int8, Objects
 from aedetect.events.grouping import (
-    COOLING,
     REPORTED,
-    SHORT,
     Segments,
     group_held,
     steps_of,
-    suppressed_groups,
 )
 from aedetect.events.held import held_by
 from aedetect.events.incidents import find_incidents
 from aedetect.events.level_shift import Separated, separate
 from aedetect.events.severity import rate_strength
+from aedetect.events.suppressed import suppressed_events
 from aedetect.events.table import event_id
-from aedetect.timestamps import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,13 +30,14 @@ if TYPE_CHECKING:
     from aedetect.arrays import Int32, Int64
     from aedetect.events.flagged_rows import FlaggedColumns
     from aedetect.events.grouping import EventGroups, EventRules
+    from aedetect.events.judged_rows import RowCounts
 
 _NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, kw_only=True)
 class EventArrays:
-    """Events ordered by entity and start, with the positions of their first, last and peak rows.
+    """Events by entity and start, with the positions of their first, last and peak rows.
 
     Shapes: S events; ids (S,) strings; peak (S,) position of the rarest row; peak_score (S,)
     highest of any row; p_value (S,) minimum; strength (S,) sum; severity (S,); suppression (S,)
@@ -152,11 +150,14 @@ def assemble_events(
     detector: str,
     own: Mapping[str | None, EventRules] | None = None,
     held: pa.Table | None = None,
+    precision: float | None = None,
+    judged: RowCounts | None = None,
 ) -> EventArrays:
     """Group flagged rows into events, and find which of them are suppressed.
 
     `held` has the stretches of time in which events go on. Some entities may have rules of their
-    own.
+    own. With a `precision`, events that scores alone flag are candidates, see
+    `aedetect.events.discovery`; `judged` counts the rows that they are found among.
 
     The loss of a column is an event of its own, however short: it is not lost among anomalies of
     other columns, and does not suppress these.
@@ -175,9 +176,10 @@ def assemble_events(
         dtype=object,
     )
     has_events = len(first) > 0
-    # What stands out from a shift of level is not suppressed by it.
-    owner = flagged.entity * np.int32(4) + flagged.loss + np.int32(2) * inner[number]
-    suppression, reasons = _suppression(flagged, owner.astype(np.int32), groups, rules)
+    p_value = np.minimum.reduceat(flagged.p_value, first) if has_events else flagged.p_value
+    suppression, reasons = suppressed_events(
+        found, p_value, rules, precision=precision, judged=judged
+    )
     above = np.maximum(flagged.strength - found.level, 0)
     strength = np.add.reduceat(above, first) if has_events else above
     worst = np.maximum.reduceat(flagged.severity, first) if has_events else flagged.severity
@@ -188,7 +190,7 @@ def assemble_events(
         ids=ids,
         peak=order[first],
         peak_score=np.maximum.reduceat(flagged.score, first) if has_events else flagged.score,
-        p_value=np.minimum.reduceat(flagged.p_value, first) if has_events else flagged.p_value,
+        p_value=p_value,
         strength=strength.astype(np.float32),
         severity=np.where(inner, rated, np.maximum(worst, rated)),
         suppression=suppression,
@@ -198,18 +200,6 @@ def assemble_events(
         shifted=found.shifted,
         reasons=reasons,
     )
-
-
-def _suppression(
-    flagged: FlaggedColumns, owner: Int32, groups: EventGroups, rules: EventRules
-) -> tuple[Int8, tuple[str | None, ...]]:
-    """Return which events are suppressed, and the reasons: owner (M,) -> (S,)."""
-    found = suppressed_groups(flagged.time, owner, groups, rules)
-    reasons: list[str | None] = [None, None, None]
-    reasons[SHORT] = f"shorter than {format_duration(rules.min_duration)}"
-    reasons[COOLING] = f"within {format_duration(rules.cool_down)} of an event before"
-    found = np.where(flagged.loss[groups.first] & (found == SHORT), np.int8(REPORTED), found)
-    return found, tuple(reasons)
 
 
 def _separated(

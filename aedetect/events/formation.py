@@ -23,6 +23,7 @@ from aedetect.events.flagged_rows import read_flagged_columns, read_ids, read_pe
 from aedetect.events.formation_state import Formation, FormationState, read_formation_state
 from aedetect.events.grouping import EventRules
 from aedetect.events.held import HELD_KEY, NONE_HELD, find_held, pack_held, unpack_held
+from aedetect.events.judged_rows import read_judged_rows
 from aedetect.events.table import EventChanges, compare_events
 from aedetect.events.withdrawn import record_withdrawn
 from aedetect.output import (
@@ -72,6 +73,8 @@ def _form(output: Path, formation: Formation, state: FormationState, folder: Pat
         detector=formation.detector,
         own=own,
         held=unpack_held(held),
+        precision=formation.precision,
+        judged=None if formation.precision is None else read_judged_rows(output, by=formation.by),
     )
     unsettled = [n for n in range(len(state.files)) if not _is_settled(state, formed, n)]
     new = _tables(formation, state, formed, unsettled)

@@ -31,6 +31,7 @@ class Formation:
     settings: EventSettings
     units: Mapping[str, str] = field(default_factory=dict)  # of features, for the descriptions
     rates: tuple[Rate, ...] = ()  # of entities that are sampled at another rate than most
+    precision: float | None = None  # share of reported events that are to be real
 
     def rules_of(self, origin: Origin | None) -> EventRules:
         """Return the rules for flagged rows of an origin; None: there are none."""
@@ -71,7 +72,9 @@ def read_formation_state(
     footers = read_footers(files)
     # Those of the last partition: a new model that has written nothing yet changes nothing.
     rules = formation.rules_of(footers[-1][0] if footers else None)
-    formed_by = {"rules": asdict(rules), "units": dict(formation.units)}
+    formed_by: dict[str, object] = {"rules": asdict(rules), "units": dict(formation.units)}
+    if formation.precision is not None:
+        formed_by["precision"] = formation.precision
     mark = json.dumps(formed_by, sort_keys=True).encode()
     marked = tuple(found.get(MARK) == mark for _, found in footers)
     origins = tuple(origin for origin, _ in footers)

@@ -18,7 +18,8 @@ from aedetect.data.rates import Rate
 from aedetect.events.settings import EventSettings
 from aedetect.timestamps import NANOSECONDS, parse_duration
 
-REPORTED, SHORT, COOLING = 0, 1, 2  # whether an event is reported, or why it is suppressed
+# Whether an event is reported, or why it is suppressed.
+REPORTED, SHORT, COOLING, DOUBTED = 0, 1, 2, 3
 _BRIDGE_PERIODS = 60
 _BRIDGE_MOST = 6 * NANOSECONDS["h"]  # rows that are hours apart come back on another day
 # A shift of level: so many periods, at least and at most so long, but no fewer than so many periods

@@ -13,7 +13,7 @@ RARE is chosen by evidence, see docs/internals/detection-log.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -132,7 +132,8 @@ def _ordered(
     first = np.flatnonzero(np.append(True, number[1:] != number[:-1]))
     last = np.append(first[1:], len(number)) - 1
     event = number[first]
-    names = ("time", "entity", "score", "p_value", "severity", "strength", "loss", "file", "row")
-    rows = replace(flagged, **{name: getattr(flagged, name)[order] for name in names})
+    fixed = ("names", "begin")
+    kept = {each.name for each in fields(flagged)}.difference(fixed)
+    rows = replace(flagged, **{name: getattr(flagged, name)[order] for name in kept})
     groups = EventGroups(first, last, end[event])
     return Separated(rows, groups, shifted[event], inner[event], level[order])

@@ -34,12 +34,14 @@ class ScoringJob:
 
 def formation_of(config: Config, model: str, schema: Schema) -> Formation:
     """Return the settings by which the events of a model are formed."""
+    settings = config.calibration
     return Formation(
         detector=model,
         by=config.scoring.partition,
         settings=config.events,
         units=config.data.units,
         rates=schema.rates,
+        precision=settings.precision if settings.method == "precision" else None,
     )
 
 
