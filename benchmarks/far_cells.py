@@ -143,10 +143,10 @@ def with_score(
     sizes = Residuals(np.ones((1, 1), dtype=np.float32))
     scorer: Scorer = replace(trained.scorer, score=score, residuals=sizes)
     series = fit_scorer.series_of(ingested, prepared)
-    residuals = learn_statistics(
+    scorer = learn_statistics(
         scorer, ingested.rows, series, prepared.windows, stride=config.window.stride
     )
-    trained = replace(trained, scorer=replace(scorer, residuals=residuals))
+    trained = replace(trained, scorer=scorer)
     return training.calibrate_detector(config, ingested, prepared, trained)
 
 

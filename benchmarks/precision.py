@@ -41,9 +41,9 @@ def candidates(p_value: Float64, place: Int64) -> tuple[Int64, Float64, Bool]:
     low = np.flatnonzero(p_value < 1e-3)
     first = np.flatnonzero(np.diff(low, prepend=-1000) > 60)
     last = np.append(low[first[1:] - 1], low[-1:])
-    smallest = np.minimum.reduceat(p_value[low], first) if len(low) else np.zeros(0)
+    smallest: Float64 = np.minimum.reduceat(p_value[low], first) if len(low) else np.zeros(0)
     near = (place + 9 >= low[first][:, None]) & (place <= last[:, None])
-    return low[first] * MINUTE, smallest, near.any(axis=1)
+    return low[first].astype(np.int64) * MINUTE, smallest, np.asarray(near.any(axis=1))
 
 
 def simulated(memory: float, events: int, months: int) -> dict[float, tuple[int, int]]:

@@ -64,14 +64,13 @@ def scored_by(task: Task, scorer: Scorer, way: ScoreConfig) -> Scorer:
     score, alignment, smooth = way
     other = replace(scorer, score=score, alignment=alignment, smooth=smooth)
     series = fit_scorer.series_of(task.ingested, task.prepared)
-    residuals = learn_statistics(
+    return learn_statistics(
         other,
         task.ingested.rows,
         series,
         task.prepared.windows,
         stride=task.config.window.stride,
     )
-    return replace(other, residuals=residuals)
 
 
 def measure(task: Task, trained: fit_scorer.Trained, way: ScoreConfig) -> Quality:

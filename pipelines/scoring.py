@@ -14,6 +14,7 @@ from prefect.runtime import flow_run
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from aedetect.config import Config
+from aedetect.jobs.report import page_path
 from aedetect.jobs.scoring import run_scoring
 from aedetect.jobs.table_clock import read_span
 from aedetect.scoring import Summary
@@ -75,7 +76,15 @@ def _show(config: Config, summary: Summary) -> None:
     for text in summary.alerts.values():
         logger.error(text)
     key = re.sub("[^a-z0-9]+", "-", f"scoring-{config.name}".lower()).strip("-")
+    page = page_path(config)
+    shown = (
+        ""
+        if page is None
+        else f"\n\n[The page of the last {config.report.days} days]({page.as_uri()})"
+    )
     try:
-        create_markdown_artifact(summary_markdown(summary), key=key, description="What a run did")
+        create_markdown_artifact(
+            summary_markdown(summary) + shown, key=key, description="What a run did"
+        )
     except Exception as error:
         logger.warning("the report could not be kept as an artifact: %s", error)

@@ -12,7 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
 from aedetect.errors import AedetectError, DeliveryError
-from aedetect.jobs import dataset, delivery, fit_scorer, scoring, training
+from aedetect.jobs import dataset, delivery, fit_scorer, report, scoring, training
 from aedetect.scoring import Model, Unit
 from aedetect.scoring.worker import ComputedPartition, Deferred, compute_or_defer
 
@@ -63,6 +63,7 @@ make_plan = _task(scoring.plan_run, "plan")
 score_partition = _task(compute_or_defer, "score partition")
 form_events = _task(scoring.form_run_events, "form events")
 finish = _task(scoring.finish_run, "finish")
+write_page = _task(report.write_run_page, "write page", retried=False)
 # A retry would wait again for receivers that hang; the next run retries them.
 notify = _task(delivery.notify, "notify", retried=False)
 fill_database = _task(delivery.fill_database, "fill database")
@@ -87,6 +88,7 @@ SCORING = replace(
     compute=compute_units,
     form_events=form_events,
     finish=finish,
+    write_page=write_page,
     notify=notify,
     fill_database=fill_database,
 )

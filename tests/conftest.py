@@ -37,7 +37,7 @@ TINY = {
     "window": {"length": 4},
     "model": {"variant": "undercomplete"},  # one network, whatever a choice would take
     "training": {"epochs": 3, "batch_size": 64, "device": "cpu"},
-    "calibration": {"false_alarm_rate": 0.02},
+    "calibration": {"false_alarm_rate": 0.02, "shapes": 0.0},
 }
 
 

@@ -77,6 +77,7 @@ def settings(**sections: dict[str, object]) -> dict[str, dict[str, object]]:
         "data": {"train": "train.parquet", "timestamp": "time", "entity": "unit"},
         "window": {"length": LENGTH},
         "model": {"variant": "undercomplete"},
+        "calibration": {"shapes": 0.0},
         "training": {"epochs": 2},
         "scoring": {"input": "incoming"},
     }

@@ -22,6 +22,7 @@ class Receiver(ThreadingHTTPServer):
         self.delay = 0.0  # seconds per message
         self.refuses = {}  # text in a title -> answer
         self.most = None  # messages accepted before it refuses
+        self.refuses_attachments = False
         self.hangs = threading.Event()
         self.released = threading.Event()
 
@@ -48,6 +49,8 @@ class _Handler(BaseHTTPRequestHandler):
         full = self.server.most is not None and len(self.server.messages) >= self.server.most
         answer = 500 if full else self.server.answer
         answer = next((n for t, n in self.server.refuses.items() if t in body["title"]), answer)
+        if self.server.refuses_attachments and body["attachments"]:
+            answer = 413
         if answer == 200:
             self.server.messages.append(body)
             time.sleep(self.server.delay)

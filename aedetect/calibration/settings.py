@@ -24,6 +24,8 @@ class CalibrationSettings:
     holdout: Annotated[float, Gt(0), Lt(0.9)] = 0.2  # of each entity's rows, the last in time
     score: ScoreName = "ensemble"
     top_k: Annotated[int, Ge(1)] = 5  # largest parts of a row that score = "top_k" averages
+    # weight of the distance from typical shapes in score = "ensemble"; None: chosen by evidence
+    shapes: Annotated[float, Ge(0), Le(100)] | None = None
     alignment: AlignmentName = "causal"
     smooth: Annotated[int, Ge(1)] = 1  # rows that a score is averaged over; 1: no smoothing
     # None: alert_budget where the held-out time supports it, else false_alarm_rate; see `method`

@@ -22,7 +22,7 @@ _MIN_SHARE = 0.05  # of the error; smaller shares are not shown
 def print_suspect_rows(config: Config, trained: Registered) -> None:
     """Show the segments that `[training] trim` excluded; nothing when it is 0."""
     from aedetect import registry
-    from aedetect.jobs.training import SUSPECT_ROWS_FILE
+    from aedetect.jobs.training_record import SUSPECT_ROWS_FILE
     from aedetect.training.suspect_rows import SuspectRows
 
     if not config.training.trim:

@@ -13,23 +13,19 @@ if TYPE_CHECKING:
 
 
 def print_models(name: str, versions: Sequence[Registered]) -> None:
-    """Show registered versions."""
+    """Show registered versions, and what one promotes them by."""
     if not versions:
         console().print(f"no version of {name} yet: aedetect train CONFIG")
         return
     out = console()
-    table = table_of("version", "aliases", "created", "calibration", "variant", "config", "data")
+    table = table_of("version", "aliases", "created", "calibration", *_FACTS)
     for each in versions:
-        tags = each.tags
         table.add_row(
             each.reference,
             ", ".join(each.aliases),
             each.created.isoformat(" ", timespec="minutes"),
             str(each.calibration),
-            *(
-                str(tags.get(key, ""))[:12]
-                for key in ("variant", "config_hash", "data_fingerprint")
-            ),
+            *(shown(each.tags.get(tag)) for tag, shown in _FACTS.values()),
         )
     out.print(table)
     for each in versions:
@@ -37,13 +33,47 @@ def print_models(name: str, versions: Sequence[Registered]) -> None:
             out.print(f"{each.reference}  {text}", soft_wrap=True)
 
 
+def facts_of(version: Registered) -> dict[str, float | str | None]:
+    """Return what one promotes by as numbers and texts, for JSON; None where not on record."""
+    tags = version.tags
+    numbers = {tag: tags.get(tag) for tag, _ in _FACTS.values()}
+    periods = ("trained_from", "trained_until", "held_out_from", "held_out_until")
+    return {
+        **{tag: None if text is None else float(text) for tag, text in numbers.items()},
+        **{tag: tags.get(tag) for tag in periods},
+    }
+
+
+def _number(text: str | None) -> str:
+    return "" if text is None else f"{float(text):.4g}"
+
+
+def _events(text: str | None) -> str:
+    return "" if text is None else f"{float(text):.2g}"
+
+
+def _share(text: str | None) -> str:
+    return "" if text is None else f"{float(text):.3%}"
+
+
+# Heading -> tag of a version, and how it is shown.
+_FACTS = {
+    "threshold": ("threshold", _number),
+    "promise": ("promise", _share),
+    "events a day": ("events_a_day", _events),
+    "held-out loss": ("held_out_loss", _number),
+}
+
+
 def _evidence(tags: Mapping[str, str]) -> Iterator[str]:
-    """Yield what one promotes by: training, promise, the result of the gate."""
-    if "promise" in tags:
+    """Yield where a version comes from, and the result of the gate."""
+    if "trained_from" in tags:
+        data = tags.get("data_fingerprint", "")[:12]
         yield (
-            f"trained on {tags['trained_from']} to {tags['trained_until']}, flagged at most "
-            f"{float(tags['promise']):.3%} of normal rows when trained, at a threshold of "
-            f"{float(tags['threshold']):.4g}, {float(tags['events_a_day']):.2g} events a day"
+            f"{tags.get('variant', '')} trained on {tags['trained_from']} to "
+            f"{tags['trained_until']}, held out {tags['held_out_from']} to "
+            f"{tags['held_out_until']}; data {data}, configuration "
+            f"{tags.get('config_hash', '')[:12]}"
         )
     if "gate" in tags:
         yield tags["gate"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,7 +29,7 @@ def models(
     from aedetect import registry
     from aedetect.cli.options import load_config
     from aedetect.cli.show import print_json
-    from aedetect.cli.show_versions import print_history, print_models
+    from aedetect.cli.show_versions import facts_of, print_history, print_models
     from aedetect.jobs.table_clock import shown_clock
     from aedetect.registry.promotions import read_promotions
     from aedetect.wall_clock import load_zone
@@ -42,7 +42,10 @@ def models(
         for each in registry.list_versions(name=name, tracking_uri=uri)
     ]
     if not history:
-        print_json(versions) if as_json else print_models(name, versions)
+        if as_json:
+            print_json([asdict(each) | facts_of(each) for each in versions])
+        else:
+            print_models(name, versions)
         return
     entries = [
         replace(each, at=each.at.astimezone(zone))

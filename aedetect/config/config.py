@@ -28,6 +28,7 @@ from aedetect.models.settings import ModelSettings
 from aedetect.output.filesystem import output_path
 from aedetect.preprocessing.settings import PrepareSettings, WindowSettings
 from aedetect.registry.settings import RegistrySettings
+from aedetect.report.settings import ReportSettings
 from aedetect.scoring.settings import ScoringSettings
 from aedetect.secrets import Secrets, check_literals, mask
 from aedetect.training.settings import TrainingSettings
@@ -63,6 +64,7 @@ class Config:
     database: DatabaseSettings = field(default_factory=DatabaseSettings)
     notify: NotifySettings = field(default_factory=NotifySettings)
     registry: RegistrySettings = field(default_factory=RegistrySettings)
+    report: ReportSettings = field(default_factory=ReportSettings)
     folder: Path = field(default_factory=Path)
     secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)
 
@@ -112,6 +114,11 @@ class Config:
         Raises ConfigError when the protocol of a URL is not supported.
         """
         return output_path(self._resolve(self.scoring.output))
+
+    @property
+    def report_folder(self) -> Path | None:
+        """Folder of the page after a scheduled run; None: no page is written."""
+        return None if self.report.to is None else Path(self._resolve(self.report.to))
 
     @property
     def model_reference(self) -> str:

@@ -19,7 +19,7 @@ def mark_missing(values: Float64, missing: Sequence[float]) -> Bool:
     [False, True, True]
     """
     found = np.zeros(values.shape, dtype=np.bool_)
-    for low, high in _ranges(missing):
+    for low, high in missing_ranges(missing):
         found |= (values >= low) & (values <= high)
     return found
 
@@ -29,12 +29,13 @@ def sql_without(column: str, missing: Sequence[float]) -> str:
     if not missing:
         return column
     tests = " OR ".join(
-        f"{column} BETWEEN {_literal(low)} AND {_literal(high)}" for low, high in _ranges(missing)
+        f"{column} BETWEEN {_literal(low)} AND {_literal(high)}"
+        for low, high in missing_ranges(missing)
     )
     return f"CASE WHEN {tests} THEN NULL ELSE {column} END"
 
 
-def _ranges(missing: Sequence[float]) -> Iterator[tuple[float, float]]:
+def missing_ranges(missing: Sequence[float]) -> Iterator[tuple[float, float]]:
     """Return the lowest and highest double that is taken for each number."""
     for value in missing:
         is_whole = float(value).is_integer() and abs(value) < _EXACT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from aedetect.timestamps import parse_duration, to_nanoseconds
 
 _MAX_CAUSES = 3  # per message
 _MAX_TITLE = 200  # characters
-_MAX_LISTED = 40  # events in a digest; the rest are counted
+MAX_LISTED = 40  # events in a digest; the rest are counted
 _COLUMNS = [
     "event_id",
     "incident_id",
@@ -43,7 +43,7 @@ class Message:
     title: str
     body: str
     severity: str
-    entries: tuple[tuple[str, str], ...]  # (event id or key of an alert, severity)
+    entries: tuple[tuple[str, str], ...]  # (event id or key of an alert, severity); the worst first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,13 +87,16 @@ def recent_ids(output: Path, *, since: str) -> set[str]:
 
 
 def message_per_incident(
-    pending: Sequence[PendingEvent], *, detector: str, label: str
+    pending: Sequence[PendingEvent], *, detector: str, label: str, page: str | None = None
 ) -> list[Message]:
-    """Return one message per incident, of most one event; `label` is the command that labels it."""
+    """Return one message per incident, of most one event.
+
+    `label` is the command that labels it, `page` the path or address of the page that shows it.
+    """
     return [
-        _about_one(events[0], detector=detector, label=label)
+        _about_one(events[0], detector=detector, label=label, page=page)
         if len(events) == 1
-        else _about_several(events, detector=detector, label=label)
+        else _about_several(events, detector=detector, label=label, page=page)
         for events in _incidents(pending)
     ]
 
@@ -106,30 +109,35 @@ def _incidents(pending: Sequence[PendingEvent]) -> list[list[PendingEvent]]:
     return [sorted(events, key=_severest_first) for events in found.values()]
 
 
-def _about_one(each: PendingEvent, *, detector: str, label: str) -> Message:
+def _about_one(each: PendingEvent, *, detector: str, label: str, page: str | None) -> Message:
+    shown = [f"Page: {page}#e-{each.event_id}"] if page else []
     return Message(
-        title=_title(f"{detector}: {each.severity} at {each.entity or 'the only series'}"),
-        body="\n".join([*_lines(each), f"Right or not? {label} {each.event_id}"]),
+        title=one_line(f"{detector}: {each.severity} at {each.entity or 'the only series'}"),
+        body="\n".join([*_lines(each), f"Right or not? {label} {each.event_id}", *shown]),
         severity=each.severity,
         entries=((each.event_id, each.severity),),
     )
 
 
-def _about_several(events: Sequence[PendingEvent], *, detector: str, label: str) -> Message:
+def _about_several(
+    events: Sequence[PendingEvent], *, detector: str, label: str, page: str | None
+) -> Message:
     """Return the message about events that began together, the most severe first."""
     names = list(dict.fromkeys(each.entity or "the only series" for each in events))
     where = names[0] if len(names) == 1 else f"{len(names)} entities"
     severity = events[0].severity
-    listed = f"{len(events)} events began together: {', '.join(names[:_MAX_LISTED])}"
+    listed = f"{len(events)} events began together: {', '.join(names[:MAX_LISTED])}"
     return Message(
-        title=_title(f"{detector}: {severity} at {where}"),
-        body="\n\n".join([listed, *_listed(events), f"Right or not? {label} EVENT"]),
+        title=one_line(f"{detector}: {severity} at {where}"),
+        body="\n\n".join([listed, *_listed(events), _ending(label, page)]),
         severity=severity,
         entries=tuple((each.event_id, each.severity) for each in events),
     )
 
 
-def digest(pending: Sequence[PendingEvent], *, detector: str, label: str) -> list[Message]:
+def digest(
+    pending: Sequence[PendingEvent], *, detector: str, label: str, page: str | None = None
+) -> list[Message]:
     """Return one message about all events, the most severe first; none without events.
 
     Events that began together follow each other.
@@ -144,33 +152,17 @@ def digest(pending: Sequence[PendingEvent], *, detector: str, label: str) -> lis
     return [
         Message(
             title=f"{detector}: {len(whole)} {events} ({numbers})",
-            body="\n\n".join([*_listed(whole), f"Right or not? {label} EVENT"]),
+            body="\n\n".join([*_listed(whole), _ending(label, page)]),
             severity=next(iter(counts)),
             entries=tuple((each.event_id, each.severity) for each in whole),
         )
     ]
 
 
-def messages_of_alerts(alerts: Mapping[str, str], *, detector: str) -> list[Message]:
-    """Return a message for each kind of alert: name, or "kind: where" -> text."""
-    kinds: dict[str, dict[str, str]] = {}
-    for name, text in alerts.items():
-        kinds.setdefault(name.partition(": ")[0], {})[name] = text
-    return [_about_alerts(kind, named, detector) for kind, named in kinds.items()]
-
-
-def _about_alerts(kind: str, named: Mapping[str, str], detector: str) -> Message:
-    """Return one message about alerts of one kind."""
-    if len(named) == 1:
-        ((title, body),) = named.items()
-    else:
-        title = f"{kind}: {len(named)} entities"
-        listed = [f"{name.partition(': ')[2]}: {text}" for name, text in named.items()]
-        more = len(listed) - _MAX_LISTED
-        body = "\n\n".join(listed[:_MAX_LISTED] + [f"and {more} more"] * (more > 0))
-    entries = tuple((name, "") for name in named)
-    title = _title(f"{detector}: {title}")
-    return Message(title=title, body=body, severity="critical", entries=entries)
+def _ending(label: str, page: str | None) -> str:
+    """Return the last paragraph of a message about several events."""
+    asked = f"Right or not? {label} EVENT"
+    return f"{asked}\nPage: {page}" if page else asked
 
 
 def _severest_first(each: PendingEvent) -> tuple[int, datetime, str]:
@@ -181,15 +173,15 @@ def _severest_first(each: PendingEvent) -> tuple[int, datetime, str]:
 def _listed(events: Sequence[PendingEvent]) -> list[str]:
     """Return a paragraph for each event, as many as a message holds."""
     parts = []
-    for each in events[:_MAX_LISTED]:
+    for each in events[:MAX_LISTED]:
         first, *others = _lines(each)
         parts.append("\n".join([f"[{each.severity}] {each.entity or ''} {first}", *others]))
-    if len(events) > _MAX_LISTED:
-        parts.append(f"and {len(events) - _MAX_LISTED} more")
+    if len(events) > MAX_LISTED:
+        parts.append(f"and {len(events) - MAX_LISTED} more")
     return parts
 
 
-def _title(text: str) -> str:
+def one_line(text: str) -> str:
     """Return a title on one line, of a length that mail and services accept."""
     line = " ".join(text.split())
     return line if len(line) <= _MAX_TITLE else f"{line[: _MAX_TITLE - 3]}..."

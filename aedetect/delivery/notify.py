@@ -6,16 +6,16 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from aedetect.delivery.alert_messages import messages_of_alerts
 from aedetect.delivery.messages import (
     Message,
     PendingEvent,
     digest,
     message_per_incident,
-    messages_of_alerts,
     read_recent,
     recent_ids,
 )
-from aedetect.delivery.senders import TIMEOUT, Outcome, Receiver, send
+from aedetect.delivery.senders import TIMEOUT, Outcome, Receiver, send, takes_pictures
 from aedetect.delivery.sent_log import NOTIFIED, SentEntry, SentLog, read_sent, write_sent
 from aedetect.delivery.settings import NotifySettings
 from aedetect.logs import log_event
@@ -27,9 +27,11 @@ EVENT, ALERT = "event", "alert"
 REFUSED = "refused"  # entries that count the runs in which only this message was not accepted
 _MAX_ENTRIES = 1_000  # of the log, beyond which old ones are removed
 _MAX_REFUSALS = 3  # runs, after which it is not retried
+_MAX_PICTURES = 5  # drawn per run: each takes about a second
 logger = logging.getLogger(__name__)
 
 Due = Mapping[Receiver, Sequence[Message]]
+Draw = Callable[[str], Path | None]
 
 
 def send_events(
@@ -41,8 +43,13 @@ def send_events(
     label: str,
     keep: str = "90d",
     timeout: float = TIMEOUT,
+    page: str | None = None,
+    draw: Draw | None = None,
 ) -> int:
     """Notify each receiver of new recent events; return the number of messages sent.
+
+    Messages name the page that shows the events, and carry a picture of their worst event where a
+    receiver takes one: `draw` makes it of an event id, or returns None.
 
     The next run retries messages that were not accepted. Once the log is long, entries of events
     that ended more than `keep` before the newest data are removed.
@@ -52,7 +59,9 @@ def send_events(
 
     def due(sent_log: SentLog) -> Due:
         return {
-            receiver: write(_unsent(pending, sent_log, receiver), detector=detector, label=label)
+            receiver: write(
+                _unsent(pending, sent_log, receiver), detector=detector, label=label, page=page
+            )
             for receiver in receivers
         }
 
@@ -62,7 +71,7 @@ def send_events(
         known = recent_ids(output, since=max(keep, settings.max_age, key=parse_duration))
         return [each for each in sent_log if each.kind != ALERT and each.key not in known]
 
-    return _deliver(output, due, kind=EVENT, timeout=timeout, over=over)
+    return _deliver(output, due, kind=EVENT, timeout=timeout, over=over, draw=draw)
 
 
 def send_alerts(
@@ -119,6 +128,7 @@ def _deliver(
     kind: str,
     timeout: float,
     over: Callable[[SentLog], list[SentEntry]] = _nothing,
+    draw: Draw | None = None,
 ) -> int:
     """Send, then log what was accepted: a run killed in between sends twice rather than never.
 
@@ -131,10 +141,19 @@ def _deliver(
     with updating(output / NOTIFIED):
         sent_log = read_sent(output)
         messages = {receiver: each for receiver, each in due(sent_log).items() if each}
-        sent = send(messages, timeout=timeout) if messages else {}
+        pictures = _pictures(messages, draw)
+        sent = send(messages, timeout=timeout, pictures=pictures) if messages else {}
         new_entries, gone = _log_entries(sent_log, sent, kind=kind, over=over(sent_log))
         write_sent(output, new_entries, over=gone)
     return sum(len(outcome.taken) for outcome in sent.values())
+
+
+def _pictures(messages: Due, draw: Draw | None) -> dict[str, Path]:
+    """Draw the worst event of the first messages, for the receivers that take pictures."""
+    taken = [each for receiver, each in messages.items() if draw and takes_pictures(receiver)]
+    wanted = dict.fromkeys(each.entries[0][0] for listed in taken for each in listed)
+    drawn = {name: draw(name) for name in list(wanted)[:_MAX_PICTURES]} if draw else {}
+    return {name: path for name, path in drawn.items() if path is not None}
 
 
 def _log_entries(

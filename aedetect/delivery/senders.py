@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from aedetect.delivery.messages import Message
@@ -81,17 +82,27 @@ class Outcome:
     suspected: tuple[Message, ...] = ()  # not accepted, but a later one was
 
 
+def takes_pictures(receiver: Receiver) -> bool:
+    """Whether a receiver takes attachments."""
+    return bool(getattr(_service(receiver.url), "attachment_support", False))
+
+
 def send(
-    receiver_messages: Mapping[Receiver, Sequence[Message]], *, timeout: float = TIMEOUT
+    receiver_messages: Mapping[Receiver, Sequence[Message]],
+    *,
+    timeout: float = TIMEOUT,
+    pictures: Mapping[str, Path] | None = None,
 ) -> dict[Receiver, Outcome]:
     """Send messages to all receivers in parallel; return what each accepted and refused.
+
+    `pictures`, by the key of the first entry of a message, go to the receivers that take them.
 
     A refused message does not prevent the others. A receiver that fails or hangs gets no more
     messages in this run, and a warning in the log; it neither raises nor delays the others.
     """
     with _capturing_log() as captured:
         threads = [
-            _SenderThread(receiver, messages, captured)
+            _SenderThread(receiver, messages, captured, pictures or {})
             for receiver, messages in receiver_messages.items()
         ]
         deadline = time.monotonic() + timeout
@@ -119,13 +130,17 @@ class _SenderThread(threading.Thread):
     """
 
     def __init__(
-        self, receiver: Receiver, messages: Sequence[Message], captured: _CapturedLog
+        self,
+        receiver: Receiver,
+        messages: Sequence[Message],
+        captured: _CapturedLog,
+        pictures: Mapping[str, Path],
     ) -> None:
         super().__init__(daemon=True, name=f"aedetect-notify-{receiver.id}")
         self.receiver, self.messages = receiver, messages
         self.reason: str | None = None  # why the first was not accepted
         self.is_late = False
-        self._captured = captured
+        self._captured, self._pictures = captured, pictures
         self._taken: list[Message] = []
         self._refused: list[Message] = []
         self._suspected: list[Message] = []
@@ -145,7 +160,7 @@ class _SenderThread(threading.Thread):
         waiting, failed = list(self.messages), list[Message]()
         while waiting and len(failed) <= _MAX_FAILED and service is not None and not self.is_late:
             message = waiting.pop(-1 if len(failed) == _MAX_FAILED else 0)
-            if _is_taken(service, message):
+            if self._is_taken(service, message):
                 self._taken.append(message)
                 self._suspected += failed
                 failed = []
@@ -157,9 +172,18 @@ class _SenderThread(threading.Thread):
             else:
                 failed.append(message)
 
+    def _is_taken(self, service: Any, message: Message) -> bool:
+        """Send a message with its picture; without it when it is not taken so."""
+        picture = self._pictures.get(message.entries[0][0])
+        if picture is not None and service.attachment_support:
+            if _is_taken(service, message, picture):
+                return True
+            self._captured.take(self)
+        return _is_taken(service, message)
 
-def _is_taken(service: Any, message: Message) -> bool:
-    from apprise import NotifyFormat, NotifyType
+
+def _is_taken(service: Any, message: Message, picture: Path | None = None) -> bool:
+    from apprise import AppriseAttachment, NotifyFormat, NotifyType
 
     kinds = {"info": NotifyType.INFO, "warning": NotifyType.WARNING}
     try:
@@ -169,6 +193,7 @@ def _is_taken(service: Any, message: Message) -> bool:
                 title=message.title,
                 notify_type=kinds.get(message.severity, NotifyType.FAILURE),
                 body_format=NotifyFormat.TEXT,
+                attach=None if picture is None else AppriseAttachment(str(picture)),
             )
         )
     except Exception as error:  # a faulty service must not stop the others

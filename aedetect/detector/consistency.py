@@ -61,6 +61,7 @@ def _scoring_pairs(scorer: Scorer) -> dict[str, tuple[object, object]]:
     return {
         "long windows": (_long_fits(scorer), True),
         "corrections": (_corrections_fit(scorer, entities), True),
+        "shapes": (_shapes_fit(scorer), True),
         "residual sizes": (residuals.size.shape, (entities, columns)),
         "whitening": (residuals.whitening.shape, (columns, columns) if whitened else (0, 0)),
         "tail": (residuals.tail.shape, tail if tailed else (0, 0, 0)),
@@ -112,6 +113,24 @@ def _corrections_fit(scorer: Scorer, entities: int) -> bool:
         place.shape == (entities,)
         and bool((place >= -1).all())
         and np.array_equal(used, np.arange(len(maps)))
+    )
+
+
+def _shapes_fit(scorer: Scorer) -> bool:
+    """Whether typical shapes are of windows that the scorer has, one for each length at most."""
+    if scorer.shapes is None:
+        return True
+    long = 0 if scorer.long is None else scorer.long.sizes.length
+    lengths, width = (scorer.length, long), scorer.preparation.width
+    return all(
+        bank is None
+        or (
+            bank.basis.shape == (len(bank.basis), length, width)
+            and bank.centres.shape == (len(bank.centres), len(bank.basis))
+            and len(bank.centres) > 0
+            and bank.cells > 0
+        )
+        for bank, length in zip(scorer.shapes.banks, lengths, strict=True)
     )
 
 

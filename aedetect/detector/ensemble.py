@@ -5,13 +5,17 @@ Members, each a mean over the last rows that were scored:
     residual   squared residual, over 1, 10 and 60 rows: short faults and long ones
     deviation  squared distance from the mean of the last 16 rows, over 1 and 30 rows: no model
     switches   squared residual of the columns of two values, over 1 row
+    shape      squared distance of a window from the nearest typical shape, see `shapes`; of windows
+               of the network's length and of long ones
 
 Each is taken relative to its unit u, a high quantile of the entity's rows that calibration does not
 hold, as l = log(1 + member / u). The score is
 
-    ((sqrt l(R10) + sqrt l(V30))^2 + (l(R1) + l(V1)) / 2 + l(R60) / 2 + l(S)) / level^(1/4)
+    ((sqrt l(R10) + sqrt l(V30))^2 + (l(R1) + l(V1) + l(R60) + w l(N1) + w l(N2)) / 2 + l(S))
+    / level^(1/4)
 
-where l(S) = max(0, log(S / u)) / 2, and the level is the mean of min(1, l(R1) + l(V1)) over the
+where l(S) = max(0, log(S / u)) / 2, w is the weight of shapes, 0 unless the evidence speaks for
+them (`aedetect.jobs.choice`), and the level is the mean of min(1, l(R1) + l(V1)) over the
 last 720 periods: of an entity that has become restless, more is expected, yet an incident does not
 hide itself. The form was chosen by the labels of four sets (docs/benchmarks.md, Detection), and the
 promise never rests on it: the threshold is calibrated on scores of the same kind.
@@ -28,19 +32,21 @@ from functools import cached_property
 import numpy as np
 
 from aedetect.arrays import Bool, Float32, Float64, Int64
+from aedetect.detector.shapes import ShapeErrors
 from aedetect.detector.ticks import GRID, TICKS
 from aedetect.detector.trailing import first_rows, reaching, trailing_means
 
 RESIDUAL_ROWS = (1, 10, 60)
 DEVIATION_ROWS = (1, 30)
-MEMBERS = ("R1", "R10", "R60", "V1", "V30", "S1")
+MEMBERS = ("R1", "R10", "R60", "V1", "V30", "S1", "N1", "N2")
+SWITCHES = MEMBERS.index("S1")
 LEVEL = len(MEMBERS)  # place of the typical level, after the units of the members
 BASELINE_ROWS = 16  # in the mean that a deviation is measured from
 LEVEL_ROWS = 720  # periods
-_LEVEL_POWER = 1 / 4
-_HIGHEST = 1.0  # of a row in the level: more would let an incident hide its own later rows
-_PRIOR = 4  # rows that the typical level counts as
-_LEAST = 1e-9
+LEVEL_POWER = 1 / 4
+HIGHEST = 1.0  # of a row in the level: more would let an incident hide its own later rows
+PRIOR = 4  # rows that the typical level counts as
+LEAST = 1e-9
 _REACH = max(*RESIDUAL_ROWS, *DEVIATION_ROWS)
 
 
@@ -50,7 +56,7 @@ class RowErrors:
 
     Shapes: tick (M,); residual and deviation (M, F), squared, 0 where not observed; seen (M, F)
     whether observed; used (M,) False where means leave the row out; switches (F,) which features
-    have two values.
+    have two values; shapes, the distances of M rows.
     """
 
     tick: Int64
@@ -59,6 +65,7 @@ class RowErrors:
     seen: Bool
     used: Bool
     switches: Bool
+    shapes: ShapeErrors
 
     @cached_property
     def counted(self) -> tuple[Int64, Int64]:
@@ -97,32 +104,31 @@ def sampled(tick: Int64) -> Bool:
 
 
 def first_of_members(tick: Int64, at: Int64) -> tuple[Int64, ...]:
-    """Return the first row that each member takes in: six of (N,)."""
+    """Return the first row that each member of rows takes in, shapes apart: six of (N,)."""
     return tuple(first_rows(tick, at, rows=n) for n in (*RESIDUAL_ROWS, *DEVIATION_ROWS, 1))
 
 
 def member_values(errors: RowErrors, at: Int64) -> Float64:
-    """Return the members of the rows at some positions: (N,) -> (6, N)."""
+    """Return the members of the rows at some positions: (N,) -> (8, N)."""
     residual, deviation, switched = errors.row_means
     of = (*(residual,) * len(RESIDUAL_ROWS), *(deviation,) * len(DEVIATION_ROWS), switched)
     first = first_of_members(errors.tick, at)
-    return np.stack(
-        [trailing_means(each, errors.used, n, at) for each, n in zip(of, first, strict=True)]
-    )
+    means = [trailing_means(each, errors.used, n, at) for each, n in zip(of, first, strict=True)]
+    return np.concatenate([np.stack(means), errors.shapes.distance[:, at]])
 
 
 def logarithms(values: Float64, typical: Float32) -> Float64:
-    """Return members relative to their units: (6, N), (N, 7) -> (6, N)."""
+    """Return members relative to their units: (8, N), (N, 9) -> (8, N)."""
     relative = values / typical[:, :LEVEL].T.astype(np.float64)
     logs = np.log1p(relative)
-    logs[-1] = np.log(np.maximum(relative[-1], 1)) / 2
+    logs[SWITCHES] = np.log(np.maximum(relative[SWITCHES], 1)) / 2
     return np.asarray(logs)
 
 
 def restlessness(errors: RowErrors, typical: Float32, at: Int64) -> Float64:
     """Return the level of the rows at some positions: (N,) -> (N,).
 
-    Shapes: typical (M, 7) of the entity of each row of the errors.
+    Shapes: typical (M, 9) of the entity of each row of the errors.
     """
     chosen = np.flatnonzero(sampled(errors.tick) & errors.used)
     own = typical[at, LEVEL].astype(np.float64)
@@ -141,28 +147,31 @@ def restlessness(errors: RowErrors, typical: Float32, at: Int64) -> Float64:
         np.minimum(oldest, np.maximum(last, 0)),
         np.maximum(last, 0),
     )
-    return np.asarray((mean * number + own * _PRIOR) / (number + _PRIOR))
+    return np.asarray((mean * number + own * PRIOR) / (number + PRIOR))
 
 
 def excitement(residual: Float64, deviation: Float64, typical: Float32) -> Float64:
-    """Return what rows alone add to the level: mean errors (N,), (N,), typical (N, 7) -> (N,)."""
+    """Return what rows alone add to the level: mean errors (N,), (N,), typical (N, 9) -> (N,)."""
     pairs = ((residual, MEMBERS.index("R1")), (deviation, MEMBERS.index("V1")))
     total = sum(np.log1p(each / typical[:, n]) for each, n in pairs)
-    return np.asarray(np.minimum(total, _HIGHEST))
+    return np.asarray(np.minimum(total, HIGHEST))
 
 
-def ensemble_score(logs: Float64, level: Float64) -> Float64:
-    """Return the score from the members' logarithms and the level: (6, N), (N,) -> (N,)."""
-    r1, r10, r60, v1, v30, s1 = logs
+def ensemble_score(logs: Float64, level: Float64, *, weight: float) -> Float64:
+    """Return the score from the members' logarithms and the level: (8, N), (N,) -> (N,).
+
+    The weight is that of the shapes.
+    """
+    r1, r10, r60, v1, v30, s1, n1, n2 = logs
     both = np.square(np.sqrt(r10) + np.sqrt(v30))
-    return np.asarray(
-        (both + (r1 + v1) / 2 + r60 / 2 + s1) / np.maximum(level, _LEAST) ** _LEVEL_POWER
-    )
+    total = both + (r1 + v1 + r60 + weight * (n1 + n2)) / 2 + s1
+    return np.asarray(total / np.maximum(level, LEAST) ** LEVEL_POWER)
 
 
-def member_parts(logs: Float64, level: Float64) -> Float64:
-    """Return what each member adds to the score: (6, N), (N,) -> (6, N), summing to the score."""
-    r1, r10, r60, v1, v30, s1 = logs
+def member_parts(logs: Float64, level: Float64, *, weight: float) -> Float64:
+    """Return what each member adds to the score: (8, N), (N,) -> (8, N), summing to the score."""
+    r1, r10, r60, v1, v30, s1, n1, n2 = logs
     cross = np.sqrt(r10 * v30)
-    parts = np.stack([r1 / 2, r10 + cross, r60 / 2, v1 / 2, v30 + cross, s1])
-    return np.asarray(parts / np.maximum(level, _LEAST) ** _LEVEL_POWER)
+    shapes = (weight * n1 / 2, weight * n2 / 2)
+    parts = np.stack([r1 / 2, r10 + cross, r60 / 2, v1 / 2, v30 + cross, s1, *shapes])
+    return np.asarray(parts / np.maximum(level, LEAST) ** LEVEL_POWER)

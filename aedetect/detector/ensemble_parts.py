@@ -10,6 +10,7 @@ import numpy as np
 from aedetect.arrays import Bool, Float32, Float64, Int64
 from aedetect.detector.ensemble import (
     MEMBERS,
+    SWITCHES,
     RowErrors,
     ensemble_score,
     first_of_members,
@@ -19,16 +20,16 @@ from aedetect.detector.ensemble import (
 from aedetect.detector.trailing import as_sum, running_sums
 
 _BLOCK = 8  # features at a time, for memory's sake
-_SWITCH = len(MEMBERS) - 1
 _RESIDUAL, _DEVIATION = (0, 1, 2), (3, 4)  # which members are means of what
+_SHAPES = slice(SWITCHES + 1, None)
 
 
 @dataclass(frozen=True)
 class EnsembleParts:
     """What the scores of some rows were computed from.
 
-    Shapes: errors of M rows; at (N,) the scored rows among them; typical (N, 7) of their entities;
-    values (6, N) of the members; level (N,).
+    Shapes: errors of M rows; at (N,) the scored rows among them; typical (N, 9) of their entities;
+    values (8, N) of the members; level (N,).
     """
 
     errors: RowErrors
@@ -47,12 +48,18 @@ class EnsembleParts:
             self.level[chosen],
         )
 
+    def score(self, weight: float | None = None) -> Float32:
+        """Return the scores (N,); with another weight of the shapes if one is given."""
+        return self._score_of(self.values, self.errors.shapes.weight if weight is None else weight)
+
     def contributions(self) -> Float32:
         """Return what each feature adds to the score: (N, F), never negative.
 
         A member's part of the score is split as the member itself.
         """
-        added = member_parts(logarithms(self.values, self.typical), self.level)
+        added = member_parts(
+            logarithms(self.values, self.typical), self.level, weight=self.errors.shapes.weight
+        )
         weight = added / np.maximum(self.values, 1e-300)
         result = np.zeros((len(self.at), len(self.errors.switches)), dtype=np.float32)
         for block, cells in self._by_features():
@@ -64,14 +71,18 @@ class EnsembleParts:
         left = self.values.copy()
         for block, cells in self._by_features():
             left -= np.einsum("knf,nf->kn", cells, muted[:, block].astype(np.float64))
-        logs = logarithms(np.maximum(left, 0), self.typical)
-        return ensemble_score(logs, self.level).astype(np.float32)
+        return self._score_of(np.maximum(left, 0), self.errors.shapes.weight)
+
+    def _score_of(self, values: Float64, weight: float) -> Float32:
+        logs = logarithms(values, self.typical)
+        return ensemble_score(logs, self.level, weight=weight).astype(np.float32)
 
     def _by_features(self) -> Iterator[tuple[slice, Float64]]:
-        """Yield each feature's part of each member, some features at a time: (6, N, B)."""
+        """Yield each feature's part of each member, some features at a time: (8, N, B)."""
         errors, switches = self.errors, self.errors.switches
         plain, switched = (count[:, None] for count in errors.counted)
         first = first_of_members(errors.tick, self.at)
+        shapes = errors.shapes.by_feature(self.at)
         for start in range(0, len(switches), _BLOCK):
             block = slice(start, start + _BLOCK)
             kind, residual = switches[block], errors.residual[:, block]
@@ -81,7 +92,8 @@ class EnsembleParts:
             for members, part in zip((_RESIDUAL, _DEVIATION), parts, strict=True):
                 for member, mean in zip(members, self._means(part, first, members), strict=True):
                     cells[member] = mean
-            cells[_SWITCH] = np.where(kind, residual / switched, 0)[self.at]
+            cells[SWITCHES] = np.where(kind, residual / switched, 0)[self.at]
+            cells[_SHAPES] = shapes[:, :, block]
             yield block, cells
 
     def _means(

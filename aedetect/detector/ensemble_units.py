@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.arrays import Bool, Float32, Float64, Int32, Int64
-from aedetect.detector.ensemble import LEVEL, MEMBERS, RowErrors, excitement, member_values
+from aedetect.detector.ensemble import (
+    LEVEL,
+    MEMBERS,
+    SWITCHES,
+    RowErrors,
+    excitement,
+    member_values,
+)
 from aedetect.detector.smoothing import around
 
 if TYPE_CHECKING:
@@ -17,7 +24,8 @@ _HIGH = 0.99  # quantile of a member that is its unit
 _HIGHER = 0.999  # of the switches, which count from there on only
 _MIN_ROWS = 100  # with fewer, an entity takes the units of all together
 _LEAST_OF_POOLED = 0.3  # an entity's unit is at least this share of that of all together
-_LEAST = np.array([1e-6] * (len(MEMBERS) - 1) + [1e-3])  # of a unit, in squared model units
+# of a unit, in squared model units
+_LEAST = np.array([1e-3 if each == MEMBERS[SWITCHES] else 1e-6 for each in MEMBERS])
 _BLOCKS = (128, 2_048)  # fewest and most rows that are taken together
 
 
@@ -56,7 +64,7 @@ def contiguous(ends: Int64, back: Int64, *, length: int, stride: int) -> Int64:
 
 
 def learn_typical(errors: RowErrors, entity: Int32, *, entities: int) -> Float32:
-    """Return the units of the members, and the typical level, by entity: (M,) -> (E + 1, 7).
+    """Return the units of the members, and the typical level, by entity: (M,) -> (E + 1, 9).
 
     A unit lies between the entity's own quantile and that of all together, in the middle by ratio:
     few rows know their own tail badly, and entities do differ.
@@ -64,7 +72,7 @@ def learn_typical(errors: RowErrors, entity: Int32, *, entities: int) -> Float32
     values = member_values(errors, np.arange(len(errors.tick)))
     typical = np.ones((entities + 1, LEVEL + 1))
     for member, each in enumerate(values):
-        level = _HIGHER if member == LEVEL - 1 else _HIGH
+        level = _HIGHER if member == SWITCHES else _HIGH
         typical[:, member] = _blended(_quantiles(each, entity, level, entities), _LEAST[member])
     residual, deviation = values[MEMBERS.index("R1")], values[MEMBERS.index("V1")]
     alone = excitement(residual, deviation, typical[entity].astype(np.float32))

@@ -27,15 +27,18 @@ def average_expected(
     Shapes: expected (N, D), overwritten; rows (N,); length, the rows of the network's windows. A
     row whose long window reaches into planned work keeps the network's value.
     """
-    chosen = np.flatnonzero(_whole(series, longer=long.sizes.length, length=length)[rows])
+    chosen = np.flatnonzero(ends_whole(series, longer=long.sizes.length, length=length)[rows])
     if len(chosen):
         other = last_rows(long, series.matrix, rows[chosen], masked=series.masked)
         expected[chosen] = (expected[chosen] + other) / 2
     return expected
 
 
-def _whole(series: Series, *, longer: int, length: int) -> Bool:
-    """Return which rows end a long window of usable rows beside planned work: (R,)."""
+def ends_whole(series: Series, *, longer: int, length: int) -> Bool:
+    """Return which rows end a long window of usable rows beside planned work: (R,).
+
+    `longer` and `length` are the rows of the long windows and of the network's.
+    """
     whole = np.asarray(series.back >= longer - 1)
     if series.apart is None:
         return whole

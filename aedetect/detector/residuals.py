@@ -37,7 +37,7 @@ class Residuals:
     The last row of E + 1 is for all entities together, and used for unseen ones.
     Shapes: size (E + 1, D) root mean square; whitening (D, D) maps residuals in sizes to
     uncorrelated ones; tail (E + 1, F, Q + 1) quantiles of the absolute residual and its mean excess
-    over the last; typical (E + 1, 7) units of the members of an ensemble, and switches (F,) 1 for
+    over the last; typical (E + 1, 9) units of the members of an ensemble, and switches (F,) 1 for
     columns of two values. All but the first are empty unless the score needs them.
     """
 

@@ -14,8 +14,6 @@ from aedetect.detector.ensemble import (
     BASELINE_ROWS,
     LEVEL_ROWS,
     RowErrors,
-    ensemble_score,
-    logarithms,
     member_values,
     needed_rows,
     restlessness,
@@ -27,6 +25,7 @@ from aedetect.detector.reconstruction import covering, from_windows, last_rows
 from aedetect.detector.residuals import by_feature
 from aedetect.detector.results import Evaluated, Series
 from aedetect.detector.score_functions import PARTS, combined
+from aedetect.detector.shapes import Shapes
 from aedetect.detector.smoothing import around, smoothed
 from aedetect.detector.ticks import TICKS, tick_length
 
@@ -58,6 +57,7 @@ class Scorer:
     # of longer windows, whose expected values are averaged with the model's; for "ensemble"
     long: Autoencoder | None = None
     corrections: Corrections | None = None  # of what both expect, by entity; for "ensemble"
+    shapes: Shapes | None = None  # of both kinds of windows; for "ensemble"
 
     @property
     def length(self) -> int:
@@ -191,7 +191,9 @@ class Scorer:
         """Return what is expected of rows, and what is seen of each alone: (M, D), (M,)."""
         expected = self.expect(series, rows)
         owner, switches = self.preparation.owner, self.residuals.switches > 0
-        return expected, errors_of_rows(series, rows, expected, owner, switches)
+        return expected, errors_of_rows(
+            series, rows, expected, owner, switches=switches, typical=self.shapes
+        )
 
     def _judge_ensemble(self, series: Series, asked: Bool) -> tuple[Int64, Evaluated]:
         """Score the requested rows by the rows before them too, see `ensemble`."""
@@ -202,8 +204,7 @@ class Scorer:
         at, typical = np.searchsorted(rows, wanted), self.residuals.typical[series.entity[rows]]
         values, level = member_values(errors, at), restlessness(errors, typical, at)
         parts = EnsembleParts(errors, at, typical[at], values, level)
-        score = ensemble_score(logarithms(values, typical[at]), level).astype(np.float32)
-        return wanted, Evaluated(score, expected[at], errors.residual[at], parts)
+        return wanted, Evaluated(parts.score(), expected[at], errors.residual[at], parts)
 
     def _evaluated(self, series: Series, rows: Int64) -> Evaluated:
         """Score rows by alignment, not smoothed."""

@@ -35,7 +35,7 @@ from aedetect.detector.file_checks import check_files
 from aedetect.detector.own_values import OwnValues
 from aedetect.detector.residuals import Residuals
 from aedetect.detector.rules import described_rules, restored_rules
-from aedetect.detector.saved_networks import describe_network, read_networks, write_networks
+from aedetect.detector.saved_networks import Networks, read_networks
 from aedetect.detector.scorer import Scorer
 from aedetect.drift import Profile
 from aedetect.errors import BrokenDetector
@@ -79,7 +79,7 @@ def write_detector(
 ) -> None:
     """Write the three files."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_networks(folder / WEIGHTS, scorer.model, scorer.long, scorer.corrections)
+    _networks(scorer).write(folder / WEIGHTS)
     write_held_out(calibration.held_out, folder / CALIBRATION)
     description = _described(scorer, calibration, config_hash)
     text = json.dumps(description, indent=1, allow_nan=False)
@@ -166,9 +166,7 @@ def _described(scorer: Scorer, calibration: Calibration, config_hash: str) -> di
         "config_hash": config_hash,
         "schema": asdict(scorer.schema),
         "preparation": {name: getattr(preparation, name) for name in kept} | {"scaling": learnt},
-        "model": describe_network(scorer.model),
-        "long": scorer.long and describe_network(scorer.long),
-        "corrected": scorer.corrections and scorer.corrections.place.tolist(),
+        **_networks(scorer).described(),
         "score": scorer.score,
         "top_k": scorer.top_k,
         "alignment": scorer.alignment,
@@ -185,18 +183,21 @@ def _described(scorer: Scorer, calibration: Calibration, config_hash: str) -> di
     }
 
 
+def _networks(scorer: Scorer) -> Networks:
+    return Networks(scorer.model, scorer.long, scorer.corrections, scorer.shapes)
+
+
 def _scorer(described: dict[str, Any], folder: Path) -> Scorer:
     schema = checked(Schema, described["schema"])
     preparation = _preparation(described["preparation"], schema)
-    model, long, corrections = read_networks(
-        folder / WEIGHTS, described["model"], described["long"], described["corrected"]
-    )
+    networks = read_networks(folder / WEIGHTS, described)
     scorer = Scorer(
         schema=schema,
         preparation=preparation,
-        model=model,
-        long=long,
-        corrections=corrections,
+        model=networks.model,
+        long=networks.long,
+        corrections=networks.corrections,
+        shapes=networks.shapes,
         score=described["score"],
         residuals=Residuals(
             **{

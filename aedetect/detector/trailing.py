@@ -11,7 +11,7 @@ import numpy as np
 from aedetect.arrays import Bool, Float32, Float64, Int64
 from aedetect.detector.ticks import TICKS
 
-_UNITS = 2.0**28  # in 1; sums of 2**15 of the largest values fit into 64 bits
+UNITS = 2.0**28  # in 1; sums of 2**15 of the largest values fit into 64 bits
 LARGEST = 2.0**20
 
 
@@ -33,7 +33,7 @@ def running_sums(values: Float32 | Float64) -> Int64:
     total = np.zeros((len(values) + 1, *values.shape[1:]), dtype=np.int64)
     units = values.astype(np.float64)
     np.minimum(units, LARGEST, out=units)
-    units *= _UNITS
+    units *= UNITS
     with np.errstate(invalid="ignore"):
         total[1:] = units  # cuts off what is below a unit
     return np.cumsum(total, axis=0, out=total)
@@ -41,7 +41,7 @@ def running_sums(values: Float32 | Float64) -> Int64:
 
 def as_sum(difference: Int64) -> Float64:
     """Return a difference of two running sums as a number."""
-    return np.asarray(difference / _UNITS)
+    return np.asarray(difference / UNITS)
 
 
 def trailing_means(values: Float32 | Float64, used: Bool, first: Int64, at: Int64) -> Float64:

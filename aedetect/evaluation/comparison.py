@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from aedetect.evaluation.ranking import Lead
 from aedetect.models.settings import VariantName
@@ -42,6 +43,20 @@ class Comparison:
     agreement: float | None  # Kendall's tau between the two rankings
     seed: int
     run_id: str  # of the parent run in MLflow
+
+
+def as_table(results: Sequence[Result]) -> dict[str, list[Any]]:
+    """Return the metrics of the variants as columns, in the order of the results."""
+    kinds = list(dict.fromkeys(kind for each in results for kind in each.kinds))
+    strengths = list(dict.fromkeys(size for each in results for size in each.strengths))
+    columns: dict[str, list[Any]] = {
+        name: [getattr(each, name) for each in results]
+        for name in ("variant", "injected", "labelled", "seconds", "rows_per_second")
+    }
+    columns |= {f"injected_{kind}": [each.kinds.get(kind) for each in results] for kind in kinds}
+    for size in strengths:
+        columns[f"injected_strength_{size:g}"] = [each.strengths.get(size) for each in results]
+    return columns
 
 
 def verdict(comparison: Comparison) -> str:

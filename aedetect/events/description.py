@@ -1,4 +1,4 @@
-"""The one-line description of an event: "disk_w 3.1 MB/s, expected 0.2 to 0.6"."""
+"""The one-line description of an event: "temp_bearing 92 degC, normally 61 to 70"."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aedetect.output.schemas import GIVEN_OTHERS
 MAX_FEATURES = 3  # features
 NEW = "=(new)"  # at the end of a cause: a category that training lacked
 _MIN_SHARE = 0.05  # of the score, for a feature to be mentioned
-_MIN_SHARE_INSIDE = 0.2  # the same beside one outside its limits, for one that is inside its own
+_BARELY = 0.05  # of the width of its range, by which a value is too little outside to be mentioned
 _MAX_DIGITS = 6  # after the decimal point
 
 
@@ -23,45 +23,78 @@ def describe_event(
     *,
     rule: str | None = None,
 ) -> str:
-    """Describe the largest causes and the expected values, from two columns of flagged/.
+    """Describe the most unusual features and what is normal, from two columns of flagged/.
 
-    A feature outside its limits is given with its expected range, a feature inside them only with a
-    larger share, when there are others. A feature inside its limits is
-    anomalous only in combination with others, and given with its expected value, "given the
-    others" where its value is usual in itself. A row that only a
-    later threshold flagged has no causes. The column rule that flagged a row comes first, unless
-    the cause repeats it.
+    Causes come with the most unusual one first. Features outside their limits are given with their
+    normal range; beside them, those that are inside theirs are not mentioned. When all are inside,
+    the row is anomalous only in combination, and they are given with their expected value, "given
+    the others" where a value is usual in itself. What else is outside is counted. A row that only a
+    later threshold flagged has no causes. The column rule that flagged a row comes first, with the
+    numbers of its column behind it.
     """
     if causes is None:
         return "anomalous by its score; its causes were not computed"
     outside = outside or ()
     ranges = {each["feature"]: each for each in outside if each["low"] is not None}
     wanted = dict(each["feature"].split("=", 1) for each in outside if each["low"] is None)
-    beyond = {*ranges, *wanted}
-    shown = [each for each in causes[:MAX_FEATURES] if _is_told(each, beyond)] or list(causes[:1])
-    parts = []
-    for cause in shown:
-        name, _, seen = cause["feature"].partition("=")
-        if seen and (name in wanted or cause["observed"] == 1):
-            parts.append(_category(name, seen, wanted.get(name)))
-        else:
-            unit = units.get(cause["feature"].removesuffix(INCREASE))
-            parts.append(_number(cause, ranges.get(cause["feature"]), unit))
-    if rule is not None and shown[0]["observed"] is None:
-        return rule
-    text = "; ".join(parts)
-    return text if rule is None or shown[0]["feature"].endswith(NEW) else f"{rule}: {text}"
+    told = [each for each in causes if _is_told(each, ranges, wanted, rule)]
+    if rule is None and all(each["observed"] is None for each in told):
+        told = [c for c in causes[:MAX_FEATURES] if c["share"] >= _MIN_SHARE] or list(causes[:1])
+    shown, more = told[:MAX_FEATURES] or list(causes[:1]), len(told[MAX_FEATURES:])
+    texts = [_describe_cause(each, ranges, wanted, units) for each in shown]
+    if rule is not None and not shown[0]["feature"].endswith(NEW):
+        texts = _after_rule(rule, shown[0], texts)
+    return "; ".join(texts) + (f"; and {more} more column{'s' * (more > 1)}" if more else "")
 
 
-def _is_told(cause: Mapping[str, Any], beyond: set[str]) -> bool:
-    """Whether a cause is large enough to be mentioned beside features outside their limits."""
-    inside = cause["feature"].partition("=")[0] not in beyond
-    return bool(cause["share"] >= (_MIN_SHARE_INSIDE if beyond and inside else _MIN_SHARE))
+def _is_told(
+    cause: Mapping[str, Any],
+    ranges: Mapping[str, Mapping[str, Any]],
+    wanted: Mapping[str, str],
+    rule: str | None,
+) -> bool:
+    """Whether a cause is large enough, and its value clearly outside what is normal."""
+    feature, observed = cause["feature"], cause["observed"]
+    name = feature.partition("=")[0]
+    if rule is not None and rule.startswith(f"{name} "):
+        return True
+    if cause["share"] < _MIN_SHARE:
+        return False
+    if observed is None or name in wanted:
+        return True
+    if feature not in ranges:
+        return False
+    low, high = ranges[feature]["low"], ranges[feature]["high"]
+    away = max(low - observed, observed - high)
+    return bool(away > _BARELY * (high - low))
+
+
+def _describe_cause(
+    cause: Mapping[str, Any],
+    ranges: Mapping[str, Mapping[str, Any]],
+    wanted: Mapping[str, str],
+    units: Mapping[str, str],
+) -> str:
+    name, _, seen = cause["feature"].partition("=")
+    if seen and (name in wanted or cause["observed"] == 1):
+        return _category(name, seen, wanted.get(name))
+    unit = units.get(cause["feature"].removesuffix(INCREASE))
+    return _number(cause, ranges.get(cause["feature"]), unit)
+
+
+def _after_rule(rule: str, first: Mapping[str, Any], texts: Sequence[str]) -> list[str]:
+    """Put a rule before the causes, and the numbers of its own column in brackets behind it."""
+    own = f"{first['feature']} "
+    if first["observed"] is None:
+        return [rule, *texts[1:]]
+    if not rule.startswith(own) or not texts[0].startswith(own):
+        return [f"{rule}: {texts[0]}", *texts[1:]]
+    return [f"{rule} ({texts[0].removeprefix(own)})", *texts[1:]]
 
 
 def _category(name: str, seen: str, expected: str | None) -> str:
     was = "a value never seen in training" if seen == "(new)" else seen
-    rather = "which is unusual here" if expected is None else f"expected {expected}"
+    rather = "which is unusual here" if expected is None else f"normally {expected}"
     return f"{name} was {was}, {rather}"
 
 
@@ -71,15 +104,15 @@ def _number(cause: Mapping[str, Any], expected: Mapping[str, Any] | None, unit: 
         return f"{name} missing"
     tail = f" {unit}" if unit else ""
     if expected is None:
-        expected_text = plain_number(cause["expected"])
+        usual = plain_number(cause["expected"])
         others = f" {GIVEN_OTHERS}" if cause.get("unusual") == GIVEN_OTHERS else ""
-        return f"{name} {plain_number(observed)}{tail}, expected about {expected_text}{others}"
+        return f"{name} {plain_number(observed)}{tail}, normally about {usual}{others}"
     low, high = expected["low"], expected["high"]
     if low == high:
-        return f"{name} {plain_number(observed)}{tail}, expected {plain_number(low)}"
+        return f"{name} {plain_number(observed)}{tail}, normally {plain_number(low)}"
     digits = _digits(observed, low, high)
     seen = _fixed(observed, max(digits, _decimals_for_two_digits(observed)))
-    return f"{name} {seen}{tail}, expected {_fixed(low, digits)} to {_fixed(high, digits)}"
+    return f"{name} {seen}{tail}, normally {_fixed(low, digits)} to {_fixed(high, digits)}"
 
 
 def plain_number(value: float) -> str:

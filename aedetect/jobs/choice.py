@@ -1,4 +1,4 @@
-"""Choose the variant of the network by evidence: segments injected among held-out rows.
+"""Choose the variant of the network and what shapes weigh, by segments injected in held-out rows.
 
 Every candidate is trained, and its scores of the same injected rows are compared, see
 `aedetect.evaluation.injected_segments`. What was measured on labelled data stands in
@@ -19,11 +19,13 @@ from aedetect.evaluation.injected_segments import KINDS, HeldOutSeries, inject_s
 from aedetect.logs import log_event
 
 if TYPE_CHECKING:
-    from aedetect.arrays import Bool, Int32, Int64
+    from aedetect.arrays import Bool, Float32, Int32, Int64
+    from aedetect.detector.results import Evaluated
     from aedetect.models.settings import VariantName
 
 logger = logging.getLogger(__name__)
 
+WEIGHTS = (0.0, 1.0, 2.0)  # of the distance from typical shapes
 MARGIN = 0.01  # of average precision, by which another candidate must be better than the first
 _ROWS = 30_000  # held-out rows at most
 _FEW, _BEFORE = 40, 800  # rows of an entity at least; rows before them, which scores look back at
@@ -37,6 +39,7 @@ class Evidence:
     """What speaks for a candidate."""
 
     variant: VariantName
+    shapes: float  # weight of the distance from typical shapes
     kinds: Mapping[str, float]  # average precision of injected rows, mean over entities, by kind
     drift: float  # ratio of the 99 % point of the later half of held-out scores to the first's
 
@@ -88,31 +91,47 @@ def prepare_trial(
     return Trial(part, asked[place], held)
 
 
-def evidence_of(scorer: Scorer, trial: Trial, *, variant: VariantName, seed: int) -> Evidence:
-    """Score the injected rows of every kind."""
+def evidence_of(
+    scorer: Scorer, trial: Trial, *, variant: VariantName, weights: Sequence[float], seed: int
+) -> list[Evidence]:
+    """Score the injected rows of every kind, with each weight of the shapes."""
     kinds = {
-        kind: float(
-            np.mean(
-                [
-                    _precision(scorer, trial, kind, seed=(seed, number, repeat))
-                    for repeat in range(trial.repeats)
-                ]
-            )
+        kind: np.mean(
+            [
+                _precisions(scorer, trial, kind, weights, seed=(seed, number, repeat))
+                for repeat in range(trial.repeats)
+            ],
+            axis=0,
         )
         for number, kind in enumerate(KINDS)
     }
-    found = Evidence(variant=variant, kinds=kinds, drift=_drift(scorer, trial))
-    worst = min(kinds, key=lambda kind: kinds[kind])
+    drift = _drifts(scorer, trial, weights)
+    found = [
+        Evidence(
+            variant=variant,
+            shapes=weight,
+            kinds={kind: float(each[place]) for kind, each in kinds.items()},
+            drift=drift[place],
+        )
+        for place, weight in enumerate(weights)
+    ]
+    for each in found:
+        _log(each)
+    return found
+
+
+def _log(found: Evidence) -> None:
+    worst = min(found.kinds, key=lambda kind: found.kinds[kind])
     log_event(
         logger,
         "candidate",
-        variant=variant,
+        variant=found.variant,
+        shapes=found.shapes,
         injected=found.injected,
         drift=found.drift,
         worst=worst,
-        least=kinds[worst],
+        least=found.kinds[worst],
     )
-    return found
 
 
 def choose(found: Sequence[Evidence]) -> int:
@@ -124,6 +143,7 @@ def choose(found: Sequence[Evidence]) -> int:
         logger,
         "chosen",
         variant=found[chosen].variant,
+        shapes=found[chosen].shapes,
         lead=found[chosen].injected - max(others, default=found[chosen].injected),
         why="by injected segments" if chosen else "no other is better by more than the margin",
     )
@@ -157,28 +177,43 @@ def _part(series: Series, place: Int64) -> Series:
     )
 
 
-def _precision(scorer: Scorer, trial: Trial, kind: str, *, seed: Sequence[int]) -> float:
-    """Return the mean average precision of injected rows over the series with any."""
+def _precisions(
+    scorer: Scorer, trial: Trial, kind: str, weights: Sequence[float], *, seed: Sequence[int]
+) -> list[float]:
+    """Return the mean average precision of injected rows over the series with any, by weight."""
     from sklearn.metrics import average_precision_score
 
     cells, changed = inject_segments(trial.held_out, kind, seed=seed)
     matrix = np.concatenate([cells, trial.series.matrix[:, cells.shape[1] :]], axis=1)
     rows, judged = scorer.judge(replace(trial.series, matrix=matrix), trial.asked)
-    found = []
-    for start, stop in trial.held_out.runs:
-        own = slice(*np.searchsorted(rows, [start, stop]))
-        if changed[rows[own]].any():
-            found.append(average_precision_score(changed[rows[own]], judged.score[own]))
-    return float(np.mean(found)) if found else 0.0
+    parts = [slice(*np.searchsorted(rows, run)) for run in trial.held_out.runs]
+    parts = [own for own in parts if changed[rows[own]].any()]
+    return [
+        float(np.mean([average_precision_score(changed[rows[own]], score[own]) for own in parts]))
+        if parts
+        else 0.0
+        for score in _scores(judged, weights)
+    ]
 
 
-def _drift(scorer: Scorer, trial: Trial) -> float:
+def _drifts(scorer: Scorer, trial: Trial, weights: Sequence[float]) -> list[float]:
     """Return how much higher the tail of the later half of held-out scores is, the median ratio."""
     rows, judged = scorer.judge(trial.series, trial.asked)
+    parts = [slice(*np.searchsorted(rows, run)) for run in trial.held_out.runs]
+    return [_drift([score[own] for own in parts]) for score in _scores(judged, weights)]
+
+
+def _drift(scores: Sequence[Float32]) -> float:
     ratios = []
-    for start, stop in trial.held_out.runs:
-        own = judged.score[slice(*np.searchsorted(rows, [start, stop]))]
+    for own in scores:
         if len(own) > 1:
             low, high = (float(np.quantile(half, 0.99)) for half in np.array_split(own, 2))
             ratios.append(high / max(low, 1e-9))
     return float(np.median(ratios)) if ratios else 1.0
+
+
+def _scores(judged: Evaluated, weights: Sequence[float]) -> list[Float32]:
+    """Return the scores with each weight of the shapes; only an ensemble has any."""
+    if judged.parts is None:
+        return [judged.score] * len(weights)
+    return [judged.parts.score(weight) for weight in weights]

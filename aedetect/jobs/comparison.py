@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, get_args
 from aedetect.data.schema import suggest_nearest
 from aedetect.errors import ConfigError
 from aedetect.evaluation import Comparison
-from aedetect.evaluation.comparison import LINEAR, Result, verdict
+from aedetect.evaluation.comparison import LINEAR, Result, as_table, verdict
 from aedetect.evaluation.ranking import (
     Lead,
     ModelScores,
@@ -31,7 +31,7 @@ from aedetect.evaluation.ranking import (
 from aedetect.jobs import comparison_data
 from aedetect.jobs.dataset import ingest_rows, prepare_rows
 from aedetect.jobs.fit_scorer import Trained, train_scorer
-from aedetect.jobs.run_record import run_parameters
+from aedetect.jobs.run_record import epoch_metrics, run_parameters
 from aedetect.logs import log_event
 from aedetect.models.settings import VariantName
 from aedetect.models.threads import one_thread
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+COMPARISON_FILE = "comparison.json"  # table of the run: a row a variant, the best first
 CpuClock = Callable[[], float]  # CPU time of the calling thread, in s
 
 
@@ -171,6 +172,7 @@ def _log_runs(
         parameters={"variants": ", ".join(names), "training.seed": comparison.seed},
         metrics={key: value for key, value in metrics.items() if value is not None},
         tags={"winner": names[0], "data_fingerprint": fingerprint, "verdict": verdict(comparison)},
+        tables={COMPARISON_FILE: as_table(comparison.results)},
     )
     children = [each.record for each in order]
     return log_nested(parent, children, name=config.name, tracking_uri=config.tracking_uri)
@@ -195,5 +197,5 @@ def _record(config: Config, ingested: Ingested, trained: Trained, result: Result
         parameters=run_parameters(config, ingested, trained.scorer),
         metrics={key: value for key, value in metrics.items() if value is not None},
         tags={"variant": result.variant, "config_hash": config.hash},
-        epochs=[asdict(epoch) for epoch in trained.fitted.epochs],
+        epochs=[epoch_metrics(epoch) for epoch in trained.fitted.epochs],
     )

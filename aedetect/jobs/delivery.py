@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+import tempfile
 from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect.delivery import check_url, receivers, send_alerts, send_events, sync
 from aedetect.delivery.database import Synced
+from aedetect.jobs.report import page_path
+from aedetect.logs import log_event
 
 if TYPE_CHECKING:
     from aedetect.config import Config
+
+logger = logging.getLogger(__name__)
 
 
 def check_delivery(config: Config) -> None:
@@ -33,14 +41,29 @@ def notify(
     output, detector = config.output, config.name
     sent = 0 if alerts is None else send_alerts(output, to, alerts, detector=detector)
     label = f"aedetect label {config_path or f'{config.name}.toml'}"
-    return sent + send_events(
-        output,
-        to,
-        config.notify,
-        detector=detector,
-        label=label,
-        keep=config.scoring.keep_records,
-    )
+    page = page_path(config)
+    with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
+        return sent + send_events(
+            output,
+            to,
+            config.notify,
+            detector=detector,
+            label=label,
+            keep=config.scoring.keep_records,
+            page=None if page is None else str(page),
+            draw=partial(_draw, config, Path(scratch)),
+        )
+
+
+def _draw(config: Config, folder: Path, event_id: str) -> Path | None:
+    """Draw an event; None when that fails: a message goes out without its picture, too."""
+    from aedetect.jobs.event_card import read_card, save_picture
+
+    try:
+        return save_picture(config, read_card(config, event_id), folder / f"{event_id}.png")
+    except Exception as error:
+        log_event(logger, "note", text=f"the picture of {event_id} could not be drawn: {error}")
+        return None
 
 
 def fill_database(config: Config) -> Synced | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -12,17 +13,27 @@ import numpy as np
 from aedetect.detector import Scorer, Series
 from aedetect.detector.residuals import Residuals
 from aedetect.detector.rules import ColumnRules
+from aedetect.detector.shapes import weighted
 from aedetect.detector.ticks import ticks_of
 from aedetect.events import EventRules
-from aedetect.jobs.choice import Evidence, Trial, choose, evidence_of, prepare_trial
+from aedetect.jobs.choice import (
+    WEIGHTS,
+    Evidence,
+    Trial,
+    choose,
+    evidence_of,
+    prepare_trial,
+)
 from aedetect.jobs.own_values import estimate_own_values
 from aedetect.jobs.residuals import learn_corrections, learn_statistics
 from aedetect.logs import log_event
 from aedetect.models.settings import CANDIDATES, VariantName
+from aedetect.models.threads import one_thread
 from aedetect.preprocessing import Part, Windows, split_by_time
 from aedetect.training import Fitted, Ingested, PreparedRows, fit_trimmed, train_network
-from aedetect.training.fit import build_network
+from aedetect.training.fit import CHECK_WINDOWS, build_network
 from aedetect.training.long_windows import MOST_CELLS, fit_long
+from aedetect.training.loss import error_of
 from aedetect.training.suspect_rows import SuspectRows, find_suspect_rows, log_suspect_rows
 
 if TYPE_CHECKING:
@@ -40,34 +51,65 @@ class Trained:
     fitted: Fitted
     suspect: tuple[SuspectRows, ...] = ()  # see [training] trim; the largest error first
     evidence: tuple[Evidence, ...] = ()  # of the candidates, if one was chosen
+    held_out_loss: float = math.nan  # as `Epoch.validation`, on windows of the calibration part
 
 
 def train_scorer(config: Config, ingested: Ingested, prepared: PreparedRows) -> Trained:
     """Train the network and estimate its residuals, without the calibration rows.
 
     With `variant = "auto"` all candidates are trained, and chosen from by injected segments among
-    the calibration rows: these affect which network it is, and not what it has learnt.
+    the calibration rows: these affect which network it is, and not what it has learnt. So is the
+    weight of typical shapes, unless it is set.
     """
-    if config.model.variant != "auto":
-        return _train_variant(config, ingested, prepared)
-    trial = _prepare_trial(ingested, prepared)
-    candidates = tuple(name for name in CANDIDATES if _affordable(name, config, prepared))
-    if trial is None or len(candidates) == 1:
-        return _train_variant(_with(config, candidates[0]), ingested, prepared)
+    trained = _choose_trained(config, ingested, prepared)
+    held_out = prepared.windows[Part.CALIBRATE].thin(CHECK_WINDOWS)
+    with one_thread():
+        return replace(trained, held_out_loss=error_of(trained.scorer.model, held_out))
+
+
+def _choose_trained(config: Config, ingested: Ingested, prepared: PreparedRows) -> Trained:
+    """Train the variant that is set, or all candidates, and choose."""
+    candidates, weights = _candidates(config, prepared), _weights(config)
+    trial = None
+    if len(candidates) > 1 or len(weights) > 1:
+        trial = _prepare_trial(ingested, prepared)
+    if trial is None:  # nothing to choose, or nothing to choose by
+        return _train_variant(_with(config, candidates[0], weights[0]), ingested, prepared)
     trained: list[Trained] = []
     for name in candidates:
         like = trained[0].scorer if trained else None
-        trained.append(_train_variant(_with(config, name), ingested, prepared, like=like))
-    seed = config.training.seed
-    evidence = tuple(
-        evidence_of(each.scorer, trial, variant=name, seed=seed)
-        for name, each in zip(candidates, trained, strict=True)
-    )
-    return replace(trained[choose(evidence)], evidence=evidence)
+        asked = _with(config, name, weights[-1])
+        trained.append(_train_variant(asked, ingested, prepared, like=like))
+    if len(candidates) == 1 and trained[0].scorer.shapes is None:
+        return trained[0]
+    seed, found = config.training.seed, []
+    for name, each in zip(candidates, trained, strict=True):
+        some = weights if each.scorer.shapes is not None else weights[:1]
+        found += evidence_of(each.scorer, trial, variant=name, weights=some, seed=seed)
+    best = found[choose(found)]
+    chosen = trained[candidates.index(best.variant)]
+    scorer = replace(chosen.scorer, shapes=weighted(chosen.scorer.shapes, best.shapes))
+    return replace(chosen, scorer=scorer, evidence=tuple(found))
 
 
-def _with(config: Config, variant: VariantName) -> Config:
-    return replace(config, model=replace(config.model, variant=variant))
+def _candidates(config: Config, prepared: PreparedRows) -> tuple[VariantName, ...]:
+    """Return the variants to choose from."""
+    if config.model.variant != "auto":
+        return (config.model.variant,)
+    return tuple(name for name in CANDIDATES if _affordable(name, config, prepared))
+
+
+def _weights(config: Config) -> tuple[float, ...]:
+    """Return the weights of typical shapes to choose from."""
+    settings = config.calibration
+    if (settings.score, settings.alignment) != ("ensemble", "causal"):
+        return (0.0,)
+    return WEIGHTS if settings.shapes is None else (settings.shapes,)
+
+
+def _with(config: Config, variant: VariantName, shapes: float) -> Config:
+    model = replace(config.model, variant=variant)
+    return replace(config, model=model, calibration=replace(config.calibration, shapes=shapes))
 
 
 def _affordable(variant: VariantName, config: Config, prepared: PreparedRows) -> bool:
@@ -88,8 +130,8 @@ def _prepare_trial(ingested: Ingested, prepared: PreparedRows) -> Trial | None:
     )
     if trial is None:
         text = (
-            f"too few held-out rows to choose a variant: {CANDIDATES[0]} is trained; set [model] "
-            "variant for another"
+            "too few held-out rows to choose by: [model] variant and [calibration] shapes are "
+            "their defaults where they are not set"
         )
         log_event(logger, "note", text=text)
     return trial
@@ -131,15 +173,16 @@ def _train_variant(
         own=same.own if same is not None else estimate_own_values(preparation, series, windows),
         alignment=config.calibration.alignment,
         smooth=config.calibration.smooth,
+        shapes=same.shapes if same is not None else None,
     )
     if scorer.combines:
         learn = windows[Part.LEARN]
         long = same.long if same is not None else _long(config, prepared, learn)
         scorer = replace(scorer, long=long)
         scorer = replace(scorer, corrections=learn_corrections(scorer, series, learn))
-    stride = config.window.stride
-    residuals = learn_statistics(scorer, ingested.rows, series, windows, stride=stride)
-    return Trained(replace(scorer, residuals=residuals), fitted, suspect)
+    stride, weight = config.window.stride, config.calibration.shapes or 0.0
+    scorer = learn_statistics(scorer, ingested.rows, series, windows, stride=stride, weight=weight)
+    return Trained(scorer, fitted, suspect)
 
 
 def _rules(config: Config, ingested: Ingested) -> ColumnRules:

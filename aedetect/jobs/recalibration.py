@@ -16,6 +16,7 @@ from aedetect.calibration.serialization import write_calibration
 from aedetect.calibration.settings import THRESHOLD_KEYS
 from aedetect.detector import Outline, read_outline
 from aedetect.events import read_labels
+from aedetect.jobs.run_record import promise_tags
 from aedetect.output import locked
 
 if TYPE_CHECKING:
@@ -65,7 +66,12 @@ def recalibrate(config: Config, reference: str | None = None) -> Recalibrated:
         log_calibration(made)
         write_calibration(made, Path(folder))
         registry.add_calibration(
-            registered, Path(folder), version=made.version, tracking_uri=uri, tags=_asked(config)
+            registered,
+            Path(folder),
+            version=made.version,
+            tracking_uri=uri,
+            tags=_asked(config),
+            facts=promise_tags(made),
         )
     return describe_recalibration(made, saved, model=registered.reference, asked=_asked(config))
 

@@ -13,9 +13,12 @@ from aedetect.detector.corrections import Corrections
 from aedetect.detector.ensemble_units import blocks_of, contiguous, find_switches, learn_typical
 from aedetect.detector.residuals import Residuals
 from aedetect.detector.score_functions import learn_residuals
+from aedetect.detector.shapes import ShapeBank, Shapes
 from aedetect.preprocessing import Part, Windows
+from aedetect.training.shapes import fit_shapes
 
 if TYPE_CHECKING:
+    from aedetect.arrays import Bool
     from aedetect.data import Rows
 
 _WINDOWS = 200_000  # of each part at most
@@ -24,17 +27,25 @@ _CELLS = 20_000_000  # of each part at most: fewer windows of many columns
 
 
 def learn_statistics(
-    scorer: Scorer, rows: Rows, series: Series, windows: Mapping[Part, Windows], *, stride: int
-) -> Residuals:
-    """Learn what the score needs to know of residuals, from the learning and validation rows.
+    scorer: Scorer,
+    rows: Rows,
+    series: Series,
+    windows: Mapping[Part, Windows],
+    *,
+    stride: int,
+    weight: float = 0.0,
+) -> Scorer:
+    """Add what the score needs to know of normal rows, from the learning and validation rows.
+
+    The weight is that of typical shapes; with 0 there are none.
 
     On the learning rows residuals are somewhat too small, but equally for all columns; only the
     ratios between columns matter. Not from the calibration rows: a threshold is chosen on those.
     """
-    residuals = _estimate_residuals(scorer, series, windows)
+    scorer = replace(scorer, residuals=_estimate_residuals(scorer, series, windows))
     if scorer.score != "ensemble":
-        return residuals
-    return _learn_ensemble(replace(scorer, residuals=residuals), rows, series, windows, stride)
+        return scorer
+    return _learn_ensemble(scorer, rows, series, windows, stride, weight)
 
 
 def learn_corrections(scorer: Scorer, series: Series, learn: Windows) -> Corrections:
@@ -72,9 +83,14 @@ def _estimate_residuals(
 
 
 def _learn_ensemble(
-    scorer: Scorer, rows: Rows, series: Series, windows: Mapping[Part, Windows], stride: int
-) -> Residuals:
-    """Add what is typical of the members of an ensemble."""
+    scorer: Scorer,
+    rows: Rows,
+    series: Series,
+    windows: Mapping[Part, Windows],
+    stride: int,
+    weight: float,
+) -> Scorer:
+    """Add switches, typical shapes unless there are some, and the units of the members."""
     entities, most = len(scorer.preparation.entities), _most_windows(scorer)
     ends = {
         Part.LEARN: contiguous(
@@ -86,9 +102,24 @@ def _learn_ensemble(
     chosen = np.sort(np.concatenate(blocks))
     switches = find_switches(scorer.schema.features, np.asarray(rows.values[chosen]))
     learnt = replace(scorer.residuals, switches=switches.astype(np.float32))
-    _, errors = replace(scorer, residuals=learnt).observe(series, chosen)
+    scorer = replace(scorer, residuals=learnt)
+    if scorer.combines and weight and scorer.shapes is None:
+        banks = _learn_shapes(scorer, series, windows[Part.LEARN], switches)
+        scorer = replace(scorer, shapes=Shapes(weight, banks) if any(banks) else None)
+    _, errors = scorer.observe(series, chosen)
     typical = learn_typical(errors, series.entity[chosen], entities=entities)
-    return replace(learnt, typical=typical)
+    return replace(scorer, residuals=replace(learnt, typical=typical))
+
+
+def _learn_shapes(
+    scorer: Scorer, series: Series, learn: Windows, switches: Bool
+) -> tuple[ShapeBank | None, ...]:
+    """Learn typical shapes of the network's windows and of the long ones: switches (F,)."""
+    used = np.zeros(learn.matrix.shape[1], dtype=np.bool_)
+    used[: len(scorer.preparation.owner)] = ~switches[scorer.preparation.owner]
+    lengths = [scorer.length, 0 if scorer.long is None else scorer.long.sizes.length]
+    found = [fit_shapes(learn, series.back, length=length, used=used) for length in lengths]
+    return tuple(None if each is None else ShapeBank(*each) for each in found)
 
 
 def _most_windows(scorer: Scorer) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,13 @@ from aedetect.registry.records import ColumnKind
 from aedetect.timestamps import format_duration
 
 if TYPE_CHECKING:
+    from aedetect.calibration import Calibration
     from aedetect.config import Config
     from aedetect.data import Schema
     from aedetect.detector import CalibratedScorer, Scorer
+    from aedetect.jobs.fit_scorer import Trained
     from aedetect.training import Ingested
+    from aedetect.training.fit import Epoch
 
 
 def run_parameters(
@@ -40,11 +44,27 @@ def run_parameters(
     return flat
 
 
-def run_metrics(ingested: Ingested, detector: CalibratedScorer) -> dict[str, float]:
-    """Return the metrics of the calibration."""
+def epoch_metrics(epoch: Epoch) -> dict[str, float]:
+    """Return the losses of an epoch, by the names under which MLflow draws them."""
+    return {
+        "train_loss": epoch.loss,
+        "validation_loss": epoch.validation_loss,
+        "validation_mse": epoch.validation,
+    }
+
+
+def run_metrics(
+    ingested: Ingested, trained: Trained, detector: CalibratedScorer
+) -> dict[str, float]:
+    """Return the metrics of the finished detector, and what spoke for each candidate."""
     scores, threshold = detector.calibration.scores, detector.calibration.threshold
     return {
         "rows": len(ingested.rows),
+        "held_out_loss": trained.held_out_loss,
+        **{
+            f"injected_{each.variant}_shapes_{each.shapes:g}": each.injected
+            for each in trained.evidence
+        },
         "held_out_windows": len(scores),
         "held_out_score_median": float(np.median(scores)),
         "threshold": threshold.value,
@@ -53,22 +73,47 @@ def run_metrics(ingested: Ingested, detector: CalibratedScorer) -> dict[str, flo
     }
 
 
-def training_tags(config: Config, ingested: Ingested, detector: CalibratedScorer) -> dict[str, str]:
+def training_tags(
+    config: Config, ingested: Ingested, trained: Trained, detector: CalibratedScorer
+) -> dict[str, str]:
     """Return what a version was trained and calibrated on, and with which code."""
     rows, clock = ingested.rows, table_clock(config, ingested.schema)
     parts = split_by_time(rows, holdout=config.calibration.holdout, gap=config.window.length)
-    trained = rows.time[(parts == Part.LEARN) | (parts == Part.VALIDATE)]
+    learnt = rows.time[(parts == Part.LEARN) | (parts == Part.VALIDATE)]
     held_out = detector.calibration.held_out.time
     return {
-        "trained_from": clock.iso(int(trained.min())),
-        "trained_until": clock.iso(int(trained.max())),
+        "trained_from": clock.iso(int(learnt.min())),
+        "trained_until": clock.iso(int(learnt.max())),
         "held_out_from": clock.iso(int(held_out.min())),
         "held_out_until": clock.iso(int(held_out.max())),
         "rows": str(len(rows)),
-        "threshold": f"{detector.calibration.threshold.value:.6g}",
-        "promise": f"{detector.calibration.threshold.rate:.6g}",
-        "events_a_day": f"{detector.calibration.forecast.per_day:.6g}",
+        "held_out_loss": f"{trained.held_out_loss:.6g}",
         "code_version": code_version(),
+        **promise_tags(detector.calibration),
+    }
+
+
+def promise_tags(calibration: Calibration) -> dict[str, str]:
+    """Return the threshold of a calibration and what it promises; of a later one, too."""
+    return {
+        "threshold": f"{calibration.threshold.value:.6g}",
+        "promise": f"{calibration.threshold.rate:.6g}",
+        "events_a_day": f"{calibration.forecast.per_day:.6g}",
+    }
+
+
+def data_profile(ingested: Ingested, tags: Mapping[str, str]) -> dict[str, object]:
+    """Return what MLflow shows of the data set: its size, its time range and its sampling."""
+    schema = ingested.schema
+    periods = ("trained_from", "trained_until", "held_out_from", "held_out_until")
+    return {
+        "rows": len(ingested.rows),
+        "entities": len(ingested.rows.names),
+        "features": len(schema.features),
+        "files": len(ingested.source.files),
+        "period": format_duration(schema.period),
+        "max_gap": format_duration(schema.max_gap),
+        **{name: tags[name] for name in periods},
     }
 
 

@@ -21,6 +21,7 @@ from aedetect.events.ongoing import find_level_shifts
 from aedetect.jobs import delivery
 from aedetect.jobs.recording import record_run
 from aedetect.jobs.renewal import renew_if_due
+from aedetect.jobs.report import write_run_page
 from aedetect.jobs.scoring_stages import ScoringJob, ScoringStages, formation_of, no_report
 from aedetect.jobs.suppression import suppression_of
 from aedetect.jobs.table_clock import table_clock
@@ -183,6 +184,7 @@ PLAIN = ScoringStages(
     compute=compute_units,
     form_events=form_run_events,
     finish=finish_run,
+    write_page=write_run_page,
     report=no_report,
     notify=delivery.notify,
     fill_database=delivery.fill_database,
@@ -205,8 +207,8 @@ def run_scoring(
     """Score new and changed input: the order of the stages of a scoring run.
 
     Without a clock, no row is written to `runs/` and the age of the data is not checked. A
-    `what_if` run, such as one with another model and output, notifies no one and fills no database.
-    A given model is not resolved again.
+    `what_if` run, such as one with another model and output, notifies no one, fills no database
+    and writes no page. A given model is not resolved again.
     """
     with record_run(config, clock=clock, run_id=run_id) as record:
         if not what_if:
@@ -221,6 +223,8 @@ def run_scoring(
             if config.calibration.renew is not None and not what_if:
                 summary = renew_if_due(config, model, summary)
             summary = record(summary)
+    if config.report.to is not None and not what_if:
+        stages.write_page(config, config_path=config_path, now=clock and clock())
     stages.report(config, summary)
     if config.notify.listed and not what_if:
         stages.notify(config, config_path=config_path, alerts=summary.alerts)
@@ -233,13 +237,7 @@ def run_scoring(
 
 def _sort_units(units: Sequence[Unit], scorer: Scorer, scratch: Path) -> tuple[Unit, ...]:
     """Sort the input by time where that saves work; log that the newest rows are provisional."""
-    if units and scorer.lookahead:
-        newest = format_duration(scorer.lookahead)
-        log_event(logger, "provisional", newest=newest, text=_PROVISIONAL)
-    return sort_by_time(
-        units,
-        schema=scorer.schema,
-        lookback=scorer.lookback,
-        lookahead=scorer.lookahead,
-        folder=scratch,
-    )
+    schema, before, after = scorer.schema, scorer.lookback, scorer.lookahead
+    if units and after:
+        log_event(logger, "provisional", newest=format_duration(after), text=_PROVISIONAL)
+    return sort_by_time(units, schema=schema, lookback=before, lookahead=after, folder=scratch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -70,6 +71,15 @@ class ComputeStage(Protocol):
         """Return the result of each partition."""
 
 
+class PageStage(Protocol):
+    """Writes the page of a run, if the settings ask for one."""
+
+    def __call__(
+        self, config: Config, *, config_path: str | None, now: datetime | None
+    ) -> Path | None:
+        """Return where it is; None without one."""
+
+
 class NotifyStage(Protocol):
     """Notifies receivers of alerts and events."""
 
@@ -93,6 +103,7 @@ class ScoringStages:
     compute: ComputeStage
     form_events: Callable[[ScoringJob], EventChanges]
     finish: Callable[[ScoringJob, Sequence[ComputedPartition | Deferred], EventChanges], Summary]
+    write_page: PageStage
     report: Callable[[Config, Summary], object]
     notify: NotifyStage
     fill_database: Callable[[Config], object]

@@ -6,10 +6,10 @@ The first two stages are in `aedetect.jobs.dataset`. The flow in `pipelines/trai
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,22 +27,13 @@ from aedetect.jobs.dataset import ingest_rows, prepare_rows
 from aedetect.jobs.fit_scorer import Trained, series_of, train_scorer
 from aedetect.jobs.gate import settle_challenger
 from aedetect.jobs.labelled_rows import labelled_rows
-from aedetect.jobs.run_record import (
-    run_metrics,
-    run_parameters,
-    signature_columns,
-    training_tags,
-)
+from aedetect.jobs.training_record import make_record
 from aedetect.preprocessing import Part
 from aedetect.registry.publish import check_experiment
-from aedetect.registry.records import TrainingRecord
 from aedetect.training import Ingested, PreparedRows
 
 if TYPE_CHECKING:
     from aedetect.config import Config
-
-EVIDENCE_FILE = "candidates.json"  # artifact of the run: what spoke for each candidate
-SUSPECT_ROWS_FILE = "distrusted.json"  # artifact of the run: the rows that [training] trim left out
 
 
 def calibrate_detector(
@@ -85,42 +76,18 @@ def calibrate_detector(
 
 
 def register_detector(
-    config: Config, ingested: Ingested, trained: Trained, detector: CalibratedScorer
+    config: Config,
+    ingested: Ingested,
+    trained: Trained,
+    detector: CalibratedScorer,
+    started: datetime,
 ) -> registry.Registered:
-    """Register the detector, with a record of its training."""
-    record = TrainingRecord(
-        name=config.name,
-        variant=trained.scorer.model.settings.network,
-        parameters=run_parameters(config, ingested, trained.scorer),
-        epochs=[asdict(epoch) for epoch in trained.fitted.epochs],
-        metrics=run_metrics(ingested, detector) | _evidence(trained),
-        data_source=", ".join(config.data.sources),
-        data_fingerprint=ingested.fingerprint,
-        data_columns=signature_columns(ingested.schema),
-        config_hash=config.hash,
-        tags={
-            **{f"note_{number}": note for number, note in enumerate(ingested.notes, start=1)},
-            **training_tags(config, ingested, detector),
-        },
-        texts=_texts(trained),
-    )
+    """Register the detector, with a record of its training, which began at `started` (UTC)."""
     with tempfile.TemporaryDirectory(prefix="aedetect-") as name:
-        detector.save(folder := Path(name))
+        detector.save(folder := Path(name, "detector"))
+        plots = Path(name, "plots")
+        record = make_record(config, ingested, trained, detector, started=started, scratch=plots)
         return registry.register_version(folder, record=record, tracking_uri=config.tracking_uri)
-
-
-def _texts(trained: Trained) -> dict[str, str]:
-    """Return the text artifacts of the run, by name."""
-    kept = {
-        SUSPECT_ROWS_FILE: [asdict(each) for each in trained.suspect],
-        EVIDENCE_FILE: [asdict(each) for each in trained.evidence],
-    }
-    return {name: json.dumps(found, indent=1) for name, found in kept.items() if found}
-
-
-def _evidence(trained: Trained) -> dict[str, float]:
-    """Return what spoke for each candidate, as metrics."""
-    return {f"injected_{each.variant}": each.injected for each in trained.evidence}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,9 +100,9 @@ class TrainingStages:
     calibrate: Callable[[Config, Ingested, PreparedRows, Trained], CalibratedScorer] = (
         calibrate_detector
     )
-    register: Callable[[Config, Ingested, Trained, CalibratedScorer], registry.Registered] = (
-        register_detector
-    )
+    register: Callable[
+        [Config, Ingested, Trained, CalibratedScorer, datetime], registry.Registered
+    ] = register_detector
 
 
 PLAIN = TrainingStages()
@@ -145,10 +112,11 @@ def run_training(
     config: Config, *, stages: TrainingStages = PLAIN
 ) -> tuple[CalibratedScorer, registry.Registered]:
     """Train, calibrate and register: the order of the stages of a training run."""
+    started = datetime.now(UTC)
     check_experiment(name=config.name, tracking_uri=config.tracking_uri)
     with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
         ingested, trained, detector = train_detector(config, Path(folder), stages=stages)
-        registered = stages.register(config, ingested, trained, detector)
+        registered = stages.register(config, ingested, trained, detector, started)
     return detector, settle_challenger(config, registered)
 
 

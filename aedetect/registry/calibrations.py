@@ -29,11 +29,14 @@ def add_calibration(
     version: int,
     tracking_uri: str,
     tags: Mapping[str, object],
+    facts: Mapping[str, str] | None = None,
 ) -> Registered:
     """Store the files of a folder as the next calibration of a version, effective immediately.
 
-    They become part of the logged model, so that every way of loading it includes them. The file
-    that marks a calibration as complete is stored last.
+    `tags` say what it was calibrated for; `facts` are tags of the version that it replaces.
+
+    The files become part of the logged model, so that every way of loading it includes them. The
+    one that marks a calibration as complete is stored last.
     """
     with open_client(tracking_uri) as client:
         path_in_model = f"artifacts/{DETECTOR}/{FOLDER}/{version}"
@@ -46,6 +49,7 @@ def add_calibration(
             else:
                 store_whole(path, place / path_in_model)
         changed = {CALIBRATION: str(version), "calibrated_for": json.dumps(tags, sort_keys=True)}
+        changed |= facts or {}
         for key, value in changed.items():
             client.set_model_version_tag(registered.name, str(registered.version), key, value)
         return read_version(client, name=registered.name, version=str(registered.version))

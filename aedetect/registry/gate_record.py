@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aedetect.registry.publish import read_version
 from aedetect.registry.records import Registered
+from aedetect.registry.run_tables import log_tables
 from aedetect.registry.session import open_client, silenced
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
     from aedetect.evaluation.gate import Check
 
 GATE = "gate"  # tag of a version: the last result, in words
@@ -53,17 +51,7 @@ def record_gate(
         for name, value in metrics.items():
             client.log_metric(registered.run_id, f"gate_{name}", value)
         if table:
-            _log_table(client, registered.run_id, table, f"gate_against_{champion}.json")
+            log_tables(client, registered.run_id, {f"gate_against_{champion}.json": table})
         version = str(registered.version)
         client.set_model_version_tag(registered.name, version, GATE, words)
         return read_version(client, name=registered.name, version=version)
-
-
-def _log_table(
-    client: MlflowClient, run_id: str, table: Mapping[str, list[Any]], name: str
-) -> None:
-    """Log a table as MLflow's `log_table` does, which warns with pandas 3 (MLflow 3.17)."""
-    rows = [list(row) for row in zip(*table.values(), strict=True)]
-    client.log_text(run_id, json.dumps({"columns": list(table), "data": rows}), name)
-    shown = json.dumps([{"path": name, "type": "table"}])
-    client.set_tag(run_id, "mlflow.loggedArtifacts", shown)

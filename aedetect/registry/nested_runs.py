@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from aedetect.registry.publish import ensure_experiment, log_metrics, log_parameters
+from aedetect.registry.publish import ensure_experiment
 from aedetect.registry.records import RunRecord
+from aedetect.registry.run_log import log_record
 from aedetect.registry.session import open_client
 
 if TYPE_CHECKING:
@@ -38,22 +39,8 @@ def _logged(
     run_id = str(run.info.run_id)
     try:
         yield run_id
-        _log(client, run_id, record, now=run.info.start_time)
+        log_record(client, run_id, record, now=run.info.start_time)
+        client.set_terminated(run_id, "FINISHED")
     except BaseException:
         client.set_terminated(run_id, "FAILED")
         raise
-
-
-def _log(client: MlflowClient, run_id: str, record: RunRecord, *, now: int) -> None:
-    """Log parameters and metrics of a run, and end it."""
-    from mlflow.entities import Metric
-
-    epochs = [
-        Metric(key, value, now, step)
-        for step, epoch in enumerate(record.epochs)
-        for key, value in epoch.items()
-    ]
-    last = [Metric(key, value, now, len(record.epochs)) for key, value in record.metrics.items()]
-    log_parameters(client, run_id, record.parameters)
-    log_metrics(client, run_id, epochs + last)
-    client.set_terminated(run_id, "FINISHED")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,30 +11,32 @@ from aedetect.registry.pyfunc import pyfunc
 from aedetect.registry.records import (
     CHALLENGER,
     CHAMPION,
-    Parameters,
     Registered,
     TrainingRecord,
     as_registered,
 )
+from aedetect.registry.run_log import log_training
 from aedetect.registry.session import is_absent, open_client, tolerating_existing
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import DatasetInput, LoggedModel, Metric, Run
+    from mlflow.entities import LoggedModel, Run
 
-_MAX_PARAMETERS, _MAX_METRICS = 100, 1000  # MLflow's limits per request
-_DIGEST_LENGTH = 36  # characters, MLflow's limit
-_TYPES = {"timestamp": "datetime", "text": "string", "number": "double", "boolean": "boolean"}
+_NOTE = "mlflow.note.content"  # the tag that MLflow shows as the description of a run
 
 
 def register_version(folder: Path, *, record: TrainingRecord, tracking_uri: str) -> Registered:
-    """Log a training run and register its detector; the first version becomes champion."""
+    """Log a training run and register its detector; the first version becomes champion.
+
+    The run begins when the training did, and is named after the version once that has a number.
+    """
     with open_client(tracking_uri, create=True) as client:
         run = _start_run(client, record=record, tracking_uri=tracking_uri)
         try:
             model = _upload_model(client, folder=folder, record=record, run=run)
-            _log(client, record=record, run=run, model=model)
+            log_training(client, record=record, run=run, model=model)
             version = _next_version(client, record=record, model=model)
+            _describe(client, record=record, run=run, version=version)
         except BaseException:
             client.set_terminated(run.info.run_id, "FAILED")
             raise
@@ -52,7 +53,18 @@ def read_version(client: MlflowClient, *, name: str, version: str) -> Registered
 def _start_run(client: MlflowClient, *, record: TrainingRecord, tracking_uri: str) -> Run:
     """Start a run in the experiment of the same name."""
     number = ensure_experiment(client, name=record.name, tracking_uri=tracking_uri)
-    return client.create_run(number, run_name=record.variant, tags=record.all_tags)
+    started = None if record.started is None else int(record.started.timestamp() * 1000)
+    return client.create_run(number, start_time=started, run_name=record.name, tags=record.all_tags)
+
+
+def _describe(client: MlflowClient, *, record: TrainingRecord, run: Run, version: str) -> None:
+    """Name the run after the version, and describe both by the model card."""
+    reference = f"{record.name}/{version}"
+    client.update_run(run.info.run_id, name=reference)
+    if record.card is not None:
+        text = record.card(reference)
+        client.update_model_version(record.name, version, text)
+        client.set_tag(run.info.run_id, _NOTE, text)
 
 
 def ensure_experiment(client: MlflowClient, *, name: str, tracking_uri: str) -> str:
@@ -87,69 +99,9 @@ def _upload_model(
     """Upload the detector folder as the pyfunc model of the run."""
     number, run_id = run.info.experiment_id, run.info.run_id
     model = client.create_logged_model(number, record.name, run_id, tags=record.all_tags)
-    with pyfunc(folder, columns=record.data_columns, model=model) as saved:
+    with pyfunc(folder, columns=record.data_columns, model=model, example=record.example) as saved:
         client.log_model_artifacts(model.model_id, str(saved))
     return client.finalize_logged_model(model.model_id, "READY")
-
-
-def _log(client: MlflowClient, *, record: TrainingRecord, run: Run, model: LoggedModel) -> None:
-    """Log parameters, metrics and the data set in few requests."""
-    from mlflow.entities import LoggedModelOutput
-
-    run_id = run.info.run_id
-    log_parameters(client, run_id, record.parameters)
-    metrics = _metrics(record, now=run.info.start_time, model_id=model.model_id)
-    log_metrics(client, run_id, metrics)
-    for name, text in record.texts.items():
-        client.log_text(run_id, text, name)
-    client.log_inputs(run_id, datasets=[_data_set(record)])
-    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=len(record.epochs))])
-
-
-def log_parameters(client: MlflowClient, run_id: str, parameters: Parameters) -> None:
-    """Log parameters in as few requests as MLflow allows."""
-    from mlflow.entities import Param
-
-    listed = [Param(key, str(value)) for key, value in parameters.items()]
-    for start in range(0, len(listed), _MAX_PARAMETERS):
-        client.log_batch(run_id, params=listed[start : start + _MAX_PARAMETERS])
-
-
-def log_metrics(client: MlflowClient, run_id: str, metrics: list[Metric]) -> None:
-    """Log metrics in as few requests as MLflow allows."""
-    for start in range(0, len(metrics), _MAX_METRICS):
-        client.log_batch(run_id, metrics=metrics[start : start + _MAX_METRICS])
-
-
-def _metrics(record: TrainingRecord, *, now: int, model_id: str) -> list[Metric]:
-    """Return the metrics of all epochs, and those of the finished model as one more step."""
-    from mlflow.entities import Metric
-
-    epochs = [
-        Metric(key, value, now, step)
-        for step, epoch in enumerate(record.epochs)
-        for key, value in epoch.items()
-    ]
-    last = len(record.epochs)
-    return epochs + [Metric(k, v, now, last, model_id) for k, v in record.metrics.items()]
-
-
-def _data_set(record: TrainingRecord) -> DatasetInput:
-    """Describe the training data: location, fingerprint and columns."""
-    from mlflow.entities import Dataset, DatasetInput, InputTag
-
-    columns = [
-        {"name": name, "type": _TYPES[kind], "required": True}
-        for name, kind in record.data_columns.items()
-    ]
-    data = Dataset(
-        name=record.name,
-        digest=record.data_fingerprint[:_DIGEST_LENGTH],
-        source_type="local",
-        source=json.dumps({"uri": record.data_source}),
-        schema=json.dumps({"mlflow_colspec": columns}),
-    )
-    return DatasetInput(data, [InputTag("mlflow.data.context", "training")])
 
 
 def _next_version(client: MlflowClient, *, record: TrainingRecord, model: LoggedModel) -> str:

@@ -9,15 +9,23 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from aedetect.registry.code_wheel import pinned_requirements, write_wheel
 from aedetect.registry.records import ColumnKind
 
 if TYPE_CHECKING:
+    import pandas as pd
     from mlflow.entities import LoggedModel
     from mlflow.models import ModelSignature
 
 _CODE = '''"""Serves a detector as an MLflow pyfunc. Written by aedetect.registry."""
+
+import sys
+from pathlib import Path
+
+if "aedetect" not in sys.modules:  # the code that trained the model reads it: the wheel beside it
+    sys.path.insert(0, str(next(Path(__file__).parent.glob("code/*.whl"))))
 
 from mlflow.models import set_model
 
@@ -26,34 +34,60 @@ from aedetect.registry.pyfunc_model import served_detector
 set_model(served_detector())
 '''
 DETECTOR = "detector"  # the folder below artifacts/ of a saved model
-_OUTPUTS = {
-    "timestamp": "datetime",
-    "entity": "string",
-    "score": "float",
-    "p_value": "double",
-    "verdict": "string",
-    "reason": "string",
+_CAUSE = {
+    name: {"type": "double" if name in {"share", "observed", "expected"} else "string"}
+    for name in ("feature", "share", "observed", "expected", "unusual")
 }
-_OPTIONAL = {"entity", "reason"}
+_OUTPUTS: dict[str, dict[str, Any]] = {
+    "timestamp": {"type": "datetime"},
+    "entity": {"type": "string"},
+    "score": {"type": "float"},
+    "p_value": {"type": "double"},
+    "verdict": {"type": "string"},
+    "reason": {"type": "string"},
+    "threshold": {"type": "double"},
+    "severity": {"type": "string"},
+    "calibration_version": {"type": "integer"},
+    "causes": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {name: each | {"required": False} for name, each in _CAUSE.items()},
+        },
+    },
+}
+_ALWAYS = {"timestamp", "verdict", "calibration_version"}
 _STRAYS = ("uv.lock", "pyproject.toml", ".python-version")
 
 
 @contextmanager
 def pyfunc(
-    folder: Path, *, columns: Mapping[str, ColumnKind], model: LoggedModel
+    folder: Path,
+    *,
+    columns: Mapping[str, ColumnKind],
+    model: LoggedModel,
+    example: pd.DataFrame | None = None,
 ) -> Iterator[Path]:
     """Yield a temporary folder that contains the detector as a pyfunc model."""
     with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
         saved = Path(scratch, "model")
         shutil.copytree(folder, Path(scratch, DETECTOR))  # MLflow keeps the folder's name
-        _save(saved, detector=Path(scratch, DETECTOR), columns=columns, model=model)
+        _save(
+            saved, detector=Path(scratch, DETECTOR), columns=columns, model=model, example=example
+        )
         for stray in _STRAYS:  # MLflow copies a uv project from the working folder
             (saved / stray).unlink(missing_ok=True)
+        write_wheel(saved / "code")
         yield saved
 
 
 def _save(
-    target: Path, *, detector: Path, columns: Mapping[str, ColumnKind], model: LoggedModel
+    target: Path,
+    *,
+    detector: Path,
+    columns: Mapping[str, ColumnKind],
+    model: LoggedModel,
+    example: pd.DataFrame | None,
 ) -> None:
     """Save the detector folder in the format of MLflow."""
     code = target.with_name("served.py")
@@ -68,7 +102,8 @@ def _save(
             python_model=str(code),
             artifacts={"detector": str(detector)},
             signature=signature(columns),
-            pip_requirements=["aedetect"],  # given, because MLflow's search for them is slow
+            input_example=example,
+            pip_requirements=pinned_requirements(),
             mlflow_model=Model(model_uuid=number, model_id=number, run_id=model.source_run_id),
         )
 
@@ -81,8 +116,7 @@ def signature(columns: Mapping[str, ColumnKind]) -> ModelSignature:
     # category and a missing boolean. The detector itself rejects what it cannot use.
     inputs = [{"name": name, "type": "any", "required": True} for name in columns]
     outputs = [
-        {"name": name, "type": kind, "required": name not in _OPTIONAL}
-        for name, kind in _OUTPUTS.items()
+        {"name": name, "required": name in _ALWAYS, **kind} for name, kind in _OUTPUTS.items()
     ]
     declared: ModelSignature = ModelSignature.from_dict(
         {"inputs": json.dumps(inputs), "outputs": json.dumps(outputs)}
@@ -92,8 +126,9 @@ def signature(columns: Mapping[str, ColumnKind]) -> ModelSignature:
 
 @contextmanager
 def _without_advice() -> Iterator[None]:
-    """Hide the advice to add an input example: a failing one would remove the signature."""
+    """Hide the advice to infer a signature, and what MLflow 3.17 does that pandas 3 warns of."""
     with warnings.catch_warnings():
         advice = ".*(input example|[Tt]ype hint)"
         warnings.filterwarnings("ignore", message=advice, category=UserWarning)
+        warnings.filterwarnings("ignore", message="Operation with range is deprecated")
         yield

@@ -4,9 +4,11 @@ Only the code file of a saved model imports this module. MLflow reads the annota
 when the class is created, so pandas is imported here and annotations are not postponed.
 """
 
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from pandas.api.types import is_object_dtype
 
@@ -35,9 +37,34 @@ def served_detector() -> "PythonModel":
             """Score a frame; the output has one row per input row, in the same order."""
             del context, params
             schema = self._detector.scorer.schema
-            return score_frame(self._detector, restore_types(model_input, schema=schema))
+            frame = restore_types(model_input, schema=schema)
+            return VerdictTable(score_frame(self._detector, frame, causes=True, details=True))
 
     return ServedDetector()
+
+
+class VerdictTable(pd.DataFrame):
+    """A table of verdicts whose `to_dict` has None for what is missing, as JSON has no NaN.
+
+    MLflow's server answers with what `to_dict` returns (MLflow 3.17); strict parsers of JSON refuse
+    NaN. For all else it is an ordinary DataFrame, and so is what is computed from it.
+    """
+
+    def to_dict(self, *args: Any, **options: Any) -> Any:
+        """Return the rows as `DataFrame.to_dict` does, without NaN, infinity, NA and NaT."""
+        plain = {name: [_plain(each) for each in self[name]] for name in self}
+        return pd.DataFrame(plain, index=self.index, dtype=object).to_dict(*args, **options)
+
+
+def _plain(value: Any) -> Any:
+    """Return a cell with None in the place of each number that JSON cannot hold."""
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if value is None or value is pd.NaT or value is pd.NA:
+        return None
+    return None if isinstance(value, float | np.floating) and not math.isfinite(value) else value
 
 
 def restore_types(frame: pd.DataFrame, *, schema: Schema) -> pd.DataFrame:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    import pandas as pd
     from mlflow.entities.model_registry import ModelVersion
 
 Parameters = Mapping[str, str | int | float | bool | None]  # flat, dotted keys
 ColumnKind = Literal["timestamp", "text", "number", "boolean"]
+Table = Mapping[str, Sequence[Any]]  # columns of equal length
 
 CHAMPION = "champion"  # the version that scores
 CHALLENGER = "challenger"  # the version trained last
@@ -34,6 +37,12 @@ class TrainingRecord:
     config_hash: str
     tags: Mapping[str, str]
     texts: Mapping[str, str] = field(default_factory=dict)  # artifacts of the run, by name
+    tables: Mapping[str, Table] = field(default_factory=dict)  # likewise, by name: "x.json"
+    pictures: Sequence[Path] = ()  # files, stored below plots/
+    data_profile: Mapping[str, Any] = field(default_factory=dict)  # of the data set: rows, times
+    started: datetime | None = None  # of the training; None: of the registration
+    card: Callable[[str], str] | None = None  # "NAME/3" -> the description of that version
+    example: pd.DataFrame | None = None  # rows as a caller sends them
 
     @property
     def all_tags(self) -> dict[str, str]:
@@ -51,6 +60,7 @@ class RunRecord:
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
     epochs: Sequence[Mapping[str, float]] = ()  # metrics by epoch
+    tables: Mapping[str, Table] = field(default_factory=dict)  # artifacts, by name: "x.json"
 
 
 @dataclass(frozen=True, kw_only=True)

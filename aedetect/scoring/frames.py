@@ -25,7 +25,7 @@ from aedetect.data.schema import kind_of
 from aedetect.errors import SchemaMismatch
 from aedetect.explain import rank_causes
 from aedetect.scoring.rows import score_rows
-from aedetect.scoring.tables import scores_batch
+from aedetect.scoring.tables import scores_batch, severities
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,17 +33,23 @@ if TYPE_CHECKING:
     from aedetect.detector import CalibratedScorer, Scored
 
 _VERDICTS = ["timestamp", "entity", "score", "p_value", "verdict", "reason"]
+_DETAILS = ["threshold", "severity"]
 _NO_TIME = "timestamp is missing"
 
 
 def score_frame(
-    detector: CalibratedScorer, frame: pd.DataFrame, *, causes: bool = False
+    detector: CalibratedScorer,
+    frame: pd.DataFrame,
+    *,
+    causes: bool = False,
+    details: bool = False,
 ) -> pd.DataFrame:
     """Return timestamp, entity, score, p_value, verdict and reason for each row, in its order.
 
     With `causes`, also return the causes of each anomalous row, as in `flagged/`: a list of
     `{"feature", "share", "observed", "expected", "unusual"}`, the largest share first; None for
-    other rows.
+    other rows. With `details`, also threshold (of scored rows), severity (of anomalies) and
+    calibration_version.
 
     The rows may be in any order. The context of a row is the earlier rows of its entity.
     Raises SchemaMismatch if a column is missing or has another type than in training.
@@ -59,25 +65,52 @@ def score_frame(
     rows, order = _ordered(schema, known, time.take(pa.array(dated)))
     scored = score_rows(detector, rows, np.ones(len(rows), dtype=np.bool_))
     verdicts = pa.Table.from_batches([scores_batch(rows, scored, moments.type)])
+    if details:
+        for name, column in _details(detector, rows, scored).items():
+            verdicts = verdicts.append_column(name, column)
     if causes:
         verdicts = verdicts.append_column("causes", _causes(detector, rows, scored))
     place = dated[order]
     back = np.full(len(frame), -1)
     back[place] = np.arange(len(place))
     result = verdicts.take(pa.array(back, mask=back < 0))
-    answered: pd.DataFrame = _with_undated(result.select(_VERDICTS), schema, table).to_pandas()
+    shown = _with_undated(result.select(_VERDICTS), schema, table)
+    for name in _DETAILS if details else ():
+        shown = shown.append_column(name, result[name])
+    answered: pd.DataFrame = shown.to_pandas()
+    if details:
+        answered["calibration_version"] = np.int32(detector.calibration.version)
     if causes:
         answered["causes"] = object_column(result["causes"].to_pylist())
     return answered
+
+
+def _details(
+    detector: CalibratedScorer, rows: Rows, scored: Scored
+) -> dict[str, pa.Array | pa.StringArray]:
+    """Return the threshold of scored rows, and the severity of anomalous ones: (R,) each."""
+    calibration = detector.calibration
+    limits = calibration.thresholds(detector.scorer.preparation.entity_codes(rows))
+    strength = calibration.strengths(scored.score[scored.flagged], scored.entity)
+    rated = severities(strength, ruled=scored.reason[scored.flagged] >= 0)
+    return {
+        "threshold": pa.array(limits, mask=np.isnan(scored.score)),
+        "severity": rated.take(_places(scored, len(rows))),
+    }
 
 
 def _causes(detector: CalibratedScorer, rows: Rows, scored: Scored) -> pa.ListArray:
     """Return the causes of anomalous rows, null for the others: (R,)."""
     values = rows.take(scored.flagged).values  # noqa: PD011 - not those of a DataFrame
     ranked = rank_causes(detector.scorer.preparation, scored, values)
-    place = np.full(len(rows), -1)
+    return ranked.take(_places(scored, len(rows)))
+
+
+def _places(scored: Scored, count: int) -> pa.Int64Array:
+    """Return the place of each row among the flagged ones, null for the others: (R,)."""
+    place = np.full(count, -1)
     place[scored.flagged] = np.arange(len(scored.flagged))
-    return ranked.take(pa.array(place, mask=place < 0))
+    return pa.array(place, mask=place < 0)
 
 
 def _present(schema: Schema, frame: pd.DataFrame) -> list[str]:

@@ -24,13 +24,11 @@ def fit_long(learn: Windows, back: Int64, *, length: int, columns: int) -> Autoe
 
     `back` (R,) counts the rows directly before each. Returns None for windows of more cells than
     MOST_CELLS, or with fewer windows than cells: a subspace would fit these and not what is normal.
-    No window has a row that is in none of those learnt from, as suspect rows are.
     """
     from aedetect.models.variants import make_network
 
     inputs = learn.matrix.shape[1]
-    cells, ends = length * columns, learn.ends[back[learn.ends] >= length - 1]
-    ends = ends[_learnt_before(learn, ends) >= length]
+    cells, ends = length * columns, ends_learnt(learn, back, length=length)
     windows = Windows(learn.matrix, learn.observed, ends, length).thin(_MOST_WINDOWS)
     if cells > MOST_CELLS or len(windows) < cells:
         return None
@@ -39,6 +37,15 @@ def fit_long(learn: Windows, back: Int64, *, length: int, columns: int) -> Autoe
     model = make_network(settings, sizes)
     model.solve(*moments(windows, columns=columns))
     return model.eval()
+
+
+def ends_learnt(learn: Windows, back: Int64, *, length: int) -> Int64:
+    """Return the ends of windows learnt from that end windows of another length as well: (N,).
+
+    No such window has a row that is in none of those learnt from, as suspect rows are.
+    """
+    ends = learn.ends[back[learn.ends] >= length - 1]
+    return np.asarray(ends[_learnt_before(learn, ends) >= length])
 
 
 def _learnt_before(learn: Windows, ends: Int64) -> Int64:

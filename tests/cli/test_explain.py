@@ -6,6 +6,7 @@ import json
 import sys
 
 import pytest
+from PIL import Image
 
 from aedetect.cli import SILENT, main
 from aedetect.jobs.event_chain import trace_event
@@ -89,9 +90,38 @@ def test_models_say_what_one_promotes_by(aedetect, plant):
     code, out, _ = aedetect("models", path)
     first = json.loads(aedetect("models", path, "--json")[1])[-1]
     assert code == 0
-    promise, events = float(first["tags"]["promise"]), float(first["tags"]["events_a_day"])
-    assert 0 < promise < 1
-    shown = out.replace("\n", " ")
-    assert f"plant/1  trained on {first['tags']['trained_from']}" in shown
-    assert f"flagged at most {promise:.3%} of normal rows when trained" in shown
-    assert f"{events:.2g} events a day" in shown
+    assert first["promise"] == float(first["tags"]["promise"]) > 0
+    assert first["held_out_loss"] > 0
+    shown = " ".join(out.split())
+    for number in (
+        f"{first['threshold']:.4g}",
+        f"{first['promise']:.3%}",
+        f"{first['events_a_day']:.2g}",
+        f"{first['held_out_loss']:.4g}",
+    ):
+        assert number in shown
+    assert f"plant/1 undercomplete trained on {first['trained_from']}" in shown
+    assert f"held out {first['held_out_from']} to {first['held_out_until']}" in shown
+
+
+def test_the_card_of_an_event_is_written(aedetect, plant):
+    """As a page with its lines and its origin, and as a picture; other ends are refused."""
+    plant.score()
+    path = plant.written()
+    event = json.loads(aedetect("flags", path, "--json")[1])[0]
+    page, picture = plant.folder / "card.html", plant.folder / "card.png"
+    code, out, _ = aedetect("explain", path, event["event_id"], "--to", page)
+    assert (code, "card in" in out) == (0, True)
+    text = page.read_text(encoding="utf-8")
+    assert event["event_id"] in text
+    assert "data_fingerprint" in text
+    data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
+    charts = data["charts"][event["event_id"]]
+    assert [each["name"] for each in charts][:2] == ["score", event["causes"][0]["feature"]]
+    assert any(each is not None for each in charts[1]["expected"])
+    assert aedetect("explain", path, event["event_id"], "--to", picture)[0] == 0
+    with Image.open(picture) as drawn:
+        assert drawn.format == "PNG"
+        assert drawn.size[0] == 800
+    code, _, err = aedetect("explain", path, event["event_id"], "--to", plant.folder / "card.pdf")
+    assert (code, ".html or .png" in err) == (1, True)

@@ -157,3 +157,15 @@ def test_a_configuration_can_be_built_from_plain_data(tmp_path):
     """From any source."""
     given = {"detector": {"name": "x"}, "data": {"train": "t", "timestamp": "time"}}
     assert make_config(given, folder=tmp_path).train == (str(tmp_path / "t"),)
+
+
+@pytest.mark.parametrize(("key", "value"), [("to", "s3://bucket/pages"), ("days", 0)])
+def test_the_page_has_a_folder_and_days(key, value, tmp_path):
+    """Otherwise the message says what to do."""
+    given = {
+        "detector": {"name": "pump"},
+        "data": {"train": "x", "timestamp": "t"},
+        "report": {key: value},
+    }
+    with pytest.raises(ConfigError, match=rf"\[report\] {key} must be"):
+        make_config(given, folder=tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import subprocess
 import sys
@@ -33,7 +34,7 @@ def output(tmp_path):
 def notify(output, receiver):
     """Notify the receiver, or others, of the events."""
 
-    def notify(*others, timeout=30.0, **settings):
+    def notify(*others, timeout=30.0, page=None, draw=None, **settings):
         urls = [each.url for each in (others or (receiver,))]
         return send_events(
             output,
@@ -42,6 +43,8 @@ def notify(output, receiver):
             detector="pump",
             label="aedetect label pump.toml",
             timeout=timeout,
+            page=page,
+            draw=draw,
         )
 
     return notify
@@ -480,3 +483,44 @@ def test_what_was_sent_long_ago_is_forgotten(notify, output, receiver):
     found = pq.read_table(path).to_pylist()
     assert {row["key"] for row in found} == {"e0", "stale", "e1", "e2"}
     assert set(names) == set(found[0])
+
+
+def test_messages_name_the_page(notify, receiver, output):
+    """With the event, where it is one."""
+    assert notify(page="/reports/report.html") == 1
+    assert receiver.messages[0]["message"].split("\n")[-1] == "Page: /reports/report.html#e-e1"
+    at = "2026-01-03T06:00:00"
+    write_events(output, FIRST, [event("e2", at), event("e3", at, "west", incident_id="e2")])
+    assert notify(page="/reports/report.html") == 1
+    assert receiver.messages[1]["message"].split("\n")[-1] == "Page: /reports/report.html"
+
+
+def test_a_picture_is_attached(notify, receiver, tmp_path):
+    """To the message about its event; it is drawn once, and only when there is a message."""
+    picture, drawn = tmp_path / "e1.png", []
+    picture.write_bytes(b"\x89PNG\r\n")
+
+    def draw(name):
+        drawn.append(name)
+        return picture
+
+    assert (notify(draw=draw), notify(draw=draw)) == (1, 0)
+    assert drawn == ["e1"]
+    (attached,) = receiver.messages[0]["attachments"]
+    assert attached["filename"] == "e1.png"
+    assert base64.b64decode(attached["base64"]) == picture.read_bytes()
+
+
+def test_a_message_without_a_picture_is_sent_too(notify, receiver, tmp_path):
+    """When it could not be drawn, or is refused with it."""
+    assert notify(draw=lambda _name: None) == 1
+    assert receiver.messages[0]["attachments"] == []
+
+
+def test_a_refused_picture_does_not_keep_the_message_back(notify, receiver, tmp_path):
+    """It is sent again without it."""
+    picture = tmp_path / "e1.png"
+    picture.write_bytes(b"\x89PNG\r\n")
+    receiver.refuses_attachments = True
+    assert notify(draw=lambda _name: picture) == 1
+    assert receiver.messages[0]["attachments"] == []

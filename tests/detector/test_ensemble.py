@@ -15,6 +15,7 @@ from aedetect.detector.ensemble_units import (
     find_switches,
     learn_typical,
 )
+from aedetect.detector.shapes import LENGTHS, ShapeErrors
 from aedetect.detector.ticks import TICKS
 from aedetect.jobs.fit_scorer import series_of
 from aedetect.preprocessing import Part
@@ -167,7 +168,10 @@ def errors_of(residual, *, deviation=None, switches=(), minutes=None):
     tick = (np.arange(len(cells)) if minutes is None else np.asarray(minutes)) * TICKS
     other = np.zeros_like(cells) if deviation is None else np.asarray(deviation, np.float32)
     seen = np.ones(cells.shape, dtype=bool)
-    return RowErrors(tick, cells, other, seen, np.ones(len(cells), dtype=bool), flags)
+    used, owner = np.ones(len(cells), dtype=bool), np.arange(cells.shape[1])
+    none = np.zeros((LENGTHS, len(cells)))
+    shapes = ShapeErrors(None, cells, np.arange(len(cells)), owner, none, none.astype(np.int64) - 1)
+    return RowErrors(tick, cells, other, seen, used, flags, shapes)
 
 
 def test_switches_are_a_member_of_their_own():

@@ -38,7 +38,7 @@ def test_an_event_that_crosses_midnight_is_one(output):
     assert [len(first), len(second), len(events(output, THIRD))] == [3, 1, 0]
     crossing = next(each for each in first if each["rows"] == 4)
     assert crossing["peak_score"] == 9
-    assert crossing["text"] == "a 9, expected 0.5 to 1.5"
+    assert crossing["text"] == "a 9, normally 0.5 to 1.5"
     assert ids(output, FIRST)[1:3] == ids(output, SECOND)[:2] == [crossing["event_id"]] * 2
     assert len(set(ids(output, FIRST) + ids(output, SECOND))) == 4
 
@@ -86,7 +86,7 @@ def test_a_changed_peak_is_a_changed_event(output):
     formed(output)
     flag(output, SECOND, row(0), row(2, score=8.0), row(60))
     (changed,) = formed(output).changed
-    assert changed.text == "a 8, expected 0.5 to 1.5"
+    assert changed.text == "a 8, normally 0.5 to 1.5"
 
 
 def test_the_events_of_a_withdrawn_day_are_withdrawn(output):
@@ -125,7 +125,7 @@ def test_units_are_part_of_the_description(output):
     """A new unit is also written into existing events."""
     formed(output)
     assert formed(output, units={"a": "bar"}).counts["changed"] == 4
-    assert events(output, FIRST)[1]["text"] == "a 3 bar, expected 0.5 to 1.5"
+    assert events(output, FIRST)[1]["text"] == "a 3 bar, normally 0.5 to 1.5"
 
 
 @pytest.mark.parametrize("lost", [FIRST, SECOND, THIRD])

@@ -25,7 +25,7 @@ def test_a_withdrawn_event_stays_in_the_record(output):
     """Unchanged; a span limits what is read."""
     gone = read_withdrawn(output)
     assert gone["start"].to_pylist()[0].isoformat().startswith("2026-02-01T23:00")
-    assert gone["text"].to_pylist() == ["a 3, expected 0.5 to 1.5"]
+    assert gone["text"].to_pylist() == ["a 3, normally 0.5 to 1.5"]
     assert read_withdrawn(output, since=parse_instant("2026-02-02")).num_rows == 0
 
 

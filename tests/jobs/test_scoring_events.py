@@ -47,7 +47,7 @@ def test_every_flagged_row_belongs_to_an_event(plant):
     counts = flagged["event_id"].value_counts().to_dict()
     assert counts == events.set_index("event_id")["rows"].to_dict()
     worst = events.loc[events["peak_score"].idxmax()]
-    assert "cpu 500, expected " in worst["text"]
+    assert "cpu is far beyond its training range (500, normally " in worst["text"]
     assert worst["causes"][0]["feature"] == "cpu"
     outside = flagged.loc[flagged["score"].idxmax(), "outside"]
     assert "cpu" in [each["feature"] for each in outside]

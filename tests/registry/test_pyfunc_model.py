@@ -53,6 +53,7 @@ def test_served_detector_answers_each_row_in_its_place(served, frame):
     """`mlflow.pyfunc` returns the score columns, one row per input row."""
     scored = served.predict(frame)
     columns = ["timestamp", "entity", "score", "p_value", "verdict", "reason"]
+    columns += ["threshold", "severity", "calibration_version", "causes"]
     assert list(scored.columns) == columns
     assert scored["timestamp"].tolist() == frame["time"].tolist()
     assert scored["entity"].tolist() == frame["unit"].tolist()
@@ -62,7 +63,8 @@ def test_served_detector_answers_each_row_in_its_place(served, frame):
 def test_served_detector_has_a_signature(served):
     """Input and output columns can be read without loading the model."""
     assert served.metadata.signature.inputs.required_input_names() == list(COLUMNS)
-    assert served.metadata.signature.outputs.input_names()[-2:] == ["verdict", "reason"]
+    outputs = served.metadata.signature.outputs.input_names()
+    assert (outputs[0], outputs[-1]) == ("timestamp", "causes")
 
 
 @pytest.mark.parametrize(
@@ -83,6 +85,8 @@ def test_served_detector_takes_columns_as_pandas_has_them(served, frame, change)
     """MLflow rejects int64 for a double, and categories; the detector accepts them."""
     same = served.predict(change(frame)).drop(columns="timestamp")
     pd.testing.assert_frame_equal(same, served.predict(frame).drop(columns="timestamp"))
+    assert (same["severity"].notna() == (same["verdict"] == "anomaly")).all()
+    assert (same["threshold"].notna() == same["score"].notna()).all()
 
 
 def test_served_detector_takes_missing_integers(served, frame):

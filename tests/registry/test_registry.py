@@ -7,6 +7,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -189,7 +190,7 @@ def test_fetch_reports_missing_artifacts(shared):
 
 
 def test_no_file_of_a_model_is_a_pickle(shared):
-    """A model is its detector, one code file and plain text: loading it unpickles nothing."""
+    """A model is its detector, code and plain text: loading it unpickles nothing."""
     model = fetch_version(shared.first, tracking_uri=shared.uri).parents[1]
     assert {str(path.relative_to(model)) for path in model.rglob("*") if path.is_file()} == {
         "MLmodel",
@@ -197,15 +198,17 @@ def test_no_file_of_a_model_is_a_pickle(shared):
         "python_env.yaml",
         "requirements.txt",
         "served.py",
+        f"code/aedetect-{version('aedetect')}-py3-none-any.whl",
         *(f"artifacts/detector/{name}" for name in FILES),
     }
-    assert "aedetect" in (model / "requirements.txt").read_text().splitlines()
+    requirements = (model / "requirements.txt").read_text().splitlines()
+    assert all("==" in line for line in requirements)
 
 
 def test_run_keeps_parameters_metrics_and_data(shared, client):
     """Also more parameters and epochs than MLflow accepts in one request."""
     run = client.get_run(shared.first.run_id)
-    assert (run.info.status, run.info.run_name) == ("FINISHED", "pca")
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "pump/1")
     assert run.data.params == {key: str(value) for key, value in PUMP.parameters.items()}
     history = client.get_metric_history(run.info.run_id, "loss")
     assert [(point.step, point.value) for point in history] == [

@@ -11,7 +11,7 @@ import pytest
 from aedetect import registry
 from aedetect.cli.show_suspect_rows import exclusion, print_suspect_rows
 from aedetect.jobs import training
-from aedetect.jobs.training import SUSPECT_ROWS_FILE
+from aedetect.jobs.training_record import SUSPECT_ROWS_FILE
 from aedetect.timestamps import parse_instant
 from aedetect.training.suspect_rows import normal_filter
 

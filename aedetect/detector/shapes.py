@@ -1,0 +1,152 @@
+"""How far the shape of a window is from all shapes that were seen in training.
+
+A network of many readings and few columns reconstructs any smooth curve, so that its residual says
+nothing of a curve that never came before. The shape of a window is its readings less the mean of
+each column; its distance is that to the nearest of the centres that k-means finds among training
+windows (Lloyd: Least squares quantization in PCM, 1982), per cell:
+
+    d^2 = min_k |w - c_k|^2 / n
+
+Centres lie in the principal subspace of the shapes, with the basis P, so that
+|w - c_k|^2 = |w|^2 - 2 (P w) (P c_k) + |P c_k|^2 takes two small matrix products. The distance is a
+sum over cells, and so splits over features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from aedetect.arrays import Bool, Float32, Float64, Int64
+from aedetect.detector.reconstruction import CHUNK
+from aedetect.detector.residuals import by_feature
+from aedetect.detector.trailing import as_sum, running_sums
+from aedetect.models.threads import one_thread
+from aedetect.preprocessing.windows import gather
+
+LENGTHS = 2  # of windows: those of the network, and long ones
+_BLOCK = 16  # columns whose sums are held at a time
+
+
+@dataclass(frozen=True)
+class ShapeBank:
+    """Typical shapes of windows of one length.
+
+    Shapes: basis (Q, T, D + K), orthonormal, 0 in columns that do not count and such that each
+    column adds up to 0 over T; centres (C, Q).
+    """
+
+    basis: Float32
+    centres: Float32
+
+    @property
+    def length(self) -> int:
+        """Rows of a window."""
+        return int(self.basis.shape[1])
+
+    @property
+    def used(self) -> Bool:
+        """Which columns count: (D + K,)."""
+        return np.asarray((self.basis != 0).any(axis=(0, 1)))
+
+    @property
+    def cells(self) -> int:
+        """Cells of a window that count."""
+        return self.length * int(np.count_nonzero(self.used))
+
+    def nearest(self, matrix: Float32, rows: Int64) -> tuple[Float64, Int64]:
+        """Return the squared distance per cell, and which centre is nearest: (R, D + K) -> (N,)."""
+        import torch
+
+        from aedetect.models.layers import linear
+
+        basis = torch.from_numpy(self.basis.reshape(len(self.basis), -1))
+        centres, half = torch.from_numpy(self.centres), np.square(self.centres).sum(axis=1) / 2
+        closest, place = np.empty(len(rows)), np.empty(len(rows), dtype=np.int64)
+        with one_thread(), torch.inference_mode():
+            for start in range(0, len(rows), CHUNK):
+                part = rows[start : start + CHUNK]
+                # A fixed number of rows, see CHUNK.
+                full = part if len(part) == CHUNK else np.resize(part, CHUNK)
+                windows = torch.from_numpy(gather(matrix, full, length=self.length)).flatten(1)
+                products = linear(linear(windows, basis), centres)
+                less, which = (torch.from_numpy(half) - products).min(1)
+                kept = slice(start, start + len(part))
+                closest[kept] = less.numpy()[: len(part)]
+                place[kept] = which.numpy()[: len(part)]
+        squared = self._energy(matrix, rows) + 2 * closest
+        return np.maximum(squared, 0) / self.cells, place
+
+    def split(self, matrix: Float32, rows: Int64, nearest: Int64) -> Float32:
+        """Return each column's part of the squared distance: (N,), (N,) -> (N, D + K)."""
+        centre = np.einsum("cq,qtd->ctd", self.centres, self.basis)
+        parts = np.empty((len(rows), matrix.shape[1]), dtype=np.float32)
+        for start in range(0, len(rows), CHUNK):
+            kept = slice(start, start + CHUNK)
+            windows = gather(matrix, rows[kept], length=self.length)
+            apart = windows - windows.mean(axis=1, keepdims=True) - centre[nearest[kept]]
+            parts[kept] = np.square(apart).sum(axis=1)
+        return np.asarray(parts * self.used / self.cells, dtype=np.float32)
+
+    def _energy(self, matrix: Float32, rows: Int64) -> Float64:
+        """Return |w|^2 of the shapes of the windows that end at some rows: (N,) -> (N,)."""
+        columns, before = np.flatnonzero(self.used), rows + 1 - self.length
+        energy = np.zeros(len(rows))
+        for start in range(0, len(columns), _BLOCK):
+            block = np.ascontiguousarray(matrix[:, columns[start : start + _BLOCK]])
+            square = running_sums(np.square(block).sum(axis=1, dtype=np.float64))
+            energy += as_sum(square[rows + 1] - square[before])
+            total = running_sums(block)
+            sums = as_sum(total[rows + 1] - total[before])
+            energy -= np.square(sums).sum(axis=1) / self.length
+        return energy
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Typical shapes of the network's windows and of the long ones, and what they weigh.
+
+    The weight is that of their distance in the score "ensemble". A length may have no bank.
+    """
+
+    weight: float
+    banks: tuple[ShapeBank | None, ...]
+
+
+def weighted(shapes: Shapes | None, weight: float) -> Shapes | None:
+    """Return the shapes with another weight; None where they weigh nothing."""
+    return replace(shapes, weight=weight) if shapes is not None and weight else None
+
+
+@dataclass(frozen=True)
+class ShapeErrors:
+    """Squared distances of rows from typical shapes, and what splits them over features.
+
+    Shapes: rows (M,) of the matrix (R, D + K); distance and nearest (2, M), -1 for a row without a
+    whole window, whose distance is 0; owner (D,) as in `Preparation`.
+    """
+
+    shapes: Shapes | None
+    matrix: Float32
+    rows: Int64
+    owner: Int64
+    distance: Float64
+    nearest: Int64
+
+    @property
+    def weight(self) -> float:
+        """The weight of the distances; 0 without typical shapes."""
+        return 0.0 if self.shapes is None else self.shapes.weight
+
+    def by_feature(self, at: Int64) -> Float32:
+        """Return each feature's part of the distances of the rows at some positions: (2, N, F)."""
+        columns = len(self.owner)
+        parts = np.zeros((LENGTHS, len(at), columns), dtype=np.float32)
+        for number, bank in enumerate(() if self.shapes is None else self.shapes.banks):
+            near = self.nearest[number, at]
+            known = np.flatnonzero(near >= 0)
+            if bank is not None and len(known):
+                split = bank.split(self.matrix, self.rows[at[known]], near[known])
+                parts[number, known] = split[:, :columns]
+        return np.stack([by_feature(each, self.owner) for each in parts])

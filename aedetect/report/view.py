@@ -1,0 +1,196 @@
+"""What the template of a page shows: texts and numbers, nothing to compute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from shlex import quote
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.compute as pc
+
+from aedetect.events.description import plain_number
+from aedetect.report.wording import clip, first_sentence, odds, span_text
+from aedetect.scoring.outcome_table import describe_outcome
+from aedetect.scoring.run_warnings import with_remedy
+from aedetect.wording import list_some
+
+if TYPE_CHECKING:
+    from aedetect.report.facts import SensorGrade
+    from aedetect.report.page import Page
+
+_MAX_LISTED = 50  # texts of a kind
+_MAX_KNOWN = 200
+_SHORT = 160  # characters of a name
+_RUN_TEXTS = (
+    ("unreadable", "quarantined, tried again"),
+    ("schema_mismatch", "quarantined, other columns"),
+    ("passed_over", "passed over, no Parquet"),
+    ("undated", "rows without a timestamp"),
+    ("deferred", "deferred, an input cannot be read"),
+    ("withdrawn", "withdrawn, input gone"),
+    ("warnings", "warning"),
+    ("alerts", "alert"),
+)
+
+
+def page_view(page: Page) -> dict[str, Any]:
+    """Return everything on a page but its events and lines."""
+    facts, clock = page.facts, page.facts.clock
+    return {
+        "title": clip(f"{facts.detector}: anomalies", most=_SHORT),
+        "detector": clip(facts.detector, most=_SHORT),
+        "sentence": first_sentence(page),
+        "range": f"{clock.format(page.first)} to {clock.format(page.last)}",
+        "total": len(page.events),
+        "suppressed": page.suppressed,
+        "entities": page.grid.known,
+        "config": quote(facts.config),
+        "table": list(_lane_table(page)),
+        "outcome": list(_outcome(page)),
+        "shifts": [_shift(each) for each in page.shifts[:_MAX_LISTED]],
+        "sensors": _graded(facts.sensors),
+        "high": _high(facts.sensors),
+        "detections": _detections(page),
+        "not_scored": _counted(page.grid.not_scored),
+        "withheld": _counted(page.grid.suppressed),
+        "counts": page.grid.counts,
+        "rows": sum(page.grid.counts.values()),
+        "withdrawn": [_clipped({"text": each.text, "entity": each.entity or "all rows",
+                                "start": each.start, "id": each.event_id})
+                      for each in page.withdrawn],
+        "runs": [_run(run) for run in page.runs],
+        "model": list(_model(page)),
+        "notes": [clip(each) for each in facts.notes],
+        "version": facts.version,
+        "written": facts.written,
+    }  # fmt: skip
+
+
+def _graded(sensors: Sequence[SensorGrade]) -> list[dict[str, Any]]:
+    """Return the sensors that are not graded High, each with its reason."""
+    return [_clipped(vars(each)) for each in sensors if each.grade != "High"][:_MAX_KNOWN]
+
+
+def _high(sensors: Sequence[SensorGrade]) -> str:
+    """Return the names of the others."""
+    names = [clip(each.name, most=_SHORT) for each in sensors if each.grade == "High"]
+    return list_some(names, most=_MAX_LISTED)
+
+
+def _lane_table(page: Page) -> Iterator[dict[str, Any]]:
+    """Yield a line for each lane, for those who read a table rather than colours."""
+    grid = page.grid
+    counts = page.events["entity"].value_counts() if len(page.events) else []
+    events = {each["values"].as_py(): each["counts"].as_py() for each in counts}
+    for at, name in enumerate(grid.entities):
+        known = grid.rarest[at][grid.rarest[at] == grid.rarest[at]]
+        yield {
+            "lane": at,
+            "name": clip("all rows" if name is None else name, most=_SHORT),
+            "events": events.get(name, 0),
+            "odds": odds(float(known.min())) if len(known) else "",
+            "rows": int(grid.rows[at].sum()),
+            "unscored": int(grid.unscored[at].sum()),
+        }
+
+
+def _outcome(page: Page) -> Iterator[dict[str, Any]]:
+    for each in page.facts.outcome:
+        kept = each.low is None or each.low <= each.promise
+        yield {
+            "text": clip(describe_outcome(each)),
+            "together": each.together,
+            "state": "too few days to tell" if each.low is None and each.together
+            else ("kept" if kept else "not kept") if each.together else "",
+        }  # fmt: skip
+
+
+def _shift(shift: Any) -> dict[str, Any]:
+    bars = [
+        {
+            "column": clip(each["column"], most=_SHORT),
+            "psi": plain_number(each["psi"]),
+            "limit": plain_number(each["limit"]),
+            "training": _bars(each["training"]),
+            "now": _bars(each["now"]),
+        }
+        for each in shift.distributions
+    ]
+    return {"text": clip(shift.text), "columns": bars}
+
+
+def _bars(counts: list[int]) -> list[float]:
+    """Return the heights of a histogram, of the largest: 0 to 100."""
+    most = max(max(counts, default=0), 1)
+    return [round(100 * each / most, 1) for each in counts]
+
+
+def _detections(page: Page) -> dict[str, Any] | None:
+    found = page.detections
+    if found is None:
+        return None
+    clock, ids = page.facts.clock, page.events["event_id"].to_pylist()
+    ahead = found.forewarning
+    return {
+        "found": found.found,
+        "foretold": found.foretold,
+        "missed": found.missed,
+        "early": len(found.early),
+        "false": len(found.false),
+        "forewarning": None if ahead is None else _ahead(ahead),
+        "listed": [
+            {
+                "entity": clip(each.known.entity or "all rows", most=_SHORT),
+                "start": clock.format(each.known.start),
+                "end": clock.format(each.known.end),
+                "event": None if each.event is None else ids[each.event],
+                "ahead": "missed" if each.ahead is None else _ahead(each.ahead),
+            }
+            for each in found.anomalies[:_MAX_KNOWN]
+        ],
+    }
+
+
+def _ahead(nanoseconds: float) -> str:
+    """Say how long before or after the start of an anomaly its first event came."""
+    word = "before" if nanoseconds > 0 else "after"
+    return f"{span_text(nanoseconds)} {word} it began" if nanoseconds else "as it began"
+
+
+def _counted(counts: Mapping[str, int]) -> list[dict[str, Any]]:
+    return [
+        {"text": clip(with_remedy(t)), "rows": n} for t, n in list(counts.items())[:_MAX_LISTED]
+    ]
+
+
+def _run(run: Mapping[str, Any]) -> dict[str, Any]:
+    texts = [
+        f"{word}: {clip(text)}" for key, word in _RUN_TEXTS for text in (run.get(key) or [])[:5]
+    ]
+    return {
+        "started": run["started"].isoformat(" ", timespec="seconds"),
+        "status": run["status"] + (" (reflag)" if run["command"] == "reflag" else ""),
+        "model": clip(run["model"], most=_SHORT),
+        "rows": run["rows"],
+        "scored": run["scored"],
+        "flagged": run["flagged"],
+        "events": sum((run["events"] or {}).values()),
+        "seconds": None if run["seconds"] is None else f"{run['seconds']:.1f}",
+        "texts": ([f"error: {clip(run['error'])}"] if run["error"] else []) + texts,
+    }
+
+
+def _model(page: Page) -> Iterator[tuple[str, str]]:
+    facts = page.facts
+    yield "model", clip(facts.model, most=_SHORT)
+    if facts.calibration is not None:
+        yield "calibration", str(facts.calibration)
+    yield from ((key, clip(text)) for key, text in facts.trained.items())
+    newest = pc.max(page.events["calibration_version"]).as_py() if len(page.events) else None
+    if newest is not None and facts.calibration is None:
+        yield "calibration", str(newest)
+    yield "period of rows", span_text(page.period)
+
+
+def _clipped(texts: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: clip(each) if isinstance(each, str) else each for key, each in texts.items()}

@@ -1,0 +1,118 @@
+"""Sentences and numbers of a page, as people write them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from aedetect.events.description import plain_number
+from aedetect.output.schemas import NOT_SCORED, SEVERITIES
+from aedetect.scoring.run_warnings import with_remedy
+from aedetect.timestamps import NANOSECONDS
+from aedetect.wording import list_some
+
+if TYPE_CHECKING:
+    from aedetect.report.page import Page
+
+_UNITS = (("d", "day"), ("h", "hour"), ("min", "minute"), ("s", "second"))
+_LONG = 300  # characters of a text on the page
+_RAREST = 1e-9
+
+
+def first_sentence(page: Page) -> str:
+    """Return what was found, against the budget and against usual, and what was not scored."""
+    count = len(page.events)
+    severities = page.events["severity"].to_pylist()
+    of_each = [f"{severities.count(s)} {s}" for s in reversed(SEVERITIES) if s in severities]
+    listed = f" ({', '.join(of_each)})" if count else ""
+    rate = count / page.days
+    parts = [
+        f"{plural(count, 'event')}{listed} in {span_text(page.last - page.first)}"
+        + (f", {plain_number(rate)} a day" if count else "")
+    ]
+    parts += _against_promise(page, rate)
+    if page.before is not None:
+        parts.append(f"{page.before:,} in as much time before")
+    return f"{': '.join([parts[0], '; '.join(parts[1:])] if parts[1:] else parts)}. {_left(page)}"
+
+
+def _against_promise(page: Page, rate: float) -> Iterable[str]:
+    facts = page.facts
+    if facts.budget is not None:
+        if facts.budget_a_day is None:
+            yield f"the budget is {facts.budget}"
+        else:
+            word = "within" if rate <= facts.budget_a_day else "above"
+            yield f"{word} the budget of {facts.budget}"
+    if facts.usual is not None:
+        low, high = facts.usual
+        word = "as usual" if low <= rate <= high else "more than usual" if rate > high else "fewer"
+        word = "fewer than usual" if word == "fewer" else word
+        yield f"{word} ({plain_number(low)} to {plain_number(high)} a day)"
+
+
+def _left(page: Page) -> str:
+    """Say what could not be scored."""
+    grid = page.grid
+    left, rows = grid.counts.get(NOT_SCORED, 0), sum(grid.counts.values())
+    if not left:
+        return f"All {rows:,} rows were scored."
+    one = len(grid.not_scored) == 1
+    why = list_some(
+        (with_remedy(text) if one else f"{n:,} {with_remedy(text)}" for text, n in
+         grid.not_scored.items()), most=2, separator="; ",
+    )  # fmt: skip
+    return f"{left:,} of {rows:,} rows could not be scored: {clip(why)}."
+
+
+def plural(count: int, word: str) -> str:
+    """Return a count with its noun.
+
+    >>> plural(1, "event"), plural(1372, "event"), plural(0, "event")
+    ('1 event', '1,372 events', 'no events')
+    """
+    if count == 1:
+        return f"1 {word}"
+    return f"{count:,} {word}s" if count else f"no {word}s"
+
+
+def span_text(nanoseconds: float) -> str:
+    """Return a length of time in the largest unit of which there are two, rounded.
+
+    >>> span_text(30 * NANOSECONDS["d"]), span_text(90 * NANOSECONDS["min"]), span_text(0)
+    ('30 days', '90 minutes', '0 seconds')
+    """
+    size = abs(nanoseconds)
+    for unit, word in _UNITS:
+        count = size / NANOSECONDS[unit]
+        if count >= 2 or unit == "s":  # noqa: PLR2004 - "90 minutes" tells more than "1.5 hours"
+            number = round(count)
+            return f"{number:,} {word}{'' if number == 1 else 's'}"
+    raise AssertionError  # seconds take everything
+
+
+def clip(text: str, *, most: int = _LONG) -> str:
+    """Return a text that is cut where it is too long for a page.
+
+    >>> clip("temperature", most=5)
+    'temp…'
+    """
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def odds(p_value: float | None) -> str:
+    """Say how rare a row is.
+
+    >>> odds(0.001), odds(4e-7), odds(None)
+    ('1 in 1,000 normal rows', '1 in 2,500,000 normal rows', '')
+    """
+    if p_value is None or not p_value >= 0:
+        return ""
+    if p_value < _RAREST:  # beyond, the tail says nothing that a person could check
+        return "fewer than 1 in a billion normal rows"
+    return f"1 in {float(f'{1 / p_value:.2g}'):,.0f} normal rows"
+
+
+def named(names: Mapping[str | None, int] | Iterable[str | None]) -> list[str]:
+    """Return names of entities for the page; a table without entities has one series."""
+    return ["all rows" if name is None else name for name in names]

@@ -1,0 +1,108 @@
+"""The page of a detector, by the command line."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from datetime import UTC, datetime
+
+import pytest
+
+from aedetect.cli import SILENT, main
+from aedetect.config import make_config
+from aedetect.jobs.scoring import run_scoring
+
+
+@pytest.fixture
+def aedetect(monkeypatch, capsys):
+    """Run the command line in this process: exit code, stdout and stderr."""
+    for name, value in SILENT.items():
+        monkeypatch.setenv(name, value)
+
+    def aedetect(*words):
+        monkeypatch.setattr(sys, "argv", ["aedetect", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return ended.value.code or 0, out, err
+
+    return aedetect
+
+
+def page_data(path):
+    """Return the data in a page."""
+    text = path.read_text(encoding="utf-8")
+    return json.loads(text.partition('id="data">')[2].partition("</script>")[0])
+
+
+def test_a_page_shows_observed_beside_expected(aedetect, plant):
+    """Of the columns to blame, as flagged/ has them at the peak; with promise, grades and runs."""
+    plant.score()
+    path = plant.written()
+    events = json.loads(aedetect("flags", path, "--json")[1])
+    event = next(each for each in events if each["causes"][0]["observed"] == 500.0)
+    code, out, _ = aedetect("report", path)
+    assert code == 0
+    assert "page in" in out
+    page = plant.folder / "report.html"
+    charts = page_data(page)["charts"][event["event_id"]]
+    cause = event["causes"][0]
+    line = next(each for each in charts if each["name"] == cause["feature"])
+    assert max(line["observed"]) == 500.0
+    at = line["observed"].index(500.0)
+    assert line["low"][at] <= line["expected"][at] <= line["high"][at] < 500.0
+    near = [expected for expected in line["expected"] if expected is not None]
+    assert min(abs(each - cause["expected"]) for each in near) < 0.01 * abs(cause["expected"])
+    text = page.read_text(encoding="utf-8")
+    for part in ("rows were flagged", "High", "calibration", "not scored", "plant/1"):
+        assert part in text
+    assert "Not on this page" not in text
+
+
+def test_a_page_is_made_without_its_registry(aedetect, plant):
+    """It says what it lacks."""
+    plant.score()
+    path = plant.written()
+    to = plant.folder / "page.html"
+    given = ("report", path, "--to", to, "--set", "registry.tracking_uri=sqlite:///none.db")
+    code, out, _ = aedetect(*given, "--json")
+    assert code == 0
+    assert json.loads(out)["size"] == to.stat().st_size
+    text = to.read_text(encoding="utf-8")
+    assert "the model: a registered detector is needed" in text
+    assert page_data(to)["charts"]
+
+
+def test_a_run_leaves_a_page_and_messages_name_it(plant, receiver):
+    """With `[report] to`, also in the flow; with the picture of the event."""
+    given = plant.given()
+    given["report"] = {"to": "pages"}
+    given["notify"] = {
+        "urls": [receiver.url.replace("secret-token", "")],
+        "max_age": "30d",
+    }
+    config = make_config(given, folder=plant.folder)
+    run_scoring(config, clock=lambda: datetime(2026, 1, 6, tzinfo=UTC), config_path="plant.toml")
+    page = plant.folder / "pages" / "report.html"
+    text = page.read_text(encoding="utf-8")
+    assert "2026-01-06 00:00:00+00:00" in text
+    message = receiver.messages[0]
+    assert f"Page: {page}" in message["message"]
+    assert base64.b64decode(message["attachments"][0]["base64"])[:4] == b"\x89PNG"
+
+
+def test_a_page_that_cannot_be_written_fails_no_run(plant):
+    """What was scored is there; the log says so."""
+    (plant.folder / "pages").write_text("a file where the folder should be")
+    given = plant.given() | {"report": {"to": "pages"}}
+    summary = run_scoring(make_config(given, folder=plant.folder))
+    assert summary.status == "done"
+    assert list((plant.output / "scores").rglob("*.parquet"))
+
+
+def test_a_page_of_nothing_is_refused(aedetect, plant):
+    """With what to do."""
+    code, _, err = aedetect("report", plant.written())
+    assert code == 1
+    assert "run aedetect score first" in err

@@ -1,0 +1,220 @@
+"""The page in a real browser: it filters, draws, prints, is accessible, and asks nothing of a net.
+
+Needs Chromium (as `apt-get install chromium` has it) and Playwright; skipped where either is not.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from report_output import DAY, FIRST, HOSTILE, STEP, write_output
+
+from aedetect.report import PageFacts, read_page, write_page
+from aedetect.report.cards import ColumnLine
+from aedetect.report.facts import SensorGrade
+from aedetect.report.lines import Line
+from aedetect.report.page import with_facts
+from aedetect.scoring.maintenance import Interval
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), None)
+api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+UNITS = tuple(f"pump {number:02d}" for number in range(30))
+FAULTS = (
+    ("pump 07", 1, 30, 6),
+    ("pump 08", 1, 30, 6),
+    ("pump 07", 2, 100, 1),
+    ("pump 21", 0, 60, 2),
+)
+
+
+def make_page(folder, names, faults, **facts):
+    """Write a page with lines of a column, a maintenance window and grades; return its address."""
+    output = write_output(folder / "output", names=names, faults=faults, column=facts.pop("column"))
+    page = read_page(output, PageFacts(model="plant/1", **facts))
+    time = FIRST + DAY + np.arange(90) * STEP
+    values = {name: np.linspace(1, 9, 90) for name in ("observed", "expected", "low", "high")}
+    line = ColumnLine(name="temp", unit="degC", line=Line(time=time, values=values))
+    cards = [replace(page.cards[0], columns=(line,)), *page.cards[1:]]
+    more = replace(
+        page.facts,
+        maintenance=(Interval(FIRST, FIRST + 9 * STEP, "", "oil"),),
+        sensors=(SensorGrade(name="temp", grade="Low", reason="one value"),),
+    )
+    write_page(with_facts(page, more, cards), folder / "page.html")
+    return (folder / "page.html").as_uri()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """A page of thirty pumps with four events, two of which began together."""
+    folder = tmp_path_factory.mktemp("browser")
+    return make_page(folder, UNITS, FAULTS, detector="plant", config="p.toml", column="temp")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """One browser for all tests."""
+    with api.sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Open an address; at the end nothing was said on the console and nothing was asked for."""
+    contexts, said, asked = [], [], []
+
+    def open_page(address, *, width=1280, **options):
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url.partition("#")[0]))
+        page.goto(address)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert said == []
+    assert len(asked) == len(contexts)
+    assert all(url.startswith("file:") for url in asked)
+
+
+def shown(page):
+    """Return the ids of the events that can be seen."""
+    return [each.get_attribute("data-id") for each in page.query_selector_all(".event:visible")]
+
+
+def test_a_click_on_a_cell_filters_the_events(open_page, address):
+    """The event of that cell stays, open, with its lines; Escape shows all again."""
+    page = open_page(address)
+    assert len(shown(page)) == 4
+    mark = page.query_selector("#lanes-plot [data-event]")
+    wanted, box = mark.get_attribute("data-event"), mark.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 1)
+    assert shown(page) == [wanted]
+    assert page.inner_text("#shown").startswith("1 of 4 events shown: pump")
+    assert page.query_selector(f"#e-{wanted}").get_attribute("open") is not None
+    assert page.query_selector_all(f"#e-{wanted} canvas")
+    page.focus("#lanes-plot")
+    page.keyboard.press("Escape")
+    assert len(shown(page)) == 4
+
+
+def test_a_drag_over_the_overall_lane_chooses_a_range(open_page, address):
+    """Of all entities; the fields of the filter show it."""
+    page = open_page(address)
+    box = page.query_selector("#lanes-plot svg").bounding_box()
+    page.mouse.move(box["x"] + 1, box["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 3 - 5, box["y"] + 5, steps=4)
+    page.mouse.up()
+    assert len(shown(page)) == 1
+    assert page.input_value("#filter [name=from]") == "2026-01-01T00:00"
+    assert page.input_value("#filter [name=lane]") == ""
+
+
+def test_a_keyboard_is_enough(open_page, address):
+    """Arrows move the cell, Enter filters, names of lanes are buttons, summaries open events."""
+    page = open_page(address)
+    page.focus("#lanes-plot")
+    for key in ("ArrowDown", "Home", "Shift+End", "Enter"):
+        page.keyboard.press(key)
+    first = page.inner_text(".names button:nth-child(2)")
+    assert page.inner_text("#shown").endswith("2026-01-04 00:00")
+    assert first in page.inner_text("#shown")
+    assert len(shown(page)) == 2
+    page.focus(".event:visible summary")
+    page.keyboard.press("Enter")
+    assert page.query_selector(".event[open] canvas") is not None
+
+
+def test_fields_filter_too(open_page, address):
+    """By entity and severity; the button shows all."""
+    page = open_page(address)
+    page.select_option("#filter [name=lane]", label="pump 21")
+    assert len(shown(page)) == 1
+    page.select_option("#filter [name=severity]", "critical")
+    expected = page.query_selector_all(".event[data-severity=critical]:visible")
+    assert len(shown(page)) == len(expected)
+    page.click("#filter button[type=reset]")
+    assert len(shown(page)) == 4
+
+
+def test_an_address_with_an_event_opens_it(open_page, address):
+    """As messages link to it."""
+    page = open_page(address)
+    last = shown(page)[-1]
+    page = open_page(f"{address}#e-{last}")
+    page.wait_for_selector(f"#e-{last}[open] summary:focus")
+
+
+def test_more_lanes_are_shown_when_asked(open_page, address):
+    """The worst come first; an incident joins its lanes."""
+    page = open_page(address)
+    assert len(page.query_selector_all(".names button")) == 26
+    assert len(page.query_selector_all("#lanes-plot .incident")) == 1
+    page.click("#more-lanes")
+    assert len(page.query_selector_all(".names button")) == 31
+
+
+def test_commands_are_copied_by_a_click(open_page, address):
+    """The clipboard then holds the command."""
+    page = open_page(address, permissions=["clipboard-read", "clipboard-write"])
+    page.click(".event summary")
+    page.click(".event[open] button.copy")
+    page.wait_for_function(
+        "document.querySelector('.event[open] button.copy').textContent=='Copied'"
+    )
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert re.fullmatch(r"aedetect label p\.toml \w{12} --confirmed", copied)
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
+)
+def test_it_is_accessible_and_fits(open_page, address, width, scheme):
+    """By the rules of axe, contrast included; nothing is wider than the screen."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page = open_page(address, width=width, color_scheme=scheme, bypass_csp=True)
+    for summary in page.query_selector_all("summary"):
+        summary.click()
+    found = axe.Axe().run(page).response
+    assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found["violations"]] == []
+    assert len(found["passes"]) > 20
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_hostile_names_stay_text(open_page, tmp_path):
+    """No script of theirs runs, and they are shown as they are."""
+    faults = [(name, 0, 20 + 9 * at, 3) for at, name in enumerate(HOSTILE)]
+    address = make_page(
+        tmp_path, HOSTILE, faults, detector=HOSTILE[0], config=HOSTILE[1], column=HOSTILE[1]
+    )
+    page = open_page(address, width=390)
+    for summary in page.query_selector_all("summary"):
+        summary.click()
+    assert page.evaluate("window.hacked") is None
+    assert page.inner_text("h1") == HOSTILE[0]
+    assert HOSTILE[0] in page.inner_text(".names")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_it_prints(open_page, address):
+    """On light paper whatever the screen, with lanes and lines and without controls."""
+    page = open_page(address, color_scheme="dark")
+    page.click(".event summary")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert not page.is_visible("#filter")
+    assert page.is_visible("#lanes-plot svg")
+    assert page.pdf()[:5] == b"%PDF-"
