@@ -16,6 +16,7 @@ from aedetect.jobs import dataset, delivery, fit_scorer, report, scoring, traini
 from aedetect.scoring import Model, Unit
 from aedetect.scoring.grouping import group_units
 from aedetect.scoring.worker import ComputedPartition, Deferred, compute_group
+from pipelines.retraining import start_training
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -93,4 +94,5 @@ SCORING = replace(
     write_page=write_page,
     notify=notify,
     fill_database=fill_database,
+    start_training=start_training,
 )
