@@ -56,10 +56,10 @@ def explain(
     chain = trace_event(settings, event_id)
     facts = {**_threshold(chain), **dict(_facts(chain))}
     if to is not None:
-        from aedetect.jobs.event_card import read_card, write_card
+        from aedetect.jobs.event_card import read_card, write_event_card
 
         card = read_card(settings, event_id)
-        write_card(settings, card, to, config_path=str(config), chain=facts)
+        write_event_card(settings, card, to, config_path=str(config), chain=facts)
     if as_json:
         print_json(chain)
         return

@@ -173,6 +173,11 @@ def read_config(
     Secrets are looked up in `secrets` when they are needed; by default in the environment of the
     process.
     """
+    return make_config(read_given(path, overrides), folder=path.resolve().parent, secrets=secrets)
+
+
+def read_given(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what a TOML file and overrides set, as plain data. Raises ConfigError."""
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -181,7 +186,7 @@ def read_config(
         raise ConfigError(f"{path} is not TOML: {error}") from error
     for override in overrides:
         _override(given, override)
-    return make_config(given, folder=path.resolve().parent, secrets=secrets)
+    return given
 
 
 def make_config(

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 from aedetect import registry
 from aedetect.data import find_files
 from aedetect.drift import DRIFT, find_shifts, shift_warnings
-from aedetect.events import Formation, form_events
+from aedetect.events import form_events
+from aedetect.events.ongoing import find_level_shifts
 from aedetect.jobs import delivery
 from aedetect.jobs.recording import record_run, workspace
 from aedetect.jobs.renewal import renew_if_due
 from aedetect.jobs.report import write_run_page
 from aedetect.jobs.retraining import with_retraining
-from aedetect.jobs.scoring_stages import ScoringJob, ScoringStages, no_report
+from aedetect.jobs.scoring_stages import ScoringJob, ScoringStages, formation_of, no_report
 from aedetect.jobs.shadow_run import follow_shadow
 from aedetect.jobs.suppression import suppression_of
 from aedetect.jobs.table_clock import table_clock
@@ -44,7 +45,6 @@ from aedetect.timestamps import format_duration
 
 if TYPE_CHECKING:
     from aedetect.config import Config
-    from aedetect.data import Schema
     from aedetect.detector import Scorer
     from aedetect.events.table import EventChanges
 
@@ -106,7 +106,7 @@ def plan_run(
         model=model,
         plan=replace(made, compute=_sort_units(made.compute, scorer, scratch)),
         output=output,
-        formation=_formation(config, model, scorer.schema),
+        formation=formation_of(config, model.name, scorer.schema),
         summary=summarize_input(
             model,
             found,
@@ -151,7 +151,14 @@ def finish_run(
         withdraw_files(job.output, kind, job.plan.withdraw)
     found, factor = outcome_of(job.model, job.output), job.promise_factor
     summary = summarize_run(
-        job.summary, job.plan, results, changes, asked=job.asked, outcome=found, factor=factor
+        job.summary,
+        job.plan,
+        results,
+        changes,
+        asked=job.asked,
+        outcome=found,
+        factor=factor,
+        shifts=find_level_shifts(job.output, job.formation),
     )
     # What had shifted before was told by the run that scored it.
     shifts = shift_warnings(find_shifts(job.output)) if summary.partitions else ()
@@ -220,16 +227,6 @@ def run_scoring(
     if config.scoring.strict:
         check_strict(summary)
     return summary
-
-
-def _formation(config: Config, model: Model, schema: Schema) -> Formation:
-    return Formation(
-        detector=model.name,
-        by=config.scoring.partition,
-        settings=config.events,
-        units=config.data.units,
-        rates=schema.rates,
-    )
 
 
 def _sort_units(units: Sequence[Unit], scorer: Scorer, scratch: Path) -> tuple[Unit, ...]:

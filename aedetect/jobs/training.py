@@ -6,6 +6,7 @@ The first two stages are in `aedetect.jobs.dataset`. The flow in `pipelines/trai
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ from aedetect.jobs.gate import settle_challenger
 from aedetect.jobs.labelled_rows import labelled_rows
 from aedetect.jobs.retraining import noting_attempt, retraining_due
 from aedetect.jobs.training_record import make_record
+from aedetect.logs import log_event
 from aedetect.preprocessing import Part
 from aedetect.registry.publish import check_experiment
 from aedetect.registry.tags import set_version_tags
@@ -36,6 +38,8 @@ from aedetect.training import Ingested, PreparedRows
 
 if TYPE_CHECKING:
     from aedetect.config import Config
+
+logger = logging.getLogger(__name__)
 
 
 def calibrate_detector(
@@ -121,6 +125,7 @@ def run_training(
     check_experiment(name=config.name, tracking_uri=uri)
     with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
         ingested, trained, detector = train_detector(config, Path(folder), stages=stages)
+        log_event(logger, "step", text="registering the detector")
         registered = stages.register(config, ingested, trained, detector, started)
     if because is not None:
         registered = set_version_tags(registered, {"trained_because": because}, tracking_uri=uri)
@@ -142,7 +147,10 @@ def train_detector(
     config: Config, scratch: Path, *, stages: TrainingStages = PLAIN
 ) -> tuple[Ingested, Trained, CalibratedScorer]:
     """Train and calibrate with a scratch folder, without registering."""
+    log_event(logger, "step", text="reading the training data")
     ingested = stages.ingest(config, scratch)
+    log_event(logger, "step", text="scaling, and cutting into windows")
     prepared = stages.prepare(config, ingested, scratch)
     trained = stages.train(config, ingested, prepared)
+    log_event(logger, "step", text="calibrating the threshold")
     return ingested, trained, stages.calibrate(config, ingested, prepared, trained)
