@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from aedetect.training import Ingested
 
 _SCORED = 4  # rows beyond the first window, so that some of the example are scored
+_MOST_CELLS = 200_000  # of an example, about 4 MB of JSON; of wide tables fewer rows are given
 
 
 def make_input_example(ingested: Ingested, *, length: int) -> pd.DataFrame:
@@ -29,7 +30,8 @@ def make_input_example(ingested: Ingested, *, length: int) -> pd.DataFrame:
     size = np.diff(np.append(first, len(rows)))
     most = int(size.argmax())
     end = int(first[most] + size[most])
-    chosen = rows.take(slice(max(int(first[most]), end - length - _SCORED), end))
+    count = min(length + _SCORED, max(_MOST_CELLS // len(schema.features), 1))
+    chosen = rows.take(slice(max(int(first[most]), end - count), end))
     zone = "UTC" if schema.aware else None
     time = pd.DatetimeIndex(np.asarray(chosen.time), tz=zone)
     columns: dict[str, object] = {schema.timestamp: [each.isoformat() for each in time]}

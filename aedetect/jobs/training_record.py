@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aedetect.jobs.input_example import make_input_example
-from aedetect.jobs.model_card import write_card
+from aedetect.jobs.model_card import write_model_card
 from aedetect.jobs.run_record import (
     data_profile,
     epoch_metrics,
@@ -20,6 +21,7 @@ from aedetect.jobs.run_record import (
     signature_columns,
     training_tags,
 )
+from aedetect.logs import log_event
 from aedetect.registry.records import Table, TrainingRecord
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from aedetect.detector import CalibratedScorer
     from aedetect.jobs.fit_scorer import Trained
     from aedetect.training import Ingested
+
+logger = logging.getLogger(__name__)
 
 CANDIDATES_FILE = "candidates.json"  # table of the run: what spoke for each candidate
 SUSPECT_ROWS_FILE = "distrusted.json"  # artifact of the run: the rows that [training] trim left out
@@ -58,10 +62,10 @@ def make_record(
         tags=tags,
         texts={SUSPECT_ROWS_FILE: json.dumps(suspect, indent=1)} if suspect else {},
         tables=_candidates(trained),
-        pictures=draw_plots(detector, ingested.rows.names, to=scratch),
+        pictures=_drawn(detector, ingested.rows.names, to=scratch),
         started=started,
         card=partial(
-            write_card,
+            write_model_card,
             config=config,
             ingested=ingested,
             trained=trained,
@@ -70,6 +74,18 @@ def make_record(
         ),
         example=make_input_example(ingested, length=trained.scorer.length),
     )
+
+
+def _drawn(
+    detector: CalibratedScorer, names: Sequence[str | None], *, to: Path
+) -> tuple[Path, ...]:
+    """Draw the pictures; none when that fails: a training of hours is worth more."""
+    try:
+        return draw_plots(detector, names, to=to)
+    except Exception as error:  # whatever it is, it becomes a note
+        text = f"the calibration could not be drawn ({type(error).__name__}: {error})"
+        log_event(logger, "note", text=f"{text}: the version is registered without pictures")
+        return ()
 
 
 def draw_plots(

@@ -43,7 +43,14 @@ def pinned_requirements() -> list[str]:
 
     A local build, such as torch 2.13.0+cpu, is pinned without its suffix: no index has it.
     """
-    return [f"{name}=={version(name).partition('+')[0]}" for name in _NEEDED]
+    return [_pinned(name) for name in _NEEDED]
+
+
+def _pinned(name: str) -> str:
+    try:
+        return f"{name}=={version(name).partition('+')[0]}"
+    except PackageNotFoundError:  # such as a torch that no installer has noted down
+        return name
 
 
 def write_wheel(folder: Path) -> Path:

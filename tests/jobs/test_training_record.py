@@ -16,7 +16,7 @@ from aedetect.data import Feature
 from aedetect.figures.calibration_plots import draw_calibration, draw_score_distribution
 from aedetect.jobs.choice import Evidence
 from aedetect.jobs.input_example import make_input_example
-from aedetect.jobs.model_card import write_card
+from aedetect.jobs.model_card import write_model_card
 from aedetect.jobs.training_record import CANDIDATES_FILE, make_record
 from aedetect.scoring import score_frame
 
@@ -51,6 +51,15 @@ def test_the_pictures_are_png_files(record):
             assert min(picture.size) >= 300
 
 
+def test_a_training_is_recorded_without_pictures_when_they_fail(learnt, tmp_path, caplog):
+    """Here because their folder is a file; a note says so."""
+    (tmp_path / "file").write_text("")
+    made = (learnt.config, learnt.ingested, learnt.trained, learnt.detector)
+    with caplog.at_level("WARNING"):
+        assert make_record(*made, started=START, scratch=tmp_path / "file").pictures == ()
+    assert "registered without pictures" in caplog.text
+
+
 def test_the_card_says_what_data_promise_limits_and_how_to_load(record, learnt):
     """In Markdown, within what MLflow's databases take."""
     card = record.card("pump/7")
@@ -76,7 +85,7 @@ def test_the_card_of_a_wide_table_is_cut(learnt, record):
     schema = learnt.ingested.schema
     many = tuple(Feature(f"column {n}" + 200 * "x", "number") for n in range(1000))
     wide = replace(learnt.ingested, schema=replace(schema, features=many), notes=("n" * 999,) * 99)
-    card = write_card(
+    card = write_model_card(
         "pump/7",
         config=learnt.config,
         ingested=wide,
@@ -119,6 +128,16 @@ def test_the_input_example_is_scored_as_it_stands(learnt):
     assert scored["score"].notna().tolist() == [False] * 3 + [True] * 5
     rows = learnt.ingested.rows
     np.testing.assert_array_equal(example[["a", "b"]], rows.values[492:500])
+
+
+def test_the_input_example_of_a_wide_table_has_fewer_rows(learnt):
+    """It is an example, and no copy of the data."""
+    rows = learnt.ingested.rows.take(slice(0, 20))
+    wide = replace(rows, values=np.zeros((20, 50_000)))
+    features = tuple(Feature(f"c{number}", "number") for number in range(50_000))
+    schema = replace(learnt.ingested.schema, features=features)
+    example = make_input_example(replace(learnt.ingested, rows=wide, schema=schema), length=4)
+    assert len(example) == 4
 
 
 @pytest.mark.parametrize(

@@ -74,8 +74,10 @@ def address(trained):
             await_answer(f"http://127.0.0.1:{port}/ping", server)
             yield f"http://127.0.0.1:{port}/invocations"
         finally:
-            os.killpg(server.pid, signal.SIGTERM)
+            if server.poll() is None:
+                os.killpg(server.pid, signal.SIGTERM)
             server.wait(timeout=SECONDS)
+            sys.stderr.write((trained.folder / "serve.log").read_text())  # shown if it fails
 
 
 def await_answer(url, server):
