@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+_LARGE, _HUGE = 1e6, 1e15  # between them without an exponent
 _LEVELS = {"note": logging.WARNING, "warning": logging.WARNING, "alert": logging.ERROR}
 
 
@@ -20,4 +21,6 @@ def log_event(logger: logging.Logger, event: str, /, **fields: object) -> None:
 
 
 def _plain(value: object) -> str:
+    if isinstance(value, float) and _LARGE <= abs(value) < _HUGE:
+        return f"{value:.0f}"
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -75,6 +75,21 @@ def round_duration(nanoseconds: int) -> str:
     return f"{float(f'{number:.3g}'):g}{unit}"
 
 
+def length_text(seconds: float) -> str:
+    """Format a length of time as people say it, rounded.
+
+    >>> length_text(45), length_text(5400), length_text(4 * 86400), length_text(8.2e8)
+    ('45s', '90min', '4 days', '26 years')
+    """
+    days = seconds / 86_400
+    if days >= 2 * 365.25:
+        return f"{days / 365.25:,.0f} years"
+    if days >= 3:  # noqa: PLR2004 - shorter ones in hours
+        return f"{days:,.0f} days"
+    rounding = 1 if seconds < 120 else 60 if seconds < 7200 else 3600  # noqa: PLR2004
+    return format_duration(round(seconds / rounding) * rounding * NANOSECONDS["s"])
+
+
 def parse_instant(text: str) -> int:
     """Return nanoseconds since 1970 of an ISO date or date-time; without a time zone it is UTC.
 

@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+_WHOLE, _LARGE = 1_000, 1e15
+
+
+def figure(value: float) -> str:
+    """Format a number as people write it, to three digits.
+
+    >>> [figure(each) for each in (1372.4, 0.01234, 50012, 2.5, 1e18, 7)]
+    ['1,372', '0.0123', '50,012', '2.5', '1e+18', '7']
+    """
+    return f"{value:,.0f}" if _WHOLE <= abs(value) < _LARGE else f"{value:.3g}"
+
 
 def list_some(items: Iterable[str], *, most: int, separator: str = ", ") -> str:
     """List a few texts, and how many more there are.

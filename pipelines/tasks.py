@@ -15,6 +15,7 @@ from aedetect.errors import AedetectError, DeliveryError
 from aedetect.jobs import dataset, delivery, fit_scorer, report, scoring, training
 from aedetect.scoring import Model, Unit
 from aedetect.scoring.worker import ComputedPartition, Deferred, compute_or_defer
+from pipelines.retraining import start_training
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -91,4 +92,5 @@ SCORING = replace(
     write_page=write_page,
     notify=notify,
     fill_database=fill_database,
+    start_training=start_training,
 )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from prefect import flow
+from prefect import flow, get_run_logger
 
-from aedetect.jobs.training import run_training
-from aedetect.registry import Registered
+from aedetect.jobs.training import retrain_if_due, run_training
+from aedetect.registry import Registered, find_version
 from pipelines import tasks
 from pipelines.bookkeeping import guarded
 from pipelines.handoff import prepare_run
@@ -13,8 +13,20 @@ from pipelines.handoff import prepare_run
 
 @flow(name="training", persist_result=False)
 @guarded
-def training(config_path: str, overrides: list[str] | None = None) -> Registered:
-    """Train on normal data, choose the threshold that keeps the promise, register both."""
+def training(
+    config_path: str,
+    overrides: list[str] | None = None,
+    if_due: bool = False,  # noqa: FBT001, FBT002 - flow parameters are always given by name
+) -> Registered:
+    """Train on normal data, choose the threshold that keeps the promise, register both.
+
+    With `if_due` only if age or drift still asks for it; otherwise the champion is returned.
+    """
     config = prepare_run(config_path, overrides).config
-    _, registered = run_training(config, stages=tasks.TRAINING)
-    return registered
+    if not if_due:
+        return run_training(config, stages=tasks.TRAINING)[1]
+    trained = retrain_if_due(config, stages=tasks.TRAINING)
+    if trained is None:
+        get_run_logger().info("a new training is not due any more")
+        return find_version(config.name, tracking_uri=config.tracking_uri)
+    return trained[1]

@@ -33,8 +33,12 @@ class Run:
     url: str  # in the user interface
 
 
-def start_run(detector: str, *, flow: str, parameters: Mapping[str, object]) -> Run:
+def start_run(
+    detector: str, *, flow: str, parameters: Mapping[str, object], once: str | None = None
+) -> Run:
     """Start a run of a detector's flow, with some parameters set.
+
+    With the same key `once` it is started once: the run that there is is returned.
 
     Raises ServerError without a Prefect server, and UnknownDeployment when no deployment has that
     name.
@@ -47,7 +51,9 @@ def start_run(detector: str, *, flow: str, parameters: Mapping[str, object]) -> 
             deployment = client.read_deployment_by_name(f"{flow}/{detector}")
         except ObjectNotFound as error:
             raise UnknownDeployment(_unknown(client, detector, flow)) from error
-        run = client.create_flow_run_from_deployment(deployment.id, parameters=dict(parameters))
+        run = client.create_flow_run_from_deployment(
+            deployment.id, parameters=dict(parameters), idempotency_key=once
+        )
         return Run(run.id, run.name, _url(run.id))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from aedetect.arrays import Float32, Float64, Int32, Int64, grouped_rows
 from aedetect.calibration.alert_budget import alert_budget
+from aedetect.calibration.candidates import CANDIDATES, candidates
 from aedetect.calibration.conformal import Reference
 from aedetect.calibration.fbeta import fbeta
 from aedetect.calibration.forecast import (
@@ -46,6 +47,7 @@ METHODS: dict[ThresholdName, Callable[[Sample, CalibrationSettings], Choice]] = 
     "quantile": by_reference(quantile),
     "pot": by_reference(pot),
     "fbeta": fbeta,
+    "precision": candidates,
 }
 
 MINUTE = 60_000_000_000  # ns
@@ -82,6 +84,7 @@ class Calibration:
     fallback: str = ""  # why the default budget was not taken
     since: int | None = None  # ns, of a renewal: since when it is in force
     usual: float = 1.0  # what three of four held-out events stay below, the unit of strength
+    longest: int = 0  # ns, of an event on held-out rows
 
     @property
     def scores(self) -> Float32:
@@ -107,7 +110,8 @@ class Calibration:
         """State what speaks against the promise, and what it assumes."""
         fallback = f"a rate in rows, because {self.fallback}" if self.fallback else ""
         trust = trust_of(self.held_out.normal).text
-        return tuple(filter(None, (fallback, self.left_out.text, trust)))
+        chosen = CANDIDATES if self.threshold.method == "precision" else ""
+        return tuple(filter(None, (chosen, fallback, self.left_out.text, trust)))
 
     def thresholds(self, entity: Int32) -> Float64:
         """Return the threshold for the entity of each row: (N,) -> (N,)."""
@@ -201,8 +205,9 @@ def fit_calibration(
     )
     flagged = rows.score >= values
     above = np.where(flagged, made.strengths(rows.score, rows.entity), 0)
-    events = form_groups(rows, flagged, timing.rules, timing.own)
-    return replace(made, usual=usual_strength(above, *events))
+    first, last = form_groups(rows, flagged, timing.rules, timing.own)
+    longest = int((rows.time[last] - rows.time[first]).max(initial=0))
+    return replace(made, usual=usual_strength(above, first, last), longest=longest)
 
 
 def _choose(sample: Sample, settings: CalibrationSettings) -> Choice:

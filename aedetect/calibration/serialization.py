@@ -78,6 +78,7 @@ def describe(calibration: Calibration) -> dict[str, Any]:
         "left_out": asdict(calibration.left_out),
         "fallback": calibration.fallback,
         "usual": calibration.usual,
+        "longest": calibration.longest,
         # JSON has no infinity, the limit of a column that was never observed.
         "limits": [
             [float(each) if np.isfinite(each) else None for each in row]
@@ -118,6 +119,7 @@ def restored(described: dict[str, Any], held_out: Path) -> Calibration:
         left_out=checked(LeftOut, described["left_out"]),
         fallback=checked(str, described["fallback"]),
         usual=checked(Annotated[float, Gt(0)], described["usual"]),
+        longest=checked(Annotated[int, Ge(0)], described.get("longest", 0)),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 
-ThresholdName = Literal["alert_budget", "false_alarm_rate", "quantile", "pot", "fbeta"]
+ThresholdName = Literal["alert_budget", "false_alarm_rate", "quantile", "pot", "fbeta", "precision"]
 
 
 UnseenName = Literal["refuse", "pooled"]
@@ -41,6 +41,7 @@ class CalibrationSettings:
     quantile: Annotated[float, Gt(0), Lt(1)] = 0.999  # of held-out scores
     pot: Annotated[float, Gt(0), Lt(1)] = 1e-4  # share of normal rows flagged, by the tail alone
     beta: Annotated[float, Gt(0)] = 1.0  # weight of recall relative to precision, for fbeta
+    precision: Annotated[float, Gt(0), Lt(1)] = 0.8  # share of reported events that are real
     # how often a scoring run renews the threshold from recent scores, such as "1d"; None: never
     renew: str | None = None
     renew_from: str = "14d"  # how far back it takes scores
@@ -73,7 +74,7 @@ class CalibrationSettings:
 # Settings that may change without retraining.
 THRESHOLD_KEYS = (
     *("threshold", "alert_budget", "alarm_time", "leave_out"),
-    *("false_alarm_rate", "quantile", "pot", "beta", "unseen"),
+    *("false_alarm_rate", "quantile", "pot", "beta", "precision", "unseen"),
     *("renew", "renew_from", "accept_after"),
 )
 

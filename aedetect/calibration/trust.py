@@ -16,7 +16,7 @@ import numpy as np
 
 from aedetect.arrays import Float32, Float64, Int32, Int64
 from aedetect.calibration.held_out import HeldOut
-from aedetect.timestamps import NANOSECONDS, round_duration
+from aedetect.timestamps import NANOSECONDS, length_text
 
 BLOCKS = 4
 SHARE = 0.05  # of the earlier rows above the threshold: small ones need more rows than a block has
@@ -42,7 +42,7 @@ class Trust:
         if self.rows < FEW_ROWS:
             reasons.append(f"{self.rows:,} held-out rows are few")
         if self.length < _COVERED * YOUNG_CYCLES * NANOSECONDS["d"]:
-            covered = round_duration(max(self.length, NANOSECONDS["min"]))
+            covered = length_text(max(self.length, NANOSECONDS["min"]) / NANOSECONDS["s"])
             reasons.append(f"they cover {covered}, fewer than {YOUNG_CYCLES} daily cycles")
         if self.factor is not None and self.factor > DRIFTED:
             reasons.append(

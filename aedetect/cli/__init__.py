@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,6 +20,7 @@ from aedetect.cli import (
     feedback,
     figures,
     init,
+    inspect_commands,
     read_commands,
     report,
     rewrite_commands,
@@ -26,6 +28,7 @@ from aedetect.cli import (
     serve,
     versions,
 )
+from aedetect.cli.next_step import steps_text
 from aedetect.errors import AedetectError
 from pipelines.children import SAFE_PATH
 
@@ -46,12 +49,13 @@ SILENT = {
 # `schedule` logs the start and end of runs.
 LOGGED = {"PREFECT_LOGGING_LEVEL": "INFO"}
 
+INTERRUPTED = 128 + 2  # exit code after Ctrl+C, as of a shell
+STOPPED = "aedetect: stopped; files that are written are whole, and the next run does the rest"
 RENAMED_OPTIONS = {"--most": "--limit"}
 
 app = typer.Typer(
     name="aedetect",
     help="Anomaly detection for tabular time series.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 for command in (
@@ -64,6 +68,8 @@ for command in (
     versions.models,
     read_commands.flags,
     read_commands.runs,
+    inspect_commands.config_command,
+    inspect_commands.doctor,
     report.report,
     drift.drift_command,
     feedback.backtest,
@@ -91,7 +97,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def options(
     context: typer.Context,
     debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
@@ -101,6 +107,9 @@ def options(
     ] = False,
 ) -> None:
     """Anomaly detection for tabular time series."""
+    if context.invoked_subcommand is None:
+        typer.echo(steps_text() if not list(Path().glob("*.toml")) else context.get_help())
+        raise typer.Exit
     served = context.invoked_subcommand == serve.schedule.__name__
     for name, value in (LOGGED if served else {} if debug else SILENT).items():
         os.environ.setdefault(name, value)
@@ -115,6 +124,13 @@ def main() -> None:
     debug = ["--debug"] if "--debug" in words else []  # in any position
     try:
         app(args=debug + [word for word in words if word != "--debug"])
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            typer.echo(STOPPED, err=True)
+        raise
+    except KeyboardInterrupt:
+        typer.echo(STOPPED, err=True)
+        sys.exit(INTERRUPTED)
     except AedetectError as error:
         _fail(str(error))
     except Exception as error:
@@ -132,5 +148,5 @@ def _refuse_renamed(words: list[str]) -> None:
 def _fail(message: str) -> None:
     if "--debug" in sys.argv:
         raise  # noqa: PLE0704 - called while an exception is handled
-    typer.echo(f"aedetect: {message}", err=True)
+    typer.echo(f"aedetect: {message.replace(f'{Path.cwd()}/', '')}", err=True)  # as it was typed
     sys.exit(1)

@@ -20,7 +20,7 @@ def calibrate(
     config: ConfigPath,
     threshold: Annotated[
         str | None,
-        typer.Option(help="alert_budget, false_alarm_rate, quantile, pot or fbeta."),
+        typer.Option(help="alert_budget, false_alarm_rate, quantile, pot, fbeta or precision."),
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="NAME/3 or NAME@alias; default: the model that scores.")

@@ -11,8 +11,7 @@ import typer
 from aedetect.cli.options import AsJson, ConfigPath, Overrides
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from aedetect.cli.plain_table import PlainTable
     from aedetect.evaluation import Comparison
 
 
@@ -65,15 +64,12 @@ def print_comparison(compared: Comparison, *, tracking_uri: str) -> None:
     out.print(f"runs below {compared.run_id} in {relative_location(tracking_uri)}")
 
 
-def _ranking(compared: Comparison) -> Table:
+def _ranking(compared: Comparison) -> PlainTable:
     """Return the table: one row per variant, the best first."""
-    from rich.table import Table
+    from aedetect.cli.show import table_of
 
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
     kinds = [kind.split("_")[0] for kind in compared.results[0].kinds]
-    table.add_column("variant", no_wrap=True)
-    for heading in ("injected", *kinds, "labelled", "train s", "rows/s"):
-        table.add_column(heading, justify="right")
+    table = table_of("variant", "injected", *kinds, "labelled", "train s", "rows/s", right=True)
     for each in compared.results:
         labelled = "-" if each.labelled is None else f"{each.labelled:.3f}"
         scores = [f"{score:.3f}" for score in (each.injected, *each.kinds.values())]

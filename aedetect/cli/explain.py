@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +11,7 @@ import typer
 from aedetect.cli.options import AsJson, ConfigPath, Overrides
 
 if TYPE_CHECKING:
-    from aedetect.jobs.event_chain import EventChain
+    from aedetect.jobs.event_chain import EventChain, RowChain
 
 _SHOWN = 8  # input files
 _FACTS = (
@@ -26,48 +26,85 @@ _FACTS = (
 
 def explain(
     config: ConfigPath,
-    event_id: Annotated[str, typer.Argument(help="Id of the event; `flags` shows them.")],
+    event_id: Annotated[
+        str | None, typer.Argument(help="Id of the event; `flags` shows them.")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Trace the row at this time instead.")
+    ] = None,
+    entity: Annotated[str | None, typer.Option(help="Of the row.")] = None,
     overrides: Overrides = None,
     to: Annotated[
         Path | None, typer.Option(help="Write its card, with lines over time: .html or .png.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Trace an event back to calibration, version, run, configuration, data and code."""
+    """Trace an event or a row back to calibration, version, run, configuration, data and code."""
     from aedetect.cli.options import load_config
     from aedetect.cli.show import console, print_json, relative_location
-    from aedetect.jobs.event_chain import trace_event
+    from aedetect.jobs.event_chain import trace_event, trace_row
 
-    settings = load_config(config, overrides or [])
+    if (event_id is None) == (at is None):
+        raise typer.BadParameter("give either EVENT_ID, or --at TIME and --entity NAME")
+    if event_id is None and to is not None:
+        raise typer.BadParameter("--to writes the card of an event: give EVENT_ID")
+    settings, out = load_config(config, overrides or []), console()
+    if event_id is None:
+        row = trace_row(settings, str(at), entity)
+        print_json(row) if as_json else _print(_row_lines(row), _facts(row))
+        return
     chain = trace_event(settings, event_id)
-    facts = dict(_facts(chain))
+    facts = {**_threshold(chain), **dict(_facts(chain))}
     if to is not None:
-        from aedetect.jobs.event_card import read_card, write_card
+        from aedetect.jobs.event_card import read_card, write_event_card
 
         card = read_card(settings, event_id)
-        write_card(settings, card, to, config_path=str(config), chain=facts)
+        write_event_card(settings, card, to, config_path=str(config), chain=facts)
     if as_json:
         print_json(chain)
         return
-    out, event = console(), chain.event
-    out.print(
-        f"event {event.event_id}: {event.entity or '-'}, {event.start} to {event.end}, "
-        f"{event.rows:,} rows, {event.severity}",
-        soft_wrap=True,
-    )
-    out.print(f"  {event.text}", soft_wrap=True)
-    for key, text in facts.items():
-        out.print(f"{key} {text}", soft_wrap=True)
+    event = chain.event
+    lines = [
+        (
+            f"event {event.event_id}: {event.entity or '-'}, {event.start} to {event.end}, "
+            f"{event.rows:,} rows, {event.severity}"
+        ),
+        f"  {event.text}",
+    ]
+    _print(lines, facts.items())
     if to is not None:
         out.print(f"card in {relative_location(str(to.resolve()))}", soft_wrap=True)
 
 
-def _facts(chain: EventChain) -> Iterator[tuple[str, str]]:
-    """Yield where an event comes from, by words."""
+def _print(lines: Iterable[str], facts: Iterable[tuple[str, str]]) -> None:
+    from aedetect.cli.show import console
+
+    for line in (*lines, *(f"{key} {text}" for key, text in facts)):
+        console().print(line, soft_wrap=True)
+
+
+def _row_lines(row: RowChain) -> list[str]:
+    """Say what became of a row, and what its calibration promised."""
+    figures = "" if row.score is None else f", score {row.score:.4g}"
+    figures += "" if row.p_value is None else f", p-value {row.p_value:.2g}"
+    why = f" ({row.reason})" if row.reason else ""
+    promise = "not in the registry" if row.promise is None else f"{row.promise:.3%}"
+    return [
+        f"row of {row.entity or '-'} at {row.timestamp}: {row.verdict}{why}{figures}",
+        f"calibration {row.calibration_version}, normal rows flagged at most: {promise}",
+    ]
+
+
+def _threshold(chain: EventChain) -> dict[str, str]:
+    text = f"{chain.event.threshold:.4g} of calibration {chain.calibration_version}"
+    return {"threshold": text}
+
+
+def _facts(chain: EventChain | RowChain) -> Iterator[tuple[str, str]]:
+    """Yield where an event or a row comes from, by words."""
     from aedetect.cli.show import relative_location
 
     yield "  in", relative_location(chain.file)
-    yield "threshold", f"{chain.event.threshold:.4g} of calibration {chain.calibration_version}"
     yield "model", f"{chain.model_name}/{chain.model_version}, configuration {chain.config_hash}"
     if chain.trained is None:
         yield "  training", "unknown: the registry no longer has this version"

@@ -70,7 +70,9 @@ def backtest(
     overrides: Overrides = None,
     threshold: Annotated[
         str | None,
-        typer.Option(help="alert_budget, false_alarm_rate, quantile, pot or fbeta; default: saved"),
+        typer.Option(
+            help="alert_budget, false_alarm_rate, quantile, pot, fbeta or precision; default: saved"
+        ),
     ] = None,
     days: Annotated[float, typer.Option(help="Back from the newest score.", min=0.01)] = 30.0,
     since: Since = None,

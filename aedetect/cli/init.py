@@ -48,7 +48,7 @@ def init(
         data_only=data_only,
     )
     with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
-        with progress("looking at the data"):
+        with progress("looking at the data", said=("note",)):
             done = initialise(data, asked, Path(scratch))
         print_initialised(done, data_only=data_only)
 

@@ -4,22 +4,55 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aedetect.cli.show import console
 
+if TYPE_CHECKING:
+    from aedetect.config import Config
+    from aedetect.jobs.check import Checked
+    from aedetect.registry import Registered
+    from aedetect.scoring import Summary
+
 STEPS = (
-    ("init DATA", "look at Parquet, CSV or JSON lines, and write a commented configuration"),
-    ("check CONFIG", "what training and scoring take, treat specially or refuse"),
-    ("train CONFIG", "learn what is normal, set the threshold, register the detector"),
+    ("init DATA", "look at files, write a commented configuration"),
+    ("check CONFIG", "what training and scoring will take or refuse"),
+    ("train CONFIG", "learn what is normal, set the threshold"),
     ("score CONFIG", "judge every row; events with the columns to blame"),
 )
 
 
-def print_next(command: str, config: Path, why: str) -> None:
+def print_next(command: str, config: Path, why: str, *, more: str = "") -> None:
     """Print the next command for a configuration."""
-    console().print(
-        f"next: aedetect {command} {shlex.quote(str(config))}   # {why}", soft_wrap=True
-    )
+    words = f"aedetect {command} {shlex.quote(str(config))}{more}"
+    console().print(f"next: {words}   # {why}", soft_wrap=True)
+
+
+def print_after_check(config: Path, checked: Checked) -> None:
+    """Print what follows a check: a correction, or the training."""
+    if checked.grade == "refuse":
+        print_next("check", config, "again, once the lines marked refuse are mended")
+    else:
+        print_next("train", config, "learn what is normal, and set the threshold")
+
+
+def print_after_training(config: Path, settings: Config, trained: Registered) -> None:
+    """Print what follows a training: scoring, or the promotion of a challenger."""
+    if "champion" not in trained.aliases:
+        version = f" {trained.version}"
+        print_next("promote", config, "compare with the champion, let it score", more=version)
+    elif settings.scoring.input:
+        print_next("score", config, "judge every row of [scoring] input")
+    else:
+        print_next("check", config, "once [scoring] input names the data to score")
+
+
+def print_after_scoring(config: Path, summary: Summary) -> None:
+    """Print what follows a scoring run: all events, or a schedule."""
+    if any(summary.events.values()):
+        print_next("flags", config, "all events; label one: aedetect label CONFIG EVENT_ID")
+    else:
+        print_next("schedule", config, "score on a schedule: [scoring] schedule")
 
 
 def steps_text() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,14 @@ Since = Annotated[
     str | None, typer.Option(help="ISO time, in the zone of the data; 7d, yesterday.")
 ]
 Until = Annotated[str | None, typer.Option(help="The end, exclusive; as --since.")]
+
+
+class Severity(StrEnum):
+    """How severe an event is."""
+
+    info = "info"
+    warning = "warning"
+    critical = "critical"
 
 
 def load_span(config: Config, since: str | None, until: str | None) -> Span:

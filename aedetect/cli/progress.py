@@ -1,37 +1,53 @@
-"""Progress of long commands from log events: a bar on a terminal, plain lines in a log."""
+"""Progress of long commands from log events: a bar on a terminal, plain lines in a log.
+
+On a terminal the lines for machines are not shown: only the bar, and what people need to know. In a
+log, what comes often (epochs, partitions) is a line every few seconds.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
+from rich.table import Column
+from rich.text import Text
 
-# Events that are printed above the progress bar and remain on the terminal.
+from aedetect.logs import log_event
+
+logger = logging.getLogger("aedetect.cli")
+
+# Events that are printed above the progress bar and remain on the terminal. What the command says
+# at its end is not among them.
 MESSAGES = {
     "note": "note: {text}",
-    "calibrated": "threshold {threshold:.4g}, from {windows:,} held-out windows, flags at most "
-    "{rate:.2%} of normal rows, in {per_day:.2g} ({low:.2g} to {high:.2g}) events a day; {own} "
-    "entities have a threshold of their own",
-    "candidate": "{variant}: average precision {injected:.3f} on segments injected among held-out "
-    "rows, least {least:.3f} ({worst}); held-out scores {drift:.2f} times as high later",
+    "candidate": "{variant}, shapes {shapes:g}: average precision {injected:.3f} on segments "
+    "injected among held-out rows, least {least:.3f} ({worst}); held-out scores {drift:.2f} times "
+    "as high later",
     "chosen": "variant {variant} is used: {lead:+.3f} against the next, {why}",
-    "elsewhere": "with {setting} it would be {threshold:.4g}",
     "compared": "{variant}: average precision {precision:.3f} on injected anomalies, "
     "{seconds:.1f} s of training",
 }
+EVERY = 5.0  # seconds between lines of events that come often
+_OFTEN = ("epoch", "partition", "deferred", "step")
+_NARROW = 60  # columns; below it there is no room for a bar
+
+
+def step(text: str) -> None:
+    """Say what a command does now; nothing is printed unless it takes long."""
+    log_event(logger, "step", text=text)
 
 
 class _Pace:
@@ -64,8 +80,9 @@ class _Pace:
 class _Bar(logging.Handler):
     """Updates a progress bar for each event."""
 
-    def __init__(self, bar: Progress, title: str) -> None:
+    def __init__(self, bar: Progress, title: str, said: Collection[str]) -> None:
         super().__init__()
+        self._said = said
         self._pace = _Pace()
         self._bar = bar
         self._task = bar.add_task(title, total=None)
@@ -74,39 +91,59 @@ class _Bar(logging.Handler):
         """Show one event."""
         fields = getattr(record, "fields", {})
         event = getattr(record, "event", "")
+        if event in self._said:
+            return
         if event in MESSAGES:
             text = MESSAGES[event].format(**fields)
             self._bar.console.print(f"  {text}", markup=False, highlight=False)
+        elif event == "step":
+            self._show(fields["text"], fields.get("of"), fields.get("number", 0))
         elif event == "epoch":
-            text = f"epoch loss {fields['loss']:.4f}, validation {fields['validation']:.4f}"
-            self._bar.update(
-                self._task, description=text, total=fields["most"], completed=fields["number"]
-            )
+            text = f"training, validation loss {fields['validation_loss']:.4f}"
+            self._show(text, fields["most"], fields["number"])
         elif event == "plan":
             self._pace.plan(fields["partitions"])
-            self._bar.update(self._task, total=fields["partitions"], completed=0)
+            self._show("scoring", fields["partitions"] or None, 0)
         elif event in {"partition", "deferred"}:
             self._pace.partition(fields.get("rows", 0))
             text = f"scored {fields['partition']}, {self._pace.speed:,.0f} rows/s"
-            self._bar.update(self._task, description=text, advance=1)
+            self._show(text, self._pace.total or None, self._pace.done)
+
+    def _show(self, text: str, total: int | None, completed: int) -> None:
+        self._bar.update(self._task, description=text, completed=completed)
+        self._bar.tasks[0].total = total  # `update` cannot set None
 
 
 class _Lines(logging.Handler):
-    """Prints each event as a line; partition events include the progress of the run."""
+    """Prints events as lines; those that come often every few seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, said: Collection[str]) -> None:
         super().__init__()
+        self._said = said
         self._pace = _Pace()
+        self._last = time.monotonic()
+        self._seen: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print one event."""
-        print(record.getMessage() + self._progress_fields(record), file=sys.stderr, flush=True)  # noqa: T201
+        """Print one event, unless another line of its kind is young."""
+        more, now = self._progress_fields(record), time.monotonic()
+        event = getattr(record, "event", "")
+        first = event not in self._seen and event != "step"
+        last = event in {"partition", "deferred"} and self._pace.done == self._pace.total
+        self._seen.add(event)
+        if event in self._said:
+            return
+        if event in _OFTEN and not (first or last) and now - self._last < EVERY:
+            return
+        self._last = now
+        print(record.getMessage() + more, file=sys.stderr, flush=True)  # noqa: T201
 
     def _progress_fields(self, record: logging.LogRecord) -> str:
         """Return the progress of the run and the estimated time left, for partition events."""
         event, fields = getattr(record, "event", ""), getattr(record, "fields", {})
         if event == "plan":
             self._pace.plan(fields["partitions"])
+            self._seen -= {"partition", "deferred"}
         if event not in {"partition", "deferred"}:
             return ""
         pace = self._pace
@@ -115,39 +152,52 @@ class _Lines(logging.Handler):
         return f" done={pace.done}/{pace.total} {speed} left_s={pace.left:.0f}"
 
 
+class _Count(ProgressColumn):
+    """How much is done of how much, and the time left; nothing while that is unknown."""
+
+    def render(self, task: Task) -> Text:
+        """Return such as "3/20 0:12 left"."""
+        if task.total is None:
+            return Text("")
+        left = task.time_remaining
+        rest = "" if not left else f" {int(left) // 60}:{int(left) % 60:02} left"
+        return Text(f"{int(task.completed)}/{int(task.total)}{rest}")
+
+
 @contextmanager
-def progress(title: str) -> Iterator[None]:
-    """Show progress on stderr while the body runs."""
+def progress(title: str, *, said: Collection[str] = ()) -> Iterator[None]:
+    """Show progress on stderr while the body runs, without the events that are said elsewhere."""
     console = Console(stderr=True)
-    logger = logging.getLogger("aedetect")
-    if not console.is_terminal:
-        with _handling(logger, _Lines()):
+    events = logging.getLogger("aedetect")
+    if not console.is_terminal or console.is_dumb_terminal:
+        with _handling(events, _Lines(said)):
             yield
         return
+    words = Column(ratio=1, no_wrap=True, overflow="ellipsis")
+    wide: list[ProgressColumn] = [BarColumn(bar_width=20)] if console.width >= _NARROW else []
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
+        TextColumn("{task.description}", markup=False, table_column=words),
+        *wide,
+        _Count(),
         TimeElapsedColumn(),
-        TimeRemainingColumn(),
     )
     with (
-        Progress(*columns, console=console, transient=True) as bar,
-        _handling(logger, _Bar(bar, title)),
+        Progress(*columns, console=console, transient=True, expand=True) as bar,
+        _handling(events, _Bar(bar, title, said)),
     ):
         yield
 
 
 @contextmanager
-def _handling(logger: logging.Logger, handler: logging.Handler) -> Iterator[None]:
-    level, propagate = logger.level, logger.propagate
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False  # Prefect would print each event a second time
+def _handling(events: logging.Logger, handler: logging.Handler) -> Iterator[None]:
+    level, propagate = events.level, events.propagate
+    events.addHandler(handler)
+    events.setLevel(logging.INFO)
+    events.propagate = False  # Prefect would print each event a second time
     try:
         yield
     finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-        logger.propagate = propagate
+        events.removeHandler(handler)
+        events.setLevel(level)
+        events.propagate = propagate

@@ -8,23 +8,29 @@ from typing import Annotated
 
 import typer
 
-from aedetect.cli.options import AsJson, ConfigPath, Overrides, Since, Until
+from aedetect.cli.options import AsJson, ConfigPath, Overrides, Severity, Since, Until
 
 
 def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Check configuration and data: what train and score will take, treat specially or refuse."""
+    from aedetect.cli.next_step import print_after_check
     from aedetect.cli.options import load_config
+    from aedetect.cli.progress import progress
     from aedetect.cli.show import print_json
     from aedetect.cli.show_check import print_check
     from aedetect.jobs.check import check_data
 
     settings = load_config(config, overrides or [])
-    with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
+    with (
+        tempfile.TemporaryDirectory(prefix="aedetect-") as scratch,
+        progress(f"reading the data of {settings.name}", said=("note",)),  # they are findings
+    ):
         checked = check_data(settings, Path(scratch))
     if as_json:
         print_json(checked)
     else:
         print_check(checked)
+        print_after_check(config, checked)
     if checked.grade == "refuse":
         raise typer.Exit(1)
 
@@ -34,6 +40,15 @@ def flags(
     overrides: Overrides = None,
     since: Since = None,
     until: Until = None,
+    days: Annotated[
+        float | None, typer.Option(help="Only of the last days, by the newest event.", min=0)
+    ] = None,
+    entity: Annotated[
+        str | None, typer.Option(help="Only of this entity, or a pattern such as pump_*.")
+    ] = None,
+    severity: Annotated[
+        Severity | None, typer.Option(help="Only this severe or more.", case_sensitive=False)
+    ] = None,
     limit: Annotated[int, typer.Option(help="How many events to show.", min=1)] = 20,
     suppressed: Annotated[bool, typer.Option(help="Also show suppressed events.")] = False,
     withdrawn: Annotated[
@@ -46,14 +61,17 @@ def flags(
     from aedetect.cli.show import print_json
     from aedetect.cli.show_events import print_events, print_withdrawn
     from aedetect.events import read_event_table
+    from aedetect.events.selection import Wanted
     from aedetect.events.table import as_events, read_withdrawn
     from aedetect.jobs.table_clock import shown_clock
 
     settings = load_config(config, overrides or [])
     asked = load_span(settings, since, until)
+    wanted = Wanted(days=days, entity=entity, severity=severity and severity.value)
     zone = shown_clock(settings).zone
     if withdrawn:
         gone = read_withdrawn(settings.output, since=asked.since, until=asked.until)
+        gone = None if gone is None else wanted.of(gone)
         if as_json:
             print_json(list(as_events(gone.slice(0, limit), zone)) if gone is not None else [])
         else:
@@ -65,6 +83,7 @@ def flags(
         until=asked.until,
         suppressed=suppressed or not as_json,
     )
+    events = wanted.of(events)
     if as_json:
         print_json(list(as_events(events.slice(0, limit), zone)))
     else:

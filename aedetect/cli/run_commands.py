@@ -48,6 +48,7 @@ def score_command(
     as_json: AsJson = False,
 ) -> None:
     """Score new and changed input; with --since, --until, --all also what another model scored."""
+    from aedetect.cli.next_step import print_after_scoring
     from aedetect.cli.options import load_config
     from aedetect.cli.show import print_json
     from aedetect.cli.show_events import print_events
@@ -82,6 +83,7 @@ def score_command(
         since_then = clock.parse(summary.since)
         found = read_event_table(asked.settings.output, since=since_then, suppressed=True)
         print_events(found, limit=SHOWN, zone=clock.zone)
+    print_after_scoring(config, summary)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +143,8 @@ def run_training_flow(
 ) -> None:
     """Run the training flow, with settings read from file and overrides, and show the result."""
     from aedetect.cli.calibrate import print_promise
-    from aedetect.cli.progress import progress
+    from aedetect.cli.next_step import print_after_training
+    from aedetect.cli.progress import progress, step
     from aedetect.cli.show import print_json, print_trained
     from aedetect.cli.show_suspect_rows import print_suspect_rows
 
@@ -151,7 +154,9 @@ def run_training_flow(
         from pipelines.training import training
 
         # Fail now, not after training, if the registry does not answer.
+        step("asking the registry")
         list_versions(name=settings.name, tracking_uri=settings.tracking_uri)
+        step("starting Prefect")
         ready()
         given = Prepared(config_path=str(config), overrides=tuple(overrides), config=settings)
         with passing_on(given):
@@ -162,6 +167,7 @@ def run_training_flow(
     print_trained(settings, trained)
     print_promise(settings, trained)
     print_suspect_rows(settings, trained)
+    print_after_training(config, settings, trained)
 
 
 def reflag_with_progress(
@@ -202,7 +208,7 @@ def run_scoring_flow(
 
     A given model is not resolved again. With `what_if`, no one is notified.
     """
-    from aedetect.cli.progress import progress
+    from aedetect.cli.progress import progress, step
 
     with progress(f"scoring with {settings.model_reference}"), prefect_server() as ready:
         from aedetect.jobs.scoring import resolve_model
@@ -212,6 +218,7 @@ def run_scoring_flow(
 
         if is_block(settings.registry.tracking_uri):  # stored by the server that is starting
             ready()
+        step(f"asking the registry for {settings.model_reference}")
         given = Prepared(
             config_path=str(config),
             overrides=tuple(overrides),
@@ -219,7 +226,9 @@ def run_scoring_flow(
             # Fail now if the model is unknown; meanwhile the Prefect server starts.
             model=model or resolve_model(settings),
         )
+        step("starting Prefect")
         ready()
+        step("looking for new and changed files")
         with passing_on(given):
             return scoring(
                 str(config),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
 
+from aedetect.cli.plain_table import PlainTable
 from aedetect.secrets import mask
 
 if TYPE_CHECKING:
@@ -33,6 +34,15 @@ def console() -> Console:
 def relative_location(location: str) -> str:
     """Return a path or URI relative to the working folder, with secrets masked."""
     return mask(location).replace(f"{Path.cwd()}/", "")
+
+
+def short_time(time: str) -> str:
+    """Omit seconds that are zero, and the T of ISO 8601.
+
+    >>> short_time("2026-03-01T06:00:00+01:00"), short_time("2026-03-01 06:00:05")
+    ('2026-03-01 06:00+01:00', '2026-03-01 06:00:05')
+    """
+    return re.sub(r"(\d\d:\d\d):00(?=$|[+-])", r"\1", time.replace("T", " "))
 
 
 def print_json(value: object) -> None:
@@ -69,12 +79,9 @@ def print_evaluation(result: Evaluation) -> None:
     console().print(table)
 
 
-def table_of(*headings: str) -> Table:
-    """Return a table that wraps wide cells."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    return table
+def table_of(*headings: str, right: bool = False) -> PlainTable:
+    """Return a table; with `right`, all columns but the first are aligned to the right."""
+    return PlainTable(headings, right=right)
 
 
 def _plain(value: object) -> Any:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from aedetect.cli.show import console, table_of
+from aedetect.cli.show import console, relative_location, short_time, table_of
 from aedetect.jobs.quality import OK
+from aedetect.wording import figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +36,8 @@ def print_check(checked: Checked) -> None:
         _print_columns(train.columns)
         _print_entities(train.entities)
     if scored is not None:
-        span = f", {scored.first} to {scored.last}" if scored.first else ""
+        first, last = (short_time(each or "") for each in (scored.first, scored.last))
+        span = f", {first} to {last}" if first else ""
         out.print(f"to score: {scored.files} files, {scored.rows:,} rows{span}")
     _print_findings(checked.findings)
     out.print(f"{checked.grade}: {_MEANING[checked.grade]}")
@@ -46,7 +48,7 @@ def _print_findings(findings: Sequence[Finding]) -> None:
         return
     table = table_of("grade", "data", "what", "finding")
     for each in findings:
-        table.add_row(each.grade, each.data, each.subject, each.text)
+        table.add_row(each.grade, each.data, each.subject, relative_location(each.text))
     console().print(table)
 
 
@@ -63,7 +65,8 @@ def _print_entities(entities: Sequence[EntityQuality]) -> None:
     table = table_of("entity", "rows", "first", "last", "gaps", "longest step", "verdict")
     for e in _chosen(entities):
         name, verdict = str(e.name or "-"), _brief(e.verdict)
-        table.add_row(name, f"{e.rows:,}", e.first, e.last, str(e.gaps), e.longest_gap, verdict)
+        first, last = map(short_time, (e.first, e.last))
+        table.add_row(name, f"{e.rows:,}", first, last, str(e.gaps), e.longest_gap, verdict)
     console().print(table)
     _print_rest(len(entities), "entities")
 
@@ -86,4 +89,4 @@ def _brief(verdict: str) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}"
+    return "-" if value is None else figure(value)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
 
-from aedetect.cli.show import console
+from aedetect.cli.show import console, short_time
 from aedetect.events import Event
 from aedetect.events.description import plain_number
 from aedetect.events.severity import WARNING
@@ -38,7 +37,8 @@ def print_events(
         rows = pc.sum(shown["rows"]).as_py()
         number, listed = shown.num_rows, min(limit, shown.num_rows)
         which = "all are shown" if listed == number else f"the {listed} most anomalous are shown"
-        out.print(f"{rows:,} flagged rows in {number:,} events; {which}")
+        events_text = "1 event" if number == 1 else f"{number:,} events"
+        out.print(f"{rows:,} flagged rows in {events_text}; {which}")
     hidden = events.filter(pc.invert(reported))
     if hidden.num_rows and not suppressed:
         for each in pc.value_counts(hidden["suppressed"]).to_pylist():
@@ -109,12 +109,7 @@ def _strength(event: Event) -> str:
 
 def _span(event: Event) -> str:
     """Format start and end; the end date only when it differs."""
-    start, end = _when(event.start), _when(event.end)
+    start, end = short_time(event.start), short_time(event.end)
     if start == end:
         return start
     return f"{start} to {end[11:] if start[:10] == end[:10] else end}"
-
-
-def _when(time: str) -> str:
-    """Omit seconds that are zero, and the T of ISO 8601."""
-    return re.sub(r"(\d\d:\d\d):00(?=$|[+-])", r"\1", time.replace("T", " "))

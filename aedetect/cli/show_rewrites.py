@@ -9,8 +9,8 @@ from rich.table import Table
 from aedetect.cli.show import console
 
 if TYPE_CHECKING:
+    from aedetect.jobs.latents import Similar
     from aedetect.jobs.rewriting import Rewritten
-    from aedetect.jobs.similarity import Similar
 
 
 def print_rewritten(done: Rewritten, *, verb: str) -> None:

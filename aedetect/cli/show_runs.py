@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
-from aedetect.cli.show import console, relative_location
+from aedetect.cli.show import console, relative_location, table_of
 from aedetect.scoring.outcome_table import describe_outcome
 from aedetect.scoring.run_warnings import named_files, with_remedy
 
@@ -48,9 +46,13 @@ def print_summary(summary: Summary) -> None:
     if any(summary.events.values()):
         counts = (f"{count:,} {kind}" for kind, count in summary.events.items() if count)
         out.print(f"  events: {', '.join(counts)}")
+    said: set[str] = set()
     for each in summary.outcome:
-        if each.together:
-            out.print(f"  {describe_outcome(each)}")
+        text = describe_outcome(each)
+        figures = text.partition(" days ")[2]  # those of a longer period may be the same
+        if each.together and figures not in said:
+            out.print(f"  {text}")
+        said |= {figures} if each.together else set()
     for text in summary.warnings:
         out.print(f"  warning: {text}")
     for text in summary.alerts.values():
@@ -70,7 +72,7 @@ def print_runs(runs: Sequence[Mapping[str, Any]]) -> None:
     if not runs:
         out.print("no run is recorded yet: aedetect score CONFIG")
         return
-    table = Table(*_HEADINGS, box=None, pad_edge=False, header_style="bold")
+    table = table_of(*_HEADINGS)
     for run in runs:
         table.add_row(
             run["started"].isoformat(" ", timespec="seconds"),

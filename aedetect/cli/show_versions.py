@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aedetect.cli.show import console, table_of
 
 if TYPE_CHECKING:
+    from aedetect.jobs.promises import ScoredTime
     from aedetect.registry import Registered
     from aedetect.registry.history import Promotion
 
@@ -77,6 +78,26 @@ def _evidence(tags: Mapping[str, str]) -> Iterator[str]:
         )
     if "gate" in tags:
         yield tags["gate"]
+
+
+def print_scored(name: str, found: Sequence[ScoredTime]) -> None:
+    """Show which version scored what, under which promise."""
+    if not found:
+        console().print(f"{name} has scored nothing yet: aedetect score CONFIG")
+        return
+    table = table_of("from", "to", "version", "calibration", "rows", "flagged", "share", "promise")
+    for each in found:
+        table.add_row(
+            each.since,
+            each.until,
+            f"{each.model_name}/{each.model_version}",
+            str(each.calibration_version),
+            f"{each.rows:,}",
+            f"{each.flagged:,}",
+            "" if each.share is None else f"{each.share:.3%}",
+            "?" if each.promise is None else f"{each.promise:.3%}",
+        )
+    console().print(table)
 
 
 def print_history(name: str, entries: Sequence[Promotion], versions: Sequence[Registered]) -> None:

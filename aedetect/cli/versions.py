@@ -23,6 +23,10 @@ def models(
     history: Annotated[
         bool, typer.Option("--history", help="Show who promoted which version, when and why.")
     ] = False,
+    scored: Annotated[
+        bool,
+        typer.Option("--scored", help="Show which version scored what, under which promise."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the registered versions of the detector, newest first."""
@@ -35,6 +39,9 @@ def models(
     from aedetect.wall_clock import load_zone
 
     settings = load_config(config, overrides or [])
+    if scored:
+        _show_scored(settings, as_json=as_json)
+        return
     name, uri = settings.name, settings.tracking_uri
     zone = load_zone(shown_clock(settings).zone or "UTC")
     versions = [
@@ -55,6 +62,19 @@ def models(
         print_json(entries)
     else:
         print_history(name, entries, versions)
+
+
+def _show_scored(settings: Config, *, as_json: bool) -> None:
+    """Show which version scored what, under which promise."""
+    from aedetect.cli.show import print_json
+    from aedetect.cli.show_versions import print_scored
+    from aedetect.jobs.promises import scored_times
+
+    found = scored_times(settings)
+    if as_json:
+        print_json(found)
+    else:
+        print_scored(settings.name, found)
 
 
 def promote(

@@ -34,6 +34,10 @@ from aedetect.secrets import Secrets, check_literals, mask
 from aedetect.training.settings import TrainingSettings
 
 _TRAINING_SECTIONS = ("data", "prepare", "window", "model", "training", "calibration", "rules")
+_NOT_HASHED = {
+    "data": ("train", "units"),
+    "training": ("schedule", "on_drift", "max_age", "hold_off"),
+}
 _SQLITE = "sqlite:///"
 _NOT_SECTIONS = ("folder", "secrets")
 _SECRET_SECTIONS = ("registry", "database", "notify")  # their values are not repeated in messages
@@ -78,8 +82,9 @@ class Config:
         """Hash of the settings that training depends on, without locations and schedules."""
         settings = {section: asdict(getattr(self, section)) for section in _TRAINING_SECTIONS}
         # Locations, units and schedules do not change what is trained.
-        for section, key in (("data", "train"), ("data", "units"), ("training", "schedule")):
-            settings[section].pop(key)
+        for section, keys in _NOT_HASHED.items():
+            for key in keys:
+                settings[section].pop(key)
         for key in THRESHOLD_KEYS:  # a new threshold needs no new training
             settings["calibration"].pop(key)
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
@@ -168,6 +173,11 @@ def read_config(
     Secrets are looked up in `secrets` when they are needed; by default in the environment of the
     process.
     """
+    return make_config(read_given(path, overrides), folder=path.resolve().parent, secrets=secrets)
+
+
+def read_given(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what a TOML file and overrides set, as plain data. Raises ConfigError."""
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -176,7 +186,7 @@ def read_config(
         raise ConfigError(f"{path} is not TOML: {error}") from error
     for override in overrides:
         _override(given, override)
-    return make_config(given, folder=path.resolve().parent, secrets=secrets)
+    return given
 
 
 def make_config(

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".parquet", ".pq", ".parq")
 _TEMPORARY = (".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", ".inprogress", "~")
+_CONVERTED = {
+    **dict.fromkeys((".csv", ".tsv"), "CSV"),
+    **dict.fromkeys((".json", ".jsonl", ".ndjson"), "JSON"),
+}
 _PARQUET = b"PAR1"
 _OTHERS = {
     b"\x1f\x8b": "is compressed as a whole (gzip): decompress it",
@@ -65,7 +69,20 @@ def _why_not(fs: AbstractFileSystem, path: str) -> str | None:
             if name.endswith(_TEMPORARY)
             else None
         )
+    if other := is_convertible(path):
+        return other
     return next(
         (reason for magic, reason in _OTHERS.items() if start.startswith(magic)),
         "does not begin as Parquet does",
     )
+
+
+def is_convertible(path: str) -> str | None:
+    """Return what a table of another format is, and how it becomes Parquet; None for others.
+
+    >>> is_convertible("in/pump1.csv.gz")
+    'is CSV, not Parquet: `aedetect init in/pump1.csv.gz` converts it'
+    """
+    plain = path.lower().removesuffix(".gz")
+    kind = next((kind for suffix, kind in _CONVERTED.items() if plain.endswith(suffix)), None)
+    return kind and f"is {kind}, not Parquet: `aedetect init {path}` converts it"

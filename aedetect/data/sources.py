@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from aedetect.data.discovery import as_text, filesystem, locate_sources
 from aedetect.data.file_stat import Signature
+from aedetect.data.first_bytes import is_convertible
 from aedetect.data.footers import check_names, trusted_moments
 from aedetect.data.hive_names import hive_keys
 from aedetect.data.listing import why_unlisted
@@ -211,9 +212,8 @@ def _describe(pair: tuple[str, str], *, timestamp: str, step: int) -> SourceFile
     except UnreadableFile as error:
         return Quarantined(name, str(error))
     except (pa.ArrowException, OSError, EOFError, ValueError) as error:
-        return Quarantined(
-            name, f"is not readable Parquet ({str(error).splitlines()[0].rstrip('.')})"
-        )
+        why = f"is not readable Parquet ({str(error).splitlines()[0].rstrip('.')})"
+        return Quarantined(name, is_convertible(path) or why)
     return SourceFile(
         path=path,
         name=name,

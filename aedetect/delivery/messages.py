@@ -21,7 +21,7 @@ from aedetect.timestamps import parse_duration, to_nanoseconds
 
 _MAX_CAUSES = 3  # per message
 _MAX_TITLE = 200  # characters
-_MAX_LISTED = 40  # events in a digest; the rest are counted
+MAX_LISTED = 40  # events in a digest; the rest are counted
 _COLUMNS = [
     "event_id",
     "incident_id",
@@ -112,7 +112,7 @@ def _incidents(pending: Sequence[PendingEvent]) -> list[list[PendingEvent]]:
 def _about_one(each: PendingEvent, *, detector: str, label: str, page: str | None) -> Message:
     shown = [f"Page: {page}#e-{each.event_id}"] if page else []
     return Message(
-        title=_title(f"{detector}: {each.severity} at {each.entity or 'the only series'}"),
+        title=one_line(f"{detector}: {each.severity} at {each.entity or 'the only series'}"),
         body="\n".join([*_lines(each), f"Right or not? {label} {each.event_id}", *shown]),
         severity=each.severity,
         entries=((each.event_id, each.severity),),
@@ -126,9 +126,9 @@ def _about_several(
     names = list(dict.fromkeys(each.entity or "the only series" for each in events))
     where = names[0] if len(names) == 1 else f"{len(names)} entities"
     severity = events[0].severity
-    listed = f"{len(events)} events began together: {', '.join(names[:_MAX_LISTED])}"
+    listed = f"{len(events)} events began together: {', '.join(names[:MAX_LISTED])}"
     return Message(
-        title=_title(f"{detector}: {severity} at {where}"),
+        title=one_line(f"{detector}: {severity} at {where}"),
         body="\n\n".join([listed, *_listed(events), _ending(label, page)]),
         severity=severity,
         entries=tuple((each.event_id, each.severity) for each in events),
@@ -173,15 +173,15 @@ def _severest_first(each: PendingEvent) -> tuple[int, datetime, str]:
 def _listed(events: Sequence[PendingEvent]) -> list[str]:
     """Return a paragraph for each event, as many as a message holds."""
     parts = []
-    for each in events[:_MAX_LISTED]:
+    for each in events[:MAX_LISTED]:
         first, *others = _lines(each)
         parts.append("\n".join([f"[{each.severity}] {each.entity or ''} {first}", *others]))
-    if len(events) > _MAX_LISTED:
-        parts.append(f"and {len(events) - _MAX_LISTED} more")
+    if len(events) > MAX_LISTED:
+        parts.append(f"and {len(events) - MAX_LISTED} more")
     return parts
 
 
-def _title(text: str) -> str:
+def one_line(text: str) -> str:
     """Return a title on one line, of a length that mail and services accept."""
     line = " ".join(text.split())
     return line if len(line) <= _MAX_TITLE else f"{line[: _MAX_TITLE - 3]}..."

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from aedetect.delivery.alert_messages import messages_of_alerts
 from aedetect.delivery.messages import (
     Message,
     PendingEvent,
@@ -83,24 +84,20 @@ def send_alerts(
 ) -> int:
     """Notify each receiver of alerts (name -> text); return the number of messages sent.
 
-    An alert is sent once, even if its text changes in later runs, until a run without it: then it
-    is over, and is sent again if it returns. So every run must call this, also without alerts.
+    Alerts of one kind, such as of several entities, are one message. An alert is sent once, even if
+    its text changes in later runs, until a run without it: then it is over, and is sent again if it
+    returns. So every run must call this, also without alerts.
     """
 
     def due(sent_log: SentLog) -> Due:
-        return {
-            receiver: [
-                Message(
-                    title=f"{detector}: {name}",
-                    body=text,
-                    severity="critical",
-                    entries=((name, ""),),
-                )
+        def unsent(receiver: Receiver) -> dict[str, str]:
+            return {
+                name: text
                 for name, text in alerts.items()
                 if SentEntry(receiver.id, ALERT, name) not in sent_log
-            ]
-            for receiver in receivers
-        }
+            }
+
+        return {each: messages_of_alerts(unsent(each), detector=detector) for each in receivers}
 
     def over(sent_log: SentLog) -> list[SentEntry]:
         return [each for each in sent_log if each.kind == ALERT and each.key not in alerts]

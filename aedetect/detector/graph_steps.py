@@ -88,3 +88,19 @@ def exact_sums(values: Tensor, places: Tensor, taken: Tensor) -> tuple[Tensor, T
     units = (torch.clamp(values.double(), max=LARGEST) * UNITS).long()
     total = (units[places] * taken.long()).sum(dim=1)
     return total.double() / UNITS, taken.long().sum(dim=1).double()
+
+
+def shape_distances(
+    matrix: Tensor, basis: Tensor, centres: Tensor, used: Tensor, *, length: int
+) -> Tensor:
+    """Return the squared distance of each row's window from the nearest shape, as `ShapeBank`.
+
+    Shapes: (R, D + K), (Q, T, D + K), (C, Q), (D + K,) -> (R,).
+    """
+    places, _ = last_places(length, matrix)
+    windows = matrix[places]
+    shapes = (windows - windows.mean(dim=1, keepdim=True)).double()
+    energy = (shapes.square() * used).sum(dim=(1, 2))
+    latent = windows.flatten(1) @ basis.flatten(1).T
+    nearest = (centres.square().sum(dim=1) / 2 - latent @ centres.T).amin(dim=1).double()
+    return torch.clamp(energy + 2 * nearest, min=0)

@@ -34,6 +34,7 @@ from aedetect.detector.graph_steps import (
     exact_sums,
     last_places,
     runs_of,
+    shape_distances,
     whole_windows,
 )
 from aedetect.detector.ticks import GRID, TICKS, tick_length
@@ -41,32 +42,6 @@ from aedetect.detector.ticks import GRID, TICKS, tick_length
 if TYPE_CHECKING:
     from aedetect.calibration import Calibration
     from aedetect.detector.scorer import Scorer
-
-SCORES = ("ensemble", "mse", "standardized", "mahalanobis", "top_k")  # that a graph can hold
-
-
-def lacking_steps(scorer: Scorer) -> list[tuple[str, str]]:
-    """Return what a scorer does that a graph does not hold, and what to do about each."""
-    schema, preparation = scorer.schema, scorer.preparation
-    counters = [each.name for each in schema.features if each.counter]
-    found = {
-        f'[calibration] score = "{scorer.score}"': (
-            scorer.score not in SCORES, f"set one of {', '.join(SCORES)}"
-        ),
-        f'[calibration] alignment = "{scorer.alignment}"': (
-            scorer.alignment != "causal", 'set alignment = "causal"'
-        ),
-        '[prepare] scaler = "quantile"': (
-            preparation.scaling.quantiles is not None, 'set scaler = "robust"'
-        ),
-        f"the increase of counters ({', '.join(counters[:5])})": (
-            bool(counters), '[data] exclude them, or set counters = "keep"'
-        ),
-        f"[data] context in the zone {preparation.clock.zone}": (
-            bool(schema.context) and preparation.clock.is_shifted, 'set timezone = "UTC"'
-        ),
-    }  # fmt: skip
-    return [(what, remedy) for what, (lacks, remedy) in found.items() if lacks]
 
 
 class ScoreGraph(nn.Module):
@@ -111,13 +86,12 @@ class ScoreGraph(nn.Module):
         self._keep("plain", np.asarray(~switches[owner] if len(switches) else owner >= 0))
         self.counts = [max(int((~switches).sum()), 1), max(int(switches.sum()), 1)]
         self.weight = 0.0 if scorer.shapes is None else scorer.shapes.weight
-        self.banks: list[tuple[int, int, int]] = []  # place of the member, rows, cells
+        self.banks: dict[int, tuple[int, int]] = {}  # rows and cells of each
         for number, bank in enumerate(() if scorer.shapes is None else scorer.shapes.banks):
             if bank is not None:
-                self.banks.append((SWITCHES + 1 + number, bank.length, bank.cells))
-                self._keep(f"basis{number}", bank.basis.reshape(len(bank.basis), -1))
-                self._keep(f"centres{number}", bank.centres)
-                self._keep(f"used{number}", bank.used)
+                self.banks[number] = bank.length, bank.cells
+                for name in ("basis", "centres", "used"):
+                    self._keep(f"{name}{number}", getattr(bank, name))
         corrections = scorer.corrections if scorer.combines else None
         self.corrected = corrections is not None and len(corrections.maps) > 0
         if corrections is not None and self.corrected:
@@ -238,17 +212,10 @@ class ScoreGraph(nn.Module):
     def _shapes(self, matrix: Tensor, run: Tensor, valid: Tensor, entity: Tensor) -> Tensor:
         """Return what the distances from typical shapes add, as `Shapes`: (R, D + K) -> (R,)."""
         typical, total = self._of("typical", entity), torch.zeros_like(matrix[:, 0]).double()
-        for member, length, cells in self.banks:
-            number = member - SWITCHES - 1
-            basis, centres = (self.get_buffer(f"kept_{n}{number}") for n in ("basis", "centres"))
-            places, _ = last_places(length, matrix)
-            windows = matrix[places]
-            shapes = (windows - windows.mean(dim=1, keepdim=True)).double()
-            energy = (shapes.square() * self.get_buffer(f"kept_used{number}")).sum(dim=(1, 2))
-            latent = windows.flatten(1) @ basis.T
-            nearest = (centres.square().sum(dim=1) / 2 - latent @ centres.T).amin(dim=1).double()
-            distance = torch.clamp(energy + 2 * nearest, min=0) / cells
-            part = torch.log(1 + distance / typical[member]) * self.weight
+        for number, (length, cells) in self.banks.items():
+            bank = [self.get_buffer(f"kept_{n}{number}") for n in ("basis", "centres", "used")]
+            distance = shape_distances(matrix, *bank, length=length) / cells
+            part = torch.log(1 + distance / typical[SWITCHES + 1 + number]) * self.weight
             total = total + torch.where(whole_windows(run, valid, length), part, 0.0)
         return total
 

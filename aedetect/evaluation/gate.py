@@ -11,6 +11,7 @@ from aedetect.arrays import Bool, Float64, Int64
 from aedetect.calibration import HeldOut
 from aedetect.calibration.forecast import Timing, covered, days, form_groups
 from aedetect.calibration.poisson import count_interval
+from aedetect.evaluation.paired import largest_difference, least_value, resampled_shares
 from aedetect.evaluation.settings import PromotionSettings
 
 _LEAST_EVENTS = 3  # false events at which injected anomalies are compared, at least
@@ -18,21 +19,30 @@ _STEPS = 30  # of the bisection for a p-value
 _LOWEST = -300.0  # log10 of a p-value, below what floats hold
 _LEVELS = (0.1, 0.01)  # p-values whose observed share is compared
 _LEAST_EXPECTED = 20  # rows below a level, for its share to mean something
+_NO_WORSE = 1.25  # times a factor of the champion, that is no worse
+_LEAST_SHARE = 0.5  # that `found` is a part of, at least
 _LARGEST = 1e6  # a factor, instead of infinity
-_ROUNDING = 1e-9  # of shares
+_TINY = 1e-9  # events, instead of none
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdicts:
     """One version's verdicts on the common rows (N,), and on injected anomalies.
 
-    `injected` (A,): the smallest p-value in each injected anomaly, 1 where none was scored.
+    `broken` (N,): rows that break a column rule. `injected` (A,): the smallest p-value in each
+    injected anomaly, 1 where none was scored, 0 where a rule was broken.
     """
 
     p_value: Float64
     flagged: Bool
+    broken: Bool
     injected: Float64
     predicted: float  # events a day, by its calibration
+
+    @property
+    def strangeness(self) -> Float64:
+        """The p-values, 0 of rows that a rule flags at any threshold: (N,)."""
+        return np.where(self.broken, 0.0, self.p_value)
 
 
 @dataclass(frozen=True)
@@ -49,11 +59,16 @@ class CommonRows:
 
 @dataclass(frozen=True)
 class Check:
-    """One measure of the challenger and of the champion, and the limit for the challenger."""
+    """One measure of the challenger and of the champion.
+
+    What is compared with the limit is `evidence`: the figure, or difference, that speaks best for
+    the challenger of those that the sample leaves open. So chance alone stops no version.
+    """
 
     name: str
     challenger: float
     champion: float
+    evidence: float
     limit: float
     greater_is_better: bool
     text: str
@@ -64,55 +79,76 @@ def measure(
 ) -> tuple[Check, ...]:
     """Return the checks of a "challenger" against a "champion".
 
-    A limit of a factor is that of the champion when the champion itself is further off: then the
-    world has changed, and the challenger has to be no worse.
+    A limit of a factor is a little more than that of the champion when the champion itself is
+    further off: then the world has changed, and the challenger has to be no worse.
     """
     count = len(common.rows)
     rows = _at_least("rows", (count, count), settings.min_rows, "rows scored by both")
     if count < settings.min_rows:
         return (rows,)
     new, old = verdicts["challenger"], verdicts["champion"]
-    checks = [rows, _injected(common, new, old, settings)]
-    volume = [_volume(common, each) for each in (new, old)]
-    text = "observed events against predicted (factor)"
-    checks.append(_factor("alert_volume_factor", volume, settings.volume, text))
-    shares = [_miscalibration(common, each) for each in (new, old)]
-    text = "observed share of p-values against nominal (factor)"
-    checks.append(_factor("p_value_factor", shares, settings.calibration, text))
     ranks = _agreement(new.p_value, old.p_value)
-    text = "rank correlation of the scores"
-    checks.append(_at_least("rank_agreement", (ranks, 1.0), settings.agreement, text))
-    if (common.known >= 0).any():
-        found = [_known_found(common, each) for each in (new, old)]
-        one = 1 / len(np.unique(common.known[common.known >= 0]))  # one fewer is no evidence
-        text = "share of the known anomalies found"
-        least = min(settings.found * found[1], found[1] - one) - _ROUNDING
-        checks.append(_at_least("known_found", found, least, text))
-    return tuple(checks)
-
-
-def _factor(name: str, values: list[float], limit: float, text: str) -> Check:
-    most = max(limit, values[1])
-    return Check(name, values[0], values[1], most, greater_is_better=False, text=text)
+    agreement = _at_least(
+        "rank_agreement", (ranks, 1.0), settings.agreement, "rank correlation of the scores"
+    )
+    return (
+        rows,
+        *_found(common, new, old, settings),
+        _volume(common, new, old, settings),
+        _miscalibration(common, new, old, settings),
+        agreement,
+    )
 
 
 def _at_least(name: str, values: Sequence[float], limit: float, text: str) -> Check:
-    return Check(name, values[0], values[1], limit, greater_is_better=True, text=text)
+    return Check(name, values[0], values[1], values[0], limit, greater_is_better=True, text=text)
 
 
-def _injected(
+def _found(
     common: CommonRows, new: Verdicts, old: Verdicts, settings: PromotionSettings
-) -> Check:
-    """Compare the share of injected anomalies found, each version at the same false events."""
-    normal = common.rows.take(common.known < 0)
+) -> list[Check]:
+    """Compare the anomalies found, injected and known, each version at the same false events.
+
+    False events are those of the scores. What rules flag counts as found, and with the volume.
+    """
+    ordinary = common.known < 0
+    normal = common.rows.take(ordinary)
     span = days(covered(normal, common.timing, together=True))
     most = max(_LEAST_EVENTS, round(old.predicted * span))
-    found = []
-    for each in (new, old):
-        level = level_at(normal, each.p_value[common.known < 0], common.timing, events=most)
-        found.append(float(np.mean(each.injected <= level)))
-    text = f"share of {len(new.injected)} injected anomalies found at {most} false events"
-    return _at_least("injected_found", found, settings.found * found[1], text)
+    levels = [
+        level_at(normal, each.p_value[ordinary], common.timing, events=most) for each in (new, old)
+    ]
+    injected = [each.injected <= level for each, level in zip((new, old), levels, strict=True)]
+    at = f"anomalies found at {most} false events"
+    checks = [
+        _share("injected_found", injected, settings, f"share of {len(new.injected)} injected {at}")
+    ]
+    inside = np.flatnonzero(~ordinary)
+    if len(inside):
+        _, own = np.unique(common.known[inside], return_inverse=True)
+        known = []
+        for each, level in zip((new, old), levels, strict=True):
+            found = each.strangeness[inside] <= level
+            known.append(np.bincount(own, weights=found) > 0)
+        text = f"share of {len(known[0])} known {at}"
+        checks.append(_share("known_found", known, settings, text))
+    return checks
+
+
+def _share(name: str, found: Sequence[Bool], settings: PromotionSettings, text: str) -> Check:
+    """Compare shares of the same anomalies (A,): lost by more than the margin, beyond chance."""
+    new, old = found
+    won, lost = int((new & ~old).sum()), int((old & ~new).sum())
+    shares = float(new.mean()), float(old.mean())
+    most = largest_difference(won, lost, len(new))
+    text = f"{text} ({won} won, {lost} lost)"
+    margin = margin_of(shares[1], settings)
+    return Check(name, *shares, most, -margin, greater_is_better=True, text=text)
+
+
+def margin_of(share: float, settings: PromotionSettings) -> float:
+    """Return by how much less than the champion a challenger may find: seeds differ by points."""
+    return max(1 - settings.found, 0.0) * max(share, _LEAST_SHARE)
 
 
 def level_at(rows: HeldOut, p_value: Float64, timing: Timing, *, events: int) -> float:
@@ -126,25 +162,81 @@ def level_at(rows: HeldOut, p_value: Float64, timing: Timing, *, events: int) ->
     return float(10**low)
 
 
-def _volume(common: CommonRows, each: Verdicts) -> float:
-    """Return by which factor events differ from the forecast at least: 1 within the interval."""
+def _volume(common: CommonRows, new: Verdicts, old: Verdicts, settings: PromotionSettings) -> Check:
+    """Compare the factors by which events differ from what each version predicted."""
     normal = common.known < 0
     rows = common.rows.take(normal)
-    first, _ = form_groups(rows, each.flagged[normal], common.timing.rules, common.timing.own)
-    expected = each.predicted * days(covered(rows, common.timing, together=True))
-    low, high = count_interval(len(first))
-    return min(max(low / max(expected, 1e-9), expected / high, 1.0), _LARGEST)
+    span = days(covered(rows, common.timing, together=True))
+    counts = [
+        len(form_groups(rows, each.flagged[normal], common.timing.rules, common.timing.own)[0])
+        for each in (new, old)
+    ]
+    return volume_check(
+        "alert_volume_factor",
+        counts,
+        (new.predicted * span, old.predicted * span),
+        settings,
+        "observed events against predicted (factor)",
+    )
 
 
-def _miscalibration(common: CommonRows, each: Verdicts) -> float:
-    """Return the largest factor between the share of rows below a p-value and that p-value."""
-    p_value = each.p_value[common.known < 0]
-    factors = [1.0]
-    for level in _LEVELS:
-        if level * len(p_value) >= _LEAST_EXPECTED:
-            share = max(float(np.mean(p_value <= level)), 1 / len(p_value))
-            factors.append(max(share / level, level / share))
-    return max(factors)
+def volume_check(
+    name: str,
+    counts: Sequence[int],
+    expected: Sequence[float],
+    settings: PromotionSettings,
+    text: str,
+) -> Check:
+    """Compare observed with expected events, of the challenger and of the champion.
+
+    What counts for the challenger is the factor to the nearest end of the interval of its count.
+    """
+    factor = [_factor(max(n, 0.5), e) for n, e in zip(counts, expected, strict=True)]
+    low, high = count_interval(counts[0])
+    least = min(max(low / max(expected[0], _TINY), expected[0] / high, 1.0), _LARGEST)
+    limit = max(settings.volume, _NO_WORSE * factor[1])
+    return Check(name, factor[0], factor[1], least, limit, greater_is_better=False, text=text)
+
+
+def _factor(first: float, second: float) -> float:
+    """Return by which factor two figures differ, at most _LARGEST."""
+    first, second = max(first, _TINY), max(second, _TINY)
+    return min(max(first / second, second / first), _LARGEST)
+
+
+def _miscalibration(
+    common: CommonRows, new: Verdicts, old: Verdicts, settings: PromotionSettings
+) -> Check:
+    """Compare the largest factors between the share of rows below a p-value and that p-value."""
+    normal = common.known < 0
+    levels = [each for each in _LEVELS if each * normal.sum() >= _LEAST_EXPECTED]
+    text = "observed share of p-values against nominal (factor)"
+    name = "p_value_factor"
+    if not levels:
+        return Check(name, 1.0, 1.0, 1.0, settings.calibration, greater_is_better=False, text=text)
+    marked = np.stack([v.p_value[normal] <= level for v in (new, old) for level in levels])
+    least = 1 / marked.shape[1]
+    nominal = np.array(levels * 2)
+
+    def factors(shares: Float64) -> Float64:
+        ratio = np.maximum(shares, least) / nominal
+        both = np.maximum(ratio, 1 / ratio).reshape(*ratio.shape[:-1], 2, len(levels))
+        return np.asarray(both.max(axis=-1))
+
+    point = factors(marked.mean(axis=1))
+    replicate = factors(resampled_shares(marked, seed=0))
+    limit = max(settings.calibration, _NO_WORSE * float(point[1]))
+    allowed = np.maximum(_NO_WORSE * replicate[:, 1], settings.calibration)
+    beyond = least_value(replicate[:, 0] / allowed)
+    return Check(
+        name,
+        float(point[0]),
+        float(point[1]),
+        beyond * limit,
+        limit,
+        greater_is_better=False,
+        text=text,
+    )
 
 
 def _agreement(first: Float64, second: Float64) -> float:
@@ -155,10 +247,3 @@ def _agreement(first: Float64, second: Float64) -> float:
     if any(float(each.std()) == 0 for each in ranks):
         return 0.0
     return float(np.corrcoef(*ranks)[0, 1])
-
-
-def _known_found(common: CommonRows, each: Verdicts) -> float:
-    """Return the share of known anomalies with a flagged row."""
-    inside = common.known >= 0
-    anomalies = np.unique(common.known[inside])
-    return len(np.unique(common.known[inside & each.flagged])) / len(anomalies)

@@ -13,6 +13,7 @@ class PromotionSettings:
     """When a challenger replaces the champion; factors are against the champion or a promise."""
 
     automatic: bool = False  # a version that passes becomes the champion when it is trained
+    shadow: str | None = None  # time that a version scores beside the champion before it may be
     min_rows: Annotated[int, Gt(0)] = 500  # that neither version learnt, scored by both
     found: Annotated[float, Ge(0)] = 0.9  # anomalies found, relative to the champion
     volume: Annotated[float, Ge(1)] = 3.0  # factor between observed and predicted events

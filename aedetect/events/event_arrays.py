@@ -8,21 +8,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.arrays import Float32, Float64, Int8, Objects
+from aedetect.arrays import Bool, Float32, Float64, Int8, Objects
 from aedetect.events.grouping import (
-    COOLING,
     REPORTED,
-    SHORT,
     Segments,
     group_held,
     steps_of,
-    suppressed_groups,
 )
 from aedetect.events.held import held_by
 from aedetect.events.incidents import find_incidents
+from aedetect.events.level_shift import Separated, separate
 from aedetect.events.severity import rate_strength
+from aedetect.events.suppressed import suppressed_events
 from aedetect.events.table import event_id
-from aedetect.timestamps import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,18 +30,19 @@ if TYPE_CHECKING:
     from aedetect.arrays import Int32, Int64
     from aedetect.events.flagged_rows import FlaggedColumns
     from aedetect.events.grouping import EventGroups, EventRules
+    from aedetect.events.judged_rows import RowCounts
 
 _NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, kw_only=True)
 class EventArrays:
-    """Events ordered by entity and start, with the positions of their first, last and peak rows.
+    """Events by entity and start, with the positions of their first, last and peak rows.
 
     Shapes: S events; ids (S,) strings; peak (S,) position of the rarest row; peak_score (S,)
     highest of any row; p_value (S,) minimum; strength (S,) sum; severity (S,); suppression (S,)
     index into `reasons`, 0 when reported; incidents (S,) the id of the first event of each event's
-    incident.
+    incident; shifted (S,) whether an event is a shift of level.
     """
 
     flagged: FlaggedColumns
@@ -56,6 +55,7 @@ class EventArrays:
     severity: Int8
     suppression: Int8
     incidents: Objects
+    shifted: Bool
     reasons: tuple[str | None, ...]
 
     @property
@@ -150,17 +150,20 @@ def assemble_events(
     detector: str,
     own: Mapping[str | None, EventRules] | None = None,
     held: pa.Table | None = None,
+    precision: float | None = None,
+    judged: RowCounts | None = None,
 ) -> EventArrays:
     """Group flagged rows into events, and find which of them are suppressed.
 
     `held` has the stretches of time in which events go on. Some entities may have rules of their
-    own.
+    own. With a `precision`, events that scores alone flag are candidates, see
+    `aedetect.events.discovery`; `judged` counts the rows that they are found among.
 
     The loss of a column is an event of its own, however short: it is not lost among anomalies of
     other columns, and does not suppress these.
     """
-    owner = flagged.entity * np.int32(2) + flagged.loss
-    groups = _grouped(flagged, owner, rules, own or {}, held)
+    found = _separated(flagged, rules, own or {}, held)
+    flagged, groups, inner = found.flagged, found.groups, found.inner
     first = groups.first
     size = groups.last - first + 1
     number = np.repeat(np.arange(len(first)), size)
@@ -173,41 +176,44 @@ def assemble_events(
         dtype=object,
     )
     has_events = len(first) > 0
-    suppression = suppressed_groups(flagged.time, owner, groups, rules)
-    reasons: list[str | None] = [None, None, None]
-    reasons[SHORT] = f"shorter than {format_duration(rules.min_duration)}"
-    reasons[COOLING] = f"within {format_duration(rules.cool_down)} of an event before"
-    suppression = np.where(
-        flagged.loss[first] & (suppression == SHORT), np.int8(REPORTED), suppression
+    p_value = np.minimum.reduceat(flagged.p_value, first) if has_events else flagged.p_value
+    suppression, reasons = suppressed_events(
+        found, p_value, rules, precision=precision, judged=judged
     )
-    strength = np.add.reduceat(flagged.strength, first) if has_events else flagged.strength
+    above = np.maximum(flagged.strength - found.level, 0)
+    strength = np.add.reduceat(above, first) if has_events else above
     worst = np.maximum.reduceat(flagged.severity, first) if has_events else flagged.severity
+    rated = rate_strength(strength)
     return EventArrays(
         flagged=flagged,
         groups=groups,
         ids=ids,
         peak=order[first],
         peak_score=np.maximum.reduceat(flagged.score, first) if has_events else flagged.score,
-        p_value=np.minimum.reduceat(flagged.p_value, first) if has_events else flagged.p_value,
+        p_value=p_value,
         strength=strength.astype(np.float32),
-        severity=np.maximum(worst, rate_strength(strength)),
+        severity=np.where(inner, rated, np.maximum(worst, rated)),
         suppression=suppression,
         incidents=find_incidents(
             flagged.time[first], ids, suppression == REPORTED, within=rules.incident
         ),
-        reasons=tuple(reasons),
+        shifted=found.shifted,
+        reasons=reasons,
     )
 
 
-def _grouped(
+def _separated(
     flagged: FlaggedColumns,
-    owner: Int32,
     rules: EventRules,
     own: Mapping[str | None, EventRules],
     held: pa.Table | None,
-) -> EventGroups:
-    """Group flagged rows, with the stretches of those entities that have any."""
+) -> Separated:
+    """Group flagged rows, with the stretches of those entities that have any.
+
+    What stands out from a shift of level is an event of its own.
+    """
     merge_gap, stay = steps_of(flagged.names, rules, own)
+    owner = flagged.entity * np.int32(2) + flagged.loss
     code, start, end = held_by(flagged.names, held)
     rows = Segments(
         np.concatenate([owner, code * np.int32(2)]),
@@ -217,4 +223,6 @@ def _grouped(
     )
     segments = rows.take(rows.order)
     entity = segments.entity // 2
-    return group_held(segments, merge_gap=merge_gap[entity], stay=stay[entity])
+    groups = group_held(segments, merge_gap=merge_gap[entity], stay=stay[entity])
+    limit = [own.get(name, rules).level_shift for name in flagged.names]
+    return separate(flagged, groups, limit=np.array(limit, dtype=np.int64), merge_gap=merge_gap)

@@ -31,6 +31,7 @@ _DTYPES = {
     "severity": np.int8,
     "strength": np.float64,
     "loss": np.bool_,
+    "ruled": np.bool_,
     "file": np.int32,
     "row": np.int64,
 }
@@ -50,9 +51,9 @@ class FlaggedColumns:
     """Flagged rows of all files, without their causes.
 
     Sorted by entity, loss and time. Shapes: time (M,) ns; entity (M,) index into `names`; score,
-    p_value, severity, strength (M,); loss (M,) whether the row reports the loss of a column; file
-    (M,) number of the file of each row; row (M,) position in that file; begin (files,) when each
-    file begins.
+    p_value, severity, strength (M,); loss (M,) whether the row reports the loss of a column; ruled
+    (M,) whether a column rule flagged it; file (M,) number of the file of each row; row (M,)
+    position in that file; begin (files,) when each file begins.
     """
 
     time: Int64
@@ -63,6 +64,7 @@ class FlaggedColumns:
     severity: Int8
     strength: Float64
     loss: Bool
+    ruled: Bool
     file: Int32
     row: Int64
     begin: Int64
@@ -105,6 +107,7 @@ def _read_columns(
         "severity": severity.to_numpy().astype(np.int8),
         "strength": _strength(table),
         "loss": _losses(table["reason"]),
+        "ruled": np.asarray(table["reason"].is_valid().to_numpy(), dtype=np.bool_),
         "file": np.full(len(table), number, dtype=np.int32),
         "row": np.arange(len(table), dtype=np.int64),
         "begin": file.partition.bounds(file.clock("timestamp"))[0],

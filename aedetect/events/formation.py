@@ -21,8 +21,9 @@ from aedetect.events.description import describe_event
 from aedetect.events.event_arrays import EventArrays, assemble_events
 from aedetect.events.flagged_rows import read_flagged_columns, read_ids, read_peaks, write_ids
 from aedetect.events.formation_state import Formation, FormationState, read_formation_state
-from aedetect.events.grouping import EventRules, own_rules
+from aedetect.events.grouping import EventRules
 from aedetect.events.held import HELD_KEY, NONE_HELD, find_held, pack_held, unpack_held
+from aedetect.events.judged_rows import read_judged_rows
 from aedetect.events.table import EventChanges, compare_events
 from aedetect.events.withdrawn import record_withdrawn
 from aedetect.output import (
@@ -37,11 +38,11 @@ from aedetect.output.atomic import withdraw
 from aedetect.output.catalog import reach_mark
 from aedetect.output.filesystem import is_remote
 from aedetect.output.partitions import EVENTS, SCORES
-from aedetect.output.schemas import SEVERITIES, events_schema
+from aedetect.output.schemas import LEVEL_SHIFTED, SEVERITIES, events_schema
 from aedetect.output.table_writer import TableWriter
 
 if TYPE_CHECKING:
-    from aedetect.arrays import Int64
+    from aedetect.arrays import Bool, Int64
 
 _NOTHING = pack_held(NONE_HELD)
 
@@ -64,7 +65,7 @@ def form_events(
 
 def _form(output: Path, formation: Formation, state: FormationState, folder: Path) -> EventChanges:
     """Form events, write the files that differ, and mark the flagged files last."""
-    own = own_rules(formation.settings, formation.rates)
+    own = formation.own_rules_of(state.origins[-1] if state.origins else None)
     held = _held(output, state, own)
     formed = assemble_events(
         read_flagged_columns(state.files),
@@ -72,6 +73,8 @@ def _form(output: Path, formation: Formation, state: FormationState, folder: Pat
         detector=formation.detector,
         own=own,
         held=unpack_held(held),
+        precision=formation.precision,
+        judged=None if formation.precision is None else read_judged_rows(output, by=formation.by),
     )
     unsettled = [n for n in range(len(state.files)) if not _is_settled(state, formed, n)]
     new = _tables(formation, state, formed, unsettled)
@@ -150,7 +153,8 @@ def _tables(
         table = _event_columns(formed, events, schema.field("end").type)
         for name in ("threshold", "causes", "model_name", "model_version", "calibration_version"):
             table = table.append_column(name, mine[name])
-        table = table.append_column("text", _texts(mine, formation.units))
+        texts = _texts(mine, formation.units, formed.shifted[events])
+        table = table.append_column("text", texts)
         tables[state.partitions[number]] = table.select(schema.names).cast(schema)
     return tables
 
@@ -181,10 +185,12 @@ def _event_columns(formed: EventArrays, events: Int64, time: pa.DataType) -> pa.
     )
 
 
-def _texts(peaks: pa.Table, units: Mapping[str, str]) -> pa.Array:
+def _texts(peaks: pa.Table, units: Mapping[str, str], shifted: Bool) -> pa.Array:
     rows = peaks.select(["causes", "outside", "reason"]).to_pylist()
     texts = [
-        describe_event(each["causes"], each["outside"], units, rule=each["reason"]) for each in rows
+        f"{LEVEL_SHIFTED if is_shift else ''}"
+        f"{describe_event(each['causes'], each['outside'], units, rule=each['reason'])}"
+        for each, is_shift in zip(rows, shifted.tolist(), strict=True)
     ]
     return pa.array(texts, pa.string())
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from aedetect.data.rates import Rate
-from aedetect.events.grouping import EventRules
+from aedetect.events.grouping import EventRules, own_rules
 from aedetect.events.held import HELD_KEY
 from aedetect.events.settings import EventSettings
 from aedetect.events.withdrawn import read_withdrawn_marks
@@ -31,6 +31,17 @@ class Formation:
     settings: EventSettings
     units: Mapping[str, str] = field(default_factory=dict)  # of features, for the descriptions
     rates: tuple[Rate, ...] = ()  # of entities that are sampled at another rate than most
+    precision: float | None = None  # share of reported events that are to be real
+
+    def rules_of(self, origin: Origin | None) -> EventRules:
+        """Return the rules for flagged rows of an origin; None: there are none."""
+        gap, period = (origin.max_gap, origin.period) if origin else (0, 0)
+        longest = origin.longest if origin else 0
+        return EventRules.of(self.settings, max_gap=gap, period=period, longest=longest)
+
+    def own_rules_of(self, origin: Origin | None) -> Mapping[str | None, EventRules]:
+        """Return the rules of the entities that are sampled at another rate."""
+        return own_rules(self.settings, self.rates, longest=origin.longest if origin else 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +71,10 @@ def read_formation_state(
     files = tuple(file for file in flagged if file.partition not in leaving)
     footers = read_footers(files)
     # Those of the last partition: a new model that has written nothing yet changes nothing.
-    gap, period = (footers[-1][0].max_gap, footers[-1][0].period) if footers else (0, 0)
-    rules = EventRules.of(formation.settings, max_gap=gap, period=period)
-    formed_by = {"rules": asdict(rules), "units": dict(formation.units)}
+    rules = formation.rules_of(footers[-1][0] if footers else None)
+    formed_by: dict[str, object] = {"rules": asdict(rules), "units": dict(formation.units)}
+    if formation.precision is not None:
+        formed_by["precision"] = formation.precision
     mark = json.dumps(formed_by, sort_keys=True).encode()
     marked = tuple(found.get(MARK) == mark for _, found in footers)
     origins = tuple(origin for origin, _ in footers)

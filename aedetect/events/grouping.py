@@ -18,9 +18,14 @@ from aedetect.data.rates import Rate
 from aedetect.events.settings import EventSettings
 from aedetect.timestamps import NANOSECONDS, parse_duration
 
-REPORTED, SHORT, COOLING = 0, 1, 2  # whether an event is reported, or why it is suppressed
+# Whether an event is reported, or why it is suppressed.
+REPORTED, SHORT, COOLING, DOUBTED = 0, 1, 2, 3
 _BRIDGE_PERIODS = 60
 _BRIDGE_MOST = 6 * NANOSECONDS["h"]  # rows that are hours apart come back on another day
+# A shift of level: so many periods, at least and at most so long, but no fewer than so many periods
+_SHIFT_PERIODS, _SHIFT_FEWEST = 360, 24
+_SHIFT_LEAST, _SHIFT_MOST = 6 * NANOSECONDS["h"], NANOSECONDS["d"]
+_BEYOND = 2  # times the longest event on held-out rows
 
 
 @dataclass(frozen=True)
@@ -33,12 +38,21 @@ class EventRules:
     hold: float = 0.0
     stay: int = 0  # longest step between rows that are held
     incident: int = 0
+    level_shift: int = 0  # an event that lasts longer is a shift of level
 
     @classmethod
-    def of(cls, settings: EventSettings, *, max_gap: int, period: int = 0) -> EventRules:
-        """Return the rules of the settings; `max_gap` and `period` (ns) give the defaults."""
-        texts = settings.min_duration, settings.cool_down, settings.merge_gap, settings.incident
-        min_duration, cool_down, merge_gap, incident = (
+    def of(
+        cls, settings: EventSettings, *, max_gap: int, period: int = 0, longest: int = 0
+    ) -> EventRules:
+        """Return the rules of the settings.
+
+        `max_gap`, `period` and `longest`, of the events on held-out rows (ns), give the defaults.
+        """
+        texts = (
+            *(settings.min_duration, settings.cool_down, settings.merge_gap, settings.incident),
+            settings.level_shift,
+        )
+        min_duration, cool_down, merge_gap, incident, shift = (
             None if text is None else parse_duration(text) for text in texts
         )
         merge_gap = int(usual_merge_gap(max_gap, period)) if merge_gap is None else merge_gap
@@ -49,13 +63,18 @@ class EventRules:
             hold=settings.hold,
             stay=min(max_gap, merge_gap),
             incident=max_gap if incident is None else incident,
+            level_shift=usual_level_shift(period, longest) if shift is None else shift,
         )
 
 
-def own_rules(settings: EventSettings, rates: Iterable[Rate]) -> Mapping[str | None, EventRules]:
+def own_rules(
+    settings: EventSettings, rates: Iterable[Rate], *, longest: int = 0
+) -> Mapping[str | None, EventRules]:
     """Return the rules of the entities that are sampled at another rate."""
     return {
-        each.entity: EventRules.of(settings, max_gap=each.max_gap, period=each.period)
+        each.entity: EventRules.of(
+            settings, max_gap=each.max_gap, period=each.period, longest=longest
+        )
         for each in rates
     }
 
@@ -67,6 +86,18 @@ def steps_of(
     found = [own.get(name, rules) for name in names]
     steps = np.array([(each.merge_gap, each.stay) for each in found], dtype=np.int64).reshape(-1, 2)
     return steps[:, 0], steps[:, 1]
+
+
+def usual_level_shift(period: int, longest: int = 0) -> int:
+    """Return the default duration (ns) of an event beyond which it is a shift of level.
+
+    360 periods, at least six hours and at most a day, no fewer than 24 periods, and twice the
+    longest event on held-out rows. Without a period nothing is known: 0, no event is a shift.
+    """
+    if not period:
+        return 0
+    usual = min(max(_SHIFT_PERIODS * period, _SHIFT_LEAST), _SHIFT_MOST)
+    return max(usual, _SHIFT_FEWEST * period, _BEYOND * longest)
 
 
 def usual_merge_gap(max_gap: int | Int64, period: int | Int64) -> Int64:

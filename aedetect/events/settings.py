@@ -18,6 +18,9 @@ class EventSettings:
     hold: Annotated[float, Ge(0), Lt(1)] = 0.01
     # events of several entities that begin so close together are one incident; None: max_gap
     incident: str | None = None
+    # an event that lasts longer is a shift of level; None: 6h to 1d by the sampling period, and at
+    # least twice the longest event on held-out rows
+    level_shift: str | None = None
     min_duration: str | None = None  # from start to end; shorter events are suppressed
     cool_down: str | None = (
         None  # after a reported event; later events of its entity are suppressed

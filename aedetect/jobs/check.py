@@ -56,6 +56,7 @@ def check_data(config: Config, scratch: Path) -> Checked:
         _try_threshold(config, ingested, prepared)
     except AedetectError as error:
         findings.append(Finding("refuse", "train", "training data", str(error)))
+    findings += _retraining_findings(config)
     scored = None
     if config.scoring.input:
         try:
@@ -85,6 +86,29 @@ def _training_findings(config: Config, ingested: Ingested, quality: Quality) -> 
         ingested.rows, ingested.schema, config.rules, per_entity=config.prepare.per_entity
     ):
         yield Finding("ok", "train", "rules", note)
+
+
+def _retraining_findings(config: Config) -> Iterator[Finding]:
+    """Yield when the detector is trained again, and what keeps that from being of use."""
+    settings = config.training
+    reasons = [f'on "{settings.schedule}"'] if settings.schedule else []
+    reasons += ["when all entities have shifted"] if settings.on_drift else []
+    reasons += [f"when the champion knows nothing newer than {settings.max_age}"] * bool(
+        settings.max_age
+    )
+    if not reasons:
+        return
+    rows = f"the rows of the last {settings.window}" if settings.window else "all of [data] train"
+    yield Finding("ok", "train", "retraining", f"{' and '.join(reasons)}, from {rows}")
+    if settings.window is None:
+        text = (
+            "learns nothing of the rows that are scored: set [training] window, or add files to "
+            "[data] train"
+        )
+        yield Finding("look", "train", "retraining", text)
+    if (settings.on_drift or settings.max_age) and not config.scoring.schedule:
+        text = "drift and age are seen by scoring runs, but [scoring] schedule is not set"
+        yield Finding("look", "train", "retraining", text)
 
 
 def _window_findings(config: Config, prepared: PreparedRows) -> Iterator[Finding]:

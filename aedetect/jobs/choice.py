@@ -20,7 +20,7 @@ from aedetect.logs import log_event
 
 if TYPE_CHECKING:
     from aedetect.arrays import Bool, Float32, Int32, Int64
-    from aedetect.detector.results import Evaluated
+    from aedetect.detector import Evaluated
     from aedetect.models.settings import VariantName
 
 logger = logging.getLogger(__name__)

@@ -16,19 +16,19 @@ from aedetect.arrays import Bool, Float32, Float64, Int64
 from aedetect.data import Query, Rows, find_files, open_engine, read_rows
 from aedetect.data.memmap import map_rows
 from aedetect.detector import Series
-from aedetect.detector.ticks import APART, GRID, TICKS, ticks_of
+from aedetect.detector.ticks import APART, GRID, TICKS
 from aedetect.evaluation.ranking import InjectedRows
 from aedetect.evaluation.synthetic_anomalies import (
     HeldOutRows,
     SyntheticAnomaly,
     altered_rows,
     column_std,
-    inject_anomalies,
     plan_anomalies,
 )
 from aedetect.jobs.dataset import DATASET_MEMORY_MB, apply_in_batches
 from aedetect.jobs.fit_scorer import series_of
-from aedetect.preprocessing import Part, Preparation, Prepared, positions, split_by_time
+from aedetect.jobs.injected_rows import altered_copy, rows_before, series_of_rows
+from aedetect.preprocessing import Part, Preparation, Prepared, split_by_time
 from aedetect.scoring.schema_drift import schema_mismatches
 from aedetect.training import Ingested, PreparedRows
 
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 NORMAL_WINDOWS = 200_000  # at most, evenly spaced, compared with the injected rows
 _BLOCK = GRID * TICKS
-_BEFORE = 800  # rows before an anomaly that its scores look back at, fewer of many columns ...
-_LEAST_BEFORE, _COPIED_CELLS = 100, 30_000_000  # ... but so many; cells of all copies
 _MAX_STD_ROWS = 100_000  # rows per entity for the standard deviations
 
 
@@ -109,12 +107,7 @@ def prepare_injected(
     anomalies: tuple[SyntheticAnomaly, ...],
 ) -> tuple[ComparisonBatch, InjectedRows]:
     """Prepare each anomaly in its own copy, after the rows before it: (P,) rows to score."""
-    most = max(_LEAST_BEFORE, _COPIED_CELLS // (series.matrix.shape[1] * len(anomalies)))
-    own = np.searchsorted(rows.entity, [rows.entity[each.start] for each in anomalies])
-    before = [
-        min(each.start - int(first), most, _BEFORE)
-        for each, first in zip(anomalies, own, strict=True)
-    ]
+    before = rows_before(rows, anomalies, width=series.matrix.shape[1]).tolist()
     copies = [
         _copy(preparation, rows, held_out, anomaly, rows_before)
         for anomaly, rows_before in zip(anomalies, before, strict=True)
@@ -161,19 +154,16 @@ def read_labelled(
         return None
     rows = replace(collected, values=collected.values[:, :-1])
     matrix, observed, usable = apply_in_batches(preparation, rows, scratch)
-    back = positions(
-        rows.time, starts=rows.starts, usable=usable, max_gap=ingested.schema.max_gaps(rows)
-    )
-    ends = np.flatnonzero((back >= config.window.length - 1) & observed.any(axis=1))
-    truth = np.asarray(collected.values[ends, -1] > 0)
-    series = Series(
+    series = series_of_rows(
+        rows,
+        ingested.schema,
         matrix=matrix,
         observed=observed,
         entity=preparation.entity_codes(rows),
-        back=back,
-        valid=np.ones(len(rows), dtype=np.bool_),
-        tick=ticks_of(rows, ingested.schema),
+        usable=usable,
     )
+    ends = np.flatnonzero((series.back >= config.window.length - 1) & observed.any(axis=1))
+    truth = np.asarray(collected.values[ends, -1] > 0)
     return Labelled(ComparisonBatch(series, ends), truth) if truth.any() else None
 
 
@@ -202,14 +192,11 @@ def _copy(
     before: int,
 ) -> Prepared:
     """Prepare an anomaly and the rows before it, filled from earlier rows."""
-    first, stop = anomaly.start - before, anomaly.start + anomaly.length
+    first = anomaly.start - before
     own = int(np.searchsorted(rows.entity, rows.entity[first]))
     oldest = rows.time[first] - preparation.longest_limit
     begin = own + int(np.searchsorted(rows.time[own:first], oldest))
-    part = rows.take(slice(begin, stop))
-    values = np.array(part.values)
-    values[anomaly.start - begin :] = inject_anomalies(held_out, anomaly)
-    prepared = preparation.transform(replace(part, values=values))
+    prepared = preparation.transform(altered_copy(rows, held_out, anomaly, begin=begin))
     here = slice(first - begin, None)
     return replace(
         prepared,

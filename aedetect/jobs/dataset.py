@@ -23,7 +23,6 @@ from aedetect.data.reader import confine
 from aedetect.data.revision import column_notes, revise_rows
 from aedetect.data.schema import column_types
 from aedetect.data.sources import fingerprint_files
-from aedetect.data.unused import with_rows
 from aedetect.data.wide import map_columns
 from aedetect.data.zones import own_zone
 from aedetect.errors import NoData, TooFewRows
@@ -31,6 +30,7 @@ from aedetect.events import Label, read_labels
 from aedetect.events.labels import CONFIRMED, FALSE_ALARM, LABEL_NAMES
 from aedetect.jobs.output_place import check_output
 from aedetect.jobs.rates import learn_rates, rate_settings
+from aedetect.jobs.training_source import TrainingSource, training_source
 from aedetect.logs import log_event
 from aedetect.output import written
 from aedetect.preprocessing import Part, Preparation, Windows, positions, split_by_time
@@ -53,9 +53,9 @@ DATASET_MEMORY_MB = 300  # memory of DuckDB while it orders the training data; i
 def ingest_rows(config: Config, scratch: Path) -> Ingested:
     """Read, check, filter and order the training data, in a scratch folder."""
     check_output(config)
-    source = with_rows(find_files(config.train, timestamp=config.data.timestamp))
-    labels = read_labels(config.output)
-    seen, collected = _collect(config, source, labels, scratch)
+    chosen = training_source(config)
+    source, labels = chosen.source, read_labels(config.output)
+    seen, collected = _collect(config, chosen, labels, scratch)
     pooled, rates = learn_rates(config, collected.rows)
     revised = revise_rows(
         collected.rows,
@@ -81,6 +81,7 @@ def ingest_rows(config: Config, scratch: Path) -> Ingested:
     notes = (
         *(f"{file}: quarantined" for file in source.quarantined),
         *(f"{file}: passed over" for file in source.passed_over),
+        *chosen.notes,
         *_row_notes(seen, source, collected.duplicates),
         *_label_notes(labels, config.training.false_alarms),
         *seen.left_out,
@@ -103,9 +104,10 @@ def ingest_rows(config: Config, scratch: Path) -> Ingested:
 
 
 def _collect(
-    config: Config, source: Source, labels: Sequence[Label], scratch: Path
+    config: Config, chosen: TrainingSource, labels: Sequence[Label], scratch: Path
 ) -> tuple[Survey, MappedRows]:
     """Survey the files, and map their normal rows."""
+    source = chosen.source
     with open_engine(memory_mb=DATASET_MEMORY_MB, threads=2, scratch=scratch) as connection:
         arrived = _arrived(config) if labels else None
         confine(connection, (*source.files, *(arrived.files if arrived else ())))
@@ -118,6 +120,7 @@ def _collect(
             missing={feature.name: feature.missing for feature in seen.features},
             where=seen.where,
             mentioned=seen.mentioned,
+            start=chosen.start,
         )
         query = apply_labels(
             query,
@@ -234,7 +237,7 @@ def _check_enough(config: Config, schema: Schema, windows: Mapping[Part, Windows
 
 def data_fingerprint(config: Config) -> str:
     """Return the current fingerprint of the training data."""
-    return _fingerprint(with_rows(find_files(config.train, timestamp=config.data.timestamp)))
+    return _fingerprint(training_source(config).source)
 
 
 def _fingerprint(source: Source) -> str:

@@ -11,9 +11,12 @@ from aedetect.errors import AedetectError, ConfigError
 from aedetect.events import read_labels
 from aedetect.jobs.event_chain import find_event
 from aedetect.jobs.event_lines import add_column_lines
+from aedetect.jobs.similar_windows import add_similar
 from aedetect.jobs.table_clock import shown_clock
 from aedetect.report.cards import make_cards, read_scores
 from aedetect.report.html import render_card, write_text
+from aedetect.report.past_events import add_past_events
+from aedetect.scoring import Model
 from aedetect.timestamps import NANOSECONDS
 
 if TYPE_CHECKING:
@@ -31,8 +34,10 @@ def read_card(config: Config, event_id: str) -> Card:
     Raises NoData when there is no such event.
     """
     file, table = find_event(config, event_id)
-    (card,) = make_cards(table, read_labels(config.output), shown_clock(config))
+    labels, clock = read_labels(config.output), shown_clock(config)
+    (card,) = make_cards(table, labels, clock)
     period = file.origin().period or NANOSECONDS["min"]
+    (card,) = add_past_events(config.output, [card], labels, clock)
     card = replace(card, scores=read_scores(config.output, [card], period=period).get(event_id))
     if not config.scoring.input:
         return card
@@ -40,12 +45,14 @@ def read_card(config: Config, event_id: str) -> Card:
         name = f"{card.event.model_name}/{card.event.model_version}"
         found = registry.find_version(name, tracking_uri=config.tracking_uri)
         folder = str(registry.fetch_version(found, tracking_uri=config.tracking_uri))
-        return add_column_lines(config, folder, [card], period=period, drawn=1)[0]
+        model = Model(folder=folder, name=found.name, version=found.version)
+        (card,) = add_column_lines(config, model, [card], period=period, drawn=1)
+        return add_similar(config, model, [card])[0]
     except AedetectError:  # a registry that is away, or input that is gone: the rest is shown
         return card
 
 
-def write_card(
+def write_event_card(
     config: Config, card: Card, to: Path, *, config_path: str, chain: Mapping[str, str]
 ) -> Path:
     """Write a card as HTML or PNG, by the end of the name; `chain` is shown below it.

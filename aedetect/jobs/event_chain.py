@@ -1,4 +1,4 @@
-"""From an event back to what it was found with: calibration, version, run, settings, data, code."""
+"""From an event or a row back to what judged it: calibration, version, run, data and code."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import pyarrow.compute as pc
 from aedetect import registry
 from aedetect.errors import NoData, RegistryError
 from aedetect.events.table import as_events
+from aedetect.jobs.promises import promise_of
 from aedetect.jobs.table_clock import shown_clock
 from aedetect.output import list_files
-from aedetect.output.partitions import EVENTS
+from aedetect.output.partitions import EVENTS, SCORES, Span
 from aedetect.registry.promotions import read_promotions
+from aedetect.timestamps import to_nanoseconds
 
 if TYPE_CHECKING:
     from aedetect.config import Config
@@ -40,6 +42,28 @@ class EventChain:
     promotion: Promotion | None  # the last one of that version
 
 
+@dataclass(frozen=True, kw_only=True)
+class RowChain:
+    """A scored row and its origin. What the registry no longer has is None."""
+
+    timestamp: str  # ISO
+    entity: str | None
+    score: float | None
+    p_value: float | None
+    verdict: str
+    reason: str | None
+    promise: float | None  # share of normal rows that its calibration flags at most
+    file: str  # of scores/
+    inputs: Mapping[str, str]
+    model_name: str
+    model_version: int
+    calibration_version: int
+    config_hash: str
+    run_id: str | None
+    trained: Mapping[str, str] | None
+    promotion: Promotion | None
+
+
 def trace_event(config: Config, event_id: str) -> EventChain:
     """Return the chain of an event. Raises NoData when there is no such event."""
     file, found = find_event(config, event_id)
@@ -47,22 +71,11 @@ def trace_event(config: Config, event_id: str) -> EventChain:
     row: dict[str, Any] = found.select(
         ["model_name", "model_version", "calibration_version"]
     ).to_pylist()[0]
-    origin = file.origin()
     name, version = row["model_name"], int(row["model_version"])
-    uri = config.tracking_uri
-    made = _version(f"{name}/{version}", uri)
-    promotions = read_promotions(name, tracking_uri=uri)
     return EventChain(
         event=event,
-        file=str(file.path),
-        inputs=dict(origin.inputs),
-        model_name=name,
-        model_version=version,
         calibration_version=int(row["calibration_version"]),
-        config_hash=origin.config_hash,
-        run_id=made.run_id if made else None,
-        trained=dict(made.tags) if made else None,
-        promotion=next((p for p in reversed(promotions) if p.version == version), None),
+        **_origin(config, file, name, version),
     )
 
 
@@ -78,6 +91,57 @@ def find_event(config: Config, event_id: str) -> tuple[OutputFile, pa.Table]:
         f"there is no event {event_id} in {config.output}: `aedetect flags CONFIG --suppressed` "
         "lists the ids"
     )
+
+
+def trace_row(config: Config, at: str, entity: str | None) -> RowChain:
+    """Return the chain of the row of an entity at a time. Raises NoData when there is none."""
+    clock = shown_clock(config)
+    moment = clock.parse(at)
+    for file in list_files(config.output, SCORES, span=Span(moment, moment + 1)):
+        table = file.read()
+        here = pc.equal(to_nanoseconds(table["timestamp"]), moment)
+        name = table["entity"]
+        here = pc.and_(here, pc.is_null(name) if entity is None else pc.equal(name, entity))
+        found = table.filter(here)
+        if not found.num_rows:
+            continue
+        row = found.slice(0, 1).drop_columns(["timestamp"]).to_pylist()[0]
+        made = file.origin()
+        origin = _origin(config, file, made.model_name, made.model_version)
+        reference = f"{made.model_name}/{made.model_version}"
+        return RowChain(
+            timestamp=clock.iso(moment),
+            entity=row["entity"],
+            score=row["score"],
+            p_value=row["p_value"],
+            verdict=row["verdict"],
+            reason=row["reason"],
+            promise=promise_of(config, reference, made.calibration_version),
+            calibration_version=made.calibration_version,
+            **origin,
+        )
+    who = f" of {entity}" if entity else " without an entity (give --entity)"
+    raise NoData(
+        f"there is no row{who} at {clock.iso(moment)} in {config.output / SCORES}: give the exact "
+        "time of a row, on the clock of the table"
+    )
+
+
+def _origin(config: Config, file: OutputFile, name: str, version: int) -> dict[str, Any]:
+    """Return what footer, registry and history know of the origin of a file of a version."""
+    origin, uri = file.origin(), config.tracking_uri
+    made = _version(f"{name}/{version}", uri)
+    promotions = read_promotions(name, tracking_uri=uri)
+    return {
+        "file": str(file.path),
+        "inputs": dict(origin.inputs),
+        "model_name": name,
+        "model_version": version,
+        "config_hash": origin.config_hash,
+        "run_id": made.run_id if made else None,
+        "trained": dict(made.tags) if made else None,
+        "promotion": next((p for p in reversed(promotions) if p.version == version), None),
+    }
 
 
 def _version(reference: str, uri: str) -> registry.Registered | None:

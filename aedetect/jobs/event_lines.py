@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from aedetect.config import Config
     from aedetect.data import SourceFile
     from aedetect.detector import CalibratedScorer, Scorer
+    from aedetect.scoring import Model
 
 _ENGINE_MB = 500
 _MAX_CELLS = 20_000_000  # read around an event: 160 MB
@@ -47,17 +48,17 @@ class _Around(NamedTuple):
 
 
 def add_column_lines(
-    config: Config, folder: str, cards: Sequence[Card], *, period: int, drawn: int
+    config: Config, model: Model, cards: Sequence[Card], *, period: int, drawn: int
 ) -> list[Card]:
     """Return the cards, the first ones with lines of their blamed columns.
 
-    `folder` holds the detector, `period` is the time between rows (ns). An event that another
-    version found is drawn by that of the folder only if it is the same; else it has no lines.
+    `period` is the time between rows (ns). Events that another model found have no such lines: it
+    expected something else.
     """
     if not cards[:drawn]:
         return list(cards)
-    detector = detector_at(folder, cards[0].start)
-    schema = detector.scorer.schema
+    folder = model.folder
+    schema = detector_at(folder, cards[0].start).scorer.schema
     cache = read_input_cache(config.output, timestamp=schema.timestamp, step=schema.clock.step)
     found = find_files(
         config.input, timestamp=schema.timestamp, known=cache.files, step=schema.clock.step
@@ -65,6 +66,8 @@ def add_column_lines(
     source, _ = admitted(found, schema)
     first = [
         replace(card, columns=tuple(_lines(config, folder, card, source.files, period=period)))
+        if (card.event.model_name, card.event.model_version) == (model.name, model.version)
+        else card
         for card in cards[:drawn]
     ]
     return [*first, *cards[drawn:]]

@@ -18,10 +18,13 @@ from aedetect.detector import CalibratedScorer
 from aedetect.errors import AedetectError, NoData, UnknownModel
 from aedetect.evaluation import known_anomalies
 from aedetect.evaluation.gate import Check, CommonRows, Verdicts, measure
+from aedetect.evaluation.gate_text import gate_table, gate_words
+from aedetect.evaluation.shadow import SHADOW_DAYS, shadow_checks
 from aedetect.events import EventRules, read_labels
-from aedetect.jobs import gate_rows
+from aedetect.jobs import gate_rows, shadow
+from aedetect.jobs.training_source import all_sources
 from aedetect.logs import log_event
-from aedetect.registry.gate_record import failed_checks, record_gate
+from aedetect.registry.gate_record import IN_SHADOW, failed_checks, record_gate
 from aedetect.registry.history import Decision
 from aedetect.registry.records import CHAMPION
 
@@ -59,9 +62,9 @@ def run_gate(config: Config, registered: registry.Registered) -> GateResult | No
     if champion.version == registered.version:
         return None
     try:
-        checks = _measured(config, registered, champion)
+        checks = (*_measured(config, registered, champion), *_shadow(config, registered, champion))
         failed = failed_checks(checks)
-        words = _words(checks, failed, registered, champion)
+        words = gate_words(checks, failed, f"{registered.reference} against {champion.reference}")
     except AedetectError as error:
         checks, failed = (), []
         words = f"{registered.reference} cannot be compared with {champion.reference}: {error}"
@@ -70,9 +73,10 @@ def run_gate(config: Config, registered: registry.Registered) -> GateResult | No
     record_gate(
         registered,
         metrics={each.name: float(each.challenger) for each in checks},
-        table=_table(checks, failed),
+        table=gate_table(checks, failed),
         champion=champion.version,
         words=words,
+        passed=_outcome(failed) if checks else "no",
         tracking_uri=uri,
     )
     return GateResult(
@@ -110,7 +114,7 @@ def _measured(
         for role, each in versions.items()
     )
     before = max(new.lookback, old.lookback)
-    files = gate_rows.sources(config)
+    files = all_sources(config)
     with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
         rows = {
             role: gate_rows.newest_rows(
@@ -158,6 +162,7 @@ def _compared(
         verdicts[role] = Verdicts(
             p_value=judged[role].p_value[chosen],
             flagged=judged[role].flagged[chosen],
+            broken=judged[role].broken[chosen],
             injected=gate_rows.judge_injected(each, own, injecting, anomalies),
             predicted=each.calibration.forecast.per_day,
         )
@@ -168,9 +173,7 @@ def _known(config: Config, rows: Rows, ends: Int64, max_gap: int) -> Int64:
     """Return the number of the known anomaly that each row lies in, -1 for none: (N,)."""
     merge_gap = EventRules.of(config.events, max_gap=max_gap).merge_gap
     labels = read_labels(config.output)
-    found = (
-        known_anomalies(gate_rows.sources(config), config.data, labels, merge_gap=merge_gap) or ()
-    )
+    found = known_anomalies(all_sources(config), config.data, labels, merge_gap=merge_gap) or ()
     known = np.full(len(ends), -1, dtype=np.int64)
     codes = {name: code for code, name in enumerate(rows.names)}
     time, entity = rows.time[ends], rows.entity[ends]
@@ -180,41 +183,21 @@ def _known(config: Config, rows: Rows, ends: Int64, max_gap: int) -> Int64:
     return known
 
 
-def _words(
-    checks: Sequence[Check],
-    failed: Sequence[Check],
-    registered: registry.Registered,
-    champion: registry.Registered,
-) -> str:
-    """Say whether the version may replace the champion, and why."""
-    against = f"{registered.reference} against {champion.reference}"
-    if not failed:
-        facts = "; ".join(f"{each.text}: {_value(each)}" for each in checks)
-        return f"{against} passed the gate: {facts}"
-    facts = "; ".join(f"{each.text}: {_value(each)}, {_limit(each)}" for each in failed)
-    return f"{against} did not pass the gate: {facts}"
+def _shadow(
+    config: Config, registered: registry.Registered, champion: registry.Registered
+) -> tuple[Check, ...]:
+    """Return the checks of the time in shadow, where the settings ask for it."""
+    if config.promotion.shadow is None:
+        return ()
+    place = registry.fetch_version(registered, tracking_uri=config.tracking_uri)
+    gap = CalibratedScorer.load(place).scorer.schema.max_gap
+    found = shadow.compare_shadow(config, registered, max_gap=gap)
+    predicted = [float(each.tags.get("events_a_day", 0)) for each in (registered, champion)]
+    needed = shadow.needed_days(config)
+    return shadow_checks(found, (predicted[0], predicted[1]), config.promotion, needed=needed)
 
 
-def _value(check: Check) -> str:
-    if check.name == "rows":
-        return f"{check.challenger:,.0f}"
-    if check.name == "rank_agreement":
-        return f"{check.challenger:.2f}"
-    return f"{check.challenger:.3g} (champion {check.champion:.3g})"
-
-
-def _limit(check: Check) -> str:
-    return f"{'at least' if check.greater_is_better else 'at most'} {check.limit:.3g} is needed"
-
-
-def _table(checks: Sequence[Check], failed: Sequence[Check]) -> dict[str, list[object]]:
-    if not checks:
-        return {}
-    return {
-        "measure": [each.name for each in checks],
-        "challenger": [float(each.challenger) for each in checks],
-        "champion": [float(each.champion) for each in checks],
-        "limit": [float(each.limit) for each in checks],
-        "passed": [each not in failed for each in checks],
-        "meaning": [each.text for each in checks],
-    }
+def _outcome(failed: Sequence[Check]) -> str:
+    """Return the tag of a result: a version that lacks nothing but time scores in shadow."""
+    names = {each.name for each in failed}
+    return IN_SHADOW if names == {SHADOW_DAYS} else "no" if names else "yes"

@@ -9,22 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.arrays import Bool, Float32, Float64, Int64
-from aedetect.data import Query, Rows, find_files, open_engine, read_rows
+from aedetect.data import Query, Rows, open_engine, read_rows
 from aedetect.data.memmap import map_rows
-from aedetect.data.unused import with_rows
-from aedetect.detector import Series
-from aedetect.detector.ticks import ticks_of
 from aedetect.errors import SchemaMismatch
 from aedetect.evaluation.synthetic_anomalies import (
     HeldOutRows,
     SyntheticAnomaly,
     column_std,
-    inject_anomalies,
     plan_anomalies,
 )
 from aedetect.jobs.dataset import DATASET_MEMORY_MB
+from aedetect.jobs.injected_rows import altered_copy, rows_before, series_of_rows
 from aedetect.jobs.table_clock import table_clock
-from aedetect.preprocessing import positions
 
 if TYPE_CHECKING:
     from aedetect.config import Config
@@ -32,24 +28,18 @@ if TYPE_CHECKING:
     from aedetect.detector import CalibratedScorer
 
 _MOST_ROWS, _MOST_CELLS = 50_000, 2_000_000  # the newest ones are compared
-_STRENGTHS, _REPEATS = (2.0, 4.0), 6  # of injected anomalies
-_CONTEXT = 800  # rows before an injected anomaly: what a score depends on
+_STRENGTHS, _REPEATS = (2.0, 4.0), 15  # of injected anomalies, of each kind
 
 
 @dataclass(frozen=True)
 class Judged:
-    """Verdicts on the rows at `ends` (N,)."""
+    """Verdicts on the rows at `ends` (N,); `broken`: whether a row breaks a column rule."""
 
     ends: Int64
     score: Float32
     p_value: Float64
     flagged: Bool
-
-
-def sources(config: Config) -> Source:
-    """Return the files to train on and the files to score, each once."""
-    places = config.train + (config.input if config.scoring.input else ())
-    return with_rows(find_files(tuple(dict.fromkeys(places)), timestamp=config.data.timestamp))
+    broken: Bool
 
 
 def learnt_until(config: Config, detector: CalibratedScorer, trained_until: str | None) -> int:
@@ -84,14 +74,16 @@ def judge_rows(detector: CalibratedScorer, rows: Rows, wanted: Bool) -> Judged:
     scorer, calibration = detector.scorer, detector.calibration
     pooled = calibration.unseen == "pooled"
     prepared = scorer.preparation.transform(rows, unseen=pooled, mask=True)
-    gaps = scorer.schema.max_gaps(rows)
-    series = Series(
-        matrix=prepared.matrix,
-        observed=prepared.observed,
-        entity=prepared.entity,
-        back=positions(rows.time, starts=rows.starts, usable=prepared.usable, max_gap=gaps),
+    series = replace(
+        series_of_rows(
+            rows,
+            scorer.schema,
+            matrix=prepared.matrix,
+            observed=prepared.observed,
+            entity=prepared.entity,
+            usable=prepared.usable,
+        ),
         valid=np.logical_not(prepared.infinite.any(axis=1)),
-        tick=ticks_of(rows, scorer.schema),
         masked=prepared.stale[:, scorer.preparation.owner],
     )
     ends, evaluated = scorer.judge(series, wanted)
@@ -99,13 +91,23 @@ def judge_rows(detector: CalibratedScorer, rows: Rows, wanted: Bool) -> Judged:
     broken = scorer.rules.broken(rows, prepared.entity, scorer.schema)[ends].any(axis=1)
     above = evaluated.score > calibration.thresholds(own)
     p_value = calibration.p_values(evaluated.score, own)
-    return Judged(ends, evaluated.score, p_value, np.asarray(above | broken))
+    return Judged(ends, evaluated.score, p_value, np.asarray(above | broken), np.asarray(broken))
 
 
 def plan(rows: Rows, ends: Int64, schema: Schema, *, seed: int) -> tuple[SyntheticAnomaly, ...]:
-    """Draw the anomalies to inject at some of the rows. Raises TooFewRows when none fits."""
+    """Draw the anomalies to inject at some of the rows. Raises TooFewRows when none fits.
+
+    Each strength has positions of its own: the anomalies are independent, as the interval of their
+    difference takes them to be.
+    """
     held_out = held_out_rows(rows, ends, schema)
-    return plan_anomalies(held_out, seed=seed, strengths=_STRENGTHS, repeats=_REPEATS)
+    drawn = [
+        plan_anomalies(
+            held_out, seed=len(_STRENGTHS) * seed + number, strengths=(strength,), repeats=_REPEATS
+        )
+        for number, strength in enumerate(_STRENGTHS)
+    ]
+    return tuple(each for several in drawn for each in several)
 
 
 def held_out_rows(rows: Rows, ends: Int64, schema: Schema) -> HeldOutRows:
@@ -128,29 +130,25 @@ def judge_injected(
 ) -> Float64:
     """Return the smallest p-value in each injected anomaly, 1 where none was scored: (A,).
 
-    Each is injected into its own copy of the rows, after those before it. The values of the
-    injected rows are in the order of the columns of `held_out`, which is that of `rows`.
+    It is 0 where a rule flags a row. Each is injected into its own copy of the rows.
     """
-    own = np.flatnonzero(rows.starts)
-    parts, marks, names = [], [], []
-    for number, anomaly in enumerate(anomalies):
-        stop = anomaly.start + anomaly.length
-        first = own[np.searchsorted(own, anomaly.start, side="right") - 1]
-        begin = max(int(first), anomaly.start - _CONTEXT)
-        part = rows.take(slice(begin, stop))
-        values = np.array(part.values)
-        values[anomaly.start - begin :] = inject_anomalies(held_out, anomaly)
-        code = np.full(len(part), number, dtype=np.int32)
-        parts.append(replace(part, values=values, entity=code))
-        marks.append(np.arange(begin, stop) >= anomaly.start)
-        names.append(rows.names[rows.entity[anomaly.start]])
+    before = rows_before(rows, anomalies, width=rows.values.shape[1])
+    parts = [
+        replace(
+            altered_copy(rows, held_out, each, begin=each.start - back),
+            entity=np.full(back + each.length, number, dtype=np.int32),
+        )
+        for number, (each, back) in enumerate(zip(anomalies, before.tolist(), strict=True))
+    ]
     copies = Rows(
         time=np.concatenate([each.time for each in parts]),
         entity=np.concatenate([each.entity for each in parts]),
-        names=tuple(names),
+        names=tuple(rows.names[rows.entity[each.start]] for each in anomalies),
         values=np.concatenate([each.values for each in parts]),
     )
-    judged = judge_rows(detector, copies, np.concatenate(marks))
+    place = np.arange(len(copies)) - np.flatnonzero(copies.starts)[copies.entity]
+    judged = judge_rows(detector, copies, place >= before[copies.entity])
     smallest = np.ones(len(anomalies))
-    np.minimum.at(smallest, copies.entity[judged.ends], judged.p_value)
+    p_value = np.where(judged.broken, 0.0, judged.p_value)
+    np.minimum.at(smallest, copies.entity[judged.ends], p_value)
     return smallest

@@ -24,7 +24,7 @@ _LONGEST = 4_800  # characters; MLflow's databases take 5,000
 _TEXT = 400  # characters of a note, or of the location of the data
 
 
-def write_card(
+def write_model_card(
     reference: str,
     *,
     config: Config,

@@ -90,7 +90,8 @@ def export_onnx(config: Config, to: Path) -> ExportedGraph:
 
 def build_onnx(detector: CalibratedScorer, reference: str, facts: dict[str, str]) -> bytes:
     """Return the graph of a detector as the bytes of an ONNX file. Raises ConfigError."""
-    from aedetect.detector.score_graph import ScoreGraph, lacking_steps
+    from aedetect.detector.graph_limits import lacking_steps
+    from aedetect.detector.score_graph import ScoreGraph
 
     if lacking := lacking_steps(detector.scorer):
         listed = "; ".join(f"{what}: {remedy} and train again" for what, remedy in lacking)

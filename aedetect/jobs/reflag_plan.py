@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aedetect import registry
 from aedetect.detector import Outline, read_outline, read_saved_history
-from aedetect.events import Formation
+from aedetect.jobs.scoring_stages import formation_of
 from aedetect.jobs.table_clock import table_clock
 from aedetect.logs import log_event
 from aedetect.output import Origin, Partition, read_origins
@@ -19,6 +19,7 @@ from aedetect.output.partitions import FLAGGED, SCORES, Span
 if TYPE_CHECKING:
     from aedetect.calibration.history import History
     from aedetect.config import Config
+    from aedetect.events import Formation
     from aedetect.wall_clock import WallClock
 
 logger = logging.getLogger(__name__)
@@ -76,13 +77,7 @@ def plan_reflagging(config: Config, *, span: Span) -> ReflagPlan:
         history=history,
         clock=clock,
         output=output,
-        formation=Formation(
-            detector=model.name,
-            by=config.scoring.partition,
-            settings=config.events,
-            units=config.data.units,
-            rates=saved.schema.rates,
-        ),
+        formation=formation_of(config, model.name, saved.schema),
         partitions=tuple(due),
         current=len(same) - len(due),
         other=len(asked) - len(same),

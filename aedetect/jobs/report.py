@@ -20,6 +20,7 @@ from aedetect.evaluation import known_anomalies
 from aedetect.events import EventRules, read_labels
 from aedetect.jobs.event_lines import add_column_lines
 from aedetect.jobs.sensor_grades import grade_sensors
+from aedetect.jobs.similar_windows import add_similar
 from aedetect.jobs.table_clock import shown_clock
 from aedetect.logs import log_event
 from aedetect.output.partitions import Span
@@ -132,10 +133,13 @@ def read_content(
     given = {name: each for name, each in added.items() if each is not None}
     cards = None
     if model is not None and config.scoring.input:
-        draw = partial(add_column_lines, config, model[0].folder, page.cards)
+        draw = partial(add_column_lines, config, model[0], page.cards)
         cards = known(
             "observed and expected values", lambda: draw(period=page.period, drawn=MAX_DRAWN)
         )
+    if model is not None:
+        shown_cards = page.cards if cards is None else cards
+        cards = known("similar windows", lambda: add_similar(config, model[0], shown_cards))
     return with_facts(page, replace(facts, **given, notes=tuple(notes)), cards)
 
 

@@ -6,8 +6,7 @@ The flow in `pipelines/scoring.py` is `run_scoring` with the same stages as Pref
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,19 +15,20 @@ from typing import TYPE_CHECKING
 from aedetect import registry
 from aedetect.data import find_files
 from aedetect.drift import DRIFT, find_shifts, shift_warnings
-from aedetect.events import Formation, form_events
+from aedetect.events import form_events
+from aedetect.events.ongoing import find_level_shifts
 from aedetect.jobs import delivery
-from aedetect.jobs.recording import record_run
+from aedetect.jobs.recording import record_run, workspace
 from aedetect.jobs.renewal import renew_if_due
 from aedetect.jobs.report import write_run_page
-from aedetect.jobs.scoring_stages import ScoringJob, ScoringStages, no_report
+from aedetect.jobs.retraining import with_retraining
+from aedetect.jobs.scoring_stages import ScoringJob, ScoringStages, formation_of, no_report
+from aedetect.jobs.shadow_run import follow_shadow
 from aedetect.jobs.suppression import suppression_of
 from aedetect.jobs.table_clock import table_clock
 from aedetect.logs import log_event
-from aedetect.output import aside, read_origins, written
-from aedetect.output.atomic import sweep
+from aedetect.output import read_origins, written
 from aedetect.output.catalog import check_owner, withdraw_files
-from aedetect.output.filesystem import is_remote
 from aedetect.output.partitions import EVENTS, FLAGGED, SCORES, Span
 from aedetect.scoring import Model, Summary, Unit, cached_detector, make_plan
 from aedetect.scoring.input_cache import read_input_cache, write_input_cache
@@ -45,7 +45,6 @@ from aedetect.timestamps import format_duration
 
 if TYPE_CHECKING:
     from aedetect.config import Config
-    from aedetect.data import Schema
     from aedetect.detector import Scorer
     from aedetect.events.table import EventChanges
 
@@ -58,17 +57,6 @@ def resolve_model(config: Config) -> Model:
     registered = registry.find_version(config.model_reference, tracking_uri=config.tracking_uri)
     folder = registry.fetch_version(registered, tracking_uri=config.tracking_uri)
     return Model(folder=str(folder), name=registered.name, version=registered.version)
-
-
-@contextmanager
-def workspace(config: Config) -> Iterator[Path]:
-    """Yield a scratch folder for a run; the next run removes remains of killed ones."""
-    with written(config.output):
-        if not is_remote(config.output):
-            config.output.mkdir(parents=True, exist_ok=True)
-        sweep(config.output)
-    with aside(config.output) as folder:
-        yield folder
 
 
 def plan_run(
@@ -118,7 +106,7 @@ def plan_run(
         model=model,
         plan=replace(made, compute=_sort_units(made.compute, scorer, scratch)),
         output=output,
-        formation=_formation(config, model, scorer.schema),
+        formation=formation_of(config, model.name, scorer.schema),
         summary=summarize_input(
             model,
             found,
@@ -163,7 +151,14 @@ def finish_run(
         withdraw_files(job.output, kind, job.plan.withdraw)
     found, factor = outcome_of(job.model, job.output), job.promise_factor
     summary = summarize_run(
-        job.summary, job.plan, results, changes, asked=job.asked, outcome=found, factor=factor
+        job.summary,
+        job.plan,
+        results,
+        changes,
+        asked=job.asked,
+        outcome=found,
+        factor=factor,
+        shifts=find_level_shifts(job.output, job.formation),
     )
     # What had shifted before was told by the run that scored it.
     shifts = shift_warnings(find_shifts(job.output)) if summary.partitions else ()
@@ -215,6 +210,8 @@ def run_scoring(
             summary = stages.finish(job, done, stages.form_events(job))
             if config.calibration.renew is not None and not what_if:
                 summary = renew_if_due(config, model, summary)
+            if not what_if:
+                summary = with_retraining(config, summary, stages.start_training)
             summary = record(summary)
     if config.report.to is not None and not what_if:
         stages.write_page(config, config_path=config_path, now=clock and clock())
@@ -223,19 +220,13 @@ def run_scoring(
         stages.notify(config, config_path=config_path, alerts=summary.alerts)
     if config.database.url is not None and not what_if:
         stages.fill_database(config)
+    # Last, so that no one waits for it.
+    if config.promotion.shadow is not None and not (what_if or rescore or force):
+        quiet = replace(stages, report=no_report)
+        follow_shadow(config, partial(run_scoring, clock=clock, what_if=True, stages=quiet))
     if config.scoring.strict:
         check_strict(summary)
     return summary
-
-
-def _formation(config: Config, model: Model, schema: Schema) -> Formation:
-    return Formation(
-        detector=model.name,
-        by=config.scoring.partition,
-        settings=config.events,
-        units=config.data.units,
-        rates=schema.rates,
-    )
 
 
 def _sort_units(units: Sequence[Unit], scorer: Scorer, scratch: Path) -> tuple[Unit, ...]:

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from aedetect.events import Formation
+from aedetect.jobs.retraining import RetrainingDue, suggest_training
 from aedetect.scoring import Model, Plan, Summary
 
 if TYPE_CHECKING:
     from aedetect.config import Config
+    from aedetect.data import Schema
     from aedetect.events.table import EventChanges
     from aedetect.output.partitions import Span
     from aedetect.scoring import Unit
@@ -30,6 +32,19 @@ class ScoringJob:
     summary: Summary  # what is known before anything is computed
     asked: bool  # whether a span was given
     promise_factor: float = 3.0  # times the promise, from which more flagged rows are an alert
+
+
+def formation_of(config: Config, model: str, schema: Schema) -> Formation:
+    """Return the settings by which the events of a model are formed."""
+    settings = config.calibration
+    return Formation(
+        detector=model,
+        by=config.scoring.partition,
+        settings=config.events,
+        units=config.data.units,
+        rates=schema.rates,
+        precision=settings.precision if settings.method == "precision" else None,
+    )
 
 
 class PlanStage(Protocol):
@@ -93,3 +108,4 @@ class ScoringStages:
     report: Callable[[Config, Summary], object]
     notify: NotifyStage
     fill_database: Callable[[Config], object]
+    start_training: Callable[[Config, RetrainingDue], str] = suggest_training

@@ -6,6 +6,7 @@ The first two stages are in `aedetect.jobs.dataset`. The flow in `pipelines/trai
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -27,13 +28,18 @@ from aedetect.jobs.dataset import ingest_rows, prepare_rows
 from aedetect.jobs.fit_scorer import Trained, series_of, train_scorer
 from aedetect.jobs.gate import settle_challenger
 from aedetect.jobs.labelled_rows import labelled_rows
+from aedetect.jobs.retraining import noting_attempt, retraining_due
 from aedetect.jobs.training_record import make_record
+from aedetect.logs import log_event
 from aedetect.preprocessing import Part
 from aedetect.registry.publish import check_experiment
+from aedetect.registry.tags import set_version_tags
 from aedetect.training import Ingested, PreparedRows
 
 if TYPE_CHECKING:
     from aedetect.config import Config
+
+logger = logging.getLogger(__name__)
 
 
 def calibrate_detector(
@@ -109,22 +115,42 @@ PLAIN = TrainingStages()
 
 
 def run_training(
-    config: Config, *, stages: TrainingStages = PLAIN
+    config: Config, *, stages: TrainingStages = PLAIN, because: str | None = None
 ) -> tuple[CalibratedScorer, registry.Registered]:
-    """Train, calibrate and register: the order of the stages of a training run."""
-    started = datetime.now(UTC)
-    check_experiment(name=config.name, tracking_uri=config.tracking_uri)
+    """Train, calibrate and register: the order of the stages of a training run.
+
+    Why a training was started for age or drift is kept with the version.
+    """
+    started, uri = datetime.now(UTC), config.tracking_uri
+    check_experiment(name=config.name, tracking_uri=uri)
     with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
         ingested, trained, detector = train_detector(config, Path(folder), stages=stages)
+        log_event(logger, "step", text="registering the detector")
         registered = stages.register(config, ingested, trained, detector, started)
+    if because is not None:
+        registered = set_version_tags(registered, {"trained_because": because}, tracking_uri=uri)
     return detector, settle_challenger(config, registered)
+
+
+def retrain_if_due(
+    config: Config, *, stages: TrainingStages = PLAIN
+) -> tuple[CalibratedScorer, registry.Registered] | None:
+    """Train for age or drift; None when that is not due, or no longer."""
+    due = retraining_due(config)
+    if due is None:
+        return None
+    with noting_attempt(config, due):
+        return run_training(config, stages=stages, because=due.because)
 
 
 def train_detector(
     config: Config, scratch: Path, *, stages: TrainingStages = PLAIN
 ) -> tuple[Ingested, Trained, CalibratedScorer]:
     """Train and calibrate with a scratch folder, without registering."""
+    log_event(logger, "step", text="reading the training data")
     ingested = stages.ingest(config, scratch)
+    log_event(logger, "step", text="scaling, and cutting into windows")
     prepared = stages.prepare(config, ingested, scratch)
     trained = stages.train(config, ingested, prepared)
+    log_event(logger, "step", text="calibrating the threshold")
     return ingested, trained, stages.calibrate(config, ingested, prepared, trained)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aedetect.jobs.input_example import make_input_example
-from aedetect.jobs.model_card import write_card
+from aedetect.jobs.model_card import write_model_card
 from aedetect.jobs.run_record import (
     data_profile,
     epoch_metrics,
@@ -65,7 +65,7 @@ def make_record(
         pictures=_drawn(detector, ingested.rows.names, to=scratch),
         started=started,
         card=partial(
-            write_card,
+            write_model_card,
             config=config,
             ingested=ingested,
             trained=trained,

@@ -48,7 +48,7 @@ def toml_text(plan: ConfigPlan, time: tuple[str, str], roles: Roles, found: Foun
         *_rest(plan, time[0], roles, found),
         "",
         "[calibration]",
-        _line("alert_budget", "1 per day per entity", "false alarms that you can live with"),
+        _off("alert_budget", "1 per week", "false alarms to live with; else 1 per day per entity"),
         "",
         "[scoring]",
         _line("input", plan.input, "where new files arrive; a run takes what is new or changed"),

@@ -101,7 +101,8 @@ def _in_place(arrangement: Arrangement, locations: Sequence[Path], to: Path) -> 
             )
         shown = (places[0], places[0])
     else:
-        root = locations[0] if locations[0].is_dir() else locations[0].parent
+        roots = [each.resolve() if each.is_dir() else each.resolve().parent for each in locations]
+        root = Path(os.path.commonpath(roots)) if len(roots) > 1 else roots[0]
         shown = (_shown(train, root, to), _shown(rest, root, to))
     rows = {Path(timed.table.file.path): timed.rows for timed in arrangement.tables}
     return Places(
@@ -130,11 +131,11 @@ def _split(names: Sequence[str], files: Sequence[Path]) -> tuple[list[Path], lis
 
 def _shown(files: Sequence[Path], root: Path, to: Path) -> str:
     """Return one file, or the folder or pattern that stands for several."""
+    common = Path(os.path.commonpath([file.resolve().parent for file in files]))
+    if common != root.resolve():
+        return relative(common, to)
     if len(files) == 1:
         return relative(files[0], to)
-    common = Path(os.path.commonpath([file.resolve() for file in files]))
-    if common.is_dir() and common != root.resolve():
-        return relative(common, to)
     names = [file.name for file in files]
     start = names[0]
     while not all(name.startswith(start) for name in names):

@@ -68,7 +68,9 @@ def find_raw_files(locations: Sequence[Path], scratch: Path) -> tuple[RawFile, .
             files = locate_files(str(location)).files
             found += [RawFile(path=path, name=name, kind="parquet") for path, name in files]
             continue
-        for path, name in _below(location, scratch):
+        own = f"{location.resolve().name}/" if location.is_dir() and len(locations) > 1 else ""
+        for path, inner in _below(location, scratch):
+            name = own + inner
             if file := _raw_file(path, name):
                 found.append(file)
             else:

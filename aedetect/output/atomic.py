@@ -38,6 +38,7 @@ class Origin:
     lookahead: int = 0  # ns after the partition in which they do
     max_gap: int  # ns, longest step inside a window: flags further apart are separate runs
     period: int = 0  # ns between rows; 0 in files of earlier versions
+    longest: int = 0  # ns, of an event on held-out rows; 0 in files of earlier versions
     inputs: Mapping[str, str]  # name of the input file -> fingerprint
 
     def footer(self) -> dict[bytes, bytes]:

@@ -113,6 +113,7 @@ NORMAL, ANOMALY, NOT_SCORED = "normal", "anomaly", "not_scored"
 
 
 IS_FAR = " is far beyond its training range"  # likewise, of a row with a value far out
+LEVEL_SHIFTED = "level has shifted: "  # at the begin of the text of an event that lasts
 IS_MISSING = " is missing"  # at the end of the reason of a row that reports the loss of a column
 
 

@@ -1,7 +1,7 @@
 """Counts of the verdicts of a partition, kept in the footer of its scores.
 
 Later runs compare what was flagged with what was promised by footers alone. The size is bounded:
-of the entities only those with most flagged rows are listed.
+of more than MOST_ENTITIES entities only those with most flagged rows are listed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from aedetect.output.schemas import ANOMALY, NORMAL
 
 VERDICTS_KEY = b"aedetect.verdicts"
-MOST_ENTITIES = 100  # in a footer
+MOST_ENTITIES = 200  # in a footer
 _WAITING = 64  # tables of counts by entity, before they are added up
 
 
@@ -27,14 +27,16 @@ class VerdictCounts:
     judged: int
     flagged: int
     entities: Mapping[str | None, tuple[int, int]] = field(default_factory=dict)  # flagged most
+    complete: bool = False  # whether all entities are listed
 
     @classmethod
     def of_footer(cls, footer: Mapping[bytes, bytes]) -> VerdictCounts | None:
         """Read the counts; None when a file of an earlier version has none."""
         if VERDICTS_KEY not in footer:
             return None
-        judged, flagged, entities = json.loads(footer[VERDICTS_KEY])
-        return cls(judged, flagged, {name: (n, f) for name, n, f in entities})
+        judged, flagged, entities, *rest = json.loads(footer[VERDICTS_KEY])
+        complete = bool(rest and rest[0])  # files of earlier versions list entities with flags
+        return cls(judged, flagged, {name: (n, f) for name, n, f in entities}, complete)
 
 
 class VerdictCounter:
@@ -57,13 +59,13 @@ class VerdictCounter:
     def footer(self) -> dict[bytes, bytes]:
         """Return the counts as key-value metadata, equal for equal rows."""
         if not self._tables:
-            return {VERDICTS_KEY: b"[0, 0, []]"}
+            return {VERDICTS_KEY: b"[0, 0, [], true]"}
         table = _added(pa.concat_tables(self._tables))
         total = [pc.sum(table[name]).as_py() or 0 for name in ("judged", "flagged")]
-        some = table.filter(pc.greater(table["flagged"], 0))
-        some = some.sort_by([("flagged", "descending"), ("entity", "ascending")])
+        some = table.sort_by([("flagged", "descending"), ("entity", "ascending")])
         listed = [list(row.values()) for row in some.slice(0, MOST_ENTITIES).to_pylist()]
-        return {VERDICTS_KEY: json.dumps([*total, listed]).encode()}
+        complete = len(some) <= MOST_ENTITIES
+        return {VERDICTS_KEY: json.dumps([*total, listed, complete]).encode()}
 
 
 def _added(table: pa.Table) -> pa.Table:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from aedetect.evaluation.gate import Check
 
 GATE = "gate"  # tag of a version: the last result, in words
+GATE_PASSED = "gate_passed"  # tag of a version: yes, no, or ...
+IN_SHADOW = "shadow"  # ... all but the time in shadow
 
 
 def failed_checks(checks: Sequence[Check]) -> list[Check]:
@@ -28,7 +30,7 @@ def failed_checks(checks: Sequence[Check]) -> list[Check]:
     for each in checks:
         limit = threshold_of(threshold=float(each.limit), greater_is_better=each.greater_is_better)
         # One at a time: the exception holds a text only.
-        result = result_of(metrics={each.name: float(each.challenger)}, artifacts={})
+        result = result_of(metrics={each.name: float(each.evidence)}, artifacts={})
         try:
             with silenced():
                 validation.validate_evaluation_results({each.name: limit}, result)
@@ -44,6 +46,7 @@ def record_gate(
     table: Mapping[str, list[Any]],
     champion: int,
     words: str,
+    passed: str,
     tracking_uri: str,
 ) -> Registered:
     """Log the result of the gate on the run of a version, and in words as a tag of it."""
@@ -54,4 +57,5 @@ def record_gate(
             log_tables(client, registered.run_id, {f"gate_against_{champion}.json": table})
         version = str(registered.version)
         client.set_model_version_tag(registered.name, version, GATE, words)
+        client.set_model_version_tag(registered.name, version, GATE_PASSED, passed)
         return read_version(client, name=registered.name, version=version)

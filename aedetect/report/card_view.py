@@ -15,9 +15,10 @@ from aedetect.report.wording import clip, odds, plural, span_text
 
 if TYPE_CHECKING:
     from aedetect.events import Event
-    from aedetect.report.cards import Card, PastWindow
+    from aedetect.report.cards import Card, PastEvent, PastWindow
 
 _SHORT = 160  # characters of a name
+_MAX_COMMAND = 500  # characters
 
 
 def card_view(
@@ -52,8 +53,10 @@ def card_view(
         "drawn": card.scores is not None,
         "lines": [clip(each.name, most=_SHORT) for each in card.columns],
         "similar": [_past(each) for each in card.similar],
-        "said": None if label is None else _said(label.opinion, label.note),
-        "commands": list(_commands(card, config)),
+        "past": [_past_event(each) for each in card.past],
+        "said": None if label is None else said_of(label.opinion, label.note),
+        # A command that is cut would be another one: one with a very long name is left out.
+        "commands": [each for each in _commands(card, config) if len(each["text"]) <= _MAX_COMMAND],
     }
 
 
@@ -65,7 +68,8 @@ def _strength(event: Event) -> str:
     return "rule" if by_rule else plain_number(event.strength)
 
 
-def _said(opinion: str, note: str | None) -> str:
+def said_of(opinion: str, note: str | None) -> str:
+    """Return what a person said of an event."""
     word = "confirmed" if opinion == CONFIRMED else "false alarm"
     return f"{word}: {clip(note)}" if note else word
 
@@ -96,6 +100,11 @@ def _commands(card: Card, config: str) -> Iterator[dict[str, str]]:
             "what": "Mute its first column",
             "text": f"aedetect score {where} --since {event.start[:10]} --set {quote(setting)}",
         }
+    at = quote(event.entity or "-")
+    yield {
+        "what": "Past windows like it",
+        "text": f"aedetect similar {where} --at {at} {event.peak_timestamp}",
+    }
     yield {"what": "Where it comes from", "text": f"aedetect explain {where} {event.event_id}"}
 
 
@@ -103,6 +112,16 @@ def _toml(text: str) -> str:
     """Return a text as a TOML string."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'
+
+
+def _past_event(past: PastEvent) -> dict[str, str]:
+    return {
+        "id": past.event_id,
+        "entity": clip(past.entity or "all rows", most=_SHORT),
+        "start": past.start,
+        "likeness": f"{past.likeness:.0%}",
+        "said": "" if past.said is None else said_of(past.said.opinion, past.said.note),
+    }
 
 
 def _past(window: PastWindow) -> dict[str, Any]:

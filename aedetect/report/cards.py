@@ -52,6 +52,17 @@ class PastWindow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PastEvent:
+    """An earlier event with similar causes."""
+
+    event_id: str
+    entity: str | None
+    start: str
+    likeness: float  # cosine of the causes; 1: the same
+    said: Label | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Card:
     """One event as it is shown."""
 
@@ -62,6 +73,7 @@ class Card:
     scores: Line | None = None  # score around the event
     columns: tuple[ColumnLine, ...] = ()
     similar: tuple[PastWindow, ...] = ()
+    past: tuple[PastEvent, ...] = ()
     more: int = 0  # columns with a part in the score, beyond the causes of the event
 
 

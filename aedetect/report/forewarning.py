@@ -17,7 +17,7 @@ BEFORE = NANOSECONDS["d"]  # an event that begins so long before a known anomaly
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class Detected:
     """A known anomaly and its first event, which overlaps it or foretells it."""
 
     known: KnownAnomalies
@@ -30,7 +30,7 @@ class Found:
 class Detections:
     """How events and known anomalies match. Positions are those of the events given."""
 
-    anomalies: tuple[Found, ...]
+    anomalies: tuple[Detected, ...]
     early: tuple[int, ...]  # events that overlap no anomaly and foretell one
     false: tuple[int, ...]  # events that do neither
 
@@ -86,7 +86,7 @@ def compare_with_known(
         early.update(ahead)
         first = min([*over, *ahead], key=lambda at: starts[at], default=None)
         lead = None if first is None else each.start - starts[first]
-        found.append(Found(known=each, event=first, ahead=lead, overlaps=bool(over)))
+        found.append(Detected(known=each, event=first, ahead=lead, overlaps=bool(over)))
     early -= overlapping
     false = (at for at in range(len(starts)) if at not in overlapping | early)
     return Detections(anomalies=tuple(found), early=tuple(sorted(early)), false=tuple(false))

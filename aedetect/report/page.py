@@ -20,6 +20,7 @@ from aedetect.report.axis import Axis, make_axis
 from aedetect.report.cards import MAX_DRAWN, Card, make_cards, read_scores
 from aedetect.report.forewarning import Detections, compare_with_known
 from aedetect.report.grid import Grid, read_grid
+from aedetect.report.past_events import add_past_events
 from aedetect.scoring.run_log import read_runs
 from aedetect.timestamps import NANOSECONDS, to_nanoseconds
 
@@ -70,6 +71,7 @@ def read_page(output: Path, facts: PageFacts, *, drawn: int = MAX_DRAWN) -> Page
     labels = read_labels(output)
     grid = read_grid(output, axis, first=reported["entity"].to_pylist())
     cards = make_cards(reported, labels, facts.clock)
+    cards = add_past_events(output, cards, labels, facts.clock)
     lines = read_scores(output, cards[:drawn], period=period)
     span = Span(first, last + 1)
     return Page(

@@ -1,16 +1,15 @@
 """What was flagged of the last days, beside what the calibration promised.
 
-Counts come from the footers of scores/, events from one column of events/: no score is read. Only
+Counts come from the footers of scores/, events from two columns of events/: no score is read. Only
 partitions of the model and calibration in force count, because a promise is theirs.
 
-Rows of one event are not independent, so that a binomial interval of the share is too narrow. The
-interval takes days as clusters: the ratio estimate and its variance are those of Cochran, Sampling
-Techniques (1977), section 9A.1, with quantiles of Student's t. That of events a day is the
-exact one of a Poisson count (Garwood 1936); it is too narrow when events come in groups.
+The interval of events a day is the exact one of a Poisson count (Garwood 1936); it is too narrow
+when events come in groups.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,22 +17,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.arrays import Float64
-from aedetect.calibration.poisson import COVERAGE, count_interval
+from aedetect.arrays import Float64, Int64
+from aedetect.calibration.poisson import count_interval
 from aedetect.output import Partition, list_files
 from aedetect.output.catalog import read_footers
 from aedetect.output.partitions import EVENTS, SCORES, Span
 from aedetect.output.verdict_counts import VerdictCounts
+from aedetect.scoring.share_interval import share_interval
 from aedetect.timestamps import NANOSECONDS
 
 if TYPE_CHECKING:
-    from aedetect.calibration import Calibration
+    from aedetect.calibration import Calibration, Forecast
     from aedetect.output import OutputFile
 
 PERIODS = (7, 30)  # days
-MIN_DAYS = 5  # with scores, for an interval
-LISTED = 10  # entities in a table, those with most flagged rows
+LISTED = 10  # entities in a table, those furthest above their promise
 _DAY = NANOSECONDS["d"]
+
+Events = Mapping[Partition, Counter[str | None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +50,47 @@ class PeriodOutcome:
     share: float
     low: float | None
     high: float | None
-    promise: float  # share of normal rows flagged at most
-    events_a_day: float | None = None  # reported; None for a single entity
+    promise: float  # share of normal rows flagged at most; of all: the mean over their rows
+    events_a_day: float | None = None  # reported
     events_low: float | None = None
     events_high: float | None = None
-    events_promise: float | None = None  # upper bound of the forecast
+    events_promise: float | None = None  # upper bound of the forecast; None: only one of all
+
+
+@dataclass(frozen=True)
+class Promises:
+    """What a calibration promises: of entities with their own threshold, by name, and of all."""
+
+    share: float  # of the rows of entities without their own threshold
+    shares: Mapping[str | None, float]
+    events: Mapping[str | None, float]  # a day, of each entity: upper bounds
+    events_together: float
+
+    @classmethod
+    def of(cls, calibration: Calibration, entities: Sequence[str | None]) -> Promises:
+        """Collect them; `entities` are the names by their code."""
+        own = {entities[code]: g for code, g in calibration.own.items() if code < len(entities)}
+        shares = {name: group.threshold.rate for name, group in own.items()}
+        events = {name: _most(group.forecast) for name, group in own.items()}
+        return cls(calibration.threshold.rate, shares, events, calibration.forecast.high)
+
+    def share_of(self, name: str | None) -> float:
+        """Return the share of an entity's normal rows flagged at most."""
+        return self.shares.get(name, self.share)
+
+    def mean(self, rows: Mapping[str | None, float], total: int) -> float:
+        """Return the share of all rows flagged at most, from the rows of entities that are known.
+
+        The other rows are taken as those of the mean entity.
+        """
+        known = sum(rows.values())
+        kept = sum(count * self.share_of(name) for name, count in rows.items())
+        usual = float(np.mean(list(self.shares.values()) or [self.share]))
+        return (kept + max(total - known, 0.0) * usual) / max(total, 1)
+
+
+def _most(found: Forecast) -> float:
+    return max(found.high, found.per_day)
 
 
 def outcomes(
@@ -64,7 +101,7 @@ def outcomes(
     base: int | None = None,
     entities: Sequence[str | None] = (),
 ) -> tuple[PeriodOutcome, ...]:
-    """Return the outcome of each period: all together first, then the entities flagged most.
+    """Return the outcome of each period: all together, then the entities furthest above.
 
     `entities` are the names by their code in the calibration; `base` is the version that it renews,
     by default its own: rows judged by versions from there on count. Empty without scores.
@@ -78,35 +115,14 @@ def outcomes(
     first = calibration.version if base is None else base
     counted = _counted(list_files(output, SCORES, span=span), model_version, first)
     events = _events(list_files(output, EVENTS, span=span), set(counted))
-    rates = {
-        entities[code]: own.threshold.rate
-        for code, own in calibration.own.items()
-        if code < len(entities)
-    }
+    promises = Promises.of(calibration, entities)
     found: list[PeriodOutcome] = []
     for period in PERIODS:
         since = end - period * _DAY
         inside = {at: each for at, each in counted.items() if at.start >= since}
         if inside:
-            count = sum(n for at, n in events.items() if at in inside)
-            found += _of_period(period, inside, count, calibration, rates)
+            found += _of_period(period, inside, events, promises)
     return tuple(found)
-
-
-def share_interval(flagged: Float64, rows: Float64) -> tuple[float, float] | None:
-    """Return an interval of sum(flagged) / sum(rows) from days: (D,), (D,); None for too few days.
-
-    None as well when no row is flagged: days then show no spread.
-    """
-    from scipy.special import stdtrit
-
-    days = len(rows)
-    if days < MIN_DAYS or not flagged.sum():
-        return None
-    share = flagged.sum() / rows.sum()
-    spread = np.sqrt(days / (days - 1) * ((flagged - share * rows) ** 2).sum()) / rows.sum()
-    width = float(stdtrit(days - 1, (1 + COVERAGE) / 2) * spread)
-    return max(float(share) - width, 0.0), min(float(share) + width, 1.0)
 
 
 def _counted(files: Sequence[OutputFile], model: int, first: int) -> dict[Partition, VerdictCounts]:
@@ -120,74 +136,106 @@ def _counted(files: Sequence[OutputFile], model: int, first: int) -> dict[Partit
     return found
 
 
-def _events(files: Sequence[OutputFile], among: set[Partition]) -> dict[Partition, int]:
-    """Return how many reported events start in each partition."""
-    return {
-        file.partition: sum(each["suppressed"].null_count for each in file.batches(["suppressed"]))
-        for file in files
-        if file.partition in among
-    }
+def _events(files: Sequence[OutputFile], among: set[Partition]) -> Events:
+    """Return how many reported events of each entity start in each partition."""
+    found: dict[Partition, Counter[str | None]] = {}
+    for file in files:
+        if file.partition in among:
+            table = file.read(["entity", "suppressed"])
+            told = table.filter(table["suppressed"].is_null())
+            found[file.partition] = Counter(told["entity"].to_pylist())
+    return found
 
 
 def _of_period(
-    period: int,
-    inside: Mapping[Partition, VerdictCounts],
-    events: int,
-    calibration: Calibration,
-    rates: Mapping[str | None, float],
+    period: int, inside: Mapping[Partition, VerdictCounts], events: Events, promises: Promises
 ) -> list[PeriodOutcome]:
-    """Return the outcome of all rows of a period, then of the entities flagged most."""
+    """Return the outcome of all rows of a period, then of single entities."""
     number = np.array([at.start // _DAY for at in inside])
     days, day = np.unique(number, return_inverse=True)
-    rows = np.bincount(day, [each.judged for each in inside.values()])
-    flagged = np.bincount(day, [each.flagged for each in inside.values()])
-    low, high = share_interval(flagged.astype(np.float64), rows.astype(np.float64)) or (None, None)
+    rows, flagged = (
+        np.bincount(day, [getattr(each, name) for each in inside.values()]).astype(np.float64)
+        for name in ("judged", "flagged")
+    )
     covered = sum(at.end - at.start for at in inside) / _DAY
-    fewest, most = count_interval(events)
-    common = {"period": period, "days": len(days)}
-    own = [calibration.threshold.rate, *rates.values()]
-    together = PeriodOutcome(
-        **common,
-        entity=None,
+    told: Counter[str | None] = Counter()
+    for at in inside:
+        told.update(events.get(at, {}))
+    by_entity = _by_entity(inside, day.astype(np.int64), len(days))
+    known = {name: float(counts[0].sum()) for name, counts in by_entity.items()}
+    total = int(rows.sum())
+    together = _period_outcome(
+        period, None, rows, flagged, covered=covered, events=told.total(),
+        promise=promises.mean(known, total), events_promise=promises.events_together,
         together=True,
+    )  # fmt: skip
+    if set(by_entity) <= {None}:
+        return [together]
+    single = [
+        _period_outcome(
+            period, name, counts[0], counts[1], covered=covered, events=told[name],
+            promise=promises.share_of(name), events_promise=promises.events.get(name),
+        )
+        for name, counts in by_entity.items()
+        if counts[0].sum()
+    ]  # fmt: skip
+    # Known to be above first, then those that were flagged most for what was promised.
+    single.sort(key=lambda each: (-(each.low or 0) / each.promise, -each.share, each.entity or ""))
+    return [together, *single[:LISTED]]
+
+
+def _period_outcome(
+    period: int,
+    entity: str | None,
+    rows: Float64,
+    flagged: Float64,
+    *,
+    covered: float,
+    events: int,
+    promise: float,
+    events_promise: float | None,
+    together: bool = False,
+) -> PeriodOutcome:
+    """Return the outcome of the rows of some days: (D,), (D,); `covered` in days."""
+    there = rows > 0
+    low, high = share_interval(flagged[there], rows[there]) or (None, None)
+    fewest, most = count_interval(events)
+    return PeriodOutcome(
+        period=period,
+        days=int(there.sum()),
+        entity=entity,
+        together=together,
         rows=int(rows.sum()),
         flagged=int(flagged.sum()),
         share=float(flagged.sum() / rows.sum()),
         low=low,
         high=high,
-        promise=max(own),
+        promise=promise,
         events_a_day=events / covered,
         events_low=fewest / covered,
         events_high=most / covered,
-        events_promise=calibration.forecast.high,
+        events_promise=events_promise,
     )
-    table = _by_entity(inside)
-    return [together] + [
-        PeriodOutcome(
-            **common,
-            entity=name,
-            together=False,
-            rows=n,
-            flagged=f,
-            share=f / n,
-            low=None,
-            high=None,
-            promise=rates.get(name, calibration.threshold.rate),
-        )
-        for name, (n, f) in table
-    ]
 
 
 def _by_entity(
-    inside: Mapping[Partition, VerdictCounts],
-) -> list[tuple[str | None, tuple[int, int]]]:
-    """Return rows and flagged rows of the entities flagged most, on days with flagged rows."""
-    found: dict[str | None, tuple[int, int]] = {}
-    for counts in inside.values():
-        for name, (n, f) in counts.entities.items():
-            rows, flagged = found.get(name, (0, 0))
-            found[name] = (rows + n, flagged + f)
-    if set(found) <= {None}:
-        return []
-    order = sorted(found.items(), key=lambda each: (-each[1][1], each[0] or ""))
-    return order[:LISTED]
+    inside: Mapping[Partition, VerdictCounts], day: Int64, days: int
+) -> dict[str | None, Float64]:
+    """Return judged and flagged rows by day of the entities that are listed: (2, D) each.
+
+    Footers list all entities up to a number. Where one does not, an entity that it lacks had fewer
+    flagged rows than those listed, and an unknown number of rows: it is left out.
+    """
+    found: dict[str | None, Float64] = {}
+    partial: set[str | None] | None = None
+    for place, counts in zip(day.tolist(), inside.values(), strict=True):
+        for name, pair in counts.entities.items():
+            if name not in found:
+                found[name] = np.zeros((2, days))
+            found[name][:, place] += pair
+        if not counts.complete:
+            listed = set(counts.entities)
+            partial = listed if partial is None else partial & listed
+    if partial is None:
+        return found
+    return {name: each for name, each in found.items() if name in partial}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import pyarrow as pa
 
 from aedetect.scoring.outcome import PeriodOutcome
 
+NOT_KEPT = "promise not kept"
+ENOUGH = 5.0  # rows flagged at the factor times the promise, for which rows must be enough
 OUTCOME = pa.struct(
     {
         "period": pa.int64(),
@@ -24,19 +26,34 @@ OUTCOME = pa.struct(
 )
 
 
-def alerts_of_outcome(found: Iterable[PeriodOutcome], *, factor: float) -> dict[str, str]:
-    """Return an alert when a share or a number of events is surely off by more than a factor."""
+def alerts_of_outcome(
+    found: Iterable[PeriodOutcome], *, factor: float, but: Collection[str | None] = ()
+) -> dict[str, str]:
+    """Return alerts where a share or a number of events is surely off by more than a factor.
+
+    One of all together, and one of each entity but some: name -> text.
+    """
+    alerts: dict[str, str] = {}
     for each in found:
-        if not each.together:
-            continue
-        if each.low is not None and each.low > factor * each.promise:
-            return {"promise not kept": f"{describe_outcome(each)}: normal may have changed: "
-                    "look at the flagged rows, then renew the calibration or train"}  # fmt: skip
-        low, most = each.events_low, each.events_promise
-        if each.low is not None and low is not None and most is not None and low > factor * most:
-            return {"promise not kept": f"{describe_outcome(each)}: more events than foreseen: "
-                    "look at them, then renew the calibration or train again"}  # fmt: skip
-    return {}
+        name = NOT_KEPT if each.together else f"{NOT_KEPT}: {each.entity}"
+        why = _broken(each, factor)
+        if why and name not in alerts and (each.together or each.entity not in but):
+            alerts[name] = f"{describe_outcome(each)}: {why}"
+    return alerts
+
+
+def _broken(each: PeriodOutcome, factor: float) -> str:
+    """Say how a promise is surely broken; empty without the days or the rows to know."""
+    if each.low is None or each.rows * each.promise * factor < ENOUGH:
+        return ""
+    if each.low > factor * each.promise:
+        return (
+            "normal may have changed: look at the flagged rows, then renew the calibration or train"
+        )
+    low, most = each.events_low, each.events_promise
+    if low is not None and most is not None and low > factor * most:
+        return "more events than foreseen: look at them, then renew the calibration or train again"
+    return ""
 
 
 def describe_outcome(each: PeriodOutcome) -> str:
@@ -46,9 +63,14 @@ def describe_outcome(each: PeriodOutcome) -> str:
         f"in the last {each.period} days {each.share:.3%}{between} of {each.rows:,} rows were "
         f"flagged, at most {each.promise:.3%} promised"
     )
+    if not each.together:
+        text = f"{each.entity or 'rows without an entity'}: {text}"
     if each.events_a_day is None:
-        return f"{each.entity}: {text}"
-    return (
+        return text
+    text = (
         f"{text}; {each.events_a_day:.2g} ({each.events_low:.2g} to {each.events_high:.2g}) events "
-        f"a day, at most {each.events_promise:.2g} foreseen"
+        "a day"
     )
+    if each.events_promise is None:
+        return text
+    return f"{text}, at most {each.events_promise:.2g} foreseen"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from aedetect.events.ongoing import LevelShift
 from aedetect.output.schemas import UNSEEN
 from aedetect.scoring.schema_drift import ColumnChange
 from aedetect.scoring.summary import Summary
+from aedetect.timestamps import round_duration
 from aedetect.wording import list_some
 
+LEVEL_SHIFT = "level has shifted"
 _NAMED = 5  # files that a warning names
 _REMEDIES = {
     UNSEEN: ' (train on it, or set [calibration] unseen = "pooled" to score it as all together)'
@@ -27,6 +30,20 @@ def alerts_of(summary: Summary) -> dict[str, str]:
         return {}
     text = f"none of the {summary.files} files can be scored (first: {lost[0]})"
     return {"no usable file": f"{text}: fix them, or train on their columns"}
+
+
+def alerts_of_shifts(shifts: Iterable[LevelShift]) -> dict[str, str]:
+    """Return an alert for each shift of level that goes on, by entity: name -> text."""
+    return {f"{LEVEL_SHIFT}: {each.entity or 'the only series'}": _told(each) for each in shifts}
+
+
+def _told(each: LevelShift) -> str:
+    return (
+        f"in alarm since {each.start}, for {round_duration(each.lasted)} ({each.rows:,} rows), "
+        f"longer than held-out rows allow: {each.text}; when this is the new normal, renew the "
+        "thresholds (aedetect calibrate CONFIG --renew) or train again; what is far above the new "
+        f"level is an event of its own (event {each.event_id})"
+    )
 
 
 def named_files(names: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from aedetect.detector import read_saved_history
 from aedetect.scoring.loaded import Model, cached_detector
 from aedetect.scoring.outcome import PeriodOutcome, outcomes
 from aedetect.scoring.outcome_table import alerts_of_outcome
-from aedetect.scoring.run_warnings import alerts_of, warnings_of
+from aedetect.scoring.run_warnings import alerts_of, alerts_of_shifts, warnings_of
 from aedetect.scoring.schema_drift import column_changes, undated
 from aedetect.scoring.summary import Summary
 from aedetect.scoring.worker import ComputedPartition, Deferred
@@ -20,6 +20,7 @@ from aedetect.scoring.worker import ComputedPartition, Deferred
 if TYPE_CHECKING:
     from aedetect.data import Source
     from aedetect.data.settings import DataSettings
+    from aedetect.events.ongoing import LevelShift
     from aedetect.events.table import EventChanges
     from aedetect.scoring.input_changes import InputChanges
     from aedetect.scoring.plan import Plan
@@ -94,12 +95,13 @@ def summarize_run(
     asked: bool,
     outcome: tuple[PeriodOutcome, ...] = (),
     factor: float = 3.0,
+    shifts: Iterable[LevelShift] = (),
 ) -> Summary:
     """Add the results of the partitions to the summary; `asked`: whether a span was given.
 
-    More flagged rows than `factor` times the promise are an alert.
+    More flagged rows than `factor` times the promise are an alert, and so are shifts of level.
     """
-    listed = list(results)
+    listed, shifted = list(results), list(shifts)
     done = [each for each in listed if isinstance(each, ComputedPartition)]
     left = [each for each in listed if isinstance(each, Deferred)]
     faults = [file for each in left for file in each.because]
@@ -128,7 +130,9 @@ def summarize_run(
     return replace(
         summary,
         warnings=(*begun.warnings, *warnings_of(summary, asked=asked)),
-        alerts=alerts_of(summary) | alerts_of_outcome(outcome, factor=factor),
+        alerts=alerts_of(summary)
+        | alerts_of_shifts(shifted)
+        | alerts_of_outcome(outcome, factor=factor, but={each.entity for each in shifted}),
     )
 
 

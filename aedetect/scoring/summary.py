@@ -10,7 +10,7 @@ from aedetect.errors import DataError
 from aedetect.events.table import EventChanges
 from aedetect.scoring.outcome import PeriodOutcome
 from aedetect.scoring.schema_drift import ColumnChange
-from aedetect.timestamps import format_duration, parse_duration, parse_instant
+from aedetect.timestamps import length_text, parse_duration, parse_instant
 
 Command = Literal["score", "reflag"]
 Status = Literal["done", "partial", "failed"]
@@ -73,12 +73,12 @@ def with_age(
     warnings, alerts = list(summary.warnings), dict(summary.alerts)
     if age is not None and age < -_AHEAD:
         warnings.append(
-            f"the newest row, of {summary.newest}, is {_length(-age)} ahead of the clock: a wrong "
-            "clock, or local time without a zone, hides that data are late"
+            f"the newest row, of {summary.newest}, is {length_text(-age)} ahead of the clock: a "
+            "wrong clock, or local time without a zone, hides that data are late"
         )
     if age is not None and limit is not None and age > limit:
         alerts["stale data"] = (
-            f"the newest row, of {summary.newest}, is {_length(age)} old, but [scoring] "
+            f"the newest row, of {summary.newest}, is {length_text(age)} old, but [scoring] "
             f"stale_after is {stale_after}: check why no data arrive"
         )
     return replace(
@@ -132,9 +132,3 @@ def summary_fields(summary: Summary) -> dict[str, object]:
     }
     timing = {"newest": summary.newest, "age_s": summary.age, "seconds": summary.seconds}
     return counts | {name: value for name, value in timing.items() if value is not None}
-
-
-def _length(seconds: float) -> str:
-    """Return a duration as text, rounded."""
-    rounding = 1 if seconds < 120 else 60 if seconds < 7200 else 3600  # noqa: PLR2004
-    return format_duration(round(seconds / rounding) * rounding * 1_000_000_000)

@@ -68,6 +68,7 @@ def origin_of(model: Model, detector: CalibratedScorer, inputs: Mapping[str, str
         lookahead=detector.scorer.lookahead,
         max_gap=detector.scorer.schema.max_gap,
         period=detector.scorer.schema.period,
+        longest=detector.calibration.longest,
         inputs=inputs,
     )
 

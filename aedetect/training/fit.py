@@ -194,5 +194,10 @@ def _run_epoch(
 
 def _report(number: int, epochs: int, epoch: Epoch) -> None:
     log_event(
-        logger, "epoch", number=number, most=epochs, loss=epoch.loss, validation=epoch.validation
+        logger,
+        "epoch",
+        number=number,
+        most=epochs,
+        loss=epoch.loss,
+        validation_loss=epoch.validation_loss,
     )

@@ -22,7 +22,12 @@ class TrainingSettings:
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     # rows of events labelled false alarms: added as normal rows, or excluded
     false_alarms: Literal["normal", "exclude"] = "normal"
+    # of the newest rows of `[data] train` and `[scoring] input`; None: all of `[data] train`
+    window: str | None = None
     schedule: str | None = None  # cron of retraining, in the zone of the data
+    on_drift: bool = False  # train again when all entities have shifted
+    max_age: str | None = None  # age of what the champion knows, from which to train again
+    hold_off: str = "7d"  # between two trainings for drift or age, at least
 
 
 FalseAlarms = Literal["normal", "exclude"]

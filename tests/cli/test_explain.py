@@ -125,3 +125,39 @@ def test_the_card_of_an_event_is_written(aedetect, plant):
         assert drawn.size[0] == 800
     code, _, err = aedetect("explain", path, event["event_id"], "--to", plant.folder / "card.pdf")
     assert (code, ".html or .png" in err) == (1, True)
+
+
+def test_any_scored_row_leads_back_to_what_judged_it(aedetect, plant):
+    """A normal one too, and one that was not scored; the promise is that of its calibration."""
+    plant.score()
+    path = plant.written()
+    words = ("explain", path, "--entity", "east", "--at")
+    code, out, _ = aedetect(*words, "2026-01-03T12:00", "--json")
+    chain = json.loads(out)
+    assert (code, chain["verdict"], chain["entity"]) == (0, "normal", "east")
+    made = find_version("plant/1", tracking_uri=plant.uri)
+    assert (chain["model_version"], chain["run_id"]) == (1, made.run_id)
+    assert chain["promise"] == pytest.approx(float(made.tags["promise"]), rel=1e-4)
+    (file,) = [f for f in list_files(plant.output, "scores") if str(f.partition) in chain["file"]]
+    assert chain["inputs"] == dict(file.origin().inputs)
+    code, out, _ = aedetect(*words, "2026-01-03T00:00")
+    assert code == 0
+    assert "not_scored (" in out
+    code, _, err = aedetect("explain", path, "--at", "2026-01-03T12:00:30", "--entity", "east")
+    assert (code, "no row of east at 2026-01-03T12:00:30" in err) == (1, True)
+    assert aedetect("explain", path)[0] == 2
+
+
+def test_who_scored_what_under_which_promise(aedetect, plant):
+    """Days by one version are one line; the counts are those of the files."""
+    plant.score()
+    config = plant.written()
+    aedetect("score", config, "--all", "--since", "2026-01-05", "--set", "scoring.model=plant/2")
+    found = json.loads(aedetect("models", config, "--scored", "--json")[1])
+    assert [(each["since"], each["until"], each["model_version"]) for each in found] == [
+        ("2026-01-03", "2026-01-04", 1),
+        ("2026-01-05", "2026-01-05", 2),
+    ]
+    flagged = [f.read(["event_id"]).num_rows for f in list_files(plant.output, "flagged")]
+    assert [each["flagged"] for each in found] == [sum(flagged[:2]), flagged[2]]
+    assert "promise" in aedetect("models", config, "--scored")[1]

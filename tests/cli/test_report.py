@@ -106,3 +106,18 @@ def test_a_page_of_nothing_is_refused(aedetect, plant):
     code, _, err = aedetect("report", plant.written())
     assert code == 1
     assert "run aedetect score first" in err
+
+
+def test_similar_windows_are_shown_once_they_are_known(aedetect, plant):
+    """`similar` makes what they are found by; before, the page waits for nothing."""
+    plant.score()
+    path, to = plant.written(), plant.folder / "page.html"
+    aedetect("report", path, "--to", to)
+    assert "Most similar windows of the past" not in to.read_text(encoding="utf-8")
+    event = json.loads(aedetect("flags", path, "--json")[1])[0]
+    asked = ("similar", path, "--at", event["entity"], event["peak_timestamp"], "--json")
+    nearest = json.loads(aedetect(*asked)[1])["matches"][0]
+    aedetect("report", path, "--to", to)
+    text = to.read_text(encoding="utf-8")
+    assert "Most similar windows of the past" in text
+    assert f"{nearest['start']} to {nearest['end']}" in text

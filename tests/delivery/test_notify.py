@@ -369,6 +369,22 @@ def test_an_alert_is_sent_until_it_is_over(output, receiver):
     assert receiver.messages[0]["message"] == "no rows for 3 h"
 
 
+def test_alerts_of_one_kind_are_one_message(output, receiver):
+    """Of several entities at once; one that joins them later is told alone."""
+    people = receivers(["env:X"], [receiver.url])
+
+    def alert(*names):
+        found = {f"level has shifted: {name}": f"{name} is up" for name in names}
+        return send_alerts(output, people, found, detector="pump")
+
+    assert (alert("east", "west"), alert("east", "west", "north"), alert("east")) == (1, 1, 0)
+    assert receiver.titles == [
+        "pump: level has shifted: 2 entities",
+        "pump: level has shifted: north",
+    ]
+    assert "east: east is up" in receiver.messages[0]["message"]
+
+
 def test_an_alert_that_was_not_accepted_is_retried(output, receiver):
     """Events already sent are not sent again."""
     people = receivers(["env:X"], [receiver.url])

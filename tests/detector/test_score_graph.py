@@ -11,7 +11,8 @@ import torch
 
 from aedetect.data import Feature
 from aedetect.detector.corrections import Corrections
-from aedetect.detector.score_graph import ScoreGraph, lacking_steps
+from aedetect.detector.graph_limits import lacking_steps
+from aedetect.detector.score_graph import ScoreGraph
 from aedetect.scoring import score_frame
 
 LINEAR = {"variant": "linear"}
@@ -65,6 +66,18 @@ def test_corrections_by_entity_are_in_the_graph(learnt, make_frame):
     for entity, name in enumerate(("east", "west")):
         found, _, expected = graph_scores(detector, make_frame(units=(name,)), entity=entity)
         assert_same(found, expected)
+
+
+def test_typical_shapes_are_in_the_graph(train_on, make_frame):
+    """Where their windows are whole."""
+    detector = train_on(
+        make_frame(rows=900), model=LINEAR, calibration={"shapes": 2.0, "false_alarm_rate": 0.02}
+    ).detector
+    assert all(detector.scorer.shapes.banks)
+    found, _, expected = graph_scores(detector, make_frame(units=("east",), seed=5))
+    assert_same(found, expected)
+    plain = replace(detector, scorer=replace(detector.scorer, shapes=None))
+    assert np.nanmax(found - graph_scores(plain, make_frame(units=("east",), seed=5))[0]) > 0.1
 
 
 def test_an_unseen_entity_is_scored_as_pooled(train_on, make_frame):

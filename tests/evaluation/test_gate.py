@@ -28,7 +28,13 @@ def honest():
     """Uniform p-values, two flagged rows as predicted, and half of the injected rows found."""
     p_value = (np.random.default_rng(0).permutation(ROWS) + 1) / ROWS
     injected = np.repeat([1e-9, 0.5], 20)
-    return Verdicts(p_value=p_value, flagged=p_value <= 2 / ROWS, injected=injected, predicted=0.7)
+    return Verdicts(
+        p_value=p_value,
+        flagged=p_value <= 2 / ROWS,
+        broken=np.zeros(ROWS, dtype=np.bool_),
+        injected=injected,
+        predicted=0.7,
+    )
 
 
 def failing(common, challenger, champion):
@@ -38,8 +44,7 @@ def failing(common, challenger, champion):
     return {
         each.name
         for each in found
-        if (each.challenger < each.limit) == each.greater_is_better
-        and each.challenger != each.limit
+        if (each.evidence < each.limit) == each.greater_is_better and each.evidence != each.limit
     }
 
 
@@ -51,14 +56,15 @@ def test_an_equal_passes(common, honest):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"injected": np.repeat([1e-9, 0.5], [15, 25])}, {"injected_found"}),
+        ({"injected": np.repeat([1e-9, 0.5], [18, 22])}, set()),
+        ({"injected": np.repeat([1e-9, 0.5], [8, 32])}, {"injected_found"}),
         ({"flagged": np.arange(ROWS) % 200 == 0}, {"alert_volume_factor"}),
         ({"predicted": 0.0}, {"alert_volume_factor"}),
         ({"predicted": 30.0}, {"alert_volume_factor"}),
     ],
 )
 def test_each_fault_is_named(common, honest, change, expected):
-    """Fewer injected anomalies, or another number of events than predicted."""
+    """Far fewer injected anomalies, or another number of events than predicted; two are chance."""
     assert failing(common, replace(honest, **change), honest) == expected
 
 
@@ -71,23 +77,34 @@ def test_p_values_are_checked_for_what_they_promise(common, honest):
     assert failing(common, other, honest) == {"rank_agreement"}
 
 
-def test_known_anomalies_have_to_be_found(common, honest):
-    """One fewer is no evidence; all of them are."""
+@pytest.mark.parametrize(("number", "stopped"), [(1, False), (3, False), (5, True)])
+def test_known_anomalies_have_to_be_found(common, honest, number, stopped):
+    """Losing all of a few is no evidence; of more it is. One that rules flag is found."""
     known = np.full(ROWS, -1)
-    known[100:130] = np.repeat(np.arange(3), 10)
-    champion = replace(honest, flagged=honest.flagged | (known >= 0))
+    known[100 : 100 + 10 * number] = np.repeat(np.arange(number), 10)
     inside = replace(common, known=known)
-    assert failing(inside, replace(honest, flagged=champion.flagged & (known != 0)), champion) == (
-        set()
-    )
-    assert "known_found" in failing(inside, honest, champion)
+    champion = replace(honest, p_value=np.where(known >= 0, 1e-9, honest.p_value))
+    blind = replace(honest, p_value=np.where(known >= 0, 0.9, honest.p_value))
+    assert ("known_found" in failing(inside, blind, champion)) == stopped
+    assert "known_found" not in failing(inside, champion, blind)
+    assert "known_found" not in failing(inside, replace(blind, broken=known >= 0), champion)
+
+
+def test_p_values_that_are_a_little_further_off_are_chance(common, honest):
+    """Where the champion itself is far off, another seed is not stopped for the last digit."""
+    found = np.repeat([0.0, 0.5], 20)
+    champion = replace(honest, p_value=honest.p_value**2, injected=found)
+    assert failing(common, replace(champion, p_value=honest.p_value**2.1), champion) == set()
+    assert failing(common, replace(champion, p_value=honest.p_value**4), champion) == {
+        "p_value_factor"
+    }
 
 
 def test_too_few_rows_are_no_evidence():
     """Nothing else is measured."""
     few = CommonRows(HeldOut.of(np.zeros(9)), np.full(9, -1), DEFAULT_TIMING)
     (check,) = measure(few, {}, SETTINGS)
-    assert (check.name, check.challenger, check.limit) == ("rows", 9, SETTINGS.min_rows)
+    assert (check.name, check.evidence, check.limit) == ("rows", 9, SETTINGS.min_rows)
 
 
 def test_a_level_keeps_to_a_number_of_events(common):

@@ -133,7 +133,21 @@ def test_steps_follow_from_the_sampling_unless_set():
     assert (found.merge_gap, found.stay, found.incident) == (hour, 5 * minute, 5 * minute)
     assert EventRules.of(EventSettings(), max_gap=5 * hour, period=hour).merge_gap == 6 * hour
     assert EventRules.of(EventSettings(), max_gap=9 * hour, period=hour).merge_gap == 9 * hour
-    given = EventSettings(merge_gap="1s", cool_down="2s", hold=0, incident="3s")
+    given = EventSettings(merge_gap="1s", cool_down="2s", hold=0, incident="3s", level_shift="4s")
     assert EventRules.of(given, max_gap=7 * 10**9, period=10**9) == EventRules(
-        10**9, cool_down=2 * 10**9, stay=10**9, incident=3 * 10**9
+        10**9, cool_down=2 * 10**9, stay=10**9, incident=3 * 10**9, level_shift=4 * 10**9
     )
+
+
+def test_what_lasts_longer_than_held_out_events_is_a_shift_of_level():
+    """Six hours for a row a minute, a day for one in ten, and twice what held-out rows showed."""
+    minute, hour = NANOSECONDS["min"], NANOSECONDS["h"]
+
+    def found(period, longest=0):
+        settings = EventSettings()
+        return EventRules.of(settings, max_gap=0, period=period, longest=longest).level_shift
+
+    assert [found(each) for each in (0, minute // 60, minute)] == [0, 6 * hour, 6 * hour]
+    assert [found(each) for each in (2 * minute, 10 * minute)] == [12 * hour, 24 * hour]
+    assert found(24 * hour) == 24 * 24 * hour
+    assert [found(minute, each * hour) for each in (3, 5)] == [6 * hour, 10 * hour]

@@ -172,7 +172,7 @@ def test_the_command_ends_with_1_when_something_is_refused(checked, make_frame, 
     shown = CliRunner().invoke(app, ["check", str(path)])
     assert shown.exit_code == 1
     assert "refuse  train  training data" in shown.stdout
-    assert shown.stdout.rstrip().splitlines()[-1].startswith("refuse: ")
+    assert shown.stdout.rstrip().splitlines()[-2].startswith("refuse: ")
     report = json.loads(CliRunner().invoke(app, ["check", str(path), "--json"]).stdout)
     assert report["grade"] == "refuse"
     assert set(report) == {"grade", "findings", "train", "input"}
@@ -228,3 +228,17 @@ def test_a_column_of_type_null_is_named(checked, make_frame):
         "b: of type null, without a value in all 1,000 rows"
     ]
     assert texts(report, data="input")["east"] == "b: no value, rows are scored without it"
+
+
+def test_when_it_is_trained_again_is_said(checked, make_frame):
+    """And what keeps a new training from learning anything, or from being found due."""
+    training_keys = {"on_drift": True, "max_age": "90d"}
+    report, _ = checked(make_frame(), training=training_keys)
+    said = [each.text for each in report.findings if each.subject == "retraining"]
+    assert any("all entities have shifted and when the champion" in text for text in said)
+    assert (
+        sum("set [training] window" in text or "schedule is not set" in text for text in said) == 2
+    )
+    report, _ = checked(make_frame(), training={"schedule": "0 3 1 * *", "window": "90d"})
+    (text,) = [each.text for each in report.findings if each.subject == "retraining"]
+    assert text == 'on "0 3 1 * *", from the rows of the last 90d'

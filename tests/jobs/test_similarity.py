@@ -18,8 +18,9 @@ from aedetect.config import make_config
 from aedetect.detector import CalibratedScorer
 from aedetect.errors import NoData
 from aedetect.jobs import dataset, fit_scorer, similarity, training
+from aedetect.jobs.latents import LATENTS
 from aedetect.jobs.scoring import Model
-from aedetect.jobs.similarity import LATENTS, find_similar
+from aedetect.jobs.similarity import find_similar
 
 LENGTH = 8
 SHAPE = 40 + np.arange(LENGTH) % 3 * 10  # the shape to find again

@@ -16,7 +16,7 @@ from aedetect.data import Feature
 from aedetect.figures.calibration_plots import draw_calibration, draw_score_distribution
 from aedetect.jobs.choice import Evidence
 from aedetect.jobs.input_example import make_input_example
-from aedetect.jobs.model_card import write_card
+from aedetect.jobs.model_card import write_model_card
 from aedetect.jobs.training_record import CANDIDATES_FILE, make_record
 from aedetect.scoring import score_frame
 
@@ -85,7 +85,7 @@ def test_the_card_of_a_wide_table_is_cut(learnt, record):
     schema = learnt.ingested.schema
     many = tuple(Feature(f"column {n}" + 200 * "x", "number") for n in range(1000))
     wide = replace(learnt.ingested, schema=replace(schema, features=many), notes=("n" * 999,) * 99)
-    card = write_card(
+    card = write_model_card(
         "pump/7",
         config=learnt.config,
         ingested=wide,

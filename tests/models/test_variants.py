@@ -362,7 +362,7 @@ def test_a_new_variant_is_a_step_and_an_entry(monkeypatch):
     assert small(tensor(windows)).abs().mean() < 0.3 * ordinary(tensor(windows)).abs().mean()
 
 
-def test_the_best_epoch_is_that_of_the_whole_objective():
+def test_the_best_epoch_is_that_of_the_whole_loss():
     """A penalty that falls is progress, although the error alone may rise."""
     windows = rows(sources(count=400))
     training = replace(SETTINGS, epochs=10, patience=2)
@@ -373,7 +373,7 @@ def test_the_best_epoch_is_that_of_the_whole_objective():
     assert all(epoch.validation_loss >= epoch.validation for epoch in epochs)
 
 
-def test_plain_objective_is_the_error():
+def test_plain_loss_is_the_error():
     """Without a penalty the two are equal."""
     windows = rows(circle(count=300))
     epochs = train_network(

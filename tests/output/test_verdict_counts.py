@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from aedetect.output.verdict_counts import VerdictCounter, VerdictCounts
+from aedetect.output.verdict_counts import VERDICTS_KEY, VerdictCounter, VerdictCounts
 
 
 def _batch(entity, verdict):
@@ -20,7 +20,8 @@ def test_rows_are_counted_however_they_are_cut():
     assert whole.footer() == cut.footer()
     found = VerdictCounts.of_footer(whole.footer())
     assert (found.judged, found.flagged) == (200, 150)
-    assert found.entities == {"a": (100, 50), "b": (50, 50), None: (50, 50)}
+    assert found.entities == {"a": (100, 50), "b": (50, 50), None: (50, 50), "c": (0, 0)}
+    assert found.complete
 
 
 def test_a_footer_lists_a_bounded_number_of_entities():
@@ -30,10 +31,12 @@ def test_a_footer_lists_a_bounded_number_of_entities():
     counter.add(_batch([*names, "loud"], ["anomaly"] * 5002))
     found = VerdictCounts.of_footer(counter.footer())
     assert found.flagged == 5002
-    assert len(found.entities) == 100
+    assert (len(found.entities), found.complete) == (200, False)
     assert found.entities["loud"] == (2, 2)
 
 
 def test_a_file_of_an_earlier_version_has_no_counts():
     """It is not taken for a partition without flagged rows."""
     assert VerdictCounts.of_footer({}) is None
+    listed = VerdictCounts.of_footer({VERDICTS_KEY: b'[200, 1, [["a", 100, 1]]]'})
+    assert (listed.entities, listed.complete) == ({"a": (100, 1)}, False)

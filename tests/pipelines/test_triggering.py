@@ -127,3 +127,13 @@ def test_waiting_ends_when_the_run_is_deleted(client):
     client.delete_flow_run(run.id)
     with pytest.raises(RunFailed, match="was deleted before it ended"):
         await_end(run)
+
+
+def test_a_run_that_is_asked_for_once_is_started_once(client):
+    """Another request with the same key gives the run that there is; another key another one."""
+    deployed(client, "drifted")
+    runs = [
+        start_run("drifted", flow="scoring", parameters={}, once=key).id
+        for key in ("monday", "monday", "tuesday")
+    ]
+    assert runs[0] == runs[1] != runs[2]

@@ -104,7 +104,7 @@ def test_a_click_on_a_cell_filters_the_events(open_page, address):
     assert shown(page) == [wanted]
     assert page.inner_text("#shown").startswith("1 of 4 events shown: pump")
     assert page.query_selector(f"#e-{wanted}").get_attribute("open") is not None
-    assert page.query_selector_all(f"#e-{wanted} canvas")
+    page.wait_for_selector(f"#e-{wanted} canvas")
     page.focus("#lanes-plot")
     page.keyboard.press("Escape")
     assert len(shown(page)) == 4
@@ -135,7 +135,7 @@ def test_a_keyboard_is_enough(open_page, address):
     assert len(shown(page)) == 2
     page.focus(".event:visible summary")
     page.keyboard.press("Enter")
-    assert page.query_selector(".event[open] canvas") is not None
+    page.wait_for_selector(".event[open] canvas")
 
 
 def test_fields_filter_too(open_page, address):

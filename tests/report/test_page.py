@@ -12,6 +12,7 @@ from report_output import DAY, FIRST, HOSTILE, STEP, write_output
 
 from aedetect.errors import NoData
 from aedetect.evaluation import KnownAnomalies
+from aedetect.events import label_events, read_event_table
 from aedetect.output.partitions import Span
 from aedetect.report import PageFacts, read_page, write_page
 from aedetect.report.grid import read_grid
@@ -159,3 +160,17 @@ def test_a_page_is_small_whatever_the_texts(tmp_path):
     )
     size = write_page(read_page(output, FACTS), tmp_path / "page.html")
     assert size == (tmp_path / "page.html").stat().st_size <= MAX_BYTES
+
+
+def test_past_events_with_the_same_causes_are_shown(tmp_path):
+    """With what people said of them, the labelled ones first; none of later."""
+    faults = (("west", 0, 30, 3), ("east", 1, 30, 3), ("west", 2, 30, 3))
+    output = write_output(tmp_path / "output", faults=faults)
+    first, second, last = read_event_table(output).sort_by("start")["event_id"].to_pylist()
+    label_events(output, [first], opinion="false_alarm", note="cleaning", now="2026-01-09")
+    cards = {each.event.event_id: each for each in read_page(output, FACTS).cards}
+    assert [each.event_id for each in cards[last].past] == [first, second]
+    assert [each.event_id for each in cards[first].past] == []
+    assert cards[last].past[0].likeness == pytest.approx(1)
+    text = render_page(read_page(output, FACTS))
+    assert 'people said: <span class="said">false alarm: cleaning</span>' in text

@@ -1,11 +1,14 @@
 """The outcome of the last days beside the promise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from aedetect.calibration.poisson import count_interval
-from aedetect.scoring.outcome import PeriodOutcome, share_interval
+from aedetect.scoring.outcome import PeriodOutcome, Promises
 from aedetect.scoring.outcome_table import alerts_of_outcome
+from aedetect.scoring.share_interval import share_interval
 
 
 def _outcome(low, events_low=0.1):
@@ -54,3 +57,22 @@ def test_an_alert_needs_an_interval_beyond_the_factor():
     assert not alerts_of_outcome([_outcome(None, events_low=9)], factor=3)
     assert "promise not kept" in alerts_of_outcome([_outcome(0.0031)], factor=3)
     assert "promise not kept" in alerts_of_outcome([_outcome(0.0, events_low=3.1)], factor=3)
+
+
+def test_an_entity_that_breaks_its_promise_is_an_alert_of_its_own():
+    """By its own share and rows; not with a dozen rows, and not when it is told otherwise."""
+    east = replace(_outcome(0.02), entity="east", together=False, promise=0.005)
+    few = replace(east, entity="west", rows=100)
+    found = alerts_of_outcome([_outcome(0.001), east, few], factor=3)
+    assert list(found) == ["promise not kept: east"]
+    assert found["promise not kept: east"].startswith("east: in the last 7 days")
+    assert not alerts_of_outcome([east], factor=3, but={"east"})
+
+
+def test_the_promise_of_all_is_the_mean_over_their_rows():
+    """Not that of the entity with the most lenient one; rows that are not known count as usual."""
+    promises = Promises(0.01, {"east": 0.001, "west": 0.003}, {}, 1.0)
+    rows = {"east": 3000.0, "west": 1000.0}
+    assert promises.mean(rows, 4000) == pytest.approx(0.0015)
+    assert promises.mean(rows, 8000) == pytest.approx(0.00175)
+    assert promises.mean({"south": 100.0}, 100) == pytest.approx(0.01)

@@ -1,0 +1,29 @@
+"""Messages about alerts of runs: those of one kind together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aedetect.delivery.messages import MAX_LISTED, Message, one_line
+
+
+def messages_of_alerts(alerts: Mapping[str, str], *, detector: str) -> list[Message]:
+    """Return a message for each kind of alert: name, or "kind: where" -> text."""
+    kinds: dict[str, dict[str, str]] = {}
+    for name, text in alerts.items():
+        kinds.setdefault(name.partition(": ")[0], {})[name] = text
+    return [_about_alerts(kind, named, detector) for kind, named in kinds.items()]
+
+
+def _about_alerts(kind: str, named: Mapping[str, str], detector: str) -> Message:
+    """Return one message about alerts of one kind."""
+    if len(named) == 1:
+        ((title, body),) = named.items()
+    else:
+        title = f"{kind}: {len(named)} entities"
+        listed = [f"{name.partition(': ')[2]}: {text}" for name, text in named.items()]
+        more = len(listed) - MAX_LISTED
+        body = "\n\n".join(listed[:MAX_LISTED] + [f"and {more} more"] * (more > 0))
+    entries = tuple((name, "") for name in named)
+    title = one_line(f"{detector}: {title}")
+    return Message(title=title, body=body, severity="critical", entries=entries)

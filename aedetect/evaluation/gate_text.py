@@ -1,0 +1,52 @@
+"""The result of the gate in words, and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aedetect.evaluation.gate import Check
+from aedetect.evaluation.shadow import SHADOW_DAYS
+
+_COUNTS = {"rows", SHADOW_DAYS}  # names of checks that are numbers of things
+
+
+def gate_words(checks: Sequence[Check], failed: Sequence[Check], against: str) -> str:
+    """Say whether a version may replace the champion, and why."""
+    if not failed:
+        facts = "; ".join(f"{each.text}: {_value(each)}" for each in checks)
+        return f"{against} passed the gate: {facts}"
+    facts = "; ".join(f"{each.text}: {_value(each)}, {_limit(each)}" for each in failed)
+    return f"{against} did not pass the gate: {facts}"
+
+
+def _value(check: Check) -> str:
+    if check.name in _COUNTS:
+        return f"{check.challenger:,.0f}"
+    if check.name == "rank_agreement":
+        return f"{check.challenger:.2f}"
+    return f"{check.challenger:.3g} (champion {check.champion:.3g})"
+
+
+def _limit(check: Check) -> str:
+    """Say what is needed, and how far the challenger is from it at best."""
+    if check.evidence == check.challenger:
+        word = "at least" if check.greater_is_better else "at most"
+        return f"{word} {check.limit:.3g} is needed"
+    if check.greater_is_better:
+        return f"at least {-check.evidence:.3g} fewer, and {-check.limit:.3g} fewer is allowed"
+    return f"a factor of at least {check.evidence:.3g}, and {check.limit:.3g} is allowed"
+
+
+def gate_table(checks: Sequence[Check], failed: Sequence[Check]) -> dict[str, list[object]]:
+    """Return the checks as columns of a table."""
+    if not checks:
+        return {}
+    return {
+        "measure": [each.name for each in checks],
+        "challenger": [float(each.challenger) for each in checks],
+        "champion": [float(each.champion) for each in checks],
+        "evidence": [float(each.evidence) for each in checks],
+        "limit": [float(each.limit) for each in checks],
+        "passed": [each not in failed for each in checks],
+        "meaning": [each.text for each in checks],
+    }

@@ -1,0 +1,79 @@
+"""Shifts of level that still go on at the end of the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from aedetect.output import list_files
+from aedetect.output.catalog import list_event_files
+from aedetect.output.partitions import SCORES, Span
+from aedetect.output.schemas import LEVEL_SHIFTED
+from aedetect.timestamps import to_nanoseconds
+from aedetect.wall_clock import WallClock, known_zone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aedetect.events.formation_state import Formation
+
+_COLUMNS = ["event_id", "entity", "start", "end", "rows", "text", "suppressed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LevelShift:
+    """An event that lasts longer than held-out experience allows, and is not over."""
+
+    event_id: str
+    entity: str | None
+    start: str  # ISO, as in the table
+    lasted: int  # ns, until the last row that is flagged or held
+    rows: int  # flagged, without those of events inside it
+    text: str  # what is unusual at its peak
+
+
+def find_level_shifts(output: Path, formation: Formation) -> tuple[LevelShift, ...]:
+    """Return the shifts of level that go on at the end of the data, by entity.
+
+    One goes on when its end is no further than the merge gap from the newest row that was scored.
+    Raises OutputError when a file cannot be read.
+    """
+    scores = list_files(output, SCORES, by=formation.by)
+    times = (file.times("timestamp") for file in reversed(scores))
+    newest = next((each.last for each in times if each is not None), None)
+    if newest is None:
+        return ()
+    origin = scores[-1].origin()
+    rules, own = formation.rules_of(origin), formation.own_rules_of(origin)
+    widest = max([rules.merge_gap, *(each.merge_gap for each in own.values())])
+    found: list[LevelShift] = []
+    for file in list_event_files(output, Span(newest - widest, None)):
+        table = file.read(_COLUMNS)
+        shifted = pc.and_(
+            pc.starts_with(table["text"], LEVEL_SHIFTED), pc.is_null(table["suppressed"])
+        )
+        for each, end in _described(table.filter(shifted)):
+            if newest - end <= own.get(each.entity, rules).merge_gap:
+                found.append(each)
+    return tuple(sorted(found, key=lambda each: (each.entity or "", each.start)))
+
+
+def _described(table: pa.Table) -> Iterator[tuple[LevelShift, int]]:
+    """Yield the shifts of a table, each with its end (ns)."""
+    zone = table.schema.field("start").type.tz
+    clock = WallClock(known_zone(zone), aware=zone is not None)
+    times = (to_nanoseconds(table[name]).to_pylist() for name in ("start", "end"))
+    for row, start, end in zip(table.to_pylist(), *times, strict=True):
+        shift = LevelShift(
+            event_id=row["event_id"],
+            entity=row["entity"],
+            start=clock.iso(start),
+            lasted=end - start,
+            rows=row["rows"],
+            text=row["text"].removeprefix(LEVEL_SHIFTED),
+        )
+        yield shift, end

@@ -1,0 +1,166 @@
+"""Whether a detector is to be trained again: the age of its champion, and drift.
+
+All times are those of the data, so that a run that is repeated decides the same. Of two trainings
+that are started for age or drift, at least `[training] hold_off` lies between the data that they
+were started with; it counts when a training has ended, whether it gave a version or failed, so that
+one that was killed is started again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from aedetect import registry
+from aedetect.drift import find_shifts
+from aedetect.errors import AedetectError, UnknownModel
+from aedetect.jobs.dataset import data_fingerprint
+from aedetect.jobs.table_clock import shown_clock
+from aedetect.logs import log_event
+from aedetect.output import list_files
+from aedetect.output.partitions import SCORES
+from aedetect.registry.gate_record import GATE_PASSED, IN_SHADOW
+from aedetect.registry.promotions import read_promotions
+from aedetect.registry.records import CHAMPION, FINGERPRINT
+from aedetect.registry.tags import read_model_tag, set_model_tag
+from aedetect.timestamps import parse_duration, round_duration
+
+if TYPE_CHECKING:
+    from aedetect.config import Config
+    from aedetect.registry import Registered
+    from aedetect.scoring import Summary
+    from aedetect.wall_clock import WallClock
+
+logger = logging.getLogger(__name__)
+_ATTEMPT = "retraining"  # tag of the registered model: the last training that was started for this
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainingDue:
+    """Why a detector is to be trained again, and up to which data that is known."""
+
+    because: str
+    newest: str  # end of the newest partition, ISO
+
+    @property
+    def text(self) -> str:
+        """The reason as a warning says it."""
+        return f"a new training is due: {self.because}"
+
+
+def retraining_due(config: Config) -> RetrainingDue | None:
+    """Return why a detector is to be trained again; None when it is not, or was lately.
+
+    A version that passed the gate and is not the champion yet waits for a decision of people, not
+    for another training.
+    """
+    settings, uri = config.training, config.tracking_uri
+    files = list_files(config.output, SCORES)
+    if not files or not (settings.on_drift or settings.max_age):
+        return None
+    try:
+        champion = registry.find_version(config.name, tracking_uri=uri)
+    except UnknownModel:
+        return None
+    clock = shown_clock(config)
+    newest = files[-1].partition.bounds(clock)[1]
+    last = read_model_tag(config.name, _ATTEMPT, tracking_uri=uri)
+    if last and newest - clock.parse(json.loads(last)["at"]) < parse_duration(settings.hold_off):
+        return None
+    # Another version judged the last day: its drift is not the champion's.
+    mine = files[-1].origin().model_version == champion.version
+    because = _age(config, champion, clock, newest) or (_drift(config) if mine else None)
+    if because is None or _is_waiting(config, champion):
+        return None
+    return RetrainingDue(because=because, newest=clock.iso(newest))
+
+
+def suggest_training(_config: Config, due: RetrainingDue) -> str:
+    """Say that a training is due, where nothing can start one."""
+    return f"{due.text}: `aedetect train CONFIG`, or let `aedetect schedule` do it"
+
+
+def with_retraining(
+    config: Config, summary: Summary, start: Callable[[Config, RetrainingDue], str]
+) -> Summary:
+    """Start a training that is due after a scoring run; say so in its warnings.
+
+    A failure is a warning: the verdicts are written.
+    """
+    if not (config.training.on_drift or config.training.max_age):
+        return summary
+    try:
+        due = retraining_due(config)
+        text = None if due is None else start(config, due)
+    except AedetectError as error:
+        text = f"no new training was started: {error}"
+    return summary if text is None else replace(summary, warnings=(*summary.warnings, text))
+
+
+@contextmanager
+def noting_attempt(config: Config, due: RetrainingDue) -> Iterator[None]:
+    """Keep on record that a training was started for age or drift, once it has ended."""
+    outcome = "no version: it failed"
+    try:
+        yield
+        outcome = "a new version"
+    except AedetectError as error:
+        outcome = f"no version: {error}"
+        raise
+    except Exception as error:
+        outcome = f"no version: {type(error).__name__}"
+        raise
+    finally:
+        kept = {"at": due.newest, "because": due.because, "outcome": outcome}
+        log_event(logger, "retraining", **kept)
+        set_model_tag(config.name, _ATTEMPT, json.dumps(kept), tracking_uri=config.tracking_uri)
+
+
+def _age(config: Config, champion: Registered, clock: WallClock, newest: int) -> str | None:
+    """Say that what the champion knows is too old; None if it is not."""
+    most, known = config.training.max_age, champion.tags.get("held_out_until")
+    if most is None or known is None:
+        return None
+    age = newest - clock.parse(known)
+    if age <= parse_duration(most):
+        return None
+    return (
+        f"{champion.reference} knows data up to {known}, {round_duration(age)} before the newest, "
+        f"and [training] max_age is {most}"
+    )
+
+
+def _drift(config: Config) -> str | None:
+    """Say what has shifted in all entities, or in a table without any; None when nothing has.
+
+    One entity among others that shifts alone may have a slow fault, which must not be learnt.
+    """
+    if not config.training.on_drift:
+        return None
+    shifted = next((s for s in find_shifts(config.output) if s.world or s.entity is None), None)
+    return None if shifted is None else shifted.text
+
+
+def _is_waiting(config: Config, champion: Registered) -> bool:
+    """Whether a newer version may replace the champion, or there are no other data to learn."""
+    uri = config.tracking_uri
+    newer = [
+        each
+        for each in registry.list_versions(name=config.name, tracking_uri=uri)
+        if each.version > champion.version and CHAMPION not in each.aliases
+    ]
+    state = newer[0].tags.get(GATE_PASSED) if newer else None
+    taken_back = newer and newer[0].version in {
+        each.version for each in read_promotions(config.name, tracking_uri=uri)
+    }
+    if state == "yes" and not taken_back:
+        return True
+    if state == IN_SHADOW and config.promotion.shadow is not None:
+        return True
+    newest = newer[0] if newer else champion
+    same = newest.tags.get(FINGERPRINT) == data_fingerprint(config)
+    return same and newest.tags.get("config_hash") == config.hash

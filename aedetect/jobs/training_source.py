@@ -1,0 +1,63 @@
+"""The files that a detector learns from, and since when: `[training] window`."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from aedetect.data import find_files
+from aedetect.data.unused import with_rows
+from aedetect.errors import NoData
+from aedetect.timestamps import format_instant, parse_duration
+
+if TYPE_CHECKING:
+    from aedetect.config import Config
+    from aedetect.data import Source
+
+
+@dataclass(frozen=True)
+class TrainingSource:
+    """Files to learn from; of their rows, those from `start` (ns) on; None: all."""
+
+    source: Source
+    start: int | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is left out, for people."""
+        if self.start is None:
+            return ()
+        return (f"rows before {format_instant(self.start)} are older than [training] window",)
+
+
+def all_sources(config: Config) -> Source:
+    """Return the files to train on and the files to score, each once.
+
+    Files to score are not there yet when a detector is set up. Raises NoData without any file.
+    """
+    places = config.train
+    if config.scoring.input:
+        with suppress(NoData):
+            find_files(config.input, timestamp=config.data.timestamp)
+            places = tuple(dict.fromkeys((*places, *config.input)))
+    return with_rows(find_files(places, timestamp=config.data.timestamp))
+
+
+def training_source(config: Config) -> TrainingSource:
+    """Return what training learns from: with a window, the newest rows of all files.
+
+    Without one, all rows of `[data] train`. Files that end before the window are left out.
+    """
+    if config.training.window is None:
+        files = with_rows(find_files(config.train, timestamp=config.data.timestamp))
+        return TrainingSource(files)
+    found = all_sources(config)
+    ends = [file.times.last for file in found.files if file.times is not None]
+    if not ends:
+        return TrainingSource(found)
+    start = max(ends) - parse_duration(config.training.window)
+    recent = tuple(
+        file for file in found.files if file.times is not None and file.times.last >= start
+    )
+    return TrainingSource(replace(found, files=recent), start)

@@ -1,0 +1,229 @@
+"""A year of daily runs: python benchmarks/life.py [--days 365 --every 1 --units 4 --to FOLDER].
+
+Units of five columns, a row every half hour. All units change in spring; the detector trains again
+for drift and for age, each new version scores in shadow for a week and is promoted by the gate. In
+summer someone trains on shuffled columns, which the gate stops, promotes that version by force, and
+rolls it back ten days later. Faults of a few hours come all year. Printed: the history of
+promotions, which version scored what under which promise, and what came of it month by month.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from aedetect import registry
+from aedetect.config import Config, make_config
+from aedetect.events import read_event_table
+from aedetect.jobs.promises import promise_of
+from aedetect.jobs.scoring import run_scoring
+from aedetect.jobs.training import retrain_if_due, run_training
+from aedetect.output import list_files
+from aedetect.registry import promote_version
+from aedetect.registry.history import Decision
+from aedetect.registry.promotions import read_promotions, rollback_version
+from aedetect.registry.tags import set_version_tags
+
+COLUMNS = ("flow", "pressure", "speed", "heat", "seal")
+FIRST = pd.Timestamp("2026-01-01")
+LEARNT, A_DAY = 90, 48  # days before the first; rows of a unit
+CHANGE, BAD, FORCED, BACK = 70, 200, 215, 225  # days of the year
+FAULT_EVERY, FAULT_ROWS = 12, 8
+
+
+@dataclass(frozen=True)
+class Plant:
+    """All rows, from before the year to its end, and the faults in them."""
+
+    rows: pd.DataFrame
+    faults: pd.DataFrame
+
+    def days(self, first: int, stop: int) -> pd.DataFrame:
+        """Return the rows of days of the year, [first, stop)."""
+        since, until = (FIRST + pd.Timedelta(days=day) for day in (first, stop))
+        return self.rows[(self.rows["time"] >= since) & (self.rows["time"] < until)]
+
+
+def make_plant(*, units: int, days: int) -> Plant:
+    """Return a daily cycle, two drivers and noise; all units change, single ones have faults."""
+    from scipy.signal import lfilter
+
+    random = np.random.default_rng(7)
+    count = (LEARNT + days) * A_DAY
+    at = pd.date_range(FIRST - pd.Timedelta(days=LEARNT), periods=count, freq="30min")
+    cycle = np.sin(np.arange(count) * 2 * np.pi / A_DAY)
+    mixing = np.random.default_rng(0).normal(size=(3, len(COLUMNS)))
+    parts, faults = [], []
+    for unit in range(units):
+        fresh = random.normal(size=(2, count)) * np.sqrt(1 - 0.8**2)
+        drivers = np.stack([cycle, *lfilter([1.0], [1.0, -0.8], fresh, axis=1)])
+        values = drivers.T @ mixing + 0.4 * random.normal(size=(count, len(COLUMNS)))
+        changed = at >= FIRST + pd.Timedelta(days=CHANGE)
+        values[changed, 1] += 5
+        values[changed, 3] *= 2
+        for day in range(FAULT_EVERY * (unit + 1) // units, days, FAULT_EVERY * units // 2):
+            row = (LEARNT + day) * A_DAY + int(random.integers(A_DAY - FAULT_ROWS))
+            column = int(random.integers(len(COLUMNS)))
+            values[row : row + FAULT_ROWS, column] += 5 * random.choice([-1, 1])
+            faults.append((f"P-{unit}", at[row], at[row + FAULT_ROWS - 1]))
+        frame = pd.DataFrame(100 + 10 * values, columns=list(COLUMNS))
+        parts.append(frame.assign(time=at.astype("datetime64[ms]"), unit=f"P-{unit}"))
+    named = pd.DataFrame(faults, columns=["entity", "start", "end"])
+    return Plant(pd.concat(parts, ignore_index=True), named)
+
+
+def settings(folder: Path) -> Config:
+    """Return the configuration of the detector."""
+    return make_config(
+        {
+            "detector": {"name": "plant"},
+            "data": {"train": "train.parquet", "timestamp": "time", "entity": "unit"},
+            "window": {"length": 8},
+            "model": {"variant": "undercomplete"},
+            "calibration": {"alert_budget": "1 per week per entity"},
+            "training": {
+                "epochs": 10, "window": "90d", "on_drift": True, "max_age": "120d",
+                "hold_off": "14d",
+            },
+            "promotion": {"automatic": True, "shadow": "7d"},
+            "scoring": {"input": "incoming", "output": "output"},
+        },
+        folder=folder,
+    )  # fmt: skip
+
+
+def live(config: Config, plant: Plant, *, days: int, every: int) -> None:
+    """Let a year pass, a run every so many days."""
+    uri = config.tracking_uri
+    for first in range(0, days, every):
+        passed = range(first, min(first + every, days))
+        for day in passed:
+            date = FIRST + pd.Timedelta(days=day)
+            rows = plant.days(day, day + 1)
+            rows.to_parquet(config.folder / f"incoming/{date:%Y-%m-%d}.parquet", index=False)
+        before = {each.key for each in read_promotions(config.name, tracking_uri=uri)}
+        run_scoring(config)
+        said = retrain_if_due(config)
+        if said is not None:
+            tags = said[1].tags
+            print(f"{date:%m-%d} {said[1].reference}: {tags['trained_because']}")
+            print(f"      {tags['gate'][:300]}", flush=True)
+        if BAD in passed:
+            train_badly(config, plant, day)
+        if FORCED in passed:
+            bad = max(
+                registry.list_versions(name=config.name, tracking_uri=uri),
+                key=lambda each: each.version if "trained_badly" in each.tags else 0,
+            )
+            why = Decision(action="forced", why="we need the new one today")
+            promote_version(bad, tracking_uri=uri, decision=why)
+        if BACK in passed:
+            why = Decision(action="rollback", why="far too many alarms")
+            rollback_version(config.name, tracking_uri=uri, decision=why)
+        for each in read_promotions(config.name, tracking_uri=uri):
+            if each.key not in before:
+                print(
+                    f"{date:%m-%d} {each.action} {config.name}/{each.version}: {each.why[:300]}",
+                    flush=True,
+                )
+
+
+def train_badly(config: Config, plant: Plant, day: int) -> None:
+    """Train on an export in which every column lost its order; the gate decides."""
+    random = np.random.default_rng(1)
+    rows = plant.days(day - 60, day - 10).copy()
+    for name in COLUMNS:
+        rows[name] = random.permutation(rows[name].to_numpy())
+    rows.to_parquet(config.folder / "export.parquet", index=False)
+    changed = replace(
+        config,
+        data=replace(config.data, train="export.parquet"),
+        training=replace(config.training, window=None),
+    )
+    _, made = run_training(changed)
+    set_version_tags(made, {"trained_badly": "yes"}, tracking_uri=config.tracking_uri)
+    print(f"day {day}, {made.reference} on shuffled columns: {made.tags['gate'][:400]}", flush=True)
+
+
+def by_month(config: Config, plant: Plant) -> pd.DataFrame:
+    """Return what was flagged of rows without a fault, beside the promise; and the faults met."""
+    parts = []
+    for file in list_files(config.output, "scores"):
+        origin = file.origin()
+        table = file.read(["timestamp", "entity", "verdict"]).to_pandas()
+        reference = f"{origin.model_name}/{origin.model_version}"
+        parts.append(table.assign(version=reference, calibration=origin.calibration_version))
+    rows = pd.concat(parts, ignore_index=True)
+    rows = rows[rows["verdict"] != "not_scored"]
+    rows["faulty"] = False
+    for each in plant.faults.itertuples():
+        end = each.end + pd.Timedelta(hours=4)
+        rows.loc[
+            (rows["entity"] == each.entity) & rows["timestamp"].between(each.start, end), "faulty"
+        ] = True
+    known = {
+        key: promise_of(config, *key)
+        for key in set(zip(rows["version"], rows["calibration"], strict=True))
+    }
+    keys = zip(rows["version"], rows["calibration"], strict=True)
+    rows["promise"] = [known[key] for key in keys]
+    rows["flagged"] = rows["verdict"] == "anomaly"
+    normal = rows[~rows["faulty"]]
+    month = normal["timestamp"].dt.strftime("%Y-%m")
+    found = normal.groupby([month.rename("month"), "version"]).agg(
+        rows=("flagged", "size"), flagged=("flagged", "mean"), promise=("promise", "mean")
+    )
+    return found.assign(factor=found["flagged"] / found["promise"]).reset_index()
+
+
+def faults_met(config: Config, plant: Plant) -> str:
+    """Say how many faults an event met."""
+    events = read_event_table(config.output, suppressed=True).to_pandas()
+    met = sum(
+        bool(
+            (
+                (events["entity"] == each.entity)
+                & (events["start"] <= each.end)
+                & (events["end"] >= each.start)
+            ).any()
+        )
+        for each in plant.faults.itertuples()
+    )
+    return f"{met} of {len(plant.faults)} faults met, {len(events)} events in all"
+
+
+def main() -> None:
+    """Print what happened, and the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--days", type=int, default=365)
+    parser.add_argument("--units", type=int, default=4)
+    parser.add_argument("--every", type=int, default=1, help="days between two runs")
+    parser.add_argument("--to", type=Path, help="folder to keep; default: a temporary one")
+    asked = parser.parse_args()
+    begun = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        folder = asked.to or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        (folder / "incoming").mkdir(parents=True)
+        plant = make_plant(units=asked.units, days=asked.days)
+        plant.days(-LEARNT, 0).to_parquet(folder / "train.parquet", index=False)
+        config = settings(folder)
+        run_training(config)
+        live(config, plant, days=asked.days, every=asked.every)
+        print("\nwho promoted what")
+        for each in read_promotions(config.name, tracking_uri=config.tracking_uri):
+            print(f"{each.action:10} {config.name}/{each.version} after {each.before}")
+        print("\nwho scored what, under which promise")
+        print(by_month(config, plant).to_string(index=False, float_format="{:.4f}".format))
+        print(faults_met(config, plant))
+        print(f"{asked.days} days in {time.monotonic() - begun:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""Training again for age and drift: when, on which rows, and how often."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from plant import settings, table, write
+
+from aedetect import registry
+from aedetect.config import make_config
+from aedetect.errors import TooFewRows
+from aedetect.jobs import scoring, training
+from aedetect.jobs.dataset import ingest_rows
+from aedetect.jobs.retraining import retraining_due
+from aedetect.registry.tags import read_model_tag
+from aedetect.timestamps import parse_instant
+
+AGED = {"epochs": 1, "max_age": "1d", "window": "2d", "hold_off": "2d"}
+
+
+def detector(folder, **sections):
+    """Train on two days; the configuration, with a gate that a few rows can pass."""
+    write(table("2026-01-01", days=2), folder / "train.parquet")
+    config = make_config(settings(**sections), folder=folder)
+    training.run_training(config)
+    return config
+
+
+def pass_day(config, day, change=None):
+    """Let a day arrive, and score it."""
+    rows = table(day)
+    write(rows if change is None else change(rows), config.folder / f"incoming/{day}.parquet")
+    return scoring.run_scoring(config)
+
+
+def test_a_window_takes_the_newest_rows_of_all_files(tmp_path):
+    """Of the training data and the input together; a file that ended before is not read."""
+    write(table("2026-01-01", days=2), tmp_path / "train.parquet")
+    for day in ("2026-01-03", "2026-01-04"):
+        write(table(day), tmp_path / f"incoming/{day}.parquet")
+    for window, since in (("1d", "2026-01-03T23:59"), ("3d", "2026-01-01T23:59")):
+        config = make_config(settings(training={"window": window}), folder=tmp_path)
+        scratch = tmp_path / window
+        scratch.mkdir()
+        ingested = ingest_rows(config, scratch)
+        assert ingested.rows.time.min() == parse_instant(since)
+        assert ingested.rows.time.max() == parse_instant("2026-01-04T23:59")
+        assert any("[training] window" in note for note in ingested.notes)
+    names = {file.name for file in ingested.source.files}
+    assert names == {"train.parquet", "2026-01-03.parquet", "2026-01-04.parquet"}
+
+
+def test_an_old_champion_is_trained_again_once(tmp_path):
+    """A run says so; what was trained waits for the gate and for people, not for another one."""
+    config = detector(tmp_path, training=AGED)
+    first = pass_day(config, "2026-01-03")
+    (warning,) = [text for text in first.warnings if "training is due" in text]
+    assert "plant/1 knows data up to 2026-01-02T23:59" in warning
+    _, made = training.retrain_if_due(config)
+    assert made.tags["trained_because"] in warning
+    assert made.tags["trained_from"] >= "2026-01-01T23:59"
+    assert made.tags["held_out_until"] == "2026-01-03T23:59:00"
+    assert "the gate" in made.tags["gate"]
+    assert training.retrain_if_due(config) is None
+    again = pass_day(config, "2026-01-04")
+    assert not [text for text in again.warnings if "training is due" in text]
+
+
+def test_a_training_that_fails_is_tried_again_after_the_hold_off(tmp_path):
+    """The failure is on record; the next runs do not repeat it."""
+    config = detector(tmp_path, training=AGED)
+    broken = replace(config, window=replace(config.window, length=50_000))
+    pass_day(config, "2026-01-03")
+    with pytest.raises(TooFewRows):
+        training.retrain_if_due(broken)
+    kept = json.loads(read_model_tag("plant", "retraining", tracking_uri=config.tracking_uri))
+    assert "fits the rows" in kept["outcome"]
+    pass_day(config, "2026-01-04")
+    assert retraining_due(config) is None
+    pass_day(config, "2026-01-05")
+    assert retraining_due(config) is not None
+
+
+def test_drift_of_all_entities_asks_for_a_training_and_that_of_one_does_not(tmp_path):
+    """A slow fault of a single one must not be learnt."""
+    write(table("2026-01-01", days=4), tmp_path / "train.parquet")
+    config = make_config(
+        settings(training={"epochs": 1, "on_drift": True, "window": "9d"}), folder=tmp_path
+    )
+    training.run_training(config)
+
+    def shifted(rows, units):
+        moved = rows["unit"].isin(units)
+        return rows.assign(disk=rows["disk"].where(~moved, rows["disk"] + 30))
+
+    for units, due in ((("east",), False), (("east", "west"), True)):
+        own = replace(
+            config, scoring=replace(config.scoring, input=f"in-{due}", output=f"out-{due}")
+        )
+        for day in ("2026-01-05", "2026-01-06"):
+            write(shifted(table(day), units), tmp_path / f"in-{due}/{day}.parquet")
+        scoring.run_scoring(own)
+        found = retraining_due(own)
+        assert (found is not None) == due
+    assert "2 entities together" in found.because
+
+
+def test_same_data_are_not_learnt_twice(tmp_path):
+    """Without a window and without new files there is nothing new."""
+    config = detector(tmp_path, training={"epochs": 1, "max_age": "1d"})
+    pass_day(config, "2026-01-03")
+    assert retraining_due(config) is None
+    write(table("2026-01-03"), tmp_path / "train" / "more.parquet")
+    more = replace(config, data=replace(config.data, train=("train.parquet", "train")))
+    assert retraining_due(more) is not None
+    assert len(registry.list_versions(name="plant", tracking_uri=config.tracking_uri)) == 1
