@@ -99,8 +99,10 @@ def test_the_card_of_a_wide_table_is_cut(learnt, record):
 def test_the_candidates_are_a_table(learnt, tmp_path):
     """A row each, with what spoke for it; without a choice there is none."""
     evidence = (
-        Evidence(variant="undercomplete", kinds={"spike": 0.25, "drift": 0.75}, drift=1.0),
-        Evidence(variant="linear", kinds={"spike": 0.5, "drift": 0.25}, drift=2.0),
+        Evidence(
+            variant="undercomplete", shapes=0.0, kinds={"spike": 0.25, "drift": 0.75}, drift=1.0
+        ),
+        Evidence(variant="linear", shapes=0.0, kinds={"spike": 0.5, "drift": 0.25}, drift=2.0),
     )
     chosen = replace(learnt.trained, evidence=evidence)
     made = make_record(
@@ -109,6 +111,7 @@ def test_the_candidates_are_a_table(learnt, tmp_path):
     assert made.tables == {
         CANDIDATES_FILE: {
             "variant": ["undercomplete", "linear"],
+            "shapes": [0.0, 0.0],
             "chosen": [True, False],
             "injected": [0.5, 0.375],
             "drift": [1.0, 2.0],
