@@ -139,6 +139,15 @@ class ShapeErrors:
         """The weight of the distances; 0 without typical shapes."""
         return 0.0 if self.shapes is None else self.shapes.weight
 
+    def take(self, chosen: Int64) -> ShapeErrors:
+        """Return the distances of some of the rows."""
+        return replace(
+            self,
+            rows=self.rows[chosen],
+            distance=self.distance[:, chosen],
+            nearest=self.nearest[:, chosen],
+        )
+
     def by_feature(self, at: Int64) -> Float32:
         """Return each feature's part of the distances of the rows at some positions: (2, N, F)."""
         columns = len(self.owner)
