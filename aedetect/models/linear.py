@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from aedetect.models.base import Autoencoder
+from aedetect.models.last_row import LastRowMap
 from aedetect.models.layers import linear
 
 if TYPE_CHECKING:
@@ -47,6 +49,22 @@ class Linear(Autoencoder):
         """(N, C) -> (N, D)."""
         last = slice(-self.sizes.outputs, None)
         return linear(latent, self.basis[:, last].T, self.mean[last])
+
+    @property
+    @torch.no_grad()
+    def last_row_map(self) -> LastRowMap:
+        """The map from windows to the reconstruction of their last row."""
+        sizes, code = self.sizes, len(self.basis)
+        last = slice(-sizes.outputs, None)
+        steps = self.basis.view(code, sizes.length, sizes.outputs)
+        context = sizes.inputs - sizes.outputs  # columns that are not used
+        return LastRowMap(
+            sizes.inputs,
+            functional.pad(steps, (0, context)).reshape(code, -1),
+            -(self.basis @ self.mean),
+            self.basis[:, last].T.contiguous(),
+            self.mean[last],
+        )
 
     @torch.no_grad()
     def solve(self, mean: Tensor, covariance: Tensor) -> None:
