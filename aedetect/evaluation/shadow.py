@@ -13,7 +13,7 @@ from aedetect.evaluation.settings import PromotionSettings
 
 
 @dataclass(frozen=True)
-class Intervals:
+class EventIntervals:
     """Events: entity (N,) as a code, start and end (N,) in ns, inclusive."""
 
     entity: Int32
@@ -24,7 +24,7 @@ class Intervals:
         """Return the number of events."""
         return len(self.start)
 
-    def met_by(self, other: Intervals, *, apart: int) -> Bool:
+    def met_by(self, other: EventIntervals, *, apart: int) -> Bool:
         """Return which of these events another event of its entity overlaps: (N,).
 
         Events at most `apart` ns from each other count as one. The others of an entity do not
@@ -62,7 +62,7 @@ class ShadowEvents:
 
 
 def count_events(
-    new: Intervals, old: Intervals, confirmed: Intervals, *, days: float, apart: int
+    new: EventIntervals, old: EventIntervals, confirmed: EventIntervals, *, days: float, apart: int
 ) -> ShadowEvents:
     """Count the events of both versions, and the confirmed ones that each meets."""
     shared = int(old.met_by(new, apart=apart).sum())

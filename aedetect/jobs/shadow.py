@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from aedetect import registry
 from aedetect.errors import NoData, UnknownModel
-from aedetect.evaluation.shadow import Intervals, ShadowEvents, count_events
+from aedetect.evaluation.shadow import EventIntervals, ShadowEvents, count_events
 from aedetect.events import EventRules, read_event_table, read_labels
 from aedetect.events.labels import CONFIRMED
 from aedetect.jobs.table_clock import shown_clock
@@ -125,7 +125,7 @@ def compare_shadow(config: Config, version: Registered, *, max_gap: int) -> Shad
 
 
 _EMPTY = np.zeros(0, dtype=np.int64)
-_NONE = Intervals(_EMPTY.astype(np.int32), _EMPTY, _EMPTY)
+_NONE = EventIntervals(_EMPTY.astype(np.int32), _EMPTY, _EMPTY)
 
 
 def _days(config: Config, version: Registered) -> float:
@@ -160,13 +160,13 @@ def _events(output: Path, since: int, until: int) -> pa.Table:
 _INTS = pa.array([], pa.int64())
 
 
-def _coded(tables: list[pa.Table]) -> list[Intervals]:
+def _coded(tables: list[pa.Table]) -> list[EventIntervals]:
     """Return events with common codes of their entities."""
     names = pa.concat_arrays([each["entity"].combine_chunks() for each in tables])
     encoded = names.dictionary_encode(null_encoding="encode")
     codes = np.asarray(encoded.indices.to_numpy(), dtype=np.int32)
     parts = np.split(codes, np.cumsum([len(each) for each in tables])[:-1])
     return [
-        Intervals(code, each["start"].to_numpy(), each["end"].to_numpy())
+        EventIntervals(code, each["start"].to_numpy(), each["end"].to_numpy())
         for code, each in zip(parts, tables, strict=True)
     ]
