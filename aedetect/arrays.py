@@ -17,6 +17,35 @@ Text = npt.NDArray[np.str_]
 Objects = npt.NDArray[np.object_]  # ids, sentences
 
 
+def any_in_row(marks: Bool) -> Bool:
+    """Return which rows hold a mark: (R, F) -> (R,). Fast where few do: an axis of F is short.
+
+    >>> any_in_row(np.array([[False, True], [False, False]])).tolist()
+    [True, False]
+    """
+    rows, columns = marks.shape
+    found = np.zeros(rows, dtype=np.bool_)
+    if marks.any():
+        found[np.flatnonzero(np.ascontiguousarray(marks)) // columns] = True
+    return found
+
+
+def count_in_row(marks: Bool) -> Int64:
+    """Return how many marks each row holds: (R, F) -> (R,).
+
+    >>> count_in_row(np.array([[False, True], [True, True]])).tolist()
+    [1, 2]
+    """
+    rows, columns = marks.shape
+    if not marks.any():
+        return np.zeros(rows, dtype=np.int64)
+    if columns > np.iinfo(np.uint8).max:
+        return np.asarray(np.count_nonzero(marks, axis=1), dtype=np.int64)
+    bytes_of_row = np.ascontiguousarray(marks).view(np.uint8)
+    counted = np.einsum("rf->r", bytes_of_row)  # fast along a short axis
+    return np.asarray(counted, dtype=np.int64)
+
+
 def grouped_rows(code: Int32 | Int64) -> Iterator[tuple[int, Int64]]:
     """Yield each code, in order, and the ascending rows that have it: (R,).
 

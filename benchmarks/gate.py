@@ -43,8 +43,9 @@ def shuffled(train: pd.DataFrame) -> pd.DataFrame:
     names = train.columns.difference(["timestamp", "entity", "is_anomaly"])
     for place in train.groupby("entity").indices.values():
         for name in names:
-            column = train.columns.get_loc(name)
-            changed.iloc[place, column] = random.permutation(train.iloc[place, column].to_numpy())
+            values = changed[name].to_numpy().copy()
+            values[place] = random.permutation(values[place])
+            changed[name] = values
     return changed
 
 

@@ -163,11 +163,11 @@ def by_month(config: Config, plant: Plant) -> pd.DataFrame:
     rows = pd.concat(parts, ignore_index=True)
     rows = rows[rows["verdict"] != "not_scored"]
     rows["faulty"] = False
-    for each in plant.faults.itertuples():
-        end = each.end + pd.Timedelta(hours=4)
-        rows.loc[
-            (rows["entity"] == each.entity) & rows["timestamp"].between(each.start, end), "faulty"
-        ] = True
+    ends = plant.faults["end"] + pd.Timedelta(hours=4)
+    for entity, start, end in zip(plant.faults["entity"], plant.faults["start"], ends, strict=True):
+        rows.loc[(rows["entity"] == entity) & rows["timestamp"].between(start, end), "faulty"] = (
+            True
+        )
     known = {
         key: promise_of(config, *key)
         for key in set(zip(rows["version"], rows["calibration"], strict=True))
@@ -177,10 +177,11 @@ def by_month(config: Config, plant: Plant) -> pd.DataFrame:
     rows["flagged"] = rows["verdict"] == "anomaly"
     normal = rows[~rows["faulty"]]
     month = normal["timestamp"].dt.strftime("%Y-%m")
-    found = normal.groupby([month.rename("month"), "version"]).agg(
+    found: pd.DataFrame = normal.groupby([month.rename("month"), "version"]).agg(
         rows=("flagged", "size"), flagged=("flagged", "mean"), promise=("promise", "mean")
     )
-    return found.assign(factor=found["flagged"] / found["promise"]).reset_index()
+    found["factor"] = found["flagged"] / found["promise"]
+    return found.reset_index()
 
 
 def faults_met(config: Config, plant: Plant) -> str:

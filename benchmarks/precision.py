@@ -21,7 +21,7 @@ from scipy.signal import lfilter
 from aedetect.arrays import Bool, Float64, Int64
 from aedetect.calibration.conformal import Reference
 from aedetect.events.discovery import discoveries
-from aedetect.events.judged_rows import RowCounts, read_judged_rows
+from aedetect.events.judged_rows import JudgedCounts, read_judged_rows
 from aedetect.output import list_files
 from aedetect.output.partitions import EVENTS
 
@@ -51,7 +51,7 @@ def simulated(memory: float, events: int, months: int) -> dict[float, tuple[int,
     random = np.random.default_rng(0)
     counts = {wanted: np.zeros(2, dtype=int) for wanted in WANTED}
     begin = np.arange(MONTH) * DAY
-    judged = RowCounts(begin, begin + DAY, np.full(MONTH, ROWS))
+    judged = JudgedCounts(begin, begin + DAY, np.full(MONTH, ROWS))
     for _ in range(months):
         held_out = Reference.of(noise(random, 3 * ROWS, memory).astype(np.float32))
         score = noise(random, MONTH * ROWS, memory)

@@ -42,7 +42,7 @@ def scoring(
     force: bool = False,  # noqa: FBT001, FBT002
     what_if: bool = False,  # noqa: FBT001, FBT002
 ) -> Summary:
-    """Score new and changed input, with one task per partition.
+    """Score new and changed input, with one task for each group of partitions.
 
     With `rescore` also partitions of another model, with `force` also those up to date. A `what_if`
     run, such as one with another model and output, notifies no one and fills no database.

@@ -14,7 +14,8 @@ from prefect.client.schemas.objects import State, TaskRun
 from aedetect.errors import AedetectError, DeliveryError
 from aedetect.jobs import dataset, delivery, fit_scorer, report, scoring, training
 from aedetect.scoring import Model, Unit
-from aedetect.scoring.worker import ComputedPartition, Deferred, compute_or_defer
+from aedetect.scoring.grouping import group_units
+from aedetect.scoring.worker import ComputedPartition, Deferred, compute_group
 from pipelines.retraining import start_training
 
 _P = ParamSpec("_P")
@@ -61,7 +62,7 @@ register = _task(training.register_detector, "register")
 
 resolve_model = _task(scoring.resolve_model, "resolve model")
 make_plan = _task(scoring.plan_run, "plan")
-score_partition = _task(compute_or_defer, "score partition")
+score_partitions = _task(compute_group, "score partitions")
 form_events = _task(scoring.form_run_events, "form events")
 finish = _task(scoring.finish_run, "finish")
 write_page = _task(report.write_run_page, "write page", retried=False)
@@ -73,9 +74,10 @@ fill_database = _task(delivery.fill_database, "fill database")
 def compute_units(
     units: Sequence[Unit], *, model: Model, output: Path
 ) -> list[ComputedPartition | Deferred]:
-    """Compute each partition in its own task, on the task runner of the flow."""
-    mapped = score_partition.map(list(units), model=unmapped(model), output=unmapped(output))
-    return mapped.result()
+    """Compute each group of partitions in its own task, on the task runner of the flow."""
+    groups = list(group_units(units, model))
+    mapped = score_partitions.map(groups, model=unmapped(model), output=unmapped(output))
+    return [done for group in mapped.result() for done in group]
 
 
 TRAINING = training.TrainingStages(

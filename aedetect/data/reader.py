@@ -7,6 +7,7 @@ on what each supports.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +15,10 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from aedetect.arrays import Float64
 from aedetect.data.counters import take_increases
 from aedetect.data.exact_files import ExactFiles
+from aedetect.data.row_order import ordered_rows, text_codes
 from aedetect.data.rows import Rows
 from aedetect.data.scan import address, sql_literal
 from aedetect.data.sources import SourceFile
@@ -27,6 +27,8 @@ from aedetect.data.wholeness import fault
 from aedetect.errors import DataError, OutputError, UnreadableFile
 
 BATCH_ROWS = 32_768
+WHOLE_CELLS = 2**23  # 64 MiB of numbers that are ordered in memory; of more, DuckDB orders on disk
+_KEYS = 4  # columns of a row beside its values: time, entity, file and number
 BATCH_CELLS = 2**21  # 16 MiB of numbers: memory that the allocator keeps, and does not map anew
 _FULL = ("No space left on device", "max_temp_directory_size", "File too large")
 
@@ -86,11 +88,24 @@ def read_rows(connection: duckdb.DuckDBPyConnection, query: Query) -> Iterator[R
 
 def _read_levels(connection: duckdb.DuckDBPyConnection, query: Query) -> Iterator[Rows]:
     """Yield the rows as they are in the files."""
+    size = batch_rows(len(query.categories))
     with reading(query.files):
-        reader = connection.sql(select(query)).to_arrow_reader(batch_rows(len(query.categories)))
-        for batch in reader:
+        if _is_small(query):
+            table = connection.sql(select(query, ordered=False)).to_arrow_table(size)
+            yield from ordered_rows(table, query.categories, size=size)
+            return
+        for batch in connection.sql(select(query)).to_arrow_reader(size):
             if batch.num_rows:
                 yield _rows(batch, query.categories)
+
+
+def _is_small(query: Query) -> bool:
+    """Whether all rows of a query fit into memory together, by the footers of the files."""
+    start = -math.inf if query.start is None else query.start
+    end = math.inf if query.end is None else query.end
+    groups = (group for file in query.files for group in file.groups)
+    rows = sum(each.rows for each in groups if each.first < end and each.last >= start)
+    return rows * (len(query.categories) + _KEYS) <= WHOLE_CELLS
 
 
 @contextmanager
@@ -162,12 +177,3 @@ def _rows(batch: pa.RecordBatch, categories: Mapping[str, tuple[str, ...]]) -> R
         names=tuple(entity.dictionary.to_pylist()),
         values=values,
     )
-
-
-def text_codes(column: pa.Array, known: tuple[str, ...]) -> Float64:
-    """Return the index of each text among the known ones, -1 if unknown, NaN if missing."""
-    found = pc.fill_null(pc.index_in(column, value_set=pa.array(known, pa.string())), -1)
-    codes: Float64 = (
-        pc.if_else(column.is_valid(), found, None).cast(pa.float64()).to_numpy(zero_copy_only=False)
-    )
-    return codes

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aedetect.data.counters import Counting
-from aedetect.data.scan import ENTITY, ORDER, TIME, Cell, identifier, scan
+from aedetect.data.scan import ENTITY, FILE, ORDER, ROW, TIME, Cell, identifier, scan
 from aedetect.data.sources import SourceFile
 
 if TYPE_CHECKING:
@@ -64,8 +64,11 @@ class Query:
         )
 
 
-def select(query: Query) -> str:
-    """Write the query: typed columns, the filters, and an order without ties."""
+def select(query: Query, *, ordered: bool = True) -> str:
+    """Write the query: typed columns, the filters, and an order without ties.
+
+    Not ordered, the columns `_file` and `_row` break the ties.
+    """
     cells = {
         f"aedetect:{index}": typed_cell(name, is_text=bool(categories), missing=query.missing)
         for index, (name, categories) in enumerate(query.categories.items())
@@ -80,7 +83,10 @@ def select(query: Query) -> str:
         end=query.end,
     )
     where = f" WHERE ({query.where})" if query.where else ""
-    return f"SELECT {', '.join(columns)} FROM {rows}{where} ORDER BY {ORDER}"
+    if ordered:
+        return f"SELECT {', '.join(columns)} FROM {rows}{where} ORDER BY {ORDER}"
+    columns += [f"{FILE} AS _file", f"{ROW} AS _row"]
+    return f"SELECT {', '.join(columns)} FROM {rows}{where}"
 
 
 def typed_cell(name: str, *, is_text: bool, missing: Mapping[str, tuple[float, ...]]) -> Cell:

@@ -61,8 +61,7 @@ class Corrections:
         for which, rows in grouped_rows(number):
             if which >= 0:
                 own = expected[rows]
-                columns = np.column_stack([np.ones(len(own), dtype=np.float32), own])
-                expected[rows] = own + product(columns, self.maps[which])
+                expected[rows] = own + product(own, self.maps[which, 1:], self.maps[which, 0])
         return expected
 
 

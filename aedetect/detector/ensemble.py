@@ -31,10 +31,15 @@ from functools import cached_property
 
 import numpy as np
 
-from aedetect.arrays import Bool, Float32, Float64, Int64
+from aedetect.arrays import Bool, Float32, Float64, Int64, count_in_row
 from aedetect.detector.shapes import ShapeErrors
 from aedetect.detector.ticks import GRID, TICKS
-from aedetect.detector.trailing import first_rows, reaching, trailing_means
+from aedetect.detector.trailing import (
+    Means,
+    first_of_last,
+    first_rows,
+    reaching,
+)
 
 RESIDUAL_ROWS = (1, 10, 60)
 DEVIATION_ROWS = (1, 30)
@@ -77,18 +82,37 @@ class RowErrors:
         """The mean residual, deviation and residual of switches of each row: (M,) each."""
         plain, switched = self.counted
         return (
-            self._sums(self.residual, ~self.switches) / plain,
-            self._sums(self.deviation, ~self.switches) / plain,
-            self._sums(self.residual, self.switches) / switched,
+            _sums(self.residual, ~self.switches) / plain,
+            _sums(self.deviation, ~self.switches) / plain,
+            _sums(self.residual, self.switches) / switched,
         )
 
-    def _sums(self, cells: Float32, which: Bool) -> Float64:
-        chosen = cells if which.all() else cells[:, which]
-        return np.asarray(chosen.sum(axis=1), dtype=np.float64)
+    def take(self, rows: Int64) -> RowErrors:
+        """Return what is seen of some of the rows."""
+        return RowErrors(
+            self.tick[rows],
+            self.residual[rows],
+            self.deviation[rows],
+            self.seen[rows],
+            self.used[rows],
+            self.switches,
+            self.shapes.take(rows),
+        )
 
     def _count(self, which: Bool) -> Int64:
         chosen = self.seen if which.all() else self.seen[:, which]
-        return np.asarray(np.maximum(np.count_nonzero(chosen, axis=1), 1))
+        return np.maximum(count_in_row(chosen), 1)
+
+
+def _sums(cells: Float32, which: Bool) -> Float64:
+    """Add up some columns of each row: (M, F), (F,) -> (M,).
+
+    By einsum, which is fast along a short axis, and adds the cells of a row in one order.
+    """
+    if not which.any():
+        return np.zeros(len(cells))
+    chosen = cells if which.all() else np.ascontiguousarray(cells[:, which])
+    return np.asarray(np.einsum("mf->m", chosen), dtype=np.float64)
 
 
 def needed_rows(tick: Int64, can: Bool, wanted: Int64) -> Int64:
@@ -100,7 +124,7 @@ def needed_rows(tick: Int64, can: Bool, wanted: Int64) -> Int64:
 
 def sampled(tick: Int64) -> Bool:
     """Return which rows the level is taken from, one in eight periods: (R,) -> (R,)."""
-    return np.asarray(tick // TICKS % GRID == 0)
+    return np.asarray(tick % (TICKS * GRID) < TICKS)
 
 
 def first_of_members(tick: Int64, at: Int64) -> tuple[Int64, ...]:
@@ -110,11 +134,20 @@ def first_of_members(tick: Int64, at: Int64) -> tuple[Int64, ...]:
 
 def member_values(errors: RowErrors, at: Int64) -> Float64:
     """Return the members of the rows at some positions: (N,) -> (8, N)."""
-    residual, deviation, switched = errors.row_means
+    residual, deviation, switched = (Means.of(each, errors.used) for each in errors.row_means)
     of = (*(residual,) * len(RESIDUAL_ROWS), *(deviation,) * len(DEVIATION_ROWS), switched)
     first = first_of_members(errors.tick, at)
-    means = [trailing_means(each, errors.used, n, at) for each, n in zip(of, first, strict=True)]
+    means = [each.between(n, at) for each, n in zip(of, first, strict=True)]
     return np.concatenate([np.stack(means), errors.shapes.distance[:, at]])
+
+
+def rows_of_members(tick: Int64, at: Int64) -> Int64:
+    """Return the rows that the members of the rows at some positions take in: (N,) -> (K,)."""
+    first = first_rows(tick, at, rows=_REACH)
+    change = np.zeros(len(tick) + 1, dtype=np.int64)
+    np.add.at(change, first, 1)
+    np.add.at(change, at + 1, -1)
+    return np.flatnonzero(np.cumsum(change[:-1]) > 0)
 
 
 def logarithms(values: Float64, typical: Float32) -> Float64:
@@ -130,23 +163,21 @@ def restlessness(errors: RowErrors, typical: Float32, at: Int64) -> Float64:
 
     Shapes: typical (M, 9) of the entity of each row of the errors.
     """
-    chosen = np.flatnonzero(sampled(errors.tick) & errors.used)
+    counts = sampled(errors.tick) & errors.used
+    chosen = np.flatnonzero(counts)
     own = typical[at, LEVEL].astype(np.float64)
     if not len(chosen):
         return np.asarray(own)
     residual, deviation, _ = errors.row_means
     alone = excitement(residual[chosen], deviation[chosen], typical[chosen])
     tick = errors.tick[chosen]
-    last = np.searchsorted(errors.tick[chosen], errors.tick[at], side="right") - 1
-    oldest = np.searchsorted(tick, errors.tick[at] - LEVEL_ROWS * TICKS, side="right")
-    oldest = np.maximum(oldest, last - (LEVEL_ROWS // GRID - 1))
-    number = np.maximum(last + 1 - oldest, 0)
-    mean = trailing_means(
-        alone,
-        np.ones(len(chosen), dtype=np.bool_),
-        np.minimum(oldest, np.maximum(last, 0)),
-        np.maximum(last, 0),
-    )
+    number = np.cumsum(counts)[at]
+    last = np.maximum(number - 1, 0)
+    before = errors.tick[at] - LEVEL_ROWS * TICKS
+    oldest = first_of_last(tick, last, before, rows=LEVEL_ROWS // GRID)
+    number = np.where(number > 0, np.maximum(last + 1 - oldest, 0), 0)
+    every = np.ones(len(chosen), dtype=np.bool_)
+    mean = Means.of(alone, every).between(np.minimum(oldest, last), last)
     return np.asarray((mean * number + own * PRIOR) / (number + PRIOR))
 
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from aedetect.arrays import Bool, Float32, Int64
+from aedetect.arrays import Bool, Float32, Int64, any_in_row
 from aedetect.detector.ensemble import BASELINE_ROWS, RowErrors
 from aedetect.detector.long_windows import ends_whole
 from aedetect.detector.residuals import by_feature
 from aedetect.detector.results import Series
 from aedetect.detector.shapes import LENGTHS, ShapeErrors, Shapes
 from aedetect.detector.smoothing import around
-from aedetect.detector.trailing import as_sum, running_sums
 from aedetect.preprocessing.preparation import first_columns
 
-_BLOCK = 16  # columns whose sums are held at a time
+_TILE = 2_048  # rows at a time, which stay in the processor's cache
 
 
 def errors_of_rows(
@@ -28,9 +27,15 @@ def errors_of_rows(
 ) -> RowErrors:
     """Return what is seen of some rows: (M,), expected (M, D), owner (D,), switches (F,)."""
     seen, first = series.observed[rows], first_columns(owner)
-    columns = series.matrix[rows, : seen.shape[1]]
-    residual = by_feature(_squares(columns - expected, seen), owner)
-    deviation = by_feature(_squares(columns - _baselines(series, rows), seen), owner)
+    residual, deviation = np.empty_like(expected), np.empty_like(expected)
+    for start in range(0, len(rows), _TILE):
+        part = slice(start, start + _TILE)
+        columns = series.matrix[rows[part], : seen.shape[1]]
+        np.subtract(columns, expected[part], out=residual[part])
+        np.subtract(columns, _baselines(series, rows[part]), out=deviation[part])
+        for each in (residual[part], deviation[part]):
+            _square(each, seen[part])
+    residual, deviation = by_feature(residual, owner), by_feature(deviation, owner)
     used = np.ones(len(rows), dtype=np.bool_) if series.apart is None else ~series.apart[rows]
     observed = seen if len(first) == len(owner) else seen[:, first]
     shapes = _from_shapes(typical, series, rows, owner)
@@ -42,7 +47,7 @@ def _from_shapes(typical: Shapes | None, series: Series, rows: Int64, owner: Int
     distance, nearest = np.zeros((LENGTHS, len(rows))), np.full((LENGTHS, len(rows)), -1)
     banks = () if typical is None else typical.banks
     shortest = min((bank.length for bank in banks if bank is not None), default=0)
-    hidden = None if series.masked is None else np.asarray(series.masked.any(axis=1))
+    hidden = None if series.masked is None else any_in_row(series.masked)
     for number, bank in enumerate(banks):
         if bank is None:
             continue
@@ -56,24 +61,41 @@ def _from_shapes(typical: Shapes | None, series: Series, rows: Int64, owner: Int
     return ShapeErrors(typical, series.matrix, rows, owner, distance, nearest)
 
 
-def _squares(difference: Float32, seen: Bool) -> Float32:
-    """Square in place what was observed: (M, D), (M, D) -> (M, D)."""
+def _square(difference: Float32, seen: Bool) -> None:
+    """Square in place what was observed: (M, D), (M, D)."""
     np.square(difference, out=difference)
     if not seen.all():
         difference *= seen
-    return difference
 
 
 def _baselines(series: Series, rows: Int64) -> Float32:
-    """Return the mean of each row and the usable rows before it without a gap: (M,) -> (M, D)."""
+    """Return the mean of each row and the usable rows before it without a gap: (M,) -> (M, D).
+
+    Rows ascend. Sums of 1, 2, 4 ... rows are added in pairs, so that a mean is rounded alike in any
+    batch, and that of a constant column is the constant.
+    """
     columns = series.observed.shape[1]
-    before = np.minimum(series.back[rows], BASELINE_ROWS - 1)
-    count = (before + 1.0)[:, None]
+    first = max(int(rows[0]) - (BASELINE_ROWS - 1), 0)
+    sums = series.matrix[first : int(rows[-1]) + 1, :columns]
+    step = 1
+    while step < BASELINE_ROWS and step < len(sums):
+        sums = sums[step:] + sums[:-step]
+        step *= 2
+    whole = series.back[rows] >= BASELINE_ROWS - 1
+    if whole.all():
+        return np.asarray(sums[rows - (first + BASELINE_ROWS - 1)] / BASELINE_ROWS)
     means = np.empty((len(rows), columns), dtype=np.float32)
-    for start in range(0, columns, _BLOCK):
-        block = slice(start, min(start + _BLOCK, columns))
-        total = running_sums(series.matrix[:, block])
-        sums = np.take(total, rows + 1, axis=0)
-        sums -= np.take(total, rows - before, axis=0)
-        means[:, block] = as_sum(sums) / count
+    means[whole] = sums[rows[whole] - (first + BASELINE_ROWS - 1)] / BASELINE_ROWS
+    means[~whole] = _short_means(series, rows[~whole])
     return means
+
+
+def _short_means(series: Series, rows: Int64) -> Float32:
+    """Return the mean of rows and the fewer than 15 usable rows before each: (M,) -> (M, D)."""
+    columns = series.observed.shape[1]
+    count = np.maximum(series.back[rows], 0) + 1
+    total = np.zeros((len(rows), columns))
+    for step in range(BASELINE_ROWS - 1):
+        some = np.flatnonzero(step < count)
+        total[some] += series.matrix[rows[some] - step, :columns]
+    return np.asarray(total / count[:, None], dtype=np.float32)

@@ -16,6 +16,7 @@ from aedetect.detector.ensemble import (
     first_of_members,
     logarithms,
     member_parts,
+    rows_of_members,
 )
 from aedetect.detector.trailing import as_sum, running_sums
 
@@ -39,10 +40,12 @@ class EnsembleParts:
     level: Float64
 
     def take(self, chosen: Bool | Int64) -> EnsembleParts:
-        """Return the parts of some of the scored rows."""
+        """Return the parts of some of the scored rows, and of the errors what these need."""
+        at = self.at[chosen]
+        needed = rows_of_members(self.errors.tick, at)
         return EnsembleParts(
-            self.errors,
-            self.at[chosen],
+            self.errors.take(needed),
+            np.searchsorted(needed, at),
             self.typical[chosen],
             self.values[:, chosen],
             self.level[chosen],

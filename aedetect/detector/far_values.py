@@ -26,6 +26,7 @@ _MARGIN = 5.0  # standard deviations beyond the range
 _NEWS = 4  # rows nearly as far out in the history, from which on one more is no news
 _NEARLY = 0.75  # of its distance beyond the range
 _RARE = 1_000  # rows for each that differs, in a column that is constant but for these
+_TILE = 2_048  # rows compared with their limits at a time
 _CELLS, _OFFSETS = 20_000, 50  # compared with their history at a time
 _TINY = float(np.finfo(np.float64).tiny)
 
@@ -85,7 +86,9 @@ class FarValues:
         One is no news when enough rows of its history are nearly as far out. So a column that has
         moved is flagged once, and again when it moves on.
         """
-        found = self._excess(rows.values, entity) > self.margin[entity]
+        found = self._beyond(rows, entity)
+        if not found.any():
+            return found
         begin = np.maximum.accumulate(np.where(rows.starts, np.arange(len(rows)), 0))
         place, column = np.nonzero(found)
         for start in range(0, len(place), _CELLS):
@@ -127,6 +130,23 @@ class FarValues:
         )
         rows, history = (np.array(described[name], dtype=np.int64) for name in ("rows", "history"))
         return cls(low=low, high=high, margin=margin, rows=rows, history=history)
+
+    def _beyond(self, rows: Rows, entity: Int32) -> Bool:
+        """Return which cells lie beyond the range by more than the margin: (R,) -> (R, F)."""
+        found = np.empty(rows.values.shape, dtype=np.bool_)
+        if not len(rows):
+            return found
+        starts = rows.starts
+        code, group = entity[starts], np.cumsum(starts) - 1
+        with np.errstate(over="ignore"):
+            upper = self.high[code] + self.margin[code]
+            lower = self.low[code] - self.margin[code]
+        for start in range(0, len(rows), _TILE):  # whose limits stay in the processor's cache
+            part = slice(start, start + _TILE)
+            values, own = rows.values[part], group[part]
+            np.greater(values, upper.take(own, axis=0), out=found[part])
+            found[part] |= values < lower.take(own, axis=0)
+        return found
 
     def _excess(self, values: Float64, entity: Int32) -> Float64:
         """Return how far cells lie beyond the range; not above 0 inside: (R, F) -> (R, F)."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.detector.reconstruction import last_rows
+from aedetect.detector.reconstruction import from_windows, holed, last_rows
 from aedetect.detector.smoothing import around
 
 if TYPE_CHECKING:
@@ -19,15 +19,37 @@ if TYPE_CHECKING:
     from aedetect.models.base import Autoencoder
 
 
-def average_expected(
-    expected: Float32, long: Autoencoder, series: Series, rows: Int64, *, length: int
-) -> Float32:
+def average_expected(model: Autoencoder, long: Autoencoder, series: Series, rows: Int64) -> Float32:
     """Average what a network expects of rows with what `long` does, where that has a whole window.
 
-    Shapes: expected (N, D), overwritten; rows (N,); length, the rows of the network's windows. A
-    row whose long window reaches into planned work keeps the network's value.
+    Shapes: rows (N,) -> (N, D). A row whose long window reaches into planned work has the network's
+    value.
     """
-    chosen = np.flatnonzero(ends_whole(series, longer=long.sizes.length, length=length)[rows])
+    whole = ends_whole(series, longer=long.sizes.length, length=model.sizes.length)[rows]
+    short, longer = model.last_row_map, long.last_row_map
+    if short is None or longer is None:
+        return _one_by_one(model, long, series, rows, whole)
+    # Both are linear: one map gives the mean. But masked cells are filled by each for itself.
+    together = whole
+    if series.masked is not None:
+        together = whole & ~holed(series.masked, long.sizes.length)[rows]
+    both = short.averaged(longer).cheapest()
+    columns, length = model.sizes.outputs, long.sizes.length
+    if together.all():
+        return from_windows(both, series.matrix, rows, length=length, width=columns)
+    expected = np.empty((len(rows), columns), dtype=np.float32)
+    found = from_windows(both, series.matrix, rows[together], length=length, width=columns)
+    expected[together], rest = found, ~together
+    expected[rest] = _one_by_one(model, long, series, rows[rest], whole[rest])
+    return expected
+
+
+def _one_by_one(
+    model: Autoencoder, long: Autoencoder, series: Series, rows: Int64, whole: Bool
+) -> Float32:
+    """Average two results, where a row has a `whole` long window (N,)."""
+    expected = last_rows(model, series.matrix, rows, masked=series.masked)
+    chosen = np.flatnonzero(whole)
     if len(chosen):
         other = last_rows(long, series.matrix, rows[chosen], masked=series.masked)
         expected[chosen] = (expected[chosen] + other) / 2

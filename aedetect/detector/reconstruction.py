@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.arrays import Float32
+from aedetect.arrays import Float32, any_in_row
 from aedetect.detector.smoothing import around
 from aedetect.models.threads import one_thread
 from aedetect.preprocessing.windows import gather
@@ -34,19 +34,17 @@ def last_rows(
     Cells that are `masked` (R, D) are replaced by what the model expects there, some times: the
     other columns are then judged by themselves, and not by what stands in for the missing one.
     """
-
-    def expected(windows: Tensor) -> Tensor:
-        return model.decode_last(model.encode(windows))
-
-    found = from_windows(model, expected, matrix, ends, width=model.sizes.outputs)
+    expected = _last_row_of(model)
+    found = from_windows(
+        expected, matrix, ends, length=model.sizes.length, width=model.sizes.outputs
+    )
     if masked is None or not masked.any():
         return found
-    holed = around(np.asarray(masked.any(axis=1)), before=0, after=model.sizes.length - 1)[ends]
     with _inference():
-        chosen = np.flatnonzero(holed)
-        hidden = _windows(model, np.ascontiguousarray(masked), ends[chosen])
+        chosen = np.flatnonzero(holed(masked, model.sizes.length)[ends])
+        hidden = _windows(np.ascontiguousarray(masked), ends[chosen], model.sizes.length)
         for (start, windows), (_, gaps) in zip(
-            _windows(model, matrix, ends[chosen]), hidden, strict=True
+            _windows(matrix, ends[chosen], model.sizes.length), hidden, strict=True
         ):
             columns = windows[:, :, : model.sizes.outputs]
             for _ in range(_FILLS):
@@ -56,18 +54,23 @@ def last_rows(
     return found
 
 
+def holed(masked: Bool, length: int) -> Bool:
+    """Return which rows end a window with a masked cell, or may: (R, D) -> (R,)."""
+    return around(any_in_row(masked), before=0, after=length - 1)
+
+
 def from_windows(
-    model: Autoencoder,
     compute: Callable[[Tensor], Tensor],
     matrix: Float32,
     ends: Int64,
     *,
+    length: int,
     width: int,
 ) -> Float32:
     """Compute `width` numbers from each window: (R, D + K), (N,) -> (N, width)."""
     computed = np.empty((len(ends), width), dtype=np.float32)
     with _inference():
-        for part, windows in _windows(model, matrix, ends):
+        for part, windows in _windows(matrix, ends, length):
             count = min(CHUNK, len(ends) - part)
             computed[part : part + count] = compute(windows).numpy()[:count]
     return computed
@@ -85,7 +88,7 @@ def covering(model: Autoencoder, matrix: Float32, rows: Int64, ends: Int64) -> t
     total = np.zeros((len(rows) + 1, model.sizes.outputs))
     count = np.zeros(len(rows) + 1, dtype=np.int64)
     with _inference():
-        for start, windows in _windows(model, matrix, ends):
+        for start, windows in _windows(matrix, ends, length):
             part = ends[start : start + CHUNK]
             rebuilt = model(windows).numpy()
             for step in reversed(range(length)):  # the earliest window of a row comes first
@@ -96,8 +99,8 @@ def covering(model: Autoencoder, matrix: Float32, rows: Int64, ends: Int64) -> t
     return mean.astype(np.float32), count[:-1] > 0
 
 
-def product(values: Float32, weights: Float32) -> Float32:
-    """Multiply rows with a matrix, each independently: (N, D), (D, D) -> (N, D)."""
+def product(values: Float32, weights: Float32, added: Float32 | None = None) -> Float32:
+    """Multiply rows with a matrix, each independently: (N, D), (D, D), added (D,) -> (N, D)."""
     import torch
 
     from aedetect.models.layers import linear
@@ -105,25 +108,30 @@ def product(values: Float32, weights: Float32) -> Float32:
     result = np.empty((len(values), weights.shape[1]), dtype=np.float32)
     filled = np.zeros((CHUNK, values.shape[1]), dtype=np.float32)
     turned = torch.from_numpy(np.ascontiguousarray(weights.T))
+    bias = None if added is None else torch.from_numpy(added)
     with one_thread():
         for start in range(0, len(values), CHUNK):
             part = values[start : start + CHUNK]
             filled[: len(part)] = part
-            multiplied = linear(torch.from_numpy(filled), turned).numpy()
+            multiplied = linear(torch.from_numpy(filled), turned, bias).numpy()
             result[start : start + CHUNK] = multiplied[: len(part)]
     return result
 
 
-def _windows(
-    model: Autoencoder, matrix: Float32 | Bool, ends: Int64
-) -> Iterator[tuple[int, Tensor]]:
+def _last_row_of(model: Autoencoder) -> Callable[[Tensor], Tensor]:
+    """Return what computes the last row of a reconstruction: (N, T, D + K) -> (N, D)."""
+    found = model.last_row_map
+    return found.cheapest() if found else lambda windows: model.decode_last(model.encode(windows))
+
+
+def _windows(matrix: Float32 | Bool, ends: Int64, length: int) -> Iterator[tuple[int, Tensor]]:
     """Yield the windows that end at `ends` in chunks, with the position of the first of each."""
     import torch
 
     for start in range(0, len(ends), CHUNK):
         part = ends[start : start + CHUNK]
         full = part if len(part) == CHUNK else np.resize(part, CHUNK)
-        yield start, torch.from_numpy(gather(matrix, full, length=model.sizes.length))
+        yield start, torch.from_numpy(gather(matrix, full, length=length))
 
 
 @contextmanager

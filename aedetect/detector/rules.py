@@ -102,16 +102,25 @@ class ColumnRules:
     def broken(self, rows: Rows, entity: Int32, schema: Schema) -> Int8:
         """Return which rule each cell breaks: entity (R,) as learnt -> (R, F), NONE for most."""
         found = np.where(self.far.find(rows, entity), np.int8(FAR), np.int8(NONE))
-        found[_changed(rows.values, self.constant[entity])] = CONSTANT
+        for column in _with_a_rule(self.constant):
+            only = self.constant[entity, column]
+            found[_changed(rows.values[:, column], only), column] = CONSTANT
         unseen = UNSEEN if self.unseen_category else NONE
         for column, feature in enumerate(schema.features):
             if feature.is_text:
                 found[rows.values[:, column] == -1, column] = unseen
-        for column in np.flatnonzero(~np.isnan(self.still).all(axis=0)).tolist():
-            begin = _run_starts(rows, column, schema.max_gaps(rows))
-            still = np.flatnonzero(rows.time - rows.time[begin] > self.still[entity, column])
-            rests = self.resting.include(rows.values[still, column], entity[still], column)
-            found[still[~rests], column] = STUCK
+        moving = _with_a_rule(self.still)
+        if moving:
+            breaks = rows.starts
+            breaks[1:] |= exceeding(rows.time, schema.max_gaps(rows))
+            same = rows.values[1:] == rows.values[:-1]  # a missing cell ends a run
+            repeats = same.any(axis=0)
+            for column in (each for each in moving if repeats[each]):
+                begins = breaks.copy()
+                begins[1:] |= ~same[:, column]
+                still = _stuck(rows.time, begins, self.still[entity, column])
+                rests = self.resting.include(rows.values[still, column], entity[still], column)
+                found[still[~rests], column] = STUCK
         return found
 
 
@@ -207,9 +216,20 @@ def _periods(rows: Rows, schema: Schema) -> Int64:
     return np.append(own, max(schema.period, int(own.max(initial=0))))
 
 
-def _run_starts(rows: Rows, column: int, max_gap: Int64) -> Int64:
-    """Return the row since which a column stayed the same: (R,). A missing cell ends a run."""
-    values = np.asarray(rows.values[:, column])
-    begins = rows.starts
-    begins[1:] |= (values[1:] != values[:-1]) | exceeding(rows.time, max_gap)
-    return np.maximum.accumulate(np.where(begins, np.arange(len(rows)), 0))
+def _with_a_rule(limits: Float64) -> list[int]:
+    """Return the columns that have a limit for any entity: (E + 1, F)."""
+    return np.flatnonzero(~np.isnan(limits).all(axis=0)).tolist()
+
+
+def _stuck(time: Int64, begins: Bool, limit: Float64) -> Int64:
+    """Return the rows of runs that have lasted longer than the limit (R,) by then: (M,).
+
+    `begins` (R,) marks the first row of each run, in which a column stays the same.
+    """
+    first = np.flatnonzero(begins)
+    last = np.append(first[1:], len(time)) - 1
+    long = time[last] - time[first] > limit[first]
+    first, size = first[long], (last - first + 1)[long]
+    begin = np.repeat(first, size)
+    rows = begin + np.arange(len(begin)) - np.repeat(np.cumsum(size) - size, size)
+    return np.asarray(rows[time[rows] - time[begin] > limit[rows]])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.arrays import Float32
+from aedetect.arrays import Float32, count_in_row
 from aedetect.detector.corrections import Corrections
 from aedetect.detector.ensemble import (
     BASELINE_ROWS,
@@ -117,7 +117,7 @@ class Scorer:
     def counted(self, seen: Bool) -> Int64:
         """Return how many features were observed: (N, D) -> (N,)."""
         first = self.preparation.first_columns
-        return np.asarray(seen[:, first].sum(axis=1))
+        return count_in_row(seen if len(first) == seen.shape[1] else seen[:, first])
 
     def covered(self, back: Int64) -> Bool:
         """Return which rows have the window that scoring needs: (R,), as in `Series` -> (R,)."""
@@ -151,18 +151,19 @@ class Scorer:
     def expect(self, series: Series, rows: Int64) -> Float32:
         """Return the expected values of rows, by alignment: (N,) ascending -> (N, D)."""
         if self.alignment == "causal":
-            expected = last_rows(self.model, series.matrix, rows, masked=series.masked)
-            return self._combined(expected, series, rows)
+            return self._combined(series, rows)
         asked = np.zeros(len(series.back), dtype=np.bool_)
         asked[rows] = True
         near = around(asked, before=0, after=self.length - 1)
         ends = np.flatnonzero(near & (series.back >= self.length - 1))
         return covering(self.model, series.matrix, rows, ends)[0]
 
-    def _combined(self, expected: Float32, series: Series, rows: Int64) -> Float32:
-        """Add long windows and corrections, where the score uses them, to what is expected."""
-        if self._beside is not None:
-            average_expected(expected, self._beside, series, rows, length=self.length)
+    def _combined(self, series: Series, rows: Int64) -> Float32:
+        """Return what is expected, with long windows and corrections where the score uses them."""
+        if self._beside is None:
+            expected = last_rows(self.model, series.matrix, rows, masked=series.masked)
+        else:
+            expected = average_expected(self.model, self._beside, series, rows)
         if self.corrections is not None and self.combines:
             self.corrections.apply(expected, series.entity[rows])
         return expected
@@ -237,7 +238,8 @@ class Scorer:
 
         count = columns.shape[1]
         compute = partial(draw_last, self.model)
-        drawn = from_windows(self.model, compute, matrix, ends, width=2 * count + 1)
+        width = 2 * count + 1
+        drawn = from_windows(compute, matrix, ends, length=self.length, width=width)
         expected, variance, divergence = np.split(drawn, [count, 2 * count], axis=1)
         cells = (np.square(columns - expected) + variance) * seen
         errors = by_feature(cells, self.preparation.owner)

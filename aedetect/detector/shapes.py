@@ -19,10 +19,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from aedetect.arrays import Bool, Float32, Float64, Int64
-from aedetect.detector.reconstruction import CHUNK
+from aedetect.detector.reconstruction import CHUNK, from_windows
 from aedetect.detector.residuals import by_feature
 from aedetect.detector.trailing import as_sum, running_sums
-from aedetect.models.threads import one_thread
 from aedetect.preprocessing.windows import gather
 
 LENGTHS = 2  # of windows: those of the network, and long ones
@@ -62,21 +61,17 @@ class ShapeBank:
         from aedetect.models.layers import linear
 
         basis = torch.from_numpy(self.basis.reshape(len(self.basis), -1))
-        centres, half = torch.from_numpy(self.centres), np.square(self.centres).sum(axis=1) / 2
-        closest, place = np.empty(len(rows)), np.empty(len(rows), dtype=np.int64)
-        with one_thread(), torch.inference_mode():
-            for start in range(0, len(rows), CHUNK):
-                part = rows[start : start + CHUNK]
-                # A fixed number of rows, see CHUNK.
-                full = part if len(part) == CHUNK else np.resize(part, CHUNK)
-                windows = torch.from_numpy(gather(matrix, full, length=self.length)).flatten(1)
-                products = linear(linear(windows, basis), centres)
-                less, which = (torch.from_numpy(half) - products).min(1)
-                kept = slice(start, start + len(part))
-                closest[kept] = less.numpy()[: len(part)]
-                place[kept] = which.numpy()[: len(part)]
-        squared = self._energy(matrix, rows) + 2 * closest
-        return np.maximum(squared, 0) / self.cells, place
+        centres = torch.from_numpy(self.centres)
+        half = centres.square().sum(dim=1) / 2
+
+        def closest(windows: torch.Tensor) -> torch.Tensor:
+            products = linear(linear(windows.flatten(1), basis), centres)
+            less, which = (half - products).min(dim=1)
+            return torch.stack([less, which.float()], dim=1)
+
+        less, place = from_windows(closest, matrix, rows, length=self.length, width=2).T
+        squared = self._energy(matrix, rows) + 2 * less.astype(np.float64)
+        return np.maximum(squared, 0) / self.cells, place.astype(np.int64)
 
     def split(self, matrix: Float32, rows: Int64, nearest: Int64) -> Float32:
         """Return each column's part of the squared distance: (N,), (N,) -> (N, D + K)."""
@@ -138,6 +133,15 @@ class ShapeErrors:
     def weight(self) -> float:
         """The weight of the distances; 0 without typical shapes."""
         return 0.0 if self.shapes is None else self.shapes.weight
+
+    def take(self, chosen: Int64) -> ShapeErrors:
+        """Return the distances of some of the rows."""
+        return replace(
+            self,
+            rows=self.rows[chosen],
+            distance=self.distance[:, chosen],
+            nearest=self.nearest[:, chosen],
+        )
 
     def by_feature(self, at: Int64) -> Float32:
         """Return each feature's part of the distances of the rows at some positions: (2, N, F)."""

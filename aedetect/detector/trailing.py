@@ -6,6 +6,8 @@ not round at all: values are added as multiples of a fixed unit.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from aedetect.arrays import Bool, Float32, Float64, Int64
@@ -20,8 +22,21 @@ def first_rows(tick: Int64, at: Int64, *, rows: int) -> Int64:
 
     Shapes: tick (M,) ascending, at (N,) positions among them.
     """
-    oldest = np.searchsorted(tick, tick[at] - rows * TICKS, side="right")
-    return np.maximum(oldest, at - (rows - 1))
+    if rows == 1:
+        return at
+    return first_of_last(tick, at, tick[at] - rows * TICKS, rows=rows)
+
+
+def first_of_last(tick: Int64, at: Int64, before: Int64, *, rows: int) -> Int64:
+    """Return the first of the last `rows` rows up to `at` that is later than `before`: (N,).
+
+    Where rows are regular, it is found without a search.
+    """
+    first = np.maximum(at - (rows - 1), 0)
+    late = np.flatnonzero(tick[first] <= before)
+    if len(late):
+        first[late] = np.searchsorted(tick, before[late], side="right")
+    return first
 
 
 def running_sums(values: Float32 | Float64) -> Int64:
@@ -44,16 +59,44 @@ def as_sum(difference: Int64) -> Float64:
     return np.asarray(difference / UNITS)
 
 
+@dataclass(frozen=True)
+class Means:
+    """Values whose means are asked for: values (M,), running sums and counts (M + 1,) of the used.
+
+    count is None when all values are used.
+    """
+
+    values: Float32 | Float64
+    total: Int64
+    count: Int64 | None
+
+    @classmethod
+    def of(cls, values: Float32 | Float64, used: Bool) -> Means:
+        """Add up the used values: (M,), (M,)."""
+        if used.all():
+            return cls(values, running_sums(values), None)
+        count = np.concatenate([[0], np.cumsum(used)])
+        return cls(values, running_sums(np.where(used, values, 0)), count)
+
+    def between(self, first: Int64, at: Int64) -> Float64:
+        """Return the mean of the used values from `first` to `at`: (N,), (N,) -> (N,).
+
+        The value itself where none is used.
+        """
+        total = as_sum(self.total[at + 1] - self.total[first])
+        if self.count is None:
+            return np.asarray(total / (at + 1 - first))
+        number = self.count[at + 1] - self.count[first]
+        mean = total / np.maximum(number, 1)
+        return np.asarray(np.where(number > 0, mean, np.minimum(self.values[at], LARGEST)))
+
+
 def trailing_means(values: Float32 | Float64, used: Bool, first: Int64, at: Int64) -> Float64:
     """Return the mean of the used values from `first` to `at`, the value itself where none is used.
 
     Shapes: values and used (M,), first and at (N,) -> (N,).
     """
-    total = running_sums(np.where(used, values, 0))
-    count = np.concatenate([[0], np.cumsum(used)])
-    number = count[at + 1] - count[first]
-    mean = as_sum(total[at + 1] - total[first]) / np.maximum(number, 1)
-    return np.asarray(np.where(number > 0, mean, np.minimum(values[at], LARGEST)))
+    return Means.of(values, used).between(first, at)
 
 
 def reaching(tick: Int64, at: Int64, *, rows: int) -> Bool:
@@ -62,7 +105,12 @@ def reaching(tick: Int64, at: Int64, *, rows: int) -> Bool:
     Shapes: tick (R,) ascending, at (N,) positions among them; these rows are marked too.
     """
     change = np.zeros(len(tick) + 1, dtype=np.int64)
-    oldest = np.searchsorted(tick, tick[at] - rows * TICKS, side="right")
+    if not len(at):
+        return np.zeros(len(tick), dtype=np.bool_)
+    # Of consecutive rows the first reaches furthest back.
+    begin = np.flatnonzero(np.diff(at, prepend=at[0] - 2) > 1)
+    first, last = at[begin], at[np.append(begin[1:], len(at)) - 1]
+    oldest = np.searchsorted(tick, tick[first] - rows * TICKS, side="right")
     np.add.at(change, oldest, 1)
-    np.add.at(change, at + 1, -1)
+    np.add.at(change, last + 1, -1)
     return np.asarray(np.cumsum(change[:-1]) > 0)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.events.judged_rows import WINDOW, RowCounts
+from aedetect.events.judged_rows import WINDOW, JudgedCounts
 from aedetect.timestamps import NANOSECONDS
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 _DAY = NANOSECONDS["d"]
 
 
-def discoveries(start: Int64, p_value: Float64, judged: RowCounts, *, precision: float) -> Bool:
+def discoveries(start: Int64, p_value: Float64, judged: JudgedCounts, *, precision: float) -> Bool:
     """Return which candidates are reported: begin (S,) ns and smallest p-value (S,) -> (S,).
 
-    >>> rows = RowCounts(np.array([0]), np.array([_DAY]), np.array([1000]))
+    >>> rows = JudgedCounts(np.array([0]), np.array([_DAY]), np.array([1000]))
     >>> found = np.array([1e-9, 1e-5, 1e-2])  # 0.3 rows of 30,000 are below 1e-5, 300 below 1e-2
     >>> discoveries(np.zeros(3, np.int64), found, rows, precision=0.8).tolist()
     [True, True, False]

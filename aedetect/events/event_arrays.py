@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from aedetect.arrays import Int32, Int64
     from aedetect.events.flagged_rows import FlaggedColumns
     from aedetect.events.grouping import EventGroups, EventRules
-    from aedetect.events.judged_rows import RowCounts
+    from aedetect.events.judged_rows import JudgedCounts
 
 _NEVER = np.iinfo(np.int64).max
 
@@ -151,7 +151,7 @@ def assemble_events(
     own: Mapping[str | None, EventRules] | None = None,
     held: pa.Table | None = None,
     precision: float | None = None,
-    judged: RowCounts | None = None,
+    judged: JudgedCounts | None = None,
 ) -> EventArrays:
     """Group flagged rows into events, and find which of them are suppressed.
 

@@ -22,7 +22,7 @@ _DAY = NANOSECONDS["d"]
 
 
 @dataclass(frozen=True)
-class RowCounts:
+class JudgedCounts:
     """How many rows were judged in each partition: begin, end (P,) in ns ascending; rows (P,)."""
 
     begin: Int64
@@ -45,7 +45,7 @@ class RowCounts:
         return np.asarray((rows[last] - rows[first]) / covered * (WINDOW * _DAY))
 
 
-def read_judged_rows(output: Path, *, by: PartitionBy) -> RowCounts:
+def read_judged_rows(output: Path, *, by: PartitionBy) -> JudgedCounts:
     """Count the rows that were judged in each partition with scores, from their footers."""
     files = list_files(output, SCORES, by=by)
     found = [
@@ -55,4 +55,4 @@ def read_judged_rows(output: Path, *, by: PartitionBy) -> RowCounts:
     ]
     bounds = [file.partition.bounds(file.clock("timestamp")) for file, _ in found]
     begin, end = (np.array([each[i] for each in bounds], dtype=np.int64) for i in (0, 1))
-    return RowCounts(begin, end, np.array([count for _, count in found], dtype=np.int64))
+    return JudgedCounts(begin, end, np.array([count for _, count in found], dtype=np.int64))

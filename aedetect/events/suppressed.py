@@ -13,7 +13,7 @@ from aedetect.timestamps import format_duration
 if TYPE_CHECKING:
     from aedetect.arrays import Float64, Int8
     from aedetect.events.grouping import EventRules
-    from aedetect.events.judged_rows import RowCounts
+    from aedetect.events.judged_rows import JudgedCounts
     from aedetect.events.level_shift import Separated
 
 
@@ -23,7 +23,7 @@ def suppressed_events(
     rules: EventRules,
     *,
     precision: float | None,
-    judged: RowCounts | None,
+    judged: JudgedCounts | None,
 ) -> tuple[Int8, tuple[str | None, ...]]:
     """Return for each event REPORTED or why it is suppressed, and the reasons by that number.
 

@@ -31,6 +31,7 @@ from aedetect.output import read_origins, written
 from aedetect.output.catalog import check_owner, withdraw_files
 from aedetect.output.partitions import EVENTS, FLAGGED, SCORES, Span
 from aedetect.scoring import Model, Summary, Unit, cached_detector, make_plan
+from aedetect.scoring.grouping import group_units
 from aedetect.scoring.input_cache import read_input_cache, write_input_cache
 from aedetect.scoring.input_changes import find_input_changes, is_first_run
 from aedetect.scoring.loaded import calibration_at
@@ -40,7 +41,12 @@ from aedetect.scoring.schema_drift import admitted
 from aedetect.scoring.summarize import outcome_of, summarize_input, summarize_run
 from aedetect.scoring.summary import check_strict
 from aedetect.scoring.time_sort import sort_by_time
-from aedetect.scoring.worker import ComputedPartition, Deferred, compute_or_defer, origin_of
+from aedetect.scoring.worker import (
+    ComputedPartition,
+    Deferred,
+    compute_group,
+    origin_of,
+)
 from aedetect.timestamps import format_duration
 
 if TYPE_CHECKING:
@@ -126,8 +132,9 @@ def plan_run(
 def compute_units(
     units: Sequence[Unit], *, model: Model, output: Path
 ) -> list[ComputedPartition | Deferred]:
-    """Compute one partition after the other, in this process."""
-    return [compute_or_defer(unit, model=model, output=output) for unit in units]
+    """Compute one group of partitions after the other, in this process."""
+    groups = group_units(units, model)
+    return [done for each in groups for done in compute_group(each, model=model, output=output)]
 
 
 def form_run_events(job: ScoringJob) -> EventChanges:

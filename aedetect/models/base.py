@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
+    from aedetect.models.last_row import LastRowMap
     from aedetect.models.settings import ActivationName, ModelSettings, Sizes
 
 ACTIVATIONS: dict[ActivationName, type[nn.Module]] = {
@@ -60,6 +61,11 @@ class Autoencoder(nn.Module):
     @property
     def single_layer_weight(self) -> Tensor | None:
         """Weights (C, T (D + K)) of a single-layer encoder, else None."""
+        return None
+
+    @property
+    def last_row_map(self) -> LastRowMap | None:
+        """The map from windows to the reconstruction of their last row, where it is linear."""
         return None
 
     def solve(self, mean: Tensor, covariance: Tensor) -> None:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from aedetect.models.base import Autoencoder
+from aedetect.models.last_row import LastRowMap
 from aedetect.models.layers import linear
 
 if TYPE_CHECKING:
@@ -31,7 +33,9 @@ class Linear(Autoencoder):
         """Start from an arbitrary orthonormal basis."""
         super().__init__(settings, sizes)
         self.mean = nn.Parameter(torch.zeros(sizes.cells))
-        self.basis = nn.Parameter(torch.eye(min(sizes.latent, sizes.cells), sizes.cells))
+        basis = torch.zeros(min(sizes.latent, sizes.cells), sizes.cells)
+        # Detectors are loaded onto a device without memory, where torch.eye imports much of PyTorch.
+        self.basis = nn.Parameter(basis if basis.is_meta else basis.fill_diagonal_(1.0))
 
     def encode_all(self, windows: Tensor) -> Tensor:
         """(N, T, D + K) -> (N, C)."""
@@ -47,6 +51,22 @@ class Linear(Autoencoder):
         """(N, C) -> (N, D)."""
         last = slice(-self.sizes.outputs, None)
         return linear(latent, self.basis[:, last].T, self.mean[last])
+
+    @property
+    @torch.no_grad()
+    def last_row_map(self) -> LastRowMap:
+        """The map from windows to the reconstruction of their last row."""
+        sizes, code = self.sizes, len(self.basis)
+        last = slice(-sizes.outputs, None)
+        steps = self.basis.view(code, sizes.length, sizes.outputs)
+        context = sizes.inputs - sizes.outputs  # columns that are not used
+        return LastRowMap(
+            sizes.inputs,
+            functional.pad(steps, (0, context)).reshape(code, -1),
+            -(self.basis @ self.mean),
+            self.basis[:, last].T.contiguous(),
+            self.mean[last],
+        )
 
     @torch.no_grad()
     def solve(self, mean: Tensor, covariance: Tensor) -> None:

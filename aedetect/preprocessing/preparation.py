@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from aedetect.arrays import Bool, Float32, Float64, Int8, Int32, Int64
+from aedetect.arrays import Bool, Float32, Float64, Int8, Int32, Int64, count_in_row
 from aedetect.data import Feature, Rows, Schema
 from aedetect.data.memmap import pick_rows
 from aedetect.data.rates import Rate, spread
@@ -23,6 +23,7 @@ from aedetect.preprocessing.split import Part
 from aedetect.wall_clock import WallClock
 
 _UTC = WallClock()
+_TILE = 2_048  # rows scaled at a time, which stay in the processor's cache
 STATISTICS_ROWS = 2_000_000  # rows in total, evenly spaced, used to estimate typical values
 STATISTICS_CELLS = 2**24  # of these rows: fewer rows of a wide table, so that memory is bounded
 MIN_ENTITY_ROWS = 30  # entities with fewer training rows take the typical values of all entities
@@ -136,29 +137,40 @@ class Preparation:
         entities together. With `mask`, rows of which features are
         missing for too long are usable when enough others are left.
         """
-        infinite = np.isinf(rows.values)
+        infinite, missing = _not_finite(rows.values)
         values = np.where(infinite, np.nan, rows.values) if infinite.any() else rows.values
-        missing = np.isnan(values)
         filled, stale = (
             (values, missing) if not missing.any() else self._fill(rows, values, missing)
         )
         entity = self.entity_codes(rows)
         # -1, for an unseen entity, selects the last row of the scaling: that of all together.
-        with np.errstate(over="ignore"):  # `compress` takes infinite values
-            scaled = self.scaling.transform(encode_categories(filled, self.features), entity)
-        if self.missing == "typical" and missing.any():
-            scaled = np.nan_to_num(scaled, copy=False, nan=0.0)
-        scaled = compress(np.where(np.isnan(scaled), 0.0, scaled), self.clip)
         allowed = stale.shape[1] - self.min_observed if mask and self.masks else 0
-        calendar = encode_calendar(rows.time, self.context, self.clock)
+        columns = missing if len(self.owner) == missing.shape[1] else missing[:, self.owner]
         return Prepared(
-            matrix=np.ascontiguousarray(np.hstack([scaled, calendar]), dtype=np.float32),
-            observed=~(missing[:, self.owner]),
+            matrix=self._matrix(rows, filled, entity),
+            observed=~columns,
             entity=entity,
             infinite=infinite,
             stale=stale,
-            usable=((entity >= 0) | unseen) & (stale.sum(axis=1) <= allowed),
+            usable=((entity >= 0) | unseen) & (count_in_row(stale) <= allowed),
         )
+
+    def _matrix(self, rows: Rows, filled: Float64, entity: Int32) -> Float32:
+        """Return the inputs of the model: filled (R, F), entity (R,) -> (R, D + K)."""
+        matrix = np.empty((len(rows), self.width), dtype=np.float32)
+        outputs = len(self.owner)
+        tile = _TILE if self.scaling.quantiles is None else max(len(rows), 1)
+        for start in range(0, len(rows), tile):
+            part = slice(start, start + tile)
+            encoded = encode_categories(filled[part], self.features)
+            with np.errstate(over="ignore"):  # `compress` takes infinite values
+                scaled = self.scaling.transform(encoded, entity[part])
+            unknown = np.isnan(scaled)
+            if unknown.any():
+                scaled[unknown] = 0.0
+            matrix[part, :outputs] = compress(scaled, self.clip)
+        matrix[:, outputs:] = encode_calendar(rows.time, self.context, self.clock)
+        return matrix
 
     def inverse_transform(self, scaled: Float64, entity: Int32) -> Float64:
         """Return model values to original units: (R, D), (R,) -> (R, D)."""
@@ -169,7 +181,7 @@ class Preparation:
         if not self.entities:
             return np.zeros(len(rows), dtype=np.int32)
         lookup = np.full(len(rows.names), -1, dtype=np.int32)
-        for code in np.unique(rows.entity).tolist():  # a batch has few of the names
+        for code in np.unique(rows.entity[rows.starts]).tolist():  # a batch has few of the names
             lookup[code] = self._codes.get(rows.names[code], -1)
         return lookup[rows.entity]
 
@@ -185,6 +197,14 @@ class Preparation:
             return values, missing
         limit = self.limits(rows.names)[rows.entity]
         return carry_values(values, missing, time=rows.time, starts=rows.starts, limit=limit)
+
+
+def _not_finite(values: Float64) -> tuple[Bool, Bool]:
+    """Return which cells are infinite, and which are missing or infinite: (R, F) twice."""
+    finite = np.isfinite(values)
+    if finite.all():
+        return np.zeros_like(finite), np.zeros_like(finite)
+    return np.isinf(values), ~finite
 
 
 def first_columns(owner: Int64) -> Int64:

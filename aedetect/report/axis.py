@@ -10,7 +10,6 @@ from aedetect.wall_clock import WallClock
 MAX_CELLS = 180  # of a lane: each is a few pixels wide on a screen
 _MINUTE, _HOUR, _DAY = (NANOSECONDS[unit] for unit in ("min", "h", "d"))
 _STEPS = (
-    *(n * NANOSECONDS["s"] for n in (1, 5, 15)),
     *(n * _MINUTE for n in (1, 2, 5, 10, 15, 30)),
     *(n * _HOUR for n in (1, 2, 3, 4, 6, 12)),
     *(n * _DAY for n in (1, 2, 7, 14, 28, 91, 364)),

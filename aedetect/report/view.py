@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.compute as pc
 
 from aedetect.events.description import plain_number
+from aedetect.report.lanes import lane_numbers
 from aedetect.report.wording import clip, first_sentence, odds, span_text
 from aedetect.scoring.outcome_table import describe_outcome
 from aedetect.scoring.run_warnings import with_remedy
 from aedetect.wording import list_some
 
 if TYPE_CHECKING:
+    from aedetect.drift import Shift
     from aedetect.report.facts import SensorGrade
     from aedetect.report.page import Page
 
@@ -47,7 +49,7 @@ def page_view(page: Page) -> dict[str, Any]:
         "config": quote(facts.config),
         "table": list(_lane_table(page)),
         "outcome": list(_outcome(page)),
-        "shifts": [_shift(each) for each in page.shifts[:_MAX_LISTED]],
+        "shifts": [_shift(each, lane_numbers(page)) for each in page.shifts[:_MAX_LISTED]],
         "sensors": _graded(facts.sensors),
         "high": _high(facts.sensors),
         "detections": _detections(page),
@@ -55,9 +57,7 @@ def page_view(page: Page) -> dict[str, Any]:
         "withheld": _counted(page.grid.suppressed),
         "counts": page.grid.counts,
         "rows": sum(page.grid.counts.values()),
-        "withdrawn": [_clipped({"text": each.text, "entity": each.entity or "all rows",
-                                "start": each.start, "id": each.event_id})
-                      for each in page.withdrawn],
+        "withdrawn": list(_withdrawn(page)),
         "runs": [_run(run) for run in page.runs],
         "model": list(_model(page)),
         "notes": [clip(each) for each in facts.notes],
@@ -95,17 +95,32 @@ def _lane_table(page: Page) -> Iterator[dict[str, Any]]:
 
 
 def _outcome(page: Page) -> Iterator[dict[str, Any]]:
+    lanes = lane_numbers(page)
     for each in page.facts.outcome:
         kept = each.low is None or each.low <= each.promise
         yield {
             "text": clip(describe_outcome(each)),
             "together": each.together,
+            "lane": lanes.get(each.entity, -1),
             "state": "too few days to tell" if each.low is None and each.together
             else ("kept" if kept else "not kept") if each.together else "",
         }  # fmt: skip
 
 
-def _shift(shift: Any) -> dict[str, Any]:
+def _withdrawn(page: Page) -> Iterator[dict[str, Any]]:
+    lanes = lane_numbers(page)
+    for each in page.withdrawn:
+        yield {
+            "text": clip(each.text),
+            "entity": clip(each.entity or "all rows", most=_SHORT),
+            "start": each.start,
+            "end": each.end,
+            "id": each.event_id,
+            "lane": lanes.get(each.entity, -1),
+        }
+
+
+def _shift(shift: Shift, lanes: Mapping[str | None, int]) -> dict[str, Any]:
     bars = [
         {
             "column": clip(each["column"], most=_SHORT),
@@ -116,7 +131,8 @@ def _shift(shift: Any) -> dict[str, Any]:
         }
         for each in shift.distributions
     ]
-    return {"text": clip(shift.text), "columns": bars}
+    lane = None if shift.world else lanes.get(shift.entity, -1)  # None: of all
+    return {"text": clip(shift.text), "columns": bars, "lane": lane}
 
 
 def _bars(counts: list[int]) -> list[float]:
@@ -130,8 +146,10 @@ def _detections(page: Page) -> dict[str, Any] | None:
     if found is None:
         return None
     clock, ids = page.facts.clock, page.events["event_id"].to_pylist()
+    lanes = lane_numbers(page)
     ahead = found.forewarning
     return {
+        "total": len(found.anomalies),
         "found": found.found,
         "foretold": found.foretold,
         "missed": found.missed,
@@ -141,6 +159,7 @@ def _detections(page: Page) -> dict[str, Any] | None:
         "listed": [
             {
                 "entity": clip(each.known.entity or "all rows", most=_SHORT),
+                "lane": lanes.get(each.known.entity, -1),
                 "start": clock.format(each.known.start),
                 "end": clock.format(each.known.end),
                 "event": None if each.event is None else ids[each.event],

@@ -19,7 +19,7 @@ from aedetect.data.pandas_columns import (
     object_column,
     with_index_columns,
 )
-from aedetect.data.reader import text_codes
+from aedetect.data.row_order import text_codes
 from aedetect.data.scan import WHOLE
 from aedetect.data.schema import kind_of
 from aedetect.errors import SchemaMismatch

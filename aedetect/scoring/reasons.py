@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.arrays import Int32, Int64
+from aedetect.arrays import Int32, Int64, any_in_row, count_in_row
 from aedetect.data.counters import without_reading_before
 from aedetect.output.schemas import UNSEEN
 from aedetect.timestamps import round_duration
@@ -38,13 +38,13 @@ def unscored_reasons(
         _set_interrupted(scorer, rows, back, reason, texts)
     counted = scorer.counted(prepared.observed)
     masks = scorer.preparation.masks
-    kept_out = prepared.stale.shape[1] - prepared.stale.sum(axis=1) < needed
+    kept_out = prepared.stale.shape[1] - count_in_row(prepared.stale) < needed
     first = without_reading_before(rows, scorer.schema)  # of a counter: nothing is missing there
-    kept_out &= masks & ~(prepared.stale & first).any(axis=1)
+    kept_out &= masks & ~any_in_row(prepared.stale & first)
     too_few = (scorer.covered(back) | kept_out) & (counted < needed)
     reason[too_few] = texts.index(_ALL_MISSING) + counted[too_few]
     _set_missing(scorer, rows, prepared.stale & ~first, reason, texts)
-    infinite = np.flatnonzero(prepared.infinite.any(axis=1))
+    infinite = np.flatnonzero(any_in_row(prepared.infinite))
     reason[infinite] = len(texts) + prepared.infinite[infinite].argmax(axis=1)
     texts += [f"{name} is infinite" for name in names]
     if detector.calibration.unseen == "refuse":
@@ -100,11 +100,11 @@ def _set_missing(scorer: Scorer, rows: Rows, stale: Bool, reason: Int32, texts: 
         return f" for longer than {round_duration(limit)}" if fills else ""
 
     if not scorer.preparation.masks:
-        found = np.flatnonzero(stale.any(axis=1))
+        found = np.flatnonzero(any_in_row(stale))
         keys = np.stack([stale[found].argmax(axis=1), limits[found]], axis=1)
         _set_texts(found, keys, lambda f, n: f"{names[f]} is missing{longer(n)}", reason, texts)
     if len(names) > 1:  # a gap in the whole row is no fault of its first column
-        found = np.flatnonzero(stale.all(axis=1))
+        found = np.flatnonzero(count_in_row(stale) == stale.shape[1])
         keys = limits[found][:, None]
         _set_texts(found, keys, lambda n: f"{_ALL_MISSING}{longer(n)}", reason, texts)
 

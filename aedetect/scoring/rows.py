@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.arrays import Float32, Float64, Int8, Int32
+from aedetect.arrays import Float32, Float64, Int8, Int32, any_in_row
 from aedetect.data.counters import without_reading_before
 from aedetect.detector import Scored, Series
 from aedetect.detector.rules import CONSTANT, FAR, MISSING, NONE, lost, rule_reasons
@@ -54,8 +54,7 @@ def score_rows(
     judged = JudgedRows(
         windows=RowWindows(kept, series.back, ends, *scorer.reach),
         evaluated=evaluated,
-        observed=prepared.matrix[ends],
-        seen=prepared.observed[ends],
+        prepared=prepared,
         threshold=detector.calibration.thresholds(own),
         broken=_broken(scorer, kept, prepared, series, suppression)[ends],
     )
@@ -92,9 +91,9 @@ def _series(
         observed=prepared.observed,
         entity=prepared.entity,
         back=_rows_back(detector, rows, prepared),
-        valid=np.logical_not(prepared.infinite.any(axis=1)),
+        valid=np.logical_not(any_in_row(prepared.infinite)),
         tick=ticks_of(rows, scorer.schema),
-        masked=prepared.stale[:, scorer.preparation.owner],
+        masked=prepared.stale[:, scorer.preparation.owner] if prepared.stale.any() else None,
     )
     if not suppression.intervals:
         return series
@@ -124,9 +123,13 @@ def _p_values(
 ) -> Float64:
     """Return the p-values of scores, and of anomalous rows with cells far out: (N,)."""
     p_value = detector.calibration.p_values(judged.evaluated.score, entity)
-    windows, far = judged.windows, detector.scorer.rules.far
-    values = windows.rows.values[windows.ends]
-    return far.p_values(p_value, values, entity, (judged.broken == FAR) & anomalous[:, None])
+    rows = np.flatnonzero(anomalous)
+    far = judged.broken[rows] == FAR
+    if far.any():
+        values = judged.windows.rows.values[judged.windows.ends[rows]]
+        rule = detector.scorer.rules.far
+        p_value[rows] = rule.p_values(p_value[rows], values, entity[rows], far)
+    return p_value
 
 
 def _second_reasons(
@@ -136,10 +139,13 @@ def _second_reasons(
 
     Of several rules, that of far values is named, which decides the p-value too.
     """
-    broke = anomalous & judged.broken.any(axis=1)
-    column = np.where(judged.broken == FAR, 2, judged.broken > NONE).argmax(axis=1)
-    rule = judged.broken[np.arange(len(column)), column].astype(np.int32) - 1
-    found = np.where(broke, len(suppressed.reasons) + rule * judged.broken.shape[1] + column, -1)
+    rows = np.flatnonzero(anomalous)
+    broken = judged.broken[rows]
+    rows, broken = rows[broken.any(axis=1)], broken[broken.any(axis=1)]
+    column = np.where(broken == FAR, 2, broken > NONE).argmax(axis=1)
+    rule = broken[np.arange(len(column)), column].astype(np.int32) - 1
+    found = np.full(len(anomalous), -1, dtype=np.int32)
+    found[rows] = len(suppressed.reasons) + rule * broken.shape[1] + column
     found = np.where(suppressed.reason >= 0, suppressed.reason, found)
     return np.where(found >= 0, found + offset, -1).astype(np.int32)
 

@@ -11,11 +11,12 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.arrays import Float64, Int8, Int32, Int64
+from aedetect.arrays import Float64, Int8, Int32, Int64, any_in_row
 from aedetect.data import Schema
 from aedetect.data.schema import suggest_nearest
 from aedetect.detector.rules import NONE, STUCK
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from aedetect.arrays import Bool, Float32
     from aedetect.detector import Evaluated, Scorer
     from aedetect.events.settings import EventSettings
+    from aedetect.preprocessing import Prepared
 
 SUPPRESSION_INPUTS = ("[events] ignore", "[events] maintenance")  # among the inputs of a partition
 _UTC = WallClock()
@@ -73,14 +75,13 @@ class SuppressedRows:
 class JudgedRows:
     """Scored rows, and the inputs of their scores.
 
-    Shapes: windows of N rows; evaluated; observed (N, D + K) in model units; seen (N, D);
-    threshold (N,); broken (N, F) which column rule each cell breaks, 0 for none.
+    Shapes: windows of N rows; evaluated; prepared, all rows; threshold (N,); broken (N, F) which
+    column rule each cell breaks, 0 for none.
     """
 
     windows: RowWindows
     evaluated: Evaluated
-    observed: Float32
-    seen: Bool
+    prepared: Prepared
     threshold: Float64
     broken: Int8
 
@@ -89,10 +90,10 @@ class JudgedRows:
         """(N,) whether the score is above the threshold."""
         return np.asarray(self.evaluated.score > self.threshold)
 
-    @property
+    @cached_property
     def anomalous(self) -> Bool:
         """(N,) whether the score is above the threshold, or a column rule is broken."""
-        return np.asarray(self.above | self.broken.any(axis=1))
+        return np.asarray(self.above | any_in_row(self.broken != NONE))
 
 
 def read_suppression(
@@ -139,7 +140,7 @@ def suppress_rows(suppression: Suppression, scorer: Scorer, judged: JudgedRows) 
     features where they deviate in an ignored direction.
     """
     work = np.full(len(judged.threshold), -1, dtype=np.int32)
-    own = ((judged.broken != NONE) & (judged.broken != STUCK)).any(axis=1)
+    own = any_in_row((judged.broken != NONE) & (judged.broken != STUCK))
     reasons = mark_planned_work(suppression.intervals, judged.windows, work, known=own)
     reason = np.full(len(work), -1, dtype=np.int32)
     if suppression.ignore or suppression.only_above or suppression.only_below:
@@ -173,7 +174,7 @@ def _score_without(
     scorer: Scorer, judged: JudgedRows, chosen: Int64, muted: Bool
 ) -> Float32 | Float64:
     """Return the score of rows as if some features had no errors: (M,), (M, F) -> (M,)."""
-    evaluated, seen = judged.evaluated, judged.seen[chosen]
+    evaluated, seen = judged.evaluated, judged.prepared.observed[judged.windows.ends[chosen]]
     if evaluated.parts is not None:
         return evaluated.parts.take(chosen).without(muted)
     errors = evaluated.errors[chosen]
@@ -187,7 +188,7 @@ def _muted(suppression: Suppression, scorer: Scorer, judged: JudgedRows, chosen:
     names = scorer.schema.names
     first = scorer.preparation.first_columns
     expected = judged.evaluated.expected[chosen][:, first]
-    observed = judged.observed[chosen][:, first]
+    observed = judged.prepared.matrix[judged.windows.ends[chosen]][:, first]
     muted = np.zeros(observed.shape, dtype=np.bool_)
     muted |= _matching(names, suppression.ignore)
     muted |= _matching(names, suppression.only_above) & (observed < expected)

@@ -1,40 +1,37 @@
-"""Compute one partition: read its rows and their context, score, write aside, rename."""
+"""Compute partitions: read their rows and their context, score, write aside, rename."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.data import Query, Rows, open_engine, read_rows
 from aedetect.data.sources import Quarantined, rewritten, touched
-from aedetect.detector import CalibratedScorer, Scored
-from aedetect.drift import DRIFT
-from aedetect.errors import UnreadableFile
+from aedetect.detector import CalibratedScorer
+from aedetect.errors import OutputError, UnreadableFile
 from aedetect.logs import log_event
-from aedetect.output import Origin, aside, locked, publish, written
-from aedetect.output.atomic import read_origin, withdraw
+from aedetect.output import Origin, aside, locked, written
+from aedetect.output.atomic import read_origin
 from aedetect.output.partitions import FLAGGED, SCORES
 from aedetect.output.schemas import flagged_schema, scores_schema, time_type
-from aedetect.output.table_writer import TableWriter
-from aedetect.preprocessing.windows import surrounded
-from aedetect.scoring.drift_sums import drift_sums, write_drift
 from aedetect.scoring.loaded import Model, detector_at
+from aedetect.scoring.partition_files import PartitionFiles, PartitionRows, split_judged
+from aedetect.scoring.partition_rows import places_of, rows_of
 from aedetect.scoring.rows import score_rows
 from aedetect.scoring.tables import flagged_batch, scores_batch
 
 if TYPE_CHECKING:
-    from aedetect.arrays import Bool
+    import pyarrow as pa
+
     from aedetect.scoring.plan import Unit
 
 logger = logging.getLogger(__name__)
-
-_ENGINE_MB = 128  # memory of DuckDB for each concurrent partition; it sorts on disk beyond it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,13 +89,7 @@ def compute_or_defer(unit: Unit, *, model: Model, output: Path) -> ComputedParti
                 return Deferred(str(unit.partition), _quarantined(without))
             unit = left
     computed = replace(computed, without=_quarantined(without))
-    log_event(
-        logger,
-        "partition",
-        partition=computed.partition,
-        rows=computed.rows,
-        flagged=computed.flagged,
-    )
+    _log(computed)
     return computed
 
 
@@ -115,28 +106,102 @@ def _remaining(unit: Unit, error: UnreadableFile, output: Path) -> Unit | None:
     return left if damaged and not damaged & made_from and left.expected else None
 
 
-def compute_partition(unit: Unit, *, model: Model, output: Path) -> ComputedPartition:
-    """Compute one partition and publish its two files, the scores last.
+def compute_group(
+    units: Sequence[Unit], *, model: Model, output: Path
+) -> list[ComputedPartition | Deferred]:
+    """Compute some partitions together, each as `compute_or_defer` would.
 
-    Later runs rely on the footer of the scores: a run that is killed between the two renames leaves
-    the old footer, and the next run computes the partition again. Raises UnreadableFile, and leaves
-    the partition unchanged, if a file cannot be read to its end or was replaced meanwhile.
+    One after the other where that fails: a file that proves to be unreadable defers its own alone,
+    and what a full disk has room for is kept.
     """
-    detector = detector_at(model.folder, unit.bounds[0])
-    origin = origin_of(model, detector, unit.inputs)
-    unit = replace(unit, files=touched(unit.files, unit.inputs))
-    with written(output), aside(output) as folder:
-        result = _write(unit, detector, origin, folder)
-        _check_unchanged(unit)
-        _check_complete(unit, result.rows)
+    if len(units) > 1:
+        try:
+            computed = compute_partitions(units, model=model, output=output)
+        except (UnreadableFile, OutputError):
+            pass
+        else:
+            for each in computed:
+                _log(each)
+            return list(computed)
+    return [compute_or_defer(unit, model=model, output=output) for unit in units]
+
+
+def compute_partition(unit: Unit, *, model: Model, output: Path) -> ComputedPartition:
+    """Compute one partition, as `compute_partitions` does."""
+    return compute_partitions((unit,), model=model, output=output)[0]
+
+
+def compute_partitions(
+    units: Sequence[Unit], *, model: Model, output: Path
+) -> list[ComputedPartition]:
+    """Compute partitions of one kind together, and publish the files of each, the scores last.
+
+    Later runs rely on the footer of the scores: a run that is killed between the renames leaves
+    the old footer, and the next run computes the partition again. Raises UnreadableFile, and leaves
+    the partitions unchanged, if a file cannot be read to its end or was replaced meanwhile.
+    """
+    done: list[ComputedPartition] = []
+    detectors = [detector_at(model.folder, unit.bounds[0]) for unit in units]
+    pairs = zip(units, detectors, strict=True)
+    for _, same in groupby(pairs, key=lambda pair: pair[1].calibration.version):
+        some = list(same)
+        done += _compute([unit for unit, _ in some], some[0][1], model=model, output=output)
+    return done
+
+
+def _compute(
+    units: Sequence[Unit], detector: CalibratedScorer, *, model: Model, output: Path
+) -> list[ComputedPartition]:
+    """Compute partitions that one calibration judges."""
+    units = [replace(unit, files=touched(unit.files, unit.inputs)) for unit in units]
+    with written(output), aside(output) as folder, ExitStack() as opened:
+        parts = [
+            PartitionFiles(
+                unit,
+                folder / str(number),
+                origin_of(model, detector, unit.inputs),
+                detector,
+                _schemas(unit),
+                opened,
+            )
+            for number, unit in enumerate(units)
+        ]
+        for judged in _judged(units, detector, parts[0].origin, folder):
+            for number, each in judged:
+                parts[number].add(each)
+        for part in parts:
+            part.close()
+            _check_unchanged(part.unit)
+            _check_complete(part.unit, part.rows)
         with locked(output, alone=False):
-            for kind in (DRIFT, FLAGGED, SCORES):
-                target = unit.partition.path(output, kind)
-                if result.rows and (folder / f"{kind}.parquet").exists():
-                    publish(folder / f"{kind}.parquet", target)
-                else:
-                    withdraw(target, root=output / kind)
-    return result
+            for part in parts:
+                part.publish(output)
+    return [_computed(part) for part in parts]
+
+
+def _schemas(unit: Unit) -> dict[str, pa.Schema]:
+    time = time_type(unit.files, unit.clock)
+    return {SCORES: scores_schema(time), FLAGGED: flagged_schema(time)}
+
+
+def _computed(part: PartitionFiles) -> ComputedPartition:
+    return ComputedPartition(
+        partition=str(part.unit.partition),
+        rows=part.rows,
+        flagged=part.flagged,
+        not_scored=part.not_scored,
+        suppressed=part.suppressed,
+    )
+
+
+def _log(computed: ComputedPartition) -> None:
+    log_event(
+        logger,
+        "partition",
+        partition=computed.partition,
+        rows=computed.rows,
+        flagged=computed.flagged,
+    )
 
 
 def _check_unchanged(unit: Unit) -> None:
@@ -160,68 +225,19 @@ def _check_complete(unit: Unit, rows: int) -> None:
         )
 
 
-def _write(
-    unit: Unit, detector: CalibratedScorer, origin: Origin, folder: Path
-) -> ComputedPartition:
-    """Score the partition's rows and write two files to a folder."""
-    time = time_type(unit.files, unit.clock)
-    schemas = {SCORES: scores_schema(time), FLAGGED: flagged_schema(time)}
-    not_scored: dict[str, int] = {}
-    suppressed: dict[str, int] = {}
-    with ExitStack() as opened:
-        writers = {
-            kind: opened.enter_context(TableWriter(folder / f"{kind}.parquet", s, origin))
-            for kind, s in schemas.items()
-        }
-        sums = drift_sums(detector)
-        for rows, wanted in _batches(unit, detector, folder):
-            scored = score_rows(detector, rows, wanted, unit.suppression)
-            inside = rows.take(wanted)
-            table = scores_batch(inside, scored, time)
-            writers[SCORES].write(table)
-            if sums is not None:
-                sums.add(inside, scored.score, scored.p_value)
-            writers[FLAGGED].write(
-                flagged_batch(table, rows=inside, scored=scored, detector=detector, origin=origin)
-            )
-            missing = np.isnan(scored.score)
-            flags = np.zeros(len(missing), dtype=np.bool_)
-            flags[scored.flagged] = True
-            _count(scored, missing, not_scored)
-            _count(scored, ~missing & ~flags, suppressed)
-    write_drift(sums, folder / f"{DRIFT}.parquet", origin)
-    return ComputedPartition(
-        partition=str(unit.partition),
-        rows=writers[SCORES].rows,
-        flagged=writers[FLAGGED].rows,
-        not_scored=not_scored,
-        suppressed=suppressed,
-    )
-
-
-def _batches(unit: Unit, detector: CalibratedScorer, folder: Path) -> Iterator[tuple[Rows, Bool]]:
-    """Yield rows with their context, and a mask of the partition's own current rows."""
-    scorer, (start, end) = detector.scorer, unit.bounds
-    schema, lookback, lookahead = scorer.schema, scorer.lookback, scorer.lookahead
-    query = Query.of(
-        schema,
-        unit.files,
-        start=start - lookback,
-        end=end + lookahead,
-    )
-    with open_engine(memory_mb=_ENGINE_MB, scratch=folder) as connection:
-        batches = read_rows(connection, query)
-        for rows, turn in surrounded(batches, lookback=lookback, lookahead=lookahead):
-            wanted = np.zeros(len(rows), dtype=np.bool_)
-            time = rows.time[turn]
-            wanted[turn] = (time >= start) & (time < end)
-            if wanted.any():
-                yield rows, wanted
-
-
-def _count(scored: Scored, which: Bool, total: dict[str, int]) -> None:
-    """Add up the reasons of some rows."""
-    codes, counts = np.unique(scored.reason[which & (scored.reason >= 0)], return_counts=True)
-    for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
-        reason = scored.reasons[code]
-        total[reason] = total.get(reason, 0) + count
+def _judged(
+    units: Sequence[Unit], detector: CalibratedScorer, origin: Origin, folder: Path
+) -> Iterator[list[tuple[int, PartitionRows]]]:
+    """Score the rows of some partitions, and yield those of each by its number."""
+    time = time_type(units[0].files, units[0].clock)
+    for rows, wanted in rows_of(units, detector.scorer, folder):
+        scored = score_rows(detector, rows, wanted, units[0].suppression)
+        inside = rows.take(wanted)
+        table = scores_batch(inside, scored, time)
+        flagged = flagged_batch(table, rows=inside, scored=scored, detector=detector, origin=origin)
+        flags = np.zeros(len(inside), dtype=np.bool_)
+        flags[scored.flagged] = True
+        whole = PartitionRows(
+            inside, table, flagged, scored.score, scored.p_value, scored.reason_text, flags
+        )
+        yield split_judged(whole, places_of(units, inside.time)) if len(units) > 1 else [(0, whole)]

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from aedetect.data import Feature, Query, Rows, Schema, find_files, open_engine, read_rows, reader
-from aedetect.data.reader import text_codes
 from aedetect.data.row_filter import columns_in
+from aedetect.data.row_order import text_codes
 from aedetect.data.scan import identifier
 from aedetect.errors import ConfigError, UnreadableFile
 

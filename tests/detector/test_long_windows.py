@@ -50,6 +50,34 @@ def test_the_mean_of_both_is_expected_where_the_long_window_is_whole(learnt):
     assert np.array_equal(replace(scorer, long=None).expect(series, rows), own)
 
 
+def test_two_linear_networks_are_one_map(learnt):
+    """Within rounding the mean of both, also where a masked cell keeps them apart; bitwise alike.
+
+    What a row is expected to be does not depend on which others are asked for.
+    """
+    found, series = learnt
+    both = replace(found.detector.scorer, model=fit_short(found, series))
+    masked = np.zeros(series.observed.shape, dtype=bool)
+    masked[250:254, 0] = True
+    for given in (series, replace(series, masked=masked)):
+        rows = ends_of(given, both.length - 1)
+        expected = both.expect(given, rows)
+        own = last_rows(both.model, given.matrix, rows, masked=given.masked)
+        whole = given.back[rows] >= both.long.sizes.length - 1
+        other = last_rows(both.long, given.matrix, rows[whole], masked=given.masked)
+        np.testing.assert_allclose(expected[whole], (own[whole] + other) / 2, atol=1e-5)
+        assert np.array_equal(expected[~whole], own[~whole])
+        some = np.arange(len(rows)) % 3 == 0
+        assert np.array_equal(both.expect(given, rows[some]), expected[some])
+
+
+def fit_short(found, series):
+    """A linear autoencoder of windows as long as the network's."""
+    length = found.detector.scorer.length
+    windows = Windows(series.matrix, series.observed, ends_of(series, length - 1), length)
+    return fit_long(windows, series.back, length=length, columns=series.observed.shape[1])
+
+
 def test_a_long_window_does_not_reach_into_planned_work(learnt):
     """A row whose window alone lies behind it keeps the network's value."""
     found, series = learnt

@@ -9,7 +9,7 @@ from scipy.stats import false_discovery_control
 
 from aedetect.events import Formation, form_events
 from aedetect.events.discovery import discoveries
-from aedetect.events.judged_rows import RowCounts, read_judged_rows
+from aedetect.events.judged_rows import JudgedCounts, read_judged_rows
 from aedetect.events.settings import EventSettings
 from aedetect.events.table import read_event_table
 from aedetect.timestamps import NANOSECONDS
@@ -20,7 +20,7 @@ DAY = NANOSECONDS["d"]
 def rows_of(days, count=1000):
     """As many judged rows on each of some days."""
     begin = np.arange(days) * DAY
-    return RowCounts(begin, begin + DAY, np.full(days, count))
+    return JudgedCounts(begin, begin + DAY, np.full(days, count))
 
 
 def test_one_batch_is_that_of_benjamini_and_hochberg():
@@ -28,7 +28,7 @@ def test_one_batch_is_that_of_benjamini_and_hochberg():
     random = np.random.default_rng(0)
     p = np.concatenate([random.uniform(size=300), random.uniform(size=20) * 1e-4])
     expected = false_discovery_control(p) <= 0.2
-    judged = RowCounts(np.array([0]), np.array([30 * DAY]), np.array([len(p)]))
+    judged = JudgedCounts(np.array([0]), np.array([30 * DAY]), np.array([len(p)]))
     found = discoveries(np.zeros(len(p), np.int64), p, judged, precision=0.8)
     assert 20 <= expected.sum() < 40
     assert found.tolist() == expected.tolist()

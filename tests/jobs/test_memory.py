@@ -35,6 +35,7 @@ from aedetect.jobs.check import check_data
 from aedetect.preprocessing import preparation
 
 reader.BATCH_CELLS, wide.GROUP, preparation.STATISTICS_CELLS = 2**17, 10, 2**18
+reader.WHOLE_CELLS = 2**17
 dataset.DATASET_MEMORY_MB = input_check.DATASET_MEMORY_MB = 60
 folder = Path(sys.argv[1])
 check_data(read_config(folder / "plant.toml"), folder)

@@ -407,14 +407,14 @@ def test_text_that_is_not_utf8_sets_its_file_aside(plant, column):
 def test_file_that_is_replaced_while_it_is_read_is_left_to_the_next_run(plant, monkeypatch):
     """No footer says that a partition was made from content that is not what was read."""
     path = plant.incoming / f"{DAYS[2]}.parquet"
-    planned = worker.compute_partition
+    planned = worker.compute_partitions
 
-    def compute(unit, **given):
-        if str(unit.partition) == DAYS[2]:
+    def compute(units, **given):
+        if DAYS[2] in {str(unit.partition) for unit in units}:
             deliver(table(DAYS[2]).assign(cpu=1.0), path)
-        return planned(unit, **given)
+        return planned(units, **given)
 
-    monkeypatch.setattr(worker, "compute_partition", compute)
+    monkeypatch.setattr(worker, "compute_partitions", compute)
     summary = plant.score()
     assert (summary.partitions, summary.deferred) == (2, (DAYS[2],))
     assert summary.unreadable == (f"{DAYS[2]}.parquet: was replaced while it was read",)
@@ -425,14 +425,14 @@ def test_file_that_is_replaced_while_it_is_read_is_left_to_the_next_run(plant, m
 
 def test_file_that_is_touched_while_it_is_read_counts_as_it_was(plant, monkeypatch):
     """The content decides, so that what a copy program does to times holds nothing up."""
-    planned = worker.compute_partition
+    planned = worker.compute_partitions
 
-    def compute(unit, **given):
+    def compute(units, **given):
         for path in plant.incoming.iterdir():
             path.touch()
-        return planned(unit, **given)
+        return planned(units, **given)
 
-    monkeypatch.setattr(worker, "compute_partition", compute)
+    monkeypatch.setattr(worker, "compute_partitions", compute)
     assert plant.score().status == "done"
 
 

@@ -13,6 +13,7 @@ from plant import write as deliver
 from aedetect.errors import ConfigError
 from aedetect.jobs import scoring
 from aedetect.output.partitions import Span
+from aedetect.scoring.worker import compute_or_defer
 
 
 def read(plant, kind):
@@ -36,7 +37,7 @@ def stage_one(plant, **keys):
         model = scoring.resolve_model(config)
         job = scoring.plan_run(config, model, span=Span(), force=False, scratch=scratch)
         for unit in job.plan.compute:
-            scoring.compute_or_defer(unit, model=model, output=job.output)
+            compute_or_defer(unit, model=model, output=job.output)
 
 
 def test_every_flagged_row_belongs_to_an_event(plant):

@@ -98,9 +98,12 @@ def test_the_card_of_a_wide_table_is_cut(learnt, record):
 
 def test_the_candidates_are_a_table(learnt, tmp_path):
     """A row each, with what spoke for it; without a choice there is none."""
+    shapes = learnt.trained.scorer.shapes
+    weight = shapes.weight if shapes else 0.0
+    first, second = {"spike": 0.25, "drift": 0.75}, {"spike": 0.5, "drift": 0.25}
     evidence = (
-        Evidence(variant="undercomplete", kinds={"spike": 0.25, "drift": 0.75}, drift=1.0),
-        Evidence(variant="linear", kinds={"spike": 0.5, "drift": 0.25}, drift=2.0),
+        Evidence(variant="undercomplete", shapes=weight, kinds=first, drift=1.0),
+        Evidence(variant="linear", shapes=9.0, kinds=second, drift=2.0),
     )
     chosen = replace(learnt.trained, evidence=evidence)
     made = make_record(
@@ -109,6 +112,7 @@ def test_the_candidates_are_a_table(learnt, tmp_path):
     assert made.tables == {
         CANDIDATES_FILE: {
             "variant": ["undercomplete", "linear"],
+            "shapes": [weight, 9.0],
             "chosen": [True, False],
             "injected": [0.5, 0.375],
             "drift": [1.0, 2.0],
@@ -116,7 +120,7 @@ def test_the_candidates_are_a_table(learnt, tmp_path):
             "injected_drift": [0.75, 0.25],
         }
     }
-    assert made.metrics["injected_linear"] == 0.375
+    assert made.metrics["injected_linear_shapes_9"] == 0.375
 
 
 def test_the_input_example_is_scored_as_it_stands(learnt):

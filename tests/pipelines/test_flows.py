@@ -156,7 +156,7 @@ def test_stages_with_input_or_output_are_retried():
         "register": 2,
         "resolve model": 2,
         "plan": 2,
-        "score partition": 2,
+        "score partitions": 2,
         "form events": 2,
         "finish": 2,
         "notify": 0,

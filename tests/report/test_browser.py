@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from report_output import DAY, FIRST, HOSTILE, STEP, write_output
 
+from aedetect.evaluation import KnownAnomalies
 from aedetect.report import PageFacts, read_page, write_page
 from aedetect.report.cards import ColumnLine
 from aedetect.report.facts import SensorGrade
@@ -45,6 +46,10 @@ def make_page(folder, names, faults, **facts):
         page.facts,
         maintenance=(Interval(FIRST, FIRST + 9 * STEP, "", "oil"),),
         sensors=(SensorGrade(name="temp", grade="Low", reason="one value"),),
+        known=(
+            KnownAnomalies(names[0], FIRST, FIRST + STEP),
+            KnownAnomalies(faults[0][0], FIRST + DAY, FIRST + DAY + 40 * STEP),
+        ),
     )
     write_page(with_facts(page, more, cards), folder / "page.html")
     return (folder / "page.html").as_uri()
@@ -148,6 +153,17 @@ def test_fields_filter_too(open_page, address):
     assert len(shown(page)) == len(expected)
     page.click("#filter button[type=reset]")
     assert len(shown(page)) == 4
+
+
+def test_what_is_below_is_filtered_as_well(open_page, address):
+    """Labelled anomalies and the table of lanes show the entity that is chosen."""
+    page = open_page(address)
+    for name in ("The lanes as a table", "Labelled anomalies"):
+        page.click(f"summary:has-text('{name}')")
+    page.select_option("#filter [name=lane]", label="pump 07")
+    for table in ("Lanes as a table", "Labelled anomalies"):
+        rows = page.query_selector_all(f"[aria-label='{table}'] tbody tr:visible")
+        assert [row.query_selector("th").inner_text() for row in rows] == ["pump 07"]
 
 
 def test_an_address_with_an_event_opens_it(open_page, address):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -16,7 +17,8 @@ from aedetect.jobs import scoring
 from aedetect.output.atomic import read_origin
 from aedetect.output.partitions import Span
 from aedetect.scoring import Unit
-from aedetect.scoring.worker import compute_partition
+from aedetect.scoring.grouping import group_units
+from aedetect.scoring.worker import compute_group, compute_partition, compute_partitions
 
 
 @pytest.fixture
@@ -47,6 +49,39 @@ def test_units_can_be_computed_at_once(planned):
             pool.map(lambda unit: compute_partition(unit, model=model, output=output / "b"), units)
         )
     assert contents(output / "a") == contents(output / "b")
+
+
+def test_units_that_are_read_together_have_the_same_bytes(planned):
+    """Of rows of one scan each goes to its own partition, and so do the counts."""
+    model, units, output = planned
+    alone = [compute_partition(unit, model=model, output=output / "a") for unit in units]
+    assert compute_partitions(units, model=model, output=output / "b") == alone
+    assert contents(output / "a") == contents(output / "b")
+    # A unit between two others may be up to date.
+    apart = compute_partitions((units[0], units[2]), model=model, output=output / "c")
+    assert apart == [alone[0], alone[2]]
+    assert set(contents(output / "c")) < set(contents(output / "a"))
+
+
+def test_an_unreadable_file_defers_its_own_units_alone(planned, plant):
+    """The others of the group are computed as if alone."""
+    model, units, output = planned
+    path = plant.incoming / f"{DAYS[2]}.parquet"
+    write(pd.read_parquet(path).assign(cpu=1.0), path)
+    first, second, third = compute_group(units, model=model, output=output)
+    assert (first.partition, second.partition) == (DAYS[0], DAYS[1])
+    assert [str(each) for each in third.because] == [f"{path.name}: was replaced while it was read"]
+
+
+def test_neighbours_are_grouped_where_files_keep_their_order(planned):
+    """A unit whose files come in another order is read by itself."""
+    model, units, _ = planned
+    assert group_units(units[::-1], model) == (tuple(units),)
+    assert group_units((units[0], units[2]), model) == ((units[0],), (units[2],))
+    turned = replace(units[1], files=units[1].files[::-1])
+    assert group_units((units[0], turned), model) == ((units[0],), (turned,))
+    unknown = replace(units[1], expected=None)
+    assert [len(each) for each in group_units((units[0], unknown), model)] == [1, 1]
 
 
 def test_results_of_a_partition_are_counted(planned):

@@ -1,0 +1,96 @@
+"""Rows of one Arrow table -> rows ordered by entity and time, in memory.
+
+For as many rows as fit there. Most files are ordered by time, many by entity too: then little or
+nothing has to move, where a database sorts all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from aedetect.arrays import Float64, Int32, Int64
+from aedetect.data.rows import Rows
+
+
+def ordered_rows(
+    table: pa.Table, categories: Mapping[str, tuple[str, ...]], *, size: int
+) -> Iterator[Rows]:
+    """Yield the rows in order, some at a time.
+
+    The columns are those of `aedetect.data.sql.select`, and the order is that of its SQL: entities
+    by the bytes of their names, those without a name last; time; file; row.
+    """
+    if not table.num_rows:
+        return
+    rank, names = _ranks(table.column("_entity"))
+    time = table.column("_time").to_numpy()
+    order = _order(rank, time, table)
+    columns = [
+        text_codes(table.column(f"c{index}").combine_chunks(), known)
+        if known
+        else table.column(f"c{index}").to_numpy()
+        for index, known in enumerate(categories.values())
+    ]
+    for start in range(0, len(time), size):
+        part = slice(start, start + size) if order is None else order[start : start + size]
+        values = np.empty((min(size, len(time) - start), len(columns)))
+        for index, column in enumerate(columns):
+            values[:, index] = column[part]
+        own = rank[part]
+        first = np.flatnonzero(np.diff(own, prepend=-1))
+        yield Rows(
+            time=time[part],
+            entity=np.repeat(
+                np.arange(len(first), dtype=np.int32), np.diff(np.append(first, len(own)))
+            ),
+            names=tuple(names[code] for code in own[first].tolist()),
+            values=values,
+        )
+
+
+def _ranks(column: pa.ChunkedArray) -> tuple[Int32, list[str | None]]:
+    """Return the rank of each row's entity, as SQL orders text by its bytes, and all names.
+
+    Rows without an entity come last.
+    """
+    coded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+    found: list[str | None] = coded.dictionary.to_pylist()
+    order = sorted(range(len(found)), key=lambda n: (found[n] is None, (found[n] or "").encode()))
+    rank = np.empty(len(found), dtype=np.int32)
+    rank[order] = np.arange(len(found), dtype=np.int32)
+    return rank[coded.indices.to_numpy()], [found[n] for n in order]
+
+
+def _order(rank: Int32, time: Int64, table: pa.Table) -> Int64 | None:
+    """Return the order of rows by entity and time, and file and row among equals; None as is."""
+    order = None
+    if not _ascends(rank, time):
+        by_time = bool((np.diff(time) >= 0).all())
+        few = rank.max() <= np.iinfo(np.int16).max
+        key = rank.astype(np.int16) if few else rank  # numpy sorts short integers in linear time
+        order = np.argsort(key, kind="stable") if by_time else np.lexsort((time, rank))
+        rank, time = rank[order], time[order]
+    if ((np.diff(time) == 0) & (np.diff(rank) == 0)).any():
+        ties = [table.column(name).to_numpy() for name in ("_row", "_file")]
+        keys = ties if order is None else [each[order] for each in ties]
+        again = np.lexsort((*keys, time, rank))
+        return again if order is None else order[again]
+    return order
+
+
+def _ascends(rank: Int32, time: Int64) -> bool:
+    steps = np.diff(rank)
+    return bool(((steps > 0) | ((steps == 0) & (np.diff(time) >= 0))).all())
+
+
+def text_codes(column: pa.Array, known: tuple[str, ...]) -> Float64:
+    """Return the index of each text among the known ones, -1 if unknown, NaN if missing."""
+    found = pc.fill_null(pc.index_in(column, value_set=pa.array(known, pa.string())), -1)
+    codes: Float64 = (
+        pc.if_else(column.is_valid(), found, None).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    )
+    return codes

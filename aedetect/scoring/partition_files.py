@@ -1,0 +1,142 @@
+"""The files of one partition, while its rows come in."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from aedetect.drift import DRIFT
+from aedetect.output import publish
+from aedetect.output.atomic import withdraw
+from aedetect.output.partitions import FLAGGED, SCORES
+from aedetect.output.table_writer import TableWriter
+from aedetect.scoring.drift_sums import drift_sums, write_drift
+
+if TYPE_CHECKING:
+    from aedetect.arrays import Bool, Float32, Float64, Int64
+    from aedetect.data import Rows
+    from aedetect.detector import CalibratedScorer
+    from aedetect.drift import PartitionSums
+    from aedetect.output import Origin
+    from aedetect.scoring.plan import Unit
+
+_HELD_ROWS = 8_192  # before files are opened: of many small partitions few are open at a time
+
+
+@dataclass(frozen=True)
+class PartitionRows:
+    """Scored rows of a partition, and their columns in scores/ and flagged/.
+
+    Shapes: rows, score, p_value and reason (N,), as in `Scored`; flags (N,) the anomalies.
+    """
+
+    rows: Rows
+    scores: pa.RecordBatch
+    flagged: pa.RecordBatch
+    score: Float32
+    p_value: Float64
+    reason: pa.StringArray
+    flags: Bool
+
+
+def split_judged(judged: PartitionRows, place: Int64) -> list[tuple[int, PartitionRows]]:
+    """Split rows by the number of their partition (N,), and keep their order within each."""
+    order = np.argsort(place, kind="stable")
+    numbers, first = np.unique(place[order], return_index=True)
+    own = place[judged.flags]  # of flagged rows, in order
+    found = []
+    for number, rows in zip(numbers.tolist(), np.split(order, first[1:]), strict=True):
+        chosen = pa.array(rows)
+        part = PartitionRows(
+            judged.rows.take(rows),
+            judged.scores.take(chosen),
+            judged.flagged.take(pa.array(np.flatnonzero(own == number))),
+            judged.score[rows],
+            judged.p_value[rows],
+            judged.reason.take(chosen),
+            judged.flags[rows],
+        )
+        found.append((number, part))
+    return found
+
+
+@dataclass
+class PartitionFiles:
+    """Adds up what is written of a partition, and writes it to a folder."""
+
+    unit: Unit
+    folder: Path
+    origin: Origin
+    detector: CalibratedScorer
+    schemas: dict[str, pa.Schema]  # of scores/ and flagged/
+    opened: ExitStack
+    rows: int = 0
+    flagged: int = 0
+    not_scored: dict[str, int] = field(default_factory=dict)  # by reason
+    suppressed: dict[str, int] = field(default_factory=dict)  # by reason
+    _held: dict[str, list[pa.RecordBatch]] = field(default_factory=dict)
+    _writers: dict[str, TableWriter] = field(default_factory=dict)
+    _sums: PartitionSums | None = None
+
+    def __post_init__(self) -> None:
+        """Start without rows."""
+        self._sums = drift_sums(self.detector)
+        self._held = {kind: [] for kind in self.schemas}
+
+    def add(self, judged: PartitionRows) -> None:
+        """Add rows, which come in order."""
+        for kind, batch in ((SCORES, judged.scores), (FLAGGED, judged.flagged)):
+            self._held[kind].append(batch)
+        self.rows += judged.scores.num_rows
+        self.flagged += judged.flagged.num_rows
+        if self._sums is not None:
+            self._sums.add(judged.rows, judged.score, judged.p_value)
+        missing = np.isnan(judged.score)
+        _count(judged.reason, missing, self.not_scored)
+        _count(judged.reason, ~missing & ~judged.flags, self.suppressed)
+        if self._writers or self.rows >= _HELD_ROWS:
+            self._write()
+
+    def close(self) -> None:
+        """Write what is left, and sync the files to disk."""
+        self._write()
+        for writer in self._writers.values():
+            writer.close()
+        write_drift(self._sums, self._path(DRIFT), self.origin)
+
+    def publish(self, output: Path) -> None:
+        """Move the files to their places, the scores last; without rows, remove what is there."""
+        for kind in (DRIFT, FLAGGED, SCORES):
+            target = self.unit.partition.path(output, kind)
+            if self.rows and self._path(kind).exists():
+                publish(self._path(kind), target)
+            else:
+                withdraw(target, root=output / kind)
+
+    def _write(self) -> None:
+        if not self._writers:
+            self.folder.mkdir(exist_ok=True)
+            for kind, schema in self.schemas.items():
+                writer = TableWriter(self._path(kind), schema, self.origin)
+                self._writers[kind] = self.opened.enter_context(writer)
+        for kind, batches in self._held.items():
+            for batch in batches:
+                self._writers[kind].write(batch)
+            batches.clear()
+
+    def _path(self, kind: str) -> Path:
+        return self.folder / f"{kind}.parquet"
+
+
+def _count(reason: pa.StringArray, which: Bool, total: dict[str, int]) -> None:
+    """Add up the reasons of some rows."""
+    if not which.any():
+        return
+    found = reason.filter(pa.array(which)).drop_null().value_counts()
+    for each in found.to_pylist():
+        total[each["values"]] = total.get(each["values"], 0) + each["counts"]
