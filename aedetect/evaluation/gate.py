@@ -11,12 +11,11 @@ from aedetect.arrays import Bool, Float64, Int64
 from aedetect.calibration import HeldOut
 from aedetect.calibration.forecast import Timing, covered, days, form_groups
 from aedetect.calibration.poisson import count_interval
+from aedetect.evaluation.false_events import level_at
 from aedetect.evaluation.paired import largest_difference, least_value, resampled_shares
 from aedetect.evaluation.settings import PromotionSettings
 
 _LEAST_EVENTS = 3  # false events at which injected anomalies are compared, at least
-_STEPS = 30  # of the bisection for a p-value
-_LOWEST = -300.0  # log10 of a p-value, below what floats hold
 _LEVELS = (0.1, 0.01)  # p-values whose observed share is compared
 _LEAST_EXPECTED = 20  # rows below a level, for its share to mean something
 _NO_WORSE = 1.25  # times a factor of the champion, that is no worse
@@ -149,17 +148,6 @@ def _share(name: str, found: Sequence[Bool], settings: PromotionSettings, text: 
 def margin_of(share: float, settings: PromotionSettings) -> float:
     """Return by how much less than the champion a challenger may find: seeds differ by points."""
     return max(1 - settings.found, 0.0) * max(share, _LEAST_SHARE)
-
-
-def level_at(rows: HeldOut, p_value: Float64, timing: Timing, *, events: int) -> float:
-    """Return a p-value at and below which rows form at most so many events, by bisection."""
-    low, high = _LOWEST, -1.0
-    for _ in range(_STEPS):
-        middle = (low + high) / 2
-        flagged = p_value <= 10**middle
-        count = len(form_groups(rows, flagged, timing.rules, timing.own)[0])
-        low, high = (middle, high) if count <= events else (low, middle)
-    return float(10**low)
 
 
 def _volume(common: CommonRows, new: Verdicts, old: Verdicts, settings: PromotionSettings) -> Check:

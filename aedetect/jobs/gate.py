@@ -22,7 +22,7 @@ from aedetect.evaluation.gate_text import gate_table, gate_words
 from aedetect.evaluation.shadow import SHADOW_DAYS, shadow_checks
 from aedetect.events import EventRules, read_labels
 from aedetect.jobs import gate_rows, shadow
-from aedetect.jobs.training_source import all_sources
+from aedetect.jobs.training_source import rows_to_compare
 from aedetect.logs import log_event
 from aedetect.registry.gate_record import IN_SHADOW, failed_checks, record_gate
 from aedetect.registry.history import Decision
@@ -31,7 +31,7 @@ from aedetect.registry.records import CHAMPION
 if TYPE_CHECKING:
     from aedetect.arrays import Int64
     from aedetect.config import Config
-    from aedetect.data import Rows
+    from aedetect.data import Rows, Source
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ def _measured(
         for role, each in versions.items()
     )
     before = max(new.lookback, old.lookback)
-    files = all_sources(config)
+    files = rows_to_compare(config, since=since)
     with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
         rows = {
             role: gate_rows.newest_rows(
@@ -122,13 +122,14 @@ def _measured(
             )
             for role, each in detectors.items()
         }
-        return _compared(config, detectors, rows, since)
+        return _compared(config, detectors, rows, files, since)
 
 
 def _compared(
     config: Config,
     detectors: dict[str, CalibratedScorer],
     rows: dict[str, Rows],
+    files: Source,
     since: int,
 ) -> tuple[Check, ...]:
     """Judge the rows and the injected anomalies by both versions, and measure."""
@@ -149,7 +150,7 @@ def _compared(
         entity=shared.entity[ends],
         time=shared.time[ends],
     )
-    known = _known(config, shared, ends, schema.max_gap)
+    known = _known(config, files, shared, ends, schema.max_gap)
     common = CommonRows(held_out, known, timing)
     if len(ends) < config.promotion.min_rows:
         return measure(common, {}, config.promotion)
@@ -169,11 +170,11 @@ def _compared(
     return measure(common, verdicts, config.promotion)
 
 
-def _known(config: Config, rows: Rows, ends: Int64, max_gap: int) -> Int64:
+def _known(config: Config, files: Source, rows: Rows, ends: Int64, max_gap: int) -> Int64:
     """Return the number of the known anomaly that each row lies in, -1 for none: (N,)."""
     merge_gap = EventRules.of(config.events, max_gap=max_gap).merge_gap
     labels = read_labels(config.output)
-    found = known_anomalies(all_sources(config), config.data, labels, merge_gap=merge_gap) or ()
+    found = known_anomalies(files, config.data, labels, merge_gap=merge_gap) or ()
     known = np.full(len(ends), -1, dtype=np.int64)
     codes = {name: code for code, name in enumerate(rows.names)}
     time, entity = rows.time[ends], rows.entity[ends]

@@ -44,6 +44,20 @@ def all_sources(config: Config) -> Source:
     return with_rows(find_files(places, timestamp=config.data.timestamp))
 
 
+def rows_to_compare(config: Config, *, since: int) -> Source:
+    """Return the files on which versions are compared: those to score, if they hold enough rows.
+
+    What a version was trained on may be what is wrong with it, also where it has not learnt it.
+    """
+    if config.scoring.input:
+        with suppress(NoData):
+            files = with_rows(find_files(config.input, timestamp=config.data.timestamp))
+            later = (g.rows for file in files.files for g in file.groups if g.last >= since)
+            if sum(later) >= config.promotion.min_rows:
+                return files
+    return all_sources(config)
+
+
 def training_source(config: Config) -> TrainingSource:
     """Return what training learns from: with a window, the newest rows of all files.
 

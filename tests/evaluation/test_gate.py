@@ -9,7 +9,8 @@ import pytest
 
 from aedetect.calibration import HeldOut
 from aedetect.calibration.calibration import DEFAULT_TIMING
-from aedetect.evaluation.gate import CommonRows, Verdicts, level_at, measure
+from aedetect.evaluation.false_events import level_at
+from aedetect.evaluation.gate import CommonRows, Verdicts, measure
 from aedetect.evaluation.settings import PromotionSettings
 
 ROWS = 4_000  # minutes, 2.8 days
@@ -113,3 +114,11 @@ def test_a_level_keeps_to_a_number_of_events(common):
     p_value[::500] = np.logspace(-8, -1.1, 8)
     level = level_at(common.rows, p_value, common.timing, events=3)
     assert (p_value <= level).sum() == 3
+
+
+def test_a_level_is_not_one_at_which_events_have_grown_together(common):
+    """Half of the rows flagged are a single event; of two versions one must not be seen there."""
+    p_value = np.linspace(0.02, 1, ROWS)
+    p_value[::500] = np.repeat([1e-4, 1e-3], 4)  # equal ones, from 0 to 4 to 8 events
+    levels = [level_at(common.rows, p_value, common.timing, events=n) for n in (3, 5, 7)]
+    assert levels == [1e-4, 1e-4, 1e-3]
