@@ -24,6 +24,7 @@ MIN_ROWS = 200  # of a block, so that SHARE expects ten rows
 YOUNG_CYCLES = 3  # days, fewer of which show no daily cycle
 _COVERED = 0.99  # of the cycles: from the first row to the last a period is missing
 DRIFTED = 3.0  # times the promise, from which it is not trusted
+SOONER = 4  # times as often are the thresholds of a young detector renewed
 FEW_ROWS = 1_000  # of one entity or of all together
 
 
@@ -34,6 +35,21 @@ class Trust:
     rows: int
     length: int  # ns from the first to the last held-out row
     factor: float | None  # largest share of a block above the threshold of those before / promised
+
+    @property
+    def is_young(self) -> bool:
+        """Whether few rows or days were held out, or their levels drift."""
+        short = self.length < _COVERED * YOUNG_CYCLES * NANOSECONDS["d"]
+        drifted = self.factor is not None and self.factor > DRIFTED
+        return self.rows < FEW_ROWS or short or drifted
+
+    def due_after(self, renew: int, *, scored: int) -> int:
+        """Return how soon (ns) thresholds are renewed: those of a young detector sooner.
+
+        It is young no longer once so much time as shows daily cycles has been scored (ns).
+        """
+        grown = scored >= YOUNG_CYCLES * NANOSECONDS["d"]
+        return renew // SOONER if self.is_young and not grown else renew
 
     @property
     def text(self) -> str:

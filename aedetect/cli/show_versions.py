@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from aedetect.cli.show import console, table_of
@@ -19,18 +19,17 @@ def print_models(name: str, versions: Sequence[Registered]) -> None:
         console().print(f"no version of {name} yet: aedetect train CONFIG")
         return
     out = console()
-    table = table_of("version", "aliases", "created", "calibration", *_FACTS)
+    table = table_of("version", "aliases", "created", *_FACTS)
     for each in versions:
         table.add_row(
             each.reference,
             ", ".join(each.aliases),
             each.created.isoformat(" ", timespec="minutes"),
-            str(each.calibration),
             *(shown(each.tags.get(tag)) for tag, shown in _FACTS.values()),
         )
     out.print(table)
     for each in versions:
-        for text in _evidence(each.tags):
+        for text in _evidence(each):
             out.print(f"{each.reference}  {text}", soft_wrap=True)
 
 
@@ -66,15 +65,16 @@ _FACTS = {
 }
 
 
-def _evidence(tags: Mapping[str, str]) -> Iterator[str]:
+def _evidence(version: Registered) -> Iterator[str]:
     """Yield where a version comes from, and the result of the gate."""
+    tags = version.tags
     if "trained_from" in tags:
         data = tags.get("data_fingerprint", "")[:12]
         yield (
             f"{tags.get('variant', '')} trained on {tags['trained_from']} to "
             f"{tags['trained_until']}, held out {tags['held_out_from']} to "
             f"{tags['held_out_until']}; data {data}, configuration "
-            f"{tags.get('config_hash', '')[:12]}"
+            f"{tags.get('config_hash', '')[:12]}, calibration {version.calibration}"
         )
     if "gate" in tags:
         yield tags["gate"]

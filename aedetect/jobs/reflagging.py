@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aedetect.detector import read_outline
+from aedetect.detector import Outline, read_outline
 from aedetect.events import form_events
 from aedetect.jobs import delivery
 from aedetect.jobs.recording import record_run
@@ -74,9 +74,11 @@ def reflag_partition(work: ReflagPlan, partition: Partition, origin: Origin) -> 
 
     Later runs depend on the footer of the scores, as in `aedetect.scoring.worker`.
     """
-    now = replace(origin, calibration_version=work.calibration_of(partition))
+    version = work.calibration_of(partition)
+    saved = _outline(work, version)
+    now = replace(origin, calibration_version=version, longest=saved.calibration.longest)
     with written(work.output), aside(work.output) as folder:
-        done = _write(work, partition, now, folder)
+        done = _write(work, saved, partition, now, folder)
         with locked(work.output, alone=False):
             for kind in (FLAGGED, SCORES):
                 publish(folder / f"{kind}.parquet", partition.path(work.output, kind))
@@ -147,14 +149,19 @@ def _summary(config: Config, work: ReflagPlan, done: Reflagged) -> Summary:
     )
 
 
+def _outline(work: ReflagPlan, version: int) -> Outline:
+    """Return the model with one of its calibrations."""
+    if version == work.saved.calibration.version:
+        return work.saved
+    return read_outline(work.place, calibration=version)
+
+
 def _write(
-    work: ReflagPlan, partition: Partition, origin: Origin, folder: Path
+    work: ReflagPlan, saved: Outline, partition: Partition, origin: Origin, folder: Path
 ) -> ReflaggedPartition:
     """Re-evaluate the rows of a partition, into two files of a folder."""
     paths = {kind: partition.path(work.output, kind) for kind in (SCORES, FLAGGED)}
-    version, saved, unexplained = origin.calibration_version, work.saved, 0
-    if version != saved.calibration.version:
-        saved = read_outline(work.place, calibration=version)
+    unexplained = 0
     with ExitStack() as opened:
         readers = {k: opened.enter_context(open_parquet(path)) for k, path in paths.items()}
         writers = {

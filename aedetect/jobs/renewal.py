@@ -23,6 +23,7 @@ from aedetect.calibration import HeldOut
 from aedetect.calibration.forecast import Timing
 from aedetect.calibration.history import read_renewal, write_renewal
 from aedetect.calibration.renewal import Factors, Renewal, choose_factors
+from aedetect.calibration.trust import trust_of
 from aedetect.detector import Outline, read_outline, read_saved_history
 from aedetect.errors import AedetectError, CalibrationRefused
 from aedetect.events import read_labels
@@ -109,16 +110,17 @@ def renew(
             return None
         renewal, found = _renewal(config, basis)
         write_renewal(renewal, Path(folder))
-        tags = {"renewed_from": config.calibration.renew_from, "since": _shown(renewal.since)}
+        since = format_instant(renewal.since)
+        tags = {"renewed_from": config.calibration.renew_from, "since": since}
         registry.add_calibration(
             registered, Path(folder), version=renewal.version, tracking_uri=uri, tags=tags
         )
-    log_event(logger, "renewed", calibration=renewal.version, since=tags["since"], rows=found.rows)
+    log_event(logger, "renewed", calibration=renewal.version, since=since, rows=found.rows)
     names = basis.saved.entities
     return Renewed(
         model=registered.reference,
         version=renewal.version,
-        since=tags["since"],
+        since=since,
         pooled=renewal.pooled,
         factors={str(names[code]): factor for code, factor in renewal.factors.items()},
         rows=found.rows,
@@ -150,7 +152,11 @@ def _basis(config: Config, place: Path, registered: registry.Registered) -> _Bas
 def _is_due(config: Config, basis: _Basis) -> bool:
     """Whether the newest partition ends so long after the last renewal began."""
     last, renew = basis.history.renewed, config.calibration.renew
-    return renew is not None and (last is None or basis.since - last >= parse_duration(renew))
+    if renew is None or last is None:
+        return renew is not None
+    scored = basis.since - basis.files[0].partition.bounds(basis.clock)[0]
+    trust = trust_of(basis.saved.calibration.held_out.normal)
+    return basis.since - last >= trust.due_after(parse_duration(renew), scored=scored)
 
 
 def _renewal(config: Config, basis: _Basis) -> tuple[Renewal, Factors]:
@@ -158,8 +164,8 @@ def _renewal(config: Config, basis: _Basis) -> tuple[Renewal, Factors]:
     last = basis.history.renewed
     if last is not None and last >= basis.since:
         raise CalibrationRefused(
-            f"the thresholds are renewed already, in force from {_shown(last)} on, and there are "
-            "no newer scores: score newer rows first"
+            f"the thresholds are renewed already, in force from {format_instant(last)} on, and "
+            "there are no newer scores: score newer rows first"
         )
     before = read_renewal(basis.place, basis.history.newest)
     base = before.base if before else basis.history.newest
@@ -241,7 +247,3 @@ def _inside(names: pa.ChunkedArray, time: Int64, labels: Sequence[Label]) -> Boo
         same = pc.equal(names, each.entity) if each.entity else pc.is_null(names)
         marked |= same.to_numpy() & (time >= each.start) & (time <= each.end)
     return marked
-
-
-def _shown(moment: int) -> str:
-    return format_instant(moment)

@@ -34,7 +34,7 @@ class Linear(Autoencoder):
         super().__init__(settings, sizes)
         self.mean = nn.Parameter(torch.zeros(sizes.cells))
         basis = torch.zeros(min(sizes.latent, sizes.cells), sizes.cells)
-        # Detectors are loaded onto the meta device, where torch.eye imports much of PyTorch.
+        # On a device without memory, where detectors are read, torch.eye imports much of PyTorch.
         self.basis = nn.Parameter(basis if basis.is_meta else basis.fill_diagonal_(1.0))
 
     def encode_all(self, windows: Tensor) -> Tensor:

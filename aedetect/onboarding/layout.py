@@ -41,7 +41,7 @@ _OVERLAP = 0.1  # share of a file's time that another one may cover, as the end 
 
 
 @dataclass(frozen=True)
-class Intervals:
+class IntervalTable:
     """A file of intervals: labels of people, or planned work."""
 
     table: Table
@@ -63,13 +63,13 @@ class Arrangement:
         return tuple(each for group in self.groups for each in group)
 
 
-def interval_kind(table: Table) -> Intervals | None:
+def interval_kind(table: Table) -> IntervalTable | None:
     """Return a table as intervals when it has a start, an end, and at most two more columns."""
     kinds = [column.kind for column in table.columns]
     columns = kinds[:2] == ["time", "time"] and 2 <= len(kinds) <= 4  # noqa: PLR2004
     if not columns or any(kind in {"number", "boolean"} for kind in kinds[2:3]):
         return None
-    return Intervals(table, planned=bool(_PLANNED.search(table.file.stem)))
+    return IntervalTable(table, planned=bool(_PLANNED.search(table.file.stem)))
 
 
 def arrange(tables: Sequence[Timed]) -> Arrangement:

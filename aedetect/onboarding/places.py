@@ -19,7 +19,7 @@ from aedetect.onboarding.wide_table import widen
 if TYPE_CHECKING:
     import duckdb
 
-    from aedetect.onboarding.layout import Arrangement, Intervals
+    from aedetect.onboarding.layout import Arrangement, IntervalTable
     from aedetect.onboarding.sources import Sources
 
 logger = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ def _shown(files: Sequence[Path], root: Path, to: Path) -> str:
     return f"{relative(root, to)}{start}*.parquet"
 
 
-def _union(intervals: Sequence[Intervals], *, aware: bool) -> str:
+def _union(intervals: Sequence[IntervalTable], *, aware: bool) -> str:
     """Write the SQL of intervals as s and e."""
     kind = "TIMESTAMPTZ" if aware else "TIMESTAMP"
     parts = []
@@ -157,7 +157,7 @@ def _union(intervals: Sequence[Intervals], *, aware: bool) -> str:
 
 
 def _write_planned(
-    connection: duckdb.DuckDBPyConnection, planned: Sequence[Intervals], to: Path
+    connection: duckdb.DuckDBPyConnection, planned: Sequence[IntervalTable], to: Path
 ) -> Path:
     """Write planned work as `[events] maintenance` reads it."""
     target = to.with_name(f"{to.stem}-maintenance.csv")

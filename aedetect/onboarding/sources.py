@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aedetect.errors import DataError
 from aedetect.logs import log_event
-from aedetect.onboarding.layout import Intervals, interval_kind
+from aedetect.onboarding.layout import IntervalTable, interval_kind
 from aedetect.onboarding.moments import Timed, find_time, no_time
 from aedetect.onboarding.tables import Table, open_table
 
@@ -29,8 +29,8 @@ class Sources:
 
     files: tuple[RawFile, ...]  # all that were found
     tables: tuple[Timed, ...]  # those that were opened
-    labels: tuple[Intervals, ...] = ()
-    planned: tuple[Intervals, ...] = ()
+    labels: tuple[IntervalTable, ...] = ()
+    planned: tuple[IntervalTable, ...] = ()
     left_out: tuple[str, ...] = ()  # files that are no table with timestamps, and why
 
     @property

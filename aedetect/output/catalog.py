@@ -62,8 +62,9 @@ class PartitionOrigins:
         scores, flagged = self.kinds.get(SCORES), self.kinds.get(FLAGGED)
         if scores is None or flagged is None:
             return None
-        alike = replace(flagged, calibration_version=scores.calibration_version) == scores
-        return scores if alike else None
+        version, longest = scores.calibration_version, scores.longest
+        same = replace(flagged, calibration_version=version, longest=longest) == scores
+        return scores if same else None
 
     @property
     def calibrations(self) -> frozenset[int]:

@@ -32,3 +32,13 @@ def test_few_rows_of_a_short_time_are_told():
     assert trust.factor is None
     assert "85 held-out rows are few" in trust.text
     assert "84min" in trust.text
+
+
+def test_a_young_detector_is_renewed_sooner_until_days_are_scored():
+    """Four times as often while neither held-out nor scored rows show daily cycles."""
+    day = 86_400_000_000_000
+    young = trust_of(HeldOut.of(np.random.default_rng(0).exponential(1, 85)))
+    grown = trust_of(HeldOut.of(np.random.default_rng(0).exponential(1, 14_400)))
+    assert (young.is_young, grown.is_young) == (True, False)
+    assert [young.due_after(day, scored=n * day) for n in (0, 2, 3)] == [day // 4, day // 4, day]
+    assert grown.due_after(day, scored=0) == day
