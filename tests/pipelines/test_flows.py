@@ -159,6 +159,7 @@ def test_stages_with_input_or_output_are_retried():
         "score partitions": 2,
         "form events": 2,
         "finish": 2,
+        "write page": 0,
         "notify": 0,
         "fill database": 2,
     }
