@@ -21,7 +21,7 @@ TINY = {
     "model": {"variant": "undercomplete"},
     "window": {"length": 4},
     "training": {"epochs": 3, "batch_size": 64, "device": "cpu"},
-    "calibration": {"false_alarm_rate": 0.02},
+    "calibration": {"false_alarm_rate": 0.02, "shapes": 0.0},
 }
 LINEAR = {**TINY, "model": {"variant": "linear"}}
 
@@ -138,8 +138,9 @@ def state():
     }
 
 
-def test_nothing_is_left_and_nothing_is_changed(frame, tmp_path, monkeypatch):
+def test_nothing_is_left_and_nothing_is_changed(frame, fitted, tmp_path, monkeypatch):
     """No files are left, and generators, threads, loggers and environment are unchanged."""
+    fitted.score(frame)  # the first import of PyTorch's compiler and of SciPy changes them once
     monkeypatch.chdir(tmp_path)
     temporary = tmp_path / "temporary"
     temporary.mkdir()

@@ -11,6 +11,7 @@ import pytest
 from plant import table, write
 
 from aedetect.data import Query, find_files, open_engine, read_rows
+from aedetect.data import reader as reading
 from aedetect.errors import OutputError
 from aedetect.jobs import dataset
 
@@ -95,8 +96,9 @@ def test_training_reserves_space_before_it_writes(plant, small_disk, learnt):
     assert (plant.output / "matrix.npy").stat().st_size > 5 * 4096
 
 
-def test_disk_without_room_for_ordering_is_named(plant, small_disk):
+def test_disk_without_room_for_ordering_is_named(plant, small_disk, monkeypatch):
     """Rows beyond memory are sorted on disk; when it is full, the error names the disk."""
+    monkeypatch.setattr(reading, "WHOLE_CELLS", 0)
     path = plant.folder / "many.parquet"
     table("2026-01-03", days=200).to_parquet(path, index=False, row_group_size=20_000)
     source = find_files([str(path)], timestamp="time")

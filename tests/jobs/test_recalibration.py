@@ -152,4 +152,4 @@ def test_the_command_prints_thresholds_and_expected_events(config, base):
     printed = json.loads(CliRunner().invoke(app, [*asked, "--model", "plant/1", "--json"]).stdout)
     assert (printed["version"], len(printed["thresholds"])) == (3, 3)
     models = CliRunner().invoke(app, ["models", path]).stdout
-    assert re.search(r"calibration.*\n.*plant/1 .* 3 ", models)
+    assert re.search(r"plant/1 .*, calibration 3\n", models)
