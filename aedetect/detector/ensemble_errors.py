@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from aedetect.arrays import Bool, Float32, Int64, any_in_row
+from aedetect.arrays import Bool, Float32, Int64
 from aedetect.detector.ensemble import BASELINE_ROWS, RowErrors
 from aedetect.detector.long_windows import ends_whole
+from aedetect.detector.reconstruction import holed
 from aedetect.detector.residuals import by_feature
 from aedetect.detector.results import Series
 from aedetect.detector.shapes import LENGTHS, ShapeErrors, Shapes
-from aedetect.detector.smoothing import around
 from aedetect.preprocessing.preparation import first_columns
 
 _TILE = 2_048  # rows at a time, which stay in the processor's cache
@@ -21,11 +21,15 @@ def errors_of_rows(
     rows: Int64,
     expected: Float32,
     owner: Int64,
-    *,
     switches: Bool,
     typical: Shapes | None,
+    *,
+    length: int,
 ) -> RowErrors:
-    """Return what is seen of some rows: (M,), expected (M, D), owner (D,), switches (F,)."""
+    """Return what is seen of some rows: (M,), expected (M, D), owner (D,), switches (F,).
+
+    `length` is that of the network's windows.
+    """
     seen, first = series.observed[rows], first_columns(owner)
     residual, deviation = np.empty_like(expected), np.empty_like(expected)
     for start in range(0, len(rows), _TILE):
@@ -38,22 +42,21 @@ def errors_of_rows(
     residual, deviation = by_feature(residual, owner), by_feature(deviation, owner)
     used = np.ones(len(rows), dtype=np.bool_) if series.apart is None else ~series.apart[rows]
     observed = seen if len(first) == len(owner) else seen[:, first]
-    shapes = _from_shapes(typical, series, rows, owner)
+    shapes = _from_shapes(typical, series, rows, owner, length=length)
     return RowErrors(series.tick[rows], residual, deviation, observed, used, switches, shapes)
 
 
-def _from_shapes(typical: Shapes | None, series: Series, rows: Int64, owner: Int64) -> ShapeErrors:
+def _from_shapes(
+    typical: Shapes | None, series: Series, rows: Int64, owner: Int64, *, length: int
+) -> ShapeErrors:
     """Measure the shapes of windows: not of planned work, nor those with a cell that is masked."""
     distance, nearest = np.zeros((LENGTHS, len(rows))), np.full((LENGTHS, len(rows)), -1)
-    banks = () if typical is None else typical.banks
-    shortest = min((bank.length for bank in banks if bank is not None), default=0)
-    hidden = None if series.masked is None else any_in_row(series.masked)
-    for number, bank in enumerate(banks):
+    for number, bank in enumerate(() if typical is None else typical.banks):
         if bank is None:
             continue
-        whole = ends_whole(series, longer=bank.length, length=shortest)
-        if hidden is not None:
-            whole &= ~around(hidden, before=0, after=bank.length - 1)
+        whole = ends_whole(series, longer=bank.length, length=length)
+        if series.masked is not None:
+            whole &= ~holed(series.masked, bank.length)
         chosen = np.flatnonzero(whole[rows])
         if len(chosen):
             found = bank.nearest(series.matrix, rows[chosen])

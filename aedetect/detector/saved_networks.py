@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from aedetect.arrays import Float32
     from aedetect.models.base import Autoencoder
 
+Size = Annotated[int, Ge(0), Le(100_000_000)]
+Weight = Annotated[float, Ge(0), Le(1_000)]
+_ARRAYS, _MAPS, _SHAPES = "arrays", "maps", "shapes"
+
 
 @dataclass(frozen=True)
 class Networks:
@@ -94,11 +98,6 @@ def read_networks(path: Path, described: Mapping[str, Any]) -> Networks:
         corrections=_corrections(described["corrected"], arrays, model.sizes.outputs),
         shapes=_shapes(described["shapes"], arrays),
     )
-
-
-Size = Annotated[int, Ge(0), Le(100_000_000)]
-Weight = Annotated[float, Ge(0), Le(1_000)]
-_ARRAYS, _MAPS, _SHAPES = "arrays", "maps", "shapes"
 
 
 def _corrections(

@@ -191,10 +191,9 @@ class Scorer:
     def observe(self, series: Series, rows: Int64) -> tuple[Float32, RowErrors]:
         """Return what is expected of rows, and what is seen of each alone: (M, D), (M,)."""
         expected = self.expect(series, rows)
-        owner, switches = self.preparation.owner, self.residuals.switches > 0
-        return expected, errors_of_rows(
-            series, rows, expected, owner, switches=switches, typical=self.shapes
-        )
+        switches, length = self.residuals.switches > 0, self.length
+        known = (self.preparation.owner, switches, self.shapes)
+        return expected, errors_of_rows(series, rows, expected, *known, length=length)
 
     def _judge_ensemble(self, series: Series, asked: Bool) -> tuple[Int64, Evaluated]:
         """Score the requested rows by the rows before them too, see `ensemble`."""

@@ -127,6 +127,20 @@ def test_rows_without_a_whole_window_have_no_distance(learnt):
         assert (distance == 0).tolist() == none.tolist()
 
 
+def test_long_windows_alone_do_not_reach_into_planned_work(learnt):
+    """Where the network's windows are too short to have a shape."""
+    found, series = learnt
+    work, shapes = 700, found.detector.scorer.shapes
+    scorer = replace(found.detector.scorer, shapes=replace(shapes, banks=(None, shapes.banks[1])))
+    apart = np.zeros(len(series.back), dtype=bool)
+    apart[work : work + LENGTH] = True
+    rows = np.arange(work - 20, work + 40)
+    _, errors = scorer.observe(replace(series, apart=apart), rows)
+    none = (rows >= work) & (rows < work + 2 * LENGTH)
+    assert (errors.shapes.distance[1] == 0).tolist() == none.tolist()
+    assert not errors.shapes.distance[0].any()
+
+
 def test_a_curve_that_never_came_before_is_found(train_on):
     """By evidence alone the weight is chosen; without shapes the network reconstructs the curve."""
     learnt = train_on(
