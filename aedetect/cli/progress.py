@@ -34,8 +34,8 @@ logger = logging.getLogger("aedetect.cli")
 MESSAGES = {
     "note": "note: {text}",
     "candidate": "{variant}, shapes {shapes:g}: average precision {injected:.3f} on segments "
-    "injected among held-out rows, least {least:.3f} ({worst}); held-out scores {drift:.2f} times "
-    "as high later",
+    "injected among held-out rows, least {least:.3f} ({worst}){labels}; held-out scores "
+    "{drift:.2f} times as high later",
     "chosen": "variant {variant} is used: {lead:+.3f} against the next, {why}",
     "compared": "{variant}: average precision {precision:.3f} on injected anomalies, "
     "{seconds:.1f} s of training",

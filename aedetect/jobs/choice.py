@@ -1,8 +1,8 @@
 """Choose the variant of the network and what shapes weigh, by segments injected in held-out rows.
 
 Every candidate is trained, and its scores of the same injected rows are compared, see
-`aedetect.evaluation.injected_segments`. What was measured on labelled data stands in
-docs/internals/detection-log.md.
+`aedetect.evaluation.injected_segments`; where held-out rows are labelled, also its scores of these.
+What was measured on labelled data stands in docs/internals/detection-log.md.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 WEIGHTS = (0.0, 1.0, 2.0)  # of the distance from typical shapes
 MARGIN = 0.01  # of average precision, by which another candidate must be better than the first
+STRETCHES = 8  # labelled ones that weigh as much as the injected segments
 _ROWS = 30_000  # held-out rows at most
 _FEW, _BEFORE = 40, 800  # rows of an entity at least; rows before them, which scores look back at
 _FEWEST = 200  # rows of an entity at most, whatever the number of entities
@@ -42,11 +43,21 @@ class Evidence:
     shapes: float  # weight of the distance from typical shapes
     kinds: Mapping[str, float]  # average precision of injected rows, mean over entities, by kind
     drift: float  # ratio of the 99 % point of the later half of held-out scores to the first's
+    labelled: float | None = None  # average precision of labelled rows, mean over entities
+    stretches: int = 0  # runs of labelled rows
 
     @property
     def injected(self) -> float:
         """The mean over the kinds."""
         return float(np.mean(list(self.kinds.values())))
+
+    @property
+    def merit(self) -> float:
+        """What is compared: the more stretches are labelled, the more they weigh."""
+        if self.labelled is None:
+            return self.injected
+        share = self.stretches / (self.stretches + STRETCHES)
+        return (1 - share) * self.injected + share * self.labelled
 
 
 @dataclass(frozen=True)
@@ -106,7 +117,7 @@ def evidence_of(
         for number, kind in enumerate(KINDS)
     }
     drift = _drifts(scorer, trial, weights)
-    found = [
+    return [
         Evidence(
             variant=variant,
             shapes=weight,
@@ -115,12 +126,10 @@ def evidence_of(
         )
         for place, weight in enumerate(weights)
     ]
-    for each in found:
-        _log(each)
-    return found
 
 
-def _log(found: Evidence) -> None:
+def log_candidate(found: Evidence) -> None:
+    """Log what speaks for a candidate."""
     worst = min(found.kinds, key=lambda kind: found.kinds[kind])
     log_event(
         logger,
@@ -131,23 +140,31 @@ def _log(found: Evidence) -> None:
         drift=found.drift,
         worst=worst,
         least=found.kinds[worst],
+        labels=""
+        if found.labelled is None
+        else f"; {found.labelled:.3f} on {found.stretches} labelled stretches",
     )
 
 
 def choose(found: Sequence[Evidence]) -> int:
     """Return the index of the best: the first unless another is better by MARGIN."""
-    best = int(np.argmax([each.injected for each in found]))
-    chosen = best if found[best].injected > found[0].injected + MARGIN else 0
-    others = [each.injected for place, each in enumerate(found) if place != chosen]
+    best = int(np.argmax([each.merit for each in found]))
+    chosen = best if found[best].merit > found[0].merit + MARGIN else 0
+    others = [each.merit for place, each in enumerate(found) if place != chosen]
     log_event(
         logger,
         "chosen",
         variant=found[chosen].variant,
         shapes=found[chosen].shapes,
-        lead=found[chosen].injected - max(others, default=found[chosen].injected),
-        why="by injected segments" if chosen else "no other is better by more than the margin",
+        lead=found[chosen].merit - max(others, default=found[chosen].merit),
+        why=_why(found[chosen]) if chosen else "no other is better by more than the margin",
     )
     return chosen
+
+
+def _why(chosen: Evidence) -> str:
+    labels = "" if chosen.labelled is None else " and labelled rows"
+    return f"by injected segments{labels}"
 
 
 def _spread(owner: Int32, held_out: Int64) -> list[tuple[int, Int64]]:
@@ -192,7 +209,7 @@ def _precisions(
         float(np.mean([average_precision_score(changed[rows[own]], score[own]) for own in parts]))
         if parts
         else 0.0
-        for score in _scores(judged, weights)
+        for score in scores_by_weight(judged, weights)
     ]
 
 
@@ -200,7 +217,7 @@ def _drifts(scorer: Scorer, trial: Trial, weights: Sequence[float]) -> list[floa
     """Return how much higher the tail of the later half of held-out scores is, the median ratio."""
     rows, judged = scorer.judge(trial.series, trial.asked)
     parts = [slice(*np.searchsorted(rows, run)) for run in trial.held_out.runs]
-    return [_drift([score[own] for own in parts]) for score in _scores(judged, weights)]
+    return [_drift([score[own] for own in parts]) for score in scores_by_weight(judged, weights)]
 
 
 def _drift(scores: Sequence[Float32]) -> float:
@@ -212,7 +229,7 @@ def _drift(scores: Sequence[Float32]) -> float:
     return float(np.median(ratios)) if ratios else 1.0
 
 
-def _scores(judged: Evaluated, weights: Sequence[float]) -> list[Float32]:
+def scores_by_weight(judged: Evaluated, weights: Sequence[float]) -> list[Float32]:
     """Return the scores with each weight of the shapes; only an ensemble has any."""
     if judged.parts is None:
         return [judged.score] * len(weights)

@@ -22,8 +22,10 @@ from aedetect.jobs.choice import (
     Trial,
     choose,
     evidence_of,
+    log_candidate,
     prepare_trial,
 )
+from aedetect.jobs.labelled_evidence import held_out_labels, with_labels
 from aedetect.jobs.own_values import estimate_own_values
 from aedetect.jobs.residuals import learn_corrections, learn_statistics
 from aedetect.logs import log_event
@@ -58,8 +60,8 @@ def train_scorer(config: Config, ingested: Ingested, prepared: PreparedRows) -> 
     """Train the network and estimate its residuals, without the calibration rows.
 
     With `variant = "auto"` all candidates are trained, and chosen from by injected segments among
-    the calibration rows: these affect which network it is, and not what it has learnt. So is the
-    weight of typical shapes, unless it is set.
+    the calibration rows, and by labelled rows of their time: these affect which network it is, and
+    not what it has learnt. So is the weight of typical shapes, unless it is set.
     """
     trained = _choose_trained(config, ingested, prepared)
     held_out = prepared.windows[Part.CALIBRATE].thin(CHECK_WINDOWS)
@@ -82,10 +84,15 @@ def _choose_trained(config: Config, ingested: Ingested, prepared: PreparedRows) 
         trained.append(_train_variant(asked, ingested, prepared, like=like))
     if len(candidates) == 1 and trained[0].scorer.shapes is None:
         return trained[0]
-    seed, found = config.training.seed, []
-    for name, each in zip(candidates, trained, strict=True):
-        some = weights if each.scorer.shapes is not None else weights[:1]
-        found += evidence_of(each.scorer, trial, variant=name, weights=some, seed=seed)
+    found, lookback = [], max(each.scorer.lookback for each in trained)
+    with held_out_labels(config, ingested, prepared, lookback=lookback) as labelled:
+        for name, each in zip(candidates, trained, strict=True):
+            some = weights if each.scorer.shapes is not None else weights[:1]
+            seed = config.training.seed
+            own = evidence_of(each.scorer, trial, variant=name, weights=some, seed=seed)
+            found += own if labelled is None else with_labels(own, each.scorer, labelled)
+    for evidence in found:
+        log_candidate(evidence)
     best = found[choose(found)]
     chosen = trained[candidates.index(best.variant)]
     scorer = replace(chosen.scorer, shapes=weighted(chosen.scorer.shapes, best.shapes))

@@ -1,14 +1,15 @@
-"""Labelled anomalies in the held-out time: never trained on, scored only for `fbeta`."""
+"""Labelled anomalies in the held-out time: never trained on, scored for `fbeta` and `auto`."""
 
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.arrays import Int32
+from aedetect.arrays import Bool, Int32, Int64
 from aedetect.calibration import HeldOut
 from aedetect.data import Query, Rows, open_engine, read_rows
 from aedetect.data.memmap import map_rows
@@ -22,6 +23,60 @@ from aedetect.training import Ingested
 
 if TYPE_CHECKING:
     from aedetect.config import Config
+    from aedetect.preprocessing import Preparation
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """Rows since the first held-out row of each entity, labelled or not, and rows before them.
+
+    Shapes: truth (R,) whether a row is labelled anomalous; held_out (R,) whether it lies in the
+    held-out time; owner (R,) the entity code of the training rows, -1 for none; time (R,) in ns.
+    """
+
+    series: Series
+    truth: Bool
+    held_out: Bool
+    owner: Int32
+    time: Int64
+
+
+def read_labelled_rows(
+    config: Config,
+    ingested: Ingested,
+    preparation: Preparation,
+    *,
+    entity: Int32,
+    time: Int64,
+    lookback: int,
+    folder: Path,
+) -> LabelledRows | None:
+    """Read labelled rows and those around them from the training files; None without labels.
+
+    Windows contain all rows, labelled or not, as when new rows are scored. Shapes: entity (N,) and
+    time (N,) of the normal held-out rows; lookback in ns. The folder must exist while the rows are
+    used.
+    """
+    label, files = config.data.label, ingested.source.files
+    known = label is not None and all(label in file.columns for file in files)
+    if not known or ingested.survey.normal == ingested.survey.rows or not len(time):
+        return None
+    rows = _read(config, ingested, folder, since=int(time.min()) - lookback)
+    if not len(rows):
+        return None
+    truth = np.asarray(rows.values[:, -1] > 0)
+    plain = Rows(time=rows.time, entity=rows.entity, names=rows.names, values=rows.values[:, :-1])
+    matrix, observed, usable = apply_in_batches(preparation, plain, folder)
+    back = positions(
+        rows.time, starts=rows.starts, usable=usable, max_gap=ingested.schema.max_gaps(rows)
+    )
+    owner = _owners(ingested, rows)
+    since = np.full(len(ingested.rows.names) + 1, np.iinfo(np.int64).max)  # the last: unseen
+    np.minimum.at(since, entity, time)
+    codes = preparation.entity_codes(plain)
+    valid, tick = np.ones(len(rows), dtype=np.bool_), ticks_of(rows, ingested.schema)
+    series = Series(matrix, observed, codes, back, valid=valid, tick=tick)
+    return LabelledRows(series, truth, rows.time >= since[owner], owner, rows.time)
 
 
 def labelled_rows(
@@ -30,36 +85,23 @@ def labelled_rows(
     scorer: Scorer,
     normal: HeldOut,
 ) -> HeldOut:
-    """Return the labelled rows of the training files, since the first held-out row of each entity.
-
-    Their windows contain all rows, labelled or not, as when new rows are scored. Rows that cannot
-    be scored are omitted.
-    """
-    label, files = config.data.label, ingested.source.files
-    known = label is not None and all(label in file.columns for file in files)
-    if not known or ingested.survey.normal == ingested.survey.rows or not len(normal):
-        return HeldOut.of([])
+    """Return the labelled rows of the held-out time, scored; those that cannot be are omitted."""
     with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
-        since_time = int(normal.time.min()) - scorer.lookback
-        rows = _read(config, ingested, Path(folder), since=since_time)
-        if not len(rows):
+        found = read_labelled_rows(
+            config,
+            ingested,
+            scorer.preparation,
+            entity=normal.entity,
+            time=normal.time,
+            lookback=scorer.lookback,
+            folder=Path(folder),
+        )
+        if found is None:
             return HeldOut.of([])
-        truth = np.asarray(rows.values[:, -1] > 0)
-        plain = Rows(
-            time=rows.time, entity=rows.entity, names=rows.names, values=rows.values[:, :-1]
+        ends, evaluated = scorer.judge(found.series, found.truth & found.held_out)
+        return HeldOut.of(
+            evaluated.score, entity=found.owner[ends], time=found.time[ends], anomaly=True
         )
-        matrix, observed, usable = apply_in_batches(scorer.preparation, plain, Path(folder))
-        back = positions(
-            rows.time, starts=rows.starts, usable=usable, max_gap=ingested.schema.max_gaps(rows)
-        )
-        owner = _owners(ingested, rows)
-        since = np.full(len(ingested.rows.names) + 1, np.iinfo(np.int64).max)  # the last: unseen
-        np.minimum.at(since, normal.entity, normal.time)
-        codes = scorer.preparation.entity_codes(plain)
-        valid, tick = np.ones(len(rows), dtype=np.bool_), ticks_of(rows, ingested.schema)
-        series = Series(matrix, observed, codes, back, valid=valid, tick=tick)
-        ends, evaluated = scorer.judge(series, truth & (rows.time >= since[owner]))
-        return HeldOut.of(evaluated.score, entity=owner[ends], time=rows.time[ends], anomaly=True)
 
 
 def _read(config: Config, ingested: Ingested, folder: Path, *, since: int) -> Rows:

@@ -65,6 +65,11 @@ def run_metrics(
             f"injected_{each.variant}_shapes_{each.shapes:g}": each.injected
             for each in trained.evidence
         },
+        **{
+            f"labelled_{each.variant}_shapes_{each.shapes:g}": each.labelled
+            for each in trained.evidence
+            if each.labelled is not None
+        },
         "held_out_windows": len(scores),
         "held_out_score_median": float(np.median(scores)),
         "threshold": threshold.value,

@@ -115,6 +115,8 @@ def _candidates(trained: Trained) -> Mapping[str, Table]:
         "shapes": [each.shapes for each in evidence],
         "chosen": [(each.variant, each.shapes) == chosen for each in evidence],
         "injected": [each.injected for each in evidence],
+        "labelled": [each.labelled for each in evidence],
+        "labelled_stretches": [each.stretches for each in evidence],
         "drift": [each.drift for each in evidence],
         **{f"injected_{kind}": [each.kinds.get(kind) for each in evidence] for kind in kinds},
     }

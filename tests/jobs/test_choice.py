@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.metrics import average_precision_score
 
 from aedetect.jobs import choice, fit_scorer
-from aedetect.jobs.choice import MARGIN, Evidence, choose, evidence_of, prepare_trial
+from aedetect.jobs.choice import MARGIN, STRETCHES, Evidence, choose, evidence_of, prepare_trial
 from aedetect.jobs.fit_scorer import series_of
 from aedetect.preprocessing import Part
+from aedetect.scoring import score_frame
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +50,21 @@ def test_the_first_candidate_is_used_unless_another_is_clearly_better():
     assert choose(found(0.5, 0.5 + MARGIN)) == 0
     assert choose(found(0.5, 0.5 + 2 * MARGIN)) == 1
     assert choose(found(0.5, 0.55, 0.6)) == 2
+
+
+def labelled(stretches):
+    """One candidate ahead on injected segments, the other on labelled rows."""
+    first, second = found(0.6, 0.5)
+    first = replace(first, labelled=0.2, stretches=stretches)
+    return [first, replace(second, labelled=0.9, stretches=stretches)]
+
+
+def test_labelled_stretches_decide_when_there_are_many():
+    """One weighs little; with STRETCHES of them they weigh as much as the injected segments."""
+    assert choose(labelled(0)) == 0
+    assert choose(labelled(1)) == 0
+    assert choose(labelled(50)) == 1
+    assert labelled(STRETCHES)[0].merit == pytest.approx((0.6 + 0.2) / 2)
 
 
 def test_the_evidence_is_logged(caplog):
@@ -97,6 +114,36 @@ def test_training_keeps_the_evidence_of_the_candidates(learnt, monkeypatch):
     rows = learnt.prepared.windows[Part.CALIBRATE].ends
     assert np.array_equal(chosen.expect(series, rows), linear.expect(series, rows))
     assert np.array_equal(chosen.residuals.typical, linear.residuals.typical)
+
+
+def test_candidates_are_compared_on_labelled_rows_of_the_held_out_time(
+    make_frame, train_on, caplog
+):
+    """By the scores that these rows get when the whole table is scored, entity by entity."""
+    frame = make_frame(rows=600)
+    bad = (frame["time"].dt.minute % 30 < 3) & (frame["unit"] == frame["unit"].iloc[0])
+    frame["bad"] = bad & (np.arange(len(frame)) % 600 >= 200)
+    frame.loc[frame["bad"], "a"] += 3.0
+    learnt = train_on(frame, data={"label": "bad"}, calibration={"shapes": 0.0})
+    auto = replace(learnt.config, model=replace(learnt.config.model, variant="auto"))
+    with caplog.at_level(logging.INFO):
+        trained = fit_scorer.train_scorer(auto, learnt.ingested, learnt.prepared)
+    own = {each.variant: each for each in trained.evidence}[trained.scorer.model.settings.variant]
+    rows = learnt.ingested.rows
+    held_out = learnt.prepared.windows[Part.CALIBRATE].ends
+    since = rows.time[held_out[rows.entity[held_out] == 0]].min()
+    detector = replace(learnt.detector, scorer=trained.scorer)
+    scored = score_frame(detector, frame.drop(columns="bad"))
+    later = (frame["unit"] == frame["unit"].iloc[0]) & (
+        frame["time"].to_numpy("datetime64[ns]").astype(np.int64) >= since
+    )
+    later &= scored["score"].notna().to_numpy()
+    expected = average_precision_score(frame["bad"][later], scored["score"][later.to_numpy()])
+    assert own.labelled == pytest.approx(expected, abs=1e-6)
+    starts = frame["bad"][later].astype(int).diff().fillna(0)
+    assert own.stretches == (starts > 0).sum() + int(frame["bad"][later].iloc[0])
+    logged = [record.fields for record in caplog.records if record.event == "candidate"]
+    assert all(f"on {own.stretches} labelled stretches" in each["labels"] for each in logged)
 
 
 def test_few_held_out_rows_choose_nothing(learnt, monkeypatch, caplog):

@@ -103,7 +103,9 @@ def test_the_candidates_are_a_table(learnt, tmp_path):
     first, second = {"spike": 0.25, "drift": 0.75}, {"spike": 0.5, "drift": 0.25}
     evidence = (
         Evidence(variant="undercomplete", shapes=weight, kinds=first, drift=1.0),
-        Evidence(variant="linear", shapes=9.0, kinds=second, drift=2.0),
+        Evidence(
+            variant="linear", shapes=9.0, kinds=second, drift=2.0, labelled=0.625, stretches=3
+        ),
     )
     chosen = replace(learnt.trained, evidence=evidence)
     made = make_record(
@@ -115,12 +117,15 @@ def test_the_candidates_are_a_table(learnt, tmp_path):
             "shapes": [weight, 9.0],
             "chosen": [True, False],
             "injected": [0.5, 0.375],
+            "labelled": [None, 0.625],
+            "labelled_stretches": [0, 3],
             "drift": [1.0, 2.0],
             "injected_spike": [0.25, 0.5],
             "injected_drift": [0.75, 0.25],
         }
     }
     assert made.metrics["injected_linear_shapes_9"] == 0.375
+    assert made.metrics["labelled_linear_shapes_9"] == 0.625
 
 
 def test_the_input_example_is_scored_as_it_stands(learnt):
