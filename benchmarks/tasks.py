@@ -77,7 +77,7 @@ def read_task(folder: Path, scratch: Path) -> Task:
     config = config_of(folder)
     ingested = dataset.ingest_rows(config, scratch)
     prepared = dataset.prepare_rows(config, ingested, scratch)
-    return Task(config, ingested, prepared, _read_later(folder, ingested, prepared))
+    return Task(config, ingested, prepared, read_later(folder, ingested, prepared))
 
 
 def config_of(folder: Path) -> Config:
@@ -113,7 +113,8 @@ def read_rows_with_label(folder: Path, schema: Schema) -> tuple[Rows, Bool]:
     return replace(rows, values=values[:, :-1]), values[:, -1] > 0
 
 
-def _read_later(folder: Path, ingested: Ingested, prepared: PreparedRows) -> Labelled:
+def read_later(folder: Path, ingested: Ingested, prepared: PreparedRows) -> Labelled:
+    """Read the later rows of a data set, as they would be scored."""
     schema, length = ingested.schema, prepared.windows[Part.LEARN].length
     rows, label = read_rows_with_label(folder, schema)
     part = prepared.preparation.transform(rows)
