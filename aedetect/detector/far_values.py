@@ -24,7 +24,7 @@ from aedetect.preprocessing.scaling import ROUNDING
 HISTORY = 1_000  # rows before a row that count: those of as many periods
 _MARGIN = 5.0  # standard deviations beyond the range
 _RISE = 16  # periods before a row that do not count: a ramp reaches its end through them
-_LASTS = 60  # periods that news lasts, while each row is far
+LASTS = 60  # periods that news lasts, while each row is far
 _NEWS = 4  # rows nearly as far out in the history, from which on one more is no news
 _NEARLY = 0.75  # of its distance beyond the range
 _RARE = 1_000  # rows for each that differs, in a column that is constant but for these
@@ -82,7 +82,7 @@ class FarValues:
         """How long before a row the rows may lie that it is compared with, in ns."""
         if np.isnan(self.margin).all():
             return 0
-        return int(self.history.max()) // HISTORY * (HISTORY + _LASTS)
+        return int(self.history.max()) // HISTORY * (HISTORY + LASTS)
 
     def find(self, rows: Rows, entity: Int32) -> Bool:
         """Return which cells are far, and news: entity (R,) as learnt -> (R, F).
@@ -208,7 +208,7 @@ class FarValues:
         first = np.maximum.accumulate(np.where(apart, number, 0))
         last = np.maximum.accumulate(np.where(known, -1, number))
         since = rows.time[place] - rows.time[place[np.maximum(last, 0)]]
-        lasts = self.history[code] // HISTORY * _LASTS
+        lasts = self.history[code] // HISTORY * LASTS
         return np.asarray((last >= first) & (since <= lasts))
 
 
