@@ -3,8 +3,8 @@
 A score averages over columns, a network may copy what it sees, and large values are compressed: a
 single cell may be a hundred standard deviations out in a row that ranks as normal. So a cell is
 also compared with the training range of its own column. Real columns drift, however, and stay out
-there: only the first rows are news. The figures that chose the constants are in docs/benchmarks.md,
-Column rules.
+there: only the first rows are news, 60 on end at most. The figures that chose the constants are in
+docs/benchmarks.md, Column rules.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from aedetect.preprocessing.scaling import ROUNDING
 
 HISTORY = 1_000  # rows before a row that count: those of as many periods
 _MARGIN = 5.0  # standard deviations beyond the range
+_RISE = 16  # periods before a row that do not count: a ramp reaches its end through them
+LASTS = 60  # periods that news lasts, while each row is far
 _NEWS = 4  # rows nearly as far out in the history, from which on one more is no news
 _NEARLY = 0.75  # of its distance beyond the range
 _RARE = 1_000  # rows for each that differs, in a column that is constant but for these
@@ -78,40 +80,51 @@ class FarValues:
     @property
     def lookback(self) -> int:
         """How long before a row the rows may lie that it is compared with, in ns."""
-        return 0 if np.isnan(self.margin).all() else int(self.history.max())
+        if np.isnan(self.margin).all():
+            return 0
+        return int(self.history.max()) // HISTORY * (HISTORY + LASTS)
 
     def find(self, rows: Rows, entity: Int32) -> Bool:
         """Return which cells are far, and news: entity (R,) as learnt -> (R, F).
 
-        One is no news when enough rows of its history are nearly as far out. So a column that has
-        moved is flagged once, and again when it moves on.
+        One is no news when enough rows of its history are nearly as far out, unless it follows news
+        without a row between that is not far. So a column that has moved is flagged once, for a
+        bounded time, and again when it moves on.
         """
         found = self._beyond(rows, entity)
         if not found.any():
             return found
         begin = np.maximum.accumulate(np.where(rows.starts, np.arange(len(rows)), 0))
-        place, column = np.nonzero(found)
+        column, place = np.nonzero(found.T)
+        known = np.empty(len(place), dtype=np.bool_)
         for start in range(0, len(place), _CELLS):
             part = slice(start, start + _CELLS)
-            known = self._known(rows, entity, begin, place[part], column[part])
-            found[place[part], column[part]] = ~known
+            known[part] = self._known(rows, entity, begin, place[part], column[part])
+        known &= ~self._lasting(rows, entity, begin, place, column, known)
+        found[place[known], column[known]] = False
         return found
 
-    def p_values(self, p_value: Float64, values: Float64, entity: Int32, far: Bool) -> Float64:
-        """Return the p-values of rows, smaller where cells are far: (N,), (N, F), (N,), (N, F).
+    def distances(self, values: Float64, entity: Int32, far: Bool) -> Float64:
+        """Return how far cells are beyond the range, in standard deviations, 0 where not far.
 
-        None of the n rows learnt from is that far out, so a p-value is at most 1 / (n + 1); beyond
-        the margin the tail is exponential, with the margin as its scale.
+        Shapes: (N, F), (N,), far (N, F) -> (N, F).
         """
-        rows = np.flatnonzero(far.any(axis=1))
-        code, chosen = entity[rows], far[rows]
-        excess = np.where(chosen, self._excess(values[rows], code), 1.0)
+        excess = np.where(far, self._excess(values, entity), 0.0)
+        with np.errstate(invalid="ignore"):  # without a rule, nothing is far
+            return np.asarray(np.where(far, excess / (self.margin[entity] / _MARGIN), 0.0))
+
+    def p_values(self, p_value: Float64, distance: Float64, entity: Int32) -> Float64:
+        """Return the p-values of rows, smaller where cells are far: (N,), (N, F), (N,) -> (N,).
+
+        Distances are those that `distances` returns. None of the n rows learnt from is that far
+        out, so a p-value is at most 1 / (n + 1); beyond the margin the tail is exponential, with
+        the standard deviation as its scale.
+        """
+        most = distance.max(axis=1)
         with np.errstate(under="ignore"):
-            share = np.exp(1 - np.where(chosen, excess / self.margin[code], 1.0).max(axis=1))
-        changed = p_value.copy()
-        least = np.maximum(share / (self.rows[code] + 1.0), _TINY)
-        changed[rows] = np.minimum(p_value[rows], least)
-        return changed
+            share = np.exp(np.minimum(_MARGIN - most, 0.0))
+        least = np.maximum(share / (self.rows[entity] + 1.0), _TINY)
+        return np.where(most > 0, np.minimum(p_value, least), p_value)
 
     def described(self) -> dict[str, Any]:
         """Return the ranges as JSON takes them: null for NaN."""
@@ -160,8 +173,11 @@ class FarValues:
         above = rows.values[place, column] > high
         sign, edge = np.where(above, 1.0, -1.0), np.where(above, high, low)
         excess = sign * (rows.values[place, column] - edge)
-        needed = np.minimum(_NEARLY * excess, excess - self.margin[code, column])
+        margin = self.margin[code, column]
+        needed = np.minimum(_NEARLY * excess, excess - margin)
+        needed = np.where(high > low, needed, np.maximum(needed, margin / 2))
         earliest = rows.time[place] - self.history[code]
+        latest = rows.time[place] - self.history[code] // HISTORY * _RISE
         count = np.zeros(len(place), dtype=np.int64)
         left = np.arange(len(place))
         for start in range(1, HISTORY + 1, _OFFSETS):
@@ -170,11 +186,30 @@ class FarValues:
             before = np.maximum(before, 0)
             within &= rows.time[before] >= earliest[left, None]
             out = sign[left, None] * (rows.values[before, column[left, None]] - edge[left, None])
-            count[left] += (within & (out >= needed[left, None])).sum(axis=1)
+            counts = within & (rows.time[before] <= latest[left, None])
+            count[left] += (counts & (out >= needed[left, None])).sum(axis=1)
             left = left[(count[left] < _NEWS) & within[:, -1]]
             if not len(left):
                 break
         return count >= _NEWS
+
+    def _lasting(
+        self, rows: Rows, entity: Int32, begin: Int64, place: Int64, column: Int64, known: Bool
+    ) -> Bool:
+        """Return which far cells follow news: all of them, column by column (M,) -> (M,).
+
+        Neighbouring rows that are far on the same side are one run.
+        """
+        code, number = entity[place], np.arange(len(place))
+        above = rows.values[place, column] > self.high[code, column]
+        apart = np.ones(len(place), dtype=np.bool_)
+        apart[1:] = (np.diff(place) != 1) | (np.diff(column) != 0) | (np.diff(above) != 0)
+        apart |= begin[place] == place
+        first = np.maximum.accumulate(np.where(apart, number, 0))
+        last = np.maximum.accumulate(np.where(known, -1, number))
+        since = rows.time[place] - rows.time[place[np.maximum(last, 0)]]
+        lasts = self.history[code] // HISTORY * LASTS
+        return np.asarray((last >= first) & (since <= lasts))
 
 
 def _limits(found: TrainingRanges, features: Sequence[Feature]) -> tuple[Float64, Float64, Float64]:

@@ -48,9 +48,10 @@ def rank_causes(preparation: Preparation, scored: Scored, values: Float64) -> pa
     return pa.ListArray.from_arrays(pa.array(offsets), structs).cast(CAUSES)
 
 
-def blame_rules(blamed: Float32, broken: Int8, *, alone: Bool) -> Float32:
-    """Blame the columns that broke a rule before all others: (M, F), (M, F), alone (M, F).
+def blame_rules(blamed: Float32, broken: Int8, distance: Float64, *, alone: Bool) -> Float32:
+    """Blame the columns that broke a rule before all others: (M, F) each.
 
+    Of several cells far out, the furthest is blamed most: distance, 0 for cells that are not.
     Beside them, only columns that are unusual by themselves are blamed: such a row may be an
     anomaly by its rule alone. The threshold has no part in it, so that a new one leaves the causes
     as they are.
@@ -58,7 +59,9 @@ def blame_rules(blamed: Float32, broken: Int8, *, alone: Bool) -> Float32:
     rules = broken > 0
     others = np.where(alone, blamed, 0)
     most = others.sum(axis=1, keepdims=True) + others.max(axis=1, keepdims=True, initial=0)
-    first = np.where(rules, np.where(most > 0, most, 1), others)
+    furthest = distance.max(axis=1, keepdims=True, initial=0)
+    order = 1 + distance / np.where(furthest > 0, furthest, 1)
+    first = np.where(rules, order * np.where(most > 0, most, 1), others)
     return np.where(rules.any(axis=1, keepdims=True), first, blamed).astype(np.float32)
 
 

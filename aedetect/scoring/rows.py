@@ -60,12 +60,15 @@ def score_rows(
     )
     suppressed = suppress_rows(suppression, scorer, judged)
     anomalous = judged.anomalous & (suppressed.reason < 0)
-    reason_all[place[ends]] = _second_reasons(suppressed, judged, anomalous, offset=len(reasons))
+    distance = _distances(scorer, judged, own, anomalous)
+    reason_all[place[ends]] = _second_reasons(
+        suppressed, judged, anomalous, distance, offset=len(reasons)
+    )
     expected, blame, alone = _explained(scorer, series, ends, evaluated, anomalous)
     broken = judged.broken[anomalous]
     rank = np.cumsum(wanted) - 1
     p_value = np.full(len(rows), np.nan)
-    p_value[place[ends]] = _p_values(detector, judged, own, anomalous)
+    p_value[place[ends]] = _p_values(detector, judged, own, anomalous, distance)
     return Scored(
         score=score_all[wanted],
         p_value=p_value[wanted],
@@ -73,7 +76,7 @@ def score_rows(
         reasons=reasons + suppressed.reasons + rule_reasons(scorer.schema.features),
         flagged=rank[place[ends[anomalous]]],
         errors=evaluated.contributions(anomalous),
-        blamed=blame_rules(blame, broken, alone=alone),
+        blamed=blame_rules(blame, broken, distance, alone=alone),
         expected=expected,
         alone=alone | (broken > NONE),
         entity=own[anomalous],
@@ -118,31 +121,44 @@ def _broken(
     return broken
 
 
+def _distances(scorer: Scorer, judged: JudgedRows, entity: Int32, anomalous: Bool) -> Float64:
+    """Return how far the far cells of anomalous rows are out: (M, F), 0 for the others."""
+    values = judged.windows.rows.values[judged.windows.ends[anomalous]]
+    return scorer.rules.far.distances(values, entity[anomalous], judged.broken[anomalous] == FAR)
+
+
 def _p_values(
-    detector: CalibratedScorer, judged: JudgedRows, entity: Int32, anomalous: Bool
+    detector: CalibratedScorer,
+    judged: JudgedRows,
+    entity: Int32,
+    anomalous: Bool,
+    distance: Float64,
 ) -> Float64:
     """Return the p-values of scores, and of anomalous rows with cells far out: (N,)."""
     p_value = detector.calibration.p_values(judged.evaluated.score, entity)
-    rows = np.flatnonzero(anomalous)
-    far = judged.broken[rows] == FAR
-    if far.any():
-        values = judged.windows.rows.values[judged.windows.ends[rows]]
-        rule = detector.scorer.rules.far
-        p_value[rows] = rule.p_values(p_value[rows], values, entity[rows], far)
+    rule, own = detector.scorer.rules.far, entity[anomalous]
+    p_value[anomalous] = rule.p_values(p_value[anomalous], distance, own)
     return p_value
 
 
 def _second_reasons(
-    suppressed: SuppressedRows, judged: JudgedRows, anomalous: Bool, *, offset: int
+    suppressed: SuppressedRows,
+    judged: JudgedRows,
+    anomalous: Bool,
+    distance: Float64,
+    *,
+    offset: int,
 ) -> Int32:
     """Return why scored rows are suppressed, or which rule flagged them: (N,), -1 for others.
 
-    Of several rules, that of far values is named, which decides the p-value too.
+    Of several rules, that of far values is named, which decides the p-value too; of several cells
+    far out, the furthest.
     """
     rows = np.flatnonzero(anomalous)
     broken = judged.broken[rows]
-    rows, broken = rows[broken.any(axis=1)], broken[broken.any(axis=1)]
-    column = np.where(broken == FAR, 2, broken > NONE).argmax(axis=1)
+    some = broken.any(axis=1)
+    rows, broken, distance = rows[some], broken[some], distance[some]
+    column = np.where(broken == FAR, 1 + distance, broken > NONE).argmax(axis=1)
     rule = broken[np.arange(len(column)), column].astype(np.int32) - 1
     found = np.full(len(anomalous), -1, dtype=np.int32)
     found[rows] = len(suppressed.reasons) + rule * broken.shape[1] + column

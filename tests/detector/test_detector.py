@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from aedetect.detector.far_values import HISTORY, FarValues
+from aedetect.detector.far_values import HISTORY, LASTS, FarValues
 from aedetect.detector.reconstruction import CHUNK, last_rows
 from aedetect.detector.residuals import Residuals
 from aedetect.detector.score_functions import PARTS, learn_residuals
@@ -97,7 +97,7 @@ def without_far_values(scorer):
 def test_scoring_takes_as_much_lookback_as_windows_and_carrying_can_reach(alone):
     """Three steps of the largest gap, one more for the row before, and as long as values last."""
     scorer = alone
-    assert scorer.lookback == HISTORY * scorer.schema.period  # that of values far out is longer
+    assert scorer.lookback == (HISTORY + LASTS) * scorer.schema.period  # that of values far out
     scorer = without_far_values(scorer)
     assert scorer.lookback == 4 * scorer.schema.max_gap + scorer.preparation.missing_limit
     silent = replace(scorer, rules=replace(scorer.rules, missing=False))

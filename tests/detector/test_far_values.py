@@ -67,11 +67,44 @@ def test_what_training_held_twice_is_normal():
     assert found(fitted(rows(learnt)), seen) == [30]
 
 
-def test_a_column_that_has_moved_is_flagged_four_times_and_again_when_it_moves_on():
+def test_a_column_that_has_moved_is_flagged_for_a_while_and_again_when_it_moves_on():
     """Real columns drift; later rows as far out are no news, a third further is."""
     seen = np.zeros(400)
     seen[100:300], seen[300:] = 30, 45
-    assert found(fitted(rows(NOISE)), seen) == [*range(100, 104), *range(300, 304)]
+    first = 16 + 3 + 60  # rows that do not count, rows that do, and how long news lasts
+    flagged = [*range(100, 100 + first), *range(300, 300 + first)]
+    assert found(fitted(rows(NOISE)), seen) == flagged
+
+
+@pytest.mark.parametrize("usual", [NOISE, np.r_[np.full(COUNT - 1, 0.5), 1.0]])
+@pytest.mark.parametrize(("rise", "size"), [(16, 10), (16, 20), (60, 20), (60, 100)])
+def test_the_end_of_a_ramp_is_far(usual, rise, size):
+    """The rows of the rise do not make it usual; also in a column that is nearly constant."""
+    seen = usual[:300].copy()
+    end = usual.mean() + size * usual.std()
+    seen[100 : 100 + rise] += np.arange(1, rise + 1) / (rise + 1) * (end - seen[100])
+    seen[100 + rise] = end
+    flagged = found(fitted(rows(usual)), seen)
+    assert flagged
+    assert flagged[-1] == 100 + rise
+
+
+def test_a_slow_ramp_of_a_nearly_constant_column_is_far():
+    """Values that are not far themselves do not make one usual."""
+    usual = np.r_[np.full(COUNT - 1, 0.5), 1.0]
+    seen = 0.5 + usual.std() * np.r_[np.zeros(20), np.linspace(0, 10, 61)]
+    assert 80 in found(fitted(rows(usual)), seen)
+
+
+def test_news_ends_with_its_run():
+    """A row that is not far ends it, and so does the end of a unit."""
+    seen = np.zeros(400)
+    seen[100:200] = seen[201:210] = 30
+    assert not set(range(200, 210)) & set(found(fitted(rows(NOISE)), seen))
+    far = fitted(rows(np.r_[NOISE, NOISE], names=("east", "west")))
+    both = np.r_[np.full(200, 30.0), np.full(200, 30.0)]
+    flagged = found(far, both, names=("east", "west"))
+    assert flagged == [*range(79), *range(200, 279)]
 
 
 def test_what_is_long_ago_is_forgotten():
@@ -80,9 +113,9 @@ def test_what_is_long_ago_is_forgotten():
     seen[:10] = seen[30:] = 30
     time = np.arange(40) * PERIOD
     time[30:] += (HISTORY - 27) * PERIOD  # the last rows of the first ten are just remembered
-    assert found(fitted(rows(NOISE)), seen, time=time) == [0, 1, 2, 3]
+    assert found(fitted(rows(NOISE)), seen, time=time) == [*range(10), *range(34, 40)]
     time[30:] += 10 * PERIOD
-    assert found(fitted(rows(NOISE)), seen, time=time) == [0, 1, 2, 3, 30, 31, 32, 33]
+    assert found(fitted(rows(NOISE)), seen, time=time) == [*range(10), *range(30, 40)]
 
 
 def test_units_have_ranges_of_their_own():
@@ -90,7 +123,7 @@ def test_units_have_ranges_of_their_own():
     far = fitted(rows(np.r_[NOISE, 100 + NOISE], names=("east", "west")))
     seen = np.r_[np.zeros(20), np.full(20, 100.0)]
     assert found(far, seen, names=("east", "west")) == []
-    assert found(far, seen[::-1], names=("east", "west")) == [0, 1, 2, 3, 20, 21, 22, 23]
+    assert found(far, seen[::-1], names=("east", "west")) == list(range(40))
     table = rows(np.r_[50.0, 700.0])
     unseen = far.find(table, np.full(2, -1, dtype=np.int32))
     assert np.flatnonzero(unseen).tolist() == [1]  # of an unseen unit, by all together
@@ -111,6 +144,8 @@ def test_a_row_is_judged_alike_wherever_its_table_begins():
     random = np.random.default_rng(1)
     seen = np.where(random.random(3_000) < 0.01, 40.0, 0.0) + random.normal(size=3_000)
     seen[500:520] = 60
+    seen[700:850] = 60
+    seen[2_000:2_200] = 80
     clock = np.cumsum(random.integers(1, 40, len(seen)))
     table = rows(seen, time=clock)
     whole = far.find(table, table.entity)
@@ -126,14 +161,25 @@ def test_the_p_value_falls_with_the_distance():
     far = fitted(rows(NOISE))
     values = np.array([0.0, 10.0, 20.0, 50.0, 100.0])[:, None]
     entity = np.zeros(5, dtype=np.int32)
-    p_value = far.p_values(np.full(5, 0.3), values, entity, values > 5)
+    distance = far.distances(values, entity, values > 5)
+    p_value = far.p_values(np.full(5, 0.3), distance, entity)
     assert p_value[0] == 0.3
     assert p_value[1] <= 1 / (COUNT + 1)
     assert (np.diff(p_value) < 0).all()
-    low = far.p_values(np.full(5, 1e-9), values, entity, values > 5)
+    low = far.p_values(np.full(5, 1e-9), distance, entity)
     assert (low <= 1e-9).all()
     assert low[-1] < low[1]
     assert (low > 0).all()
+
+
+def test_distances_are_standard_deviations_beyond_the_range():
+    """Of cells that are far; none of the others, nor of a column without a rule."""
+    far = fitted(rows(NOISE))
+    values, entity = np.array([[20.0], [NOISE.max()]]), np.zeros(2, dtype=np.int32)
+    distance = far.distances(values, entity, np.array([[True], [False]]))
+    assert distance[:, 0] == pytest.approx([(20 - NOISE.max()) / NOISE.std(), 0])
+    nothing = FarValues.none(1, 1).distances(values, entity, np.zeros((2, 1), dtype=bool))
+    assert nothing.tolist() == [[0], [0]]
 
 
 @pytest.mark.parametrize("huge", [1e36, 1e149, 1e300, np.inf])

@@ -11,7 +11,9 @@ from aedetect.calibration.calibration import Threshold
 from aedetect.data import Rows
 from aedetect.detector.far_values import FarValues
 from aedetect.detector.reconstruction import last_rows
+from aedetect.detector.rules import CONSTANT, FAR
 from aedetect.explain import rank_causes
+from aedetect.explain.causes import blame_rules
 from aedetect.scoring import score_rows
 from aedetect.timestamps import NANOSECONDS
 
@@ -134,3 +136,13 @@ def test_a_cause_says_whether_the_value_is_unusual_in_itself(detector, make_fram
     said = [{cause["feature"]: cause["unusual"] for cause in row} for row in found]
     assert said[-2] == {"a": "given the others", "b": "given the others"}
     assert said[-1] == {"a": "given the others", "b": "in itself"}
+
+
+def test_the_cell_furthest_out_is_blamed_first():
+    """Of columns that broke the same rule; then those of other rules, and what is unusual."""
+    blamed = np.array([[9.0, 1, 1, 1, 5]], dtype=np.float32)
+    broken = np.array([[0, FAR, FAR, CONSTANT, 0]], dtype=np.int8)
+    alone = np.array([[True, True, True, True, False]])
+    found = blame_rules(blamed, broken, np.array([[0.0, 6, 30, 0, 0]]), alone=alone)
+    assert np.argsort(-found[0], kind="stable").tolist() == [2, 1, 3, 0, 4]
+    assert found[0, 4] == 0
