@@ -29,6 +29,7 @@ from aedetect.jobs.table_clock import table_clock
 from aedetect.logs import log_event
 from aedetect.output import read_origins, written
 from aedetect.output.catalog import check_owner, withdraw_files
+from aedetect.output.filesystem import is_remote
 from aedetect.output.partitions import EVENTS, FLAGGED, SCORES, Span
 from aedetect.scoring import Model, Summary, Unit, cached_detector, make_plan
 from aedetect.scoring.grouping import group_units
@@ -38,6 +39,7 @@ from aedetect.scoring.loaded import calibration_at
 from aedetect.scoring.plan import fingerprinted
 from aedetect.scoring.run_log import Clock
 from aedetect.scoring.schema_drift import admitted
+from aedetect.scoring.settings import ScoringSettings
 from aedetect.scoring.summarize import outcome_of, summarize_input, summarize_run
 from aedetect.scoring.summary import check_strict
 from aedetect.scoring.time_sort import sort_by_time
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from aedetect.events.table import EventChanges
 
 logger = logging.getLogger(__name__)
+_LOCAL = ScoringSettings()
 _PROVISIONAL = "the newest rows are judged from fewer windows until later rows arrive"
 
 
@@ -110,7 +113,7 @@ def plan_run(
     log_event(logger, "plan", files=len(source.files), partitions=len(made.compute))
     return ScoringJob(
         model=model,
-        plan=replace(made, compute=_sort_units(made.compute, scorer, scratch)),
+        plan=replace(made, compute=_sort_units(made.compute, scorer, _shared(scratch, config))),
         output=output,
         formation=formation_of(config, model.name, scorer.schema),
         summary=summarize_input(
@@ -130,11 +133,25 @@ def plan_run(
 
 
 def compute_units(
-    units: Sequence[Unit], *, model: Model, output: Path
+    units: Sequence[Unit], *, model: Model, output: Path, settings: ScoringSettings = _LOCAL
 ) -> list[ComputedPartition | Deferred]:
-    """Compute one group of partitions after the other, in this process."""
+    """Compute one group of partitions after the other in this process, or all on a cluster."""
+    if units and settings.executor != "local":
+        return compute_remotely(units, model=model, output=output, settings=settings)
     groups = group_units(units, model)
     return [done for each in groups for done in compute_group(each, model=model, output=output)]
+
+
+def compute_remotely(
+    units: Sequence[Unit], *, model: Model, output: Path, settings: ScoringSettings
+) -> list[ComputedPartition | Deferred]:
+    """Compute all partitions on the cluster of the settings."""
+    from aedetect.execution import compute_on_cluster
+
+    assert settings.address is not None
+    return compute_on_cluster(
+        units, model=model, output=output, executor=settings.executor, address=settings.address
+    )
 
 
 def form_run_events(job: ScoringJob) -> EventChanges:
@@ -213,7 +230,9 @@ def run_scoring(
             job = stages.plan(
                 config, model, span=asked, rescore=rescore, force=force, scratch=scratch
             )
-            done = stages.compute(job.plan.compute, model=model, output=job.output)
+            done = stages.compute(
+                job.plan.compute, model=model, output=job.output, settings=config.scoring
+            )
             summary = stages.finish(job, done, stages.form_events(job))
             if config.calibration.renew is not None and not what_if:
                 summary = renew_if_due(config, model, summary)
@@ -236,9 +255,16 @@ def run_scoring(
     return summary
 
 
-def _sort_units(units: Sequence[Unit], scorer: Scorer, scratch: Path) -> tuple[Unit, ...]:
+def _shared(scratch: Path, config: Config) -> Path | None:
+    """Return the scratch folder if all that compute partitions see it: of a cluster, not always."""
+    return None if config.scoring.executor != "local" and is_remote(config.output) else scratch
+
+
+def _sort_units(units: Sequence[Unit], scorer: Scorer, scratch: Path | None) -> tuple[Unit, ...]:
     """Sort the input by time where that saves work; log that the newest rows are provisional."""
     schema, before, after = scorer.schema, scorer.lookback, scorer.lookahead
     if units and after:
         log_event(logger, "provisional", newest=format_duration(after), text=_PROVISIONAL)
+    if scratch is None:
+        return tuple(units)
     return sort_by_time(units, schema=schema, lookback=before, lookahead=after, folder=scratch)
