@@ -13,6 +13,7 @@ from prefect.client.schemas.objects import State, TaskRun
 
 from aedetect.errors import AedetectError, DeliveryError
 from aedetect.jobs import dataset, delivery, fit_scorer, report, scoring, training
+from aedetect.jobs.scoring_units import compute_remotely
 from aedetect.scoring import Model, Unit
 from aedetect.scoring.grouping import group_units
 from aedetect.scoring.settings import ScoringSettings
@@ -63,7 +64,7 @@ register = _task(training.register_detector, "register")
 
 resolve_model = _task(scoring.resolve_model, "resolve model")
 make_plan = _task(scoring.plan_run, "plan")
-score_on_cluster = _task(scoring.compute_remotely, "score on the cluster")
+score_on_cluster = _task(compute_remotely, "score on the cluster")
 score_partitions = _task(compute_group, "score partitions")
 form_events = _task(scoring.form_run_events, "form events")
 finish = _task(scoring.finish_run, "finish")

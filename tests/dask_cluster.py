@@ -21,7 +21,7 @@ NAMESPACE = 0x00020000  # CLONE_NEWNS
 
 @dataclass
 class DaskCluster:
-    """The processes of a cluster by name, and its address."""
+    """The processes of a cluster by name, and the address."""
 
     folder: Path
     address: str = ""
@@ -44,8 +44,7 @@ class DaskCluster:
         from distributed import Client
 
         with Client(self.address, set_as_default=False, timeout=60) as client:
-            info = client.run_on_scheduler(_workers)
-        return info
+            return client.run_on_scheduler(_workers)
 
     def kill(self, name):
         """End a process by SIGKILL."""
@@ -67,8 +66,8 @@ def wait_until(condition, seconds=120):
 
 
 @contextmanager
-def dask_cluster(*, workers):
-    """Start a cluster, and end its processes."""
+def dask_cluster(*, workers, settings=None):
+    """Start a cluster, and end its processes; workers may have settings in the environment."""
     FORKS.set_forkserver_preload(PRELOADED)
     with tempfile.TemporaryDirectory(prefix="dask-", ignore_cleanup_errors=True) as name:
         cluster = DaskCluster(Path(name))
@@ -78,14 +77,20 @@ def dask_cluster(*, workers):
             wait_until(place.exists)
             cluster.address = place.read_text()
             for number in range(workers):
-                cluster.start(
-                    f"w{number}", work_for, cluster.address, f"w{number}", str(cluster.folder), None
-                )
+                given = (cluster.address, f"w{number}", str(cluster.folder), None, settings)
+                cluster.start(f"w{number}", work_for, *given)
             wait_until(lambda: len(cluster.workers) == workers)
             yield cluster
         finally:
             for each in list(cluster.processes):
                 cluster.kill(each)
+
+
+def tell(place, address):
+    """Write a file in one step."""
+    aside = place.with_suffix(".new")
+    aside.write_text(address)
+    aside.rename(place)
 
 
 def schedule(place):
@@ -95,16 +100,15 @@ def schedule(place):
         from distributed import Scheduler
 
         async with Scheduler(host="127.0.0.1", port=0, dashboard=False) as scheduler:
-            aside = Path(f"{place}.new")
-            aside.write_text(scheduler.address)
-            aside.rename(place)
+            tell(Path(place), scheduler.address)
             await scheduler.finished()
 
     asyncio.run(run())
 
 
-def work_for(address, name, folder, without):
+def work_for(address, name, folder, without, settings=None):
     """Run a worker of one thread until it is killed; optionally a folder is empty for it."""
+    os.environ.update(settings or {})
     if without is not None:
         hide(without)
 
@@ -122,6 +126,14 @@ def work_for(address, name, folder, without):
             await worker.finished()
 
     asyncio.run(run())
+
+
+def can_hide():
+    """Whether this user may mount folders for one process alone."""
+    process = FORKS.Process(target=hide, args=(tempfile.gettempdir(),), daemon=True)
+    process.start()
+    process.join()
+    return process.exitcode == 0
 
 
 def hide(folder):

@@ -25,14 +25,24 @@ def s3_server():
 
 
 @pytest.fixture
-def bucket(s3_server, monkeypatch):
-    """Make a bucket and return its URL; credentials and endpoint are set as for S3's own tools."""
+def aws(s3_server, monkeypatch):
+    """Set credentials and endpoint as for S3's own tools, and return them."""
+    given = {
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": s3_server,
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    return given
+
+
+@pytest.fixture
+def bucket(aws):
+    """Make a bucket and return its URL."""
     import s3fs
 
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
     s3fs.S3FileSystem.clear_instance_cache()
     name = f"b-{uuid.uuid4().hex}"
     s3fs.S3FileSystem().mkdir(name)

@@ -29,8 +29,8 @@ class Probe:
     """What each worker has to find."""
 
     output: Path
-    place: Path  # a folder below the output, with the file `token`
-    token: str
+    place: Path  # a folder below the output, with the file `mark`
+    mark: str
     inputs: tuple[tuple[str, int | None], ...]  # path and size in bytes, where known
     versions: Mapping[str, str]
 
@@ -38,16 +38,16 @@ class Probe:
 @contextmanager
 def probe_for(output: Path, files: Iterable[SourceFile]) -> Iterator[Probe]:
     """Leave a file in the output that workers must find; it is removed at the end."""
-    token = uuid.uuid4().hex
+    mark = uuid.uuid4().hex
     with aside(output) as folder:  # locked: another run does not sweep it
         place = output / _PLACE if is_remote(output) else folder
         with written(output):
-            (place / token).write_text(token)
+            (place / mark).write_text(mark)
         try:
-            yield Probe(output, place, token, _sampled(files), installed_versions())
+            yield Probe(output, place, mark, _sampled(files), installed_versions())
         finally:
             if is_remote(output):
-                (place / token).unlink(missing_ok=True)
+                (place / mark).unlink(missing_ok=True)
 
 
 def find_obstacle(probe: Probe) -> str | None:
@@ -71,14 +71,14 @@ def _version(name: str) -> str:
 
 
 def _output_obstacle(probe: Probe) -> str | None:
-    beside = probe.place / f"{probe.token}-{uuid.uuid4().hex}"
+    beside = probe.place / f"{probe.mark}-{uuid.uuid4().hex}"
     todo = f"mount the folder of [scoring] output there at the same path ({probe.output})"
     if is_remote(probe.output):
         todo = "give it the endpoint and credentials of the storage"
     try:
-        if (probe.place / probe.token).read_text() != probe.token:
+        if (probe.place / probe.mark).read_text() != probe.mark:
             return f"sees another folder as {probe.output}: {todo}"
-        beside.write_text(probe.token)
+        beside.write_text(probe.mark)
         beside.unlink()
     except FileNotFoundError:
         return f"does not see the files of {probe.output}: {todo}"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from aedetect.scoring.worker import ComputedPartition, Deferred
 
 _MOST_RUNS = 1_000
-_fit: set[str] = set()  # tokens of runs that this process has looked for
+_fit: set[str] = set()  # marks of runs that this process has looked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ def compute_packed(shared: bytes, item: bytes) -> bytes:
 
 def _check_fit(probe: Probe) -> None:
     """Raise ClusterError if this process, which may have joined late, is not fit for the run."""
-    if probe.token in _fit:
+    if probe.mark in _fit:
         return
     if obstacle := find_obstacle(probe):
         raise ClusterError(f"the worker {socket.gethostname()} (process {os.getpid()}) {obstacle}")
@@ -71,4 +71,4 @@ def _remember(probe: Probe) -> None:
     """Remember that this process is fit for a run; workers live for thousands of runs."""
     if len(_fit) > _MOST_RUNS:
         _fit.clear()
-    _fit.add(probe.token)
+    _fit.add(probe.mark)

@@ -23,32 +23,25 @@ from aedetect.jobs.renewal import renew_if_due
 from aedetect.jobs.report import write_run_page
 from aedetect.jobs.retraining import with_retraining
 from aedetect.jobs.scoring_stages import ScoringJob, ScoringStages, formation_of, no_report
+from aedetect.jobs.scoring_units import compute_units, shared_scratch
 from aedetect.jobs.shadow_run import follow_shadow
 from aedetect.jobs.suppression import suppression_of
 from aedetect.jobs.table_clock import table_clock
 from aedetect.logs import log_event
 from aedetect.output import read_origins, written
 from aedetect.output.catalog import check_owner, withdraw_files
-from aedetect.output.filesystem import is_remote
 from aedetect.output.partitions import EVENTS, FLAGGED, SCORES, Span
 from aedetect.scoring import Model, Summary, Unit, cached_detector, make_plan
-from aedetect.scoring.grouping import group_units
 from aedetect.scoring.input_cache import read_input_cache, write_input_cache
 from aedetect.scoring.input_changes import find_input_changes, is_first_run
 from aedetect.scoring.loaded import calibration_at
 from aedetect.scoring.plan import fingerprinted
 from aedetect.scoring.run_log import Clock
 from aedetect.scoring.schema_drift import admitted
-from aedetect.scoring.settings import ScoringSettings
 from aedetect.scoring.summarize import outcome_of, summarize_input, summarize_run
 from aedetect.scoring.summary import check_strict
 from aedetect.scoring.time_sort import sort_by_time
-from aedetect.scoring.worker import (
-    ComputedPartition,
-    Deferred,
-    compute_group,
-    origin_of,
-)
+from aedetect.scoring.worker import ComputedPartition, Deferred, origin_of
 from aedetect.timestamps import format_duration
 
 if TYPE_CHECKING:
@@ -57,7 +50,6 @@ if TYPE_CHECKING:
     from aedetect.events.table import EventChanges
 
 logger = logging.getLogger(__name__)
-_LOCAL = ScoringSettings()
 _PROVISIONAL = "the newest rows are judged from fewer windows until later rows arrive"
 
 
@@ -110,10 +102,11 @@ def plan_run(
         suppression=suppression,
         clock=clock,
     )
+    scratch_seen = shared_scratch(scratch, config)
     log_event(logger, "plan", files=len(source.files), partitions=len(made.compute))
     return ScoringJob(
         model=model,
-        plan=replace(made, compute=_sort_units(made.compute, scorer, _shared(scratch, config))),
+        plan=replace(made, compute=_sort_units(made.compute, scorer, scratch_seen)),
         output=output,
         formation=formation_of(config, model.name, scorer.schema),
         summary=summarize_input(
@@ -129,28 +122,6 @@ def plan_run(
         ),
         asked=span != Span(),
         promise_factor=config.scoring.promise_factor,
-    )
-
-
-def compute_units(
-    units: Sequence[Unit], *, model: Model, output: Path, settings: ScoringSettings = _LOCAL
-) -> list[ComputedPartition | Deferred]:
-    """Compute one group of partitions after the other in this process, or all on a cluster."""
-    if units and settings.executor != "local":
-        return compute_remotely(units, model=model, output=output, settings=settings)
-    groups = group_units(units, model)
-    return [done for each in groups for done in compute_group(each, model=model, output=output)]
-
-
-def compute_remotely(
-    units: Sequence[Unit], *, model: Model, output: Path, settings: ScoringSettings
-) -> list[ComputedPartition | Deferred]:
-    """Compute all partitions on the cluster of the settings."""
-    from aedetect.execution import compute_on_cluster
-
-    assert settings.address is not None
-    return compute_on_cluster(
-        units, model=model, output=output, executor=settings.executor, address=settings.address
     )
 
 
@@ -253,11 +224,6 @@ def run_scoring(
     if config.scoring.strict:
         check_strict(summary)
     return summary
-
-
-def _shared(scratch: Path, config: Config) -> Path | None:
-    """Return the scratch folder if all that compute partitions see it: of a cluster, not always."""
-    return None if config.scoring.executor != "local" and is_remote(config.output) else scratch
 
 
 def _sort_units(units: Sequence[Unit], scorer: Scorer, scratch: Path | None) -> tuple[Unit, ...]:
