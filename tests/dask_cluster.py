@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import multiprocessing
 import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -17,6 +18,7 @@ from pathlib import Path
 FORKS = multiprocessing.get_context("forkserver")
 PRELOADED = ["aedetect.execution.work", "aedetect.jobs.scoring", "distributed", "mlflow", "torch"]
 NAMESPACE = 0x00020000  # CLONE_NEWNS
+PDEATHSIG = 1  # PR_SET_PDEATHSIG
 
 
 @dataclass
@@ -93,8 +95,14 @@ def tell(place, address):
     aside.rename(place)
 
 
+def end_with_parent():
+    """Let the kernel kill this process when the one that forked it ends, such as an aborted run."""
+    ctypes.CDLL(None).prctl(PDEATHSIG, signal.SIGKILL)
+
+
 def schedule(place):
     """Run a scheduler until it is killed; write its address to a file."""
+    end_with_parent()
 
     async def run():
         from distributed import Scheduler
@@ -108,6 +116,7 @@ def schedule(place):
 
 def work_for(address, name, folder, without, settings=None):
     """Run a worker of one thread until it is killed; optionally a folder is empty for it."""
+    end_with_parent()
     os.environ.update(settings or {})
     if without is not None:
         hide(without)

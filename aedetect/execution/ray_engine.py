@@ -70,7 +70,7 @@ class _Ray:
 
         remote: Any = ray.remote(work).options(max_retries=_RETRIES, retry_exceptions=True)
         common, left = ray.put(shared), iter(enumerate(items))
-        pending = {}
+        pending: dict[Any, int] = {}
         most = max(_AHEAD * self.size().cores, 1)
         try:
             while True:

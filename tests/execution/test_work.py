@@ -21,7 +21,7 @@ from aedetect.scoring.settings import ScoringSettings
 def probe(plant):
     """A probe for the output and the input of a plant."""
     plant.output.mkdir()
-    files = find_files(str(plant.incoming), timestamp="time").files
+    files = find_files([str(plant.incoming)], timestamp="time").files
     with probe_for(plant.output, files) as probe:
         yield probe
 
