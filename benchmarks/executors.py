@@ -31,6 +31,7 @@ from aedetect.jobs.scoring import run_scoring
 from aedetect.jobs.training import run_training
 from aedetect.scoring.settings import ExecutorName
 
+PACKAGES = {"dask": "distributed", "ray": "ray", "spark": "pyspark"}
 BIN = Path(sys.executable).parent
 
 
@@ -39,7 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--engines", nargs="+", default=["dask", "ray", "spark"])
+    parser.add_argument("--engines", nargs="+", choices=list(PACKAGES), default=list(PACKAGES))
     parser.add_argument("--items", type=int, default=1_000)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -55,7 +56,7 @@ def main() -> None:
         )
         local = content(folder / "local")
         for engine in asked.engines:
-            if find_spec({"dask": "distributed", "spark": "pyspark"}.get(engine, engine)) is None:
+            if find_spec(PACKAGES[engine]) is None:
                 print(f"{engine}: not installed")
                 continue
             for workers in asked.workers:
@@ -67,8 +68,9 @@ def main() -> None:
                     idle = overhead(engine, address, asked.items)
                 whole, spent = time.perf_counter() - begin, processor_seconds() - before
                 same = "same bytes" if content(folder / output) == local else "OTHER BYTES"
+                rate = f"{took:6.1f} s {asked.rows / took:9,.0f} rows/s"
                 print(
-                    f"{engine:6} {workers} workers    {took:6.1f} s {asked.rows / took:9,.0f} rows/s "
+                    f"{engine:6} {workers} workers    {rate} "
                     f"{spent:6.1f} CPU s {whole:6.1f} s with the cluster, {same}; "
                     f"{1000 * idle / asked.items:.1f} ms an item that does nothing",
                     flush=True,
@@ -133,26 +135,12 @@ def cluster(engine: str, workers: int, folder: Path) -> Iterator[str]:
             run(BIN / "ray", "stop")
         return
     place = str(folder / f"scheduler-{workers}.json")
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
     shared = ["--scheduler-file", place, "--no-dashboard"]
-    command = [sys.executable, "-m", "distributed.cli.dask_"]
-    started = [
-        subprocess.Popen(
-            [
-                *command[:2],
-                "distributed.cli.dask_scheduler",
-                *shared,
-                "--port=0",
-                "--host=127.0.0.1",
-            ],
-            **quiet,
-        )  # type: ignore[call-overload]
+    started = [begin("dask_scheduler", *shared, "--port=0", "--host=127.0.0.1", folder=folder)]
+    started += [
+        begin("dask_worker", *shared, "--nthreads=1", "--no-nanny", folder=folder)
+        for _ in range(workers)
     ]
-    shared += ["--nthreads=1", "--no-nanny"]
-    for _ in range(workers):
-        started.append(
-            subprocess.Popen([*command[:2], "distributed.cli.dask_worker", *shared], **quiet)  # type: ignore[call-overload]
-        )
     try:
         from distributed import Client
 
@@ -165,6 +153,13 @@ def cluster(engine: str, workers: int, folder: Path) -> Iterator[str]:
             with suppress(ProcessLookupError):
                 process.terminate()
             process.wait()
+
+
+def begin(module: str, *words: str, folder: Path) -> subprocess.Popen[bytes]:
+    """Start a process of Dask."""
+    command = [sys.executable, "-m", f"distributed.cli.{module}", *words]
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen(command, cwd=folder, stdout=quiet, stderr=quiet)  # noqa: S603
 
 
 def run(*words: str | Path) -> None:

@@ -170,7 +170,7 @@ def test_input_and_output_on_object_storage(hourly, bucket, aws):
     plant, _ = hourly
     remote = output_path(bucket)
     for path in plant.incoming.iterdir():
-        remote.fs.put_file(str(path), f"{remote.path}/incoming/{path.name}")
+        remote.fs.put_file(str(path), f"{remote.path.rstrip('/')}/incoming/{path.name}")
     with dask_cluster(workers=1, settings=aws) as own:
         keys = on(own, f"{bucket}/verdicts") | {"input": f"{bucket}/incoming"}
         plant.score(**keys)
