@@ -51,9 +51,8 @@ def main() -> None:
         run_training(configured(folder, "none"))
         write_input(folder / "input", rows=asked.rows, one_file=False)
         took, spent = scored(configured(folder, "local"))
-        print(
-            f"local, one thread    {took:6.1f} s {asked.rows / took:9,.0f} rows/s {spent:6.1f} CPU s"
-        )
+        rate = f"{took:6.1f} s {asked.rows / took:9,.0f} rows/s"
+        print(f"local, one thread    {rate} {spent:6.1f} CPU s", flush=True)
         local = content(folder / "local")
         for engine in asked.engines:
             if find_spec(PACKAGES[engine]) is None:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 @pytest.fixture
 def ray_cluster():
-    """Start a node in this process's name; its address."""
+    """Start a node of this machine; its address."""
     if find_spec("ray") is None:
         pytest.skip("needs pip install 'aedetect[ray]'")
     import ray
@@ -26,7 +26,7 @@ def ray_cluster():
     started = ray.init(
         num_cpus=2, include_dashboard=False, log_to_driver=False, _node_ip_address="127.0.0.2"
     )
-    yield started["gcs_address"]
+    yield started.address_info["gcs_address"]
     ray.shutdown()
 
 
