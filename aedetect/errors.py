@@ -17,7 +17,7 @@ Every message states what is needed, what was given, and the remedy.
     ├── OutputError           the output folder is not writable or holds other files
     ├── DeliveryError         writing to the database failed
     ├── ServerError           no Prefect server could be reached or started
-    ├── ClusterError          no cluster computes the partitions, or a worker cannot
+    ├── ClusterError          the cluster is unreachable, gave up, or a worker is unfit
     ├── UnknownDeployment     no deployment of that name
     └── RunFailed             a run that the caller waits for did not complete
 """
@@ -102,7 +102,7 @@ class ServerError(AedetectError):
 
 
 class ClusterError(AedetectError):
-    """The cluster of `[scoring] executor` cannot be reached, gave up, or has an unfit worker."""
+    """The cluster is unreachable, gave up, or a worker is unfit: `[scoring] executor`."""
 
 
 class UnknownDeployment(AedetectError):

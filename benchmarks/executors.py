@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from scoring import CONFIG, table, write_input
 
 from aedetect.config import Config, read_config
-from aedetect.execution.cluster import connect
+from aedetect.execution.cluster import connect_cluster
 from aedetect.jobs.scoring import run_scoring
 from aedetect.jobs.training import run_training
 from aedetect.scoring.settings import ExecutorName
@@ -91,7 +91,7 @@ def scored(config: Config) -> tuple[float, float]:
 
 def overhead(engine: ExecutorName, address: str, count: int) -> float:
     """Return the seconds that an engine takes for items that do nothing."""
-    with connect(engine, address) as found:
+    with connect_cluster(engine, address) as found:
         list(found.compute(nothing, [b""], shared=b""))
         begin = time.perf_counter()
         done = sum(1 for _ in found.compute(nothing, [b""] * count, shared=b""))

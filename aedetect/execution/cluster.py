@@ -49,7 +49,7 @@ class Cluster(Protocol):
         """
 
 
-def connect(executor: ExecutorName, address: str) -> AbstractContextManager[Cluster]:
+def connect_cluster(executor: ExecutorName, address: str) -> AbstractContextManager[Cluster]:
     """Connect to a cluster. Raises ConfigError without its package, else ClusterError."""
     package = _PACKAGES[executor]
     if find_spec(package) is None:
@@ -59,7 +59,8 @@ def connect(executor: ExecutorName, address: str) -> AbstractContextManager[Clus
         )
     # Engines are imported only when they are used: each takes a second or more.
     module = import_module(f"aedetect.execution.{executor}_engine")
-    return cast("AbstractContextManager[Cluster]", module.connected(address))
+    connected = getattr(module, f"{executor}_connected")
+    return cast("AbstractContextManager[Cluster]", connected(address))
 
 
 def unreachable(engine: str, address: str, error: BaseException) -> ClusterError:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect.errors import AedetectError, ClusterError
-from aedetect.execution.cluster import Cluster, connect
+from aedetect.execution.cluster import Cluster, connect_cluster
 from aedetect.execution.probe import probe_for
 from aedetect.execution.shipping import pack_folder
 from aedetect.execution.work import SharedJob, compute_packed, look_around
@@ -34,7 +34,7 @@ def compute_on_cluster(
     run. Whatever is written by then is whole, and the next run computes the rest.
     """
     files = {file.path: file for unit in units for file in unit.files}.values()
-    with connect(executor, address) as cluster, probe_for(output, files) as probe:
+    with connect_cluster(executor, address) as cluster, probe_for(output, files) as probe:
         size = cluster.size()
         groups = group_units(units, model, cores=size.cores)
         detector = pack_folder(Path(model.folder))
@@ -56,8 +56,8 @@ def compute_on_cluster(
 
 
 def describe_cluster(executor: ExecutorName, address: str) -> str:
-    """Return the size of a cluster in words. Raises ConfigError and ClusterError as `connect`."""
-    with connect(executor, address) as cluster:
+    """Return the size of a cluster in words. Raises as `connect_cluster` does."""
+    with connect_cluster(executor, address) as cluster:
         size = cluster.size()
     workers = f"{size.workers} workers, " if size.workers else ""
     return f"{executor} at {address} answers: {workers}{size.cores} cores"

@@ -26,7 +26,7 @@ _NOISE = ("distributed.client", "distributed.core", "distributed.comm", "distrib
 
 
 @contextmanager
-def connected(address: str) -> Iterator[_Dask]:
+def dask_connected(address: str) -> Iterator[_Dask]:
     """Connect to a scheduler; its futures are released at the end, so that it forgets the items."""
     from distributed import Client
 

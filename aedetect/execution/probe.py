@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from aedetect.data.sources import SourceFile, open_file
+from aedetect.data import SourceFile
+from aedetect.data.sources import open_file
 from aedetect.output import aside, written
 from aedetect.output.filesystem import is_remote
 

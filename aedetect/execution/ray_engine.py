@@ -16,7 +16,7 @@ _AHEAD = 4  # items per core that are submitted
 
 
 @contextmanager
-def connected(address: str) -> Iterator[_Ray]:
+def ray_connected(address: str) -> Iterator[_Ray]:
     """Connect to a cluster, unless this process is connected already."""
     import ray
 

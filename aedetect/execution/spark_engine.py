@@ -23,7 +23,7 @@ _SCHEMA = "number long, result binary"
 
 
 @contextmanager
-def connected(address: str) -> Iterator[_Spark]:
+def spark_connected(address: str) -> Iterator[_Spark]:
     """Connect to a server; a session that this process has already is used and left open."""
     from pyspark.sql import SparkSession
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from aedetect.errors import AedetectError, ClusterError
 from aedetect.execution.probe import Probe, find_obstacle
 from aedetect.execution.shipping import PackedFolder, unpack_folder
-from aedetect.scoring.loaded import Model
+from aedetect.scoring import Model
 from aedetect.scoring.worker import compute_group
 
 if TYPE_CHECKING:
-    from aedetect.scoring.plan import Unit
+    from aedetect.scoring import Unit
     from aedetect.scoring.worker import ComputedPartition, Deferred
 
 _MOST_RUNS = 1_000

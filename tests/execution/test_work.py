@@ -90,7 +90,7 @@ def test_a_missing_package_is_named_with_its_extra(engine, monkeypatch):
     """The message has the command."""
     monkeypatch.setattr(cluster, "find_spec", lambda _name: None)
     with pytest.raises(ConfigError, match=rf"pip install 'aedetect\[{engine}\]'"):
-        cluster.connect(engine, "anywhere")
+        cluster.connect_cluster(engine, "anywhere")
 
 
 def test_a_cluster_needs_an_address():
