@@ -17,6 +17,7 @@ Every message states what is needed, what was given, and the remedy.
     ├── OutputError           the output folder is not writable or holds other files
     ├── DeliveryError         writing to the database failed
     ├── ServerError           no Prefect server could be reached or started
+    ├── ClusterError          the cluster is unreachable, gave up, or a worker is unfit
     ├── UnknownDeployment     no deployment of that name
     └── RunFailed             a run that the caller waits for did not complete
 """
@@ -98,6 +99,10 @@ class DeliveryError(AedetectError):
 
 class ServerError(AedetectError):
     """No Prefect server could be reached or started."""
+
+
+class ClusterError(AedetectError):
+    """The cluster is unreachable, gave up, or a worker is unfit: `[scoring] executor`."""
 
 
 class UnknownDeployment(AedetectError):

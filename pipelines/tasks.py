@@ -13,8 +13,10 @@ from prefect.client.schemas.objects import State, TaskRun
 
 from aedetect.errors import AedetectError, DeliveryError
 from aedetect.jobs import dataset, delivery, fit_scorer, report, scoring, training
+from aedetect.jobs.scoring_units import compute_remotely
 from aedetect.scoring import Model, Unit
 from aedetect.scoring.grouping import group_units
+from aedetect.scoring.settings import ScoringSettings
 from aedetect.scoring.worker import ComputedPartition, Deferred, compute_group
 from pipelines.retraining import start_training
 
@@ -62,6 +64,7 @@ register = _task(training.register_detector, "register")
 
 resolve_model = _task(scoring.resolve_model, "resolve model")
 make_plan = _task(scoring.plan_run, "plan")
+score_on_cluster = _task(compute_remotely, "score on the cluster")
 score_partitions = _task(compute_group, "score partitions")
 form_events = _task(scoring.form_run_events, "form events")
 finish = _task(scoring.finish_run, "finish")
@@ -72,9 +75,14 @@ fill_database = _task(delivery.fill_database, "fill database")
 
 
 def compute_units(
-    units: Sequence[Unit], *, model: Model, output: Path
+    units: Sequence[Unit], *, model: Model, output: Path, settings: ScoringSettings
 ) -> list[ComputedPartition | Deferred]:
-    """Compute each group of partitions in its own task, on the task runner of the flow."""
+    """Compute each group of partitions in its own task, on the task runner of the flow.
+
+    A cluster has its own retries and its own record of tasks: there all groups are one task.
+    """
+    if units and settings.executor != "local":
+        return score_on_cluster(units, model=model, output=output, settings=settings)
     groups = list(group_units(units, model))
     mapped = score_partitions.map(groups, model=unmapped(model), output=unmapped(output))
     return [done for group in mapped.result() for done in group]

@@ -65,6 +65,7 @@ def check_data(config: Config, scratch: Path) -> Checked:
             findings += scored.findings
         except NoData as error:
             findings.append(Finding("refuse", "input", "files", str(error)))
+    findings += _executor_findings(config)
     listed = by_grade(findings)
     return Checked(grade=worst_grade(listed), findings=listed, train=quality, input=scored)
 
@@ -109,6 +110,19 @@ def _retraining_findings(config: Config) -> Iterator[Finding]:
     if (settings.on_drift or settings.max_age) and not config.scoring.schedule:
         text = "drift and age are seen by scoring runs, but [scoring] schedule is not set"
         yield Finding("look", "train", "retraining", text)
+
+
+def _executor_findings(config: Config) -> Iterator[Finding]:
+    """Yield whether the cluster that computes partitions answers, where one does."""
+    executor, address = config.scoring.executor, config.scoring.address
+    if executor == "local" or address is None:
+        return
+    from aedetect.execution import describe_cluster
+
+    try:
+        yield Finding("ok", "input", "executor", describe_cluster(executor, address))
+    except AedetectError as error:
+        yield Finding("refuse", "input", "executor", str(error))
 
 
 def _window_findings(config: Config, prepared: PreparedRows) -> Iterator[Finding]:

@@ -23,6 +23,7 @@ from aedetect.jobs.renewal import renew_if_due
 from aedetect.jobs.report import write_run_page
 from aedetect.jobs.retraining import with_retraining
 from aedetect.jobs.scoring_stages import ScoringJob, ScoringStages, formation_of, no_report
+from aedetect.jobs.scoring_units import compute_units, shared_scratch
 from aedetect.jobs.shadow_run import follow_shadow
 from aedetect.jobs.suppression import suppression_of
 from aedetect.jobs.table_clock import table_clock
@@ -31,7 +32,6 @@ from aedetect.output import read_origins, written
 from aedetect.output.catalog import check_owner, withdraw_files
 from aedetect.output.partitions import EVENTS, FLAGGED, SCORES, Span
 from aedetect.scoring import Model, Summary, Unit, cached_detector, make_plan
-from aedetect.scoring.grouping import group_units
 from aedetect.scoring.input_cache import read_input_cache, write_input_cache
 from aedetect.scoring.input_changes import find_input_changes, is_first_run
 from aedetect.scoring.loaded import calibration_at
@@ -41,12 +41,7 @@ from aedetect.scoring.schema_drift import admitted
 from aedetect.scoring.summarize import outcome_of, summarize_input, summarize_run
 from aedetect.scoring.summary import check_strict
 from aedetect.scoring.time_sort import sort_by_time
-from aedetect.scoring.worker import (
-    ComputedPartition,
-    Deferred,
-    compute_group,
-    origin_of,
-)
+from aedetect.scoring.worker import ComputedPartition, Deferred, origin_of
 from aedetect.timestamps import format_duration
 
 if TYPE_CHECKING:
@@ -107,10 +102,11 @@ def plan_run(
         suppression=suppression,
         clock=clock,
     )
+    scratch_seen = shared_scratch(scratch, config)
     log_event(logger, "plan", files=len(source.files), partitions=len(made.compute))
     return ScoringJob(
         model=model,
-        plan=replace(made, compute=_sort_units(made.compute, scorer, scratch)),
+        plan=replace(made, compute=_sort_units(made.compute, scorer, scratch_seen)),
         output=output,
         formation=formation_of(config, model.name, scorer.schema),
         summary=summarize_input(
@@ -127,14 +123,6 @@ def plan_run(
         asked=span != Span(),
         promise_factor=config.scoring.promise_factor,
     )
-
-
-def compute_units(
-    units: Sequence[Unit], *, model: Model, output: Path
-) -> list[ComputedPartition | Deferred]:
-    """Compute one group of partitions after the other, in this process."""
-    groups = group_units(units, model)
-    return [done for each in groups for done in compute_group(each, model=model, output=output)]
 
 
 def form_run_events(job: ScoringJob) -> EventChanges:
@@ -213,7 +201,9 @@ def run_scoring(
             job = stages.plan(
                 config, model, span=asked, rescore=rescore, force=force, scratch=scratch
             )
-            done = stages.compute(job.plan.compute, model=model, output=job.output)
+            done = stages.compute(
+                job.plan.compute, model=model, output=job.output, settings=config.scoring
+            )
             summary = stages.finish(job, done, stages.form_events(job))
             if config.calibration.renew is not None and not what_if:
                 summary = renew_if_due(config, model, summary)
@@ -236,9 +226,11 @@ def run_scoring(
     return summary
 
 
-def _sort_units(units: Sequence[Unit], scorer: Scorer, scratch: Path) -> tuple[Unit, ...]:
+def _sort_units(units: Sequence[Unit], scorer: Scorer, scratch: Path | None) -> tuple[Unit, ...]:
     """Sort the input by time where that saves work; log that the newest rows are provisional."""
     schema, before, after = scorer.schema, scorer.lookback, scorer.lookahead
     if units and after:
         log_event(logger, "provisional", newest=format_duration(after), text=_PROVISIONAL)
+    if scratch is None:
+        return tuple(units)
     return sort_by_time(units, schema=schema, lookback=before, lookahead=after, folder=scratch)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aedetect.events.table import EventChanges
     from aedetect.output.partitions import Span
     from aedetect.scoring import Unit
+    from aedetect.scoring.settings import ScoringSettings
     from aedetect.scoring.worker import ComputedPartition, Deferred
 
 
@@ -67,9 +68,9 @@ class ComputeStage(Protocol):
     """Computes partitions, in any order and on any machine with access to the files."""
 
     def __call__(
-        self, units: Sequence[Unit], *, model: Model, output: Path
+        self, units: Sequence[Unit], *, model: Model, output: Path, settings: ScoringSettings
     ) -> Sequence[ComputedPartition | Deferred]:
-        """Return the result of each partition."""
+        """Return the result of each partition; the settings say where they are computed."""
 
 
 class PageStage(Protocol):

@@ -23,14 +23,19 @@ _MOST_ROWS, _FEWEST_ROWS = 262_144, 16_384  # of a group, where there is a choic
 _MOST_UNITS = 128  # whose files wait for each other
 
 
-def group_units(units: Sequence[Unit], model: Model) -> tuple[tuple[Unit, ...], ...]:
-    """Return neighbouring units in groups: some for each core, of a bounded number of rows."""
+def group_units(
+    units: Sequence[Unit], model: Model, *, cores: int | None = None
+) -> tuple[tuple[Unit, ...], ...]:
+    """Return neighbouring units in groups: some for each core, of a bounded number of rows.
+
+    The cores are those of this machine unless given.
+    """
     if not units:
         return ()
     scorer = cached_detector(model.folder).scorer
     schema, lookback = scorer.schema, scorer.lookback
     total = sum(unit.expected or 0 for unit in units)
-    share = max(total // (2 * (os.cpu_count() or 1)), _FEWEST_ROWS)
+    share = max(total // (2 * (cores or os.cpu_count() or 1)), _FEWEST_ROWS)
     most = min(share, _MOST_ROWS, WHOLE_CELLS // (len(schema.names) + 4))
     groups: list[list[Unit]] = []
     rows, files = 0, dict[str, int]()  # of the last group; places by name

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,35 +11,6 @@ from plant import DAYS, contents
 from aedetect.errors import ConfigError, OutputError
 from aedetect.output.filesystem import is_remote, output_path
 from aedetect.scoring.run_log import read_runs
-
-
-@pytest.fixture(scope="session")
-def s3_server():
-    """Start an S3 server; its address."""
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def bucket(s3_server, monkeypatch):
-    """Make a bucket and return its URL; credentials and endpoint are set as for S3's own tools."""
-    import s3fs
-
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
-    s3fs.S3FileSystem.clear_instance_cache()
-    name = f"b-{uuid.uuid4().hex}"
-    s3fs.S3FileSystem().mkdir(name)
-    yield f"s3://{name}"
-    s3fs.S3FileSystem.clear_instance_cache()
 
 
 def stored(url):

@@ -86,7 +86,7 @@ def test_what_if_notifies_no_one(plant):
 def test_units_are_computed_by_the_stage_that_is_given(plant):
     """Here a stage that computes the units in reverse order."""
 
-    def backwards(units, *, model, output):
+    def backwards(units, *, model, output, settings):
         return scoring.compute_units(units[::-1], model=model, output=output)
 
     plant.score(output="usual")

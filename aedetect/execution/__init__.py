@@ -1,0 +1,11 @@
+"""Partitions computed on a cluster that the user runs: `[scoring] executor` and `address`.
+
+An engine moves bytes to workers, runs one function there and brings bytes back; it takes care of
+lost workers itself. What is computed and written does not depend on the engine: it is
+`aedetect.scoring.worker.compute_group` everywhere, and the files are written by the workers. So the
+output is safe by its names and by renaming, whatever an engine repeats or forgets.
+"""
+
+from aedetect.execution.compute import compute_on_cluster, describe_cluster
+
+__all__ = ["compute_on_cluster", "describe_cluster"]

@@ -1,0 +1,46 @@
+"""The detector as bytes, so that workers need neither the registry nor its folder."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tempfile
+import threading
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+_KEPT = 4  # detectors of one process, as in `aedetect.scoring.loaded`
+_lock = threading.Lock()
+_unpacked: dict[str, tempfile.TemporaryDirectory[str]] = {}  # by digest, the newest last
+
+
+@dataclass(frozen=True)
+class PackedFolder:
+    """The files of a folder, as a ZIP archive."""
+
+    digest: str
+    content: bytes
+
+
+def pack_folder(folder: Path) -> PackedFolder:
+    """Read a folder with all that is below it."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+            archive.write(path, path.relative_to(folder))
+    content = stream.getvalue()
+    return PackedFolder(hashlib.sha256(content).hexdigest(), content)
+
+
+def unpack_folder(packed: PackedFolder) -> str:
+    """Return a folder of this process with the files; the same one for the same content."""
+    with _lock:
+        if packed.digest not in _unpacked:
+            while len(_unpacked) >= _KEPT:
+                _unpacked.pop(next(iter(_unpacked))).cleanup()
+            place = tempfile.TemporaryDirectory(prefix="aedetect-", ignore_cleanup_errors=True)
+            with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
+                archive.extractall(place.name)
+            _unpacked[packed.digest] = place
+        return _unpacked[packed.digest].name

@@ -1,0 +1,48 @@
+"""Partitions of a scoring run, computed in this process or on a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aedetect.output.filesystem import is_remote
+from aedetect.scoring.grouping import group_units
+from aedetect.scoring.settings import ScoringSettings
+from aedetect.scoring.worker import ComputedPartition, Deferred, compute_group
+
+if TYPE_CHECKING:
+    from aedetect.config import Config
+    from aedetect.scoring import Model, Unit
+
+_LOCAL = ScoringSettings()
+
+
+def compute_units(
+    units: Sequence[Unit], *, model: Model, output: Path, settings: ScoringSettings = _LOCAL
+) -> list[ComputedPartition | Deferred]:
+    """Compute one group of partitions after the other in this process, or all on a cluster."""
+    if units and settings.executor != "local":
+        return compute_remotely(units, model=model, output=output, settings=settings)
+    groups = group_units(units, model)
+    return [done for each in groups for done in compute_group(each, model=model, output=output)]
+
+
+def compute_remotely(
+    units: Sequence[Unit], *, model: Model, output: Path, settings: ScoringSettings
+) -> list[ComputedPartition | Deferred]:
+    """Compute all partitions on the cluster of the settings."""
+    from aedetect.execution import compute_on_cluster
+
+    assert settings.address is not None
+    return compute_on_cluster(
+        units, model=model, output=output, executor=settings.executor, address=settings.address
+    )
+
+
+def shared_scratch(scratch: Path, config: Config) -> Path | None:
+    """Return the scratch folder of a run if the workers see it.
+
+    With output on object storage it is on a disk of this machine, which other machines do not see.
+    """
+    return None if config.scoring.executor != "local" and is_remote(config.output) else scratch

@@ -1,0 +1,214 @@
+"""Partitions on a Dask cluster of this machine: the bytes of a local run, whatever dies."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from dataclasses import replace
+
+import harm
+import pyarrow.parquet as pq
+import pytest
+from dask_cluster import can_hide, dask_cluster, wait_until
+from harm import pure
+from plant import Plant
+
+from aedetect.errors import ClusterError
+from aedetect.execution import dask_engine, describe_cluster
+from aedetect.output.filesystem import output_path
+from aedetect.scoring import grouping
+
+PARTITIONS = 72  # three days by the hour
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Start a scheduler and three workers once."""
+    with dask_cluster(workers=3) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def hourly(tmp_path_factory, trained, arrived):
+    """Score three days by the hour in this process: the plant, and the summary."""
+    folder = tmp_path_factory.mktemp("hourly")
+    shutil.copytree(arrived, folder / "incoming")
+    plant = Plant(folder=folder, uri=trained.uri)
+    return plant, plant.score(partition="hour")
+
+
+@pytest.fixture
+def apart(monkeypatch):
+    """Compute each partition by itself: there is something left when a process is killed."""
+    monkeypatch.setattr(grouping, "_FEWEST_ROWS", 1)
+    monkeypatch.setattr(grouping, "_MOST_ROWS", 1)
+
+
+def on(cluster, output):
+    """Return the settings for a run on a cluster."""
+    return {"partition": "hour", "output": output, "executor": "dask", "address": cluster.address}
+
+
+def written(folder):
+    """Return the published partitions of an output."""
+    return list(folder.glob("scores/**/*.parquet"))
+
+
+def begin(plant, cluster, output):
+    """Score in a thread, and wait until a partition is written; a function that gives the end."""
+    ended = []
+
+    def score():
+        try:
+            ended.append(plant.score(**on(cluster, output)))
+        except ClusterError as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=score, daemon=True)
+    thread.start()
+    wait_until(lambda: written(plant.folder / output) or not thread.is_alive())
+
+    def end():
+        thread.join(180)
+        return ended[0]
+
+    return end
+
+
+def test_a_cluster_is_described(cluster):
+    """`check` shows it."""
+    expected = f"dask at {cluster.address} answers: 3 workers, 3 cores"
+    assert describe_cluster("dask", cluster.address) == expected
+
+
+def test_the_bytes_and_the_report_are_those_of_a_local_run(hourly, cluster, caplog):
+    """The log has an event for each partition, as in a local run."""
+    plant, local = hourly
+    with caplog.at_level("INFO", logger="aedetect.execution"):
+        remote = plant.score(**on(cluster, "remote"))
+    assert pure(plant.folder / "remote") == pure(plant.output)
+    assert replace(remote, output=local.output) == local
+    events = [record.event for record in caplog.records]
+    assert events == ["cluster", *["partition"] * PARTITIONS]
+
+
+def test_a_second_run_computes_nothing(hourly, cluster):
+    """Nor does it speak to the cluster."""
+    plant, _ = hourly
+    plant.score(**on(cluster, "twice"))
+    again = plant.score(**on(cluster, "twice") | {"address": "tcp://127.0.0.1:9"})
+    assert (again.partitions, again.current) == (0, PARTITIONS)
+
+
+def test_work_of_killed_workers_is_done_by_others(hourly, cluster, apart):
+    """Two of three workers are killed in the run; it completes, with the same bytes."""
+    plant, local = hourly
+    end = begin(plant, cluster, "killed")
+    cluster.kill("w0")
+    cluster.kill("w1")
+    assert len(written(plant.folder / "killed")) < PARTITIONS
+    try:
+        summary = end()
+        assert replace(summary, output=local.output) == local
+        assert pure(plant.folder / "killed") == pure(plant.output)
+    finally:
+        cluster.add_worker("w0")
+        cluster.add_worker("w1")
+
+
+def test_a_killed_run_is_completed_by_the_next(hourly, cluster, monkeypatch, apart):
+    """The workers still compute for the killed run while the next one does: no harm."""
+    plant, _ = hourly
+    path = plant.written(**on(cluster, "again"))
+    driver = harm.start(harm.score, path, "again")
+    wait_until(lambda: written(plant.folder / "again"))
+    driver.kill()
+    driver.join()
+    plant.score(**on(cluster, "again"))
+    assert pure(plant.folder / "again") == pure(plant.output)
+    wait_until(lambda: not any(cluster.workers.values()))
+    assert pure(plant.folder / "again") == pure(plant.output)
+
+
+def test_a_worker_without_the_folder_is_named_before_any_work(hourly, cluster):
+    """The message has the worker, the folder and the remedy."""
+    if not can_hide():
+        pytest.skip("mounting is not permitted")
+    plant, _ = hourly
+    cluster.add_worker("blind", without=plant.folder)
+    try:
+        with pytest.raises(ClusterError) as refused:
+            plant.score(**on(cluster, "unseen"))
+    finally:
+        cluster.kill("blind")
+    text = str(refused.value)
+    assert "(blind) does not see the files of" in text
+    assert f"at the same path ({plant.folder / 'unseen'})" in text
+    assert not written(plant.folder / "unseen")
+
+
+def test_a_lost_scheduler_ends_the_run_with_its_address(hourly, apart):
+    """What is written is whole, and the next run completes it."""
+    plant, _ = hourly
+    with dask_cluster(workers=1) as own:
+        end = begin(plant, own, "lost")
+        own.kill("scheduler")
+        error = end()
+    assert isinstance(error, ClusterError)
+    assert f"dask at {own.address} did not complete the run (the scheduler is gone)" in str(error)
+    done = written(plant.folder / "lost")
+    assert 0 < len(done) < PARTITIONS
+    for path in done:
+        pq.read_table(path)
+    plant.score(partition="hour", output="lost")
+    assert pure(plant.folder / "lost") == pure(plant.output)
+    assert not (plant.folder / "lost" / ".aside").exists()
+
+
+def test_input_and_output_on_object_storage(hourly, bucket, aws):
+    """Workers need the settings of the storage, and no shared folder."""
+    plant, _ = hourly
+    remote = output_path(bucket)
+    for path in plant.incoming.iterdir():
+        remote.fs.put_file(str(path), f"{remote.path.rstrip('/')}/incoming/{path.name}")
+    with dask_cluster(workers=1, settings=aws) as own:
+        keys = on(own, f"{bucket}/verdicts") | {"input": f"{bucket}/incoming"}
+        plant.score(**keys)
+    root = output_path(f"{bucket}/verdicts")
+    root.fs.invalidate_cache()
+    found = {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file() and str(path.relative_to(root)).startswith(("scores/", "flagged/"))
+    }
+    local = pure(plant.output)
+    assert found == {name: local[name] for name in found}
+    assert sum(name.startswith("scores/") for name in found) == PARTITIONS
+
+
+def test_the_flow_computes_on_the_cluster_in_one_task(prefect, hourly, cluster):
+    """Prefect has no task for each group."""
+    from pipelines.scoring import scoring as flow
+
+    plant, _ = hourly
+    flow(str(plant.written(**on(cluster, "flow"))))
+    assert pure(plant.folder / "flow") == pure(plant.output)
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense:nowhere"])
+def test_a_cluster_that_does_not_answer_is_named(hourly, monkeypatch, address):
+    """With the remedy."""
+    monkeypatch.setattr(dask_engine, "_CONNECT", 1)
+    plant, _ = hourly
+    with pytest.raises(ClusterError, match=f"dask at {address} does not answer"):
+        plant.score(partition="hour", output="none", executor="dask", address=address)
+
+
+def test_a_cluster_without_workers_is_named(monkeypatch):
+    """After a time in which they might have come."""
+    monkeypatch.setattr(dask_engine, "_WORKERS", 0)
+    with (
+        dask_cluster(workers=0) as own,
+        pytest.raises(ClusterError, match="has no workers: start some with `dask worker tcp://"),
+    ):
+        describe_cluster("dask", own.address)
