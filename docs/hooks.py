@@ -25,8 +25,8 @@ _START = """\
 
 Made from the program itself: this is what `--help` of each command prints. Exit code 0 is done, 1
 is refused or failed with one message that says what to do, 2 is wrong usage. `--debug` shows the
-traceback. Reading commands take `--json`. Long work shows progress on a terminal and plain lines
-in a log.
+traceback. Reading commands take `--json`. Long work shows progress on a terminal, and the
+same words as lines, every few seconds, elsewhere. `--log FILE` before the command appends events for machines to a file.
 
 """
 
@@ -54,7 +54,7 @@ def commands_page() -> str:
 
 
 def descriptions() -> str:
-    """Return what the tables of the page of the keys say of each, as JSON: section -> key -> text."""
+    """Return what the tables of the keys say of each, as JSON: section -> key -> text."""
     told: dict[str, dict[str, str]] = {}
     sections = r"^## `\[(\w+)\]`\n(.*?)(?=^## |\Z)"
     text = KEYS.read_text(encoding="utf-8")
