@@ -25,8 +25,9 @@ _START = """\
 
 Made from the program itself: this is what `--help` of each command prints. Exit code 0 is done, 1
 is refused or failed with one message that says what to do, 2 is wrong usage. `--debug` shows the
-traceback. Reading commands take `--json`. Long work shows progress on a terminal, and the
-same words as lines, every few seconds, elsewhere. `--log FILE` before the command appends events for machines to a file.
+traceback. Reading commands take `--json`. Long work shows progress on a terminal and the same words
+as lines, every few seconds, elsewhere. `--log FILE` before the command appends events for machines
+to a file.
 
 """
 
