@@ -9,7 +9,7 @@ from aedetect.events.description import plain_number
 from aedetect.output.schemas import NOT_SCORED, SEVERITIES
 from aedetect.scoring.run_warnings import with_remedy
 from aedetect.timestamps import NANOSECONDS
-from aedetect.wording import list_some
+from aedetect.wording import list_some, plural
 
 if TYPE_CHECKING:
     from aedetect.report.page import Page
@@ -63,17 +63,6 @@ def _left(page: Page) -> str:
          grid.not_scored.items()), most=2, separator="; ",
     )  # fmt: skip
     return f"{left:,} of {rows:,} rows could not be scored: {clip(why)}."
-
-
-def plural(count: int, word: str) -> str:
-    """Return a count with its noun.
-
-    >>> plural(1, "event"), plural(1372, "event"), plural(0, "event")
-    ('1 event', '1,372 events', 'no events')
-    """
-    if count == 1:
-        return f"1 {word}"
-    return f"{count:,} {word}s" if count else f"no {word}s"
 
 
 def span_text(nanoseconds: float) -> str:
