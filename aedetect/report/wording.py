@@ -43,7 +43,9 @@ def _against_promise(page: Page, rate: float) -> Iterable[str]:
             yield f"the budget is {facts.budget}"
         else:
             word = "within" if rate <= facts.budget_a_day else "above"
-            yield f"{word} the budget of {facts.budget}"
+            whole = plain_number(facts.budget_a_day)
+            in_all = f" ({whole} a day in all)" if "per entity" in facts.budget else ""
+            yield f"{word} the budget of {facts.budget}{in_all}"
     if facts.usual is not None:
         low, high = facts.usual
         word = "as usual" if low <= rate <= high else "more than usual" if rate > high else "fewer"
