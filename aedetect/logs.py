@@ -1,8 +1,16 @@
-"""Structured log events: a name and fields, formatted as logfmt."""
+"""Structured log events: a name and fields, formatted as logfmt.
+
+They are for machines, and go to a file only when asked for; the command line has its own words.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from aedetect.errors import OutputError
 
 _LARGE, _HUGE = 1e6, 1e15  # between them without an exponent
 _LEVELS = {"note": logging.WARNING, "warning": logging.WARNING, "alert": logging.ERROR}
@@ -18,6 +26,26 @@ def log_event(logger: logging.Logger, event: str, /, **fields: object) -> None:
     if logger.isEnabledFor(level):
         line = " ".join([event, *(f"{key}={_plain(value)}" for key, value in fields.items())])
         logger.log(level, line, extra={"event": event, "fields": fields})
+
+
+@contextmanager
+def logged_to(path: Path) -> Iterator[None]:
+    """Append the events of the body to a file, a line each with its time. Raises OutputError."""
+    try:
+        handler = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"the log {path} cannot be written: {error.strerror}") from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    events = logging.getLogger("aedetect")
+    level = events.level
+    events.addHandler(handler)
+    events.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        events.removeHandler(handler)
+        events.setLevel(level)
+        handler.close()
 
 
 def _plain(value: object) -> str:

@@ -25,3 +25,14 @@ def list_some(items: Iterable[str], *, most: int, separator: str = ", ") -> str:
     listed = list(items)
     more = f" and {len(listed) - most} more" if len(listed) > most else ""
     return separator.join(listed[:most]) + more
+
+
+def plural(count: int, word: str) -> str:
+    """Return a count with its noun.
+
+    >>> plural(1, "event"), plural(1372, "event"), plural(0, "event")
+    ('1 event', '1,372 events', 'no events')
+    """
+    if count == 1:
+        return f"1 {word}"
+    return f"{count:,} {word}s" if count else f"no {word}s"

@@ -18,6 +18,7 @@ import pytest
 import aedetect
 from aedetect.cli import app
 from aedetect.config import Config, make_config
+from aedetect.config.schema import config_schema
 from aedetect.output.schemas import events_schema, flagged_schema, scores_schema
 
 ROOT = Path(__file__).parents[1]
@@ -39,11 +40,17 @@ LEAST = {"detector": {"name": "pump"}, "data": {"train": "history/", "timestamp"
 
 
 @pytest.fixture(scope="module")
-def reference():
-    """The page of the commands, as in the site."""
+def hooks():
+    """What MkDocs makes from the code."""
     spec = spec_from_file_location("hooks", DOCS / "hooks.py")
     hooks = module_from_spec(spec)
     spec.loader.exec_module(hooks)
+    return hooks
+
+
+@pytest.fixture(scope="module")
+def reference(hooks):
+    """The page of the commands, as in the site."""
     return hooks.commands_page()
 
 
@@ -98,6 +105,15 @@ def test_configuration_explains_every_key():
 
 
 FLAGS = re.MULTILINE | re.DOTALL
+
+
+def test_schema_describes_keys_as_the_page_does(hooks):
+    """Editors show what the tables say; `python docs/hooks.py` writes it again after a change."""
+    assert hooks.DESCRIPTIONS.read_text(encoding="utf-8") == hooks.descriptions()
+    for section, schema in config_schema()["properties"].items():
+        for key, about in schema["properties"].items():
+            assert about["description"], f"[{section}] {key}"
+            assert not re.search(r"[`|]|\]\(", about["description"])
 
 
 def test_configuration_shows_the_defaults():

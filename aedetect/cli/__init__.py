@@ -30,6 +30,7 @@ from aedetect.cli import (
 )
 from aedetect.cli.next_step import steps_text
 from aedetect.errors import AedetectError
+from aedetect.logs import logged_to
 from pipelines.children import SAFE_PATH
 
 # Defaults of libraries to turn off: telemetry, ...
@@ -101,6 +102,9 @@ def _print_version(wanted: bool) -> None:
 def options(
     context: typer.Context,
     debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+    log: Annotated[
+        Path | None, typer.Option(help="Append what happens to this file, for machines.")
+    ] = None,
     show_version: Annotated[  # noqa: ARG001 - the callback answers, before a command is missed
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
@@ -110,6 +114,8 @@ def options(
     if context.invoked_subcommand is None:
         typer.echo(steps_text() if not list(Path().glob("*.toml")) else context.get_help())
         raise typer.Exit
+    if log is not None:
+        context.with_resource(logged_to(log))
     served = context.invoked_subcommand == serve.schedule.__name__
     for name, value in (LOGGED if served else {} if debug else SILENT).items():
         os.environ.setdefault(name, value)

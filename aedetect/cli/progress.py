@@ -1,7 +1,8 @@
-"""Progress of long commands from log events: a bar on a terminal, plain lines in a log.
+"""Progress of long commands from log events: a bar on a terminal, the same words as plain lines.
 
-On a terminal the lines for machines are not shown: only the bar, and what people need to know. In a
-log, what comes often (epochs, partitions) is a line every few seconds.
+The lines for machines are not shown: only where a command is, and what people need to know. Where
+there is no terminal, what comes often (epochs, partitions) is a line every few seconds.
+`--log FILE` writes the events themselves, one a line.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -40,8 +43,7 @@ MESSAGES = {
     "compared": "{variant}: average precision {precision:.3f} on injected anomalies, "
     "{seconds:.1f} s of training",
 }
-EVERY = 5.0  # seconds between lines of events that come often
-_OFTEN = ("epoch", "partition", "deferred", "step")
+EVERY = 5.0  # seconds between lines
 _NARROW = 60  # columns; below it there is no room for a bar
 
 
@@ -77,6 +79,32 @@ class _Pace:
         return spent / max(self.done, 1) * (self.total - self.done)
 
 
+@dataclass(frozen=True)
+class _Where:
+    """Where a command is: what it does, and how much of it is done."""
+
+    text: str
+    total: int | None = None
+    done: int = 0
+
+
+def _where(event: str, fields: Mapping[str, Any], pace: _Pace) -> _Where | None:
+    """Return where a command is after an event; None if that event does not tell."""
+    if event == "step":
+        return _Where(fields["text"], fields.get("of"), fields.get("number", 0))
+    if event == "epoch":
+        text = f"training, validation loss {fields['validation_loss']:.4f}"
+        return _Where(text, fields["most"], fields["number"])
+    if event == "plan":
+        pace.plan(fields["partitions"])
+        return _Where("scoring", fields["partitions"] or None)
+    if event in {"partition", "deferred"}:
+        pace.partition(fields.get("rows", 0))
+        text = f"scored {fields['partition']}, {pace.speed:,.0f} rows/s"
+        return _Where(text, pace.total or None, pace.done)
+    return None
+
+
 class _Bar(logging.Handler):
     """Updates a progress bar for each event."""
 
@@ -89,67 +117,48 @@ class _Bar(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show one event."""
-        fields = getattr(record, "fields", {})
-        event = getattr(record, "event", "")
+        fields, event = getattr(record, "fields", {}), getattr(record, "event", "")
         if event in self._said:
             return
         if event in MESSAGES:
             text = MESSAGES[event].format(**fields)
             self._bar.console.print(f"  {text}", markup=False, highlight=False)
-        elif event == "step":
-            self._show(fields["text"], fields.get("of"), fields.get("number", 0))
-        elif event == "epoch":
-            text = f"training, validation loss {fields['validation_loss']:.4f}"
-            self._show(text, fields["most"], fields["number"])
-        elif event == "plan":
-            self._pace.plan(fields["partitions"])
-            self._show("scoring", fields["partitions"] or None, 0)
-        elif event in {"partition", "deferred"}:
-            self._pace.partition(fields.get("rows", 0))
-            text = f"scored {fields['partition']}, {self._pace.speed:,.0f} rows/s"
-            self._show(text, self._pace.total or None, self._pace.done)
-
-    def _show(self, text: str, total: int | None, completed: int) -> None:
-        self._bar.update(self._task, description=text, completed=completed)
-        self._bar.tasks[0].total = total  # `update` cannot set None
+        elif at := _where(event, fields, self._pace):
+            self._bar.update(self._task, description=at.text, completed=at.done)
+            self._bar.tasks[0].total = at.total  # `update` cannot set None
 
 
 class _Lines(logging.Handler):
-    """Prints events as lines; those that come often every few seconds."""
+    """Prints where a command is; what comes often every few seconds, and at its end."""
 
     def __init__(self, said: Collection[str]) -> None:
         super().__init__()
         self._said = said
         self._pace = _Pace()
         self._last = time.monotonic()
-        self._seen: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print one event, unless another line of its kind is young."""
-        more, now = self._progress_fields(record), time.monotonic()
-        event = getattr(record, "event", "")
-        first = event not in self._seen and event != "step"
-        last = event in {"partition", "deferred"} and self._pace.done == self._pace.total
-        self._seen.add(event)
+        """Print one event, unless another line is young."""
+        fields, event = getattr(record, "fields", {}), getattr(record, "event", "")
         if event in self._said:
             return
-        if event in _OFTEN and not (first or last) and now - self._last < EVERY:
-            return
-        self._last = now
-        print(record.getMessage() + more, file=sys.stderr, flush=True)  # noqa: T201
+        if event in MESSAGES:
+            self._print(MESSAGES[event].format(**fields))
+        elif at := _where(event, fields, self._pace):
+            last = event != "epoch" and at.total is not None and at.done == at.total
+            if last or time.monotonic() - self._last >= EVERY:
+                self._print(self._line(at))
 
-    def _progress_fields(self, record: logging.LogRecord) -> str:
-        """Return the progress of the run and the estimated time left, for partition events."""
-        event, fields = getattr(record, "event", ""), getattr(record, "fields", {})
-        if event == "plan":
-            self._pace.plan(fields["partitions"])
-            self._seen -= {"partition", "deferred"}
-        if event not in {"partition", "deferred"}:
-            return ""
-        pace = self._pace
-        pace.partition(fields.get("rows", 0))
-        speed = f"rows_per_s={pace.speed:.0f}"
-        return f" done={pace.done}/{pace.total} {speed} left_s={pace.left:.0f}"
+    def _line(self, at: _Where) -> str:
+        """Return such as "scored 2026-01-03, 512 rows/s: 3 of 20, 12 s left"."""
+        if at.total is None or not at.done:
+            return at.text
+        rest = f", {self._pace.left:,.0f} s left" if self._pace.done < self._pace.total else ""
+        return f"{at.text}: {at.done} of {at.total}{rest}"
+
+    def _print(self, text: str) -> None:
+        self._last = time.monotonic()
+        print(f"  {text}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 class _Count(ProgressColumn):

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
+from importlib.resources import files
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter
@@ -16,14 +17,21 @@ from aedetect.secrets import mask
 _NOT_SECTIONS = ("folder", "secrets")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _WIDTH = 40
+_DESCRIPTIONS = "descriptions.json"  # made by docs/hooks.py
 
 
 def config_schema() -> dict[str, Any]:
-    """Return the JSON schema of a configuration file (draft 2020-12)."""
+    """Return the JSON schema of a configuration file (draft 2020-12).
+
+    The descriptions are those of docs/reference/configuration.md, which a test compares with them.
+    """
     kinds = get_type_hints(Config)
+    told = json.loads(files(__package__).joinpath(_DESCRIPTIONS).read_text(encoding="utf-8"))
     sections: dict[str, Any] = {}
     for name in _sections():
         found = TypeAdapter(kinds[name]).json_schema()
+        for key, about in found["properties"].items():
+            about["description"] = told[name][key]
         sections[name] = found | {"additionalProperties": False}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aedetect.addresses import check_driver, parse_database_url
 from aedetect.errors import ConfigError, DeliveryError
 from aedetect.secrets import mask
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection, Engine
+    from sqlalchemy import URL, Connection, Engine, Table
 
 BUSY_SECONDS = 30  # to wait for another writer, or for an unresponsive network
 _CONNECT_SECONDS = 10
@@ -43,6 +43,30 @@ def connect(url: str) -> Iterator[Connection]:
         ) from error
     finally:
         engine.dispose()
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """Begin a transaction that waits for others no longer than BUSY_SECONDS."""
+    with connection.begin():
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
+        yield
+
+
+def upsert(connection: Connection, table: Table, values: list[dict[str, Any]]) -> None:
+    """Insert rows; those whose key exists are replaced."""
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    insert = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+    statement: Any = insert[connection.dialect.name](table)
+    if values:
+        changed = [column.name for column in table.columns if not column.primary_key]
+        statement = statement.on_conflict_do_update(
+            index_elements=list(table.primary_key.columns),
+            set_={name: statement.excluded[name] for name in changed},
+        )
+        connection.execute(statement, values)
 
 
 def _parsed(url: str) -> URL:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from aedetect.delivery.connection import BUSY_SECONDS, connect
+from aedetect.delivery.connection import connect, transaction, upsert
+from aedetect.delivery.dashboard_rows import sync_dashboard_rows
 from aedetect.delivery.output_files import output_fingerprint, read_batches
 from aedetect.delivery.tables import (
     EVENTS,
@@ -68,6 +68,7 @@ def sync(output: Path, *, detector: str, url: str, settings: DatabaseSettings) -
             for file in files:
                 added = target.replace(file, stored.get(file.partition.folder))
                 written, count = written + (added is not None), count + (added or 0)
+        sync_dashboard_rows(connection, tables, output, detector=detector)
     log_event(logger, "database", partitions=written, withdrawn=withdrawn, rows=count)
     return Synced(partitions=written, withdrawn=withdrawn, rows=count)
 
@@ -108,11 +109,11 @@ class _Target:
                 return None
             columns, times = table_columns(self.kind), times_of(self.kind)
             count = 0
-            with self._transaction():
+            with transaction(self.connection):
                 self._store_fingerprint(file.partition.folder, found)
                 for batch in read_batches(stream, columns=columns, times=times, name=file.path):
                     own = {"detector": self.detector, "synced": found}
-                    self._upsert(self.table, [row | own for row in batch])
+                    upsert(self.connection, self.table, [row | own for row in batch])
                     count += len(batch)
                 self._delete(file, keep=found)
         return count
@@ -121,7 +122,7 @@ class _Target:
         """Remove the rows of a partition whose file, of a fingerprint, is gone."""
         notes = self.tables[PARTITIONS]
         gone = self.table.c
-        with self._transaction():
+        with transaction(self.connection):
             self.connection.execute(
                 notes.delete().where(
                     notes.c.detector == self.detector,
@@ -132,30 +133,10 @@ class _Target:
             own = (gone.detector == self.detector, gone.synced == stored)
             self.connection.execute(self.table.delete().where(*own))
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self.connection.begin():
-            if self.connection.dialect.name == "postgresql":
-                self.connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
-            yield
-
     def _store_fingerprint(self, folder: str, found: str) -> None:
         """Store the fingerprint. Done first, so that a concurrent run waits here."""
         note = {"detector": self.detector, "kind": self.kind, "partition": folder}
-        self._upsert(self.tables[PARTITIONS], [note | {"fingerprint": found}])
-
-    def _upsert(self, table: Table, values: list[dict[str, Any]]) -> None:
-        from sqlalchemy.dialects import postgresql, sqlite
-
-        insert = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
-        statement: Any = insert[self.connection.dialect.name](table)
-        if values:
-            changed = [column.name for column in table.columns if not column.primary_key]
-            statement = statement.on_conflict_do_update(
-                index_elements=list(table.primary_key.columns),
-                set_={name: statement.excluded[name] for name in changed},
-            )
-            self.connection.execute(statement, values)
+        upsert(self.connection, self.tables[PARTITIONS], [note | {"fingerprint": found}])
 
     def _delete(self, file: OutputFile, *, keep: str) -> None:
         """Remove the rows in the time of a partition that are not from the file to keep."""

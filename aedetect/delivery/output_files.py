@@ -81,7 +81,7 @@ def _split(stamps: pa.Array) -> tuple[pa.Array, pa.Array]:
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    plain = {name: _storable(value) for name, value in row.items()}
+    plain = {name: storable(value) for name, value in row.items()}
     entity = row["entity"]
     return plain | {"entity": "" if entity is None else plain["entity"] or _NUL}
 
@@ -95,14 +95,14 @@ def stored_text(text: str) -> str:
     return text.translate(_ESCAPES)
 
 
-def _storable(value: Any) -> Any:
+def storable(value: Any) -> Any:
     """Replace values that JSON or text columns of PostgreSQL do not accept."""
     if isinstance(value, str):
         return stored_text(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, list):
-        return [_storable(each) for each in value]
+        return [storable(each) for each in value]
     if isinstance(value, dict):
-        return {name: _storable(each) for name, each in value.items()}
+        return {name: storable(each) for name, each in value.items()}
     return value

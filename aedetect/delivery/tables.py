@@ -15,10 +15,14 @@ if TYPE_CHECKING:
     from aedetect.delivery.settings import DatabaseSettings
 
 EVENTS, PARTITIONS = "events", "partitions"
+RUNS, SCORED, DRIFT = "runs", "scored", "drift"
 _KEYS = {
     FLAGGED: ("detector", "entity", "timestamp", "nanosecond"),
     EVENTS: ("detector", "event_id"),
     PARTITIONS: ("detector", "kind", "partition"),
+    RUNS: ("detector", "run_id"),
+    SCORED: ("detector", "partition"),
+    DRIFT: ("detector", "partition", "feature"),
 }
 # The type of each column. `synced` is the fingerprint of the source file of the row;
 # `nanosecond` is the part of a timestamp below its microsecond.
@@ -59,9 +63,57 @@ _COLUMNS: Mapping[str, Mapping[str, str]] = {
         "synced": "text",
     },
     PARTITIONS: {"detector": "text", "kind": "text", "partition": "text", "fingerprint": "text"},
+    RUNS: {
+        "detector": "text",
+        "run_id": "text",
+        "started": "time",
+        "seconds": "number",
+        "command": "text",
+        "status": "text",
+        "model": "text",
+        "calibration_version": "integer",
+        "newest": "text",
+        "age": "number",
+        "files": "integer",
+        "rows": "integer",
+        "scored": "integer",
+        "flagged": "integer",
+        "not_scored": "json",
+        "suppressed": "json",
+        "events": "json",
+        "unreadable": "json",
+        "schema_mismatch": "json",
+        "withdrawn": "json",
+        "deferred": "json",
+        "warnings": "json",
+        "alerts": "json",
+        "outcome": "json",
+        "error": "text",
+    },
+    SCORED: {
+        "detector": "text",
+        "partition": "text",
+        "start": "time",
+        "rows": "integer",
+        "judged": "integer",
+        "flagged": "integer",
+        **_MODEL,
+    },
+    DRIFT: {
+        "detector": "text",
+        "partition": "text",
+        "start": "time",
+        "feature": "text",
+        "rows": "integer",
+        "missing": "number",
+        "missing_limit": "number",
+        "psi": "number",
+        "psi_limit": "number",
+    },
 }
 _ADDED = {"detector", "synced", "nanosecond"}  # to the columns of the files
 TIME = {FLAGGED: "timestamp", EVENTS: "start"}  # the column that determines the partition of a row
+_INDEXED = {**TIME, RUNS: "started", SCORED: "start", DRIFT: "start"}
 
 
 def table_columns(kind: str) -> tuple[str, ...]:
@@ -98,7 +150,7 @@ def make_tables(settings: DatabaseSettings) -> tuple[MetaData, dict[str, Table]]
         )
         for kind, key in _KEYS.items()
     }
-    for kind, time in TIME.items():  # for queries of dashboards, and to clear partitions
+    for kind, time in _INDEXED.items():  # for queries of dashboards, and to clear partitions
         table = tables[kind]
         Index(f"{table.name}_{time}", table.c.detector, table.c[time])
     return metadata, tables

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from aedetect.errors import NoData, UnreadableFile
 from aedetect.onboarding.time_formats import is_time_text
+from aedetect.wording import plural
 
 if TYPE_CHECKING:
     from aedetect.onboarding.raw_files import RawFile
@@ -56,7 +57,7 @@ def read_dialect(file: RawFile) -> Dialect:
     said = {"\t": "tab"}.get(delimiter, delimiter)
     remarks = [f'separated by "{said}"'] * (delimiter != ",") + remarks
     remarks += [f"encoded as {encoding}"] * (encoding != "utf-8")
-    remarks += [f"{skip} lines above the header skipped"] * (skip > 0)
+    remarks += [f"{plural(skip, 'line')} above the header skipped"] * (skip > 0)
     remarks += ["no header"] * (not header)
     return Dialect(
         encoding=encoding,

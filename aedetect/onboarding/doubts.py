@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from aedetect.wording import list_some
+from aedetect.wording import list_some, plural
 
 if TYPE_CHECKING:
     from aedetect.onboarding.findings import Found
@@ -37,16 +37,16 @@ def doubts_of(
         what = "planned work ([events] maintenance)" if intervals.planned else "labelled anomalies"
         count = intervals.table.rows
         yield f"{intervals.table.file.name}: {count:,} interval{'s' * (count > 1)} of {what}"
-    yield from (f"left out: {each}" for each in sources.left_out)
+    yield from (f"left out: {each.removesuffix(': leave it out')}" for each in sources.left_out)
     yield from places.remarks
     for timed in sources.tables:
         for column in timed.table.columns:
             if column.lost:
                 yield (
-                    f'{timed.table.file.name}: {column.lost:,} cells of "{column.name}" are not '
-                    f'read as the others, such as "{column.example}": taken as missing'
+                    f'{timed.table.file.name}: {plural(column.lost, "cell")} of "{column.name}" '
+                    f'cannot be read as the others, such as "{column.example}": taken as missing'
                 )
-        lines = [remark for remark in timed.table.remarks if "lines" in remark]
+        lines = [remark for remark in timed.table.remarks if "line" in remark]
         yield from (f"{timed.table.file.name}: {remark}" for remark in lines)
         yield from (
             f"{timed.table.file.name}: {each}" for each in timed.table.remarks if "twice" in each
@@ -56,13 +56,14 @@ def doubts_of(
 def _times(sources: Sources, found: Found) -> Iterator[str]:
     first = sources.tables[0]
     if " or " in first.how:
-        yield f'"{first.name}" can be read as {first.how}: day or month first?'
+        used, other = first.how.split(" or ", 1)
+        yield f'"{first.name}" is read as {used}; it could be {other}, too: are the dates right?'
     if first.others:
         yield f'"{first.name}" is the timestamp; "{first.others[0]}" could be it, too'
     if found.aware:
         yield "days and hours are those of UTC: name the zone of the plant in [data] timezone"
     if lost := sum(each.table.rows - each.rows for each in sources.tables):
-        yield f"{lost:,} rows have no timestamp that can be read: left out"
+        yield f"{plural(lost, 'row')} without a timestamp that can be read: left out"
 
 
 def _entities(arrangement: Arrangement, roles: Roles) -> Iterator[str]:

@@ -67,7 +67,9 @@ def find_time(
     candidates = [
         found for column in table.columns if (found := _as_time(connection, table, column))
     ]
-    candidates += _date_and_clock(table, candidates)
+    joined = list(_date_and_clock(connection, table, candidates))
+    whole = {each.name for each in joined}
+    candidates = [*joined, *(each for each in candidates if each.name not in whole)]
     if asked is not None:
         if asked not in table.names:
             near = suggest_nearest(asked, table.names)
@@ -103,13 +105,9 @@ class _Candidate:
     plain: bool
 
 
-def _rank(candidate: _Candidate) -> tuple[bool, bool, bool]:
+def _rank(candidate: _Candidate) -> tuple[bool, bool]:
     name = candidate.name
-    return (
-        bool(_NOT_OF_THE_ROW.search(name)),
-        not _NAMED_TIME.search(name),
-        candidate.how.startswith("dates"),
-    )
+    return bool(_NOT_OF_THE_ROW.search(name)), not _NAMED_TIME.search(name)
 
 
 def _as_time(
@@ -136,17 +134,23 @@ def _as_time(
     return None
 
 
-def _date_and_clock(table: Table, found: list[_Candidate]) -> Iterator[_Candidate]:
-    """Yield a column of dates joined with a column of times of day."""
+def _date_and_clock(
+    connection: duckdb.DuckDBPyConnection, table: Table, found: list[_Candidate]
+) -> Iterator[_Candidate]:
+    """Yield a column of dates, always at midnight, joined with the one column of times of day."""
     clocks = [column for column in table.columns if column.kind == "clock"]
-    dates = [each for each in found if "%H" not in each.how]
-    for date in dates if len(clocks) == 1 else ():
-        yield _Candidate(
-            date.name,
-            f"(CAST({date.sql} AS DATE) + {clocks[0].sql})",
-            f'dates in "{date.name}" and times of day in "{clocks[0].name}"',
-            plain=False,
-        )
+    for date in found if len(clocks) == 1 else ():
+        late = connection.execute(
+            f"SELECT 1 FROM {table.relation} WHERE ({date.sql})::TIMESTAMP <> ({date.sql})::DATE "
+            "LIMIT 1"
+        ).fetchone()
+        if late is None:
+            yield _Candidate(
+                date.name,
+                f"(CAST({date.sql} AS DATE) + {clocks[0].sql})",
+                f'dates in "{date.name}" and times of day in "{clocks[0].name}"',
+                plain=False,
+            )
 
 
 def _measured(

@@ -194,10 +194,12 @@ def _verified(
     for column, reading, _ in tried:
         text = trimmed(f"CAST({column.sql} AS VARCHAR)")
         value = reading.sql.format(c=text)
+        extent = f"max({value})::TIMESTAMP - min({value})::TIMESTAMP"
         counts += [
             f"count({value})",
             f"min({text}) FILTER (({value}) IS NULL)",
             f"count_if(NOT regexp_full_match({text}, '[+-]?\\d{{1,18}}'))",
+            f"epoch({extent})" if reading.kind == "time" else "0",
         ]
     rows, *figures = connection.execute(
         f"SELECT {', '.join(counts)} FROM {table.relation}"
@@ -206,15 +208,21 @@ def _verified(
     for column in columns:
         found[column.name] = _unread(column, filled[column.name])
     seen: dict[str, int] = {}
+    lengths: dict[str, float] = {}
     for place, (column, reading, sample) in enumerate(tried):
-        good, example, odd = figures[len(columns) + 3 * place :][:3]
+        good, example, odd, length = figures[len(columns) + 4 * place :][:4]
         present = filled[column.name]
         before = seen.get(column.name, 0)
         if good and good == before and reading.kind == found[column.name].kind == "time":
-            both = f"{found[column.name].how} or {reading.how}"
-            found[column.name] = replace(found[column.name], how=both)
+            earlier = found[column.name]
+            if length < lengths[column.name]:  # days that follow each other, not months
+                now = _read(column, reading, present - good, example, is_whole=False)
+                found[column.name] = replace(now, how=f"{reading.how} or {earlier.how}")
+                lengths[column.name] = length
+            else:
+                found[column.name] = replace(earlier, how=f"{earlier.how} or {reading.how}")
         elif present and good >= _ENOUGH * present and good > before:
-            seen[column.name] = good
+            seen[column.name], lengths[column.name] = good, length
             is_whole = whole(reading, sample) and not odd
             found[column.name] = _read(column, reading, present - good, example, is_whole=is_whole)
     return int(rows)

@@ -11,7 +11,8 @@ from aedetect.events.description import plain_number
 from aedetect.events.labels import CONFIRMED
 from aedetect.events.severity import WARNING
 from aedetect.output.schemas import SEVERITIES
-from aedetect.report.wording import clip, odds, plural, span_text
+from aedetect.report.wording import clip, odds, span_text
+from aedetect.wording import plural
 
 if TYPE_CHECKING:
     from aedetect.events import Event

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from aedetect.drift import Shift
     from aedetect.report.facts import SensorGrade
     from aedetect.report.page import Page
+    from aedetect.scoring.outcome import PeriodOutcome
 
 _MAX_LISTED = 50  # texts of a kind
 _MAX_KNOWN = 200
@@ -97,14 +98,21 @@ def _lane_table(page: Page) -> Iterator[dict[str, Any]]:
 def _outcome(page: Page) -> Iterator[dict[str, Any]]:
     lanes = lane_numbers(page)
     for each in page.facts.outcome:
-        kept = each.low is None or each.low <= each.promise
         yield {
             "text": clip(describe_outcome(each)),
             "together": each.together,
             "lane": lanes.get(each.entity, -1),
-            "state": "too few days to tell" if each.low is None and each.together
-            else ("kept" if kept else "not kept") if each.together else "",
-        }  # fmt: skip
+            "state": _state(each) if each.together else "",
+        }
+
+
+def _state(each: PeriodOutcome) -> str:
+    """Say whether a promise was kept, as far as the days tell."""
+    if each.low is None or each.high is None:
+        return "too few days to tell"
+    if each.share <= each.promise:
+        return "kept"
+    return "not kept" if each.low > each.promise else "above; chance is not ruled out"
 
 
 def _withdrawn(page: Page) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from aedetect.events.description import plain_number
 from aedetect.output.schemas import NOT_SCORED, SEVERITIES
 from aedetect.scoring.run_warnings import with_remedy
 from aedetect.timestamps import NANOSECONDS
-from aedetect.wording import list_some
+from aedetect.wording import list_some, plural
 
 if TYPE_CHECKING:
     from aedetect.report.page import Page
@@ -43,7 +43,9 @@ def _against_promise(page: Page, rate: float) -> Iterable[str]:
             yield f"the budget is {facts.budget}"
         else:
             word = "within" if rate <= facts.budget_a_day else "above"
-            yield f"{word} the budget of {facts.budget}"
+            whole = plain_number(facts.budget_a_day)
+            in_all = f" ({whole} a day in all)" if "per entity" in facts.budget else ""
+            yield f"{word} the budget of {facts.budget}{in_all}"
     if facts.usual is not None:
         low, high = facts.usual
         word = "as usual" if low <= rate <= high else "more than usual" if rate > high else "fewer"
@@ -63,17 +65,6 @@ def _left(page: Page) -> str:
          grid.not_scored.items()), most=2, separator="; ",
     )  # fmt: skip
     return f"{left:,} of {rows:,} rows could not be scored: {clip(why)}."
-
-
-def plural(count: int, word: str) -> str:
-    """Return a count with its noun.
-
-    >>> plural(1, "event"), plural(1372, "event"), plural(0, "event")
-    ('1 event', '1,372 events', 'no events')
-    """
-    if count == 1:
-        return f"1 {word}"
-    return f"{count:,} {word}s" if count else f"no {word}s"
 
 
 def span_text(nanoseconds: float) -> str:

@@ -291,7 +291,7 @@ def test_day_or_month_first_is_a_doubt(tmp_path, begin):
     rows = [f"{d:02}/{m:02}/2026 {h:02}:00,{h}" for m in (1, 2) for d in (1, 2) for h in range(24)]
     (tmp_path / "us.csv").write_text("date,v\n" + "\n".join(rows))
     done, _ = begin("us.csv")
-    assert any("day or month first?" in doubt for doubt in done.doubts)
+    assert any("are the dates right?" in doubt for doubt in done.doubts)
 
 
 def test_lines_with_too_many_cells_are_named(tmp_path, begin):
@@ -302,3 +302,24 @@ def test_lines_with_too_many_cells_are_named(tmp_path, begin):
     done, _ = begin("ragged.csv")
     assert any("1 lines have another number of cells" in doubt for doubt in done.doubts)
     assert written(tmp_path).num_rows == len(TIMES) - 1
+
+
+def test_days_that_follow_each_other_decide_on_day_or_month(tmp_path, begin):
+    """Of two readings of the same texts the one without months between the days is taken."""
+    times = TIMES[:600]
+    table = sensors(times=times)
+    table["time"] = times.strftime("%m/%d/%Y %H:%M")
+    table.to_csv(tmp_path / "pump.csv", index=False)
+    done, _ = begin("pump.csv")
+    assert pd.to_datetime(written(tmp_path)["time"].to_pandas()).max() == times[-1]
+    assert any("is read as text, %m/%d/%Y %H:%M; it could be" in doubt for doubt in done.doubts)
+
+
+def test_iso_dates_are_joined_with_times_of_day(tmp_path, begin):
+    """Though dates alone are timestamps too."""
+    table = sensors()
+    table.insert(1, "clock", TIMES.strftime("%H:%M:%S"))
+    table["time"] = TIMES.strftime("%Y-%m-%d")
+    table.to_csv(tmp_path / "pump.csv", index=False)
+    _, config = begin("pump.csv")
+    assert pd.to_datetime(written(tmp_path)[config.data.timestamp].to_pandas()).is_unique

@@ -18,8 +18,10 @@ from aedetect.report import PageFacts, read_page, write_page
 from aedetect.report.grid import read_grid
 from aedetect.report.html import MAX_BYTES, render_page
 from aedetect.report.page import with_facts
+from aedetect.report.view import page_view
 from aedetect.report.wording import first_sentence
 from aedetect.scoring.maintenance import Interval
+from aedetect.scoring.outcome import PeriodOutcome
 
 FACTS = PageFacts(detector="plant", config="my plant.toml", model="plant/1")
 FAULTS = (("west", 1, 30, 6), ("west", 2, 100, 1), ("east", 1, 30, 6))
@@ -59,6 +61,29 @@ def test_the_sentence_compares_with_budget_and_usual(page):
     calm = replace(FACTS, budget="9 per day", budget_a_day=9, usual=(0.5, 2.0))
     assert "within the budget of 9 per day" in first_sentence(with_facts(page, calm))
     assert "as usual" in first_sentence(with_facts(page, calm))
+    each = replace(FACTS, budget="1 per day per entity", budget_a_day=3)
+    assert "the budget of 1 per day per entity (3 a day in all)" in first_sentence(
+        with_facts(page, each)
+    )
+
+
+@pytest.mark.parametrize(
+    ("share", "low", "high", "state"),
+    [
+        (0.005, 0.001, 0.02, "kept"),
+        (0.02, 0.001, 0.05, "above; chance is not ruled out"),
+        (0.05, 0.02, 0.08, "not kept"),
+        (0.02, None, None, "too few days to tell"),
+    ],
+)
+def test_a_promise_is_called_kept_only_when_it_was(page, share, low, high, state):
+    """A wide interval of a young detector is no evidence that it was."""
+    outcome = PeriodOutcome(
+        period=7, days=7, entity=None, together=True, rows=1_000, flagged=int(share * 1_000),
+        share=share, low=low, high=high, promise=0.01,
+    )  # fmt: skip
+    shown = page_view(with_facts(page, replace(FACTS, outcome=(outcome,))))
+    assert [each["state"] for each in shown["outcome"]] == [state]
 
 
 def test_cells_hold_the_rarest_row(page):
