@@ -3,14 +3,18 @@
 Units of five columns, a row every half hour. All units change in spring; the detector trains again
 for drift and for age, each new version scores in shadow for a week and is promoted by the gate. In
 summer someone trains on shuffled columns, which the gate stops, promotes that version by force, and
-rolls it back ten days later. Faults of a few hours come all year. Printed: the history of
-promotions, which version scored what under which promise, and what came of it month by month.
+rolls it back ten days later. Faults of a few hours come all year. Once a month the run of the day,
+and any training that it starts, is killed (SIGKILL) at a random moment, until one ends. Printed:
+the history of promotions, which version scored what under which promise, what came of it month by
+month, and whether every row has one verdict.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass, replace
@@ -23,6 +27,7 @@ from aedetect import registry
 from aedetect.config import Config, make_config
 from aedetect.events import read_event_table
 from aedetect.jobs.promises import promise_of
+from aedetect.jobs.retraining import retraining_due
 from aedetect.jobs.scoring import run_scoring
 from aedetect.jobs.training import retrain_if_due, run_training
 from aedetect.output import list_files
@@ -36,6 +41,8 @@ FIRST = pd.Timestamp("2026-01-01")
 LEARNT, A_DAY = 90, 48  # days before the first; rows of a unit
 CHANGE, BAD, FORCED, BACK = 70, 200, 215, 225  # days of the year
 FAULT_EVERY, FAULT_ROWS = 12, 8
+KILLED_EVERY, KILLED_FROM, KILLS = 30, 17, 3  # days; kills before a run is left alone
+CHILD = "--daily-run"
 
 
 @dataclass(frozen=True)
@@ -99,9 +106,39 @@ def settings(folder: Path) -> Config:
     )  # fmt: skip
 
 
+def daily_run(config: Config) -> None:
+    """Score, and train again if that is due: what is scheduled, in the order of the schedule."""
+    run_scoring(config)
+    said = retrain_if_due(config)
+    if said is not None:
+        tags = said[1].tags
+        print(f"  {said[1].reference}: {tags['trained_because']}")
+        print(f"      {tags['gate'][:300]}", flush=True)
+
+
+def kill_daily_runs(folder: Path, *, seed: int) -> None:
+    """Start the run of the day in processes of its own, and kill each at a random moment."""
+    random = np.random.default_rng(seed)
+    told = []
+    for _ in range(KILLS):
+        command = [sys.executable, __file__, CHILD, str(folder)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:  # noqa: S603
+            assert child.stdout is not None
+            child.stdout.readline()  # imports are done, the run begins
+            wait = float(random.uniform(0.2, 6))
+            try:
+                child.wait(wait)
+                told.append(f"ended within {wait:.1f} s")
+            except subprocess.TimeoutExpired:
+                child.kill()
+                told.append(f"killed after {wait:.1f} s")
+    print(f"  runs of the day: {', '.join(told)}", flush=True)
+
+
 def live(config: Config, plant: Plant, *, days: int, every: int) -> None:
     """Let a year pass, a run every so many days."""
     uri = config.tracking_uri
+    killed = 0
     for first in range(0, days, every):
         passed = range(first, min(first + every, days))
         for day in passed:
@@ -109,12 +146,15 @@ def live(config: Config, plant: Plant, *, days: int, every: int) -> None:
             rows = plant.days(day, day + 1)
             rows.to_parquet(config.folder / f"incoming/{date:%Y-%m-%d}.parquet", index=False)
         before = {each.key for each in read_promotions(config.name, tracking_uri=uri)}
+        if day >= KILLED_FROM + killed * KILLED_EVERY:
+            print(f"{date:%m-%d} kills while it scores")
+            kill_daily_runs(config.folder, seed=day)
+            killed += 1
         run_scoring(config)
-        said = retrain_if_due(config)
-        if said is not None:
-            tags = said[1].tags
-            print(f"{date:%m-%d} {said[1].reference}: {tags['trained_because']}")
-            print(f"      {tags['gate'][:300]}", flush=True)
+        if retraining_due(config):
+            print(f"{date:%m-%d} kills while it trains")
+            kill_daily_runs(config.folder, seed=day)
+        daily_run(config)
         if BAD in passed:
             train_badly(config, plant, day)
         if FORCED in passed:
@@ -169,7 +209,7 @@ def by_month(config: Config, plant: Plant) -> pd.DataFrame:
             True
         )
     known = {
-        key: promise_of(config, *key)
+        key: kept.share if (kept := promise_of(config, *key)) else float("nan")
         for key in set(zip(rows["version"], rows["calibration"], strict=True))
     }
     keys = zip(rows["version"], rows["calibration"], strict=True)
@@ -200,8 +240,21 @@ def faults_met(config: Config, plant: Plant) -> str:
     return f"{met} of {len(plant.faults)} faults met, {len(events)} events in all"
 
 
+def every_row_once(config: Config, plant: Plant, days: int) -> str:
+    """Say how many rows have one verdict, and whether files of killed runs are left."""
+    files = list_files(config.output, "scores")
+    rows = pd.concat([each.read(["timestamp", "entity"]).to_pandas() for each in files])
+    expected = len(plant.days(0, days))
+    twice = int(rows.duplicated().sum())
+    return f"{len(rows):,} verdicts of {expected:,} rows, {twice} rows twice"
+
+
 def main() -> None:
     """Print what happened, and the tables."""
+    if CHILD in sys.argv:
+        print("begun", flush=True)
+        daily_run(settings(Path(sys.argv[-1])))
+        return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--days", type=int, default=365)
     parser.add_argument("--units", type=int, default=4)
@@ -223,6 +276,7 @@ def main() -> None:
         print("\nwho scored what, under which promise")
         print(by_month(config, plant).to_string(index=False, float_format="{:.4f}".format))
         print(faults_met(config, plant))
+        print(every_row_once(config, plant, asked.days))
         print(f"{asked.days} days in {time.monotonic() - begun:.0f} s")
 
 

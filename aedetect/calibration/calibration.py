@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from aedetect.arrays import Float32, Float64, Int32, Int64, grouped_rows
+from aedetect.calibration import thresholds as ranks
 from aedetect.calibration.alert_budget import alert_budget
 from aedetect.calibration.candidates import CANDIDATES, candidates
 from aedetect.calibration.conformal import Reference
@@ -26,31 +27,25 @@ from aedetect.calibration.forecast import (
 )
 from aedetect.calibration.held_out import HeldOut
 from aedetect.calibration.outliers import LeftOut, count_left_out
+from aedetect.calibration.promise import Promise, make_promise
 from aedetect.calibration.sample import Sample, make_sample
 from aedetect.calibration.settings import CalibrationSettings, ThresholdName, UnseenName
 from aedetect.calibration.strength import step_below, steps_above, usual_strength
-from aedetect.calibration.thresholds import (
-    Choice,
-    Threshold,
-    by_reference,
-    false_alarm_rate,
-    pot,
-    quantile,
-)
-from aedetect.calibration.trust import trust_of
+from aedetect.calibration.thresholds import Choice, Threshold
 from aedetect.errors import CalibrationRefused
 from aedetect.events import EventRules
+from aedetect.timestamps import NANOSECONDS
 
 METHODS: dict[ThresholdName, Callable[[Sample, CalibrationSettings], Choice]] = {
     "alert_budget": alert_budget,
-    "false_alarm_rate": by_reference(false_alarm_rate),
-    "quantile": by_reference(quantile),
-    "pot": by_reference(pot),
+    "false_alarm_rate": ranks.by_reference(ranks.false_alarm_rate),
+    "quantile": ranks.by_reference(ranks.quantile),
+    "pot": ranks.by_reference(ranks.pot),
     "fbeta": fbeta,
     "precision": candidates,
 }
 
-MINUTE = 60_000_000_000  # ns
+MINUTE = NANOSECONDS["min"]
 DEFAULT_TIMING = Timing(rules=EventRules(MINUTE), period=MINUTE, max_gap=MINUTE, length=1)
 
 
@@ -74,6 +69,7 @@ class Calibration:
     reference: Reference  # scores of all entities pooled
     threshold: Threshold
     forecast: Forecast  # of the events of all entities
+    promise: Promise  # as far as the evidence goes
     own: Mapping[int, Group] = field(default_factory=dict)
     version: int = 1
     unseen: UnseenName = "refuse"
@@ -107,11 +103,10 @@ class Calibration:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """State what speaks against the promise, and what it assumes."""
+        """State what the promise assumes; `promise` itself says what speaks against it."""
         fallback = f"a rate in rows, because {self.fallback}" if self.fallback else ""
-        trust = trust_of(self.held_out.normal).text
         chosen = CANDIDATES if self.threshold.method == "precision" else ""
-        return tuple(filter(None, (chosen, fallback, self.left_out.text, trust)))
+        return tuple(filter(None, (chosen, fallback, self.left_out.text)))
 
     def thresholds(self, entity: Int32) -> Float64:
         """Return the threshold for the entity of each row: (N,) -> (N,)."""
@@ -165,35 +160,40 @@ def fit_calibration(
     version: int = 1,
     limits: Float32 | None = None,
     trim: float = 0.0,
+    learnt: float | None = None,
 ) -> Calibration:
     """Choose thresholds as configured. Raises CalibrationRefused.
 
     Entities with enough rows get their own thresholds, unless all entities are scaled together
     (`per_entity` False), because then the entity of a new row is unknown. `trim` is the share of
-    training rows that were left out as suspect: as many held-out rows may be.
+    training rows that were left out as suspect: as many held-out rows may be. `learnt` is the
+    drift from the learnt part, see `trust.learnt_drift`.
     """
     labelled = settings.method == "fbeta"  # then labels tell what is anomalous
     share = 0.0 if labelled else max(settings.leave_out, trim if settings.leave_out else 0.0)
     sample = make_sample(held_out, timing=timing, per_entity=per_entity, leave_out=share)
     choice = _choose(sample, settings)
     rows = sample.normal
-    values = np.full(len(rows), choice.pooled.value)
+    values, rates = (np.full(len(rows), getattr(choice.pooled, n)) for n in ("value", "rate"))
     groups = {}
     beyond = 0.0
     for code, chosen in grouped_rows(rows.entity) if choice.own else ():
         threshold = choice.own.get(code)
         if threshold is None:
             continue
-        values[chosen] = threshold.value
+        values[chosen], rates[chosen] = threshold.value, threshold.rate
         groups[code] = _group(sample.own[code], threshold, rows.take(chosen), timing)
         beyond += _beyond(sample.own[code], threshold, len(sample.own[code]))
     shared = int((~np.isin(rows.entity, list(groups))).sum())
     beyond += _beyond(sample.pooled, choice.pooled, shared)
-    in_all = forecast(rows, rows.score >= values, timing, together=True, beyond=beyond)
+    flagged = rows.score >= values
+    in_all = forecast(rows, flagged, timing, together=True, beyond=beyond)
+    share, mean = choice.pooled.rate, float(rates.mean())
     made = Calibration(
         reference=sample.pooled,
         threshold=choice.pooled,
         forecast=in_all,
+        promise=make_promise(rows, flagged, share=share, mean=mean, learnt=learnt),
         own=groups,
         version=version,
         unseen=settings.unseen,
@@ -203,7 +203,6 @@ def fit_calibration(
         left_out=_left_out(sample.held_out, choice, timing),
         fallback=choice.fallback,
     )
-    flagged = rows.score >= values
     above = np.where(flagged, made.strengths(rows.score, rows.entity), 0)
     first, last = form_groups(rows, flagged, timing.rules, timing.own)
     longest = int((rows.time[last] - rows.time[first]).max(initial=0))

@@ -148,6 +148,7 @@ def strong_rows(rows: HeldOut, threshold: Float64, timing: Timing, *, accept: in
 
 def renewed(base: Calibration, renewal: Renewal) -> Calibration:
     """Return a full calibration with the factors of a renewal."""
+    scored = renewal.since - int(base.held_out.time.max(initial=0))
     pooled = _stretched(base, renewal.pooled)
     own = {
         code: _stretched(group, renewal.factors.get(code, 1.0)) for code, group in base.own.items()
@@ -156,6 +157,7 @@ def renewed(base: Calibration, renewal: Renewal) -> Calibration:
         base,
         reference=pooled.reference,
         threshold=pooled.threshold,
+        promise=base.promise.grown(scored),
         own=own,
         version=renewal.version,
         since=renewal.since,

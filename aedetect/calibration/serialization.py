@@ -30,6 +30,7 @@ from aedetect.calibration.file_checks import (
 from aedetect.calibration.forecast import Forecast
 from aedetect.calibration.held_out import HeldOut
 from aedetect.calibration.outliers import LeftOut
+from aedetect.calibration.promise import Promise
 from aedetect.calibration.settings import UnseenName
 from aedetect.calibration.tail import Tail
 from aedetect.calibration.thresholds import Threshold
@@ -77,6 +78,7 @@ def describe(calibration: Calibration) -> dict[str, Any]:
         "elsewhere": dict(calibration.elsewhere),
         "left_out": asdict(calibration.left_out),
         "fallback": calibration.fallback,
+        "promise": asdict(calibration.promise),
         "usual": calibration.usual,
         "longest": calibration.longest,
         # JSON has no infinity, the limit of a column that was never observed.
@@ -110,6 +112,7 @@ def restored(described: dict[str, Any], held_out: Path) -> Calibration:
         reference=pooled.reference,
         threshold=pooled.threshold,
         forecast=pooled.forecast,
+        promise=checked(Promise, described["promise"]),
         own=own,
         version=checked(Version, described["version"]),
         unseen=checked(UnseenName, described["unseen"]),

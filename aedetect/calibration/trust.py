@@ -5,7 +5,8 @@ The held-out rows of all entities are cut into blocks of equal numbers of rows i
 For each block but the first, the threshold for a share is taken from the blocks before it, and the
 share of its rows above is compared with that promised: as in the forward validation of forecasts
 (Tashman 2000, Out-of-sample tests of forecasting accuracy). The largest ratio says how far a
-promise was off within the held-out time.
+promise was off within the held-out time. In the same way a threshold from the rows that validated
+the training, the last of the learnt part, is compared with the held-out rows.
 """
 
 from __future__ import annotations
@@ -34,7 +35,14 @@ class Trust:
 
     rows: int
     length: int  # ns from the first to the last held-out row
-    factor: float | None  # largest share of a block above the threshold of those before / promised
+    within: float | None  # largest share of a block above the threshold of those before / promised
+    learnt: float | None = None  # share of the held-out rows above that of the learnt part, alike
+
+    @property
+    def factor(self) -> float | None:
+        """The larger of the two drifts; None when neither is known."""
+        known = [each for each in (self.within, self.learnt) if each is not None]
+        return max(known, default=None)
 
     @property
     def is_young(self) -> bool:
@@ -61,24 +69,49 @@ class Trust:
             covered = length_text(max(self.length, NANOSECONDS["min"]) / NANOSECONDS["s"])
             reasons.append(f"they cover {covered}, fewer than {YOUNG_CYCLES} daily cycles")
         if self.factor is not None and self.factor > DRIFTED:
-            reasons.append(
-                f"the levels drift: within them a threshold for {SHARE:.0%} flagged "
-                f"{min(self.factor * SHARE, 1):.0%} of later rows, {self.factor:.1f} times as many"
-            )
+            reasons.append(self._drift)
         if not reasons:
             return ""
         return (
-            f"caution, young detector: {'; '.join(reasons)}; more rows than promised may be "
-            "flagged: train on more days, or again when more have come"
+            f"{'; '.join(reasons)}; train on more days, or again when more have come, or let the "
+            'thresholds follow ([calibration] renew = "1d")'
+        )
+
+    @property
+    def _drift(self) -> str:
+        factor = self.factor or 0.0
+        where = "within them a threshold" if factor == self.within else "one of the learnt part"
+        return (
+            f"the levels drift: {where} for {SHARE:.0%} flagged {min(factor * SHARE, 1):.0%} of "
+            f"later rows, {factor:.1f} times as many"
         )
 
 
-def trust_of(rows: HeldOut) -> Trust:
-    """Return the evidence of the normal held-out rows, entities each by its own scores."""
+def trust_of(rows: HeldOut, *, learnt: float | None = None) -> Trust:
+    """Return the evidence of the normal held-out rows, entities each by its own scores.
+
+    `learnt` is the drift from the learnt part to them.
+    """
     if not len(rows):
-        return Trust(0, 0, None)
+        return Trust(0, 0, None, learnt)
     length = int(rows.time.max() - rows.time.min())
-    return Trust(len(rows), length, _factor(rows))
+    return Trust(len(rows), length, _factor(rows), learnt)
+
+
+def learnt_drift(learnt: HeldOut, rows: HeldOut) -> float | None:
+    """Return the share of rows above the threshold of the learnt part, by that promised.
+
+    The learnt rows are those that validated the training: no weight was fitted to them. None with
+    too few rows of either part. Entities that one of them lacks are left out.
+    """
+    both = np.intersect1d(learnt.entity, rows.entity)
+    learnt, rows = (each.take(np.isin(each.entity, both)) for each in (learnt, rows))
+    if min(len(learnt), len(rows)) < MIN_ROWS:
+        return None
+    every = np.zeros(len(learnt), dtype=np.int64)
+    level = _first_levels(learnt.score, learnt.entity, every)
+    threshold = np.quantile(learnt.score / level[learnt.entity], 1 - SHARE)
+    return float((rows.score / level[rows.entity] > threshold).mean()) / SHARE
 
 
 def _factor(rows: HeldOut) -> float | None:

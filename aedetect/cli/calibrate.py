@@ -90,7 +90,7 @@ def print_recalibrated(made: Recalibrated) -> None:
             expected(each.forecast),
         )
     out.print(table)
-    out.print(f"expected in total: {expected(made.forecast)} events a day")
+    out.print(f"{made.promise.text}; expected in total: {expected(made.forecast)} events a day")
     _print_scope(made.scope, made.notes)
     for setting, value in made.elsewhere.items():
         out.print(f"  threshold with {setting}: {value:.4g}")
@@ -110,9 +110,8 @@ def print_promise(config: Config, trained: Registered) -> None:
     ).calibration
     out = console()
     out.print(
-        f"flags at most {made.threshold.rate:.3%} of normal rows, as chosen by "
-        f"{made.threshold.method} on {len(made.scores):,} held-out rows; on those that is "
-        f"{expected(made.forecast)} events a day"
+        f"{made.promise.text}; chosen by {made.threshold.method} on {len(made.scores):,} held-out "
+        f"rows, on those that is {expected(made.forecast)} events a day"
     )
     _print_scope(made.scope, made.notes)
     for setting, value in made.elsewhere.items():
@@ -129,9 +128,7 @@ def print_reflagged(done: Reflagged) -> None:
         f"partitions re-evaluated, {done.flagged:,} flagged; {done.current} partitions were up to "
         "date"
     )
-    out.print(
-        f"  the threshold flags at most {done.rate:.3%} of normal rows, as chosen by {done.method}"
-    )
+    out.print(f"  {done.promise.text}; chosen by {done.method}")
     _print_scope(done.scope, done.notes)
     if done.unexplained:
         out.print(

@@ -88,10 +88,10 @@ def _row_lines(row: RowChain) -> list[str]:
     figures = "" if row.score is None else f", score {row.score:.4g}"
     figures += "" if row.p_value is None else f", p-value {row.p_value:.2g}"
     why = f" ({row.reason})" if row.reason else ""
-    promise = "not in the registry" if row.promise is None else f"{row.promise:.3%}"
+    promise = "not in the registry" if row.promise is None else row.promise.text
     return [
         f"row of {row.entity or '-'} at {row.timestamp}: {row.verdict}{why}{figures}",
-        f"calibration {row.calibration_version}, normal rows flagged at most: {promise}",
+        f"calibration {row.calibration_version}: {promise}",
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from aedetect.cli.show import console, table_of
@@ -25,7 +25,7 @@ def print_models(name: str, versions: Sequence[Registered]) -> None:
             each.reference,
             ", ".join(each.aliases),
             each.created.isoformat(" ", timespec="minutes"),
-            *(shown(each.tags.get(tag)) for tag, shown in _FACTS.values()),
+            *(shown(each.tags) for shown in _FACTS.values()),
         )
     out.print(table)
     for each in versions:
@@ -36,32 +36,47 @@ def print_models(name: str, versions: Sequence[Registered]) -> None:
 def facts_of(version: Registered) -> dict[str, float | str | None]:
     """Return what one promotes by as numbers and texts, for JSON; None where not on record."""
     tags = version.tags
-    numbers = {tag: tags.get(tag) for tag, _ in _FACTS.values()}
-    periods = ("trained_from", "trained_until", "held_out_from", "held_out_until")
+    texts = ("promise_reason", "trained_from", "trained_until", "held_out_from", "held_out_until")
     return {
-        **{tag: None if text is None else float(text) for tag, text in numbers.items()},
-        **{tag: tags.get(tag) for tag in periods},
+        **{tag: _known(tags, tag) for tag in _NUMBERS},
+        **{tag: tags.get(tag) for tag in texts},
     }
 
 
-def _number(text: str | None) -> str:
-    return "" if text is None else f"{float(text):.4g}"
+def _known(tags: Mapping[str, str], tag: str) -> float | None:
+    """Return a number on record; None without it, and for a promise that was refused."""
+    text = tags.get(tag, "none")
+    return None if text == "none" else float(text)
 
 
-def _events(text: str | None) -> str:
-    return "" if text is None else f"{float(text):.2g}"
+def _shown(tag: str, form: str) -> Callable[[Mapping[str, str]], str]:
+    """Return how a number on record is shown."""
+
+    def show(tags: Mapping[str, str]) -> str:
+        value = _known(tags, tag)
+        return "" if value is None else format(value, form)
+
+    return show
 
 
-def _share(text: str | None) -> str:
-    return "" if text is None else f"{float(text):.3%}"
+def _promise_of(tags: Mapping[str, str]) -> str:
+    share = _known(tags, "promise")
+    return "" if share is None else _promise(share, _known(tags, "promise_upper"))
 
 
-# Heading -> tag of a version, and how it is shown.
+def _promise(share: float, upper: float | None) -> str:
+    """Show a promise: as it was chosen, widened or refused."""
+    if upper is None:
+        return f"none ({share:.3%} aimed at)"
+    return f"{share:.3%}" if upper == share else f"{upper:.3%} ({share:.3%} aimed at)"
+
+
+_NUMBERS = ("threshold", "promise", "promise_upper", "events_a_day", "held_out_loss")
 _FACTS = {
-    "threshold": ("threshold", _number),
-    "promise": ("promise", _share),
-    "events a day": ("events_a_day", _events),
-    "held-out loss": ("held_out_loss", _number),
+    "threshold": _shown("threshold", ".4g"),
+    "promise": _promise_of,
+    "events a day": _shown("events_a_day", ".2g"),
+    "held-out loss": _shown("held_out_loss", ".4g"),
 }
 
 
@@ -76,6 +91,8 @@ def _evidence(version: Registered) -> Iterator[str]:
             f"{tags['held_out_until']}; data {data}, configuration "
             f"{tags.get('config_hash', '')[:12]}, calibration {version.calibration}"
         )
+    if tags.get("promise_reason"):
+        yield f"young: {tags['promise_reason']}"
     if "gate" in tags:
         yield tags["gate"]
 
@@ -95,7 +112,7 @@ def print_scored(name: str, found: Sequence[ScoredTime]) -> None:
             f"{each.rows:,}",
             f"{each.flagged:,}",
             "" if each.share is None else f"{each.share:.3%}",
-            "?" if each.promise is None else f"{each.promise:.3%}",
+            "?" if each.promise is None else _promise(each.promise, each.upper),
         )
     console().print(table)
 

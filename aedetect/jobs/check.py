@@ -53,7 +53,7 @@ def check_data(config: Config, scratch: Path) -> Checked:
     try:
         prepared = prepare_rows(config, ingested, scratch)
         findings += _window_findings(config, prepared)
-        _try_threshold(config, ingested, prepared)
+        findings += _threshold_findings(config, ingested, prepared)
     except AedetectError as error:
         findings.append(Finding("refuse", "train", "training data", str(error)))
     findings += _retraining_findings(config)
@@ -141,8 +141,10 @@ def _window_findings(config: Config, prepared: PreparedRows) -> Iterator[Finding
     yield Finding("ok", "train", "windows", text)
 
 
-def _try_threshold(config: Config, ingested: Ingested, prepared: PreparedRows) -> None:
-    """Raise CalibrationRefused when there are too few held-out rows or days for the threshold.
+def _threshold_findings(
+    config: Config, ingested: Ingested, prepared: PreparedRows
+) -> Iterator[Finding]:
+    """Yield what can be promised; raise CalibrationRefused without support for the threshold.
 
     Scores are not known yet: exponential ones, in an order without a pattern, stand for them.
     """
@@ -152,9 +154,12 @@ def _try_threshold(config: Config, ingested: Ingested, prepared: PreparedRows) -
     rank = np.argsort(np.random.default_rng(0).random(len(ends)), kind="stable")
     scores = -np.log1p(-(rank + 0.5) / max(len(ends), 1))
     held_out = HeldOut.of(scores, entity=ingested.rows.entity[ends], time=ingested.rows.time[ends])
-    fit_calibration(
+    promise = fit_calibration(
         held_out,
         settings=config.calibration,
         timing=Timing.of(config.events, schema=ingested.schema, length=config.window.length),
         per_entity=bool(prepared.preparation.entities),
-    )
+    ).promise
+    if promise.state != "kept":
+        text = f"a young detector: {promise.text} (drift is seen in training)"
+        yield Finding("look", "train", "promise", text)

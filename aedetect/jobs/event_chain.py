@@ -20,6 +20,7 @@ from aedetect.registry.promotions import read_promotions
 from aedetect.timestamps import to_nanoseconds
 
 if TYPE_CHECKING:
+    from aedetect.calibration.promise import Promise
     from aedetect.config import Config
     from aedetect.events import Event
     from aedetect.output import OutputFile
@@ -52,7 +53,7 @@ class RowChain:
     p_value: float | None
     verdict: str
     reason: str | None
-    promise: float | None  # share of normal rows that its calibration flags at most
+    promise: Promise | None  # of its calibration
     file: str  # of scores/
     inputs: Mapping[str, str]
     model_name: str

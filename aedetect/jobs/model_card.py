@@ -92,8 +92,9 @@ def _range(feature: Feature) -> str:
 def _promise(detector: CalibratedScorer, trained: Trained) -> Iterator[str]:
     calibration = detector.calibration
     threshold, expected = calibration.threshold, calibration.forecast
+    promise = calibration.promise.text[:_TEXT]
     yield (
-        f"Flags at most {threshold.rate:.3%} of normal rows, as chosen by `{threshold.method}` on "
+        f"{promise[:1].upper()}{promise[1:]}. Chosen by `{threshold.method}` on "
         f"{len(calibration.scores):,} held-out rows: {expected.per_day:.2g} events a day "
         f"({expected.low:.2g} to {expected.high:.2g}). Threshold {threshold.value:.4g}, mean "
         f"squared error of held-out windows {trained.held_out_loss:.4g} in units of the scaling."

@@ -16,6 +16,7 @@ from aedetect.output.partitions import SCORES, Span
 from aedetect.output.verdict_counts import VerdictCounts
 
 if TYPE_CHECKING:
+    from aedetect.calibration.promise import Promise
     from aedetect.config import Config
 
 _EVERYTHING = Span()
@@ -33,7 +34,9 @@ class ScoredTime:
     calibration_version: int
     rows: int  # judged
     flagged: int
-    promise: float | None  # share of normal rows flagged at most; None: not in the registry
+    promise: float | None  # share of normal rows aimed at; None: not in the registry
+    upper: float | None  # of it by the evidence; None: nothing promised, or not in the registry
+    reason: str  # why it is widened or refused
 
     @property
     def share(self) -> float | None:
@@ -54,6 +57,7 @@ def scored_times(config: Config, *, span: Span = _EVERYTHING) -> list[ScoredTime
         key=lambda each: (each[1].model_name, each[1].model_version, each[1].calibration_version),
     ):
         part = list(same)
+        promise = promise_of(config, f"{name}/{version}", calibration)
         found.append(
             ScoredTime(
                 since=str(part[0][0]),
@@ -64,18 +68,20 @@ def scored_times(config: Config, *, span: Span = _EVERYTHING) -> list[ScoredTime
                 calibration_version=calibration,
                 rows=_total([each[2].judged for each in part]),
                 flagged=_total([each[2].flagged for each in part]),
-                promise=promise_of(config, f"{name}/{version}", calibration),
+                promise=promise.share if promise else None,
+                upper=promise.upper if promise else None,
+                reason=promise.reason if promise else "",
             )
         )
     return found
 
 
-def promise_of(config: Config, reference: str, calibration: int) -> float | None:
-    """Return the share of normal rows that a calibration flags at most; None if it is gone."""
+def promise_of(config: Config, reference: str, calibration: int) -> Promise | None:
+    """Return what a calibration promises; None if it is gone."""
     try:
         made = registry.find_version(reference, tracking_uri=config.tracking_uri)
         folder = registry.fetch_version(made, tracking_uri=config.tracking_uri)
-        return read_outline(folder, calibration=calibration).calibration.threshold.rate
+        return read_outline(folder, calibration=calibration).calibration.promise
     except AedetectError:
         return None
 

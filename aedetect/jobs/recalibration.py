@@ -20,6 +20,7 @@ from aedetect.jobs.run_record import promise_tags
 from aedetect.output import locked
 
 if TYPE_CHECKING:
+    from aedetect.calibration.promise import Promise
     from aedetect.config import Config
 
 SHARED = "(all others)"  # the name shown for entities without their own threshold
@@ -47,6 +48,7 @@ class Recalibrated:
     thresholds: tuple[EntityThreshold, ...]  # the pooled one first
     forecast: Forecast  # of the events of all entities together
     elsewhere: dict[str, float]
+    promise: Promise
     scope: str  # of the promise: for each entity, or for several together
     notes: tuple[str, ...]  # what the promise assumes
 
@@ -97,6 +99,7 @@ def make_calibration(config: Config, saved: Outline) -> Calibration:
         version=before.version + 1,
         limits=before.limits,
         trim=config.training.trim,
+        learnt=before.promise.learnt,
     )
 
 
@@ -124,6 +127,7 @@ def describe_recalibration(
         ),
         forecast=calibration.forecast,
         elsewhere=dict(calibration.elsewhere),
+        promise=calibration.promise,
         scope=calibration.scope,
         notes=calibration.notes,
     )

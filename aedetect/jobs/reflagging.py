@@ -32,6 +32,7 @@ from aedetect.scoring.reflag import ExplainedRows, judge_batch, reflag_batch
 from aedetect.scoring.run_log import Clock
 
 if TYPE_CHECKING:
+    from aedetect.calibration.promise import Promise
     from aedetect.config import Config
 
 logger = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class Reflagged:
     unexplained: int
     events: dict[str, int]  # new, changed and withdrawn
     since: str | None  # the first partition with unexplained rows
-    rate: float  # share of normal rows that the calibration promises to flag at most
+    promise: Promise  # of the calibration
     method: str  # by which its threshold was chosen
     scope: str  # of the promise: for each entity, or for several together
     notes: tuple[str, ...]  # what the promise assumes
@@ -101,7 +102,7 @@ def finish_reflagging(work: ReflagPlan, computed: Iterable[ReflaggedPartition]) 
         unexplained=sum(each.unexplained for each in done),
         events=changes.counts,
         since=min((each.partition for each in done if each.unexplained), default=None),
-        rate=work.saved.calibration.threshold.rate,
+        promise=work.saved.calibration.promise,
         method=work.saved.calibration.threshold.method,
         scope=work.saved.calibration.scope,
         notes=work.saved.calibration.notes,

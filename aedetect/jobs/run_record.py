@@ -58,6 +58,7 @@ def run_metrics(
 ) -> dict[str, float]:
     """Return the metrics of the finished detector, and what spoke for each candidate."""
     scores, threshold = detector.calibration.scores, detector.calibration.threshold
+    upper = detector.calibration.promise.upper
     return {
         "rows": len(ingested.rows),
         "held_out_loss": trained.held_out_loss,
@@ -74,6 +75,8 @@ def run_metrics(
         "held_out_score_median": float(np.median(scores)),
         "threshold": threshold.value,
         "promised_false_alarm_rate": threshold.rate,
+        # The share that the evidence leaves open: all rows where nothing is promised.
+        "promised_false_alarm_rate_upper": 1.0 if upper is None else upper,
         "predicted_events_per_day": detector.calibration.forecast.per_day,
     }
 
@@ -100,9 +103,12 @@ def training_tags(
 
 def promise_tags(calibration: Calibration) -> dict[str, str]:
     """Return the threshold of a calibration and what it promises; of a later one, too."""
+    promise = calibration.promise
     return {
         "threshold": f"{calibration.threshold.value:.6g}",
-        "promise": f"{calibration.threshold.rate:.6g}",
+        "promise": f"{promise.share:.6g}",
+        "promise_upper": "none" if promise.upper is None else f"{promise.upper:.6g}",
+        "promise_reason": promise.reason,
         "events_a_day": f"{calibration.forecast.per_day:.6g}",
     }
 

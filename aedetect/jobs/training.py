@@ -22,6 +22,7 @@ from aedetect.calibration import fit_calibration as choose_threshold
 from aedetect.calibration.feature_limits import fit_limits
 from aedetect.calibration.forecast import Timing
 from aedetect.calibration.log import log_calibration
+from aedetect.calibration.trust import learnt_drift
 from aedetect.detector import CalibratedScorer
 from aedetect.drift import Profile
 from aedetect.jobs.dataset import ingest_rows, prepare_rows
@@ -37,7 +38,9 @@ from aedetect.registry.tags import set_version_tags
 from aedetect.training import Ingested, PreparedRows
 
 if TYPE_CHECKING:
+    from aedetect.arrays import Int64
     from aedetect.config import Config
+    from aedetect.detector import Evaluated, Scorer
 
 logger = logging.getLogger(__name__)
 
@@ -47,11 +50,9 @@ def calibrate_detector(
 ) -> CalibratedScorer:
     """Score the held-out windows and choose the threshold."""
     scorer, series = trained.scorer, series_of(ingested, prepared)
-    asked = np.zeros(len(series.back), dtype=np.bool_)
-    asked[prepared.windows[Part.CALIBRATE].ends] = True
-    ends, evaluated = scorer.judge(series, asked)
     rows, preparation = ingested.rows, prepared.preparation
-    normal = HeldOut.of(evaluated.score, entity=rows.entity[ends], time=rows.time[ends])
+    normal, ends, evaluated = _scores_of(Part.CALIBRATE, ingested, prepared, scorer)
+    learnt, _, _ = _scores_of(Part.VALIDATE, ingested, prepared, scorer)
     labelled = labelled_rows(config, ingested, scorer, normal)
     calibration = choose_threshold(
         normal.joined(labelled),
@@ -64,6 +65,7 @@ def calibrate_detector(
         ),
         per_entity=bool(preparation.entities),
         trim=config.training.trim,
+        learnt=learnt_drift(learnt, normal),
     )
     limits = fit_limits(
         series.matrix[ends, : evaluated.expected.shape[1]] - evaluated.expected,
@@ -79,6 +81,18 @@ def calibrate_detector(
         config_hash=config.hash,
         profile=Profile.fit(rows, preparation, period=ingested.schema.period, held_out=normal),
     )
+
+
+def _scores_of(
+    part: Part, ingested: Ingested, prepared: PreparedRows, scorer: Scorer
+) -> tuple[HeldOut, Int64, Evaluated]:
+    """Return the scores of the rows of a part, their rows (N,), and what they were made of."""
+    series, rows = series_of(ingested, prepared), ingested.rows
+    asked = np.zeros(len(series.back), dtype=np.bool_)
+    asked[prepared.windows[part].ends] = True
+    ends, evaluated = scorer.judge(series, asked)
+    scored = HeldOut.of(evaluated.score, entity=rows.entity[ends], time=rows.time[ends])
+    return scored, ends, evaluated
 
 
 def register_detector(

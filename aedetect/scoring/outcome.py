@@ -28,6 +28,7 @@ from aedetect.timestamps import NANOSECONDS
 
 if TYPE_CHECKING:
     from aedetect.calibration import Calibration, Forecast
+    from aedetect.calibration.promise import Promise
     from aedetect.output import OutputFile
 
 PERIODS = (7, 30)  # days
@@ -51,6 +52,8 @@ class PeriodOutcome:
     low: float | None
     high: float | None
     promise: float  # share of normal rows flagged at most; of all: the mean over their rows
+    bound: float | None = None  # of it by the evidence, see `calibration.promise`; None: refused
+    refused: str = ""  # why nothing is promised
     events_a_day: float | None = None  # reported
     events_low: float | None = None
     events_high: float | None = None
@@ -61,7 +64,7 @@ class PeriodOutcome:
 class Promises:
     """What a calibration promises: of entities with their own threshold, by name, and of all."""
 
-    share: float  # of the rows of entities without their own threshold
+    evidence: Promise  # of the share of rows of entities without their own threshold
     shares: Mapping[str | None, float]
     events: Mapping[str | None, float]  # a day, of each entity: upper bounds
     events_together: float
@@ -72,11 +75,11 @@ class Promises:
         own = {entities[code]: g for code, g in calibration.own.items() if code < len(entities)}
         shares = {name: group.threshold.rate for name, group in own.items()}
         events = {name: _most(group.forecast) for name, group in own.items()}
-        return cls(calibration.threshold.rate, shares, events, calibration.forecast.high)
+        return cls(calibration.promise, shares, events, calibration.forecast.high)
 
     def share_of(self, name: str | None) -> float:
         """Return the share of an entity's normal rows flagged at most."""
-        return self.shares.get(name, self.share)
+        return self.shares.get(name, self.evidence.share)
 
     def mean(self, rows: Mapping[str | None, float], total: int) -> float:
         """Return the share of all rows flagged at most, from the rows of entities that are known.
@@ -85,7 +88,7 @@ class Promises:
         """
         known = sum(rows.values())
         kept = sum(count * self.share_of(name) for name, count in rows.items())
-        usual = float(np.mean(list(self.shares.values()) or [self.share]))
+        usual = float(np.mean(list(self.shares.values()) or [self.evidence.share]))
         return (kept + max(total - known, 0.0) * usual) / max(total, 1)
 
 
@@ -167,7 +170,7 @@ def _of_period(
     together = _period_outcome(
         period, None, rows, flagged, covered=covered, events=told.total(),
         promise=promises.mean(known, total), events_promise=promises.events_together,
-        together=True,
+        evidence=promises.evidence, together=True,
     )  # fmt: skip
     if set(by_entity) <= {None}:
         return [together]
@@ -175,6 +178,7 @@ def _of_period(
         _period_outcome(
             period, name, counts[0], counts[1], covered=covered, events=told[name],
             promise=promises.share_of(name), events_promise=promises.events.get(name),
+            evidence=promises.evidence,
         )
         for name, counts in by_entity.items()
         if counts[0].sum()
@@ -194,6 +198,7 @@ def _period_outcome(
     events: int,
     promise: float,
     events_promise: float | None,
+    evidence: Promise,
     together: bool = False,
 ) -> PeriodOutcome:
     """Return the outcome of the rows of some days: (D,), (D,); `covered` in days."""
@@ -211,6 +216,8 @@ def _period_outcome(
         low=low,
         high=high,
         promise=promise,
+        bound=evidence.bound(promise),
+        refused=evidence.reason if evidence.state == "refused" else "",
         events_a_day=events / covered,
         events_low=fewest / covered,
         events_high=most / covered,

@@ -18,7 +18,8 @@ OUTCOME = pa.struct(
         "together": pa.bool_(),
         "rows": pa.int64(),
         "flagged": pa.int64(),
-        **dict.fromkeys(("share", "low", "high", "promise"), pa.float64()),
+        **dict.fromkeys(("share", "low", "high", "promise", "bound"), pa.float64()),
+        "refused": pa.string(),
         **dict.fromkeys(
             ("events_a_day", "events_low", "events_high", "events_promise"), pa.float64()
         ),
@@ -44,16 +45,28 @@ def alerts_of_outcome(
 
 def _broken(each: PeriodOutcome, factor: float) -> str:
     """Say how a promise is surely broken; empty without the days or the rows to know."""
-    if each.low is None or each.rows * each.promise * factor < ENOUGH:
+    most = each.promise if each.bound is None else each.bound
+    if each.low is None or each.rows * most * factor < ENOUGH:
         return ""
-    if each.low > factor * each.promise:
+    if each.low > factor * most:
         return (
             "normal may have changed: look at the flagged rows, then renew the calibration or train"
+            if not each.refused
+            else f"it could not be promised ({each.refused})"
         )
-    low, most = each.events_low, each.events_promise
-    if low is not None and most is not None and low > factor * most:
+    low, foreseen = each.events_low, each.events_promise
+    if low is not None and foreseen is not None and low > factor * foreseen:
         return "more events than foreseen: look at them, then renew the calibration or train again"
     return ""
+
+
+def _promised(each: PeriodOutcome) -> str:
+    """Say what was promised, as far as the evidence went."""
+    if each.refused:
+        return f"no promise ({each.promise:.3%} aimed at)"
+    if each.bound is not None and each.bound > each.promise * (1 + 1e-9):
+        return f"at most {each.bound:.3%} promised ({each.promise:.3%} aimed at)"
+    return f"at most {each.promise:.3%} promised"
 
 
 def describe_outcome(each: PeriodOutcome) -> str:
@@ -61,7 +74,7 @@ def describe_outcome(each: PeriodOutcome) -> str:
     between = "" if each.low is None else f" ({each.low:.3%} to {each.high:.3%})"
     text = (
         f"in the last {each.period} days {each.share:.3%}{between} of {each.rows:,} rows were "
-        f"flagged, at most {each.promise:.3%} promised"
+        f"flagged, {_promised(each)}"
     )
     if not each.together:
         text = f"{each.entity or 'rows without an entity'}: {text}"

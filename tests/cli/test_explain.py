@@ -137,7 +137,7 @@ def test_any_scored_row_leads_back_to_what_judged_it(aedetect, plant):
     assert (code, chain["verdict"], chain["entity"]) == (0, "normal", "east")
     made = find_version("plant/1", tracking_uri=plant.uri)
     assert (chain["model_version"], chain["run_id"]) == (1, made.run_id)
-    assert chain["promise"] == pytest.approx(float(made.tags["promise"]), rel=1e-4)
+    assert chain["promise"]["share"] == pytest.approx(float(made.tags["promise"]), rel=1e-4)
     (file,) = [f for f in list_files(plant.output, "scores") if str(f.partition) in chain["file"]]
     assert chain["inputs"] == dict(file.origin().inputs)
     code, out, _ = aedetect(*words, "2026-01-03T00:00")

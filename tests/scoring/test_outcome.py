@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from aedetect.calibration.poisson import count_interval
+from aedetect.calibration.promise import Promise
 from aedetect.scoring.outcome import PeriodOutcome, Promises
-from aedetect.scoring.outcome_table import alerts_of_outcome
+from aedetect.scoring.outcome_table import alerts_of_outcome, describe_outcome
 from aedetect.scoring.share_interval import share_interval
 
 
@@ -71,8 +72,19 @@ def test_an_entity_that_breaks_its_promise_is_an_alert_of_its_own():
 
 def test_the_promise_of_all_is_the_mean_over_their_rows():
     """Not that of the entity with the most lenient one; rows that are not known count as usual."""
-    promises = Promises(0.01, {"east": 0.001, "west": 0.003}, {}, 1.0)
+    promises = Promises(Promise(0.01, 0.01), {"east": 0.001, "west": 0.003}, {}, 1.0)
     rows = {"east": 3000.0, "west": 1000.0}
     assert promises.mean(rows, 4000) == pytest.approx(0.0015)
     assert promises.mean(rows, 8000) == pytest.approx(0.00175)
     assert promises.mean({"south": 100.0}, 100) == pytest.approx(0.01)
+
+
+def test_a_widened_promise_is_broken_beyond_its_bound_only():
+    """The bound of the evidence counts, and the text says both; a refused one is never 'kept'."""
+    wide = replace(_outcome(0.0031), bound=0.002)
+    assert not alerts_of_outcome([wide], factor=3)
+    assert "at most 0.200% promised (0.100% aimed at)" in describe_outcome(wide)
+    refused = replace(_outcome(0.0031), refused="85 held-out rows are few")
+    told = alerts_of_outcome([refused], factor=3)["promise not kept"]
+    assert "no promise (0.100% aimed at)" in told
+    assert "it could not be promised (85 held-out rows are few)" in told
