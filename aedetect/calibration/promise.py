@@ -34,7 +34,7 @@ class Promise:
     share: float  # what the threshold was chosen for
     upper: float | None  # what the evidence leaves open; None: nothing is promised
     reason: str = ""  # why it is widened or refused
-    learnt: float | None = None  # drift from the learnt to the held-out part, see `trust.learnt_drift`
+    learnt: float | None = None  # drift since the learnt part, `trust.learnt_drift`
 
     @property
     def state(self) -> PromiseState:
