@@ -10,7 +10,6 @@ import harm
 import pyarrow.parquet as pq
 import pytest
 from dask_cluster import can_hide, dask_cluster, wait_until
-from harm import pure
 from plant import Plant
 
 from aedetect.errors import ClusterError
@@ -54,6 +53,11 @@ def written(folder):
     return list(folder.glob("scores/**/*.parquet"))
 
 
+def published(output):
+    """Return the files in their places; the next run removes what killed workers left aside."""
+    return {name: data for name, data in harm.pure(output).items() if not name.startswith(".aside")}
+
+
 def begin(plant, cluster, output):
     """Score in a thread, and wait until a partition is written; a function that gives the end."""
     ended = []
@@ -86,7 +90,7 @@ def test_the_bytes_and_the_report_are_those_of_a_local_run(hourly, cluster, capl
     plant, local = hourly
     with caplog.at_level("INFO", logger="aedetect.execution"):
         remote = plant.score(**on(cluster, "remote"))
-    assert pure(plant.folder / "remote") == pure(plant.output)
+    assert published(plant.folder / "remote") == published(plant.output)
     assert replace(remote, output=local.output) == local
     events = [record.event for record in caplog.records]
     assert events == ["cluster", *["partition"] * PARTITIONS]
@@ -110,7 +114,7 @@ def test_work_of_killed_workers_is_done_by_others(hourly, cluster, apart):
     try:
         summary = end()
         assert replace(summary, output=local.output) == local
-        assert pure(plant.folder / "killed") == pure(plant.output)
+        assert published(plant.folder / "killed") == published(plant.output)
     finally:
         cluster.add_worker("w0")
         cluster.add_worker("w1")
@@ -125,9 +129,9 @@ def test_a_killed_run_is_completed_by_the_next(hourly, cluster, monkeypatch, apa
     driver.kill()
     driver.join()
     plant.score(**on(cluster, "again"))
-    assert pure(plant.folder / "again") == pure(plant.output)
+    assert published(plant.folder / "again") == published(plant.output)
     wait_until(lambda: not any(cluster.workers.values()))
-    assert pure(plant.folder / "again") == pure(plant.output)
+    assert published(plant.folder / "again") == published(plant.output)
 
 
 def test_a_worker_without_the_folder_is_named_before_any_work(hourly, cluster):
@@ -161,7 +165,7 @@ def test_a_lost_scheduler_ends_the_run_with_its_address(hourly, apart):
     for path in done:
         pq.read_table(path)
     plant.score(partition="hour", output="lost")
-    assert pure(plant.folder / "lost") == pure(plant.output)
+    assert published(plant.folder / "lost") == published(plant.output)
     assert not (plant.folder / "lost" / ".aside").exists()
 
 
@@ -181,7 +185,7 @@ def test_input_and_output_on_object_storage(hourly, bucket, aws):
         for path in root.rglob("*")
         if path.is_file() and str(path.relative_to(root)).startswith(("scores/", "flagged/"))
     }
-    local = pure(plant.output)
+    local = published(plant.output)
     assert found == {name: local[name] for name in found}
     assert sum(name.startswith("scores/") for name in found) == PARTITIONS
 
@@ -192,7 +196,7 @@ def test_the_flow_computes_on_the_cluster_in_one_task(prefect, hourly, cluster):
 
     plant, _ = hourly
     flow(str(plant.written(**on(cluster, "flow"))))
-    assert pure(plant.folder / "flow") == pure(plant.output)
+    assert published(plant.folder / "flow") == published(plant.output)
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense:nowhere"])
