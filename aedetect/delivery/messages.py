@@ -113,7 +113,7 @@ def _about_one(each: PendingEvent, *, detector: str, label: str, page: str | Non
     shown = [f"Page: {page}#e-{each.event_id}"] if page else []
     return Message(
         title=one_line(f"{detector}: {each.severity} at {each.entity or 'the only series'}"),
-        body="\n".join([*_lines(each), f"Right or not? {label} {each.event_id}", *shown]),
+        body="\n".join([*_lines(each), _labels(label, each.event_id), *shown]),
         severity=each.severity,
         entries=((each.event_id, each.severity),),
     )
@@ -161,8 +161,13 @@ def digest(
 
 def _ending(label: str, page: str | None) -> str:
     """Return the last paragraph of a message about several events."""
-    asked = f"Right or not? {label} EVENT"
+    asked = _labels(label, "EVENT")
     return f"{asked}\nPage: {page}" if page else asked
+
+
+def _labels(label: str, event: str) -> str:
+    """Return the two commands of which one says what an event was, whole, to be copied."""
+    return f"A fault: {label} {event} --confirmed\nA false alarm: {label} {event} --false-alarm"
 
 
 def _severest_first(each: PendingEvent) -> tuple[int, datetime, str]:

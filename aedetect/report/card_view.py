@@ -98,7 +98,7 @@ def _commands(card: Card, config: str) -> Iterator[dict[str, str]]:
         column = event.causes[0].feature.partition("=")[0]
         setting = f"events.ignore=[{_toml(column)}]"
         yield {
-            "what": "Mute its first column",
+            "what": "Try without its first column, in this run; for good: [events] ignore",
             "text": f"aedetect score {where} --since {event.start[:10]} --set {quote(setting)}",
         }
     at = quote(event.entity or "-")

@@ -41,7 +41,7 @@ MACROS = {
     r"\$\{detector:sqlstring\}": "'plant'",
     r"\$\{entity:sqlstring\}": "'east','west','north'",
 }
-BLANK = {"error", "at least", "at most"}  # without an error, and with too few days for an interval
+BLANK = {"error", "at least", "at most", "shift"}  # no error; too few days to know an interval
 EMPTY = {"Alerts and warnings of runs"}  # may be, where nothing is wrong
 
 

@@ -61,7 +61,8 @@ def test_one_message_per_event(notify, receiver):
         "cpu is 500, 48.5 was expected",
         "causes: 75% cpu 500 (expected 48.5)",
         "event e1",
-        "Right or not? aedetect label pump.toml e1",
+        "A fault: aedetect label pump.toml e1 --confirmed",
+        "A false alarm: aedetect label pump.toml e1 --false-alarm",
     ]
 
 
@@ -82,7 +83,8 @@ def test_a_shared_outage_is_one_message(notify, receiver, output):
         ["[critical]", "west"],
         ["[warning]", "east"],
     ]
-    assert label == "Right or not? aedetect label pump.toml EVENT"
+    command = "aedetect label pump.toml EVENT"
+    assert label == f"A fault: {command} --confirmed\nA false alarm: {command} --false-alarm"
     write_events(output, FIRST, [*rows, event("e4", at, "south", incident_id="e1")])
     assert (notify(), notify()) == (1, 0)
     assert receiver.titles[-1] == "pump: warning at south"
@@ -185,7 +187,8 @@ def test_digest_is_one_message(notify, receiver, output):
     assert message["title"] == "pump: 3 events (1 critical, 2 warning)"
     assert message["type"] == "failure"
     assert message["message"].startswith("[critical] west 2026-01-03 06:00:00 to")
-    assert message["message"].endswith("Right or not? aedetect label pump.toml EVENT")
+    last = "A false alarm: aedetect label pump.toml EVENT --false-alarm"
+    assert message["message"].endswith(last)
     write_events(output, FIRST, [*rows, event("e4", "2026-01-03T08:00:00")])
     assert notify(digest=True) == 1
     assert receiver.titles[1] == "pump: 1 event (1 warning)"
