@@ -32,6 +32,7 @@ def fit(
     window: Section | None = None,
     model: Section | None = None,
     training: Section | None = None,
+    rules: Section | None = None,
     calibration: Section | None = None,
     events: Section | None = None,
 ) -> Detector:
@@ -55,6 +56,7 @@ def fit(
         window: Settings of `[window]`, such as `{"length": 32}`.
         model: Settings of `[model]`, such as `{"variant": "linear"}`.
         training: Settings of `[training]`, such as `{"epochs": 20}`.
+        rules: Settings of `[rules]`, such as `{"constant": false}`.
         calibration: Settings of `[calibration]`, such as `{"alert_budget": "2 per day"}`.
         events: Settings of `[events]`; an alert budget counts events.
 
@@ -78,6 +80,7 @@ def fit(
         "window": window or {},
         "model": model or {},
         "training": _joined({"seed": seed}, training or {}),
+        "rules": rules or {},
         "calibration": calibration or {},
         "events": events or {},
     }
@@ -97,15 +100,17 @@ def _joined(first: Section | None, second: Section) -> Section:
 
 def _checked_table(frame: pd.DataFrame, *, timestamp: str, entity: str | None) -> pa.Table:
     """Convert a frame to Arrow; raise an error if it is invalid."""
-    import pandas as pd
     import pyarrow as pa
 
-    from aedetect.data.pandas_columns import arrow_column, missing_columns, with_index_columns
+    from aedetect.data.pandas_columns import (
+        arrow_column,
+        check_frame,
+        missing_columns,
+        with_index_columns,
+    )
     from aedetect.errors import SchemaMismatch, TooFewRows
 
-    if not isinstance(frame, pd.DataFrame):
-        kind = f"{type(frame).__module__.partition('.')[0]}.{type(frame).__name__}"
-        raise TypeError(f"frame must be a pandas.DataFrame, got {kind}: convert it")
+    check_frame(frame)
     needed = [timestamp] if entity is None else [timestamp, entity]
     frame = with_index_columns(frame, needed)
     columns: list[Any] = list(frame.columns)

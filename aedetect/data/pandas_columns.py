@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 _UNNAMED = re.compile(r"__index_level_\d+__")
 
 
+def check_frame(frame: object) -> None:
+    """Raise TypeError for what is no pandas table."""
+    import pandas as pd
+
+    if not isinstance(frame, pd.DataFrame):
+        kind = f"{type(frame).__module__.partition('.')[0]}.{type(frame).__name__}"
+        raise TypeError(f"frame must be a pandas.DataFrame, got {kind}: convert it")
+
+
 def with_index_columns(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
     """Return a table with the named index levels as additional columns."""
     levels = [name for name in names if name in frame.index.names and name not in frame.columns]

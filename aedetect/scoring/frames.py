@@ -15,6 +15,7 @@ from aedetect.data.counters import Counting, take_increases
 from aedetect.data.missing_values import mark_missing
 from aedetect.data.pandas_columns import (
     arrow_column,
+    check_frame,
     missing_columns,
     object_column,
     with_index_columns,
@@ -55,23 +56,17 @@ def score_frame(
     Raises SchemaMismatch if a column is missing or has another type than in training.
     """
     schema = detector.scorer.schema
-    frame = with_index_columns(frame, (schema.timestamp, schema.entity or ""))
-    table = pa.table({name: arrow_column(frame[name], name) for name in _present(schema, frame)})
-    _check(schema, table)
-    moments = table[schema.timestamp]
-    time = moments.cast(pa.timestamp("ns", tz=getattr(moments.type, "tz", None)))
-    dated = np.flatnonzero(time.is_valid().to_numpy())
-    known = table.take(pa.array(dated))
-    rows, order = _ordered(schema, known, time.take(pa.array(dated)))
+    table = frame_table(schema, frame)
+    rows, place = table_rows(schema, table)
     scored = score_rows(detector, rows, np.ones(len(rows), dtype=np.bool_))
-    verdicts = pa.Table.from_batches([scores_batch(rows, scored, moments.type)])
+    kind = table.schema.field(schema.timestamp).type
+    verdicts = pa.Table.from_batches([scores_batch(rows, scored, kind)])
     if details:
         for name, column in _details(detector, rows, scored).items():
             verdicts = verdicts.append_column(name, column)
     if causes:
         verdicts = verdicts.append_column("causes", _causes(detector, rows, scored))
-    place = dated[order]
-    back = np.full(len(frame), -1)
+    back = np.full(len(table), -1)
     back[place] = np.arange(len(place))
     result = verdicts.take(pa.array(back, mask=back < 0))
     shown = _with_undated(result.select(_VERDICTS), schema, table)
@@ -83,6 +78,28 @@ def score_frame(
     if causes:
         answered["causes"] = object_column(result["causes"].to_pylist())
     return answered
+
+
+def frame_table(schema: Schema, frame: pd.DataFrame) -> pa.Table:
+    """Return the columns that a detector needs, with the rows of a frame, in its order.
+
+    Raises SchemaMismatch if a column is missing or has another type than in training.
+    """
+    check_frame(frame)
+    frame = with_index_columns(frame, (schema.timestamp, schema.entity or ""))
+    table = pa.table({name: arrow_column(frame[name], name) for name in _present(schema, frame)})
+    _check(schema, table)
+    return table
+
+
+def table_rows(schema: Schema, table: pa.Table) -> tuple[Rows, Int64]:
+    """Return the rows of a table that have a timestamp, by entity and time, and their places."""
+    moments = table[schema.timestamp]
+    time = moments.cast(pa.timestamp("ns", tz=getattr(moments.type, "tz", None)))
+    dated = np.flatnonzero(time.is_valid().to_numpy())
+    known = table.take(pa.array(dated))
+    rows, order = _ordered(schema, known, time.take(pa.array(dated)))
+    return rows, dated[order]
 
 
 def _details(
