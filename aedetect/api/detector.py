@@ -103,6 +103,7 @@ class Detector(CalibratedScorer):
 
         Raises:
             SchemaMismatch: A column is missing, or of another type than in training.
+            NoData: No row has a timestamp.
             ConfigError: A setting is unknown or impossible.
         """
         from aedetect.display.event_table import make_events
@@ -171,6 +172,10 @@ class Detector(CalibratedScorer):
         lines = plot_lines(self, frame, entity=entity, span=Span(*bounds), columns=columns)
         return draw_series(lines, clock)
 
+    def save(self, folder: str | Path) -> None:
+        """Write the detector into a folder, for `load_detector`: no file is a pickle."""
+        super().save(Path(folder))
+
     def __reduce__(self) -> tuple[Callable[[dict[str, bytes]], Self], tuple[dict[str, bytes]]]:
         """Pickle the files that `save` writes, rather than modules of torch."""
         with TemporaryDirectory(prefix="aedetect-") as name:
@@ -178,7 +183,7 @@ class Detector(CalibratedScorer):
             self.save(folder)
             paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
             saved = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-        return type(self)._of_files, (saved,)
+        return type(self)._of_files, (saved,)  # noqa: SLF001 - its own
 
     @classmethod
     def _of_files(cls, saved: Mapping[str, bytes]) -> Self:

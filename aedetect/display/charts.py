@@ -93,7 +93,7 @@ def _path(across: Float64, up: Float64) -> str:
     'M0 5L1 6M3 7'
     """
     known = np.isfinite(up)
-    begins = known & ~np.append(False, known[:-1])  # noqa: FBT003 - a value
+    begins = known & ~np.append(False, known[:-1])
     return "".join(_points(across, up, known, begins))
 
 

@@ -35,7 +35,8 @@ def _facts(detector: CalibratedScorer) -> Iterator[tuple[str, str]]:
     network = f"{scorer.model.settings.network} autoencoder"
     yield "model", f"{network}, windows of {plural(scorer.length, 'row')}, score {scorer.score}"
     gap = format_duration(schema.max_gap)
-    yield "rows", f'every {format_duration(schema.period)}, by "{clip(schema.timestamp, most=_NAME)}"; a gap above {gap} ends a series'
+    period, time = format_duration(schema.period), clip(schema.timestamp, most=_NAME)
+    yield "rows", f'every {period}, by "{time}"; a gap above {gap} ends a series'
     names = [clip(str(each), most=_NAME) for each in scorer.preparation.entities]
     if schema.entity is not None:
         listed = list_some(names, most=_ENTITIES) or "scaled together"

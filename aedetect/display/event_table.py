@@ -34,7 +34,7 @@ class Events(pd.DataFrame):
 
     def _repr_html_(self) -> str | None:
         if not set(self.columns) >= _NEEDED:
-            plain: str | None = pd.DataFrame(self)._repr_html_()  # type: ignore[operator]  # noqa: SLF001
+            plain: str | None = pd.DataFrame(self)._repr_html_()  # type: ignore[operator]
             return plain
         shown = self.head(_SHOWN).to_dict("records")
         return render(

@@ -55,7 +55,9 @@ class Report:
         page, facts = self._page, self._page.facts
         clock = facts.clock
         cards = page.cards[:_CARDS]
-        views = [card_view(each, lane=None, config=facts.config, units=facts.units) for each in cards]
+        views = [
+            card_view(each, lane=None, config=facts.config, units=facts.units) for each in cards
+        ]
         return render(
             "report.html",
             detector=clip(facts.detector, most=160),

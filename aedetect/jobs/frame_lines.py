@@ -55,7 +55,7 @@ def plot_lines(
     asked = _within(rows, span)
     if not asked.any():
         raise NoData("there are no rows with a timestamp in the time that is drawn")
-    code = _entity_code(rows, scored, asked, entity)
+    code = _entity_code(detector, rows, scored, asked, entity)
     flagged = np.zeros(len(rows), dtype=np.bool_)
     flagged[scored.flagged] = True
     own = np.flatnonzero((rows.entity == code) & ~rows.duplicates)
@@ -81,9 +81,13 @@ def _within(rows: Rows, span: Span) -> Bool:
     return inside
 
 
-def _entity_code(rows: Rows, scored: Scored, asked: Bool, entity: str | None) -> int:
+def _entity_code(
+    detector: CalibratedScorer, rows: Rows, scored: Scored, asked: Bool, entity: str | None
+) -> int:
     """Return the code of the entity that is drawn: that with the rarest row, then most flags."""
     if entity is not None:
+        if detector.scorer.schema.entity is None:
+            raise DataError(f"the detector knows no entities, got {entity!r}: leave entity out")
         if entity not in rows.names:
             names = list_some([str(each) for each in rows.names], most=_NAMED)
             raise DataError(f'the frame has no rows of the entity "{entity}", but of {names}')
@@ -149,8 +153,9 @@ def _columns(
     drawable = [at for at, each in enumerate(features) if not each.is_text]
     places = np.flatnonzero(shown)
     around = prepare_around(detector, rows)
+    cells = rows.values  # noqa: PD011 - not those of a DataFrame
     kept = {
-        at: places[extremes(rows.time[places], rows.values[places, at], most=PIXELS)]
+        at: places[extremes(rows.time[places], cells[places, at], most=PIXELS)]
         for at in _chosen(detector, drawable, names, blame)
     }
     if not kept:
@@ -161,7 +166,7 @@ def _columns(
         place = np.searchsorted(chosen, own)
         bands = {"expected": expected, "low": low, "high": high}
         values = {name: each[place, at] for name, each in bands.items()}
-        line = Line(time=rows.time[own], values={"observed": rows.values[own, at], **values})
+        line = Line(time=rows.time[own], values={"observed": cells[own, at], **values})
         yield ColumnLine(name=features[at].label, unit=None, line=line)
 
 
@@ -177,9 +182,12 @@ def _chosen(
         least = _LEAST * blame.sum()  # what has no part in it only takes room
         blamed = [at for at in ranked if blame[at] >= least] or ranked[:1]
         return blamed[: min(max(names, 0), _MOST)]
+    asked = [names] if isinstance(names, str) else names
     labels = {detector.scorer.schema.features[at].label: at for at in drawable}
     labels |= {detector.scorer.schema.features[at].name: at for at in drawable}
-    if unknown := [name for name in names if name not in labels]:
+    if unknown := [name for name in asked if name not in labels]:
         known = list_some(list(labels), most=_NAMED)
-        raise DataError(f'"{unknown[0]}" is no numeric feature of the detector: give some of {known}')
-    return [labels[name] for name in names]
+        raise DataError(
+            f'"{unknown[0]}" is no numeric feature of the detector: give some of {known}'
+        )
+    return [labels[name] for name in asked]

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from aedetect.config import make_config
+from aedetect.errors import NoData
 from aedetect.jobs.event_lines import add_column_lines
 from aedetect.jobs.scoring import run_scoring
 from aedetect.report import PageFacts, read_page
@@ -40,10 +41,13 @@ def scored_frame(
 ) -> Iterator[tuple[Config, Model]]:
     """Score a frame into a temporary output; yield its configuration and model.
 
-    Raises SchemaMismatch for a frame that does not fit, and ConfigError for wrong settings.
+    Raises SchemaMismatch for a frame that does not fit, NoData for one without a timestamp, and
+    ConfigError for wrong settings.
     """
     schema = detector.scorer.schema
     table = frame_table(schema, frame)
+    if table[schema.timestamp].null_count == len(table):
+        raise NoData(f'the frame must have rows with a timestamp in "{schema.timestamp}", got none')
     given: dict[str, Any] = {
         "detector": {"name": _NAME},
         "data": {"train": _FILE, "timestamp": schema.timestamp, "units": units or {}},
@@ -71,7 +75,7 @@ def frame_page(
 ) -> Page:
     """Return the page of a frame: lanes, events with lines, and what could not be scored.
 
-    Raises as `scored_frame`, and NoData when no row has a timestamp.
+    Raises as `scored_frame`.
     """
     schema = detector.scorer.schema
     forecast = detector.calibration.forecast

@@ -16,7 +16,9 @@ from aedetect.data.missing_values import mark_missing
 from aedetect.data.pandas_columns import (
     arrow_column,
     check_frame,
+    check_moments,
     missing_columns,
+    missing_message,
     object_column,
     with_index_columns,
 )
@@ -87,7 +89,9 @@ def frame_table(schema: Schema, frame: pd.DataFrame) -> pa.Table:
     """
     check_frame(frame)
     frame = with_index_columns(frame, (schema.timestamp, schema.entity or ""))
-    table = pa.table({name: arrow_column(frame[name], name) for name in _present(schema, frame)})
+    needed = _present(schema, frame)
+    check_moments(frame[schema.timestamp], schema.timestamp)
+    table = pa.table({name: arrow_column(frame[name], name) for name in needed})
     _check(schema, table)
     return table
 
@@ -134,10 +138,7 @@ def _present(schema: Schema, frame: pd.DataFrame) -> list[str]:
     """Return the required columns; raise SchemaMismatch if one is missing."""
     needed = [schema.timestamp, *([schema.entity] if schema.entity else []), *schema.names]
     if missing := missing_columns(frame, needed):
-        raise SchemaMismatch(
-            f"the table must have the columns {', '.join(needed)}, but it lacks "
-            f"{', '.join(missing)}: add them"
-        )
+        raise SchemaMismatch(missing_message(frame, missing, timestamp=schema.timestamp))
     return needed
 
 
@@ -145,16 +146,18 @@ def _check(schema: Schema, table: pa.Table) -> None:
     """Raise SchemaMismatch for a column of the wrong type."""
     time = table.schema.field(schema.timestamp).type
     if kind_of(time) != "time" or (getattr(time, "tz", None) is not None) != schema.aware:
-        zone = "with" if schema.aware else "without"
+        zone, to = ("with", schema.timezone or "UTC") if schema.aware else ("without", None)
+        remedy = f"as in training, such as by frame[{schema.timestamp!r}].dt.tz_localize({to!r})"
         raise SchemaMismatch(
-            f'column "{schema.timestamp}" must hold timestamps {zone} zone, got {time}'
+            f'column "{schema.timestamp}" must hold timestamps {zone} zone, got {time}: make it '
+            f"{remedy}"
         )
     for feature in schema.features:
         kind = table.schema.field(feature.name).type
         fits = ("category",) if feature.is_text else ("number", "boolean")
         if not pa.types.is_null(kind) and kind_of(kind) not in fits:
             needed = "text" if feature.is_text else "numbers"
-            raise SchemaMismatch(f'column "{feature.name}" must hold {needed}, got {kind}')
+            raise SchemaMismatch(f'column "{feature.name}" must hold {needed}, got {kind}: cast it')
 
 
 def _ordered(schema: Schema, table: pa.Table, time: pa.ChunkedArray) -> tuple[Rows, Int64]:

@@ -139,7 +139,7 @@ class AutoencoderDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         flagged = (found["verdict"] == "anomaly").to_numpy()
         # A column rule flags rows whatever their score, and the threshold itself is normal.
         above = np.maximum(score, np.nextafter(1.0, 2.0))
-        return -np.where(flagged, above, np.minimum(score, 1.0))
+        return np.asarray(-np.where(flagged, above, np.minimum(score, 1.0)))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -163,7 +163,7 @@ def _sections(estimator: AutoencoderDetector) -> dict[str, dict[str, Any]]:
             "an alert_budget counts events by time: name the column of timestamps with timestamp, "
             "or give a false_alarm_rate instead"
         )
-    given = {
+    given: dict[str, dict[str, Any]] = {
         "model": {"variant": estimator.variant},
         "window": {"length": estimator.window},
         "calibration": {
@@ -172,10 +172,11 @@ def _sections(estimator: AutoencoderDetector) -> dict[str, dict[str, Any]]:
             if (each := getattr(estimator, key)) is not None
         },
     }
-    others = estimator.settings or {}
+    others: dict[str, Any] = dict(estimator.settings or {})
     wrong = [name for name, each in others.items() if not isinstance(each, Mapping)]
     if wrong:
-        raise ConfigError(f"settings must be a dictionary for each section, got {wrong[0]!r} = {others[wrong[0]]!r}")
-    return {
-        name: {**others.get(name, {}), **given.get(name, {})} for name in {**others, **given}
-    }
+        raise ConfigError(
+            f"settings must be a dictionary for each section, got {others[wrong[0]]!r} for "
+            f"{wrong[0]!r}"
+        )
+    return {name: {**others.get(name, {}), **given.get(name, {})} for name in {**others, **given}}

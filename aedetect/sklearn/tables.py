@@ -12,18 +12,16 @@ from aedetect.errors import ConfigError, SchemaMismatch
 if TYPE_CHECKING:
     import pandas as pd
 
-    from aedetect.sklearn.estimator import AutoencoderDetector
-
 _TIME = "row time"  # column of timestamps where there are none
 _LEAST_ROWS = 2  # of any training; how many are enough depends on the settings
 
 
-def timestamp_of(estimator: AutoencoderDetector) -> str:
+def timestamp_of(estimator: Any) -> str:
     """Return the name of the column of timestamps."""
     return _TIME if estimator.timestamp is None else estimator.timestamp
 
 
-def as_frame(estimator: AutoencoderDetector, given: Any, *, reset: bool) -> pd.DataFrame:
+def as_frame(estimator: Any, given: Any, *, reset: bool) -> pd.DataFrame:
     """Return X as a frame with timestamps. With `reset`, its columns are those to be known.
 
     Raises ValueError, as scikit-learn does, for what is no table of numbers or has other columns,
@@ -55,9 +53,7 @@ def as_frame(estimator: AutoencoderDetector, given: Any, *, reset: bool) -> pd.D
     return frame
 
 
-def _checked(
-    estimator: AutoencoderDetector, given: pd.DataFrame, *, reset: bool
-) -> pd.DataFrame:
+def _checked(estimator: Any, given: pd.DataFrame, *, reset: bool) -> pd.DataFrame:
     """Return a frame whose columns are those of the training, with names as text."""
     validate_data(estimator, given, reset=reset, skip_check_array=True)
     least = _LEAST_ROWS if reset else 1
