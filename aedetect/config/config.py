@@ -35,9 +35,7 @@ from aedetect.secrets import Secrets, check_literals, mask
 from aedetect.training.settings import TrainingSettings
 
 _TRAINING_SECTIONS = ("data", "prepare", "window", "model", "training", "calibration", "rules")
-_validator: Callable[[Any], TypeAdapter[Any]] = cache(
-    TypeAdapter
-)  # to build one takes longer than to use it
+_validator: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)  # building one takes longest
 _NOT_HASHED = {
     "data": ("train", "units"),
     "training": ("schedule", "on_drift", "max_age", "hold_off"),

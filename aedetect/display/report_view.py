@@ -11,7 +11,7 @@ from aedetect.display.event_table import Events, make_events
 from aedetect.display.html import render
 from aedetect.display.lanes_view import lanes_html
 from aedetect.report.card_view import card_view
-from aedetect.report.html import write_page
+from aedetect.report import write_page
 from aedetect.report.wording import clip, first_sentence
 
 if TYPE_CHECKING:
