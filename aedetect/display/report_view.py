@@ -10,8 +10,8 @@ from aedetect.display.charts import event_charts
 from aedetect.display.event_table import Events, make_events
 from aedetect.display.html import render
 from aedetect.display.lanes_view import lanes_html
-from aedetect.report.card_view import card_view
 from aedetect.report import write_page
+from aedetect.report.card_view import card_view
 from aedetect.report.wording import clip, first_sentence
 
 if TYPE_CHECKING:
