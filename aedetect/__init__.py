@@ -16,7 +16,8 @@ Train a detector on a data frame of normal operation, score other rows, and insp
 On data frames:
 
     fit             a data frame -> Detector
-    Detector        score(frame) -> verdicts, p-values and causes; save(folder)
+    Detector        score(frame) -> verdicts, p-values and causes; events(frame), report(frame),
+                    plot(frame); save(folder)
     load_detector   "models:/pump@champion", a configuration or a folder -> Detector
     score_frame     as Detector.score, with causes only on request
 
@@ -25,7 +26,10 @@ On files, as the command line does, but in this process and without Prefect:
     read_config     one TOML file a detector -> Config
     train           train, calibrate, register -> TrainingResult
     score           score the files that are new or changed -> Summary
-    read_events     the events of an output, as a data frame
+    read_events     the events of an output, as a data frame -> Events
+    read_report     the page of a time range -> Report
+
+For scikit-learn: `from aedetect.sklearn import AutoencoderDetector`.
 
 A higher score is always more anomalous. All errors raised on purpose are AedetectError; its
 subclasses name the cause. `aedetect.testing` has the checks that every variant and every score
@@ -44,10 +48,12 @@ if TYPE_CHECKING:
         fit,
         load_detector,
         read_events,
+        read_report,
         score,
         train,
     )
     from aedetect.config import Config, read_config
+    from aedetect.display import Events, Report
     from aedetect.errors import (
         AedetectError,
         BrokenDetector,
@@ -75,10 +81,12 @@ __all__ = [
     "DataError",
     "DeliveryError",
     "Detector",
+    "Events",
     "NoData",
     "OutputError",
     "Registered",
     "RegistryError",
+    "Report",
     "SchemaMismatch",
     "Summary",
     "TooFewRows",
@@ -89,6 +97,7 @@ __all__ = [
     "load_detector",
     "read_config",
     "read_events",
+    "read_report",
     "score",
     "score_frame",
     "train",
@@ -101,10 +110,12 @@ _HOMES = {
         "fit",
         "load_detector",
         "read_events",
+        "read_report",
         "score",
         "train",
     ),
     "aedetect.config": ("Config", "read_config"),
+    "aedetect.display": ("Events", "Report"),
     "aedetect.registry": ("Registered",),
     "aedetect.scoring": ("Summary", "score_frame"),
 }

@@ -5,7 +5,7 @@ It runs in this process, without Prefect, and restores the state of the process.
 
 from aedetect.api.detector import Detector
 from aedetect.api.fitting import fit
-from aedetect.api.jobs_on_files import TrainingResult, read_events, score, train
+from aedetect.api.jobs_on_files import TrainingResult, read_events, read_report, score, train
 from aedetect.api.loading import load_detector
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "fit",
     "load_detector",
     "read_events",
+    "read_report",
     "score",
     "train",
 ]

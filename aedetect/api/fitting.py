@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
 from aedetect.api.detector import as_detector
+from aedetect.errors import SchemaMismatch, TooFewRows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +34,7 @@ def fit(
     window: Section | None = None,
     model: Section | None = None,
     training: Section | None = None,
+    rules: Section | None = None,
     calibration: Section | None = None,
     events: Section | None = None,
 ) -> Detector:
@@ -55,6 +58,7 @@ def fit(
         window: Settings of `[window]`, such as `{"length": 32}`.
         model: Settings of `[model]`, such as `{"variant": "linear"}`.
         training: Settings of `[training]`, such as `{"epochs": 20}`.
+        rules: Settings of `[rules]`, such as `{"constant": false}`.
         calibration: Settings of `[calibration]`, such as `{"alert_budget": "2 per day"}`.
         events: Settings of `[events]`; an alert budget counts events.
 
@@ -78,13 +82,25 @@ def fit(
         "window": window or {},
         "model": model or {},
         "training": _joined({"seed": seed}, training or {}),
+        "rules": rules or {},
         "calibration": calibration or {},
         "events": events or {},
     }
-    with TemporaryDirectory(prefix="aedetect-") as folder:
+    with TemporaryDirectory(prefix="aedetect-") as folder, _as_frame():
         config = make_config(given, folder=Path(folder))
         _write(table, Path(folder, _FILE))
         return as_detector(train_detector(config, Path(folder))[-1])
+
+
+@contextmanager
+def _as_frame() -> Iterator[None]:
+    """Let errors about the columns of the file be about the frame that was given."""
+    try:
+        yield
+    except SchemaMismatch as error:
+        text = str(error).replace(f" of {_FILE}", "").replace(_FILE, "the frame")
+        text = text.replace("when the file is written", "in the frame")
+        raise SchemaMismatch(text) from error
 
 
 def _joined(first: Section | None, second: Section) -> Section:
@@ -97,15 +113,21 @@ def _joined(first: Section | None, second: Section) -> Section:
 
 def _checked_table(frame: pd.DataFrame, *, timestamp: str, entity: str | None) -> pa.Table:
     """Convert a frame to Arrow; raise an error if it is invalid."""
-    import pandas as pd
     import pyarrow as pa
 
-    from aedetect.data.pandas_columns import arrow_column, missing_columns, with_index_columns
-    from aedetect.errors import SchemaMismatch, TooFewRows
+    from aedetect.data.pandas_columns import (
+        arrow_column,
+        check_frame,
+        check_moments,
+        missing_columns,
+        missing_message,
+        with_index_columns,
+    )
 
-    if not isinstance(frame, pd.DataFrame):
-        kind = f"{type(frame).__module__.partition('.')[0]}.{type(frame).__name__}"
-        raise TypeError(f"frame must be a pandas.DataFrame, got {kind}: convert it")
+    check_frame(frame)
+    for word, name in (("timestamp", timestamp), ("entity", entity or "")):
+        if not isinstance(name, str):
+            raise TypeError(f"{word} must be the name of a column, got {name!r}")
     needed = [timestamp] if entity is None else [timestamp, entity]
     frame = with_index_columns(frame, needed)
     columns: list[Any] = list(frame.columns)
@@ -115,21 +137,11 @@ def _checked_table(frame: pd.DataFrame, *, timestamp: str, entity: str | None) -
             "frame.columns = frame.columns.map(str)"
         )
     if missing := missing_columns(frame, dict.fromkeys([*needed, *columns])):
-        raise SchemaMismatch(_missing_message(frame, missing, timestamp=timestamp))
+        raise SchemaMismatch(missing_message(frame, missing, timestamp=timestamp))
     if frame.empty:
         raise TooFewRows("the frame must have rows to train on, got none")
+    check_moments(frame[timestamp], timestamp)
     return pa.table({name: arrow_column(frame[name], name) for name in columns})
-
-
-def _missing_message(frame: pd.DataFrame, missing: list[str], *, timestamp: str) -> str:
-    """Return a message on missing and existing columns, with a remedy if the index has them."""
-    import pandas as pd
-
-    there = ", ".join(map(str, frame.columns)) or "no column"
-    message = f"the frame must have the columns {', '.join(missing)}, got {there}"
-    if timestamp in missing and isinstance(frame.index, pd.DatetimeIndex):
-        return f"{message}: the index holds timestamps, name it: frame.rename_axis({timestamp!r})"
-    return f"{message}: give the names of the columns that are there"
 
 
 def _write(table: pa.Table, path: Path) -> None:

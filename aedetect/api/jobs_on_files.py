@@ -7,17 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aedetect.api.detector import as_detector
+from aedetect.api.detector import Time, as_detector, time_text
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from aedetect.api.detector import Detector
     from aedetect.config import Config
+    from aedetect.display import Events, Report
     from aedetect.registry import Registered
     from aedetect.scoring import Summary
-
-Time = str | datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +102,7 @@ def read_events(
     since: Time | None = None,
     until: Time | None = None,
     suppressed: bool = False,
-) -> pd.DataFrame:
+) -> Events:
     """Read the events that scoring wrote, one per row, the most anomalous first.
 
     Args:
@@ -116,13 +113,14 @@ def read_events(
 
     Returns:
         The columns of `events/`, as described on the page on the output. `causes` is a list of
-        `{"feature", "share", "observed", "expected", "unusual"}` for each event.
+        `{"feature", "share", "observed", "expected", "unusual"}` for each event. A notebook shows a
+        card for each event.
 
     Raises:
         NoData: There are no scores yet.
     """
     from aedetect.config import Config
-    from aedetect.data.pandas_columns import object_column
+    from aedetect.display.event_table import make_events
     from aedetect.events import read_event_table
     from aedetect.jobs.table_clock import output_clock, shown_clock
     from aedetect.output.filesystem import output_path
@@ -136,10 +134,35 @@ def read_events(
         output, clock = settings.output, shown_clock(settings)
     texts, now = (_text(since), _text(until)), _now()
     start, end = (clock.parse(text, now=now) if text else None for text in texts)
-    table = read_event_table(output, since=start, until=end, suppressed=suppressed)
-    frame: pd.DataFrame = table.to_pandas()
-    frame["causes"] = object_column(table["causes"].to_pylist())
-    return frame
+    return make_events(read_event_table(output, since=start, until=end, suppressed=suppressed))
+
+
+def read_report(
+    config: Config | str | Path, *, since: Time | None = None, until: Time | None = None
+) -> Report:
+    """Read the page of a time range: `aedetect report`, as an object that a notebook shows.
+
+    Args:
+        config: A configuration, or the path of its file.
+        since: Start of the time range; ISO text or a datetime. None: the last days of the scores,
+            as many as `[report] days`.
+        until: End of the time range, exclusive.
+
+    Returns:
+        The report: `sentence`, `events`, and `save`, which writes it as one HTML file.
+
+    Raises:
+        NoData: There are no scores in that time.
+        OutputError: A file of the output is damaged.
+    """
+    from aedetect.display import Report
+    from aedetect.jobs.report import read_content
+    from aedetect.jobs.table_clock import read_span
+
+    settings = _config(config)
+    named = str(config) if isinstance(config, str | Path) else f"{settings.name}.toml"
+    span = read_span(settings, _text(since), _text(until), now=_now())
+    return Report(read_content(settings, config_path=named, span=span, now=_now()))
 
 
 def _config(given: Config | str | Path) -> Config:
@@ -150,7 +173,7 @@ def _config(given: Config | str | Path) -> Config:
 
 def _text(given: Time | None) -> str | None:
     """Return a time as ISO text; None for None."""
-    return given.isoformat() if isinstance(given, datetime) else given
+    return None if given is None else time_text(given)
 
 
 def _now() -> datetime:

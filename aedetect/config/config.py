@@ -6,8 +6,9 @@ import hashlib
 import json
 import os
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -34,6 +35,7 @@ from aedetect.secrets import Secrets, check_literals, mask
 from aedetect.training.settings import TrainingSettings
 
 _TRAINING_SECTIONS = ("data", "prepare", "window", "model", "training", "calibration", "rules")
+_validator: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)  # building one takes longest
 _NOT_HASHED = {
     "data": ("train", "units"),
     "training": ("schedule", "on_drift", "max_age", "hold_off"),
@@ -215,7 +217,7 @@ def _section(name: str, kind: type[Any], given: Any) -> Any:
     refuse_renamed(name, given)
     _refuse_unknown(given, [entry.name for entry in fields(kind)], where=f"a key of [{name}]")
     try:
-        return TypeAdapter(kind).validate_python(dict(given))
+        return _validator(kind).validate_python(dict(given))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"][:1])

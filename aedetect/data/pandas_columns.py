@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 _UNNAMED = re.compile(r"__index_level_\d+__")
 
 
+def check_frame(frame: object) -> None:
+    """Raise TypeError for what is no pandas table."""
+    import pandas as pd
+
+    if not isinstance(frame, pd.DataFrame):
+        kind = f"{type(frame).__module__.partition('.')[0]}.{type(frame).__name__}"
+        raise TypeError(f"frame must be a pandas.DataFrame, got {kind}: convert it")
+
+
 def with_index_columns(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
     """Return a table with the named index levels as additional columns."""
     levels = [name for name in names if name in frame.index.names and name not in frame.columns]
@@ -35,6 +44,35 @@ def missing_columns(frame: pd.DataFrame, needed: Iterable[str]) -> list[str]:
             f"column names must be unique, got {', '.join(repeated)} more than once: rename them"
         )
     return [name for name in needed if name not in frame.columns]
+
+
+def missing_message(frame: pd.DataFrame, missing: Sequence[str], *, timestamp: str) -> str:
+    """Return a message on missing and existing columns, with a remedy if the index has them."""
+    import pandas as pd
+
+    there = ", ".join(map(str, frame.columns)) or "no column"
+    message = f"the frame must have the columns {', '.join(missing)}, got {there}"
+    if timestamp in missing and isinstance(frame.index, pd.DatetimeIndex):
+        return f"{message}: the index holds timestamps, name it: frame.rename_axis({timestamp!r})"
+    return f"{message}: give the names of the columns that are there"
+
+
+def check_moments(column: pd.Series[Any], name: str) -> None:
+    """Raise SchemaMismatch for a column that holds no timestamps, with what converts it."""
+    import pandas as pd
+
+    kind = column.dtype
+    if isinstance(kind, pd.PeriodDtype):
+        remedy = f"frame[{name!r}].dt.to_timestamp()"
+    elif pd.api.types.is_numeric_dtype(kind):
+        remedy = f'pd.to_datetime(frame[{name!r}], unit="s")'
+    elif pd.api.types.is_string_dtype(column):  # of objects: those that are text
+        remedy = f"pd.to_datetime(frame[{name!r}])"
+    else:
+        return
+    raise SchemaMismatch(
+        f'column "{name}" must hold timestamps, got {kind}: convert it, frame[{name!r}] = {remedy}'
+    )
 
 
 def index_columns(schema: pa.Schema) -> frozenset[str]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from aedetect.arrays import Int64
-    from aedetect.report.cards import Card
+    from aedetect.report.cards import Card, ColumnLine
     from aedetect.wall_clock import WallClock
 
 _PANEL = 1.5  # inches
@@ -37,14 +37,19 @@ def draw_event_card(card: Card, clock: WallClock) -> Figure:
         panel.axvspan(during[0], during[1], color=GREY, alpha=0.35, linewidth=0)
     _draw_score(axes[0], card, clock)
     for panel, column in zip(axes[1:], card.columns, strict=True):
-        time, values = clock_times(column.line.time, clock), column.line.values
-        panel.fill_between(time, values["low"], values["high"], color=_BAND, linewidth=0)
-        panel.plot(time, values["expected"], color=BLUE, linewidth=1, linestyle="--")
-        panel.plot(time, values["observed"], color=DARK, linewidth=1.2)
-        unit = f" ({column.unit})" if column.unit else ""
-        _name(panel, f"{column.name[:_NAME]}{unit}: observed, expected (dashed), normal band")
-    _mark_time(axes[-1])
+        draw_column(panel, column, clock)
+    mark_time(axes[-1])
     return figure
+
+
+def draw_column(panel: Axes, column: ColumnLine, clock: WallClock) -> None:
+    """Draw what was observed of a column, what was expected, and its normal band."""
+    time, values = clock_times(column.line.time, clock), column.line.values
+    panel.fill_between(time, values["low"], values["high"], color=_BAND, linewidth=0)
+    panel.plot(time, values["expected"], color=BLUE, linewidth=1, linestyle="--")
+    panel.plot(time, values["observed"], color=DARK, linewidth=1.2)
+    unit = f" ({column.unit})" if column.unit else ""
+    name_panel(panel, f"{column.name[:_NAME]}{unit}: observed, expected (dashed), normal band")
 
 
 def clock_times(time: Int64, clock: WallClock) -> np.ndarray:
@@ -58,14 +63,16 @@ def _draw_score(panel: Axes, card: Card, clock: WallClock) -> None:
     if line is not None:
         score = line.values["score"]
         panel.plot(clock_times(line.time, clock), score, color=DARK, linewidth=1.2)
-    _name(panel, "score, and its threshold (dashed)")
+    name_panel(panel, "score, and its threshold (dashed)")
 
 
-def _name(panel: Axes, text: str) -> None:
+def name_panel(panel: Axes, text: str) -> None:
+    """Name a panel at its top left; the text is no formula."""
     panel.set_title(text, fontsize=9, loc="left", parse_math=False)
 
 
-def _mark_time(panel: Axes) -> None:
+def mark_time(panel: Axes) -> None:
+    """Mark round times on the lower axis."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     locator = AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]

@@ -39,7 +39,7 @@ _ENGINE_MB = 500
 _MAX_CELLS = 20_000_000  # read around an event: 160 MB
 
 
-class _Around(NamedTuple):
+class Around(NamedTuple):
     """The rows around an event as the detector takes them."""
 
     rows: Rows
@@ -91,7 +91,8 @@ def _lines(
     columns = [labels.index(name) for name in asked]
     kept = [shown[extremes(rows.time[shown], rows.values[shown, at])] for at in columns]
     chosen = np.unique(np.concatenate(kept))
-    expected, low, high = _expected(detector, around, chosen, card)
+    during = (rows.time[chosen] >= card.start) & (rows.time[chosen] <= card.end)
+    expected, low, high = expect_around(detector, around, chosen, during)
     units = config.data.units
     for name, at, own in zip(asked, columns, kept, strict=True):
         place = np.searchsorted(chosen, own)
@@ -112,7 +113,7 @@ def _lines(
 
 def _read(
     detector: CalibratedScorer, card: Card, files: Sequence[SourceFile], *, since: int, until: int
-) -> _Around | None:
+) -> Around | None:
     """Read the rows of the entity around an event; None when there are too many."""
     scorer, schema = detector.scorer, detector.scorer.schema
     start = since - _reach(scorer)
@@ -135,7 +136,7 @@ def _read(
             if cells > _MAX_CELLS:
                 return None
             parts.append(part)
-    return _prepared(detector, _joined(parts, card.event.entity)) if parts else None
+    return prepare_around(detector, _joined(parts, card.event.entity)) if parts else None
 
 
 def _reach(scorer: Scorer) -> int:
@@ -153,7 +154,8 @@ def _joined(parts: Sequence[Rows], entity: str | None) -> Rows:
     return rows.take(~rows.duplicates) if rows.duplicates.any() else rows
 
 
-def _prepared(detector: CalibratedScorer, rows: Rows) -> _Around:
+def prepare_around(detector: CalibratedScorer, rows: Rows) -> Around:
+    """Prepare the rows of one entity, in order and without repeated timestamps."""
     scorer = detector.scorer
     pooled = detector.calibration.unseen == "pooled"
     prepared = scorer.preparation.transform(rows, unseen=pooled, mask=True)
@@ -168,20 +170,20 @@ def _prepared(detector: CalibratedScorer, rows: Rows) -> _Around:
         tick=ticks_of(rows, scorer.schema),
         masked=prepared.stale[:, scorer.preparation.owner],
     )
-    return _Around(rows, series, scorer.covered(back) & series.valid)
+    return Around(rows, series, scorer.covered(back) & series.valid)
 
 
-def _expected(
-    detector: CalibratedScorer, around: _Around, chosen: Int64, card: Card
+def expect_around(
+    detector: CalibratedScorer, around: Around, chosen: Int64, during: Bool
 ) -> tuple[Float64, Float64, Float64]:
-    """Return expected, low and high of some rows in original units: (N,) -> (N, F) each.
+    """Return expected, low and high of some rows in original units: (N,), (N,) -> (N, F) each.
 
-    Rows of the event are compared with their normal counterpart, as the causes of flagged rows are;
-    NaN where a row has no window.
+    Rows `during` an event are compared with their normal counterpart, as the causes of flagged rows
+    are; NaN where a row has no window.
     """
     scorer, series = detector.scorer, around.series
-    can, time = around.can[chosen], around.rows.time[chosen]
-    inside = can & (time >= card.start) & (time <= card.end) & (scorer.alignment == "causal")
+    can = around.can[chosen]
+    inside = can & during & (scorer.alignment == "causal")
     made = np.full((len(chosen), len(scorer.preparation.owner)), np.nan, dtype=np.float32)
     plain = chosen[can & ~inside]
     if len(plain):

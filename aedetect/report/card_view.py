@@ -49,7 +49,7 @@ def card_view(
         "incident": event.incident_id if event.incident_id != event.event_id else None,
         "model": f"{event.model_name}/{event.model_version}",
         "calibration": event.calibration_version,
-        "causes": [_cause(vars(each), units) for each in shown],
+        "causes": [cause_view(vars(each), units) for each in shown],
         "more": card.more,
         "drawn": card.scores is not None,
         "lines": [clip(each.name, most=_SHORT) for each in card.columns],
@@ -75,7 +75,8 @@ def said_of(opinion: str, note: str | None) -> str:
     return f"{word}: {clip(note)}" if note else word
 
 
-def _cause(cause: Mapping[str, Any], units: Mapping[str, str]) -> dict[str, str]:
+def cause_view(cause: Mapping[str, Any], units: Mapping[str, str]) -> dict[str, str]:
+    """Return one cause as texts."""
     observed, expected = cause["observed"], cause["expected"]
     unit = units.get(cause["feature"].partition("=")[0].removesuffix(INCREASE), "")
     tail = f" {unit}" if unit else ""

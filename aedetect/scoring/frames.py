@@ -15,7 +15,10 @@ from aedetect.data.counters import Counting, take_increases
 from aedetect.data.missing_values import mark_missing
 from aedetect.data.pandas_columns import (
     arrow_column,
+    check_frame,
+    check_moments,
     missing_columns,
+    missing_message,
     object_column,
     with_index_columns,
 )
@@ -55,23 +58,17 @@ def score_frame(
     Raises SchemaMismatch if a column is missing or has another type than in training.
     """
     schema = detector.scorer.schema
-    frame = with_index_columns(frame, (schema.timestamp, schema.entity or ""))
-    table = pa.table({name: arrow_column(frame[name], name) for name in _present(schema, frame)})
-    _check(schema, table)
-    moments = table[schema.timestamp]
-    time = moments.cast(pa.timestamp("ns", tz=getattr(moments.type, "tz", None)))
-    dated = np.flatnonzero(time.is_valid().to_numpy())
-    known = table.take(pa.array(dated))
-    rows, order = _ordered(schema, known, time.take(pa.array(dated)))
+    table = frame_table(schema, frame)
+    rows, place = table_rows(schema, table)
     scored = score_rows(detector, rows, np.ones(len(rows), dtype=np.bool_))
-    verdicts = pa.Table.from_batches([scores_batch(rows, scored, moments.type)])
+    kind = table.schema.field(schema.timestamp).type
+    verdicts = pa.Table.from_batches([scores_batch(rows, scored, kind)])
     if details:
         for name, column in _details(detector, rows, scored).items():
             verdicts = verdicts.append_column(name, column)
     if causes:
         verdicts = verdicts.append_column("causes", _causes(detector, rows, scored))
-    place = dated[order]
-    back = np.full(len(frame), -1)
+    back = np.full(len(table), -1)
     back[place] = np.arange(len(place))
     result = verdicts.take(pa.array(back, mask=back < 0))
     shown = _with_undated(result.select(_VERDICTS), schema, table)
@@ -83,6 +80,30 @@ def score_frame(
     if causes:
         answered["causes"] = object_column(result["causes"].to_pylist())
     return answered
+
+
+def frame_table(schema: Schema, frame: pd.DataFrame) -> pa.Table:
+    """Return the columns that a detector needs, with the rows of a frame, in its order.
+
+    Raises SchemaMismatch if a column is missing or has another type than in training.
+    """
+    check_frame(frame)
+    frame = with_index_columns(frame, (schema.timestamp, schema.entity or ""))
+    needed = _present(schema, frame)
+    check_moments(frame[schema.timestamp], schema.timestamp)
+    table = pa.table({name: arrow_column(frame[name], name) for name in needed})
+    _check(schema, table)
+    return table
+
+
+def table_rows(schema: Schema, table: pa.Table) -> tuple[Rows, Int64]:
+    """Return the rows of a table that have a timestamp, by entity and time, and their places."""
+    moments = table[schema.timestamp]
+    time = moments.cast(pa.timestamp("ns", tz=getattr(moments.type, "tz", None)))
+    dated = np.flatnonzero(time.is_valid().to_numpy())
+    known = table.take(pa.array(dated))
+    rows, order = _ordered(schema, known, time.take(pa.array(dated)))
+    return rows, dated[order]
 
 
 def _details(
@@ -117,10 +138,7 @@ def _present(schema: Schema, frame: pd.DataFrame) -> list[str]:
     """Return the required columns; raise SchemaMismatch if one is missing."""
     needed = [schema.timestamp, *([schema.entity] if schema.entity else []), *schema.names]
     if missing := missing_columns(frame, needed):
-        raise SchemaMismatch(
-            f"the table must have the columns {', '.join(needed)}, but it lacks "
-            f"{', '.join(missing)}: add them"
-        )
+        raise SchemaMismatch(missing_message(frame, missing, timestamp=schema.timestamp))
     return needed
 
 
@@ -128,16 +146,18 @@ def _check(schema: Schema, table: pa.Table) -> None:
     """Raise SchemaMismatch for a column of the wrong type."""
     time = table.schema.field(schema.timestamp).type
     if kind_of(time) != "time" or (getattr(time, "tz", None) is not None) != schema.aware:
-        zone = "with" if schema.aware else "without"
+        zone, to = ("with", schema.timezone or "UTC") if schema.aware else ("without", None)
+        remedy = f"as in training, such as by frame[{schema.timestamp!r}].dt.tz_localize({to!r})"
         raise SchemaMismatch(
-            f'column "{schema.timestamp}" must hold timestamps {zone} zone, got {time}'
+            f'column "{schema.timestamp}" must hold timestamps {zone} zone, got {time}: make it '
+            f"{remedy}"
         )
     for feature in schema.features:
         kind = table.schema.field(feature.name).type
         fits = ("category",) if feature.is_text else ("number", "boolean")
         if not pa.types.is_null(kind) and kind_of(kind) not in fits:
             needed = "text" if feature.is_text else "numbers"
-            raise SchemaMismatch(f'column "{feature.name}" must hold {needed}, got {kind}')
+            raise SchemaMismatch(f'column "{feature.name}" must hold {needed}, got {kind}: cast it')
 
 
 def _ordered(schema: Schema, table: pa.Table, time: pa.ChunkedArray) -> tuple[Rows, Int64]:
