@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from aedetect.display.html import render
 from aedetect.events.description import plain_number
-from aedetect.report.wording import clip, plural
+from aedetect.report.wording import clip
 from aedetect.timestamps import format_duration
-from aedetect.wording import list_some
+from aedetect.wording import list_some, plural
 
 if TYPE_CHECKING:
     from aedetect.data import Feature

@@ -12,7 +12,8 @@ from aedetect.display.html import SEVERITIES, render
 from aedetect.events.description import plain_number
 from aedetect.events.table import MAX_CAUSES
 from aedetect.report.card_view import cause_view
-from aedetect.report.wording import clip, odds, plural, span_text
+from aedetect.report.wording import clip, odds, span_text
+from aedetect.wording import plural
 
 _SHOWN = 20  # cards of a table
 _NEEDED = frozenset(

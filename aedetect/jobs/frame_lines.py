@@ -18,10 +18,10 @@ from aedetect.figures.frame_plot import SeriesPlot
 from aedetect.jobs.event_lines import expect_around, prepare_around
 from aedetect.report.cards import ColumnLine
 from aedetect.report.lines import Line, extremes
-from aedetect.report.wording import clip, plural
+from aedetect.report.wording import clip
 from aedetect.scoring import score_rows
 from aedetect.scoring.frames import frame_table, table_rows
-from aedetect.wording import list_some
+from aedetect.wording import list_some, plural
 
 if TYPE_CHECKING:
     import pandas as pd
