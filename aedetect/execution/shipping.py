@@ -28,7 +28,9 @@ def pack_folder(folder: Path) -> PackedFolder:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for path in sorted(each for each in folder.rglob("*") if each.is_file()):
-            archive.write(path, path.relative_to(folder))
+            # A fixed date, so that equal content has an equal digest.
+            info = zipfile.ZipInfo(path.relative_to(folder).as_posix())
+            archive.writestr(info, path.read_bytes())
     content = stream.getvalue()
     return PackedFolder(hashlib.sha256(content).hexdigest(), content)
 
