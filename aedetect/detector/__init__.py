@@ -1,9 +1,14 @@
 """The detector: preparation, windows, model, scores and calibration, saved and loaded as one."""
 
-from aedetect.detector.calibrated_scorer import CalibratedScorer
-from aedetect.detector.results import Evaluated, Scored, Series
-from aedetect.detector.scorer import Scorer
-from aedetect.detector.serialization import Outline, read_outline, read_saved_history
+from typing import TYPE_CHECKING
+
+from aedetect.lazy import on_first_use
+
+if TYPE_CHECKING:
+    from aedetect.detector.calibrated_scorer import CalibratedScorer
+    from aedetect.detector.results import Evaluated, Scored, Series
+    from aedetect.detector.scorer import Scorer
+    from aedetect.detector.serialization import Outline, read_outline, read_saved_history
 
 __all__ = [
     "CalibratedScorer",
@@ -15,3 +20,13 @@ __all__ = [
     "read_outline",
     "read_saved_history",
 ]
+
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "calibrated_scorer": ("CalibratedScorer",),
+        "results": ("Evaluated", "Scored", "Series"),
+        "scorer": ("Scorer",),
+        "serialization": ("Outline", "read_outline", "read_saved_history"),
+    },
+)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 HELD_KEY = b"aedetect.held"  # in the footers of flagged/, once events are formed
 _COLUMNS = ("timestamp", "entity", "p_value", "verdict", "reason")
 _SCHEMA = pa.schema([("entity", pa.string()), ("start", pa.int64()), ("end", pa.int64())])
-NONE_HELD = _SCHEMA.empty_table()
+NONE_HELD = pa.Table.from_batches([], _SCHEMA)  # empty_table() would import pandas
 
 
 def find_held(

@@ -157,7 +157,7 @@ def _events(output: Path, since: int, until: int) -> pa.Table:
     return found.filter(pc.greater_equal(found["start"], since))
 
 
-_INTS = pa.array([], pa.int64())
+_INTS = pa.nulls(0, pa.int64())  # pa.array([]) would import pandas
 
 
 def _coded(tables: list[pa.Table]) -> list[EventIntervals]:

@@ -1,9 +1,14 @@
 """The output folders of a run: columns, partitions and footers. Files are written atomically."""
 
-from aedetect.output.atomic import Origin, aside, locked, publish, written
-from aedetect.output.catalog import list_files, read_origins
-from aedetect.output.files import OutputFile
-from aedetect.output.partitions import Partition
+from typing import TYPE_CHECKING
+
+from aedetect.lazy import on_first_use
+
+if TYPE_CHECKING:
+    from aedetect.output.atomic import Origin, aside, locked, publish, written
+    from aedetect.output.catalog import list_files, read_origins
+    from aedetect.output.files import OutputFile
+    from aedetect.output.partitions import Partition
 
 __all__ = [
     "Origin",
@@ -16,3 +21,13 @@ __all__ = [
     "read_origins",
     "written",
 ]
+
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "atomic": ("Origin", "aside", "locked", "publish", "written"),
+        "catalog": ("list_files", "read_origins"),
+        "files": ("OutputFile",),
+        "partitions": ("Partition",),
+    },
+)

@@ -15,6 +15,7 @@ from aedetect.registry.downloads import cached_download
 from aedetect.registry.pyfunc import DETECTOR
 from aedetect.registry.records import CHAMPION, FINGERPRINT, Registered, as_registered
 from aedetect.registry.session import is_absent, open_client
+from aedetect.registry.sqlite_reader import open_reader
 from aedetect.secrets import mask
 
 if TYPE_CHECKING:
@@ -49,11 +50,11 @@ def fetch_version(registered: Registered, *, tracking_uri: str) -> Path:
     For a remote registry it is a cached copy; see `aedetect.registry.downloads`. Raises OutputError
     when the disk is full.
     """
-    version = str(registered.version)
-    with open_client(tracking_uri) as client:
-        location = client.get_model_version_download_uri(registered.name, version)
-        now = as_registered(client.get_model_version(registered.name, version), aliases=())
-        folder = _local(location, now, tracking_uri=tracking_uri)
+    location, now = _place(registered, tracking_uri=tracking_uri)
+    if here := local_folder(location):
+        folder = beside_database(here, name=registered.name, tracking_uri=tracking_uri)
+    else:
+        folder = _downloaded(location, now, tracking_uri=tracking_uri)
     saved = folder / "artifacts" / DETECTOR
     if not (saved / "detector.json").is_file():
         place = folder if local_folder(location) else mask(location)
@@ -78,16 +79,41 @@ def list_versions(*, tracking_uri: str, name: str | None = None) -> list[Registe
     """Return the versions of one detector, or of all detectors, newest first."""
     if is_absent(tracking_uri):
         return []
+    with open_reader(tracking_uri) as reader:
+        listed = reader.detectors(name) if reader else None
+    if listed is None:
+        listed = _listed_by_mlflow(name, tracking_uri=tracking_uri)
+    return sorted(listed, key=lambda version: (version.created, version.version), reverse=True)
+
+
+def _listed_by_mlflow(name: str | None, *, tracking_uri: str) -> list[Registered]:
     with open_client(tracking_uri) as client:
         found = [version for version in _search_all(client, name) if FINGERPRINT in version.tags]
         named = _aliases(client, names={version.name for version in found})
-    listed = [as_registered(v, aliases=named.get((v.name, str(v.version)), [])) for v in found]
-    return sorted(listed, key=lambda version: (version.created, version.version), reverse=True)
+    return [as_registered(v, aliases=named.get((v.name, str(v.version)), [])) for v in found]
+
+
+def _place(registered: Registered, *, tracking_uri: str) -> tuple[str, Registered]:
+    """Return where the artifacts of a version are, and its current state."""
+    with open_reader(tracking_uri) as reader:
+        found = reader and reader.find(registered.name, version=registered.version, alias="")
+    if found and found.location:
+        return found.location, found.registered
+    number = str(registered.version)
+    with open_client(tracking_uri) as client:
+        location = client.get_model_version_download_uri(registered.name, number)
+        now = as_registered(client.get_model_version(registered.name, number), aliases=())
+    return location, now
 
 
 def _look_up(
     tracking_uri: str, *, name: str, version: str | None, alias: str | None
 ) -> Registered | None:
+    with open_reader(tracking_uri) as reader:
+        number = int(version) if version else None
+        known = reader and reader.find(name, version=number, alias=alias or CHAMPION)
+    if known:
+        return known.registered
     from mlflow.exceptions import MlflowException
 
     with open_client(tracking_uri) as client:
@@ -134,17 +160,16 @@ def _aliases(client: MlflowClient, *, names: set[str]) -> dict[tuple[str, str], 
     return found
 
 
-def _local(location: str, registered: Registered, *, tracking_uri: str) -> Path:
-    """Return an artifact location as a local folder, downloaded if necessary."""
-    from mlflow.artifacts import download_artifacts
-
-    if folder := local_folder(location):
-        return beside_database(folder, name=registered.name, tracking_uri=tracking_uri)
+def _downloaded(location: str, registered: Registered, *, tracking_uri: str) -> Path:
+    """Return a local copy of an artifact location, downloaded if necessary."""
 
     def download(folder: Path) -> Path:
+        from mlflow.artifacts import download_artifacts
+
         return Path(download_artifacts(location, dst_path=str(folder), tracking_uri=tracking_uri))
 
     registry = urlsplit(tracking_uri)
     server = f"{registry.netloc.rpartition('@')[2]}{registry.path}"  # without a password
     key = (server, location, registered.reference, str(registered.calibration))
-    return cached_download(key, download=download, marker=f"artifacts/{DETECTOR}/detector.json")
+    with open_client(tracking_uri):  # its errors are ours
+        return cached_download(key, download=download, marker=f"artifacts/{DETECTOR}/detector.json")

@@ -15,6 +15,7 @@ from aedetect.registry.history import (
 from aedetect.registry.publish import read_version
 from aedetect.registry.records import CHAMPION, Registered
 from aedetect.registry.session import is_absent, open_client
+from aedetect.registry.sqlite_reader import open_reader
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -70,10 +71,13 @@ def rollback_version(name: str, *, tracking_uri: str, decision: Decision) -> Pro
 
 def read_promotions(name: str, *, tracking_uri: str) -> list[Promotion]:
     """Return the promotions of a detector, the oldest first; none when it is not registered."""
-    from mlflow.exceptions import MlflowException
-
     if is_absent(tracking_uri):
         return []
+    with open_reader(tracking_uri) as reader:
+        if reader:
+            return history_of(reader.model_tags(name))
+    from mlflow.exceptions import MlflowException
+
     with open_client(tracking_uri) as client:
         try:
             return history_of(client.get_registered_model(name).tags)

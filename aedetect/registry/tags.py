@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from aedetect.registry.publish import read_version
 from aedetect.registry.records import Registered
 from aedetect.registry.session import is_absent, open_client
+from aedetect.registry.sqlite_reader import open_reader
 
 
 def set_version_tags(
@@ -27,10 +28,13 @@ def set_model_tag(name: str, key: str, value: str, *, tracking_uri: str) -> None
 
 def read_model_tag(name: str, key: str, *, tracking_uri: str) -> str | None:
     """Return a tag of a registered model; None without the tag or the model."""
-    from mlflow.exceptions import MlflowException
-
     if is_absent(tracking_uri):
         return None
+    with open_reader(tracking_uri) as reader:
+        if reader:
+            return reader.model_tags(name).get(key)
+    from mlflow.exceptions import MlflowException
+
     with open_client(tracking_uri) as client:
         try:
             value: str | None = client.get_registered_model(name).tags.get(key)

@@ -5,8 +5,22 @@ writes one file of at most a megabyte, whatever the number of rows: lines have a
 points, and only some events have lines.
 """
 
-from aedetect.report.facts import PageFacts
-from aedetect.report.html import write_page
-from aedetect.report.page import read_page
+from typing import TYPE_CHECKING
+
+from aedetect.lazy import on_first_use
+
+if TYPE_CHECKING:
+    from aedetect.report.facts import PageFacts
+    from aedetect.report.html import write_page
+    from aedetect.report.page import read_page
 
 __all__ = ["PageFacts", "read_page", "write_page"]
+
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "facts": ("PageFacts",),
+        "html": ("write_page",),
+        "page": ("read_page",),
+    },
+)

@@ -22,9 +22,11 @@ from aedetect.registry import (
     log_nested,
     promote_version,
     register_version,
+    sqlite_reader,
 )
 from aedetect.registry.publish import check_experiment
 from aedetect.registry.records import RunRecord, TrainingRecord
+from aedetect.registry.sqlite_reader import open_reader
 
 COLUMNS = {"time": "timestamp", "unit": "text", "a": "number", "b": "number"}
 FILES = {
@@ -364,3 +366,18 @@ def test_a_deleted_experiment_is_found_before_the_training(moved):
     assert rest == f"mlflow experiments restore --experiment-id {number}"
     client.restore_experiment(number)
     assert register_version(detector, record=FAN, tracking_uri=uri).reference == "fan/3"
+
+
+def test_versions_are_read_without_mlflow_as_mlflow_reads_them(shared, monkeypatch):
+    """A SQLite registry of the installed MLflow is known, and both ways give the same."""
+    asked = {"name": "pump", "tracking_uri": shared.uri}
+    with open_reader(shared.uri) as reader:
+        assert reader is not None, "MLflow's schema has changed: see sqlite_reader.KNOWN_SCHEMAS"
+        assert reader.find("pump", version=None, alias="nobody") is None
+    read = list_versions(**asked), find_version("pump", tracking_uri=shared.uri)
+    places = [fetch_version(each, tracking_uri=shared.uri) for each in read[0]]
+    monkeypatch.setattr(sqlite_reader, "KNOWN_SCHEMAS", frozenset())
+    with open_reader(shared.uri) as reader:
+        assert reader is None
+    assert (list_versions(**asked), find_version("pump", tracking_uri=shared.uri)) == read
+    assert [fetch_version(each, tracking_uri=shared.uri) for each in read[0]] == places
