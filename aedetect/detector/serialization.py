@@ -46,7 +46,7 @@ from aedetect.preprocessing.scaling import Scaling
 if TYPE_CHECKING:
     from aedetect.calibration import Calibration
 
-FORMAT = 8
+FORMAT = 9
 RowCount = Annotated[int, Ge(1), Le(1_000_000)]  # a generous limit for smoothing
 Nanoseconds = Annotated[int, Ge(0), Lt(2**60)]  # 36 years
 DETECTOR, WEIGHTS, CALIBRATION = "detector.json", "weights.safetensors", HELD_OUT

@@ -173,45 +173,42 @@ class PartitionSums:
             chosen[:] = False
             np.put_along_axis(chosen, rank[:, :_NAMED], values=True, axis=1)
         group, column = np.nonzero(chosen)
-        columns = np.array([each.name for each in self.preparation.features], dtype=object)
+        columns = pa.array([each.name for each in self.preparation.features], pa.string())
+        owner = pa.array(names, pa.string())
         rows, bets, log_p, scored, log_score = sums.totals.T
         cells, blank = len(group), len(names)
+        mean = np.where(scored > 0, log_score / np.maximum(scored, 1), np.nan)
         table = {
-            "scope": [scope] * (cells + blank),
-            "entity": [names[at] for at in [*group, *range(blank)]],
-            "column": [*columns[column], *[None] * blank],
-            "rows": np.append(rows[group], rows).astype(np.int64),
-            "missing": _over(sums.missing[group, column], blank),
-            "unseen": _over(sums.unseen[group, column], blank),
-            "psi": _over(index[group, column], blank),
-            "psi_limit": _over(profile.limit[column], blank),
-            "missing_limit": _over(profile.missing[column], blank),
-            "whole_day": [int(profile.whole[0])] * (cells + blank),
-            "counts": [*sums.counts[group, column].tolist(), *[None] * blank],
-            "usual": [*usual[group, column].astype(int).tolist(), *[None] * blank],
-            "edges": [*self._edges(code[group], column), *[None] * blank],
-            "bets": _under(bets.astype(np.int64), cells),
-            "log_p": _under(log_p, cells),
-            "log_score": _under(
-                np.where(scored > 0, log_score / np.maximum(scored, 1), np.nan), cells
-            ),
-            "usual_log_score": _under(profile.level[code], cells),
+            "scope": pa.repeat(scope, cells + blank),
+            "entity": owner.take(pa.array(np.append(group, np.arange(blank)))),
+            "column": _over(columns.take(pa.array(column)), blank),
+            "rows": pa.array(np.append(rows[group], rows).astype(np.int64)),
+            "missing": _over(_array(sums.missing[group, column]), blank),
+            "unseen": _over(_array(sums.unseen[group, column]), blank),
+            "psi": _over(_array(index[group, column]), blank),
+            "psi_limit": _over(_array(profile.limit[column]), blank),
+            "missing_limit": _over(_array(profile.missing[column]), blank),
+            "whole_day": pa.repeat(int(profile.whole[0]), cells + blank),
+            "counts": _over(_lists(sums.counts[group, column]), blank),
+            "usual": _over(_lists(usual[group, column].astype(np.int64)), blank),
+            "edges": _over(self._edges(code[group], column), blank),
+            "bets": _under(_array(bets.astype(np.int64)), cells),
+            "log_p": _under(_array(log_p), cells),
+            "log_score": _under(_array(mean), cells),
+            "usual_log_score": _under(_array(profile.level[code]), cells),
         }
-        arrays = [pa.array(table[each.name], each.type, from_pandas=True) for each in SCHEMA]
+        arrays = [table[each.name].cast(each.type) for each in SCHEMA]
         # Entity by entity, however many are finished together.
         order = np.argsort(np.append(group, np.arange(blank)), kind="stable")
         return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA).take(pa.array(order))
 
-    def _edges(self, code: Int64, column: Int64) -> list[list[float] | None]:
+    def _edges(self, code: Int64, column: Int64) -> pa.Array:
         """Return edges in units of the table; none with the quantile scaler."""
         scaling, first = self.preparation.scaling, self.preparation.first_columns[column]
         if scaling.quantiles is not None:
-            return [None] * len(code)
+            return pa.nulls(len(code), pa.list_(pa.float64()))
         scale, center = scaling.scale[code, first], scaling.center[code, first]
-        found: list[list[float] | None] = (
-            self.profile.edges[column] * scale[:, None] + center[:, None]
-        ).tolist()
-        return found
+        return _lists(self.profile.edges[column] * scale[:, None] + center[:, None])
 
 
 def _exact(values: Float64) -> Float64:
@@ -223,11 +220,22 @@ def _part(sums: _Sums, chosen: slice) -> _Sums:
     return _Sums(*(each[chosen] for each in vars(sums).values()))
 
 
-def _over(values: Int64 | Float64, blank: int) -> list[object]:
+def _array(values: Int64 | Float64) -> pa.Array:
+    """Return values, NaN as null."""
+    return pa.array(values, from_pandas=True)
+
+
+def _lists(values: Int64 | Float64) -> pa.Array:
+    """Return rows (N, K) as lists."""
+    offsets = np.arange(len(values) + 1, dtype=np.int32) * values.shape[1]
+    return pa.ListArray.from_arrays(pa.array(offsets), _array(values.ravel()))
+
+
+def _over(values: pa.Array, blank: int) -> pa.Array:
     """Return the values of columns, and none for the rows of entities."""
-    return [*values.tolist(), *[None] * blank]
+    return pa.concat_arrays([values, pa.nulls(blank, values.type)])
 
 
-def _under(values: Int64 | Float64, blank: int) -> list[object]:
+def _under(values: pa.Array, cells: int) -> pa.Array:
     """Return the values of entities, and none for the rows of columns."""
-    return [*[None] * blank, *values.tolist()]
+    return pa.concat_arrays([pa.nulls(cells, values.type), values])

@@ -100,7 +100,7 @@ def test_a_truncated_file_is_refused(folder, name, keep):
 def test_a_description_of_another_format_is_refused(folder, text):
     """For any JSON."""
     (folder / DETECTOR).write_text(text)
-    with pytest.raises(BrokenDetector, match="must be of format 8"):
+    with pytest.raises(BrokenDetector, match="must be of format 9"):
         CalibratedScorer.load(folder)
 
 
