@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aedetect.cli.options import AsJson, ConfigPath, Overrides
+from aedetect.wording import figure
 
 if TYPE_CHECKING:
     from aedetect.calibration import Forecast
@@ -153,7 +154,8 @@ def _print_scope(scope: str, notes: tuple[str, ...]) -> None:
 
 def expected(forecast: Forecast) -> str:
     """Format a rate of events with its interval."""
-    return f"{forecast.per_day:.2g} ({forecast.low:.2g} to {forecast.high:.2g})"
+    low, high = figure(forecast.low), figure(forecast.high)
+    return f"{figure(forecast.per_day)} ({low} to {high})"
 
 
 def _format_settings(asked: dict[str, object]) -> str:
