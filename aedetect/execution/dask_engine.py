@@ -134,7 +134,9 @@ class _Dask:
         try:
             return bytes(future.result(timeout=_CONNECT))
         except Exception as error:
-            reason = "the scheduler is gone" if future.cancelled() else error
+            # A closed connection is an OSError.
+            lost = future.cancelled() or isinstance(error, OSError)
+            reason = "the scheduler is gone" if lost else error
             raise gave_up("dask", self.address, reason) from error
 
     def _cores(self) -> Mapping[str, int]:

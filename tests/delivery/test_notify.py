@@ -135,7 +135,7 @@ def test_minimum_severity(notify, receiver, output, least, expected):
     rows = [event(n, f"2026-01-03T0{n[1]}:00:00", severity=s) for n, s in severities.items()]
     write_events(output, FIRST, rows)
     notify(min_severity=least)
-    assert [each["message"].split()[-1] for each in receiver.messages] == expected
+    assert [each["message"].split()[-2] for each in receiver.messages] == expected
     assert notify(min_severity="info") == 3 - len(expected)
 
 
@@ -160,7 +160,7 @@ def test_old_events_are_not_sent(notify, receiver, output, time):
     ]
     write_events(output, FIRST, rows, time=time)
     assert notify() == 2
-    assert {each["message"].split()[-1] for each in receiver.messages} == {"new", "long"}
+    assert {each["message"].split()[-2] for each in receiver.messages} == {"new", "long"}
     assert notify(max_age="25h") == 1
 
 
@@ -233,7 +233,7 @@ def test_a_receiver_that_fails_midway_gets_the_rest_later(notify, receiver, outp
     assert notify() == 2
     receiver.most = None
     assert notify() == 3
-    sent = [each["message"].split()[-1] for each in receiver.messages]
+    sent = [each["message"].split()[-2] for each in receiver.messages]
     assert sent == ["e0", "e1", "e2", "e3", "e4"]
 
 

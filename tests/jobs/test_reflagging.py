@@ -245,11 +245,9 @@ def test_a_reflag_is_recorded_as_a_run(plant):
 def test_a_reflag_says_what_its_threshold_promises(plant, capsys):
     """The rate and how it was chosen, as after a training."""
     done = run(plant)
-    assert (done.method, done.rate) == ("quantile", pytest.approx(0.02, rel=0.2))
+    assert (done.method, done.promise.share) == ("quantile", pytest.approx(0.02, rel=0.2))
     print_reflagged(done)
-    assert f"flags at most {done.rate:.3%} of normal rows, as chosen by quantile" in (
-        " ".join(capsys.readouterr().out.split())
-    )
+    assert f"{done.promise.text}; chosen by quantile" in (" ".join(capsys.readouterr().out.split()))
 
 
 def test_a_reflag_says_for_what_its_promise_holds(plant, capsys):

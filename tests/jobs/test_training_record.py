@@ -71,7 +71,7 @@ def test_the_card_says_what_data_promise_limits_and_how_to_load(record, learnt):
         record.tags["held_out_until"],
         "1,000 of 2 entities: east, west",
         "`a` -1.",
-        f"at most {threshold.rate:.3%} of normal rows",
+        f"{threshold.rate:.3%} of normal rows",
         f"Threshold {threshold.value:.4g}",
         "first 3 rows",
         'mlflow.pyfunc.load_model("models:/pump/7")',

@@ -157,6 +157,7 @@ def test_stages_with_input_or_output_are_retried():
         "resolve model": 2,
         "plan": 2,
         "score partitions": 2,
+        "score on the cluster": 2,
         "form events": 2,
         "finish": 2,
         "write page": 0,
