@@ -21,9 +21,7 @@ from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
-import pyarrow.parquet as pq
-from scoring import CONFIG, table, write_input
+from scoring import write_input, write_training
 
 from aedetect.config import Config, read_config
 from aedetect.execution.cluster import connect_cluster
@@ -45,9 +43,7 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "bench.toml").write_text(CONFIG)
-        training = table(np.random.default_rng(2), first="2026-01-01", minutes=2880)
-        pq.write_table(training, folder / "train.parquet")
+        write_training(folder)
         run_training(configured(folder, "none"))
         write_input(folder / "input", rows=asked.rows, one_file=False)
         took, spent = scored(configured(folder, "local"))

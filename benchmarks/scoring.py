@@ -108,6 +108,13 @@ def write_input(folder: Path, *, rows: int, one_file: bool) -> None:
         pq.write_table(whole.take(order), folder / "all.parquet", row_group_size=100_000)
 
 
+def write_training(folder: Path) -> None:
+    """Write the configuration, and the table to train on."""
+    (folder / "bench.toml").write_text(CONFIG)
+    training = table(np.random.default_rng(2), first="2026-01-01", minutes=2880)
+    pq.write_table(training, folder / "train.parquet")
+
+
 def main() -> None:
     """Print one row per size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -116,9 +123,7 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "bench.toml").write_text(CONFIG)
-        training = table(np.random.default_rng(2), first="2026-01-01", minutes=2880)
-        pq.write_table(training, folder / "train.parquet")
+        write_training(folder)
         program = [sys.executable, "-m", "aedetect"]
         measure([*program, "train", "bench.toml"], folder)
         print("rows        aedetect score                 isolation forest (rows, not windows)")

@@ -174,7 +174,8 @@ def fit_calibration(
     sample = make_sample(held_out, timing=timing, per_entity=per_entity, leave_out=share)
     choice = _choose(sample, settings)
     rows = sample.normal
-    values, rates = (np.full(len(rows), getattr(choice.pooled, n)) for n in ("value", "rate"))
+    values = np.full(len(rows), choice.pooled.value)
+    rates = np.full(len(rows), choice.pooled.rate)
     groups = {}
     beyond = 0.0
     for code, chosen in grouped_rows(rows.entity) if choice.own else ():

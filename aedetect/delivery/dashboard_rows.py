@@ -42,12 +42,13 @@ def sync_dashboard_rows(
 def _sync_runs(connection: Connection, table: Table, output: Path, detector: str) -> None:
     from sqlalchemy import select
 
-    columns = table.c
+    columns, found = table.c, read_runs(output, limit=_NEWEST)
+    known = select(columns.run_id).where(
+        columns.detector == detector, columns.run_id.in_([run["run_id"] for run in found])
+    )
     with connection.begin():
-        newest = select(columns.run_id).where(columns.detector == detector)
-        stored = {row.run_id for row in connection.execute(newest)}
-    found = read_runs(output, limit=_NEWEST)
-    if len(found) == _NEWEST and not any(run["run_id"] in stored for run in found):
+        stored = {row.run_id for row in connection.execute(known)}
+    if len(found) == _NEWEST and not stored:
         found = read_runs(output, limit=_EVERY_RUN)
     names = table_columns(RUNS)
     rows = [
@@ -109,13 +110,15 @@ def _counts(file: OutputFile, output: Path) -> Iterator[dict[str, Any]]:
 
 
 def _drift(file: OutputFile, output: Path) -> Iterator[dict[str, Any]]:
+    import pyarrow.compute as pc
+
     names = ["scope", "column", "rows", "missing", "missing_limit", "psi", "psi_limit"]
     start = _start(file, output)
-    for row in file.read(names).to_pylist():
-        feature = row.pop("column")
-        if row.pop("scope") == ALL and feature is not None:
-            missing = row["missing"] / max(row["rows"], 1)
-            yield storable(row | {"missing": missing, "feature": feature, "start": start})
+    table = file.read(names)
+    of_all = pc.and_(pc.equal(table["scope"], ALL), pc.is_valid(table["column"]))
+    for row in table.filter(of_all).drop_columns("scope").to_pylist():
+        own = {"missing": row["missing"] / max(row["rows"], 1), "feature": row.pop("column")}
+        yield storable(row | own | {"start": start})
 
 
 def _start(file: OutputFile, output: Path) -> datetime:

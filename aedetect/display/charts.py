@@ -54,9 +54,7 @@ def _chart(
     across = _across(line.time, span)
     begin, end = _across(np.array([card.start, card.end]), span).tolist()
     band = [line.values[each] for each in ("low", "high") if each in line.values]
-    # What was observed must be seen: a band far beyond it is cut.
-    ranged = [values for values, _, _ in drawn.values()]
-    low, high = _range([*ranged, *band])
+    low, high = _range([*(values for values, _, _ in drawn.values()), *band])
     return {
         "name": name,
         "begin": round(begin, 1),

@@ -51,15 +51,15 @@ def _facts(detector: CalibratedScorer) -> Iterator[tuple[str, str]]:
 
 
 def _promise(detector: CalibratedScorer) -> str:
-    threshold, expected = detector.calibration.threshold, detector.calibration.forecast
+    calibration = detector.calibration
+    expected = calibration.forecast
     events = (
         f"; about {plain_number(expected.per_day)} events a day on normal rows "
         f"({plain_number(expected.low)} to {plain_number(expected.high)})"
         if expected.days
         else ""
     )
-    share = plain_number(100 * threshold.rate)
-    return f"at most {share} % of normal rows are flagged ({threshold.method}){events}"
+    return f"{clip(calibration.promise.text)} ({calibration.threshold.method}){events}"
 
 
 def _column(feature: Feature) -> dict[str, str]:

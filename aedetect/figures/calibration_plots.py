@@ -48,7 +48,7 @@ def draw_calibration(calibration: Calibration) -> Figure:
     _draw_tail(panel, calibration)
     panel.axvline(threshold.value, color=RED, label=f"threshold {threshold.value:.4g}")
     panel.axhline(
-        threshold.rate, color=RED, linestyle=":", label=f"promise: at most {threshold.rate:.3%}"
+        threshold.rate, color=RED, linestyle=":", label=f"aimed at: at most {threshold.rate:.3%}"
     )
     panel.set_yscale("log")
     panel.set_ylim(bottom=min(threshold.rate, 1 / (rows + 1)) / 3, top=1.3)

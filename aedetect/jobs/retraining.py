@@ -26,7 +26,7 @@ from aedetect.output.partitions import SCORES
 from aedetect.registry.gate_record import GATE_PASSED, IN_SHADOW
 from aedetect.registry.promotions import read_promotions
 from aedetect.registry.records import CHAMPION, FINGERPRINT
-from aedetect.registry.tags import read_model_tag, set_model_tag
+from aedetect.registry.tags import read_model_tags, set_model_tag
 from aedetect.timestamps import parse_duration, round_duration
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def retraining_due(config: Config) -> RetrainingDue | None:
         return None
     clock = shown_clock(config)
     newest = files[-1].partition.bounds(clock)[1]
-    last = read_model_tag(config.name, _ATTEMPT, tracking_uri=uri)
+    last = read_model_tags(config.name, tracking_uri=uri).get(_ATTEMPT)
     if last and newest - clock.parse(json.loads(last)["at"]) < parse_duration(settings.hold_off):
         return None
     # Another version judged the last day: its drift is not the champion's.

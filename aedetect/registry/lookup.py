@@ -15,7 +15,7 @@ from aedetect.registry.downloads import cached_download
 from aedetect.registry.pyfunc import DETECTOR
 from aedetect.registry.records import CHAMPION, FINGERPRINT, Registered, as_registered
 from aedetect.registry.session import is_absent, open_client
-from aedetect.registry.sqlite_reader import open_reader
+from aedetect.registry.sqlite_reader import ask_sqlite
 from aedetect.secrets import mask
 
 if TYPE_CHECKING:
@@ -79,8 +79,7 @@ def list_versions(*, tracking_uri: str, name: str | None = None) -> list[Registe
     """Return the versions of one detector, or of all detectors, newest first."""
     if is_absent(tracking_uri):
         return []
-    with open_reader(tracking_uri) as reader:
-        listed = reader.detectors(name) if reader else None
+    listed = ask_sqlite(tracking_uri, lambda reader: reader.detectors(name))
     if listed is None:
         listed = _listed_by_mlflow(name, tracking_uri=tracking_uri)
     return sorted(listed, key=lambda version: (version.created, version.version), reverse=True)
@@ -95,23 +94,23 @@ def _listed_by_mlflow(name: str | None, *, tracking_uri: str) -> list[Registered
 
 def _place(registered: Registered, *, tracking_uri: str) -> tuple[str, Registered]:
     """Return where the artifacts of a version are, and its current state."""
-    with open_reader(tracking_uri) as reader:
-        found = reader and reader.find(registered.name, version=registered.version, alias="")
+    name, version = registered.name, registered.version
+    found = ask_sqlite(tracking_uri, lambda reader: reader.find(name, version=version, alias=""))
     if found and found.location:
         return found.location, found.registered
-    number = str(registered.version)
     with open_client(tracking_uri) as client:
-        location = client.get_model_version_download_uri(registered.name, number)
-        now = as_registered(client.get_model_version(registered.name, number), aliases=())
+        location = client.get_model_version_download_uri(name, str(version))
+        now = as_registered(client.get_model_version(name, str(version)), aliases=())
     return location, now
 
 
 def _look_up(
     tracking_uri: str, *, name: str, version: str | None, alias: str | None
 ) -> Registered | None:
-    with open_reader(tracking_uri) as reader:
-        number = int(version) if version else None
-        known = reader and reader.find(name, version=number, alias=alias or CHAMPION)
+    number, known_as = int(version) if version else None, alias or CHAMPION
+    known = ask_sqlite(
+        tracking_uri, lambda reader: reader.find(name, version=number, alias=known_as)
+    )
     if known:
         return known.registered
     from mlflow.exceptions import MlflowException

@@ -15,7 +15,7 @@ from aedetect.registry.history import (
 from aedetect.registry.publish import read_version
 from aedetect.registry.records import CHAMPION, Registered
 from aedetect.registry.session import is_absent, open_client
-from aedetect.registry.sqlite_reader import open_reader
+from aedetect.registry.tags import read_model_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -71,20 +71,7 @@ def rollback_version(name: str, *, tracking_uri: str, decision: Decision) -> Pro
 
 def read_promotions(name: str, *, tracking_uri: str) -> list[Promotion]:
     """Return the promotions of a detector, the oldest first; none when it is not registered."""
-    if is_absent(tracking_uri):
-        return []
-    with open_reader(tracking_uri) as reader:
-        if reader:
-            return history_of(reader.model_tags(name))
-    from mlflow.exceptions import MlflowException
-
-    with open_client(tracking_uri) as client:
-        try:
-            return history_of(client.get_registered_model(name).tags)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
-            return []
+    return history_of(read_model_tags(name, tracking_uri=tracking_uri))
 
 
 def _champion(client: MlflowClient, name: str) -> int | None:

@@ -9,14 +9,16 @@ the database holds now: nothing is kept between two calls.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from aedetect.registry.availability import sqlite_file
 from aedetect.registry.records import FINGERPRINT, Registered
+
+_T = TypeVar("_T")
 
 # Of the table alembic_version: MLflow 3.17. A test compares it with that of the installed MLflow.
 KNOWN_SCHEMAS = frozenset({"dc11669786a5"})
@@ -112,19 +114,19 @@ class SqliteReader:
         return self._connection.execute(statement, values).fetchall()
 
 
-@contextmanager
-def open_reader(tracking_uri: str) -> Iterator[SqliteReader | None]:
-    """Yield a reader of a registry; None where MLflow has to read it.
+def ask_sqlite(tracking_uri: str, question: Callable[[SqliteReader], _T]) -> _T | None:
+    """Answer a question about a registry in one transaction; None where MLflow has to.
 
-    A database that is locked, damaged or not there is MLflow's to report; see `open_client`. The
-    body runs in one transaction, so that it sees one state.
+    A database that is locked, damaged or not there is MLflow's to report; see `open_client`.
     """
     connection = _connect(tracking_uri)
     if connection is None:
-        yield None
-        return
+        return None
     with closing(connection):
-        yield SqliteReader(connection)
+        try:
+            return question(SqliteReader(connection))
+        except sqlite3.Error:
+            return None
 
 
 def _connect(tracking_uri: str) -> sqlite3.Connection | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from aedetect.registry.publish import read_version
 from aedetect.registry.records import Registered
 from aedetect.registry.session import is_absent, open_client
-from aedetect.registry.sqlite_reader import open_reader
+from aedetect.registry.sqlite_reader import ask_sqlite
 
 
 def set_version_tags(
@@ -26,20 +26,20 @@ def set_model_tag(name: str, key: str, value: str, *, tracking_uri: str) -> None
         client.set_registered_model_tag(name, key, value)
 
 
-def read_model_tag(name: str, key: str, *, tracking_uri: str) -> str | None:
-    """Return a tag of a registered model; None without the tag or the model."""
+def read_model_tags(name: str, *, tracking_uri: str) -> Mapping[str, str]:
+    """Return the tags of a registered model; none when it does not exist."""
     if is_absent(tracking_uri):
-        return None
-    with open_reader(tracking_uri) as reader:
-        if reader:
-            return reader.model_tags(name).get(key)
+        return {}
+    known = ask_sqlite(tracking_uri, lambda reader: reader.model_tags(name))
+    if known is not None:
+        return known
     from mlflow.exceptions import MlflowException
 
     with open_client(tracking_uri) as client:
         try:
-            value: str | None = client.get_registered_model(name).tags.get(key)
+            tags: dict[str, str] = client.get_registered_model(name).tags
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
-            return None
-        return value
+            return {}
+        return tags

@@ -110,9 +110,11 @@ def _state(each: PeriodOutcome) -> str:
     """Say whether a promise was kept, as far as the days tell."""
     if each.low is None or each.high is None:
         return "too few days to tell"
-    if each.share <= each.promise:
+    if each.refused:
+        return "nothing was promised"
+    if each.share <= each.most:
         return "kept"
-    return "not kept" if each.low > each.promise else "above; chance is not ruled out"
+    return "not kept" if each.low > each.most else "above; chance is not ruled out"
 
 
 def _withdrawn(page: Page) -> Iterator[dict[str, Any]]:

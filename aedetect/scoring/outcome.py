@@ -23,11 +23,12 @@ from aedetect.output import Partition, list_files
 from aedetect.output.catalog import read_footers
 from aedetect.output.partitions import EVENTS, SCORES, Span
 from aedetect.output.verdict_counts import VerdictCounts
+from aedetect.scoring.promised import Promises
 from aedetect.scoring.share_interval import share_interval
 from aedetect.timestamps import NANOSECONDS
 
 if TYPE_CHECKING:
-    from aedetect.calibration import Calibration, Forecast
+    from aedetect.calibration import Calibration
     from aedetect.calibration.promise import Promise
     from aedetect.output import OutputFile
 
@@ -59,41 +60,10 @@ class PeriodOutcome:
     events_high: float | None = None
     events_promise: float | None = None  # upper bound of the forecast; None: only one of all
 
-
-@dataclass(frozen=True)
-class Promises:
-    """What a calibration promises: of entities with their own threshold, by name, and of all."""
-
-    evidence: Promise  # of the share of rows of entities without their own threshold
-    shares: Mapping[str | None, float]
-    events: Mapping[str | None, float]  # a day, of each entity: upper bounds
-    events_together: float
-
-    @classmethod
-    def of(cls, calibration: Calibration, entities: Sequence[str | None]) -> Promises:
-        """Collect them; `entities` are the names by their code."""
-        own = {entities[code]: g for code, g in calibration.own.items() if code < len(entities)}
-        shares = {name: group.threshold.rate for name, group in own.items()}
-        events = {name: _most(group.forecast) for name, group in own.items()}
-        return cls(calibration.promise, shares, events, calibration.forecast.high)
-
-    def share_of(self, name: str | None) -> float:
-        """Return the share of an entity's normal rows flagged at most."""
-        return self.shares.get(name, self.evidence.share)
-
-    def mean(self, rows: Mapping[str | None, float], total: int) -> float:
-        """Return the share of all rows flagged at most, from the rows of entities that are known.
-
-        The other rows are taken as those of the mean entity.
-        """
-        known = sum(rows.values())
-        kept = sum(count * self.share_of(name) for name, count in rows.items())
-        usual = float(np.mean(list(self.shares.values()) or [self.evidence.share]))
-        return (kept + max(total - known, 0.0) * usual) / max(total, 1)
-
-
-def _most(found: Forecast) -> float:
-    return max(found.high, found.per_day)
+    @property
+    def most(self) -> float:
+        """The share promised: what the evidence left open, or what was aimed at without any."""
+        return self.promise if self.bound is None else self.bound
 
 
 def outcomes(

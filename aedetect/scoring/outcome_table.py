@@ -45,10 +45,9 @@ def alerts_of_outcome(
 
 def _broken(each: PeriodOutcome, factor: float) -> str:
     """Say how a promise is surely broken; empty without the days or the rows to know."""
-    most = each.promise if each.bound is None else each.bound
-    if each.low is None or each.rows * most * factor < ENOUGH:
+    if each.low is None or each.rows * each.most * factor < ENOUGH:
         return ""
-    if each.low > factor * most:
+    if each.low > factor * each.most:
         return (
             "normal may have changed: look at the flagged rows, then renew the calibration or train"
             if not each.refused
@@ -64,8 +63,8 @@ def _promised(each: PeriodOutcome) -> str:
     """Say what was promised, as far as the evidence went."""
     if each.refused:
         return f"no promise ({each.promise:.3%} aimed at)"
-    if each.bound is not None and each.bound > each.promise * (1 + 1e-9):
-        return f"at most {each.bound:.3%} promised ({each.promise:.3%} aimed at)"
+    if each.most > each.promise * (1 + 1e-9):
+        return f"at most {each.most:.3%} promised ({each.promise:.3%} aimed at)"
     return f"at most {each.promise:.3%} promised"
 
 

@@ -14,7 +14,7 @@ from aedetect.errors import TooFewRows
 from aedetect.jobs import scoring, training
 from aedetect.jobs.dataset import ingest_rows
 from aedetect.jobs.retraining import retraining_due
-from aedetect.registry.tags import read_model_tag
+from aedetect.registry.tags import read_model_tags
 from aedetect.timestamps import parse_instant
 
 AGED = {"epochs": 1, "max_age": "1d", "window": "2d", "hold_off": "2d"}
@@ -75,7 +75,7 @@ def test_a_training_that_fails_is_tried_again_after_the_hold_off(tmp_path):
     pass_day(config, "2026-01-03")
     with pytest.raises(TooFewRows):
         training.retrain_if_due(broken)
-    kept = json.loads(read_model_tag("plant", "retraining", tracking_uri=config.tracking_uri))
+    kept = json.loads(read_model_tags("plant", tracking_uri=config.tracking_uri)["retraining"])
     assert "fits the rows" in kept["outcome"]
     pass_day(config, "2026-01-04")
     assert retraining_due(config) is None

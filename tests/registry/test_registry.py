@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import shutil
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -26,7 +28,7 @@ from aedetect.registry import (
 )
 from aedetect.registry.publish import check_experiment
 from aedetect.registry.records import RunRecord, TrainingRecord
-from aedetect.registry.sqlite_reader import open_reader
+from aedetect.registry.sqlite_reader import ask_sqlite
 
 COLUMNS = {"time": "timestamp", "unit": "text", "a": "number", "b": "number"}
 FILES = {
@@ -371,13 +373,27 @@ def test_a_deleted_experiment_is_found_before_the_training(moved):
 def test_versions_are_read_without_mlflow_as_mlflow_reads_them(shared, monkeypatch):
     """A SQLite registry of the installed MLflow is known, and both ways give the same."""
     asked = {"name": "pump", "tracking_uri": shared.uri}
-    with open_reader(shared.uri) as reader:
-        assert reader is not None, "MLflow's schema has changed: see sqlite_reader.KNOWN_SCHEMAS"
-        assert reader.find("pump", version=None, alias="nobody") is None
+    tags = ask_sqlite(shared.uri, lambda reader: reader.model_tags("pump"))
+    assert tags is not None, "MLflow's schema has changed: see sqlite_reader.KNOWN_SCHEMAS"
+    assert (
+        ask_sqlite(shared.uri, lambda reader: reader.find("pump", version=None, alias="nobody"))
+        is None
+    )
     read = list_versions(**asked), find_version("pump", tracking_uri=shared.uri)
     places = [fetch_version(each, tracking_uri=shared.uri) for each in read[0]]
     monkeypatch.setattr(sqlite_reader, "KNOWN_SCHEMAS", frozenset())
-    with open_reader(shared.uri) as reader:
-        assert reader is None
+    assert ask_sqlite(shared.uri, lambda reader: reader.versions("pump")) is None
     assert (list_versions(**asked), find_version("pump", tracking_uri=shared.uri)) == read
     assert [fetch_version(each, tracking_uri=shared.uri) for each in read[0]] == places
+
+
+def test_a_table_that_is_not_as_known_is_left_to_mlflow(tmp_path):
+    """Though the revision of the schema is."""
+    file = tmp_path / "mlflow.db"
+    (revision,) = sqlite_reader.KNOWN_SCHEMAS
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        connection.execute("INSERT INTO alembic_version VALUES (?)", (revision,))
+    uri = f"sqlite:///{file}"
+    assert ask_sqlite(uri, lambda _reader: "asked") == "asked"
+    assert ask_sqlite(uri, lambda reader: reader.versions("pump")) is None

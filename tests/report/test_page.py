@@ -68,19 +68,21 @@ def test_the_sentence_compares_with_budget_and_usual(page):
 
 
 @pytest.mark.parametrize(
-    ("share", "low", "high", "state"),
+    ("share", "low", "high", "evidence", "state"),
     [
-        (0.005, 0.001, 0.02, "kept"),
-        (0.02, 0.001, 0.05, "above; chance is not ruled out"),
-        (0.05, 0.02, 0.08, "not kept"),
-        (0.02, None, None, "too few days to tell"),
+        (0.005, 0.001, 0.02, {}, "kept"),
+        (0.02, 0.001, 0.05, {}, "above; chance is not ruled out"),
+        (0.05, 0.02, 0.08, {}, "not kept"),
+        (0.02, None, None, {}, "too few days to tell"),
+        (0.05, 0.02, 0.08, {"bound": 0.06}, "kept"),
+        (0.05, 0.02, 0.08, {"refused": "85 rows are few"}, "nothing was promised"),
     ],
 )
-def test_a_promise_is_called_kept_only_when_it_was(page, share, low, high, state):
-    """A wide interval of a young detector is no evidence that it was."""
+def test_a_promise_is_called_kept_only_when_it_was(page, share, low, high, evidence, state):
+    """A wide interval of a young detector is no evidence that it was; a widened one is wider."""
     outcome = PeriodOutcome(
         period=7, days=7, entity=None, together=True, rows=1_000, flagged=int(share * 1_000),
-        share=share, low=low, high=high, promise=0.01,
+        share=share, low=low, high=high, promise=0.01, **evidence,
     )  # fmt: skip
     shown = page_view(with_facts(page, replace(FACTS, outcome=(outcome,))))
     assert [each["state"] for each in shown["outcome"]] == [state]

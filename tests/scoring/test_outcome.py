@@ -7,8 +7,9 @@ import pytest
 
 from aedetect.calibration.poisson import count_interval
 from aedetect.calibration.promise import Promise
-from aedetect.scoring.outcome import PeriodOutcome, Promises
+from aedetect.scoring.outcome import PeriodOutcome
 from aedetect.scoring.outcome_table import alerts_of_outcome, describe_outcome
+from aedetect.scoring.promised import Promises
 from aedetect.scoring.share_interval import share_interval
 
 
