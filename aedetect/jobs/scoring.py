@@ -18,6 +18,7 @@ from aedetect.drift import DRIFT, find_shifts, shift_warnings
 from aedetect.events import form_events
 from aedetect.events.ongoing import find_level_shifts
 from aedetect.jobs import delivery
+from aedetect.jobs.division import refresh_division
 from aedetect.jobs.recording import record_run, workspace
 from aedetect.jobs.renewal import renew_if_due
 from aedetect.jobs.report import write_run_page
@@ -193,6 +194,7 @@ def run_scoring(
     `what_if` run, such as one with another model and output, notifies no one, fills no database
     and writes no page. A given model is not resolved again.
     """
+    refresh_division(config)
     with record_run(config, clock=clock, run_id=run_id) as record:
         if not what_if:
             stages.check_delivery(config)
