@@ -28,7 +28,7 @@ _ID_BYTES = 6
 
 @dataclass(frozen=True, kw_only=True)
 class Cause:
-    """The share of one feature in an event, with its observed and expected value at the peak."""
+    """The share of one feature in an event, with its values where it is to blame most."""
 
     feature: str
     share: float
@@ -53,7 +53,7 @@ class Event:
     p_value: float  # the smallest
     strength: float | None = None  # 1: three of four events on held-out rows are weaker
     severity: str
-    causes: tuple[Cause, ...]  # of the peak, the largest first
+    causes: tuple[Cause, ...]  # of the whole event, the largest first
     text: str
     suppressed: str | None  # the reason; None: reported
     model_name: str
