@@ -4,18 +4,10 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
-
-
-class Dates(StrEnum):
-    """Whether day or month comes first."""
-
-    day_first = "day-first"
-    month_first = "month-first"
 
 
 def init(
@@ -33,7 +25,7 @@ def init(
     entity: Annotated[str | None, typer.Option(help="Column of machine, sensor, service.")] = None,
     label: Annotated[str | None, typer.Option(help="Column that marks known anomalies.")] = None,
     dates: Annotated[
-        Dates | None,
+        Literal["day-first", "month-first"] | None,
         typer.Option(help="What comes first in dates such as 03/04/2026, if not found otherwise."),
     ] = None,
     force: Annotated[
@@ -56,7 +48,7 @@ def init(
         timestamp=timestamp,
         entity=entity,
         label=label,
-        dates=dates and dates.value,
+        dates=dates,
         force=force or (not data_only and _may_replace(target)),
         data_only=data_only,
     )

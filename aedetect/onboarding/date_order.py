@@ -34,10 +34,9 @@ def order_dates(
         doubts.append(f"some dates can only be {_OTHER[asked]}, and are read so: --dates {asked}")
     for name in dict.fromkeys(column.name for table in tables for column in _unclear(table)):
         if asked or len(known) == 1:
-            chosen[name] = asked or next(iter(known))
+            (chosen[name],) = {asked} if asked else known
             continue
-        extents = _extents(connection, tables, name)
-        chosen[name], doubt = _by_length(name, extents)
+        chosen[name], doubt = _by_length(name, _extents(connection, tables, name))
         doubts += [doubt] if doubt else []
     return [_ordered(table, chosen) for table in tables], tuple(doubts)
 
