@@ -49,7 +49,7 @@ def _files(done: Initialised) -> str:
     )
     sample = " (some of them opened)" if done.sources.is_sample else ""
     remarks = list(dict.fromkeys(r for t in done.sources.tables for r in t.table.remarks))
-    how = [r for r in remarks if "lines have" not in r and "twice" not in r]
+    how = [r for r in remarks if "another number of cells" not in r and "twice" not in r]
     decimal = {
         c.how for t in done.sources.tables for c in t.table.columns if c.kind == "number" and c.how
     }
