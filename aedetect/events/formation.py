@@ -25,6 +25,7 @@ from aedetect.events.grouping import EventRules
 from aedetect.events.held import HELD_KEY, NONE_HELD, find_held, pack_held, unpack_held
 from aedetect.events.judged_rows import read_judged_rows
 from aedetect.events.table import EventChanges, compare_events
+from aedetect.events.telling_rows import read_telling_rows
 from aedetect.events.withdrawn import record_withdrawn
 from aedetect.output import (
     Origin,
@@ -139,21 +140,24 @@ def _is_settled(state: FormationState, formed: EventArrays, number: int) -> bool
 def _tables(
     formation: Formation, state: FormationState, formed: EventArrays, numbers: Sequence[int]
 ) -> dict[Partition, pa.Table]:
-    """Return the events that begin in some partitions; only peak rows are read in full."""
+    """Return the events that begin in some partitions; of each, few rows are read in full."""
     chosen = [formed.starting_in(number) for number in numbers]
     peaks = formed.peak[np.concatenate([*chosen, np.zeros(0, np.int64)])]
     if not len(peaks):
         return {state.partitions[n]: _schema_of(state, n).empty_table() for n in numbers}
     flagged = formed.flagged
     details = read_peaks(state.files, flagged.file[peaks], flagged.row[peaks])
+    told = read_telling_rows(state.files, formed, np.concatenate(chosen), details)
     tables = {}
     for number, events in zip(numbers, chosen, strict=True):
         mine, details = details.slice(0, len(events)), details.slice(len(events))
+        causes, told = told.slice(0, len(events)), told.slice(len(events))
         schema = _schema_of(state, number)
         table = _event_columns(formed, events, schema.field("end").type)
-        for name in ("threshold", "causes", "model_name", "model_version", "calibration_version"):
+        for name in ("threshold", "model_name", "model_version", "calibration_version"):
             table = table.append_column(name, mine[name])
-        texts = _texts(mine, formation.units, formed.shifted[events])
+        table = table.append_column("causes", causes["causes"])
+        texts = _texts(causes, formation.units, formed.shifted[events])
         table = table.append_column("text", texts)
         tables[state.partitions[number]] = table.select(schema.names).cast(schema)
     return tables

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aedetect.events.description import describe_event, plain_number
+from aedetect.events.description import describe_event, distance_told, plain_number
 
 
 def cause(feature, observed, expected, share=0.3):
@@ -118,6 +118,28 @@ def test_a_value_at_the_edge_of_its_range_is_not_told():
     outside = [limits("w", 0.5, 1.5), limits("so", 0.0, 0.41)]
     assert describe_event(causes, outside, {}) == "w 9, normally 0.5 to 1.5"
     assert describe_event(causes[1:], outside[1:], {}) == "so 0.412, normally 0 to 0.41"
+
+
+def test_values_that_read_as_what_is_expected_are_not_told():
+    """Such as "107, normally about 107"; neither is a small cause beside a large one."""
+    causes = [
+        cause("v", 2.77, 2.57, 0.6),
+        cause("q", 107.2, 106.9, 0.25),
+        cause("p", 5.0, 4.0, 0.1),
+    ]
+    assert describe_event(causes, [], {}) == "v 2.77, normally about 2.57"
+    assert describe_event(causes[1:2], [], {}) == "q 107, unusual after the rows before"
+    within = describe_event([cause("n", 0.0, 0.0)], [limits("n", 0.0, 0.0)], {})
+    assert within == "n 0, unusual after the rows before"
+
+
+def test_the_distance_of_what_is_told():
+    """In widths of the range; nothing for what is inside, infinite for a rule."""
+    far = [limits("w", 1.0, 3.0)]
+    assert distance_told([cause("w", 7.0, 2.0)], far, rule=None) == 2
+    assert distance_told([cause("w", 7.0, 2.0)], [], rule=None) == 0
+    assert distance_told([cause("w", 7.0, 2.0)], [], rule="w is stuck") == float("inf")
+    assert distance_told([cause("s=off", 1.0, 0.1)], [limits("s=on", None, None)], rule=None) > 9
 
 
 def test_more_columns_are_counted():
