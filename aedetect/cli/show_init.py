@@ -69,6 +69,7 @@ def _guesses(done: Initialised) -> Iterable[tuple[str, str, str]]:
         yield "features", f"{found.features:,}", ""
     for key, names, why in (
         ("counters", found.counters, "only grow: their increase is learnt"),
+        ("left out", found.row_numbers, "grow by the same in nearly every row, as a clock does"),
         ("constant", found.constants, "any change is an anomaly"),
         ("categories", found.categories, "a value never seen is an anomaly"),
         ("fill values", found.fill_values, "taken as missing"),

@@ -173,12 +173,12 @@ def _ordered(tables: Sequence[pa.Table]) -> pa.Table:
     joined = pa.concat_tables(_of_one_zone(tables), promote_options="permissive")
     times = pc.divide(pc.cast(joined["peak_score"], pa.float64()), joined["threshold"])
     rank = pc.index_in(joined["severity"], value_set=pa.array(SEVERITIES))
-    names = ("p_value", "start", "event_id")
+    names = ("strength", "p_value", "start", "event_id")
     keys = pa.table({"rank": rank, "times": times, **{name: joined[name] for name in names}})
-    # Severity is that of the whole event, the p-value that of one row. A smaller one is more
-    # anomalous; unlike scores, p-values compare between entities.
-    order = [("rank", "descending"), ("p_value", "ascending"), ("times", "descending")]
-    order += [("start", "ascending"), ("event_id", "ascending")]
+    # Severity and strength are those of the whole event, and what people see; the p-value is that
+    # of one row. A smaller one is more anomalous; unlike scores, it compares between entities.
+    order = [("rank", "descending"), ("strength", "descending"), ("p_value", "ascending")]
+    order += [("times", "descending"), ("start", "ascending"), ("event_id", "ascending")]
     return joined.take(pc.sort_indices(keys, order))
 
 
