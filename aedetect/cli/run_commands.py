@@ -51,7 +51,7 @@ def score_command(
     from aedetect.cli.next_step import print_after_scoring
     from aedetect.cli.options import load_config
     from aedetect.cli.show import print_json
-    from aedetect.cli.show_events import print_events
+    from aedetect.cli.show_events import first_reported, print_events
     from aedetect.cli.show_runs import print_summary
     from aedetect.events import read_event_table
     from aedetect.jobs.table_clock import shown_clock
@@ -78,12 +78,14 @@ def score_command(
         print_json(summary)
         return
     print_summary(summary)
+    first = None
     if summary.flagged and summary.since is not None:
         clock = shown_clock(asked.settings)
         since_then = clock.parse(summary.since)
         found = read_event_table(asked.settings.output, since=since_then, suppressed=True)
         print_events(found, limit=SHOWN, zone=clock.zone)
-    print_after_scoring(config, summary)
+        first = first_reported(found)
+    print_after_scoring(config, summary, first=first)
 
 
 @dataclass(frozen=True, kw_only=True)

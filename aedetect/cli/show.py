@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from aedetect.cli.plain_table import PlainTable
+from aedetect.cli.typed import name_config
 from aedetect.secrets import mask
 
 if TYPE_CHECKING:
@@ -23,11 +24,19 @@ if TYPE_CHECKING:
 WIDTH_IN_LOG = 110  # columns, without a terminal
 
 
+class _Results(Console):
+    """A console whose commands name the configuration that was typed."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        named = (name_config(each) if isinstance(each, str) else each for each in objects)
+        super().print(*named, **options)
+
+
 def console() -> Console:
     """Return the console for results; without a terminal its width is fixed."""
-    plain = Console(highlight=False, markup=False)
+    plain = _Results(highlight=False, markup=False)
     return (
-        plain if plain.is_terminal else Console(width=WIDTH_IN_LOG, highlight=False, markup=False)
+        plain if plain.is_terminal else _Results(width=WIDTH_IN_LOG, highlight=False, markup=False)
     )
 
 

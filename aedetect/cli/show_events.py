@@ -45,6 +45,12 @@ def print_events(
             out.print(f"  {each['counts']:,} more are suppressed: {each['values']}")
 
 
+def first_reported(events: pa.Table) -> str | None:
+    """Return the id of the first event that is not suppressed."""
+    ids = events.filter(pc.is_null(events["suppressed"]))["event_id"]
+    return ids[0].as_py() if len(ids) else None
+
+
 def print_withdrawn(events: pa.Table | None, *, limit: int, zone: str | None) -> None:
     """Show withdrawn events: written by an earlier run, and no longer found."""
     if events is None or not events.num_rows:

@@ -154,7 +154,7 @@ def _no_events(output: Path) -> pa.Table:
     files = list_files(output, EVENTS)
     if not files:
         missing = "events" if list_files(output, FLAGGED) else "scores"
-        raise NoData(f"there are no {missing} in {output}: run aedetect score first")
+        raise NoData(f"there are no {missing} in {output}: run `aedetect score CONFIG` first")
     return files[-1].schema().empty_table()
 
 

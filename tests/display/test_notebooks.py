@@ -150,7 +150,7 @@ def test_a_report_shows_lanes_and_events_with_lines(report, tmp_path):
 
 def test_a_report_of_files_is_that_of_the_command_line(plant):
     """Of a configuration, with its own path in the commands."""
-    with pytest.raises(aedetect.NoData, match="run aedetect score first"):
+    with pytest.raises(aedetect.NoData, match="run `aedetect score CONFIG` first"):
         aedetect.read_report(plant.config())
     path = plant.written()
     aedetect.score(path)

@@ -1,0 +1,17 @@
+"""Commands in texts, with the configuration that was typed, so that they can be copied."""
+
+from __future__ import annotations
+
+import re
+import sys
+from shlex import quote
+
+_COMMAND = re.compile(r"\b(aedetect [a-z]+) CONFIG\b")
+
+
+def name_config(text: str) -> str:
+    """Return a text whose commands name the configuration of this command, if it has one."""
+    typed = next((word for word in sys.argv[2:] if word.endswith(".toml")), None)
+    if typed is None or "CONFIG" not in text:
+        return text
+    return _COMMAND.sub(lambda found: f"{found[1]} {quote(typed)}", text)
