@@ -57,6 +57,7 @@ def scoring(
         clock=_now,
         what_if=what_if,
         model=given.model,
+        job=given.job,
         run_id=flow_run.get_id(),
         config_path=config_path,
         stages=replace(tasks.SCORING, report=_show),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +14,7 @@ from aedetect.cli.options import AsJson, ConfigPath, Overrides, Since, Until
 
 if TYPE_CHECKING:
     from aedetect.config import Config
-    from aedetect.scoring import Model, Summary
+    from aedetect.scoring import Model
 
 SHOWN = 5  # events after scoring; `flags` shows more
 
@@ -50,6 +48,7 @@ def score_command(
     """Score new and changed input; with --since, --until, --all also what another model scored."""
     from aedetect.cli.next_step import print_after_scoring
     from aedetect.cli.options import load_config
+    from aedetect.cli.scoring_run import run_scoring_flow
     from aedetect.cli.show import print_json
     from aedetect.cli.show_events import first_reported, print_events
     from aedetect.cli.show_runs import print_summary
@@ -126,20 +125,6 @@ def elsewhere(settings: Config, *, model: str | None, to: Path | None) -> Asked:
     return Asked(settings=changed, overrides=overrides, model=other)
 
 
-@contextmanager
-def prefect_server() -> Iterator[Callable[[], None]]:
-    """Start a Prefect server if none is running; yield a function that waits until it answers."""
-    from aedetect.cli.prefect_api import use_api
-    from pipelines.server import await_api, start_server
-
-    server = start_server()
-    if server is None:
-        yield await_api
-        return
-    use_api(server.api)
-    yield server.wait
-
-
 def run_training_flow(
     config: Path, overrides: list[str], *, settings: Config, as_json: bool = False
 ) -> None:
@@ -147,6 +132,7 @@ def run_training_flow(
     from aedetect.cli.calibrate import print_promise
     from aedetect.cli.next_step import print_after_training
     from aedetect.cli.progress import progress, step
+    from aedetect.cli.scoring_run import prefect_server
     from aedetect.cli.show import print_json, print_trained
     from aedetect.cli.show_suspect_rows import print_suspect_rows
 
@@ -192,52 +178,3 @@ def reflag_with_progress(
         print_json(done)
     else:
         print_reflagged(done)
-
-
-def run_scoring_flow(
-    config: Path,
-    overrides: list[str],
-    *,
-    settings: Config,
-    model: Model | None = None,
-    since: str | None = None,
-    until: str | None = None,
-    rescore: bool = False,
-    force: bool = False,
-    what_if: bool = False,
-) -> Summary:
-    """Run the scoring flow, with settings read from file and overrides; return its summary.
-
-    A given model is not resolved again. With `what_if`, no one is notified.
-    """
-    from aedetect.cli.progress import progress, step
-
-    with progress(f"scoring with {settings.model_reference}"), prefect_server() as ready:
-        from aedetect.jobs.scoring import resolve_model
-        from aedetect.secrets import is_block
-        from pipelines.handoff import Prepared, passing_on
-        from pipelines.scoring import scoring
-
-        if is_block(settings.registry.tracking_uri):  # stored by the server that is starting
-            ready()
-        step(f"asking the registry for {settings.model_reference}")
-        given = Prepared(
-            config_path=str(config),
-            overrides=tuple(overrides),
-            config=settings,
-            # Fail now if the model is unknown; meanwhile the Prefect server starts.
-            model=model or resolve_model(settings),
-        )
-        step("starting Prefect")
-        ready()
-        step("looking for new and changed files")
-        with passing_on(given):
-            return scoring(
-                str(config),
-                overrides,
-                since=since,
-                until=until,
-                rescore=rescore,
-                force=force,
-                what_if=what_if,
-            )

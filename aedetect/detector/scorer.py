@@ -10,24 +10,17 @@ import numpy as np
 
 from aedetect.arrays import Float32, count_in_row
 from aedetect.detector.corrections import Corrections
-from aedetect.detector.ensemble import (
-    BASELINE_ROWS,
-    LEVEL_ROWS,
-    RowErrors,
-    member_values,
-    needed_rows,
-    restlessness,
-)
+from aedetect.detector.ensemble import RowErrors, member_values, needed_rows, restlessness
 from aedetect.detector.ensemble_errors import errors_of_rows
 from aedetect.detector.ensemble_parts import EnsembleParts
 from aedetect.detector.long_windows import average_expected
+from aedetect.detector.reach import Reach
 from aedetect.detector.reconstruction import covering, from_windows, last_rows
 from aedetect.detector.residuals import by_feature
 from aedetect.detector.results import Evaluated, Series
 from aedetect.detector.score_functions import PARTS, combined
 from aedetect.detector.shapes import Shapes
 from aedetect.detector.smoothing import around, smoothed
-from aedetect.detector.ticks import TICKS, tick_length
 
 if TYPE_CHECKING:
     from aedetect.arrays import Bool, Int32, Int64
@@ -65,38 +58,32 @@ class Scorer:
         return self.model.sizes.length
 
     @property
-    def reach(self) -> tuple[int, int]:
-        """How many rows before and after a row its score depends on at most.
+    def _around(self) -> Reach:
+        return Reach(
+            schema=self.schema,
+            preparation=self.preparation,
+            rules=self.rules,
+            score=self.score,
+            alignment=self.alignment,
+            smooth=self.smooth,
+            length=self.length,
+            longer=None if self.long is None else self.long.sizes.length,
+        )
 
-        Means and long windows of the score "ensemble" reach further back: see `lookback`.
-        """
-        before = self.length - 1 - self._offsets.start
-        if self.score == "ensemble":
-            before = max(before, BASELINE_ROWS - 1)
-        after = self.length - 1 + self._offsets.stop - 1 if self.alignment == "centered" else 0
-        return before, after
+    @property
+    def reach(self) -> tuple[int, int]:
+        """How many rows before and after a row its score depends on at most; see `Reach`."""
+        return self._around.rows
 
     @property
     def lookback(self) -> int:
         """Time before a row in which rows may affect its verdict, in ns."""
-        rows, _ = self.reach
-        if self._beside is not None:
-            rows = max(rows, self._beside.sizes.length - 1)
-        if self.rules.missing and self.preparation.masks:
-            rows += 1  # whether the row before was scored without the column too
-        longest = self.schema.longest_gap
-        scored = rows * longest + self.preparation.longest_limit
-        if self.score == "ensemble":
-            periods = [self.schema.period, *(each.period for each in self.schema.rates)]
-            scored += LEVEL_ROWS * TICKS * int(tick_length(max(periods)))
-        reading = longest if self.schema.counts else 0  # the one before the first row
-        return max(scored, self.rules.lookback(longest)) + reading
+        return self._around.lookback
 
     @property
     def lookahead(self) -> int:
         """Time after a row in which rows may affect its score, in ns."""
-        _, rows = self.reach
-        return rows * self.schema.longest_gap
+        return self._around.lookahead
 
     @property
     def _beside(self) -> Autoencoder | None:
@@ -106,13 +93,7 @@ class Scorer:
     @property
     def combines(self) -> bool:
         """Whether more than the network says what is expected."""
-        return (self.score, self.alignment) == ("ensemble", "causal")
-
-    @property
-    def _offsets(self) -> range:
-        """Offsets of the rows that a score is averaged over, relative to its own row."""
-        after = (self.smooth - 1) // 2 if self.alignment == "centered" else 0
-        return range(after - self.smooth + 1, after + 1)
+        return self._around.combines
 
     def counted(self, seen: Bool) -> Int64:
         """Return how many features were observed: (N, D) -> (N,)."""
@@ -140,7 +121,7 @@ class Scorer:
         wanted = np.flatnonzero(can & asked)
         if self.smooth == 1:
             return wanted, self._evaluated(series, wanted)
-        offsets = self._offsets
+        offsets = self._around.offsets
         near = around(can & asked, before=-offsets.start, after=offsets.stop - 1)
         rows = np.flatnonzero(can & near)
         alone = self._evaluated(series, rows)

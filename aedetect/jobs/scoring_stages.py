@@ -33,6 +33,13 @@ class ScoringJob:
     summary: Summary  # what is known before anything is computed
     asked: bool  # whether a span was given
     promise_factor: float = 3.0  # times the promise, from which more flagged rows are an alert
+    started: datetime | None = None  # when it was planned, if the run begins with that
+
+    @property
+    def files(self) -> int:
+        """How many files can be scored."""
+        found = self.summary
+        return found.files - len(found.unreadable) - len(found.schema_mismatch)
 
 
 def formation_of(config: Config, model: str, schema: Schema) -> Formation:
@@ -61,6 +68,13 @@ class PlanStage(Protocol):
         force: bool,
         scratch: Path,
     ) -> ScoringJob:
+        """Return the job. The scratch folder exists until it is done."""
+
+
+class SortStage(Protocol):
+    """Sorts the input of the partitions to compute, if that saves work."""
+
+    def __call__(self, config: Config, job: ScoringJob, *, scratch: Path) -> ScoringJob:
         """Return the job. The scratch folder exists until it is done."""
 
 
@@ -102,6 +116,7 @@ class ScoringStages:
     check_delivery: Callable[[Config], object]
     resolve_model: Callable[[Config], Model]
     plan: PlanStage
+    sort: SortStage
     compute: ComputeStage
     form_events: Callable[[ScoringJob], EventChanges]
     finish: Callable[[ScoringJob, Sequence[ComputedPartition | Deferred], EventChanges], Summary]
