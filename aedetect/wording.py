@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable
 
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:00)?(?=$|[+-]\S*$)")
 _WHOLE, _LARGE = 1_000, 1e15
 
 
@@ -14,6 +17,31 @@ def figure(value: float) -> str:
     ['1,372', '0.0123', '50,012', '2.5', '1e+18', '7']
     """
     return f"{value:,.0f}" if _WHOLE <= abs(value) < _LARGE else f"{value:.3g}"
+
+
+def percent(share: float) -> str:
+    """Format a share as people write it, to three digits.
+
+    >>> [percent(each) for each in (0.01, 0.03218, 0.0, 0.00124, 1.0)]
+    ['1%', '3.22%', '0%', '0.124%', '100%']
+    """
+    return f"{100 * share:.3g}%"
+
+
+def fact_text(text: str) -> str:
+    """Return a recorded fact as people write it: a number, a time, or settings in JSON.
+
+    >>> fact_text("31651"), fact_text("2026-02-20T00:00:00"), fact_text("0.1.0+62ab")
+    ('31,651', '2026-02-20 00:00', '0.1.0+62ab')
+    >>> fact_text('{"renewed_from": "14d", "since": "2026-04-22 00:00:00"}')
+    'renewed from 14d, since 2026-04-22 00:00'
+    """
+    if text.isdecimal():
+        return f"{int(text):,}"
+    if text.startswith("{"):
+        listed = json.loads(text).items()
+        return ", ".join(f"{key.replace('_', ' ')} {fact_text(str(each))}" for key, each in listed)
+    return _TIME.sub(r"\1 \2", text)
 
 
 def list_some(items: Iterable[str], *, most: int, separator: str = ", ") -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aedetect.cli.options import AsJson, ConfigPath, Overrides
-from aedetect.wording import figure
+from aedetect.wording import figure, percent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,7 +88,7 @@ def print_recalibrated(made: Recalibrated, config: Path) -> None:
         table.add_row(
             str(each.entity or "-"),
             f"{each.threshold:.4g}",
-            f"{each.rate:.3%} of normal rows",
+            f"{percent(each.rate)} of normal rows",
             f"{each.rows:,}",
             "fits" if each.tail_fits else "no fit",
             expected(each.forecast),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aedetect.cli.options import AsJson, ConfigPath, Overrides
+from aedetect.wording import fact_text, plural
 
 if TYPE_CHECKING:
     from aedetect.jobs.event_chain import EventChain, RowChain
@@ -41,7 +42,7 @@ def explain(
 ) -> None:
     """Trace an event or a row back to calibration, version, run, configuration, data and code."""
     from aedetect.cli.options import load_config
-    from aedetect.cli.show import console, print_json, relative_location
+    from aedetect.cli.show import console, print_json, relative_location, short_time
     from aedetect.jobs.event_chain import trace_event, trace_row
 
     if (event_id is None) == (at is None):
@@ -66,8 +67,8 @@ def explain(
     event = chain.event
     lines = [
         (
-            f"event {event.event_id}: {event.entity or '-'}, {event.start} to {event.end}, "
-            f"{event.rows:,} rows, {event.severity}"
+            f"event {event.event_id}: {event.entity or '-'}, {short_time(event.start)} to "
+            f"{short_time(event.end)}, {plural(event.rows, 'row')}, {event.severity}"
         ),
         f"  {event.text}",
     ]
@@ -110,7 +111,11 @@ def _facts(chain: EventChain | RowChain) -> Iterator[tuple[str, str]]:
         yield "  training", "unknown: the registry no longer has this version"
     else:
         yield "  run", f"{chain.run_id} in MLflow"
-        yield from ((f"  {key}:", chain.trained[key]) for key in _FACTS if key in chain.trained)
+        yield from (
+            (f"  {key.replace('_', ' ')}:", fact_text(chain.trained[key]))
+            for key in _FACTS
+            if key in chain.trained
+        )
     if (made := chain.promotion) is not None:
         at = made.at.isoformat(" ", timespec="seconds")
         why = f"{at} by {made.by} ({made.action}) {made.why}".rstrip()

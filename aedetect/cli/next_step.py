@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect.cli.show import console
+from aedetect.cli.typed import settings_kept
 
 if TYPE_CHECKING:
     from aedetect.config import Config
@@ -26,7 +27,7 @@ def print_next(
     command: str, config: Path, why: str, *, more: str = "", word: str = "next:"
 ) -> None:
     """Print the next command for a configuration."""
-    words = f"aedetect {command} {shlex.quote(str(config))}{more}"
+    words = f"aedetect {command} {shlex.quote(str(config))}{more}{settings_kept()}"
     console().print(f"{word.ljust(5)} {words}   # {why}", soft_wrap=True)
 
 

@@ -84,7 +84,8 @@ def score_command(
         found = read_event_table(asked.settings.output, since=since_then, suppressed=True)
         print_events(found, limit=SHOWN, zone=clock.zone)
         first = first_reported(found)
-    print_after_scoring(config, summary, first=first)
+    if not asked.overrides:  # else the configuration does not name the output
+        print_after_scoring(config, summary, first=first)
 
 
 @dataclass(frozen=True, kw_only=True)

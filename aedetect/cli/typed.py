@@ -6,7 +6,15 @@ import re
 import sys
 from shlex import quote
 
+_PLACES = ("scoring.output=", "scoring.input=", "data.", "registry.", "detector.")
 _COMMAND = re.compile(r"\b(aedetect [a-z]+) CONFIG\b")
+
+
+def settings_kept() -> str:
+    """Return the typed settings by which the next command finds the same data and output."""
+    pairs = zip(sys.argv[2:], sys.argv[3:], strict=False)
+    kept = [value for word, value in pairs if word == "--set" and value.startswith(_PLACES)]
+    return "".join(f" --set {quote(value)}" for value in kept)
 
 
 def name_config(text: str) -> str:

@@ -12,6 +12,7 @@ from aedetect.cli import SILENT, main
 from aedetect.jobs.event_chain import trace_event
 from aedetect.output import list_files
 from aedetect.registry import find_version
+from aedetect.wording import percent
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ def test_models_say_what_one_promotes_by(aedetect, plant):
     shown = " ".join(out.split())
     for number in (
         f"{first['threshold']:.4g}",
-        f"{first['promise']:.3%}",
+        percent(first["promise"]),
         f"{first['events_a_day']:.2g}",
         f"{first['held_out_loss']:.4g}",
     ):
@@ -115,7 +116,7 @@ def test_the_card_of_an_event_is_written(aedetect, plant):
     assert (code, "card in" in out) == (0, True)
     text = page.read_text(encoding="utf-8")
     assert event["event_id"] in text
-    assert "data_fingerprint" in text
+    assert "data fingerprint" in text
     data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
     charts = data["charts"][event["event_id"]]
     assert [each["name"] for each in charts][:2] == ["score", event["causes"][0]["feature"]]

@@ -105,7 +105,7 @@ def test_a_detector_shows_what_it_is(fitted):
     assert "linear autoencoder, windows of 4 rows" in shown.text
     assert "every 1min" in shown.text
     assert "2 known" in shown.text
-    assert "no promise (2.000% of normal rows aimed at)" in shown.text
+    assert "no promise (2% of normal rows aimed at)" in shown.text
     assert "2 columns and their range in training" in shown.text
 
 
