@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +27,6 @@ from aedetect.cli import (
     serve,
     versions,
 )
-from aedetect.cli.next_step import steps_text
 from aedetect.cli.typed import name_config
 from aedetect.errors import AedetectError
 from aedetect.logs import logged_to
@@ -95,6 +93,8 @@ for command in (
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         typer.echo(version("aedetect"))
         raise typer.Exit
 
@@ -113,6 +113,8 @@ def options(
 ) -> None:
     """Anomaly detection for tabular time series."""
     if context.invoked_subcommand is None:
+        from aedetect.cli.next_step import steps_text
+
         typer.echo(steps_text() if not list(Path().glob("*.toml")) else context.get_help())
         raise typer.Exit
     if log is not None:

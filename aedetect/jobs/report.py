@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aedetect import registry
-from aedetect.calibration.alert_budget import parse_budget
+from aedetect.calibration.budget import parse_budget
 from aedetect.data import find_files
 from aedetect.data.unused import with_rows
 from aedetect.errors import AedetectError

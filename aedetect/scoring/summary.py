@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from aedetect.errors import DataError
 from aedetect.events.table import EventChanges
-from aedetect.scoring.outcome import PeriodOutcome
-from aedetect.scoring.schema_drift import ColumnChange
 from aedetect.timestamps import length_text, parse_duration, parse_instant
+
+if TYPE_CHECKING:
+    from aedetect.scoring.outcome import PeriodOutcome
+    from aedetect.scoring.schema_drift import ColumnChange
 
 Command = Literal["score", "reflag"]
 Status = Literal["done", "partial", "failed"]

@@ -156,6 +156,7 @@ def test_stages_with_input_or_output_are_retried():
         "register": 2,
         "resolve model": 2,
         "plan": 2,
+        "sort by time": 2,
         "score partitions": 2,
         "score on the cluster": 2,
         "form events": 2,
