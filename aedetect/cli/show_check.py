@@ -39,11 +39,12 @@ def print_check(checked: Checked) -> None:
         first, last = (short_time(each or "") for each in (scored.first, scored.last))
         span = f", {first} to {last}" if first else ""
         out.print(f"to score: {scored.files} files, {scored.rows:,} rows{span}")
-    _print_findings(checked.findings)
+    print_findings(checked.findings)
     out.print(f"{checked.grade}: {_MEANING[checked.grade]}")
 
 
-def _print_findings(findings: Sequence[Finding]) -> None:
+def print_findings(findings: Sequence[Finding]) -> None:
+    """Show findings, one a line."""
     if not findings:
         return
     table = table_of("grade", "data", "what", "finding")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aedetect.config import Config
+    from aedetect.registry import Registered
 
 Why = Annotated[str, typer.Option(help="The reason, for the history.")]
 
@@ -31,7 +32,6 @@ def models(
     as_json: AsJson = False,
 ) -> None:
     """List the registered versions of the detector, newest first."""
-    from aedetect import registry
     from aedetect.cli.options import load_config
     from aedetect.cli.show import print_json
     from aedetect.cli.show_versions import facts_of, print_history, print_models
@@ -39,16 +39,13 @@ def models(
     from aedetect.registry.promotions import read_promotions
     from aedetect.wall_clock import load_zone
 
-    settings = load_config(config, overrides or [])
+    settings = load_config(config, overrides or [], several=not (history or scored))
     if scored:
         _show_scored(settings, as_json=as_json)
         return
     name, uri = settings.name, settings.tracking_uri
     zone = load_zone(shown_clock(settings).zone or "UTC")
-    versions = [
-        replace(each, created=each.created.astimezone(zone))
-        for each in registry.list_versions(name=name, tracking_uri=uri)
-    ]
+    versions = [replace(each, created=each.created.astimezone(zone)) for each in _listed(settings)]
     if not history:
         if as_json:
             print_json([asdict(each) | facts_of(each) for each in versions])
@@ -63,6 +60,16 @@ def models(
         print_json(entries)
     else:
         print_history(name, entries, versions)
+
+
+def _listed(settings: Config) -> list[Registered]:
+    """Return the versions of the detector; of one for each value of a column, the champions."""
+    from aedetect import registry
+    from aedetect.jobs.value_outputs import champions_of_values
+
+    if settings.detector.by is not None:
+        return champions_of_values(settings)
+    return registry.list_versions(name=settings.name, tracking_uri=settings.tracking_uri)
 
 
 def _show_scored(settings: Config, *, as_json: bool) -> None:

@@ -136,7 +136,7 @@ def read_event_table(
     """
     files = list_event_files(output, Span(since, until))
     tables = [_chosen(file.read(), since, until, suppressed=suppressed) for file in files]
-    return _ordered(tables or [_no_events(output)])
+    return join_events(tables or [_no_events(output)])
 
 
 def read_withdrawn(
@@ -146,7 +146,7 @@ def read_withdrawn(
     path = output / WITHDRAWN / PART
     if not path.exists():
         return None
-    return _ordered([_chosen(read_parquet(path), since, until, suppressed=True)])
+    return join_events([_chosen(read_parquet(path), since, until, suppressed=True)])
 
 
 def _no_events(output: Path) -> pa.Table:
@@ -168,7 +168,7 @@ def _chosen(table: pa.Table, since: int | None, until: int | None, *, suppressed
     return table if suppressed else table.filter(pc.is_null(table["suppressed"]))
 
 
-def _ordered(tables: Sequence[pa.Table]) -> pa.Table:
+def join_events(tables: Sequence[pa.Table]) -> pa.Table:
     """Concatenate events, the most anomalous first."""
     joined = pa.concat_tables(_of_one_zone(tables), promote_options="permissive")
     times = pc.divide(pc.cast(joined["peak_score"], pa.float64()), joined["threshold"])

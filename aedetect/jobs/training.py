@@ -26,6 +26,7 @@ from aedetect.calibration.trust import learnt_drift
 from aedetect.detector import CalibratedScorer
 from aedetect.drift import Profile
 from aedetect.jobs.dataset import ingest_rows, prepare_rows
+from aedetect.jobs.division import refresh_division
 from aedetect.jobs.fit_scorer import Trained, series_of, train_scorer
 from aedetect.jobs.gate import settle_challenger
 from aedetect.jobs.labelled_rows import labelled_rows
@@ -137,6 +138,7 @@ def run_training(
     Why a training was started for age or drift is kept with the version.
     """
     started, uri = datetime.now(UTC), config.tracking_uri
+    refresh_division(config)
     check_experiment(name=config.name, tracking_uri=uri)
     with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
         ingested, trained, detector = train_detector(config, Path(folder), stages=stages)
