@@ -1,4 +1,4 @@
-"""How texts for people list things."""
+"""How texts for people list things, and how names stay text where markdown is read."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from collections.abc import Iterable
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:00)?(?=$|[+-]\S*$)")
 _WHOLE, _LARGE = 1_000, 1e15
+_PLAIN = re.compile(r"[\w.:;,%()/+='\"°? -]*")
+# What begins a list, a rule or a link, and underscores that do not stand within a word.
+_MARKUP = re.compile(r"([-+]|\d+[.)])(\s|$)|--|.*(//|www\.|\b_|_\b)")
 
 
 def figure(value: float) -> str:
@@ -64,3 +67,32 @@ def plural(count: int, word: str) -> str:
     if count == 1:
         return f"1 {word}"
     return f"{count:,} {word}s" if count else f"no {word}s"
+
+
+def markdown_code(text: str) -> str:
+    """Write a text that holds names of columns and files so that no markdown is read in it.
+
+    Within a code span nothing is markup: no image, link, heading or tag; its fence is longer than
+    any run of backticks in it.
+
+    >>> markdown_code("[pump](http://x.invalid)"), markdown_code("a`b")
+    ('`[pump](http://x.invalid)`', '``a`b``')
+    """
+    line = "".join(each if each.isprintable() else "\ufffd" for each in " ".join(text.split()))
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
+    space = " " if line.startswith("`") or line.endswith("`") or not line else ""
+    return f"{fence}{space}{line}{space}{fence}"
+
+
+def markdown_text(text: str, *, table: bool = False) -> str:
+    """Write a text as it is when no markdown can be read in it, otherwise as code.
+
+    With `table` for a cell of a table in markdown, where a bar would end the cell.
+
+    >>> markdown_text("cpu_r 0.9, normally 0.2"), markdown_text("<b>"), markdown_text("1. x")
+    ('cpu_r 0.9, normally 0.2', '`<b>`', '`1. x`')
+    """
+    line = " ".join(text.split())
+    if _PLAIN.fullmatch(line) and not _MARKUP.match(line):
+        return line
+    return markdown_code(line).replace("|", "\\|") if table else markdown_code(line)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from pathlib import Path
@@ -43,15 +42,6 @@ def console() -> Console:
 def relative_location(location: str) -> str:
     """Return a path or URI relative to the working folder, with secrets masked."""
     return mask(location).replace(f"{Path.cwd()}/", "")
-
-
-def short_time(time: str) -> str:
-    """Omit seconds that are zero, and the T of ISO 8601.
-
-    >>> short_time("2026-03-01T06:00:00+01:00"), short_time("2026-03-01 06:00:05")
-    ('2026-03-01 06:00+01:00', '2026-03-01 06:00:05')
-    """
-    return re.sub(r"(\d\d:\d\d):00(?=$|[+-])", r"\1", time.replace("T", " "))
 
 
 def print_json(value: object) -> None:

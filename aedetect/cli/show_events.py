@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
 
-from aedetect.cli.show import console, short_time
+from aedetect.cli.show import console
 from aedetect.events import Event
 from aedetect.events.description import plain_number
 from aedetect.events.severity import WARNING
 from aedetect.events.table import as_events
 from aedetect.output.schemas import SEVERITIES
+from aedetect.timestamps import short_time
 from aedetect.wording import list_some
 
 if TYPE_CHECKING:

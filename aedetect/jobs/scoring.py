@@ -132,7 +132,8 @@ def run_scoring(
             done = stages.compute(
                 job.plan.compute, model=model, output=job.output, settings=config.scoring
             )
-            summary = stages.finish(job, done, stages.form_events(job))
+            changes = stages.form_events(job)
+            summary = stages.finish(job, done, changes)
             if config.calibration.renew is not None and not what_if:
                 summary = renew_if_due(config, model, summary)
             if not what_if:
@@ -140,7 +141,7 @@ def run_scoring(
             summary = record(summary)
     if config.report.to is not None and not what_if:
         stages.write_page(config, config_path=config_path, now=clock and clock())
-    stages.report(config, summary)
+    stages.report(config, summary, changes)
     if config.notify.listed and not what_if:
         stages.notify(config, config_path=config_path, alerts=summary.alerts)
     if config.database.url is not None and not what_if:
