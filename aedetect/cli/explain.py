@@ -42,8 +42,9 @@ def explain(
 ) -> None:
     """Trace an event or a row back to calibration, version, run, configuration, data and code."""
     from aedetect.cli.options import load_config
-    from aedetect.cli.show import console, print_json, relative_location, short_time
+    from aedetect.cli.show import console, print_json, relative_location
     from aedetect.jobs.event_chain import trace_event, trace_row
+    from aedetect.timestamps import short_time
 
     if (event_id is None) == (at is None):
         raise typer.BadParameter("give either EVENT_ID, or --at TIME and --entity NAME")

@@ -161,7 +161,7 @@ def test_unexpected_error_is_one_line_beside_its_traceback(prefect, plant, task_
     def break_down(*_given, **_options):
         raise ValueError("half\na message")
 
-    monkeypatch.setattr("aedetect.jobs.scoring.find_files", break_down)
+    monkeypatch.setattr("aedetect.jobs.scoring_plan.find_files", break_down)
     monkeypatch.setattr(tasks.make_plan, "retries", 0)
     with pytest.raises(ValueError, match="half"):
         flow(str(plant.written()))
