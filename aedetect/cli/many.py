@@ -95,7 +95,7 @@ def print_many_trained(trained: Sequence[OneOfMany]) -> None:
             ", ".join(each.registered.aliases) or "-",
             f"{each.rows or 0:,}",
             f"{each.seconds or 0:.1f}",
-            tags.get("events_a_day", "-"),
+            f"{float(tags.get('events_a_day', 'nan')):.1f}",
             tags.get("gate", "-"),
         )
     if good:

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from aedetect.cli import SILENT, main
+from aedetect.jobs import training_many
 
 CONFIG = """
 [detector]
@@ -48,6 +49,7 @@ def aedetect(monkeypatch, capsys):
 def test_from_check_to_events(prefect, aedetect, make_frame, write, tmp_path, monkeypatch):
     """One site has too few rows: check says so, training names it, and its rows are not scored."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(training_many, "usable_cores", lambda: 1)  # starts no process
     frame = make_frame(units=("east", "few"), rows=400).rename(columns={"unit": "site"})
     write(frame.iloc[:450], tmp_path / "in" / "day.parquet")
     (tmp_path / "site.toml").write_text(CONFIG)
