@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -50,8 +50,10 @@ def open_engine(
     }
     with duckdb.connect(":memory:", config=config) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        # The progress bar would be printed to standard output.
-        connection.execute("SET enable_progress_bar = false")
+        # The progress bar would be printed to standard output. In a notebook without ipywidgets
+        # there is none, and DuckDB refuses to hear of it.
+        with suppress(duckdb.InvalidInputException):
+            connection.execute("SET enable_progress_bar = false")
         connection.register_filesystem(ExactFiles())
         with _sorting_in(scratch):
             yield connection
