@@ -10,6 +10,7 @@ import numpy as np
 from aedetect.drift.binning import stability_index
 from aedetect.drift.partition_sums import DRIFT, SCHEMA
 from aedetect.output import OutputFile, list_files
+from aedetect.output.catalog import read_footers
 from aedetect.output.partitions import Span
 from aedetect.wall_clock import WallClock
 
@@ -28,17 +29,17 @@ _SUMMED = ["rows", "missing", "unseen", "bets", "log_p"]
 def read_days(output: Path, *, span: Span, clock: WallClock) -> tuple[pd.DataFrame, list[str]]:
     """Return a row for each day, entity and column of the last days of a span, and the days.
 
-    The frame has the columns of `drift/` and the day. Raises OutputError for a damaged file.
+    Only of the version that scored the last of them: what others were trained on is another
+    normal. The frame has the columns of `drift/` and the day. Raises OutputError for a damaged
+    file.
     """
     import pandas as pd  # takes time to import
 
     files = [file for file in list_files(output, DRIFT) if span.covers(file.partition, clock)]
-    days = sorted({_day(file) for file in files})
     hourly = any(file.partition.by == "hour" for file in files)
-    days = days[-_HOURLY_HISTORY if hourly else -_HISTORY :]
-    read = [
-        _read(file, whole=hourly or _day(file) in days[-2:]) for file in files if _day(file) in days
-    ]
+    files = _of_last_version(_last_days(files, _HOURLY_HISTORY if hourly else _HISTORY))
+    days = sorted({_day(file) for file in files})
+    read = [_read(file, whole=hourly or _day(file) in days[-2:]) for file in files]
     if not read:
         return pd.DataFrame(), []
     return _by_day(pd.concat(read, ignore_index=True)), days
@@ -53,6 +54,17 @@ def ratios(table: pd.DataFrame) -> dict[str, Float64]:
         "missing": missing / table["missing_limit"].to_numpy(),
         "unseen": unseen / _UNSEEN,
     }
+
+
+def _last_days(files: list[OutputFile], count: int) -> list[OutputFile]:
+    days = sorted({_day(file) for file in files})[-count:]
+    return [file for file in files if _day(file) in days]
+
+
+def _of_last_version(files: list[OutputFile]) -> list[OutputFile]:
+    """Return the files of the model that the last one is of."""
+    versions = [origin.model_version for origin, _ in read_footers(files)]
+    return [file for file, own in zip(files, versions, strict=True) if own == versions[-1]]
 
 
 def _day(file: OutputFile) -> str:
