@@ -222,7 +222,8 @@ def judged_rows(config: Config, plant: Plant) -> pd.DataFrame:
     rows["promise"] = [known[key] for key in keys]
     rows["flagged"] = rows["verdict"] == "anomaly"
     rows["day"] = rows["timestamp"].dt.strftime("%m-%d")
-    return rows[~rows["faulty"]].sort_values("timestamp", kind="stable")
+    found: pd.DataFrame = rows[~rows["faulty"]].sort_values("timestamp", kind="stable")
+    return found
 
 
 def added_up(rows: pd.DataFrame, by: pd.Series) -> pd.DataFrame:
