@@ -141,12 +141,12 @@ def kill_daily_runs(folder: Path, *, seed: int, kills: int) -> None:
     print(f"  runs of the day: {', '.join(told)}", flush=True)
 
 
-def live(config: Config, plant: Plant, *, days: int, every: int, kills: int) -> None:
+def live(config: Config, plant: Plant, days: range, *, kills: int) -> None:
     """Let a year pass, a run every so many days."""
     uri = config.tracking_uri
-    killed = 0
-    for first in range(0, days, every):
-        passed = range(first, min(first + every, days))
+    killed = max(days.start - KILLED_FROM + KILLED_EVERY - 1, 0) // KILLED_EVERY
+    for first in days:
+        passed = range(first, min(first + days.step, days.stop))
         for day in passed:
             date = FIRST + pd.Timedelta(days=day)
             rows = plant.days(day, day + 1)
@@ -301,6 +301,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=365)
     parser.add_argument("--units", type=int, default=4)
     parser.add_argument("--every", type=int, default=1, help="days between two runs")
+    parser.add_argument("--begin", type=int, default=0, help="day to go on from, with --to")
     parser.add_argument("--kills", type=int, default=3, help="before a run is left alone")
     parser.add_argument("--to", type=Path, help="folder to keep; default: a temporary one")
     asked = parser.parse_args()
@@ -308,12 +309,13 @@ def main() -> None:
     logging.basicConfig(level=logging.ERROR)
     with contextlib.ExitStack() as stack:
         folder = asked.to or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        (folder / "incoming").mkdir(parents=True)
+        (folder / "incoming").mkdir(parents=True, exist_ok=asked.begin > 0)
         plant = make_plant(units=asked.units, days=asked.days)
         plant.days(-LEARNT, 0).to_parquet(folder / "train.parquet", index=False)
         config = settings(folder)
-        run_training(config)
-        live(config, plant, days=asked.days, every=asked.every, kills=asked.kills)
+        if not asked.begin:
+            run_training(config)
+        live(config, plant, range(asked.begin, asked.days, asked.every), kills=asked.kills)
         print("\nwho promoted what")
         for each in read_promotions(config.name, tracking_uri=config.tracking_uri):
             print(f"{each.action:10} {config.name}/{each.version} after {each.before}")
