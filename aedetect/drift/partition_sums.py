@@ -14,6 +14,7 @@ from aedetect.drift.binning import (
     BINS,
     betting,
     binned,
+    block_days,
     counted,
     scaled_values,
     stability_index,
@@ -50,6 +51,7 @@ SCHEMA = pa.schema(
         "log_p": pa.float64(),
         "log_score": pa.float64(),
         "usual_log_score": pa.float64(),
+        "block_days": pa.int64(),
     }
 )
 
@@ -196,6 +198,7 @@ class PartitionSums:
             "log_p": _under(_array(log_p), cells),
             "log_score": _under(_array(mean), cells),
             "usual_log_score": _under(_array(profile.level[code]), cells),
+            "block_days": pa.repeat(block_days(self.period), cells + blank),
         }
         arrays = [table[each.name].cast(each.type) for each in SCHEMA]
         # Entity by entity, however many are finished together.

@@ -12,7 +12,7 @@ from aedetect.events.description import plain_number
 from aedetect.output.schemas import SEVERITIES
 from aedetect.report.lanes import lane_numbers
 from aedetect.report.wording import clip, first_sentence, minutes, odds, span_text
-from aedetect.scoring.outcome_table import describe_outcome
+from aedetect.scoring.outcome_table import describe_others, describe_outcome
 from aedetect.scoring.run_warnings import with_remedy
 from aedetect.wording import fact_text, list_some
 
@@ -112,6 +112,7 @@ def _outcome(page: Page) -> Iterator[dict[str, Any]]:
             "together": each.together,
             "lane": lanes.get(each.entity, -1),
             "state": _state(each) if each.together else "",
+            "others": describe_others(each),
         }
 
 

@@ -60,6 +60,16 @@ def _broken(each: PeriodOutcome, factor: float) -> str:
     return ""
 
 
+def describe_others(each: PeriodOutcome) -> str:
+    """Say how many entities are not listed beside all together; empty when all are."""
+    if not each.others:
+        return ""
+    return (
+        f"{each.others:,} more entities are not listed for the last {each.period} days; "
+        f"{each.above:,} of all are surely above their promise"
+    )
+
+
 def _promised(each: PeriodOutcome) -> str:
     """Say what was promised, as far as the evidence went."""
     if each.refused:

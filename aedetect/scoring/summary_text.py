@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aedetect.scoring.outcome_table import describe_outcome
+from aedetect.scoring.outcome_table import describe_others, describe_outcome
 from aedetect.scoring.run_warnings import with_remedy
 from aedetect.scoring.summary import Summary
 from aedetect.timestamps import length_text
@@ -61,7 +61,10 @@ def summary_markdown(summary: Summary, *, events: int) -> str:
     lists = {
         "Alerts": summary.alerts.values(),
         "Warnings": summary.warnings,
-        "Outcome and promise": [describe_outcome(each) for each in summary.outcome],
+        "Outcome and promise": [
+            *(describe_outcome(each) for each in summary.outcome),
+            *filter(None, map(describe_others, summary.outcome)),
+        ],
         "Rows suppressed": [f"{n:,}: {why}" for why, n in summary.suppressed.items()],
         "Rows not scored": [f"{n:,}: {with_remedy(why)}" for why, n in summary.not_scored.items()],
         "Files quarantined": summary.quarantined,
