@@ -38,7 +38,8 @@ def ordered_rows(
     time = table.column("_time").to_numpy()
     order = _order(rank, time, table)
     for start in range(0, len(time), size):
-        part = slice(start, start + size) if order is None else order[start : start + size]
+        some = slice(start, start + size)
+        part = some if order is None else order[some]
         own = rank[part]
         first = np.flatnonzero(np.diff(own, prepend=-1))
         yield Rows(
@@ -47,7 +48,7 @@ def ordered_rows(
                 np.arange(len(first), dtype=np.int32), np.diff(np.append(first, len(own)))
             ),
             names=tuple(names[code] for code in own[first].tolist()),
-            values=values[part] if order is None else values.take(part, axis=0),
+            values=values[some] if order is None else values.take(order[some], axis=0),
         )
 
 
