@@ -118,9 +118,11 @@ class Calibration:
 
     def p_values(self, scores: Float32, entity: Int32) -> Float64:
         """Return p-values from the held-out scores of each row's entity: (N,), (N,) -> (N,)."""
-        values = self.reference.p_values(scores)
+        values = np.full(len(scores), np.nan)
         for chosen, own in self._groups(entity):
             values[chosen] = own.reference.p_values(scores[chosen])
+        if (rest := np.isnan(values)).any():
+            values[rest] = self.reference.p_values(scores[rest])
         return values
 
     def scores_at(self, level: float, entity: Int32) -> Float64:

@@ -70,9 +70,9 @@ def scaled_values(preparation: Preparation, rows: Rows, entity: Int32) -> Float6
 
 def binned(values: Float64, edges: Float64) -> Int8:
     """Return the bin of each cell, -1 when missing: (R, F), (F, BINS - 1) -> (R, F)."""
-    found = np.empty(values.shape, dtype=np.int8)
-    for column, limits in enumerate(edges):
-        found[:, column] = np.searchsorted(limits, values[:, column], side="right")
+    found = np.zeros(values.shape, dtype=np.int8)
+    for limits in edges.T:
+        found += values >= limits
     found[np.isnan(values)] = -1
     return found
 
