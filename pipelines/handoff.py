@@ -1,7 +1,8 @@
-"""Pass the configuration and model that a command has resolved to a flow in the same process.
+"""Pass what a command has read and planned to a flow in the same process.
 
 The parameters of a flow are strings, because runs are also started through Prefect's API. Without
-this module, a flow that is called here would read the configuration and resolve the model again.
+this module, a flow that is called here would read the configuration, resolve the model and plan
+again.
 """
 
 from __future__ import annotations
@@ -17,17 +18,19 @@ from aedetect.config import Config, read_config
 from pipelines.secret_blocks import secrets
 
 if TYPE_CHECKING:
+    from aedetect.jobs.scoring_stages import ScoringJob
     from aedetect.scoring import Model
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A configuration, the parameters that it was read from, and the resolved model."""
+    """A configuration, the parameters that it was read from, the resolved model and the plan."""
 
     config_path: str
     overrides: tuple[str, ...]
     config: Config
     model: Model | None = None  # None: resolved by the flow
+    job: ScoringJob | None = None  # None: planned by the flow
 
 
 _prepared: ContextVar[Prepared | None] = ContextVar("prepared", default=None)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from prefect import flow, get_run_logger
+from prefect import flow
 
 from aedetect.jobs.training import retrain_if_due, run_training
 from aedetect.jobs.training_many import OneOfMany, raise_failed, train_many
 from aedetect.registry import Registered, find_version
 from pipelines import tasks
 from pipelines.bookkeeping import guarded
+from pipelines.endings import completed
 from pipelines.handoff import prepare_run
+from pipelines.naming import first_name, rename
 
 
-@flow(name="training", persist_result=False)
+@flow(
+    name="training",
+    flow_run_name=first_name,
+    description="Trains the next version of a detector, calibrates and registers it.",
+    persist_result=False,
+)
 @guarded
 def training(
     config_path: str,
@@ -21,25 +28,48 @@ def training(
 ) -> Registered | tuple[OneOfMany, ...]:
     """Train on normal data, choose the threshold that keeps the promise, register both.
 
-    With `if_due` only if age or drift still asks for it; otherwise the champion is returned. With
-    `[detector] by` the detectors of all values; it fails at its end when one did.
+    With `[detector] by` these are the detectors of all values; it fails at its end when one did.
+
+    Args:
+        config_path: The configuration of the detector: a TOML file on the machine that runs.
+        overrides: Settings for this run only, such as training.epochs=50, one a line.
+        if_due: Train only if age or drift still asks for it; otherwise the champion is returned.
     """
     config = prepare_run(config_path, overrides).config
     if config.detector.by is not None:
         return raise_failed(train_many([config], if_due=if_due))
     if not if_due:
-        return run_training(config, stages=tasks.TRAINING)[1]
+        return _completed(run_training(config, stages=tasks.TRAINING)[1])
     trained = retrain_if_due(config, stages=tasks.TRAINING)
-    if trained is None:
-        get_run_logger().info("a new training is not due any more")
-        return find_version(config.name, tracking_uri=config.tracking_uri)
-    return trained[1]
+    if trained is not None:
+        return _completed(trained[1])
+    rename(f"{config.name}, training not due")
+    champion = find_version(config.name, tracking_uri=config.tracking_uri)
+    text = f"a new training is not due any more: {champion.reference} stays"
+    return completed(champion, text)
 
 
-@flow(name="training many", persist_result=False)
+@flow(
+    name="training many",
+    description="Trains the detectors of several configurations in parallel.",
+    persist_result=False,
+)
 @guarded
 def training_many(
     config_paths: list[str], overrides: list[str] | None = None
 ) -> tuple[OneOfMany, ...]:
-    """Train the detectors of several configurations in parallel; one that fails fails alone."""
+    """Train the detectors of several configurations in parallel; one that fails fails alone.
+
+    Args:
+        config_paths: The configurations: TOML files on the machine that runs.
+        overrides: Settings for this run only, such as training.epochs=50, one a line.
+    """
     return train_many([prepare_run(path, overrides).config for path in config_paths])
+
+
+def _completed(trained: Registered) -> Registered:
+    """Rename this flow run after the version, and return what the flow returns."""
+    roles = ", ".join(trained.aliases) or "no alias"
+    rename(f"{trained.name}, training, version {trained.version} ({roles})")
+    words = [f"registered {trained.reference} ({roles})", trained.tags.get("gate", "")]
+    return completed(trained, "; ".join(filter(None, words)))

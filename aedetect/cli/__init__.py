@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +27,7 @@ from aedetect.cli import (
     serve,
     versions,
 )
-from aedetect.cli.next_step import steps_text
+from aedetect.cli.typed import name_config
 from aedetect.errors import AedetectError
 from aedetect.logs import logged_to
 from pipelines.children import SAFE_PATH
@@ -94,6 +93,8 @@ for command in (
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         typer.echo(version("aedetect"))
         raise typer.Exit
 
@@ -112,6 +113,8 @@ def options(
 ) -> None:
     """Anomaly detection for tabular time series."""
     if context.invoked_subcommand is None:
+        from aedetect.cli.next_step import steps_text
+
         typer.echo(steps_text() if not list(Path().glob("*.toml")) else context.get_help())
         raise typer.Exit
     if log is not None:
@@ -154,5 +157,6 @@ def _refuse_renamed(words: list[str]) -> None:
 def _fail(message: str) -> None:
     if "--debug" in sys.argv:
         raise  # noqa: PLE0704 - called while an exception is handled
-    typer.echo(f"aedetect: {message.replace(f'{Path.cwd()}/', '')}", err=True)  # as it was typed
+    said = name_config(message.replace(f"{Path.cwd()}/", ""))  # as it was typed
+    typer.echo(f"aedetect: {said}", err=True)
     sys.exit(1)

@@ -20,7 +20,8 @@ _SHOWN = 6  # events
 def demo() -> None:
     """Train on the shipped sample, score it day by day, and show what was flagged."""
     from aedetect.cli.options import load_config
-    from aedetect.cli.run_commands import run_scoring_flow, run_training_flow
+    from aedetect.cli.run_commands import run_training_flow
+    from aedetect.cli.scoring_run import run_scoring_flow
     from aedetect.cli.show import console, print_evaluation
     from aedetect.cli.show_events import print_events
     from aedetect.cli.show_runs import print_summary

@@ -61,9 +61,10 @@ def flags(
     as_json: AsJson = False,
 ) -> None:
     """Show the events that flagged rows form, the most anomalous first."""
+    from aedetect.cli.next_step import print_about
     from aedetect.cli.options import load_config, load_span
     from aedetect.cli.show import print_json
-    from aedetect.cli.show_events import print_events, print_withdrawn
+    from aedetect.cli.show_events import first_reported, print_events, print_withdrawn
     from aedetect.events.selection import Wanted
     from aedetect.events.table import as_events
     from aedetect.jobs.table_clock import shown_clock
@@ -86,6 +87,7 @@ def flags(
         print_json(list(as_events(events.slice(0, limit), zone)))
     else:
         print_events(events, limit=limit, suppressed=suppressed, zone=zone)
+        print_about(config, first_reported(events))
 
 
 def runs(

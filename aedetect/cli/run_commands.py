@@ -12,9 +12,10 @@ from aedetect.cli.options import AsJson, ConfigPath, ConfigPaths, Overrides, Sin
 from aedetect.cli.prefect_api import prefect_server
 
 if TYPE_CHECKING:
+    from aedetect.cli.elsewhere import Asked
     from aedetect.config import Config
     from aedetect.registry import Registered
-    from aedetect.scoring import Model, Summary
+    from aedetect.scoring import Summary
 
 SHOWN = 5  # events after scoring; `flags` shows more
 
@@ -55,6 +56,7 @@ def score_command(
     """Score new and changed input; with --since, --until, --all also what another model scored."""
     from aedetect.cli.elsewhere import elsewhere
     from aedetect.cli.options import load_config
+    from aedetect.cli.scoring_run import run_scoring_flow
     from aedetect.cli.show import print_json
 
     if reflag:
@@ -92,24 +94,27 @@ def score_command(
     if as_json:
         print_json(summary)
         return
-    _print_scored(config, asked.settings, summary)
+    _print_scored(config, asked, summary)
 
 
-def _print_scored(config: Path, settings: Config, summary: Summary) -> None:
+def _print_scored(config: Path, asked: Asked, summary: Summary) -> None:
     """Show the summary of a run and its first events."""
     from aedetect.cli.next_step import print_after_scoring
-    from aedetect.cli.show_events import print_events
+    from aedetect.cli.show_events import first_reported, print_events
     from aedetect.cli.show_runs import print_summary
     from aedetect.events import read_event_table
     from aedetect.jobs.table_clock import shown_clock
 
     print_summary(summary)
+    first = None
     if summary.flagged and summary.since is not None:
-        clock = shown_clock(settings)
+        clock = shown_clock(asked.settings)
         since_then = clock.parse(summary.since)
-        found = read_event_table(settings.output, since=since_then, suppressed=True)
+        found = read_event_table(asked.settings.output, since=since_then, suppressed=True)
         print_events(found, limit=SHOWN, zone=clock.zone)
-    print_after_scoring(config, summary)
+        first = first_reported(found)
+    if not asked.overrides:  # else the configuration does not name the output
+        print_after_scoring(config, summary, first=first)
 
 
 def run_training_flow(
@@ -164,53 +169,3 @@ def reflag_with_progress(
         print_json(done)
     else:
         print_reflagged(done)
-
-
-def run_scoring_flow(
-    config: Path,
-    overrides: list[str],
-    *,
-    settings: Config,
-    model: Model | None = None,
-    since: str | None = None,
-    until: str | None = None,
-    rescore: bool = False,
-    force: bool = False,
-    what_if: bool = False,
-) -> Summary:
-    """Run the scoring flow, with settings read from file and overrides; return its summary.
-
-    A given model is not resolved again. With `what_if`, no one is notified.
-    """
-    from aedetect.cli.progress import progress, step
-
-    with progress(f"scoring with {settings.model_reference}"), prefect_server() as ready:
-        from aedetect.jobs.scoring import resolve_model
-        from aedetect.secrets import is_block
-        from pipelines.handoff import Prepared, passing_on
-        from pipelines.scoring import scoring
-
-        if is_block(settings.registry.tracking_uri):  # stored by the server that is starting
-            ready()
-        step(f"asking the registry for {settings.model_reference}")
-        given = Prepared(
-            config_path=str(config),
-            overrides=tuple(overrides),
-            config=settings,
-            # Fail now if the model is unknown; meanwhile the Prefect server starts.
-            model=model or resolve_model(settings),
-        )
-        step("starting Prefect")
-        ready()
-        step("looking for new and changed files")
-        with passing_on(given):
-            done = scoring(
-                str(config),
-                overrides,
-                since=since,
-                until=until,
-                rescore=rescore,
-                force=force,
-                what_if=what_if,
-            )
-    return cast("Summary", done)  # that of a configuration without `by`

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from aedetect.cli.show import console, relative_location, short_time, table_of
+from aedetect.cli.show import console, relative_location, table_of
 from aedetect.jobs.quality import OK
+from aedetect.timestamps import short_time
 from aedetect.wording import figure
 
 if TYPE_CHECKING:

@@ -49,7 +49,7 @@ def _files(done: Initialised) -> str:
     )
     sample = " (some of them opened)" if done.sources.is_sample else ""
     remarks = list(dict.fromkeys(r for t in done.sources.tables for r in t.table.remarks))
-    how = [r for r in remarks if "lines have" not in r and "twice" not in r]
+    how = [r for r in remarks if "another number of cells" not in r and "twice" not in r]
     decimal = {
         c.how for t in done.sources.tables for c in t.table.columns if c.kind == "number" and c.how
     }
@@ -69,6 +69,7 @@ def _guesses(done: Initialised) -> Iterable[tuple[str, str, str]]:
         yield "features", f"{found.features:,}", ""
     for key, names, why in (
         ("counters", found.counters, "only grow: their increase is learnt"),
+        ("left out", found.row_numbers, "grow by the same in nearly every row, as a clock does"),
         ("constant", found.constants, "any change is an anomaly"),
         ("categories", found.categories, "a value never seen is an anomaly"),
         ("fill values", found.fill_values, "taken as missing"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -109,7 +110,7 @@ def promote(
     if result is not None and not result.passed:
         raise PromotionRefused(
             f"{result.words}: the champion stays; "
-            f"`aedetect promote {config} {version} --force` promotes it all the same"
+            f"`aedetect promote {quote(str(config))} {version} --force` promotes it all the same"
         )
     reasons = filter(None, (why, result.words if result is not None else ""))
     decision = Decision(action="forced" if force else "promoted", why="; ".join(reasons))
@@ -143,20 +144,22 @@ def rollback(
     _print_champion(settings, config, entry.version, asked=entry.version)
     if entry.before is not None:
         console().print(
-            f"what {settings.name}/{entry.before} scored stays as it is: "
-            f"aedetect score {config} --all --since TIME scores it again from a time on"
+            f"what {settings.name}/{entry.before} scored stays as it is; again from a time on: "
+            "aedetect score CONFIG --all --since TIME",
+            soft_wrap=True,
         )
 
 
 def _print_champion(settings: Config, config: Path, version: int, *, asked: int) -> None:
     """Say which version scores from now on; another one if two were promoted at the same time."""
+    from aedetect.cli.next_step import print_next
     from aedetect.cli.show import console
 
     out, name = console(), settings.name
     if version != asked:
         out.print(
             f"{name}/{version} was promoted at the same time, and scores: "
-            f"aedetect models {config} --history shows by whom"
+            "aedetect models CONFIG --history shows by whom"
         )
     elif settings.model_reference != f"{name}@champion":
         out.print(
@@ -164,7 +167,5 @@ def _print_champion(settings: Config, config: Path, version: int, *, asked: int)
             f'"{settings.model_reference}"'
         )
     else:
-        out.print(
-            f"{name}/{version} scores from now on; existing output does not change: "
-            f"aedetect score {config} --all scores it again"
-        )
+        out.print(f"{name}/{version} scores from now on; what is scored does not change")
+        print_next("score", config, "score it again by this version", more=" --all")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from zoneinfo import available_timezones
 
-from aedetect.calibration.alert_budget import parse_budget
+from aedetect.calibration.budget import parse_budget
 from aedetect.calibration.settings import CalibrationSettings
 from aedetect.data.schema import suggest_nearest
 from aedetect.errors import ConfigError

@@ -8,8 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-
-import fsspec
+from typing import TYPE_CHECKING
 
 from aedetect.data.first_bytes import SUFFIXES, why_passed_over
 from aedetect.data.listing import list_below, why_unlisted
@@ -20,6 +19,9 @@ from aedetect.data.table_formats import (
     table_format,
 )
 from aedetect.errors import NoData
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 _MAGIC = "*?["
 _ESCAPED = r"\[([*?\[])\]"  # a wildcard in brackets is literal
@@ -98,7 +100,7 @@ def locate_files(location: str) -> Located:
 
 
 def _nothing(
-    fs: fsspec.AbstractFileSystem, location: str, unlisted: list[str], others: Mapping[str, str]
+    fs: AbstractFileSystem, location: str, unlisted: list[str], others: Mapping[str, str]
 ) -> NoData:
     """Return the error of a location without a file to read."""
     if unlisted:
@@ -135,14 +137,16 @@ def as_text(name: str) -> str:
     return name.encode("utf-8", "replace").decode()
 
 
-def filesystem(location: str) -> tuple[fsspec.AbstractFileSystem, str]:
+def filesystem(location: str) -> tuple[AbstractFileSystem, str]:
     """Return the file system of a path or URL, and the path within it.
 
     "::" chains file systems only before the first "://"; elsewhere it is part of a name.
     """
+    import fsspec
+
     before, found, _ = location.partition("://")
     if found and "::" in before:
-        chained: tuple[fsspec.AbstractFileSystem, str] = fsspec.url_to_fs(location)
+        chained: tuple[AbstractFileSystem, str] = fsspec.url_to_fs(location)
         return chained
     protocol = before if found else "file"
     kind = fsspec.get_filesystem_class(protocol)
@@ -159,10 +163,12 @@ def matches(root: str, path: str, *, pattern: bool = False) -> bool:
     False
     """
     if pattern and _is_wild(root):
+        from fsspec.utils import glob_translate
+
         parts = PurePosixPath(root).parts
         fixed = list(itertools.takewhile(lambda part: not _is_wild(part), parts[:-1]))
         base = unescaped(str(PurePosixPath(*fixed)))
-        rest = fsspec.utils.glob_translate(str(PurePosixPath(*parts[len(fixed) :])))
+        rest = glob_translate(str(PurePosixPath(*parts[len(fixed) :])))
         name = path[len(base) :].lstrip("/")
         return path.startswith(f"{base}/") and re.match(rest, name) is not None
     root = root.rstrip("/")
@@ -172,13 +178,15 @@ def matches(root: str, path: str, *, pattern: bool = False) -> bool:
     return is_named and path.startswith(f"{root}/") and not _is_hidden(path, root)
 
 
-def _matching(fs: fsspec.AbstractFileSystem, pattern: str) -> tuple[str, list[str], list[str]]:
+def _matching(fs: AbstractFileSystem, pattern: str) -> tuple[str, list[str], list[str]]:
     """Return the folder of a pattern before any wildcard, and the files in it that match.
 
     Also return the folders in it that cannot be listed and may contain matches.
 
     Not `fs.glob`: it treats escaped characters as wildcards, and would list folders above.
     """
+    from fsspec.utils import glob_translate
+
     parts = PurePosixPath(pattern).parts
     fixed = list(itertools.takewhile(lambda part: not _is_wild(part), parts[:-1]))
     base = unescaped(str(PurePosixPath(*fixed)))
@@ -191,7 +199,7 @@ def _matching(fs: fsspec.AbstractFileSystem, pattern: str) -> tuple[str, list[st
     def is_match(path: str, levels: int | None = None) -> bool:
         part = rest if levels is None else str(PurePosixPath(*parts[len(fixed) :][:levels]))
         name = path[len(base) :].lstrip("/")
-        return re.match(fsspec.utils.glob_translate(part), name) is not None
+        return re.match(glob_translate(part), name) is not None
 
     def may_hold(folder: str) -> bool:
         return depth is None or folder == base or is_match(folder, _levels(folder, base))
@@ -212,6 +220,6 @@ def _is_hidden(path: str, root: str) -> bool:
     return any(part.startswith((".", "_")) for part in parts)
 
 
-def _openable(fs: fsspec.AbstractFileSystem, path: str) -> str:
+def _openable(fs: AbstractFileSystem, path: str) -> str:
     protocol = fs.protocol if isinstance(fs.protocol, str) else fs.protocol[0]
     return path if protocol in {"file", "local"} else str(fs.unstrip_protocol(path))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from fsspec import AbstractFileSystem
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 _OF_THE_DISK = "lost+found"  # kept by the file system, and not listable
 
@@ -20,6 +22,8 @@ def list_below(
     that neither a cycle nor a second name repeats rows. `depth` limits the number of levels. Object
     storage has no folders, and fails as a whole.
     """
+    from fsspec import AbstractFileSystem
+
     if type(fs).find is not AbstractFileSystem.find:
         return sorted(fs.find(root, maxdepth=depth)), []
     files: list[str] = []

@@ -96,8 +96,8 @@ def column_notes(revised: Revised) -> Iterator[str]:
         )
     for name, step in revised.row_numbers:
         yield (
-            f'column "{name}" grows by {step:.6g} in every row, as a row number or a clock does: '
-            f'left out ([data] counters = ["{name}"] learns its increase)'
+            f'column "{name}" grows by {step:.6g} in nearly every row, as a row number or a clock '
+            f'does: left out ([data] counters = ["{name}"] learns its increase)'
         )
 
 

@@ -1,9 +1,14 @@
 """Delivery of events and flagged rows to a SQL database, and of notifications to receivers."""
 
-from aedetect.delivery.connection import check_url
-from aedetect.delivery.database import sync
-from aedetect.delivery.notify import send_alerts, send_events
-from aedetect.delivery.senders import receivers
+from typing import TYPE_CHECKING
+
+from aedetect.lazy import on_first_use
+
+if TYPE_CHECKING:
+    from aedetect.delivery.connection import check_url
+    from aedetect.delivery.database import sync
+    from aedetect.delivery.notify import send_alerts, send_events
+    from aedetect.delivery.senders import receivers
 
 __all__ = [
     "check_url",
@@ -12,3 +17,16 @@ __all__ = [
     "send_events",
     "sync",
 ]
+
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "connection": ("check_url",),
+        "database": ("sync",),
+        "notify": (
+            "send_alerts",
+            "send_events",
+        ),
+        "senders": ("receivers",),
+    },
+)

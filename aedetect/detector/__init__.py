@@ -6,9 +6,9 @@ from aedetect.lazy import on_first_use
 
 if TYPE_CHECKING:
     from aedetect.detector.calibrated_scorer import CalibratedScorer
+    from aedetect.detector.outline import Outline, read_outline, read_saved_history
     from aedetect.detector.results import Evaluated, Scored, Series
     from aedetect.detector.scorer import Scorer
-    from aedetect.detector.serialization import Outline, read_outline, read_saved_history
 
 __all__ = [
     "CalibratedScorer",
@@ -25,8 +25,8 @@ __getattr__ = on_first_use(
     __name__,
     {
         "calibrated_scorer": ("CalibratedScorer",),
+        "outline": ("Outline", "read_outline", "read_saved_history"),
         "results": ("Evaluated", "Scored", "Series"),
         "scorer": ("Scorer",),
-        "serialization": ("Outline", "read_outline", "read_saved_history"),
     },
 )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from aedetect.detector.outline import Outline
 from aedetect.detector.scorer import Scorer
 from aedetect.detector.serialization import read_detector, read_profile, write_detector
 
@@ -26,6 +27,19 @@ class CalibratedScorer:
     calibration: Calibration
     config_hash: str
     profile: Profile | None = None  # of the training days; a detector of before has none
+
+    @property
+    def outline(self) -> Outline:
+        """What it is without its network."""
+        return Outline(
+            schema=self.scorer.schema,
+            preparation=self.scorer.preparation,
+            length=self.scorer.length,
+            lookback=self.scorer.lookback,
+            lookahead=self.scorer.lookahead,
+            config_hash=self.config_hash,
+            calibration=self.calibration,
+        )
 
     def save(self, folder: Path) -> None:
         """Write the detector into a folder; see `aedetect.detector.serialization`."""

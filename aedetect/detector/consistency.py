@@ -8,10 +8,9 @@ import numpy as np
 
 from aedetect.calibration.settings import AlignmentName, ScoreName
 from aedetect.detector.ensemble import LEVEL
+from aedetect.detector.reach import LONGEST
 from aedetect.detector.residuals import NATS
 from aedetect.preprocessing.settings import MissingAfterName, MissingName
-
-_LONGEST = 2**60  # ns, about 36 years: timestamps plus or minus this fit into 64 bits
 
 if TYPE_CHECKING:
     from aedetect.calibration import Calibration
@@ -90,7 +89,7 @@ def _scoring_pairs(scorer: Scorer) -> dict[str, tuple[object, object]]:
             ),
             True,
         ),
-        "lookback": (0 <= scorer.lookback + scorer.lookahead < _LONGEST, True),
+        "lookback": (0 <= scorer.lookback + scorer.lookahead < LONGEST, True),
     }
 
 
@@ -150,7 +149,7 @@ def _addressed(resting: RestingValues, entities: int, features: int) -> bool:
 def _bounded(rules: ColumnRules) -> bool:
     """Whether constants are finite, and scoring looks back at a bounded time."""
     still = np.nan_to_num(rules.still, posinf=np.inf, neginf=-np.inf)
-    return not np.isinf(rules.constant).any() and bool(((still >= 0) & (still < _LONGEST)).all())
+    return not np.isinf(rules.constant).any() and bool(((still >= 0) & (still < LONGEST)).all())
 
 
 def _shaped(far: FarValues, entities: int, features: int) -> bool:
@@ -162,5 +161,5 @@ def _shaped(far: FarValues, entities: int, features: int) -> bool:
         all(each.shape == (entities,) and bool((each >= 0).all()) for each in counts)
         and not any(bool(np.isinf(each).any()) for each in cells)
         and bool((np.nan_to_num(far.margin) >= 0).all())
-        and bool((far.history < _LONGEST).all())
+        and bool((far.history < LONGEST).all())
     )

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from aedetect.arrays import Float32, count_in_row
 from aedetect.detector.corrections import Corrections
-from aedetect.detector.ensemble import (
-    BASELINE_ROWS,
-    LEVEL_ROWS,
-    RowErrors,
-    member_values,
-    needed_rows,
-    restlessness,
-)
+from aedetect.detector.ensemble import RowErrors, member_values, needed_rows, restlessness
 from aedetect.detector.ensemble_errors import errors_of_rows
 from aedetect.detector.ensemble_parts import EnsembleParts
-from aedetect.detector.long_windows import average_expected
+from aedetect.detector.long_windows import average_expected, joint_map
+from aedetect.detector.reach import Reach
 from aedetect.detector.reconstruction import covering, from_windows, last_rows
 from aedetect.detector.residuals import by_feature
 from aedetect.detector.results import Evaluated, Series
 from aedetect.detector.score_functions import PARTS, combined
 from aedetect.detector.shapes import Shapes
 from aedetect.detector.smoothing import around, smoothed
-from aedetect.detector.ticks import TICKS, tick_length
 
 if TYPE_CHECKING:
     from aedetect.arrays import Bool, Int32, Int64
@@ -37,6 +30,7 @@ if TYPE_CHECKING:
     from aedetect.detector.residuals import Residuals
     from aedetect.detector.rules import ColumnRules
     from aedetect.models.base import Autoencoder
+    from aedetect.models.last_row import LastRowMap
     from aedetect.preprocessing import Preparation
 
 
@@ -65,54 +59,47 @@ class Scorer:
         return self.model.sizes.length
 
     @property
-    def reach(self) -> tuple[int, int]:
-        """How many rows before and after a row its score depends on at most.
+    def _around(self) -> Reach:
+        return Reach(
+            schema=self.schema,
+            preparation=self.preparation,
+            rules=self.rules,
+            score=self.score,
+            alignment=self.alignment,
+            smooth=self.smooth,
+            length=self.length,
+            longer=None if self.long is None else self.long.sizes.length,
+        )
 
-        Means and long windows of the score "ensemble" reach further back: see `lookback`.
-        """
-        before = self.length - 1 - self._offsets.start
-        if self.score == "ensemble":
-            before = max(before, BASELINE_ROWS - 1)
-        after = self.length - 1 + self._offsets.stop - 1 if self.alignment == "centered" else 0
-        return before, after
+    @property
+    def reach(self) -> tuple[int, int]:
+        """How many rows before and after a row its score depends on at most; see `Reach`."""
+        return self._around.rows
 
     @property
     def lookback(self) -> int:
         """Time before a row in which rows may affect its verdict, in ns."""
-        rows, _ = self.reach
-        if self._beside is not None:
-            rows = max(rows, self._beside.sizes.length - 1)
-        if self.rules.missing and self.preparation.masks:
-            rows += 1  # whether the row before was scored without the column too
-        longest = self.schema.longest_gap
-        scored = rows * longest + self.preparation.longest_limit
-        if self.score == "ensemble":
-            periods = [self.schema.period, *(each.period for each in self.schema.rates)]
-            scored += LEVEL_ROWS * TICKS * int(tick_length(max(periods)))
-        reading = longest if self.schema.counts else 0  # the one before the first row
-        return max(scored, self.rules.lookback(longest)) + reading
+        return self._around.lookback
 
     @property
     def lookahead(self) -> int:
         """Time after a row in which rows may affect its score, in ns."""
-        _, rows = self.reach
-        return rows * self.schema.longest_gap
+        return self._around.lookahead
 
     @property
     def _beside(self) -> Autoencoder | None:
         """The network of long windows, for the score that uses it."""
         return self.long if self.combines else None
 
+    @cached_property
+    def _joint(self) -> LastRowMap | None:
+        """What both networks expect in the mean, as one map; None where they are not linear."""
+        return None if self._beside is None else joint_map(self.model, self._beside)
+
     @property
     def combines(self) -> bool:
         """Whether more than the network says what is expected."""
-        return (self.score, self.alignment) == ("ensemble", "causal")
-
-    @property
-    def _offsets(self) -> range:
-        """Offsets of the rows that a score is averaged over, relative to its own row."""
-        after = (self.smooth - 1) // 2 if self.alignment == "centered" else 0
-        return range(after - self.smooth + 1, after + 1)
+        return self._around.combines
 
     def counted(self, seen: Bool) -> Int64:
         """Return how many features were observed: (N, D) -> (N,)."""
@@ -140,7 +127,7 @@ class Scorer:
         wanted = np.flatnonzero(can & asked)
         if self.smooth == 1:
             return wanted, self._evaluated(series, wanted)
-        offsets = self._offsets
+        offsets = self._around.offsets
         near = around(can & asked, before=-offsets.start, after=offsets.stop - 1)
         rows = np.flatnonzero(can & near)
         alone = self._evaluated(series, rows)
@@ -163,7 +150,7 @@ class Scorer:
         if self._beside is None:
             expected = last_rows(self.model, series.matrix, rows, masked=series.masked)
         else:
-            expected = average_expected(self.model, self._beside, series, rows)
+            expected = average_expected(self.model, self._beside, self._joint, series, rows)
         if self.corrections is not None and self.combines:
             self.corrections.apply(expected, series.entity[rows])
         return expected
@@ -191,9 +178,8 @@ class Scorer:
     def observe(self, series: Series, rows: Int64) -> tuple[Float32, RowErrors]:
         """Return what is expected of rows, and what is seen of each alone: (M, D), (M,)."""
         expected = self.expect(series, rows)
-        switches, length = self.residuals.switches > 0, self.length
-        known = (self.preparation.owner, switches, self.shapes)
-        return expected, errors_of_rows(series, rows, expected, *known, length=length)
+        known = (self.preparation.owner, self.residuals.switches > 0, self.shapes)
+        return expected, errors_of_rows(series, rows, expected, *known, length=self.length)
 
     def _judge_ensemble(self, series: Series, asked: Bool) -> tuple[Int64, Evaluated]:
         """Score the requested rows by the rows before them too, see `ensemble`."""

@@ -5,8 +5,29 @@ writes sums for each partition, which depend on its rows alone; what has shifted
 sums are read. So scoring again gives the same bytes.
 """
 
-from aedetect.drift.partition_sums import DRIFT, PartitionSums
-from aedetect.drift.profile import Profile
-from aedetect.drift.shifts import Shift, find_shifts, shift_warnings
+from typing import TYPE_CHECKING
+
+from aedetect.lazy import on_first_use
+
+if TYPE_CHECKING:
+    from aedetect.drift.partition_sums import DRIFT, PartitionSums
+    from aedetect.drift.profile import Profile
+    from aedetect.drift.shifts import Shift, find_shifts, shift_warnings
 
 __all__ = ["DRIFT", "PartitionSums", "Profile", "Shift", "find_shifts", "shift_warnings"]
+
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "partition_sums": (
+            "DRIFT",
+            "PartitionSums",
+        ),
+        "profile": ("Profile",),
+        "shifts": (
+            "Shift",
+            "find_shifts",
+            "shift_warnings",
+        ),
+    },
+)

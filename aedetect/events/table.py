@@ -28,7 +28,7 @@ _ID_BYTES = 6
 
 @dataclass(frozen=True, kw_only=True)
 class Cause:
-    """The share of one feature in an event, with its observed and expected value at the peak."""
+    """The share of one feature in an event, with its values where it is to blame most."""
 
     feature: str
     share: float
@@ -53,7 +53,7 @@ class Event:
     p_value: float  # the smallest
     strength: float | None = None  # 1: three of four events on held-out rows are weaker
     severity: str
-    causes: tuple[Cause, ...]  # of the peak, the largest first
+    causes: tuple[Cause, ...]  # of the whole event, the largest first
     text: str
     suppressed: str | None  # the reason; None: reported
     model_name: str
@@ -154,7 +154,7 @@ def _no_events(output: Path) -> pa.Table:
     files = list_files(output, EVENTS)
     if not files:
         missing = "events" if list_files(output, FLAGGED) else "scores"
-        raise NoData(f"there are no {missing} in {output}: run aedetect score first")
+        raise NoData(f"there are no {missing} in {output}: run `aedetect score CONFIG` first")
     return files[-1].schema().empty_table()
 
 
@@ -173,12 +173,12 @@ def join_events(tables: Sequence[pa.Table]) -> pa.Table:
     joined = pa.concat_tables(_of_one_zone(tables), promote_options="permissive")
     times = pc.divide(pc.cast(joined["peak_score"], pa.float64()), joined["threshold"])
     rank = pc.index_in(joined["severity"], value_set=pa.array(SEVERITIES))
-    names = ("p_value", "start", "event_id")
+    names = ("strength", "p_value", "start", "event_id")
     keys = pa.table({"rank": rank, "times": times, **{name: joined[name] for name in names}})
-    # Severity is that of the whole event, the p-value that of one row. A smaller one is more
-    # anomalous; unlike scores, p-values compare between entities.
-    order = [("rank", "descending"), ("p_value", "ascending"), ("times", "descending")]
-    order += [("start", "ascending"), ("event_id", "ascending")]
+    # Severity and strength are those of the whole event, and what people see; the p-value is that
+    # of one row. A smaller one is more anomalous; unlike scores, it compares between entities.
+    order = [("rank", "descending"), ("strength", "descending"), ("p_value", "ascending")]
+    order += [("times", "descending"), ("start", "ascending"), ("event_id", "ascending")]
     return joined.take(pc.sort_indices(keys, order))
 
 

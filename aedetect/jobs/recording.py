@@ -15,6 +15,7 @@ from aedetect.scoring.summary import Command
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from datetime import datetime
     from pathlib import Path
 
     from aedetect.config import Config
@@ -32,7 +33,12 @@ def workspace(config: Config) -> Iterator[Path]:
 
 
 def record_run(
-    config: Config, *, clock: Clock | None, run_id: str | None = None, command: Command = "score"
+    config: Config,
+    *,
+    clock: Clock | None,
+    run_id: str | None = None,
+    command: Command = "score",
+    started: datetime | None = None,
 ) -> AbstractContextManager[Record]:
     """Give what takes the summary of a run and writes its row in `runs/`; see `run_log`.
 
@@ -47,4 +53,5 @@ def record_run(
         run_id=run_id,
         keep=config.scoring.keep_records,
         command=command,
+        started=started,
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aedetect import registry
-from aedetect.calibration.alert_budget import parse_budget
+from aedetect.calibration.budget import parse_budget
 from aedetect.data import find_files
 from aedetect.data.unused import with_rows
 from aedetect.errors import AedetectError
@@ -114,6 +114,7 @@ def read_content(
         days=config.report.days,
         clock=shown_clock(config),
         units=config.data.units,
+        complete=config.data.label is not None,
         version=version("aedetect"),
         written=None if now is None else now.isoformat(" ", timespec="seconds"),
     )

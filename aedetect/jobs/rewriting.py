@@ -98,7 +98,7 @@ def _apply(
         reach=use.reach(scorer),
         asked=asked,
         target=to,
-        origin=origin_of(model, detector, fingerprint_files(source.files)),
+        origin=origin_of(model, detector.outline, fingerprint_files(source.files)),
     )
     return _summary(model, to, counts, source)
 

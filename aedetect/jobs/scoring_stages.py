@@ -33,6 +33,13 @@ class ScoringJob:
     summary: Summary  # what is known before anything is computed
     asked: bool  # whether a span was given
     promise_factor: float = 3.0  # times the promise, from which more flagged rows are an alert
+    started: datetime | None = None  # when it was planned, if the run begins with that
+
+    @property
+    def files(self) -> int:
+        """How many files can be scored."""
+        found = self.summary
+        return found.files - len(found.unreadable) - len(found.schema_mismatch)
 
 
 def formation_of(config: Config, model: str, schema: Schema) -> Formation:
@@ -64,6 +71,13 @@ class PlanStage(Protocol):
         """Return the job. The scratch folder exists until it is done."""
 
 
+class SortStage(Protocol):
+    """Sorts the input of the partitions to compute, if that saves work."""
+
+    def __call__(self, config: Config, job: ScoringJob, *, scratch: Path) -> ScoringJob:
+        """Return the job. The scratch folder exists until it is done."""
+
+
 class ComputeStage(Protocol):
     """Computes partitions, in any order and on any machine with access to the files."""
 
@@ -87,11 +101,11 @@ class NotifyStage(Protocol):
 
     def __call__(
         self, config: Config, *, config_path: str | None, alerts: Mapping[str, str]
-    ) -> object:
-        """Send what is due; a failing receiver is not an error."""
+    ) -> int:
+        """Return the number of messages sent; a failing receiver is not an error."""
 
 
-def no_report(_config: Config, _summary: Summary) -> None:
+def no_report(_config: Config, _summary: Summary, _changes: EventChanges) -> None:
     """Report nothing: the summary is returned, and its log events are already written."""
 
 
@@ -102,11 +116,12 @@ class ScoringStages:
     check_delivery: Callable[[Config], object]
     resolve_model: Callable[[Config], Model]
     plan: PlanStage
+    sort: SortStage
     compute: ComputeStage
     form_events: Callable[[ScoringJob], EventChanges]
     finish: Callable[[ScoringJob, Sequence[ComputedPartition | Deferred], EventChanges], Summary]
     write_page: PageStage
-    report: Callable[[Config, Summary], object]
+    report: Callable[[Config, Summary, EventChanges], object]
     notify: NotifyStage
     fill_database: Callable[[Config], object]
     start_training: Callable[[Config, RetrainingDue], str] = suggest_training

@@ -47,28 +47,33 @@ def shadow_config(config: Config, version: int) -> Config:
     return replace(config, scoring=scoring)
 
 
-def in_shadow(config: Config) -> Registered | None:
-    """Return the challenger that scores in shadow, with the time of its begin as a tag.
+def challenger(config: Config) -> Registered | None:
+    """Return the version that scores in shadow, or is about to.
 
     None when there is none, or the settings do not ask for it.
     """
-    uri = config.tracking_uri
     if config.promotion.shadow is None:
         return None
+    named = f"{config.name}@{CHALLENGER}"
     try:
-        found = registry.find_version(f"{config.name}@{CHALLENGER}", tracking_uri=uri)
+        found = registry.find_version(named, tracking_uri=config.tracking_uri)
     except UnknownModel:
         return None
-    if CHAMPION in found.aliases or found.tags.get(GATE_PASSED) != IN_SHADOW:
-        return None
-    if SINCE in found.tags:
+    waits = CHAMPION not in found.aliases and found.tags.get(GATE_PASSED) == IN_SHADOW
+    return found if waits else None
+
+
+def in_shadow(config: Config) -> Registered | None:
+    """Return the challenger that scores in shadow, with the time of its begin as a tag."""
+    found = challenger(config)
+    if found is None or SINCE in found.tags:
         return found
     clock = shown_clock(config)
     newest = _end(config, config.output)
     if newest is None:
         return None
     log_event(logger, "shadow begins", version=found.reference, since=clock.iso(newest))
-    return set_version_tags(found, {SINCE: clock.iso(newest)}, tracking_uri=uri)
+    return set_version_tags(found, {SINCE: clock.iso(newest)}, tracking_uri=config.tracking_uri)
 
 
 def shadow_span(config: Config, version: Registered) -> Span:

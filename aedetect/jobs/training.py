@@ -30,6 +30,7 @@ from aedetect.jobs.division import refresh_division
 from aedetect.jobs.fit_scorer import Trained, series_of, train_scorer
 from aedetect.jobs.gate import settle_challenger
 from aedetect.jobs.labelled_rows import labelled_rows
+from aedetect.jobs.learnt_rows import note_learnt
 from aedetect.jobs.retraining import noting_attempt, retraining_due
 from aedetect.jobs.training_record import make_record
 from aedetect.logs import log_event
@@ -143,6 +144,7 @@ def run_training(
         ingested, trained, detector = train_detector(config, Path(folder), stages=stages)
         log_event(logger, "step", text="registering the detector")
         registered = stages.register(config, ingested, trained, detector, started)
+        registered = note_learnt(config, ingested, registered)
     if because is not None:
         registered = set_version_tags(registered, {"trained_because": because}, tracking_uri=uri)
     return detector, settle_challenger(config, registered)

@@ -55,9 +55,7 @@ def doubts_of(
 
 def _times(sources: Sources, found: Found) -> Iterator[str]:
     first = sources.tables[0]
-    if " or " in first.how:
-        used, other = first.how.split(" or ", 1)
-        yield f'"{first.name}" is read as {used}; it could be {other}, too: are the dates right?'
+    yield from sources.doubts
     if first.others:
         yield f'"{first.name}" is the timestamp; "{first.others[0]}" could be it, too'
     if found.aware:

@@ -65,8 +65,9 @@ class State:
     @property
     def faulty(self) -> bool:
         """Whether some of its values are words for a fault, and most rows have none."""
-        rest = sum(share for value, share in self.shares if not _FAULTY.search(str(value)))
-        return self.is_text and _MAJORITY < rest < 1
+        faults = [share for value, share in self.shares if _FAULTY.search(str(value))]
+        rest = sum(share for _, share in self.shares) - sum(faults)
+        return self.is_text and bool(faults) and rest > _MAJORITY
 
     @property
     def normal(self) -> str:

@@ -98,7 +98,7 @@ def _reach(output: Path, facts: PageFacts) -> tuple[int, int, int]:
     ranges = [each for each in (file.times("timestamp") for file in files[:1] + files[-1:]) if each]
     if not ranges:
         asked = " in the time asked for" if facts.span != Span() else ""
-        raise NoData(f"there are no scores{asked} in {output}: run aedetect score first")
+        raise NoData(f"there are no scores{asked} in {output}: run `aedetect score CONFIG` first")
     first, last = min(each.first for each in ranges), max(each.last for each in ranges)
     since, until = facts.span.since, facts.span.until
     last = last if until is None else min(last, until - 1)

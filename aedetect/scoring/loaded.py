@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect.calibration.serialization import newest_version
-from aedetect.detector import CalibratedScorer, read_outline, read_saved_history
+from aedetect.detector import CalibratedScorer, Outline, read_outline, read_saved_history
 
 if TYPE_CHECKING:
     from aedetect.calibration import Calibration
@@ -27,6 +27,11 @@ class Model:
 def cached_detector(folder: str) -> CalibratedScorer:
     """Load a detector once per process, and again when it has a new calibration."""
     return _loaded(folder, newest_version(Path(folder)))
+
+
+def cached_outline(folder: str) -> Outline:
+    """Read the outline of a detector, without PyTorch, as `cached_detector` loads the detector."""
+    return _outline(folder, newest_version(Path(folder)))
 
 
 def detector_at(folder: str, moment: int) -> CalibratedScorer:
@@ -51,6 +56,11 @@ def calibration_at(folder: str, moment: int) -> int:
 @lru_cache(maxsize=4)
 def _loaded(folder: str, _calibration: int | None) -> CalibratedScorer:
     return CalibratedScorer.load(Path(folder))
+
+
+@lru_cache(maxsize=4)
+def _outline(folder: str, _calibration: int | None) -> Outline:
+    return read_outline(Path(folder))
 
 
 @lru_cache(maxsize=4)

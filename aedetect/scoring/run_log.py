@@ -76,6 +76,7 @@ SCHEMA = pa.schema(
         "command": pa.string(),
         "passed_over": _TEXTS,
         "outcome": pa.list_(OUTCOME),
+        "last": pa.string(),
     }
 )
 
@@ -114,15 +115,17 @@ def recording_run(
     run_id: str | None,
     keep: str = "90d",
     command: Command = "score",
+    started: datetime | None = None,
 ) -> Iterator[Record]:
     """Yield a recorder for the summary of a run, and write its row at the end, also on failure.
 
     Then expired rows are removed.
 
-    Without a clock, no row is written. A failed run gets a row with the error in one line; if that
-    cannot be written either, the error of the run is raised.
+    Without a clock, no row is written; it gives the start, unless that is known. A failed run gets
+    a row with the error in one line; if that cannot be written either, the error of the run is
+    raised.
     """
-    started = clock() if clock is not None else None
+    started = (started or clock()) if clock is not None else None
     record = Record(started=started, clock=clock, stale_after=stale_after)
     name = run_id or uuid.uuid4().hex
     try:

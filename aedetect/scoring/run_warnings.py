@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from aedetect.events.ongoing import LevelShift
 from aedetect.output.schemas import UNSEEN
-from aedetect.scoring.schema_drift import ColumnChange
-from aedetect.scoring.summary import Summary
 from aedetect.timestamps import round_duration
 from aedetect.wording import list_some
+
+if TYPE_CHECKING:
+    from aedetect.events.ongoing import LevelShift
+    from aedetect.scoring.schema_drift import ColumnChange
+    from aedetect.scoring.summary import Summary
 
 LEVEL_SHIFT = "level has shifted"
 _NAMED = 5  # files that a warning names

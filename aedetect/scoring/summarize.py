@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aedetect.data.unused import unused_columns
 from aedetect.detector import read_saved_history
-from aedetect.scoring.loaded import Model, cached_detector
+from aedetect.scoring.loaded import Model, cached_outline
 from aedetect.scoring.outcome import PeriodOutcome, outcomes
 from aedetect.scoring.outcome_table import alerts_of_outcome
 from aedetect.scoring.run_warnings import alerts_of, alerts_of_shifts, warnings_of
@@ -45,16 +45,15 @@ def summarize_input(
     the model cannot score them; other files quarantined are unreadable. Columns that the model does
     not use are named when it scores for the first time.
     """
-    detector = cached_detector(model.folder)
-    scorer = detector.scorer
-    unused = unused_columns(scorer.schema, source.files, settings) if is_first else None
+    outline = cached_outline(model.folder)
+    unused = unused_columns(outline.schema, source.files, settings) if is_first else None
     changed = {*arrived.new, *arrived.changed}
     looked_at = [file for file in source.files if file.name in changed]
     newest = max((file.times.last for file in found.files if file.times is not None), default=None)
     return Summary(
         status="done",
         model=f"{model.name}/{model.version}",
-        calibration_version=detector.calibration.version,
+        calibration_version=outline.calibration.version,
         output=str(output),
         files=len(found.files) + len(found.quarantined),
         files_new=len(arrived.new),
@@ -68,7 +67,7 @@ def summarize_input(
         ),
         passed_over=tuple(map(str, found.passed_over)),
         undated=tuple(f"{f.name}: {undated(f)}" for f in source.files if f.undated),
-        drift=column_changes(scorer.schema, scorer.preparation, looked_at, label=settings.label),
+        drift=column_changes(outline.schema, outline.preparation, looked_at, label=settings.label),
         newest=None if newest is None else clock.iso(newest),
         warnings=() if unused is None else (unused,),
     )
@@ -76,13 +75,13 @@ def summarize_input(
 
 def outcome_of(model: Model, output: Path) -> tuple[PeriodOutcome, ...]:
     """Return the outcome of the last days beside the promise of a model's calibration."""
-    detector = cached_detector(model.folder)
+    outline = cached_outline(model.folder)
     return outcomes(
         output,
         model_version=model.version,
-        calibration=detector.calibration,
+        calibration=outline.calibration,
         base=read_saved_history(Path(model.folder)).base,
-        entities=detector.scorer.preparation.entities,
+        entities=outline.entities,
     )
 
 
@@ -116,6 +115,7 @@ def summarize_run(
         unreadable=unreadable,
         partitions=len(done),
         since=min((each.partition for each in done), default=None),
+        last=max((each.partition for each in done), default=None),
         current=plan.current,
         withdrawn=tuple(map(str, plan.withdraw)),
         deferred=tuple(deferred),

@@ -13,15 +13,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.data.sources import Quarantined, rewritten, touched
-from aedetect.detector import CalibratedScorer
+from aedetect.detector import CalibratedScorer, Outline
 from aedetect.errors import OutputError, UnreadableFile
 from aedetect.logs import log_event
-from aedetect.output import Origin, aside, locked, written
+from aedetect.output import Origin, aside, written
 from aedetect.output.atomic import read_origin
 from aedetect.output.partitions import FLAGGED, SCORES
 from aedetect.output.schemas import flagged_schema, scores_schema, time_type
 from aedetect.scoring.loaded import Model, detector_at
-from aedetect.scoring.partition_files import PartitionFiles, PartitionRows, split_judged
+from aedetect.scoring.partition_files import (
+    PartitionFiles,
+    PartitionRows,
+    publish_partitions,
+    split_judged,
+)
 from aedetect.scoring.partition_rows import places_of, rows_of
 from aedetect.scoring.rows import score_rows
 from aedetect.scoring.tables import flagged_batch, scores_batch
@@ -54,18 +59,18 @@ class Deferred:
     because: tuple[Quarantined, ...]
 
 
-def origin_of(model: Model, detector: CalibratedScorer, inputs: Mapping[str, str]) -> Origin:
+def origin_of(model: Model, outline: Outline, inputs: Mapping[str, str]) -> Origin:
     """Return the origin of an output: the model, and input files by name and fingerprint."""
     return Origin(
         model_name=model.name,
         model_version=model.version,
-        calibration_version=detector.calibration.version,
-        config_hash=detector.config_hash,
-        lookback=detector.scorer.lookback,
-        lookahead=detector.scorer.lookahead,
-        max_gap=detector.scorer.schema.max_gap,
-        period=detector.scorer.schema.period,
-        longest=detector.calibration.longest,
+        calibration_version=outline.calibration.version,
+        config_hash=outline.config_hash,
+        lookback=outline.lookback,
+        lookahead=outline.lookahead,
+        max_gap=outline.schema.max_gap,
+        period=outline.schema.period,
+        longest=outline.calibration.longest,
         inputs=inputs,
     )
 
@@ -159,7 +164,7 @@ def _compute(
             PartitionFiles(
                 unit,
                 folder / str(number),
-                origin_of(model, detector, unit.inputs),
+                origin_of(model, detector.outline, unit.inputs),
                 detector,
                 _schemas(unit),
                 opened,
@@ -173,9 +178,7 @@ def _compute(
             part.close()
             _check_unchanged(part.unit)
             _check_complete(part.unit, part.rows)
-        with locked(output, alone=False):
-            for part in parts:
-                part.publish(output)
+        publish_partitions(parts, output)
     return [_computed(part) for part in parts]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aedetect.calibration import HeldOut, fit_calibration
-from aedetect.calibration.alert_budget import Budget, parse_budget
+from aedetect.calibration.budget import Budget, parse_budget
 from aedetect.calibration.calibration import MINUTE
 from aedetect.calibration.forecast import Timing, covered, reported
 from aedetect.calibration.settings import CalibrationSettings

@@ -200,15 +200,18 @@ def test_what_takes_one_detector_refuses_several(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("override", "message"),
+    ("overrides", "message"),
     [
-        ("scoring.model=plant/1", r"\[scoring\] model names one detector"),
-        ("detector.by=a/b", r'\[detector\] by must have no "/"'),
-        ("scoring.output=memory://out", r"\[detector\] by needs \[scoring\] output on a disk"),
+        (["scoring.model=plant/1"], r"\[scoring\] model names one detector"),
+        (["detector.by=a/b"], r'\[detector\] by must have no "/"'),
+        (
+            ["scoring.output=memory://out", "detector.only=east"],
+            r"\[detector\] by needs \[scoring\] output on a disk",
+        ),
     ],
 )
-def test_impossible_settings_of_several_detectors_are_refused(tmp_path, override, message):
+def test_impossible_settings_of_several_detectors_are_refused(tmp_path, overrides, message):
     """Before anything is read."""
     (tmp_path / "site.toml").write_text(BY)
     with pytest.raises(ConfigError, match=message):
-        read_config(tmp_path / "site.toml", [override, "detector.only=east"])
+        read_config(tmp_path / "site.toml", overrides)

@@ -10,7 +10,7 @@ import pytest
 
 from aedetect.detector.calibrated_scorer import CalibratedScorer
 from aedetect.detector.corrections import Corrections
-from aedetect.detector.serialization import DETECTOR
+from aedetect.detector.description import DETECTOR
 from aedetect.errors import BrokenDetector
 from aedetect.jobs.fit_scorer import series_of
 from aedetect.jobs.residuals import learn_corrections

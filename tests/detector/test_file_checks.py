@@ -22,8 +22,9 @@ from aedetect import registry
 from aedetect.calibration.serialization import newest_version
 from aedetect.config import make_config
 from aedetect.detector import CalibratedScorer
+from aedetect.detector.description import CALIBRATION, DETECTOR
 from aedetect.detector.file_checks import check_weights
-from aedetect.detector.serialization import CALIBRATION, DETECTOR, WEIGHTS
+from aedetect.detector.serialization import WEIGHTS
 from aedetect.errors import AedetectError, BrokenDetector, ConfigError, UnknownModel
 from aedetect.jobs import scoring, training
 from aedetect.models.settings import ModelSettings

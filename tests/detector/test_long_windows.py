@@ -11,8 +11,8 @@ import pytest
 from aedetect.api import Detector
 from aedetect.config import make_config
 from aedetect.detector.calibrated_scorer import CalibratedScorer
+from aedetect.detector.description import DETECTOR
 from aedetect.detector.reconstruction import last_rows
-from aedetect.detector.serialization import DETECTOR
 from aedetect.errors import BrokenDetector, ConfigError
 from aedetect.jobs.fit_scorer import series_of
 from aedetect.preprocessing import Part, Windows

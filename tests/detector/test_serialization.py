@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from aedetect.detector import CalibratedScorer
+from aedetect.detector.description import CALIBRATION, DETECTOR
 from aedetect.detector.score_functions import PARTS
-from aedetect.detector.serialization import CALIBRATION, DETECTOR, WEIGHTS
+from aedetect.detector.serialization import WEIGHTS
 from aedetect.errors import BrokenDetector
 from aedetect.models import VARIANTS
 from aedetect.scoring import score_frame

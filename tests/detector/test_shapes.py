@@ -11,7 +11,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from aedetect.detector.calibrated_scorer import CalibratedScorer
-from aedetect.detector.serialization import DETECTOR
+from aedetect.detector.description import DETECTOR
 from aedetect.detector.shapes import weighted
 from aedetect.errors import BrokenDetector, ConfigError
 from aedetect.jobs.fit_scorer import series_of

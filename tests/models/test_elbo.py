@@ -11,7 +11,7 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from aedetect.detector import CalibratedScorer
-from aedetect.detector.serialization import DETECTOR
+from aedetect.detector.description import DETECTOR
 from aedetect.errors import BrokenDetector, ConfigError
 from aedetect.models.elbo import draw_last
 from aedetect.models.settings import ModelSettings

@@ -14,7 +14,8 @@ from aedetect.jobs import scoring, training
 from aedetect.registry import fetch_version
 from pipelines import tasks
 
-SCORING = ["check_delivery", "resolve_model", "plan", "compute", "form_events", "finish", "report"]
+BEGUN = ["check_delivery", "resolve_model", "plan", "sort"]
+SCORING = [*BEGUN, "compute", "form_events", "finish", "report"]
 DELIVERED = ["notify", "fill_database"]
 TRAINING = ["ingest", "prepare", "train", "calibrate", "register"]
 

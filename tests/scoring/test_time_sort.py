@@ -26,6 +26,7 @@ def planned(plant, tmp_path):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     job = scoring.plan_run(config, model, span=Span(), scratch=scratch)
+    job = scoring.sort_run(config, job, scratch=scratch)
     return job, cached_detector(model.folder).scorer, scratch
 
 
