@@ -11,6 +11,7 @@ from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
 
 from aedetect.errors import AedetectError
+from aedetect.secrets import mask
 from pipelines.naming import failed_name, rename
 
 _T = TypeVar("_T")
@@ -46,8 +47,10 @@ def one_line(error: BaseException) -> str:
 
     >>> one_line(AedetectError("no file")), one_line(KeyError("a")), one_line(OSError())
     ('no file', "KeyError: 'a'", 'OSError')
+    >>> one_line(OSError("postgresql://me:password@db is away"))
+    'OSError: postgresql://***@db is away'
     """
-    text = " ".join(str(error).split())
+    text = mask(" ".join(str(error).split()))
     if isinstance(error, AedetectError) and text:
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -83,7 +83,9 @@ def _skip(client: SyncPrefectClient, run: FlowRun, *, instead: FlowRun, name: st
     from prefect.client.schemas.responses import SetStateStatus
     from prefect.exceptions import ObjectNotFound
 
-    message = f"{instead.name} does the work of this run too"
+    # By its time: its name will be another one.
+    due_at = f"{instead.expected_start_time or instead.created:%Y-%m-%d %H:%M:%S}"
+    message = f"the run that was due at {due_at} UTC does the work of this run too"
     state = State[None](type=StateType.CANCELLED, name=SKIPPED, message=message)
     try:
         answer = client.set_flow_run_state(run.id, state, force=True)

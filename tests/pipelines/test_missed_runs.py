@@ -17,7 +17,8 @@ def test_all_but_the_newest_are_skipped(client):
     missed(client, deployment, days=5)
     newest = due(client, deployment, now=datetime.now(UTC))[0]
     assert skip_all_but_newest(client, deployment, now=datetime.now(UTC)) == 4
-    skipped = ("Skipped", f"{newest.name} does the work of this run too")
+    due_at = f"{newest.expected_start_time:%Y-%m-%d %H:%M:%S}"
+    skipped = ("Skipped", f"the run that was due at {due_at} UTC does the work of this run too")
     assert states(client, deployment)[1:] == [skipped] * 4
     assert states(client, deployment)[0][0] in {"Scheduled", "Late"}
     assert skip_all_but_newest(client, deployment, now=datetime.now(UTC)) == 0
