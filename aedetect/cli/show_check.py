@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from aedetect.cli.show import console, relative_location, table_of
 from aedetect.jobs.quality import OK
 from aedetect.timestamps import short_time
-from aedetect.wording import figure
+from aedetect.wording import figure, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ def print_check(checked: Checked) -> None:
     if scored is not None:
         first, last = (short_time(each or "") for each in (scored.first, scored.last))
         span = f", {first} to {last}" if first else ""
-        out.print(f"to score: {scored.files} files, {scored.rows:,} rows{span}")
+        out.print(f"to score: {plural(scored.files, 'file')}, {plural(scored.rows, 'row')}{span}")
     print_findings(checked.findings)
     out.print(f"{checked.grade}: {_MEANING[checked.grade]}")
 

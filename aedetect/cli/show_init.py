@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -29,12 +30,23 @@ def print_initialised(done: Initialised, *, data_only: bool) -> None:
     if done.doubts:
         out.print("check:")
         for doubt in done.doubts:
-            out.print(f"  - {doubt}")
+            out.print(_bullet(doubt, out.width), soft_wrap=True)
     if data_only:
         print_next("score", done.config, "judge what is new or changed")
         return
     out.print(f"wrote {done.config}, with a reason beside each key")
     print_next("check", done.config, "what train and score will take, treat specially or refuse")
+
+
+def _bullet(text: str, width: int) -> str:
+    return textwrap.fill(
+        text,
+        width=width,
+        initial_indent="  - ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _files(done: Initialised) -> str:

@@ -163,9 +163,11 @@ def _row_notes(seen: Survey, source: Source, duplicates: int) -> list[str]:
         "are not of the years 1678 to 2261": beyond,
         f"are not normal ({seen.shown})": seen.rows - seen.normal - undated,
     }
-    notes = [f"{n} of {seen.rows} rows {why}: left out" for why, n in causes.items() if n > 0]
+    notes = [f"{n:,} of {seen.rows:,} rows {why}: left out" for why, n in causes.items() if n > 0]
     if duplicates:
-        notes.append(f"{duplicates} rows repeat an entity and timestamp: the first of each is kept")
+        notes.append(
+            f"{duplicates:,} rows repeat an entity and timestamp: the first of each is kept"
+        )
     return notes
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -352,6 +353,20 @@ def test_dates_that_are_clear_are_not_read_as_asked(tmp_path, begin):
     done, _ = begin("pump.csv", dates="month-first")
     assert done.roles.first == pd.Timestamp("2026-03-30")
     assert any("some dates can only be day-first" in doubt for doubt in done.doubts)
+
+
+def test_a_time_without_end_does_not_decide_how_long_the_history_is(tmp_path, begin):
+    """The year 9999 stands for none in many systems: three quarters of it would be everything."""
+    table = sensors()
+    table["time"] = table["time"].astype(object)
+    table.loc[5, "time"] = pd.Timestamp("9999-12-31").to_pydatetime()
+    times = pa.array(table["time"], pa.timestamp("us"))
+    given = pa.Table.from_pandas(table.drop(columns="time")).append_column("time", times)
+    pq.write_table(given, tmp_path / "pump.parquet")
+    done, config = begin("pump.parquet")
+    assert (done.roles.last, done.roles.beyond) == (TIMES[-1], 1)
+    assert config.data.normal == "time < '2026-03-08 00:00'"
+    assert any(each.startswith("1 row with a time") for each in done.doubts)
 
 
 def test_states_without_a_fault_are_all_trained_on(tmp_path, begin):
