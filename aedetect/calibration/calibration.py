@@ -191,12 +191,11 @@ def fit_calibration(
     shared = int((~np.isin(rows.entity, list(groups))).sum())
     beyond += _beyond(sample.pooled, choice.pooled, shared)
     flagged = rows.score >= values
-    in_all = forecast(rows, flagged, timing, together=True, beyond=beyond)
     share, mean = choice.pooled.rate, float(rates.mean())
     made = Calibration(
         reference=sample.pooled,
         threshold=choice.pooled,
-        forecast=in_all,
+        forecast=forecast(rows, flagged, timing, together=True, beyond=beyond),
         promise=make_promise(rows, flagged, share=share, mean=mean, learnt=learnt),
         own=groups,
         version=version,
