@@ -18,6 +18,7 @@ from pipelines.lost_runs import HEARTBEAT, TAG, end_lost_runs
 from pipelines.missed_runs import skip_all_but_newest
 from pipelines.old_runs import delete_old_runs
 from pipelines.server import HOST, await_api, start_server
+from pipelines.warm import keep_warm
 
 if TYPE_CHECKING:
     from prefect.runner import Runner
@@ -52,6 +53,7 @@ def serve(
             report(
                 f'{each.flow} {each.detector} on "{each.cron}" ({each.timezone}), stop with Ctrl+C'
             )
+    keep_warm()
     # The owner of another server decides how long it keeps its runs.
     keep = max(each.keep for each in wanted) if server is not None else None
     with _silenced_asyncio(), suppress(KeyboardInterrupt):

@@ -216,8 +216,9 @@ def _is_wild(part: str) -> bool:
 
 
 def _is_hidden(path: str, root: str) -> bool:
-    parts = PurePosixPath(path[len(root) :]).parts
-    return any(part.startswith((".", "_")) for part in parts)
+    # Not by PurePosixPath: there may be many thousand files.
+    parts = path[len(root) :].split("/")
+    return any(part.startswith((".", "_")) for part in parts if part != ".")
 
 
 def _openable(fs: AbstractFileSystem, path: str) -> str:

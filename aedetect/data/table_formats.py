@@ -22,6 +22,8 @@ _SIGNS = {
     ICEBERG: r"(^|/)metadata/[^/]*\.metadata\.json(\.gz)?$",
     HUDI: r"(^|/)\.hoodie/",
 }
+# Of any format, anywhere: a quick look at many paths, before each sign is looked for.
+_ANY_SIGN = re.compile("_delta_log/|metadata/|.hoodie/")
 EXPORT = "export its current snapshot to Parquet files, and point to those"
 
 
@@ -55,7 +57,8 @@ def unsupported(what: str, remedy: str) -> NoData:
 
 def check_no_table(paths: Iterable[str], root: str) -> None:
     """Raise NoData if a table is below a folder that is none itself."""
-    for path in paths:
+    suspect = (path for path in paths if _ANY_SIGN.search(path, len(root)))
+    for path in suspect:
         for kind, sign in _SIGNS.items():
             if found := re.search(sign, path[len(root) :]):
                 table = root + path[len(root) :][: found.start()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -38,7 +39,7 @@ class Partition:
 
     def bounds(self, clock: WallClock) -> tuple[int, int]:
         """Return the timestamps [start, end) in ns of its rows."""
-        return _first_at(clock, self.start), _first_at(clock, self.end)
+        return _bounds(self.start, self.end, clock)
 
     @property
     def folder(self) -> str:
@@ -67,9 +68,14 @@ def partition_at(moment: int, by: PartitionBy, clock: WallClock = _UTC) -> Parti
     """
     length = _LENGTH[by]
     found = Partition(clock.shown(moment) // length * length, by)
-    while moment >= _first_at(clock, found.end):  # after the clock went back past midnight
+    while moment >= found.bounds(clock)[1]:  # after the clock went back past midnight
         found = Partition(found.end, by)
     return found
+
+
+@lru_cache(maxsize=4096)  # a plan asks for the same ones once a file
+def _bounds(start: int, end: int, clock: WallClock) -> tuple[int, int]:
+    return _first_at(clock, start), _first_at(clock, end)
 
 
 def _first_at(clock: WallClock, shown: int) -> int:
@@ -77,6 +83,7 @@ def _first_at(clock: WallClock, shown: int) -> int:
     return clock.first_at(shown) // clock.step * clock.step
 
 
+@lru_cache(maxsize=65_536)  # a run lists an output several times
 def parse_folder(folder: str) -> Partition | None:
     """Return the partition of a folder below scores/; None if it is not a partition.
 
