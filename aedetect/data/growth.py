@@ -85,7 +85,9 @@ class Growth:
 
 def _unit(up: Float64, step: float) -> float:
     """Return the least difference between rises; 0 where it is too coarse to be rounding."""
-    sizes = np.unique(np.round(up / step, 6))
+    with np.errstate(over="ignore"):  # of values near the largest number
+        sizes = np.unique(np.round(up / step, 6))
+    sizes = sizes[np.isfinite(sizes)]
     unit = float(np.diff(sizes).min(initial=np.inf))
     return unit * step if unit <= _COARSE else 0.0
 
