@@ -141,7 +141,7 @@ def _unknown_message(reference: str, *, known: list[Registered]) -> str:
     listed = ", ".join(there[:_SHOWN]) + (", ..." if len(there) > _SHOWN else "")
     return (
         f'a registered detector is needed, but there is no "{reference}", only: '
-        f"{listed or 'nothing'}; name another or run `aedetect train`"
+        f"{listed or 'nothing'}; name another or run `aedetect train CONFIG`"
     )
 
 
