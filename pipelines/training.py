@@ -6,6 +6,8 @@ from prefect import flow, get_run_logger
 
 from aedetect.jobs.training import retrain_if_due, run_training
 from aedetect.registry import Registered, find_version
+from aedetect.registry.gate_record import GATE
+from aedetect.registry.records import CHAMPION
 from pipelines import tasks
 from pipelines.bookkeeping import guarded
 from pipelines.handoff import prepare_run
@@ -24,9 +26,18 @@ def training(
     """
     config = prepare_run(config_path, overrides).config
     if not if_due:
-        return run_training(config, stages=tasks.TRAINING)[1]
+        return _told(run_training(config, stages=tasks.TRAINING)[1])
     trained = retrain_if_due(config, stages=tasks.TRAINING)
     if trained is None:
         get_run_logger().info("a new training is not due any more")
         return find_version(config.name, tracking_uri=config.tracking_uri)
-    return trained[1]
+    return _told(trained[1])
+
+
+def _told(made: Registered) -> Registered:
+    """Log why a version was trained, and what the gate says of it."""
+    state = "scores from now on" if CHAMPION in made.aliases else "does not score yet"
+    facts = [f"trained because {why}"] if (why := made.tags.get("trained_because")) else []
+    facts += [words] if (words := made.tags.get(GATE)) else []
+    get_run_logger().info("; ".join([f"{made.reference} {state}", *facts]))
+    return made
