@@ -252,6 +252,10 @@ def who_scored(config: Config, plant: Plant) -> None:
     rows = judged_rows(config, plant)
     stretch = (rows["version"] != rows["version"].shift()).cumsum()
     found = added_up(rows, stretch)
+    at = np.searchsorted(rows["timestamp"].to_numpy(), plant.faults["start"].to_numpy(), "right")
+    owner = stretch.to_numpy()[np.maximum(at - 1, 0)]
+    faults = met(config, plant).groupby(owner).agg(["sum", "size"]).reindex(found.index)
+    found["faults met"] = [f"{n:.0f} of {m:.0f}" for n, m in faults.fillna(0).to_numpy()]
     history = read_promotions(config.name, tracking_uri=config.tracking_uri)
     actions = [(f"{config.name}/{each.version}", each.action) for each in history]
     by = []
@@ -266,10 +270,10 @@ def who_scored(config: Config, plant: Plant) -> None:
     print_table(added_up(rows, months))
 
 
-def faults_met(config: Config, plant: Plant) -> str:
-    """Say how many faults an event met."""
+def met(config: Config, plant: Plant) -> pd.Series:
+    """Return which faults an event met."""
     events = read_event_table(config.output, suppressed=True).to_pandas()
-    met = sum(
+    found = [
         bool(
             (
                 (events["entity"] == each.entity)
@@ -278,8 +282,8 @@ def faults_met(config: Config, plant: Plant) -> str:
             ).any()
         )
         for each in plant.faults.itertuples()
-    )
-    return f"{met} of {len(plant.faults)} faults met, {len(events)} events in all"
+    ]
+    return pd.Series(found, index=plant.faults.index)
 
 
 def every_row_once(config: Config, plant: Plant, days: int) -> str:
@@ -320,7 +324,10 @@ def main() -> None:
         for each in read_promotions(config.name, tracking_uri=config.tracking_uri):
             print(f"{each.action:10} {config.name}/{each.version} after {each.before}")
         who_scored(config, plant)
-        print(faults_met(config, plant))
+        events = len(read_event_table(config.output, suppressed=True))
+        print(
+            f"{met(config, plant).sum()} of {len(plant.faults)} faults met, {events} events in all"
+        )
         print(every_row_once(config, plant, asked.days))
         print(f"{asked.days} days in {time.monotonic() - begun:.0f} s")
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from prefect import flow
+from prefect import flow, get_run_logger
 
 from aedetect.jobs.training import retrain_if_due, run_training
 from aedetect.jobs.training_many import OneOfMany, raise_failed, train_many
 from aedetect.registry import Registered, find_version
+from aedetect.registry.gate_record import GATE
+from aedetect.registry.records import CHAMPION
 from pipelines import tasks
 from pipelines.bookkeeping import guarded
 from pipelines.endings import completed
@@ -67,9 +69,13 @@ def training_many(
     return train_many([prepare_run(path, overrides).config for path in config_paths])
 
 
-def _completed(trained: Registered) -> Registered:
-    """Rename this flow run after the version, and return what the flow returns."""
-    roles = ", ".join(trained.aliases) or "no alias"
-    rename(f"{trained.name}, training, version {trained.version} ({roles})")
-    words = [f"registered {trained.reference} ({roles})", trained.tags.get("gate", "")]
-    return completed(trained, "; ".join(filter(None, words)))
+def _completed(made: Registered) -> Registered:
+    """Rename this flow run after the version, say what the gate says, and return it."""
+    roles = ", ".join(made.aliases) or "no alias"
+    rename(f"{made.name}, training, version {made.version} ({roles})")
+    state = "scores from now on" if CHAMPION in made.aliases else "does not score yet"
+    facts = [f"trained because {why}"] if (why := made.tags.get("trained_because")) else []
+    facts += [words] if (words := made.tags.get(GATE)) else []
+    text = "; ".join([f"{made.reference} {state}", *facts])
+    get_run_logger().info(text)
+    return completed(made, text)

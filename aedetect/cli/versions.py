@@ -129,8 +129,8 @@ def rollback(
     """Make the champion before the present one the champion again, according to the history."""
     from aedetect.cli.options import load_config
     from aedetect.cli.show import console, print_json
-    from aedetect.registry.history import Decision
-    from aedetect.registry.promotions import rollback_version
+    from aedetect.registry.history import Decision, forced_promotion
+    from aedetect.registry.promotions import read_promotions, rollback_version
 
     settings = load_config(config, overrides or [])
     entry = rollback_version(
@@ -147,6 +147,13 @@ def rollback(
             f"what {settings.name}/{entry.before} scored stays as it is; again from a time on: "
             "aedetect score CONFIG --all --since TIME",
             soft_wrap=True,
+        )
+    history = read_promotions(settings.name, tracking_uri=settings.tracking_uri)
+    forced = forced_promotion(history, entry.version)
+    if forced is not None:
+        console().print(
+            f"{settings.name}/{entry.version} had been promoted by force, without the gate: "
+            f"aedetect rollback {config} goes further back"
         )
 
 
