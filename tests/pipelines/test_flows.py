@@ -43,7 +43,7 @@ def test_training_flow_registers(prefect, tmp_path, task_runs):
     assert (registered.reference, registered.aliases) == ("plant/1", ("challenger", "champion"))
     flow_run, _ = task_runs()
     assert flow_run.name == "plant, training, version 1 (challenger, champion)"
-    assert flow_run.state.message.startswith("registered plant/1 (challenger, champion)")
+    assert flow_run.state.message.startswith("plant/1 scores from now on")
     uri = f"sqlite:///{tmp_path}/mlruns/mlflow.db"
     assert registry.find_version("plant", tracking_uri=uri).reference == "plant/1"
 
