@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aedetect import registry
 from aedetect.drift import find_shifts
-from aedetect.errors import AedetectError
+from aedetect.errors import AedetectError, UnknownModel
 from aedetect.output import list_files
 from aedetect.output.partitions import SCORES
 from aedetect.registry.outcome_log import is_logged, log_outcome
@@ -32,7 +32,7 @@ _MOST_SHIFTS = 50  # in the table; all are counted
 def note_outcome(config: Config, summary: Summary) -> Summary:
     """Log the outcome of the last days, and drift, after the first run of a day of data.
 
-    A failure is a warning: the verdicts are written.
+    A failure is a warning: the verdicts are written. Of a model that is in no registry nothing is.
     """
     if not (config.registry.log_scoring and summary.partitions and summary.outcome):
         return summary
@@ -50,6 +50,8 @@ def note_outcome(config: Config, summary: Summary) -> Summary:
             tables=_tables(summary.outcome, shifts),
             tracking_uri=uri,
         )
+    except UnknownModel:
+        return summary
     except AedetectError as error:
         text = f"outcome and drift are not in MLflow ([registry] log_scoring): {error}"
         return replace(summary, warnings=(*summary.warnings, text))

@@ -59,5 +59,8 @@ def test_it_may_be_turned_off_and_a_failure_is_a_warning(plant, version, trained
     summary = run_scoring(off)
     found = registry.find_version("plant", tracking_uri=trained.uri)
     assert found.tags["outcome_day"] == version.tags["outcome_day"]
-    away = replace(summary, model="plant/99")
-    assert "outcome and drift are not in MLflow" in note_outcome(config, away).warnings[-1]
+    assert note_outcome(config, replace(summary, model="plant/99")).warnings == summary.warnings
+    broken = plant.folder / "broken.db"
+    broken.write_bytes(b"no database" * 99)
+    away = replace(config, registry=replace(config.registry, tracking_uri=f"sqlite:///{broken}"))
+    assert "outcome and drift are not in MLflow" in note_outcome(away, summary).warnings[-1]
