@@ -90,6 +90,15 @@ def length_text(seconds: float) -> str:
     return format_duration(round(seconds / rounding) * rounding * NANOSECONDS["s"])
 
 
+def short_time(time: str) -> str:
+    """Omit seconds that are zero, and the T of ISO 8601.
+
+    >>> short_time("2026-03-01T06:00:00+01:00"), short_time("2026-03-01 06:00:05")
+    ('2026-03-01 06:00+01:00', '2026-03-01 06:00:05')
+    """
+    return re.sub(r"(\d\d:\d\d):00(?=$|[+-])", r"\1", time.replace("T", " "))
+
+
 def parse_instant(text: str) -> int:
     """Return nanoseconds since 1970 of an ISO date or date-time; without a time zone it is UTC.
 

@@ -8,6 +8,7 @@ Su et al.: Robust anomaly detection for multivariate time series (KDD 2019). Mea
 segments, for
     flagged   the rows of the segment that the threshold flags, of segments that have any
     peak      the row with the highest score
+    event     the largest that each feature has in any flagged row, as events have them
     segment   the largest that each feature has in any row of the segment
 and the 95 % interval of the difference to the counterfactual alone, by a paired bootstrap over
 segments.
@@ -48,7 +49,7 @@ Blame = Callable[
 SHARES = (1.0, 1.5)  # P
 STEPS, RATE = 300, 0.02  # of ARCANA's gradient descent
 BATCH = 1_024  # windows per batch
-VIEWS = ("flagged", "peak", "segment")
+VIEWS = ("flagged", "peak", "event", "segment")
 DRAWS = 2_000  # of the bootstrap
 
 
@@ -146,14 +147,15 @@ def hit_rate(blame: Float32, truth: Int64, share: float) -> Float64:
 
 
 def hits(known: list[Segment], explain: Blame) -> Float64:
-    """Return the hit rates of each segment: (S, 3, 2), NaN where nothing is flagged."""
+    """Return the hit rates of each segment: (S, 4, 2), NaN where nothing is flagged."""
     chosen = np.unique(np.concatenate([each.windows for each in known]))
     blame = explain(chosen)
-    found = np.full((len(known), 3, len(SHARES)), np.nan)
+    found = np.full((len(known), len(VIEWS), len(SHARES)), np.nan)
     for row, each in enumerate(known):
         own = blame[np.searchsorted(chosen, each.windows)]
         flagged, peak = (np.isin(each.windows, some) for some in (each.flagged, each.peak))
-        views = (own[flagged], own[peak], own.max(axis=0, keepdims=True))
+        whole = own[flagged].max(axis=0, keepdims=True, initial=0)[: int(flagged.any())]
+        views = (own[flagged], own[peak], whole, own.max(axis=0, keepdims=True))
         for column, view in enumerate(views):
             if len(view):
                 found[row, column] = [hit_rate(view, each.truth, p).mean() for p in SHARES]
@@ -161,11 +163,12 @@ def hits(known: list[Segment], explain: Blame) -> Float64:
 
 
 def by_chance(known: list[Segment], features: int) -> Float64:
-    """Return the expected hit rates of a random order: (S, 3, 2)."""
+    """Return the expected hit rates of a random order: (S, 4, 2)."""
     counts = np.array([len(each.truth) for each in known])[:, None]
     rates = np.minimum(np.ceil(counts * np.array(SHARES)) / features, 1.0)
-    found = np.repeat(rates[:, None], 3, axis=1)
-    found[[not len(each.flagged) for each in known], 0] = np.nan
+    found = np.repeat(rates[:, None], len(VIEWS), axis=1)
+    unflagged = [not len(each.flagged) for each in known]
+    found[unflagged, VIEWS.index("flagged")] = found[unflagged, VIEWS.index("event")] = np.nan
     return found
 
 
@@ -198,9 +201,7 @@ def main(folder: Path, variant: str, seed: int) -> None:
         known = list(segments(folder, task, detector, score))
         flagged = sum(bool(len(each.flagged)) for each in known)
         print(f"{variant}, seed {seed}: {len(known)} segments, {flagged} of them with flagged rows")
-        heads = [
-            f"{view} @{share:.0%}" for view in ("flagged", "peak", "segment") for share in SHARES
-        ]
+        heads = [f"{view} @{share:.0%}" for view in VIEWS for share in SHARES]
         print(f"\n| causes by | {' | '.join(heads)} |\n|{'---|' * (len(heads) + 1)}", flush=True)
         base = None
         for name, explain in explainers(task, detector).items():

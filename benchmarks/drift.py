@@ -1,10 +1,13 @@
 """Alarms of drift on quiet and on shifted data: python benchmarks/drift.py [--units 20 --days 60].
 
-Units of five columns with a daily cycle and dependent noise, one row a minute; trained on 14 days.
+Units of five columns with a daily cycle and dependent noise, one row in so many --minutes; trained
+on 14 days, or 1,500 rows where these are more.
 Quiet days are scored and every day is judged as if it were the last: false alarms per entity-month.
 Then one column of one unit is shifted from the third day on, by kind of shift: the delay in days
 until the unit is named, alone and with the column. With --smd FOLDER the same judgement, day by
-day, on the test files of the Server Machine Dataset, whose machines do change.
+day, on the test files of the Server Machine Dataset, whose machines do change. With --quiet FOLDER
+on real data that are normal: the last part of SMD's training file, or the later rows of GECCO 2018
+on days without a labelled row, nor in the three days before.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+import gecco
 import numpy as np
 import pandas as pd
 
@@ -25,15 +29,16 @@ from aedetect.scoring import Model
 from aedetect.timestamps import parse_instant
 
 COLUMNS = ("flow", "pressure", "speed", "heat", "seal")
-START, DAY = pd.Timestamp("2026-01-01"), 1440
+START, MINUTES = pd.Timestamp("2026-01-01"), 1440  # of a day
+ROWS = 1_500  # of a unit that are trained on, at least
 
 
-def table(*, units: int, first: int, days: int, seed: int) -> pd.DataFrame:
+def table(*, units: int, first: int, days: int, seed: int, minutes: int = 1) -> pd.DataFrame:
     """Return rows of all units: a daily cycle, two drivers, and noise that remembers."""
     rng = np.random.default_rng(seed)
-    count = days * DAY
-    time = pd.date_range(START + pd.Timedelta(days=first), periods=count, freq="min")
-    cycle = np.sin(np.arange(count) * 2 * np.pi / DAY)
+    count = days * MINUTES // minutes
+    time = pd.date_range(START + pd.Timedelta(days=first), periods=count, freq=f"{minutes}min")
+    cycle = np.sin(np.arange(count) * 2 * np.pi * minutes / MINUTES)
     mixing = np.random.default_rng(0).normal(size=(3, len(COLUMNS)))
     parts = []
     for unit in range(units):
@@ -96,12 +101,44 @@ def settings(train: Path, **data: object) -> dict[str, dict[str, object]]:
     return {"detector": {"name": "bench"}, "data": {"train": str(train), **data}}
 
 
+def judge_quiet(data: Path, folder: Path) -> None:
+    """Print what is said of real days without anomalies, and how often."""
+    if (data / gecco.LABELS).exists():
+        early, later = gecco.split_rows(data)
+    else:
+        rows = pd.read_parquet(data / "train.parquet").assign(is_anomaly=np.int8(0))
+        first, last = rows["timestamp"].min(), rows["timestamp"].max()
+        since = (first + 0.6 * (last - first)).floor("D")
+        early, later = rows[rows["timestamp"] < since], rows[rows["timestamp"] >= since]
+    early.to_parquet(folder / "early.parquet", index=False)
+    later.to_parquet(folder / "later.parquet", index=False)
+    entity = {"entity": "entity"} if "entity" in early else {}
+    given = settings(folder / "early.parquet", timestamp="timestamp", label="is_anomaly", **entity)
+    given["model"], given["calibration"] = {"variant": "undercomplete"}, {"shapes": 0.0}
+    model = detector_of(folder, given)
+    given["scoring"] = {"input": str(folder / "later.parquet"), "output": "out"}
+    config = make_config(given, folder=folder)
+    labelled = later.loc[later["is_anomaly"] == 1, "timestamp"]
+    loud = {each.floor("D") + pd.Timedelta(days=n) for each in labelled for n in range(4)}
+    found = judged(config.output, scored(config, model))
+    units = later["entity"].nunique() if entity else 1
+    quiet = {day: shifts for day, shifts in found.items() if pd.Timestamp(day) not in loud}
+    for day, shifts in quiet.items():
+        print(day, "; ".join(each.text for each in shifts) or "nothing", flush=True)
+    named = sum(each.entities for shifts in quiet.values() for each in shifts)
+    alarms = {(each.entity, each.since) for shifts in quiet.values() for each in shifts}
+    print(f"{len(alarms)} alarms; named on {named} of {units * len(quiet)} quiet entity-days")
+
+
 def main() -> None:
     """Print false alarms and delays."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--units", type=int, default=20)
     parser.add_argument("--days", type=int, default=60)
+    parser.add_argument("--shifted", type=int, default=12, help="days of data that shift")
+    parser.add_argument("--minutes", type=int, default=1, help="between rows")
     parser.add_argument("--smd", type=Path, help="folder with train.parquet and test.parquet")
+    parser.add_argument("--quiet", type=Path, help="the same, or that of GECCO 2018")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -114,7 +151,12 @@ def main() -> None:
             for day, shifts in judged(config.output, scored(config, model)).items():
                 print(day, "; ".join(each.text for each in shifts) or "nothing")
             return
-        table(units=asked.units, first=0, days=14, seed=1).to_parquet(folder / "train.parquet")
+        if asked.quiet:
+            judge_quiet(asked.quiet, folder)
+            return
+        learnt = max(14, ROWS * asked.minutes // MINUTES)
+        size = {"units": asked.units, "minutes": asked.minutes}
+        table(**size, first=0, days=learnt, seed=1).to_parquet(folder / "train.parquet")
         given = settings(folder / "train.parquet", timestamp="time", entity="unit")
         model = detector_of(folder, given)
         for kind in (
@@ -124,8 +166,8 @@ def main() -> None:
             "scale x 2",
             "20 % missing",
         ):
-            days = asked.days if kind == "quiet" else 12
-            rows = table(units=asked.units, first=14, days=days, seed=2)
+            days = asked.days if kind == "quiet" else asked.shifted
+            rows = table(**size, first=learnt, days=days, seed=2)
             rows = rows if kind == "quiet" else shifted(rows, kind)
             source = folder / f"{kind}.parquet"
             rows.to_parquet(source)

@@ -1,8 +1,9 @@
-"""Whom the gate stops: python benchmarks/gate.py --smd FOLDER [--machines 3].
+"""Whom the gate stops: python benchmarks/gate.py --smd FOLDER [--machines 3 --to FOLDER].
 
-A champion, three trainings that differ in the seed alone, and bad ones: shuffled columns, a short
-training, one on the anomalous period. All on machines of the Server Machine Dataset; compared on
-the rows after those that either version learnt, whose anomalies are labelled.
+A champion and honest trainings: three that differ in the seed alone, other variants, fewer epochs,
+the newer half of the rows. And bad ones: shuffled columns, a short training, one on the anomalous
+period. All on machines of the Server Machine Dataset; compared on the rows after those that either
+version learnt, whose anomalies are labelled.
 """
 
 from __future__ import annotations
@@ -51,9 +52,14 @@ def shuffled(train: pd.DataFrame) -> pd.DataFrame:
 
 def cases(config: Config) -> Iterator[tuple[str, Config]]:
     """Yield the trainings after the champion's."""
+    for name in ("shuffled", "anomalous", "short"):
+        yield name, replace(config, data=replace(config.data, train=f"{name}.parquet"))
     for seed in (1, 2, 3):
         yield f"seed {seed}", replace(config, training=replace(config.training, seed=seed))
-    for name in ("shuffled", "short", "anomalous"):
+    yield "3 epochs", replace(config, training=replace(config.training, epochs=3))
+    for variant in ("linear", "denoising", "variational", "sparse_l1"):
+        yield variant, replace(config, model=replace(config.model, variant=variant))
+    for name in ("newer half",):
         yield name, replace(config, data=replace(config.data, train=f"{name}.parquet"))
 
 
@@ -63,10 +69,12 @@ def main() -> None:
     parser.add_argument("--smd", type=Path, required=True)
     parser.add_argument("--machines", type=int, default=3)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--to", type=Path, help="folder to keep; default: a temporary one")
     asked = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        folder = asked.to or Path(name)
+        folder.mkdir(parents=True, exist_ok=True)
         train, test = (pd.read_parquet(asked.smd / f"{each}.parquet") for each in ("train", "test"))
         chosen = sorted(train["entity"].unique())[asked.first : asked.first + asked.machines]
         train, test = (each[each["entity"].isin(chosen)] for each in (train, test))
@@ -77,6 +85,9 @@ def main() -> None:
         shuffled(train).to_parquet(folder / "shuffled.parquet")
         last = train.groupby("entity").tail(SHORT // asked.machines)
         last.to_parquet(folder / "short.parquet")
+        newer = train.groupby("entity").cumcount(ascending=False)
+        most = train.groupby("entity")["timestamp"].transform("size")
+        train[newer < most / 2].to_parquet(folder / "newer half.parquet")
         anomalous(test, until=half).to_parquet(folder / "anomalous.parquet")
         data = {"timestamp": "timestamp", "entity": "entity", "label": "is_anomaly"}
         given = {

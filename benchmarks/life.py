@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import subprocess
 import sys
 import tempfile
@@ -41,7 +42,7 @@ FIRST = pd.Timestamp("2026-01-01")
 LEARNT, A_DAY = 90, 48  # days before the first; rows of a unit
 CHANGE, BAD, FORCED, BACK = 70, 200, 215, 225  # days of the year
 FAULT_EVERY, FAULT_ROWS = 12, 8
-KILLED_EVERY, KILLED_FROM, KILLS = 30, 17, 3  # days; kills before a run is left alone
+KILLED_EVERY, KILLED_FROM = 30, 17  # days
 CHILD = "--daily-run"
 
 
@@ -109,6 +110,11 @@ def settings(folder: Path) -> Config:
 def daily_run(config: Config) -> None:
     """Score, and train again if that is due: what is scheduled, in the order of the schedule."""
     run_scoring(config)
+    train_again(config)
+
+
+def train_again(config: Config) -> None:
+    """Train again if that is due, and say what the gate says."""
     said = retrain_if_due(config)
     if said is not None:
         tags = said[1].tags
@@ -116,11 +122,11 @@ def daily_run(config: Config) -> None:
         print(f"      {tags['gate'][:300]}", flush=True)
 
 
-def kill_daily_runs(folder: Path, *, seed: int) -> None:
+def kill_daily_runs(folder: Path, *, seed: int, kills: int) -> None:
     """Start the run of the day in processes of its own, and kill each at a random moment."""
     random = np.random.default_rng(seed)
     told = []
-    for _ in range(KILLS):
+    for _ in range(kills):
         command = [sys.executable, __file__, CHILD, str(folder)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:  # noqa: S603
             assert child.stdout is not None
@@ -135,12 +141,12 @@ def kill_daily_runs(folder: Path, *, seed: int) -> None:
     print(f"  runs of the day: {', '.join(told)}", flush=True)
 
 
-def live(config: Config, plant: Plant, *, days: int, every: int) -> None:
+def live(config: Config, plant: Plant, days: range, *, kills: int) -> None:
     """Let a year pass, a run every so many days."""
     uri = config.tracking_uri
-    killed = 0
-    for first in range(0, days, every):
-        passed = range(first, min(first + every, days))
+    killed = max(days.start - KILLED_FROM + KILLED_EVERY - 1, 0) // KILLED_EVERY
+    for first in days:
+        passed = range(first, min(first + days.step, days.stop))
         for day in passed:
             date = FIRST + pd.Timedelta(days=day)
             rows = plant.days(day, day + 1)
@@ -148,13 +154,13 @@ def live(config: Config, plant: Plant, *, days: int, every: int) -> None:
         before = {each.key for each in read_promotions(config.name, tracking_uri=uri)}
         if day >= KILLED_FROM + killed * KILLED_EVERY:
             print(f"{date:%m-%d} kills while it scores")
-            kill_daily_runs(config.folder, seed=day)
+            kill_daily_runs(config.folder, seed=day, kills=kills)
             killed += 1
         run_scoring(config)
         if retraining_due(config):
             print(f"{date:%m-%d} kills while it trains")
-            kill_daily_runs(config.folder, seed=day)
-        daily_run(config)
+            kill_daily_runs(config.folder, seed=day, kills=kills)
+            train_again(config)
         if BAD in passed:
             train_badly(config, plant, day)
         if FORCED in passed:
@@ -192,8 +198,8 @@ def train_badly(config: Config, plant: Plant, day: int) -> None:
     print(f"day {day}, {made.reference} on shuffled columns: {made.tags['gate'][:400]}", flush=True)
 
 
-def by_month(config: Config, plant: Plant) -> pd.DataFrame:
-    """Return what was flagged of rows without a fault, beside the promise; and the faults met."""
+def judged_rows(config: Config, plant: Plant) -> pd.DataFrame:
+    """Return the rows without a fault that were judged: by which version, and what it promised."""
     parts = []
     for file in list_files(config.output, "scores"):
         origin = file.origin()
@@ -215,19 +221,59 @@ def by_month(config: Config, plant: Plant) -> pd.DataFrame:
     keys = zip(rows["version"], rows["calibration"], strict=True)
     rows["promise"] = [known[key] for key in keys]
     rows["flagged"] = rows["verdict"] == "anomaly"
-    normal = rows[~rows["faulty"]]
-    month = normal["timestamp"].dt.strftime("%Y-%m")
-    found: pd.DataFrame = normal.groupby([month.rename("month"), "version"]).agg(
-        rows=("flagged", "size"), flagged=("flagged", "mean"), promise=("promise", "mean")
+    rows["day"] = rows["timestamp"].dt.strftime("%m-%d")
+    found: pd.DataFrame = rows[~rows["faulty"]].sort_values("timestamp", kind="stable")
+    return found
+
+
+def added_up(rows: pd.DataFrame, by: pd.Series) -> pd.DataFrame:
+    """Return, of each group, who judged, what was promised and what was flagged."""
+    found: pd.DataFrame = rows.groupby(by).agg(
+        version=("version", "first"),
+        since=("day", "first"),
+        until=("day", "last"),
+        rows=("flagged", "size"),
+        promise=("promise", "mean"),
+        flagged=("flagged", "mean"),
     )
-    found["factor"] = found["flagged"] / found["promise"]
-    return found.reset_index()
+    return found.assign(factor=found["flagged"] / found["promise"])
 
 
-def faults_met(config: Config, plant: Plant) -> str:
-    """Say how many faults an event met."""
+def print_table(table: pd.DataFrame) -> None:
+    """Print a table as Markdown."""
+    print(f"| {' | '.join(table.columns)} |\n|{'---|' * len(table.columns)}")
+    for row in table.itertuples(index=False):
+        cells = [f"{each:.2g}" if isinstance(each, float) else str(each) for each in row]
+        print(f"| {' | '.join(cells)} |")
+
+
+def who_scored(config: Config, plant: Plant) -> None:
+    """Print the stretches of time that a version judged, how it came to, and the months."""
+    rows = judged_rows(config, plant)
+    stretch = (rows["version"] != rows["version"].shift()).cumsum()
+    found = added_up(rows, stretch)
+    at = np.searchsorted(rows["timestamp"].to_numpy(), plant.faults["start"].to_numpy(), "right")
+    owner = stretch.to_numpy()[np.maximum(at - 1, 0)]
+    faults = met(config, plant).groupby(owner).agg(["sum", "size"]).reindex(found.index)
+    found["faults met"] = [f"{n:.0f} of {m:.0f}" for n, m in faults.fillna(0).to_numpy()]
+    history = read_promotions(config.name, tracking_uri=config.tracking_uri)
+    actions = [(f"{config.name}/{each.version}", each.action) for each in history]
+    by = []
+    for version in found["version"]:
+        while actions and actions[0][0] != version:
+            actions.pop(0)
+        by.append(actions.pop(0)[1] if actions else "")
+    print("\nwho scored what, under which promise")
+    print_table(found.assign(by=by))
+    print("\nby month")
+    months = rows["timestamp"].dt.strftime("%Y-%m") + " " + rows["version"]
+    print_table(added_up(rows, months))
+
+
+def met(config: Config, plant: Plant) -> pd.Series:
+    """Return which faults an event met."""
     events = read_event_table(config.output, suppressed=True).to_pandas()
-    met = sum(
+    found = [
         bool(
             (
                 (events["entity"] == each.entity)
@@ -236,8 +282,8 @@ def faults_met(config: Config, plant: Plant) -> str:
             ).any()
         )
         for each in plant.faults.itertuples()
-    )
-    return f"{met} of {len(plant.faults)} faults met, {len(events)} events in all"
+    ]
+    return pd.Series(found, index=plant.faults.index)
 
 
 def every_row_once(config: Config, plant: Plant, days: int) -> str:
@@ -259,23 +305,29 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=365)
     parser.add_argument("--units", type=int, default=4)
     parser.add_argument("--every", type=int, default=1, help="days between two runs")
+    parser.add_argument("--begin", type=int, default=0, help="day to go on from, with --to")
+    parser.add_argument("--kills", type=int, default=3, help="before a run is left alone")
     parser.add_argument("--to", type=Path, help="folder to keep; default: a temporary one")
     asked = parser.parse_args()
     begun = time.monotonic()
+    logging.basicConfig(level=logging.ERROR)
     with contextlib.ExitStack() as stack:
         folder = asked.to or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        (folder / "incoming").mkdir(parents=True)
+        (folder / "incoming").mkdir(parents=True, exist_ok=asked.begin > 0)
         plant = make_plant(units=asked.units, days=asked.days)
         plant.days(-LEARNT, 0).to_parquet(folder / "train.parquet", index=False)
         config = settings(folder)
-        run_training(config)
-        live(config, plant, days=asked.days, every=asked.every)
+        if not asked.begin:
+            run_training(config)
+        live(config, plant, range(asked.begin, asked.days, asked.every), kills=asked.kills)
         print("\nwho promoted what")
         for each in read_promotions(config.name, tracking_uri=config.tracking_uri):
             print(f"{each.action:10} {config.name}/{each.version} after {each.before}")
-        print("\nwho scored what, under which promise")
-        print(by_month(config, plant).to_string(index=False, float_format="{:.4f}".format))
-        print(faults_met(config, plant))
+        who_scored(config, plant)
+        events = len(read_event_table(config.output, suppressed=True))
+        print(
+            f"{met(config, plant).sum()} of {len(plant.faults)} faults met, {events} events in all"
+        )
         print(every_row_once(config, plant, asked.days))
         print(f"{asked.days} days in {time.monotonic() - begun:.0f} s")
 

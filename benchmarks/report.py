@@ -120,6 +120,7 @@ def _flagged(scores: pa.Table, random: np.random.Generator) -> pa.Table:
         ),
         pa.nulls(count, pa.string()),
         pa.array([cause] * count),
+        pa.array(np.ones(count, dtype=np.float32)),
         pa.array([outside] * count),
         pa.repeat("plant", count),
         pa.array(np.ones(count, dtype=np.int32)),

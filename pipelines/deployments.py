@@ -14,6 +14,7 @@ from aedetect.errors import ConfigError
 from aedetect.jobs.table_clock import shown_clock
 from aedetect.timestamps import parse_duration
 from aedetect.wall_clock import UTC_NAME
+from aedetect.wording import markdown_code, markdown_text
 
 SECTIONS = ("scoring", "training")  # sections with a schedule; also the names of the flows
 
@@ -33,6 +34,18 @@ class Deployment:
     def parameters(self) -> dict[str, Any]:
         """The parameters of the flow."""
         return {"config_path": str(self.config)}
+
+    @property
+    def description(self) -> str:
+        """What Prefect shows of the deployment, as markdown."""
+        what = {"scoring": "Scores new rows", "training": "Trains the next version"}[self.flow]
+        when = (
+            f"on {markdown_code(self.cron)} ({self.timezone})"
+            if self.cron
+            else "when it is triggered"
+        )
+        config = markdown_code(str(self.config))
+        return f"{what} of {markdown_text(self.detector)} {when}, as {config} says."
 
     @property
     def entrypoint(self) -> str:

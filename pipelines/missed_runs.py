@@ -14,6 +14,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from pipelines.naming import skipped_name
+from pipelines.old_runs import IDLE
 from pipelines.paging import all_pages
 
 if TYPE_CHECKING:
@@ -35,7 +37,10 @@ def skip_others(client: SyncPrefectClient, run: FlowRun, *, now: datetime) -> in
         for each in due(client, run.deployment_id, now=now)
         if each.id != run.id and each.parameters == run.parameters
     ]
-    return sum(_skip(client, each, instead=run) for each in others)
+    if not others:
+        return 0
+    name = skipped_name(client.read_deployment(run.deployment_id).name)
+    return sum(_skip(client, each, instead=run, name=name) for each in others)
 
 
 def skip_all_but_newest(client: SyncPrefectClient, deployment: UUID, *, now: datetime) -> int:
@@ -69,16 +74,23 @@ def due(client: SyncPrefectClient, deployment: UUID, *, now: datetime) -> Sequen
     return [run for run in runs if run.auto_scheduled]
 
 
-def _skip(client: SyncPrefectClient, run: FlowRun, *, instead: FlowRun) -> bool:
-    """Skip a run; return whether the server accepted it. The next run retries rejected ones."""
+def _skip(client: SyncPrefectClient, run: FlowRun, *, instead: FlowRun, name: str) -> bool:
+    """Skip a run; return whether the server accepted it. The next run retries rejected ones.
+
+    Nothing happened in it: its record is deleted like that of a run that found nothing new.
+    """
     from prefect.client.schemas.objects import State, StateType
     from prefect.client.schemas.responses import SetStateStatus
     from prefect.exceptions import ObjectNotFound
 
-    message = f"{instead.name} does the work of this run too"
+    # By its time: its name will be another one.
+    due_at = f"{instead.expected_start_time or instead.created:%Y-%m-%d %H:%M:%S}"
+    message = f"the run that was due at {due_at} UTC does the work of this run too"
     state = State[None](type=StateType.CANCELLED, name=SKIPPED, message=message)
     try:
         answer = client.set_flow_run_state(run.id, state, force=True)
+        if answer.status is SetStateStatus.ACCEPT:
+            client.update_flow_run(run.id, name=name, tags=[*run.tags, IDLE])
     except ObjectNotFound:  # deleted meanwhile
         return False
     return answer.status is SetStateStatus.ACCEPT

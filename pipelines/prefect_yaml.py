@@ -72,7 +72,7 @@ def _entry(each: Deployment, *, pool: str) -> dict[str, Any]:
     return {
         "name": each.detector,
         "entrypoint": each.entrypoint,
-        "description": f"{each.flow} of {each.detector}, written by aedetect deploy",
+        "description": each.description,
         "tags": [TAG],
         "parameters": each.parameters,
         "schedules": [{"cron": each.cron, "timezone": each.timezone}] if each.cron else [],

@@ -150,6 +150,7 @@ async def _add(runner: Runner, each: Deployment) -> UUID:
         name=each.detector,
         schedules=[Cron(each.cron, timezone=each.timezone)] if each.cron else [],
         parameters=each.parameters,
+        description=each.description,
         tags=[TAG],
         # Enqueued, not cancelled: a triggered run has its own work.
         concurrency_limit=ConcurrencyLimitConfig(

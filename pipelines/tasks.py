@@ -26,6 +26,8 @@ from aedetect.scoring import Model, Unit
 from aedetect.scoring.grouping import group_units
 from aedetect.scoring.settings import ScoringSettings
 from aedetect.scoring.worker import ComputedPartition, Deferred, compute_group
+from pipelines.endings import quiet_tracebacks
+from pipelines.naming import name_units
 from pipelines.retraining import start_training
 from pipelines.retries import DELAYS
 
@@ -49,11 +51,18 @@ def should_retry(_task: Any, _run: TaskRun, state: State[Any]) -> bool:
     return False
 
 
-def _task(function: Callable[_P, _R], name: str, *, retried: bool = True) -> Task[_P, _R]:
+def _task(
+    function: Callable[_P, _R],
+    name: str,
+    *,
+    retried: bool = True,
+    run_name: Any = None,  # called with parameters=...; no function fits Prefect's type for it
+) -> Task[_P, _R]:
     """Wrap a stage, without hashing arguments or storing results: files are the state."""
     return Task(
         function,
         name=name,
+        task_run_name=run_name or name,  # not with random letters behind it
         retries=len(DELAYS) if retried else 0,
         retry_delay_seconds=DELAYS,
         retry_condition_fn=should_retry,
@@ -62,6 +71,7 @@ def _task(function: Callable[_P, _R], name: str, *, retried: bool = True) -> Tas
     )
 
 
+quiet_tracebacks()
 ingest = _task(dataset.ingest_rows, "ingest")
 # Pure computation: a retry would give the same result.
 prepare = _task(dataset.prepare_rows, "prepare", retried=False)
@@ -73,8 +83,8 @@ register = _task(training.register_detector, "register")
 resolve_model = _task(scoring.resolve_model, "resolve model")
 make_plan = _task(scoring_plan.plan_run, "plan")
 sort_input = _task(scoring_plan.sort_run, "sort by time")
-score_on_cluster = _task(compute_remotely, "score on the cluster")
-score_partitions = _task(compute_group, "score partitions")
+score_on_cluster = _task(compute_remotely, "score on the cluster", run_name=name_units)
+score_partitions = _task(compute_group, "score partitions", run_name=name_units)
 form_events = _task(scoring.form_run_events, "form events")
 finish = _task(scoring.finish_run, "finish")
 write_page = _task(report.write_run_page, "write page", retried=False)

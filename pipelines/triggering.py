@@ -7,18 +7,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from aedetect.data.schema import suggest_nearest
 from aedetect.errors import RunFailed, ServerError, UnknownDeployment
 from pipelines.lost_runs import TAG, UNSTARTED_IN_POOL, end_lost_runs, under_way
+from pipelines.naming import begun_name
 from pipelines.paging import all_pages
 from pipelines.server import await_api, found_server
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
-    from prefect.client.schemas.objects import State
+    from prefect.client.schemas.objects import FlowRun
 
 _POLL_SECONDS = 1.0  # between two checks of the run
 _POLL_OTHERS_SECONDS = 30.0  # between two checks of other runs
@@ -52,7 +53,10 @@ def start_run(
         except ObjectNotFound as error:
             raise UnknownDeployment(_unknown(client, detector, flow)) from error
         run = client.create_flow_run_from_deployment(
-            deployment.id, parameters=dict(parameters), idempotency_key=once
+            deployment.id,
+            name=begun_name(detector, flow),
+            parameters=dict(parameters),
+            idempotency_key=once,
         )
         return Run(run.id, run.name, _url(run.id))
 
@@ -63,9 +67,9 @@ def await_end(run: Run, *, most_idle: float = UNSTARTED_IN_POOL.total_seconds())
     A run may take hours, or wait hours for others. It has failed if it is deleted, if its process
     is gone, or if no run at all is active for `most_idle` seconds: then there is no runner.
     """
-    state, busy = _state(run), time.monotonic()
+    found, busy = _read(run), time.monotonic()
     looked = busy
-    while state is None or not state.is_final():
+    while (state := found.state) is None or not state.is_final():
         if time.monotonic() - busy > most_idle:
             raise RunFailed(
                 f"{run.name} must be started by a runner or a worker, got none for "
@@ -76,20 +80,20 @@ def await_end(run: Run, *, most_idle: float = UNSTARTED_IN_POOL.total_seconds())
         if now - looked >= min(_POLL_OTHERS_SECONDS, most_idle):
             looked = now
             busy = busy if _is_idle() else now
-        state = _state(run)
-    outcome = f"{run.name}: {state.name}" + (f" ({state.message})" if state.message else "")
+        found = _read(run)
+    outcome = f"{found.name}: {state.name}" + (f" ({state.message})" if state.message else "")
     if not state.is_completed():
         raise RunFailed(f"the run did not complete: {outcome}; its log: {run.url}")
     return outcome
 
 
-def _state(run: Run) -> State[Any] | None:
-    """Return the state of a run."""
+def _read(run: Run) -> FlowRun:
+    """Return a run as it is now: runs are renamed after what they did."""
     from prefect.exceptions import ObjectNotFound
 
     try:
         with _client() as client:
-            return client.read_flow_run(run.id).state
+            return client.read_flow_run(run.id)
     except ObjectNotFound as error:
         raise RunFailed(f"{run.name} was deleted before it ended: start another one") from error
 

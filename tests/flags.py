@@ -40,6 +40,7 @@ def row(minute, entity="east", score=3.0, **other):
         "threshold": 2.0,
         "severity": "info",
         "causes": [{"feature": "a", "share": 1.0, "observed": score, "expected": 1.0}],
+        "blame": score,
         "outside": [{"feature": "a", "low": 0.5, "high": 1.5}],
         "model_name": "pump",
         "model_version": 1,

@@ -98,6 +98,7 @@ def _flagged(scores, column):
         "severity": ["warning"] * count,
         "event_id": [None] * count,
         "causes": [causes] * count,
+        "blame": [1.0] * count,
         "outside": [outside] * count,
         "model_name": ["plant"] * count,
         "model_version": [1] * count,

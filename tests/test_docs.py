@@ -18,6 +18,7 @@ import pytest
 import aedetect
 from aedetect.cli import app
 from aedetect.config import Config, make_config
+from aedetect.config.config import NOT_SECTIONS
 from aedetect.config.schema import config_schema
 from aedetect.output.schemas import events_schema, flagged_schema, scores_schema
 
@@ -35,7 +36,7 @@ TOML = {
 }
 EVERYTHING = TOML["docs/reference/configuration.md:0"]
 COMMANDS = {command.name or command.callback.__name__ for command in app.registered_commands}
-SECTIONS = [entry.name for entry in fields(Config) if entry.name not in {"folder", "secrets"}]
+SECTIONS = [entry.name for entry in fields(Config) if entry.name not in NOT_SECTIONS]
 LEAST = {"detector": {"name": "pump"}, "data": {"train": "history/", "timestamp": "time"}}
 
 

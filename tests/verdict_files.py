@@ -34,6 +34,7 @@ def flag(at: str, entity: str | None = "east", **other):
         "severity": "warning",
         "event_id": "e1",
         "causes": [CAUSE],
+        "blame": 1.0,
         "outside": [],
     }
     return row | MODEL | other

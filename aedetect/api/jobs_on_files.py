@@ -166,9 +166,9 @@ def read_report(
 
 
 def _config(given: Config | str | Path) -> Config:
-    from aedetect.config import Config, read_config
+    from aedetect.config import Config, check_single, read_config
 
-    return given if isinstance(given, Config) else read_config(Path(given))
+    return check_single(given if isinstance(given, Config) else read_config(Path(given)))
 
 
 def _text(given: Time | None) -> str | None:

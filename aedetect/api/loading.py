@@ -34,7 +34,7 @@ def load_detector(source: str | Path | Config, *, tracking_uri: str | None = Non
         BrokenDetector: The folder contains no detector, or a damaged one.
         ConfigError: The configuration cannot be read.
     """
-    from aedetect.config import Config, read_config
+    from aedetect.config import Config, check_single, read_config
     from aedetect.errors import ConfigError
 
     if not isinstance(source, Config):
@@ -42,7 +42,7 @@ def load_detector(source: str | Path | Config, *, tracking_uri: str | None = Non
             return Detector.load(Path(source))
         if isinstance(source, str) and not source.endswith(".toml"):
             return _registered(source.removeprefix(_SCHEME), tracking_uri=tracking_uri)
-        source = read_config(Path(source))
+        source = check_single(read_config(Path(source)))
     if tracking_uri is not None:
         raise ConfigError(
             f"tracking_uri is that of the configuration, got {tracking_uri!r} as well: set "

@@ -35,6 +35,7 @@ from aedetect.calibration.thresholds import Choice, Threshold
 from aedetect.errors import CalibrationRefused
 from aedetect.events import EventRules
 from aedetect.timestamps import NANOSECONDS
+from aedetect.wording import percent
 
 METHODS: dict[ThresholdName, Callable[[Sample, CalibrationSettings], Choice]] = {
     "alert_budget": alert_budget,
@@ -95,7 +96,7 @@ class Calibration:
         if not self.own:
             return f"for all {rest} entities together, not for each" if rest > 1 else ""
         most = max(group.threshold.rate for group in self.own.values())
-        more = f", at most {most:.3%}" if most > self.threshold.rate * (1 + 1e-9) else ""
+        more = f", at most {percent(most)}" if most > self.threshold.rate * (1 + 1e-9) else ""
         others = f", and for the other {rest} together, not for each" if rest > 1 else ""
         if rest == 1:
             others = ", and for the other one by those of all"
@@ -117,9 +118,11 @@ class Calibration:
 
     def p_values(self, scores: Float32, entity: Int32) -> Float64:
         """Return p-values from the held-out scores of each row's entity: (N,), (N,) -> (N,)."""
-        values = self.reference.p_values(scores)
+        values = np.full(len(scores), np.nan)
         for chosen, own in self._groups(entity):
             values[chosen] = own.reference.p_values(scores[chosen])
+        if (rest := np.isnan(values)).any():
+            values[rest] = self.reference.p_values(scores[rest])
         return values
 
     def scores_at(self, level: float, entity: Int32) -> Float64:
@@ -188,12 +191,11 @@ def fit_calibration(
     shared = int((~np.isin(rows.entity, list(groups))).sum())
     beyond += _beyond(sample.pooled, choice.pooled, shared)
     flagged = rows.score >= values
-    in_all = forecast(rows, flagged, timing, together=True, beyond=beyond)
     share, mean = choice.pooled.rate, float(rates.mean())
     made = Calibration(
         reference=sample.pooled,
         threshold=choice.pooled,
-        forecast=in_all,
+        forecast=forecast(rows, flagged, timing, together=True, beyond=beyond),
         promise=make_promise(rows, flagged, share=share, mean=mean, learnt=learnt),
         own=groups,
         version=version,

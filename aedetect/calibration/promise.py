@@ -20,6 +20,7 @@ from aedetect.arrays import Bool
 from aedetect.calibration.held_out import HeldOut
 from aedetect.calibration.trust import YOUNG_CYCLES, trust_of
 from aedetect.timestamps import NANOSECONDS
+from aedetect.wording import percent
 
 PromiseState = Literal["kept", "widened", "refused"]
 _COVERAGE = 0.95
@@ -53,12 +54,12 @@ class Promise:
     def text(self) -> str:
         """The promise as a sentence without a subject."""
         if self.upper is None:
-            return f"no promise ({self.share:.3%} of normal rows aimed at): {self.reason}"
+            return f"no promise ({percent(self.share)} of normal rows aimed at): {self.reason}"
         if self.state == "kept":
-            return f"flags at most {self.share:.3%} of normal rows"
+            return f"flags at most {percent(self.share)} of normal rows"
         return (
-            f"flags at most {self.upper:.3%} of normal rows, widened from {self.share:.3%}: "
-            f"{self.reason}"
+            f"flags at most {percent(self.upper)} of normal rows, widened from "
+            f"{percent(self.share)}: {self.reason}"
         )
 
     def grown(self, scored: int) -> Promise:

@@ -27,6 +27,7 @@ from aedetect.cli import (
     serve,
     versions,
 )
+from aedetect.cli.typed import name_config
 from aedetect.errors import AedetectError
 from aedetect.logs import logged_to
 from pipelines.children import SAFE_PATH
@@ -156,5 +157,6 @@ def _refuse_renamed(words: list[str]) -> None:
 def _fail(message: str) -> None:
     if "--debug" in sys.argv:
         raise  # noqa: PLE0704 - called while an exception is handled
-    typer.echo(f"aedetect: {message.replace(f'{Path.cwd()}/', '')}", err=True)  # as it was typed
+    said = name_config(message.replace(f"{Path.cwd()}/", ""))  # as it was typed
+    typer.echo(f"aedetect: {said}", err=True)
     sys.exit(1)

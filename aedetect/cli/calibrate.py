@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aedetect.cli.options import AsJson, ConfigPath, Overrides
-from aedetect.wording import figure
+from aedetect.wording import figure, percent
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from aedetect.calibration import Forecast
     from aedetect.config import Config
     from aedetect.jobs.recalibration import Recalibrated
@@ -48,7 +50,7 @@ def calibrate(
     if as_json:
         print_json(made)
     else:
-        print_recalibrated(made)
+        print_recalibrated(made, config)
 
 
 def renew_by_hand(config: Config, model: str | None, *, as_json: bool) -> None:
@@ -72,8 +74,9 @@ def renew_by_hand(config: Config, model: str | None, *, as_json: bool) -> None:
         out.print(f"  {made.unchanged} groups of entities have too few rows: unchanged")
 
 
-def print_recalibrated(made: Recalibrated) -> None:
+def print_recalibrated(made: Recalibrated, config: Path) -> None:
     """Show thresholds, the promised rates, and the expected number of events."""
+    from aedetect.cli.next_step import print_next
     from aedetect.cli.show import console, table_of
 
     out = console()
@@ -85,7 +88,7 @@ def print_recalibrated(made: Recalibrated) -> None:
         table.add_row(
             str(each.entity or "-"),
             f"{each.threshold:.4g}",
-            f"{each.rate:.3%} of normal rows",
+            f"{percent(each.rate)} of normal rows",
             f"{each.rows:,}",
             "fits" if each.tail_fits else "no fit",
             expected(each.forecast),
@@ -95,9 +98,8 @@ def print_recalibrated(made: Recalibrated) -> None:
     _print_scope(made.scope, made.notes)
     for setting, value in made.elsewhere.items():
         out.print(f"  threshold with {setting}: {value:.4g}")
-    out.print(
-        "existing output does not change: aedetect score CONFIG --reflag applies it to history"
-    )
+    out.print("what is scored does not change")
+    print_next("score", config, "apply the new thresholds to what is scored", more=" --reflag")
 
 
 def print_promise(config: Config, trained: Registered) -> None:
@@ -133,8 +135,9 @@ def print_reflagged(done: Reflagged) -> None:
     _print_scope(done.scope, done.notes)
     if done.unexplained:
         out.print(
-            f"  {done.unexplained:,} rows are newly flagged, without causes yet: "
-            f"aedetect score CONFIG --since {done.since} --force computes them"
+            f"  {done.unexplained:,} rows are newly flagged, without causes yet; to compute them: "
+            f"aedetect score CONFIG --since {done.since} --force",
+            soft_wrap=True,
         )
     if any(done.events.values()):
         counts = (f"{count:,} {kind}" for kind, count in done.events.items() if count)

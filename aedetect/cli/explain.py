@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aedetect.cli.options import AsJson, ConfigPath, Overrides
+from aedetect.wording import fact_text, plural
 
 if TYPE_CHECKING:
     from aedetect.jobs.event_chain import EventChain, RowChain
@@ -43,6 +44,7 @@ def explain(
     from aedetect.cli.options import load_config
     from aedetect.cli.show import console, print_json, relative_location
     from aedetect.jobs.event_chain import trace_event, trace_row
+    from aedetect.timestamps import short_time
 
     if (event_id is None) == (at is None):
         raise typer.BadParameter("give either EVENT_ID, or --at TIME and --entity NAME")
@@ -66,8 +68,8 @@ def explain(
     event = chain.event
     lines = [
         (
-            f"event {event.event_id}: {event.entity or '-'}, {event.start} to {event.end}, "
-            f"{event.rows:,} rows, {event.severity}"
+            f"event {event.event_id}: {event.entity or '-'}, {short_time(event.start)} to "
+            f"{short_time(event.end)}, {plural(event.rows, 'row')}, {event.severity}"
         ),
         f"  {event.text}",
     ]
@@ -110,7 +112,11 @@ def _facts(chain: EventChain | RowChain) -> Iterator[tuple[str, str]]:
         yield "  training", "unknown: the registry no longer has this version"
     else:
         yield "  run", f"{chain.run_id} in MLflow"
-        yield from ((f"  {key}:", chain.trained[key]) for key in _FACTS if key in chain.trained)
+        yield from (
+            (f"  {key.replace('_', ' ')}:", fact_text(chain.trained[key]))
+            for key in _FACTS
+            if key in chain.trained
+        )
     if (made := chain.promotion) is not None:
         at = made.at.isoformat(" ", timespec="seconds")
         why = f"{at} by {made.by} ({made.action}) {made.why}".rstrip()

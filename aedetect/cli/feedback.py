@@ -101,4 +101,6 @@ def backtest(
     console().print(f"figure in {relative_location(str(drawn))}", soft_wrap=True)
     if recalibrate:
         wanted = " ".join(f"--set {quote(each)}" for each in asked)
-        console().print(f"to keep it: aedetect calibrate {config} {wanted}", soft_wrap=True)
+        console().print(
+            f"to keep it: aedetect calibrate {quote(str(config))} {wanted}", soft_wrap=True
+        )

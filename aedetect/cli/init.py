@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,6 +24,10 @@ def init(
     timestamp: Annotated[str | None, typer.Option(help="Column of the timestamps.")] = None,
     entity: Annotated[str | None, typer.Option(help="Column of machine, sensor, service.")] = None,
     label: Annotated[str | None, typer.Option(help="Column that marks known anomalies.")] = None,
+    dates: Annotated[
+        Literal["day-first", "month-first"] | None,
+        typer.Option(help="What comes first in dates such as 03/04/2026, if not found otherwise."),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Write over a configuration and its converted data.")
     ] = False,
@@ -44,6 +48,7 @@ def init(
         timestamp=timestamp,
         entity=entity,
         label=label,
+        dates=dates,
         force=force or (not data_only and _may_replace(target)),
         data_only=data_only,
     )

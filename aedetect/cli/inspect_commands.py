@@ -28,7 +28,7 @@ def config_command(
     """Print every setting as it is used, with defaults and places; or the schema of the file."""
     from aedetect.cli.options import load_config
     from aedetect.cli.show import print_json
-    from aedetect.config.config import read_given
+    from aedetect.config.reading import read_given
     from aedetect.config.schema import config_schema, settings_text
     from aedetect.secrets import mask
 
@@ -37,12 +37,12 @@ def config_command(
         return
     if config is None:
         raise typer.BadParameter("name a CONFIG, or ask for --schema")
-    settings = load_config(config, overrides or [])
+    settings = load_config(config, overrides or [], several=True)
     if as_json:
         sections = {
             name: value
             for name, value in vars(settings).items()
-            if name not in {"folder", "secrets", "registry", "database", "notify"}
+            if name not in {"folder", "secrets", "whole", "registry", "database", "notify"}
         }
         print_json(sections | {"registry": {"tracking_uri": mask(settings.registry.tracking_uri)}})
     else:
@@ -57,7 +57,7 @@ def doctor(config: OptionalConfig = None, as_json: AsJson = False) -> None:
 
     found = [*check_installation(), _prefect()]
     if config is not None:
-        found += check_references(load_config(config))
+        found += check_references(load_config(config, several=True))
     grade = worst_of(found)
     if as_json:
         print_json({"grade": grade, "findings": found})

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect.cli.show import console
+from aedetect.cli.typed import settings_kept
 
 if TYPE_CHECKING:
     from aedetect.config import Config
@@ -22,10 +23,12 @@ STEPS = (
 )
 
 
-def print_next(command: str, config: Path, why: str, *, more: str = "") -> None:
+def print_next(
+    command: str, config: Path, why: str, *, more: str = "", word: str = "next:"
+) -> None:
     """Print the next command for a configuration."""
-    words = f"aedetect {command} {shlex.quote(str(config))}{more}"
-    console().print(f"next: {words}   # {why}", soft_wrap=True)
+    words = f"aedetect {command} {shlex.quote(str(config))}{more}{settings_kept()}"
+    console().print(f"{word.ljust(5)} {words}   # {why}", soft_wrap=True)
 
 
 def print_after_check(config: Path, checked: Checked) -> None:
@@ -47,12 +50,21 @@ def print_after_training(config: Path, settings: Config, trained: Registered) ->
         print_next("check", config, "once [scoring] input names the data to score")
 
 
-def print_after_scoring(config: Path, summary: Summary) -> None:
-    """Print what follows a scoring run: all events, or a schedule."""
+def print_after_scoring(config: Path, summary: Summary, *, first: str | None) -> None:
+    """Print what follows a scoring run: all events and the first of them, or a schedule."""
     if any(summary.events.values()):
-        print_next("flags", config, "all events; label one: aedetect label CONFIG EVENT_ID")
+        print_next("flags", config, "all events, the most anomalous first")
+        print_about(config, first)
     else:
         print_next("schedule", config, "score on a schedule: [scoring] schedule")
+
+
+def print_about(config: Path, event_id: str | None) -> None:
+    """Print what one does about an event."""
+    if event_id is not None:
+        print_next("report", config, "one page: when, where, and which columns over time")
+        asked = f" {event_id} --false-alarm"
+        print_next("label", config, "or --confirmed", more=asked, word="or:")
 
 
 def steps_text() -> str:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from aedetect.output.partitions import Span
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML file of the detector.")]
+ConfigPaths = Annotated[
+    list[Path], typer.Argument(metavar="CONFIG...", help="TOML files of detectors.")
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override a key; may be repeated."),
@@ -41,15 +44,16 @@ def load_span(config: Config, since: str | None, until: str | None) -> Span:
     return read_span(config, since, until, now=datetime.now(UTC))
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+def load_config(path: Path, overrides: Sequence[str] = (), *, several: bool = False) -> Config:
     """Read a configuration with secrets from the environment or from Prefect's blocks.
 
+    Raises ConfigError where it makes several detectors ([detector] by), and one is asked for.
     Literal secrets are refused here, before Prefect stores the overrides as parameters of a run.
     """
-    from aedetect.config import read_config
+    from aedetect.config import check_single, read_config
     from aedetect.delivery.senders import check_written
     from pipelines.secret_blocks import secrets
 
     config = read_config(path, overrides, secrets=secrets())
     check_written(config.notify.listed)
-    return config
+    return config if several else check_single(config)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 def use_api(api: str) -> None:
@@ -11,3 +13,16 @@ def use_api(api: str) -> None:
 
     os.environ["PREFECT_API_URL"] = api
     refresh_global_settings_context()
+
+
+@contextmanager
+def prefect_server() -> Iterator[Callable[[], None]]:
+    """Start a Prefect server if none is running; yield a function that waits until it answers."""
+    from pipelines.server import await_api, start_server
+
+    server = start_server()
+    if server is None:
+        yield await_api
+        return
+    use_api(server.api)
+    yield server.wait

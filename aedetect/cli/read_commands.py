@@ -13,6 +13,7 @@ from aedetect.cli.options import AsJson, ConfigPath, Overrides, Severity, Since,
 
 def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Check configuration and data: what train and score will take, treat specially or refuse."""
+    from aedetect.cli.check_values import check_values_with_progress
     from aedetect.cli.next_step import print_after_check
     from aedetect.cli.options import load_config
     from aedetect.cli.progress import progress
@@ -20,7 +21,10 @@ def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = Fal
     from aedetect.cli.show_check import print_check
     from aedetect.jobs.check import check_data
 
-    settings = load_config(config, overrides or [])
+    settings = load_config(config, overrides or [], several=True)
+    if settings.detector.by is not None:
+        check_values_with_progress(config, settings, as_json=as_json)
+        return
     with (
         tempfile.TemporaryDirectory(prefix="aedetect-") as scratch,
         progress(f"reading the data of {settings.name}", said=("note",)),  # they are findings
@@ -57,37 +61,33 @@ def flags(
     as_json: AsJson = False,
 ) -> None:
     """Show the events that flagged rows form, the most anomalous first."""
+    from aedetect.cli.next_step import print_about
     from aedetect.cli.options import load_config, load_span
     from aedetect.cli.show import print_json
-    from aedetect.cli.show_events import print_events, print_withdrawn
-    from aedetect.events import read_event_table
+    from aedetect.cli.show_events import first_reported, print_events, print_withdrawn
     from aedetect.events.selection import Wanted
-    from aedetect.events.table import as_events, read_withdrawn
+    from aedetect.events.table import as_events
     from aedetect.jobs.table_clock import shown_clock
+    from aedetect.jobs.value_outputs import outputs_of, read_all_events, read_all_withdrawn
 
-    settings = load_config(config, overrides or [])
+    settings = load_config(config, overrides or [], several=True)
     asked = load_span(settings, since, until)
     wanted = Wanted(days=days, entity=entity, severity=severity and severity.value)
-    zone = shown_clock(settings).zone
+    zone = shown_clock(outputs_of(settings)[-1]).zone
     if withdrawn:
-        gone = read_withdrawn(settings.output, since=asked.since, until=asked.until)
+        gone = read_all_withdrawn(settings, asked)
         gone = None if gone is None else wanted.of(gone)
         if as_json:
             print_json(list(as_events(gone.slice(0, limit), zone)) if gone is not None else [])
         else:
             print_withdrawn(gone, limit=limit, zone=zone)
         return
-    events = read_event_table(
-        settings.output,
-        since=asked.since,
-        until=asked.until,
-        suppressed=suppressed or not as_json,
-    )
-    events = wanted.of(events)
+    events = wanted.of(read_all_events(settings, asked, suppressed=suppressed or not as_json))
     if as_json:
         print_json(list(as_events(events.slice(0, limit), zone)))
     else:
         print_events(events, limit=limit, suppressed=suppressed, zone=zone)
+        print_about(config, first_reported(events))
 
 
 def runs(
@@ -101,12 +101,12 @@ def runs(
     from aedetect.cli.show import print_json
     from aedetect.cli.show_runs import print_runs
     from aedetect.jobs.table_clock import shown_clock
-    from aedetect.scoring.run_log import read_runs
+    from aedetect.jobs.value_outputs import read_all_runs
     from aedetect.wall_clock import load_zone
 
-    settings = load_config(config, overrides or [])
+    settings = load_config(config, overrides or [], several=True)
     zone = load_zone(shown_clock(settings).zone or "UTC")
-    listed = read_runs(settings.output, limit=limit)
+    listed = read_all_runs(settings, limit=limit)
     listed = [run | {"started": run["started"].astimezone(zone)} for run in listed]
     if as_json:
         print_json(listed)

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from aedetect.cli.options import AsJson, ConfigPath, Overrides, Since, Until
+from aedetect.cli.options import AsJson, ConfigPath, ConfigPaths, Overrides, Since, Until
+from aedetect.cli.prefect_api import prefect_server
 
 if TYPE_CHECKING:
+    from aedetect.cli.elsewhere import Asked
     from aedetect.config import Config
-    from aedetect.scoring import Model
+    from aedetect.registry import Registered
+    from aedetect.scoring import Summary
 
 SHOWN = 5  # events after scoring; `flags` shows more
 
 
-def train_command(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = False) -> None:
+def train_command(
+    configs: ConfigPaths, overrides: Overrides = None, as_json: AsJson = False
+) -> None:
     """Train on normal data, calibrate the threshold, register the next version of the detector."""
     from aedetect.cli.options import load_config
 
-    settings = load_config(config, overrides or [])
-    run_training_flow(config, overrides or [], settings=settings, as_json=as_json)
+    listed = [load_config(each, overrides or [], several=True) for each in configs]
+    if len(configs) > 1 or listed[0].detector.by is not None:
+        from aedetect.cli.many import train_with_progress
+
+        train_with_progress(configs, overrides or [], listed, as_json=as_json)
+        return
+    run_training_flow(configs[0], overrides or [], settings=listed[0], as_json=as_json)
 
 
 def score_command(
@@ -46,21 +54,31 @@ def score_command(
     as_json: AsJson = False,
 ) -> None:
     """Score new and changed input; with --since, --until, --all also what another model scored."""
-    from aedetect.cli.next_step import print_after_scoring
+    from aedetect.cli.elsewhere import elsewhere
     from aedetect.cli.options import load_config
     from aedetect.cli.scoring_run import run_scoring_flow
     from aedetect.cli.show import print_json
-    from aedetect.cli.show_events import print_events
-    from aedetect.cli.show_runs import print_summary
-    from aedetect.events import read_event_table
-    from aedetect.jobs.table_clock import shown_clock
 
     if reflag:
         if everything or force or model is not None or to is not None:
             raise typer.BadParameter("--reflag takes none of --all, --force, --model and --to")
         reflag_with_progress(config, overrides or [], since=since, until=until, as_json=as_json)
         return
-    settings = load_config(config, overrides or [])
+    settings = load_config(config, overrides or [], several=model is None and to is None)
+    if settings.detector.by is not None:
+        from aedetect.cli.many import score_with_progress
+
+        score_with_progress(
+            config,
+            overrides or [],
+            settings,
+            as_json=as_json,
+            since=since,
+            until=until,
+            rescore=everything or since is not None or until is not None,
+            force=force,
+        )
+        return
     asked = elsewhere(settings, model=model, to=to)
     summary = run_scoring_flow(
         config,
@@ -76,51 +94,27 @@ def score_command(
     if as_json:
         print_json(summary)
         return
+    _print_scored(config, asked, summary)
+
+
+def _print_scored(config: Path, asked: Asked, summary: Summary) -> None:
+    """Show the summary of a run and its first events."""
+    from aedetect.cli.next_step import print_after_scoring
+    from aedetect.cli.show_events import first_reported, print_events
+    from aedetect.cli.show_runs import print_summary
+    from aedetect.events import read_event_table
+    from aedetect.jobs.table_clock import shown_clock
+
     print_summary(summary)
+    first = None
     if summary.flagged and summary.since is not None:
         clock = shown_clock(asked.settings)
         since_then = clock.parse(summary.since)
         found = read_event_table(asked.settings.output, since=since_then, suppressed=True)
         print_events(found, limit=SHOWN, zone=clock.zone)
-    print_after_scoring(config, summary)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """The settings of a run, the overrides that they add, and the model if resolved."""
-
-    settings: Config
-    overrides: tuple[str, ...] = ()
-    model: Model | None = None
-
-
-def elsewhere(settings: Config, *, model: str | None, to: Path | None) -> Asked:
-    """Return the settings with another model and another output.
-
-    Raises ConfigError when the configured output would contain verdicts of another version.
-    """
-    from aedetect.errors import ConfigError
-    from aedetect.jobs.scoring import resolve_model
-
-    scoring = settings.scoring
-    overrides: tuple[str, ...] = ()
-    if to is not None:
-        scoring = replace(scoring, output=str(to.resolve()))
-        overrides += (f"scoring.output={json.dumps(scoring.output)}",)
-    if model is not None:
-        scoring = replace(scoring, model=model)
-        overrides += (f"scoring.model={json.dumps(model)}",)
-    changed = replace(settings, scoring=scoring)
-    if model is None:
-        return Asked(settings=changed, overrides=overrides)
-    usual, other = resolve_model(settings), resolve_model(changed)
-    names = [f"{each.name}/{each.version}" for each in (usual, other)]
-    if settings.output == changed.output and names[0] != names[1]:
-        raise ConfigError(
-            f"{names[1]} needs a folder of its own, but the output is that of {names[0]}: "
-            "give --to FOLDER"
-        )
-    return Asked(settings=changed, overrides=overrides, model=other)
+        first = first_reported(found)
+    if not asked.overrides:  # else the configuration does not name the output
+        print_after_scoring(config, summary, first=first)
 
 
 def run_training_flow(
@@ -130,7 +124,6 @@ def run_training_flow(
     from aedetect.cli.calibrate import print_promise
     from aedetect.cli.next_step import print_after_training
     from aedetect.cli.progress import progress, step
-    from aedetect.cli.scoring_run import prefect_server
     from aedetect.cli.show import print_json, print_trained
     from aedetect.cli.show_suspect_rows import print_suspect_rows
 
@@ -146,7 +139,7 @@ def run_training_flow(
         ready()
         given = Prepared(config_path=str(config), overrides=tuple(overrides), config=settings)
         with passing_on(given):
-            trained = training(str(config), overrides)
+            trained = cast("Registered", training(str(config), overrides))
     if as_json:
         print_json(trained)
         return

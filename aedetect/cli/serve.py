@@ -70,6 +70,6 @@ def trigger(
     if training and parameters:
         raise typer.BadParameter("--training takes none of --since, --until and --all")
     run = start_run(name, flow="training" if training else "scoring", parameters=parameters)
-    typer.echo(f"started {run.name} of {name}: {run.url}")
+    typer.echo(f"started {run.name}: {run.url}")
     if wait:
         typer.echo(await_end(run))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from aedetect.cli.plain_table import PlainTable
+from aedetect.cli.typed import name_config
 from aedetect.secrets import mask
 
 if TYPE_CHECKING:
@@ -23,26 +23,25 @@ if TYPE_CHECKING:
 WIDTH_IN_LOG = 110  # columns, without a terminal
 
 
+class _Results(Console):
+    """A console whose commands name the configuration that was typed."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        named = (name_config(each) if isinstance(each, str) else each for each in objects)
+        super().print(*named, **options)
+
+
 def console() -> Console:
     """Return the console for results; without a terminal its width is fixed."""
-    plain = Console(highlight=False, markup=False)
+    plain = _Results(highlight=False, markup=False)
     return (
-        plain if plain.is_terminal else Console(width=WIDTH_IN_LOG, highlight=False, markup=False)
+        plain if plain.is_terminal else _Results(width=WIDTH_IN_LOG, highlight=False, markup=False)
     )
 
 
 def relative_location(location: str) -> str:
     """Return a path or URI relative to the working folder, with secrets masked."""
     return mask(location).replace(f"{Path.cwd()}/", "")
-
-
-def short_time(time: str) -> str:
-    """Omit seconds that are zero, and the T of ISO 8601.
-
-    >>> short_time("2026-03-01T06:00:00+01:00"), short_time("2026-03-01 06:00:05")
-    ('2026-03-01 06:00+01:00', '2026-03-01 06:00:05')
-    """
-    return re.sub(r"(\d\d:\d\d):00(?=$|[+-])", r"\1", time.replace("T", " "))
 
 
 def print_json(value: object) -> None:

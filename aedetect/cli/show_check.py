@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from aedetect.cli.show import console, relative_location, short_time, table_of
+from aedetect.cli.show import console, relative_location, table_of
 from aedetect.jobs.quality import OK
-from aedetect.wording import figure
+from aedetect.timestamps import short_time
+from aedetect.wording import figure, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,12 +39,13 @@ def print_check(checked: Checked) -> None:
     if scored is not None:
         first, last = (short_time(each or "") for each in (scored.first, scored.last))
         span = f", {first} to {last}" if first else ""
-        out.print(f"to score: {scored.files} files, {scored.rows:,} rows{span}")
-    _print_findings(checked.findings)
+        out.print(f"to score: {plural(scored.files, 'file')}, {plural(scored.rows, 'row')}{span}")
+    print_findings(checked.findings)
     out.print(f"{checked.grade}: {_MEANING[checked.grade]}")
 
 
-def _print_findings(findings: Sequence[Finding]) -> None:
+def print_findings(findings: Sequence[Finding]) -> None:
+    """Show findings, one a line."""
     if not findings:
         return
     table = table_of("grade", "data", "what", "finding")

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
 
-from aedetect.cli.show import console, short_time
+from aedetect.cli.show import console
 from aedetect.events import Event
 from aedetect.events.description import plain_number
 from aedetect.events.severity import WARNING
 from aedetect.events.table import as_events
 from aedetect.output.schemas import SEVERITIES
+from aedetect.timestamps import short_time
 from aedetect.wording import list_some
 
 if TYPE_CHECKING:
@@ -43,6 +44,12 @@ def print_events(
     if hidden.num_rows and not suppressed:
         for each in pc.value_counts(hidden["suppressed"]).to_pylist():
             out.print(f"  {each['counts']:,} more are suppressed: {each['values']}")
+
+
+def first_reported(events: pa.Table) -> str | None:
+    """Return the id of the first event that is not suppressed."""
+    ids = events.filter(pc.is_null(events["suppressed"]))["event_id"]
+    return ids[0].as_py() if len(ids) else None
 
 
 def print_withdrawn(events: pa.Table | None, *, limit: int, zone: str | None) -> None:

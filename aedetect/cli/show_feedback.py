@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aedetect.cli.next_step import print_next
 from aedetect.cli.show import console, table_of
 from aedetect.timestamps import NANOSECONDS
 
@@ -23,7 +24,8 @@ def print_labels(labels: Sequence[Label], *, config: Path, clock: WallClock) -> 
     """Show the labels of events."""
     out = console()
     if not labels:
-        out.print(f"no event is labelled yet: aedetect label {config} EVENT_ID --false-alarm")
+        out.print("no event is labelled yet: aedetect label CONFIG EVENT_ID --false-alarm")
+        print_next("flags", config, "events with their ids")
         return
     shown = table_of("event", "entity", "from", "to", "label", "note")
     for each in labels:
@@ -31,7 +33,7 @@ def print_labels(labels: Sequence[Label], *, config: Path, clock: WallClock) -> 
         times = (clock.format(time) for time in (each.start, each.end))
         shown.add_row(each.event_id, str(each.entity or "-"), *times, label, each.note or "")
     out.print(shown)
-    out.print(f"the next training uses them: aedetect train {config}")
+    print_next("train", config, "a new version that uses the labels")
 
 
 def backtest_as_json(result: Backtest) -> dict[str, object]:

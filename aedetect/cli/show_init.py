@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -29,12 +30,23 @@ def print_initialised(done: Initialised, *, data_only: bool) -> None:
     if done.doubts:
         out.print("check:")
         for doubt in done.doubts:
-            out.print(f"  - {doubt}")
+            out.print(_bullet(doubt, out.width), soft_wrap=True)
     if data_only:
         print_next("score", done.config, "judge what is new or changed")
         return
     out.print(f"wrote {done.config}, with a reason beside each key")
     print_next("check", done.config, "what train and score will take, treat specially or refuse")
+
+
+def _bullet(text: str, width: int) -> str:
+    return textwrap.fill(
+        text,
+        width=width,
+        initial_indent="  - ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _files(done: Initialised) -> str:
@@ -49,7 +61,7 @@ def _files(done: Initialised) -> str:
     )
     sample = " (some of them opened)" if done.sources.is_sample else ""
     remarks = list(dict.fromkeys(r for t in done.sources.tables for r in t.table.remarks))
-    how = [r for r in remarks if "lines have" not in r and "twice" not in r]
+    how = [r for r in remarks if "another number of cells" not in r and "twice" not in r]
     decimal = {
         c.how for t in done.sources.tables for c in t.table.columns if c.kind == "number" and c.how
     }
@@ -69,6 +81,7 @@ def _guesses(done: Initialised) -> Iterable[tuple[str, str, str]]:
         yield "features", f"{found.features:,}", ""
     for key, names, why in (
         ("counters", found.counters, "only grow: their increase is learnt"),
+        ("left out", found.row_numbers, "grow by the same in nearly every row, as a clock does"),
         ("constant", found.constants, "any change is an anomaly"),
         ("categories", found.categories, "a value never seen is an anomaly"),
         ("fill values", found.fill_values, "taken as missing"),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from aedetect.cli.show import console, table_of
+from aedetect.wording import percent
 
 if TYPE_CHECKING:
     from aedetect.jobs.promises import ScoredTime
@@ -67,8 +68,8 @@ def _promise_of(tags: Mapping[str, str]) -> str:
 def _promise(share: float, upper: float | None) -> str:
     """Show a promise: as it was chosen, widened or refused."""
     if upper is None:
-        return f"none ({share:.3%} aimed at)"
-    return f"{share:.3%}" if upper == share else f"{upper:.3%} ({share:.3%} aimed at)"
+        return f"none ({percent(share)} aimed at)"
+    return percent(share) if upper == share else f"{percent(upper)} ({percent(share)} aimed at)"
 
 
 _NUMBERS = ("threshold", "promise", "promise_upper", "events_a_day", "held_out_loss")
@@ -111,7 +112,7 @@ def print_scored(name: str, found: Sequence[ScoredTime]) -> None:
             str(each.calibration_version),
             f"{each.rows:,}",
             f"{each.flagged:,}",
-            "" if each.share is None else f"{each.share:.3%}",
+            "" if each.share is None else percent(each.share),
             "?" if each.promise is None else _promise(each.promise, each.upper),
         )
     console().print(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aedetect.config import Config
+    from aedetect.registry import Registered
 
 Why = Annotated[str, typer.Option(help="The reason, for the history.")]
 
@@ -30,7 +32,6 @@ def models(
     as_json: AsJson = False,
 ) -> None:
     """List the registered versions of the detector, newest first."""
-    from aedetect import registry
     from aedetect.cli.options import load_config
     from aedetect.cli.show import print_json
     from aedetect.cli.show_versions import facts_of, print_history, print_models
@@ -38,16 +39,13 @@ def models(
     from aedetect.registry.promotions import read_promotions
     from aedetect.wall_clock import load_zone
 
-    settings = load_config(config, overrides or [])
+    settings = load_config(config, overrides or [], several=not (history or scored))
     if scored:
         _show_scored(settings, as_json=as_json)
         return
     name, uri = settings.name, settings.tracking_uri
     zone = load_zone(shown_clock(settings).zone or "UTC")
-    versions = [
-        replace(each, created=each.created.astimezone(zone))
-        for each in registry.list_versions(name=name, tracking_uri=uri)
-    ]
+    versions = [replace(each, created=each.created.astimezone(zone)) for each in _listed(settings)]
     if not history:
         if as_json:
             print_json([asdict(each) | facts_of(each) for each in versions])
@@ -62,6 +60,16 @@ def models(
         print_json(entries)
     else:
         print_history(name, entries, versions)
+
+
+def _listed(settings: Config) -> list[Registered]:
+    """Return the versions of the detector; of one for each value of a column, the champions."""
+    from aedetect import registry
+    from aedetect.jobs.value_outputs import champions_of_values
+
+    if settings.detector.by is not None:
+        return champions_of_values(settings)
+    return registry.list_versions(name=settings.name, tracking_uri=settings.tracking_uri)
 
 
 def _show_scored(settings: Config, *, as_json: bool) -> None:
@@ -102,7 +110,7 @@ def promote(
     if result is not None and not result.passed:
         raise PromotionRefused(
             f"{result.words}: the champion stays; "
-            f"`aedetect promote {config} {version} --force` promotes it all the same"
+            f"`aedetect promote {quote(str(config))} {version} --force` promotes it all the same"
         )
     reasons = filter(None, (why, result.words if result is not None else ""))
     decision = Decision(action="forced" if force else "promoted", why="; ".join(reasons))
@@ -121,8 +129,8 @@ def rollback(
     """Make the champion before the present one the champion again, according to the history."""
     from aedetect.cli.options import load_config
     from aedetect.cli.show import console, print_json
-    from aedetect.registry.history import Decision
-    from aedetect.registry.promotions import rollback_version
+    from aedetect.registry.history import Decision, forced_promotion
+    from aedetect.registry.promotions import read_promotions, rollback_version
 
     settings = load_config(config, overrides or [])
     entry = rollback_version(
@@ -136,20 +144,29 @@ def rollback(
     _print_champion(settings, config, entry.version, asked=entry.version)
     if entry.before is not None:
         console().print(
-            f"what {settings.name}/{entry.before} scored stays as it is: "
-            f"aedetect score {config} --all --since TIME scores it again from a time on"
+            f"what {settings.name}/{entry.before} scored stays as it is; again from a time on: "
+            "aedetect score CONFIG --all --since TIME",
+            soft_wrap=True,
+        )
+    history = read_promotions(settings.name, tracking_uri=settings.tracking_uri)
+    forced = forced_promotion(history, entry.version)
+    if forced is not None:
+        console().print(
+            f"{settings.name}/{entry.version} had been promoted by force, without the gate: "
+            f"aedetect rollback {config} goes further back"
         )
 
 
 def _print_champion(settings: Config, config: Path, version: int, *, asked: int) -> None:
     """Say which version scores from now on; another one if two were promoted at the same time."""
+    from aedetect.cli.next_step import print_next
     from aedetect.cli.show import console
 
     out, name = console(), settings.name
     if version != asked:
         out.print(
             f"{name}/{version} was promoted at the same time, and scores: "
-            f"aedetect models {config} --history shows by whom"
+            "aedetect models CONFIG --history shows by whom"
         )
     elif settings.model_reference != f"{name}@champion":
         out.print(
@@ -157,7 +174,5 @@ def _print_champion(settings: Config, config: Path, version: int, *, asked: int)
             f'"{settings.model_reference}"'
         )
     else:
-        out.print(
-            f"{name}/{version} scores from now on; existing output does not change: "
-            f"aedetect score {config} --all scores it again"
-        )
+        out.print(f"{name}/{version} scores from now on; what is scored does not change")
+        print_next("score", config, "score it again by this version", more=" --all")

@@ -11,10 +11,9 @@ from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter
 
-from aedetect.config.config import Config
+from aedetect.config.config import NOT_SECTIONS, Config
 from aedetect.secrets import mask
 
-_NOT_SECTIONS = ("folder", "secrets")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _WIDTH = 40
 _DESCRIPTIONS = "descriptions.json"  # made by docs/hooks.py
@@ -53,7 +52,7 @@ def settings_text(config: Config, given: Mapping[str, Any]) -> str:
 
 
 def _sections() -> Iterator[str]:
-    yield from (entry.name for entry in fields(Config) if entry.name not in _NOT_SECTIONS)
+    yield from (entry.name for entry in fields(Config) if entry.name not in NOT_SECTIONS)
 
 
 def _section(config: Config, section: str, given: Mapping[str, Any]) -> Iterator[str]:

@@ -45,6 +45,7 @@ def check_sections(built: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"[detector] name must be letters, digits, '.', '_' and '-', got {name!r}"
         )
+    _check_by(built)
     for section, key in _DURATIONS:
         text = getattr(built.get(section), key, None)
         if text is not None and parse_duration(text) <= 0:
@@ -64,6 +65,20 @@ def check_sections(built: Mapping[str, Any]) -> None:
     calibration = built.get("calibration", CalibrationSettings())
     parse_budget(calibration.budget)
     _check_score(calibration, model)
+
+
+def _check_by(built: Mapping[str, Any]) -> None:
+    """Check the column that divides the input into those of several detectors."""
+    detector, model = built["detector"], getattr(built.get("scoring"), "model", None)
+    if detector.only is not None and detector.by is None:
+        raise ConfigError("[detector] only needs [detector] by, the column whose value it is")
+    if detector.by is not None and not set(detector.by).isdisjoint("/="):
+        raise ConfigError(f'[detector] by must have no "/" and no "=", got {detector.by!r}')
+    if detector.by is not None and detector.only is None and model is not None:
+        raise ConfigError(
+            f'[scoring] model names one detector, got "{model}", and [detector] by makes one for '
+            "each value: leave it out"
+        )
 
 
 def _check_zone(name: str | None) -> None:

@@ -18,6 +18,8 @@ _RESETS = 0.02  # share of the changes that may be falls: a counter starts again
 _HOPELESS = 0.2  # share of falls in the first rows at which no more rows are looked at
 _ALIKE = 0.98  # share of the steps that are the same, for a row number or a clock
 _ROUNDING = 1e-6  # of a step, in files of decimal fractions
+_COARSE = 0.1  # of a step, up to which rounding of the level is told from real differences
+_SPAN, _EVEN = 16, 0.9  # steps, and share of such spans in which a rounded clock rises by the same
 _FIRST_ROWS = 8_192
 
 
@@ -30,6 +32,10 @@ class Growth:
     same: int = 0
     step: float = np.nan  # a typical rise
     alike: int = 0  # rises of this size
+    unit: float = 0.0  # the level is written in multiples of it, as hours of two decimals
+    near: int = 0  # rises of this size but for one unit
+    spans: int = 0  # of steps
+    even: int = 0  # that rise by the same but for one unit, so that rounding is all that differs
 
     @property
     def grows(self) -> bool:
@@ -43,8 +49,14 @@ class Growth:
 
     @property
     def is_row_number(self) -> bool:
-        """Whether the column grows by the same in every row, as a row number or a clock does."""
-        return self.grows and self.alike >= _ALIKE * (self.up + self.same)
+        """Whether the column grows by the same in every row, as a row number or a clock does.
+
+        Hours of operation in two decimals grow by 0.16 or 0.17 in ten minutes: they are a clock,
+        too. A meter that varies by a unit of its own does so in longer spans as well.
+        """
+        enough = _ALIKE * (self.up + self.same)
+        rounded = self.near >= enough and self.spans > 0 and self.even >= _EVEN * self.spans
+        return self.grows and (self.alike >= enough or rounded)
 
     @property
     def is_settled(self) -> bool:
@@ -56,10 +68,28 @@ class Growth:
         up = rise[rise > 0]
         if np.isnan(self.step) and len(up):
             self.step = float(np.median(up))
+            self.unit = _unit(up, self.step)
         self.up += len(up)
         self.down += int((rise < 0).sum())
         self.same += int((rise == 0).sum())
-        self.alike += int((np.abs(up - self.step) <= _ROUNDING * self.step).sum())
+        off = np.abs(up - self.step)
+        self.alike += int((off <= _ROUNDING * self.step).sum())
+        if self.unit:
+            most = self.unit + _ROUNDING * self.step
+            spans = rise[: len(rise) // _SPAN * _SPAN].reshape(-1, _SPAN).sum(axis=1)
+            spans = spans[np.isfinite(spans)]
+            self.near += int((off <= most).sum())
+            self.spans += len(spans)
+            self.even += int((np.abs(spans - np.median(spans)) <= most).sum()) if len(spans) else 0
+
+
+def _unit(up: Float64, step: float) -> float:
+    """Return the least difference between rises; 0 where it is too coarse to be rounding."""
+    with np.errstate(over="ignore"):  # of values near the largest number
+        sizes = np.unique(np.round(up / step, 6))
+    sizes = sizes[np.isfinite(sizes)]
+    unit = float(np.diff(sizes).min(initial=np.inf))
+    return unit * step if unit <= _COARSE else 0.0
 
 
 def find_growth(rows: Rows, columns: Sequence[int]) -> dict[int, Growth]:

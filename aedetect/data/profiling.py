@@ -69,14 +69,14 @@ def survey(connection: duckdb.DuckDBPyConnection, source: Source, settings: Data
     needed = mentioned | labels
     _check_distinct(needed)
     rows = sum(file.rows for file in source.files)
-    with reading(source.files), _filtering(_as_written(where, settings)):
+    with reading(source.files), _filtering(settings.normal or where):
         counted = count_values(
             connection, source, settings, kinds, where=where or "TRUE", mentioned=needed
         )
     if not counted.rows:
         raise NoData(
-            f"none of the {rows} rows is normal and has a timestamp "
-            f"(normal: {_as_written(where, settings) or 'all'}): "
+            f"none of the {rows:,} rows is normal and has a timestamp "
+            f"(normal: {_as_written(where, settings, labels) or 'all'}): "
             "check [data] normal, label and timestamp"
         )
     features, left_out = _features(connection, source, settings, kinds, counted.columns)
@@ -84,7 +84,7 @@ def survey(connection: duckdb.DuckDBPyConnection, source: Source, settings: Data
         features=features,
         aware=aware,
         where=where,
-        shown=_as_written(where, settings),
+        shown=_as_written(where, settings, labels),
         mentioned=tuple(sorted(needed)),
         rows=rows,
         normal=counted.rows,
@@ -121,11 +121,14 @@ def _check_distinct(names: set[str]) -> None:
             )
 
 
-def _as_written(where: str | None, settings: DataSettings) -> str | None:
-    """Return the SQL with the names of the columns in the files."""
-    if where is None or settings.entity is None:
-        return where
-    return where.replace(ENTITY, identifier(settings.entity))
+def _as_written(where: str | None, settings: DataSettings, counts: set[str]) -> str | None:
+    """Return in words which rows are normal."""
+    if where is None:
+        return None
+    parts = [settings.normal] if settings.normal else []
+    parts += [f'not marked in "{label}"' for label in sorted(counts)]
+    parts += [] if settings.entity is None else [f'with a value in "{settings.entity}"']
+    return ", ".join(parts)
 
 
 def _filtered_by(source: Source, settings: DataSettings, names: set[str]) -> Iterator[str]:

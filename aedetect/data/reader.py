@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -28,6 +28,7 @@ from aedetect.errors import DataError, OutputError, UnreadableFile
 
 BATCH_ROWS = 32_768
 WHOLE_CELLS = 2**23  # 64 MiB of numbers that are ordered in memory; of more, DuckDB orders on disk
+_FETCHED_CELLS = 2**18  # that are moved at a time, from and to the processor's cache
 _KEYS = 4  # columns of a row beside its values: time, entity, file and number
 BATCH_CELLS = 2**21  # 16 MiB of numbers: memory that the allocator keeps, and does not map anew
 _FULL = ("No space left on device", "max_temp_directory_size", "File too large")
@@ -50,8 +51,10 @@ def open_engine(
     }
     with duckdb.connect(":memory:", config=config) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        # The progress bar would be printed to standard output.
-        connection.execute("SET enable_progress_bar = false")
+        # The progress bar would be printed to standard output. In a notebook without ipywidgets
+        # there is none, and DuckDB refuses to hear of it.
+        with suppress(duckdb.InvalidInputException):
+            connection.execute("SET enable_progress_bar = false")
         connection.register_filesystem(ExactFiles())
         with _sorting_in(scratch):
             yield connection
@@ -90,22 +93,34 @@ def _read_levels(connection: duckdb.DuckDBPyConnection, query: Query) -> Iterato
     """Yield the rows as they are in the files."""
     size = batch_rows(len(query.categories))
     with reading(query.files):
-        if _is_small(query):
-            table = connection.sql(select(query, ordered=False)).to_arrow_table(size)
-            yield from ordered_rows(table, query.categories, size=size)
+        if fits_memory(query):
+            batches = connection.sql(select(query, ordered=False)).to_arrow_reader(
+                fetched_rows(query)
+            )
+            most = rows_at_most(query)
+            yield from ordered_rows(batches, query.categories, most=most, size=size)
             return
         for batch in connection.sql(select(query)).to_arrow_reader(size):
             if batch.num_rows:
                 yield _rows(batch, query.categories)
 
 
-def _is_small(query: Query) -> bool:
-    """Whether all rows of a query fit into memory together, by the footers of the files."""
+def fits_memory(query: Query) -> bool:
+    """Whether all rows of a query fit into memory together."""
+    return rows_at_most(query) * (len(query.categories) + _KEYS) <= WHOLE_CELLS
+
+
+def fetched_rows(query: Query) -> int:
+    """Return how many rows are moved at a time."""
+    return max(_FETCHED_CELLS // (len(query.categories) + _KEYS), 1)
+
+
+def rows_at_most(query: Query) -> int:
+    """Return how many rows a query has at most, by the footers of the files."""
     start = -math.inf if query.start is None else query.start
     end = math.inf if query.end is None else query.end
     groups = (group for file in query.files for group in file.groups)
-    rows = sum(each.rows for each in groups if each.first < end and each.last >= start)
-    return rows * (len(query.categories) + _KEYS) <= WHOLE_CELLS
+    return sum(each.rows for each in groups if each.first < end and each.last >= start)
 
 
 @contextmanager

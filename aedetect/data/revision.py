@@ -17,6 +17,7 @@ from aedetect.data.memmap import batches_of, map_values
 from aedetect.data.missing_values import mark_missing
 from aedetect.data.schema import suggest_nearest
 from aedetect.errors import SchemaMismatch
+from aedetect.wording import plural
 
 if TYPE_CHECKING:
     from aedetect.data.rates import Rate
@@ -85,7 +86,7 @@ def column_notes(revised: Revised) -> Iterator[str]:
     """Yield what was found in the columns, what is done about it, and how to overrule it."""
     for fill in revised.fill_values:
         yield (
-            f'column "{fill.column}" holds {fill.value:.6g} in {fill.cells} rows '
+            f'column "{fill.column}" holds {fill.value:.6g} in {plural(fill.cells, "row")} '
             f"({100 * fill.share:.2g} % of them), far off all else: taken as missing, in scoring "
             'too ([data] fill_values = "keep" takes it as a value)'
         )
@@ -96,8 +97,8 @@ def column_notes(revised: Revised) -> Iterator[str]:
         )
     for name, step in revised.row_numbers:
         yield (
-            f'column "{name}" grows by {step:.6g} in every row, as a row number or a clock does: '
-            f'left out ([data] counters = ["{name}"] learns its increase)'
+            f'column "{name}" grows by {step:.6g} in nearly every row, as a row number or a clock '
+            f'does: left out ([data] counters = ["{name}"] learns its increase)'
         )
 
 

@@ -6,7 +6,7 @@ nothing has to move, where a database sorts all the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -15,31 +15,31 @@ import pyarrow.compute as pc
 from aedetect.arrays import Float64, Int32, Int64
 from aedetect.data.rows import Rows
 
+_KEYS = ("_time", "_entity", "_file", "_row")
+_EMPTY = pa.schema([])
+
 
 def ordered_rows(
-    table: pa.Table, categories: Mapping[str, tuple[str, ...]], *, size: int
+    batches: Iterable[pa.RecordBatch],
+    categories: Mapping[str, tuple[str, ...]],
+    *,
+    most: int,
+    size: int,
 ) -> Iterator[Rows]:
-    """Yield the rows in order, some at a time.
+    """Yield the rows in order, some at a time; `most` is how many there are in all, or more.
 
     The columns are those of `aedetect.data.sql.select`, and the order is that of its SQL: entities
     by the bytes of their names, those without a name last; time; file; row.
     """
+    table, values = _gathered(batches, categories, most)
     if not table.num_rows:
         return
     rank, names = _ranks(table.column("_entity"))
     time = table.column("_time").to_numpy()
     order = _order(rank, time, table)
-    columns = [
-        text_codes(table.column(f"c{index}").combine_chunks(), known)
-        if known
-        else table.column(f"c{index}").to_numpy()
-        for index, known in enumerate(categories.values())
-    ]
     for start in range(0, len(time), size):
-        part = slice(start, start + size) if order is None else order[start : start + size]
-        values = np.empty((min(size, len(time) - start), len(columns)))
-        for index, column in enumerate(columns):
-            values[:, index] = column[part]
+        some = slice(start, start + size)
+        part = some if order is None else order[some]
         own = rank[part]
         first = np.flatnonzero(np.diff(own, prepend=-1))
         yield Rows(
@@ -48,8 +48,29 @@ def ordered_rows(
                 np.arange(len(first), dtype=np.int32), np.diff(np.append(first, len(own)))
             ),
             names=tuple(names[code] for code in own[first].tolist()),
-            values=values,
+            values=values[some] if order is None else values.take(order[some], axis=0),
         )
+
+
+def _gathered(
+    batches: Iterable[pa.RecordBatch], categories: Mapping[str, tuple[str, ...]], most: int
+) -> tuple[pa.Table, Float64]:
+    """Return the keys of all rows, and their values (R, C), which are held once."""
+    keys: list[pa.RecordBatch] = []
+    values = np.empty((most, len(categories)))
+    done = 0
+    for batch in batches:
+        end = done + batch.num_rows
+        if end > len(values):  # a file was replaced by a longer one meanwhile
+            values = np.concatenate([values[:done], np.empty((end, len(categories)))])
+        for index, known in enumerate(categories.values()):
+            column = batch.column(f"c{index}")
+            values[done:end, index] = (
+                text_codes(column, known) if known else column.to_numpy(zero_copy_only=False)
+            )
+        keys.append(batch.select([name for name in _KEYS if name in batch.schema.names]))
+        done = end
+    return pa.Table.from_batches(keys, None if keys else _EMPTY), values[:done]
 
 
 def _ranks(column: pa.ChunkedArray) -> tuple[Int32, list[str | None]]:

@@ -18,7 +18,9 @@ from aedetect.output.catalog import list_event_files
 from aedetect.output.partitions import SCORES, Span
 from aedetect.output.schemas import SEVERITIES
 from aedetect.timestamps import parse_duration, to_nanoseconds
+from aedetect.wording import plural
 
+_LEAST = 0.005  # of the blame, for a column to be named: 1 % when rounded
 _MAX_CAUSES = 3  # per message
 _MAX_TITLE = 200  # characters
 MAX_LISTED = 40  # events in a digest; the rest are counted
@@ -194,24 +196,22 @@ def one_line(text: str) -> str:
 
 def _lines(pending: PendingEvent) -> list[str]:
     """Return the lines of a message: time, description, causes and id."""
-    rows = "1 row" if pending.rows == 1 else f"{pending.rows} rows"
-    lines = [f"{_text(pending.start)} to {_text(pending.end)}, {rows}", pending.text]
-    if causes := ", ".join(_cause(cause) for cause in (pending.causes or ())[:_MAX_CAUSES]):
-        lines.append(f"causes: {causes}")
+    lasted = [_text(pending.start), *([_text(pending.end)] if pending.rows > 1 else [])]
+    lines = [f"{' to '.join(lasted)}, {plural(pending.rows, 'row')}", pending.text]
+    told = [each for each in (pending.causes or ())[:_MAX_CAUSES] if each["share"] >= _LEAST]
+    if causes := ", ".join(map(_cause, told)):
+        lines.append(f"to blame: {causes}")
     return [line for line in (*lines, f"event {pending.event_id}") if line]
 
 
 def _cause(cause: dict[str, Any]) -> str:
-    observed, expected = (_number(cause[name]) for name in ("observed", "expected"))
-    return f"{cause['share']:.0%} {cause['feature']} {observed} (expected {expected})"
-
-
-def _number(value: float | None) -> str:
-    return "missing" if value is None else f"{value:.3g}"
+    """Return the share of a column; its values stand in the sentence."""
+    return f"{cause['feature'].partition('=')[0]} {cause['share']:.0%}"
 
 
 def _text(time: datetime) -> str:
-    return time.isoformat(" ", timespec="seconds")
+    shown = "seconds" if time.second else "minutes"
+    return time.isoformat(" ", timespec=shown)
 
 
 def _reported(table: pa.Table, since: int, settings: NotifySettings) -> list[PendingEvent]:

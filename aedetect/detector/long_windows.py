@@ -12,28 +12,39 @@ import numpy as np
 
 from aedetect.detector.reconstruction import from_windows, holed, last_rows
 from aedetect.detector.smoothing import around
+from aedetect.models.threads import one_thread
 
 if TYPE_CHECKING:
     from aedetect.arrays import Bool, Float32, Int64
     from aedetect.detector.results import Series
     from aedetect.models.base import Autoencoder
+    from aedetect.models.last_row import LastRowMap
 
 
-def average_expected(model: Autoencoder, long: Autoencoder, series: Series, rows: Int64) -> Float32:
-    """Average what a network expects of rows with what `long` does, where that has a whole window.
-
-    Shapes: rows (N,) -> (N, D). A row whose long window reaches into planned work has the network's
-    value.
-    """
-    whole = ends_whole(series, longer=long.sizes.length, length=model.sizes.length)[rows]
+def joint_map(model: Autoencoder, long: Autoencoder) -> LastRowMap | None:
+    """Return one map to the mean of what both expect; None where one of them is not linear."""
     short, longer = model.last_row_map, long.last_row_map
     if short is None or longer is None:
+        return None
+    with one_thread():
+        return short.averaged(longer).cheapest()
+
+
+def average_expected(
+    model: Autoencoder, long: Autoencoder, both: LastRowMap | None, series: Series, rows: Int64
+) -> Float32:
+    """Average what a network expects of rows with what `long` does, where that has a whole window.
+
+    Shapes: rows (N,) -> (N, D). `both` is their `joint_map`. A row whose long window reaches into
+    planned work has the network's value.
+    """
+    whole = ends_whole(series, longer=long.sizes.length, length=model.sizes.length)[rows]
+    if both is None:
         return _one_by_one(model, long, series, rows, whole)
-    # Both are linear: one map gives the mean. But masked cells are filled by each for itself.
+    # Masked cells are filled by each for itself.
     together = whole
     if series.masked is not None:
         together = whole & ~holed(series.masked, long.sizes.length)[rows]
-    both = short.averaged(longer).cheapest()
     columns, length = model.sizes.outputs, long.sizes.length
     if together.all():
         return from_windows(both, series.matrix, rows, length=length, width=columns)

@@ -34,7 +34,8 @@ def last_rows(
     Cells that are `masked` (R, D) are replaced by what the model expects there, some times: the
     other columns are then judged by themselves, and not by what stands in for the missing one.
     """
-    expected = _last_row_of(model)
+    with one_thread():  # or a busy machine waits for each other thread
+        expected = _last_row_of(model)
     found = from_windows(
         expected, matrix, ends, length=model.sizes.length, width=model.sizes.outputs
     )
@@ -103,17 +104,17 @@ def product(values: Float32, weights: Float32, added: Float32 | None = None) -> 
     """Multiply rows with a matrix, each independently: (N, D), (D, D), added (D,) -> (N, D)."""
     import torch
 
-    from aedetect.models.layers import linear
+    from aedetect.models.layers import narrow
 
     result = np.empty((len(values), weights.shape[1]), dtype=np.float32)
     filled = np.zeros((CHUNK, values.shape[1]), dtype=np.float32)
-    turned = torch.from_numpy(np.ascontiguousarray(weights.T))
-    bias = None if added is None else torch.from_numpy(added)
+    turned = torch.from_numpy(weights).T
+    bias = torch.zeros(len(turned)) if added is None else torch.from_numpy(added)
     with one_thread():
         for start in range(0, len(values), CHUNK):
             part = values[start : start + CHUNK]
             filled[: len(part)] = part
-            multiplied = linear(torch.from_numpy(filled), turned, bias).numpy()
+            multiplied = narrow(torch.from_numpy(filled), turned, bias).numpy()
             result[start : start + CHUNK] = multiplied[: len(part)]
     return result
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,7 @@ from aedetect.detector.corrections import Corrections
 from aedetect.detector.ensemble import RowErrors, member_values, needed_rows, restlessness
 from aedetect.detector.ensemble_errors import errors_of_rows
 from aedetect.detector.ensemble_parts import EnsembleParts
-from aedetect.detector.long_windows import average_expected
+from aedetect.detector.long_windows import average_expected, joint_map
 from aedetect.detector.reach import Reach
 from aedetect.detector.reconstruction import covering, from_windows, last_rows
 from aedetect.detector.residuals import by_feature
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from aedetect.detector.residuals import Residuals
     from aedetect.detector.rules import ColumnRules
     from aedetect.models.base import Autoencoder
+    from aedetect.models.last_row import LastRowMap
     from aedetect.preprocessing import Preparation
 
 
@@ -90,6 +91,11 @@ class Scorer:
         """The network of long windows, for the score that uses it."""
         return self.long if self.combines else None
 
+    @cached_property
+    def _joint(self) -> LastRowMap | None:
+        """What both networks expect in the mean, as one map; None where they are not linear."""
+        return None if self._beside is None else joint_map(self.model, self._beside)
+
     @property
     def combines(self) -> bool:
         """Whether more than the network says what is expected."""
@@ -144,7 +150,7 @@ class Scorer:
         if self._beside is None:
             expected = last_rows(self.model, series.matrix, rows, masked=series.masked)
         else:
-            expected = average_expected(self.model, self._beside, series, rows)
+            expected = average_expected(self.model, self._beside, self._joint, series, rows)
         if self.corrections is not None and self.combines:
             self.corrections.apply(expected, series.entity[rows])
         return expected
@@ -172,9 +178,8 @@ class Scorer:
     def observe(self, series: Series, rows: Int64) -> tuple[Float32, RowErrors]:
         """Return what is expected of rows, and what is seen of each alone: (M, D), (M,)."""
         expected = self.expect(series, rows)
-        switches, length = self.residuals.switches > 0, self.length
-        known = (self.preparation.owner, switches, self.shapes)
-        return expected, errors_of_rows(series, rows, expected, *known, length=length)
+        known = (self.preparation.owner, self.residuals.switches > 0, self.shapes)
+        return expected, errors_of_rows(series, rows, expected, *known, length=self.length)
 
     def _judge_ensemble(self, series: Series, asked: Bool) -> tuple[Int64, Evaluated]:
         """Score the requested rows by the rows before them too, see `ensemble`."""

@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aedetect.arrays import Bool, Float64
-from aedetect.report.wording import clip
+from aedetect.events.description import plain_number
+from aedetect.report.wording import clip, minutes
 
 if TYPE_CHECKING:
     from aedetect.report.cards import Card
     from aedetect.report.lines import Line
+    from aedetect.wall_clock import WallClock
 
 WIDTH, HEIGHT = 600, 90  # units of the viewBox, as in the template
 _MARGIN = 4
 _OBSERVED, _EXPECTED, _LIMIT = "currentColor", "#4a7ba6", "#c9243c"
 
 
-def event_charts(card: Card) -> Iterator[dict[str, Any]]:
-    """Yield the charts of an event; none without lines."""
+def event_charts(card: Card, clock: WallClock) -> Iterator[dict[str, Any]]:
+    """Yield the charts of an event; none without lines. The last one has the time below it."""
     if card.scores is None:
         return
     lines = [card.scores, *(each.line for each in card.columns)]
@@ -32,7 +34,9 @@ def event_charts(card: Card) -> Iterator[dict[str, Any]]:
         "score": (score, _OBSERVED, False),
         "threshold": (threshold, _LIMIT, True),
     }
-    yield _chart("score, and its threshold (dashed)", card, card.scores, (since, until), drawn)
+    times = [minutes(clock.format(each)) for each in (since, until)]
+    first = _chart("score, and its threshold (dashed)", card, card.scores, (since, until), drawn)
+    yield first | {"times": [] if card.columns else times}
     for column in card.columns:
         values = column.line.values
         drawn = {
@@ -41,7 +45,8 @@ def event_charts(card: Card) -> Iterator[dict[str, Any]]:
         }
         unit = f" ({column.unit})" if column.unit else ""
         name = f"{clip(column.name, most=80)}{unit}: observed, expected (dashed), normal band"
-        yield _chart(name, card, column.line, (since, until), drawn)
+        chart = _chart(name, card, column.line, (since, until), drawn)
+        yield chart | {"times": times if column is card.columns[-1] else []}
 
 
 def _chart(
@@ -57,6 +62,7 @@ def _chart(
     low, high = _range([*(values for values, _, _ in drawn.values()), *band])
     return {
         "name": name,
+        "scale": f"{plain_number(low)} to {plain_number(high)}",
         "begin": round(begin, 1),
         "width": round(max(end - begin, 2), 1),
         "band": _band(across, *(_up(each, low, high) for each in band)) if band else "",

@@ -12,7 +12,8 @@ from aedetect.display.html import SEVERITIES, render
 from aedetect.events.description import plain_number
 from aedetect.events.table import MAX_CAUSES
 from aedetect.report.card_view import cause_view
-from aedetect.report.wording import clip, odds, span_text
+from aedetect.report.cards import LEAST_SHARE
+from aedetect.report.wording import clip, minutes, odds, span_text
 from aedetect.wording import plural
 
 _SHOWN = 20  # cards of a table
@@ -58,17 +59,18 @@ def _card(row: Mapping[Hashable, Any]) -> dict[str, Any]:
     severity = row["severity"] if row["severity"] in SEVERITIES else "info"
     lasted = pd.Timedelta(row["end"] - row["start"]).value
     causes = row["causes"] if isinstance(row["causes"], list) else []
+    told = [each for each in causes[:MAX_CAUSES] if each["share"] >= LEAST_SHARE]
     return {
         "id": clip(str(row["event_id"])),
         "severity": severity,
         "text": clip(str(row["text"])),
         "entity": clip(row["entity"], most=160) if isinstance(row["entity"], str) else "all rows",
-        "begin": str(row["start"]),
+        "begin": minutes(str(row["start"])),
         "duration": span_text(lasted) if lasted else "one row",
         "rows": plural(int(row["rows"]), "row"),
         "score": plain_number(float(row["peak_score"])),
         "threshold": plain_number(float(row["threshold"])),
         "odds": odds(row["p_value"]),
-        "causes": [cause_view(each, {}) for each in causes[:MAX_CAUSES] if each["share"] > 0],
+        "causes": [cause_view(each, {}) for each in told],
         "charts": [],
     }

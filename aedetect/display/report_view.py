@@ -12,7 +12,7 @@ from aedetect.display.html import render
 from aedetect.display.lanes_view import lanes_html
 from aedetect.report import write_page
 from aedetect.report.card_view import card_view
-from aedetect.report.wording import clip, first_sentence
+from aedetect.report.wording import clip, first_sentence, minutes
 
 if TYPE_CHECKING:
     from aedetect.report.page import Page
@@ -62,11 +62,11 @@ class Report:
             "report.html",
             detector=clip(facts.detector, most=160),
             sentence=self.sentence,
-            range=f"{clock.format(page.first)} to {clock.format(page.last)}",
+            range=f"{minutes(clock.format(page.first))} to {minutes(clock.format(page.last))}",
             lanes=lanes_html(page),
             notes=[clip(each) for each in facts.notes],
             cards=[
-                view | {"charts": list(event_charts(each)) if at < _DRAWN else []}
+                view | {"charts": list(event_charts(each, clock)) if at < _DRAWN else []}
                 for at, (view, each) in enumerate(zip(views, cards, strict=True))
             ],
             more=max(len(page.events) - len(cards), 0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,15 +15,32 @@ if TYPE_CHECKING:
     from aedetect.preprocessing import Preparation
 
 BINS = 16
+MIN_ROWS = 50  # counted ones, of days that are judged together
+WHOLE = 0.8  # of the usual rows: part of a daily cycle is no distribution of a day
 _DAY = 86_400_000_000_000  # ns
 _ROWS_A_DAY = 144  # of each entity: a share that moves by 0.1 is seen in so many
 _BETS_A_DAY = 48  # p-values: neighbouring rows are dependent
+_MOST_DAYS = 14  # that are judged together; with fewer rows no column is
 _PRIOR = 0.5  # rows added to each bin, so that an empty bin is no infinite distance
 
 
 def thinned(time: Int64, *, period: int) -> Bool:
     """Return which rows count, by their time alone: (R,) -> (R,)."""
-    return chosen_ticks(time, period=period, step=max(_DAY // _ROWS_A_DAY // max(period, 1), 1))
+    return chosen_ticks(time, period=period, step=_counted_step(period))
+
+
+def block_days(period: int) -> int:
+    """Return how many days of rows are judged together: one, more where rows are hours apart.
+
+    >>> [block_days(minutes * 60_000_000_000) for minutes in (1, 20, 30, 60)]
+    [1, 1, 2, 3]
+    """
+    rows = max(_DAY // (max(period, 1) * _counted_step(period)), 1)
+    return min(math.ceil(MIN_ROWS / WHOLE / rows), _MOST_DAYS)
+
+
+def _counted_step(period: int) -> int:
+    return max(_DAY // _ROWS_A_DAY // max(period, 1), 1)
 
 
 def betting(time: Int64, *, period: int, length: int) -> Bool:
@@ -52,9 +70,9 @@ def scaled_values(preparation: Preparation, rows: Rows, entity: Int32) -> Float6
 
 def binned(values: Float64, edges: Float64) -> Int8:
     """Return the bin of each cell, -1 when missing: (R, F), (F, BINS - 1) -> (R, F)."""
-    found = np.empty(values.shape, dtype=np.int8)
-    for column, limits in enumerate(edges):
-        found[:, column] = np.searchsorted(limits, values[:, column], side="right")
+    found = np.zeros(values.shape, dtype=np.int8)
+    for limits in edges.T:
+        found += values >= limits
     found[np.isnan(values)] = -1
     return found
 

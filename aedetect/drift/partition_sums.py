@@ -14,11 +14,13 @@ from aedetect.drift.binning import (
     BINS,
     betting,
     binned,
+    block_days,
     counted,
     scaled_values,
     stability_index,
     thinned,
 )
+from aedetect.drift.columns import array, lists, over, under
 
 if TYPE_CHECKING:
     from aedetect.data import Rows
@@ -31,6 +33,7 @@ _NAMED = 3  # columns of an entity, where all would be too many
 _COUNTS = pa.list_(pa.int64())
 _STEPS = 2.0**20  # of a unit of a logarithm
 _BLOCK = 2_000_000  # cells at a time
+_HELD = 2**16  # cells of finished entities that wait for each other, 0.5 MiB of each partition
 SCHEMA = pa.schema(
     {
         "scope": pa.string(),
@@ -50,6 +53,7 @@ SCHEMA = pa.schema(
         "log_p": pa.float64(),
         "log_score": pa.float64(),
         "usual_log_score": pa.float64(),
+        "block_days": pa.int64(),
     }
 )
 
@@ -77,6 +81,7 @@ class PartitionSums:
     period: int
     length: int
     _open: tuple[str | None, int, _Sums] | None = None
+    _waiting: list[tuple[list[str | None], Int64, _Sums]] = field(default_factory=list)
     _done: list[pa.RecordBatch] = field(default_factory=list)
     _all: _Sums | None = None
 
@@ -104,6 +109,7 @@ class PartitionSums:
             name, code, sums = self._open
             self._finish([name], np.array([code]), sums)
             self._open = None
+        self._list_finished()
         if self._all is not None:
             self._done.append(self._rows(ALL, [None], np.array([-1]), self._all, every=True))
             self._all = None
@@ -150,15 +156,29 @@ class PartitionSums:
         return binned(scaled_values(self.preparation, part, entity), self.profile.edges)
 
     def _finish(self, names: list[str | None], code: Int64, sums: _Sums) -> None:
-        """Keep the rows of entities, and add their sums to those of all."""
+        """Keep entities, and add their sums to those of all."""
         if not names:
             return
-        self._done.append(self._rows("entity", names, code, sums, every=self.profile.detailed))
+        self._waiting.append((names, code, sums))
+        if sum(each.counts.size for _, _, each in self._waiting) >= _HELD:
+            self._list_finished()
         whole = _Sums(*(each.sum(axis=0, keepdims=True) for each in vars(sums).values()))
         if self._all is not None:
             for each, old in vars(self._all).items():
                 setattr(whole, each, getattr(whole, each) + old)
         self._all = whole
+
+    def _list_finished(self) -> None:
+        """Make the rows of the entities that wait: of many at once, for each table takes time."""
+        if not self._waiting:
+            return
+        listed, codes, parts = zip(*self._waiting, strict=True)
+        self._waiting.clear()
+        names = [name for some in listed for name in some]
+        columns = zip(*(vars(each).values() for each in parts), strict=True)
+        sums = _Sums(*(np.concatenate(each) for each in columns))
+        code = np.concatenate(codes)
+        self._done.append(self._rows("entity", names, code, sums, every=self.profile.detailed))
 
     def _rows(
         self, scope: str, names: list[str | None], code: Int64, sums: _Sums, *, every: bool
@@ -181,21 +201,22 @@ class PartitionSums:
         table = {
             "scope": pa.repeat(scope, cells + blank),
             "entity": owner.take(pa.array(np.append(group, np.arange(blank)))),
-            "column": _over(columns.take(pa.array(column)), blank),
+            "column": over(columns.take(pa.array(column)), blank),
             "rows": pa.array(np.append(rows[group], rows).astype(np.int64)),
-            "missing": _over(_array(sums.missing[group, column]), blank),
-            "unseen": _over(_array(sums.unseen[group, column]), blank),
-            "psi": _over(_array(index[group, column]), blank),
-            "psi_limit": _over(_array(profile.limit[column]), blank),
-            "missing_limit": _over(_array(profile.missing[column]), blank),
+            "missing": over(array(sums.missing[group, column]), blank),
+            "unseen": over(array(sums.unseen[group, column]), blank),
+            "psi": over(array(index[group, column]), blank),
+            "psi_limit": over(array(profile.limit[column]), blank),
+            "missing_limit": over(array(profile.missing[column]), blank),
             "whole_day": pa.repeat(int(profile.whole[0]), cells + blank),
-            "counts": _over(_lists(sums.counts[group, column]), blank),
-            "usual": _over(_lists(usual[group, column].astype(np.int64)), blank),
-            "edges": _over(self._edges(code[group], column), blank),
-            "bets": _under(_array(bets.astype(np.int64)), cells),
-            "log_p": _under(_array(log_p), cells),
-            "log_score": _under(_array(mean), cells),
-            "usual_log_score": _under(_array(profile.level[code]), cells),
+            "counts": over(lists(sums.counts[group, column]), blank),
+            "usual": over(lists(usual[group, column].astype(np.int64)), blank),
+            "edges": over(self._edges(code[group], column), blank),
+            "bets": under(array(bets.astype(np.int64)), cells),
+            "log_p": under(array(log_p), cells),
+            "log_score": under(array(mean), cells),
+            "usual_log_score": under(array(profile.level[code]), cells),
+            "block_days": pa.repeat(block_days(self.period), cells + blank),
         }
         arrays = [table[each.name].cast(each.type) for each in SCHEMA]
         # Entity by entity, however many are finished together.
@@ -208,7 +229,7 @@ class PartitionSums:
         if scaling.quantiles is not None:
             return pa.nulls(len(code), pa.list_(pa.float64()))
         scale, center = scaling.scale[code, first], scaling.center[code, first]
-        return _lists(self.profile.edges[column] * scale[:, None] + center[:, None])
+        return lists(self.profile.edges[column] * scale[:, None] + center[:, None])
 
 
 def _exact(values: Float64) -> Float64:
@@ -218,24 +239,3 @@ def _exact(values: Float64) -> Float64:
 
 def _part(sums: _Sums, chosen: slice) -> _Sums:
     return _Sums(*(each[chosen] for each in vars(sums).values()))
-
-
-def _array(values: Int64 | Float64) -> pa.Array:
-    """Return values, NaN as null."""
-    return pa.array(values, from_pandas=True)
-
-
-def _lists(values: Int64 | Float64) -> pa.Array:
-    """Return rows (N, K) as lists."""
-    offsets = np.arange(len(values) + 1, dtype=np.int32) * values.shape[1]
-    return pa.ListArray.from_arrays(pa.array(offsets), _array(values.ravel()))
-
-
-def _over(values: pa.Array, blank: int) -> pa.Array:
-    """Return the values of columns, and none for the rows of entities."""
-    return pa.concat_arrays([values, pa.nulls(blank, values.type)])
-
-
-def _under(values: pa.Array, cells: int) -> pa.Array:
-    """Return the values of entities, and none for the rows of columns."""
-    return pa.concat_arrays([pa.nulls(cells, values.type), values])

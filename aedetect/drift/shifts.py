@@ -53,7 +53,7 @@ def find_shifts(output: Path, *, span: Span = _EVERYTHING, clock: WallClock = _U
         until = days[: days.index(over) + 1]
         judged += shifted_columns(own[own["column"].notna() & (own["day"] <= over)], until)
     shown = over if over in days[-2:] else days[-1]
-    return _described(judged, own[own["day"] == shown], days)
+    return _described(judged, own[own["day"] == shown], days, str(table["until"].max()))
 
 
 def shift_warnings(shifts: Sequence[Shift]) -> tuple[str, ...]:
@@ -64,7 +64,9 @@ def shift_warnings(shifts: Sequence[Shift]) -> tuple[str, ...]:
     return tuple(shown)
 
 
-def _described(judged: list[dict[str, Any]], own: pd.DataFrame, days: list[str]) -> list[Shift]:
+def _described(
+    judged: list[dict[str, Any]], own: pd.DataFrame, days: list[str], until: str
+) -> list[Shift]:
     """Join what belongs to one entity; what began in most of them together is of the world."""
     moved: dict[str | None, list[dict[str, Any]]] = {}
     for each in judged:
@@ -73,8 +75,8 @@ def _described(judged: list[dict[str, Any]], own: pd.DataFrame, days: list[str])
     shifts = []
     if len(together) >= max(_MOST * own["entity"].nunique(dropna=False), 2):
         group = [each for name in together for each in moved.pop(name)]
-        shifts = [_shift(group, own, days, entity=None, entities=len(together))]
-    alone = [_shift(group, own, days, entity=name, entities=0) for name, group in moved.items()]
+        shifts = [_shift(group, own, until, entity=None, entities=len(together))]
+    alone = [_shift(group, own, until, entity=name, entities=0) for name, group in moved.items()]
     alone.sort(key=lambda each: (-(each.times or 0), each.since, each.entity or ""))
     return shifts + alone
 
@@ -92,7 +94,7 @@ def _together(moved: dict[str | None, list[dict[str, Any]]], days: list[str]) ->
 
 
 def _shift(
-    group: list[dict[str, Any]], own: pd.DataFrame, days: list[str], *,
+    group: list[dict[str, Any]], own: pd.DataFrame, until: str, *,
     entity: str | None, entities: int,
 ) -> Shift:  # fmt: skip
     """Describe one shift, with the columns that moved most on the last day."""
@@ -115,7 +117,7 @@ def _shift(
         world=entities > 0,
         entities=entities or 1,
         since=since,
-        until=days[-1],
+        until=until,
         kind=", ".join(kinds),
         columns=named,
         times=times,

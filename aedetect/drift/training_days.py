@@ -9,14 +9,21 @@ import numpy as np
 
 from aedetect.arrays import Float64, Int64
 from aedetect.data.memmap import batches_of
-from aedetect.drift.binning import BINS, binned, counted, scaled_values, thinned
+from aedetect.drift.binning import (
+    BINS,
+    MIN_ROWS,
+    WHOLE,
+    binned,
+    block_days,
+    counted,
+    scaled_values,
+    thinned,
+)
 
 if TYPE_CHECKING:
     from aedetect.data import Rows
     from aedetect.preprocessing import Preparation
 
-MIN_ROWS = 50  # of a day, counted ones
-_WHOLE = 0.8  # of the usual rows: part of a daily cycle is no distribution of a day
 _CELLS = 4_000_000
 _DAY = 86_400_000_000_000  # ns
 _Part = tuple[Int64, Int64, Int64, Int64]  # group (N,), day (N,), counts (N, F, BINS), rows (N,)
@@ -24,7 +31,10 @@ _Part = tuple[Int64, Int64, Int64, Int64]  # group (N,), day (N,), counts (N, F,
 
 @dataclass(frozen=True)
 class TrainingDays:
-    """Training rows by entity and day: group (N,), counts (N, F, BINS), missing and rows (N, F)."""
+    """Training rows by entity and block of days, most often of one.
+
+    Shapes: group (N,), counts (N, F, BINS), missing and rows (N, F).
+    """
 
     group: Int64
     counts: Int64
@@ -38,7 +48,7 @@ class TrainingDays:
         found: list[_Part] = []
         kept = max(_CELLS // (edges.shape[0] * BINS), 1)
         seen: set[int] = set()
-        length = 1  # days of a block
+        length = block_days(period)
         for batch in batches_of(rows):
             part = batch.take(thinned(batch.time, period=period))
             if not len(part):
@@ -63,9 +73,9 @@ class TrainingDays:
 
     @property
     def complete(self) -> Int64:
-        """How many rows a day has that counts as a whole one."""
+        """How many rows a block of days has that counts as a whole one."""
         usual = np.median(self.rows) if len(self.rows) else 0
-        return np.array(max(_WHOLE * usual, MIN_ROWS), dtype=np.int64)
+        return np.array(max(WHOLE * usual, MIN_ROWS), dtype=np.int64)
 
 
 def _joined(found: list[_Part], length: int) -> _Part:

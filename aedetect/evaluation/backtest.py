@@ -131,7 +131,9 @@ def backtest_threshold(
     for batch in _scored(output, span):
         above.add(batch, thresholds)
     if above.first is None:
-        raise NoData(f"there are no scores in {output} for that time: run aedetect score first")
+        raise NoData(
+            f"there are no scores in {output} for that time: run `aedetect score CONFIG` first"
+        )
     since, until = above.first, above.last
     alarms, suppressed = above.alarms(rules, own or {})
     inside = None
@@ -160,7 +162,9 @@ def newest_timestamp(output: Path, *, until: int | None) -> int:
         earlier = times.filter(_inside(times, Span(None, until)))
         if len(earlier):
             return int(to_nanoseconds(pc.max(earlier)).as_py())
-    raise NoData(f"there are no scores in {output} for that time: run aedetect score first")
+    raise NoData(
+        f"there are no scores in {output} for that time: run `aedetect score CONFIG` first"
+    )
 
 
 def _scored(output: Path, span: Span) -> Iterator[pa.RecordBatch]:

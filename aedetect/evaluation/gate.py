@@ -12,7 +12,7 @@ from aedetect.calibration import HeldOut
 from aedetect.calibration.forecast import Timing, covered, days, form_groups
 from aedetect.calibration.poisson import count_interval
 from aedetect.evaluation.false_events import level_at
-from aedetect.evaluation.paired import largest_difference, least_value, resampled_shares
+from aedetect.evaluation.paired import largest_difference, least_value, resampled_means
 from aedetect.evaluation.settings import PromotionSettings
 
 _LEAST_EVENTS = 3  # false events at which injected anomalies are compared, at least
@@ -141,13 +141,16 @@ def _share(name: str, found: Sequence[Bool], settings: PromotionSettings, text: 
     shares = float(new.mean()), float(old.mean())
     most = largest_difference(won, lost, len(new))
     text = f"{text} ({won} won, {lost} lost)"
-    margin = margin_of(shares[1], settings)
+    margin = margin_of(shares[1], settings.found)
     return Check(name, *shares, most, -margin, greater_is_better=True, text=text)
 
 
-def margin_of(share: float, settings: PromotionSettings) -> float:
-    """Return by how much less than the champion a challenger may find: seeds differ by points."""
-    return max(1 - settings.found, 0.0) * max(share, _LEAST_SHARE)
+def margin_of(share: float, part: float) -> float:
+    """Return by how much less than the champion's share a challenger's may be.
+
+    It has to be a part of the champion's; seeds differ by points, so that half of all counts.
+    """
+    return max(1 - part, 0.0) * max(share, _LEAST_SHARE)
 
 
 def _volume(common: CommonRows, new: Verdicts, old: Verdicts, settings: PromotionSettings) -> Check:
@@ -212,7 +215,7 @@ def _miscalibration(
         return np.asarray(both.max(axis=-1))
 
     point = factors(marked.mean(axis=1))
-    replicate = factors(resampled_shares(marked, seed=0))
+    replicate = factors(resampled_means(marked, seed=0))
     limit = max(settings.calibration, _NO_WORSE * float(point[1]))
     allowed = np.maximum(_NO_WORSE * replicate[:, 1], settings.calibration)
     beyond = least_value(replicate[:, 0] / allowed)

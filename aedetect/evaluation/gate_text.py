@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aedetect.evaluation.gate import Check
+from aedetect.evaluation.learnt import LEARNT_FLAGGED, LEARNT_KNOWN
 from aedetect.evaluation.shadow import SHADOW_DAYS
 
 _COUNTS = {"rows", SHADOW_DAYS}  # names of checks that are numbers of things
@@ -24,6 +25,10 @@ def _value(check: Check) -> str:
         return f"{check.challenger:,.0f}"
     if check.name == "rank_agreement":
         return f"{check.challenger:.2f}"
+    if check.name == LEARNT_FLAGGED:
+        return f"{check.challenger:.3g} (of recent rows {check.champion:.3g})"
+    if check.name == LEARNT_KNOWN:
+        return f"{check.challenger:.3g}"
     return f"{check.challenger:.3g} (champion {check.champion:.3g})"
 
 
@@ -32,8 +37,12 @@ def _limit(check: Check) -> str:
     if check.evidence == check.challenger:
         word = "at least" if check.greater_is_better else "at most"
         return f"{word} {check.limit:.3g} is needed"
+    if check.name == LEARNT_FLAGGED:
+        return f"at least {check.evidence:.3g} more, and {check.limit:.3g} more is allowed"
+    if check.name == LEARNT_KNOWN:
+        return f"at least {check.evidence:.3g}, and {check.limit:.3g} is allowed"
     if check.greater_is_better:
-        return f"at least {-check.evidence:.3g} fewer, and {-check.limit:.3g} fewer is allowed"
+        return f"at least {-check.evidence:.3g} less, and {-check.limit:.3g} less is allowed"
     return f"a factor of at least {check.evidence:.3g}, and {check.limit:.3g} is allowed"
 
 

@@ -18,7 +18,8 @@ from aedetect.events.grouping import group_rows
 from aedetect.events.labels import CONFIRMED
 
 if TYPE_CHECKING:
-    from aedetect.data import Source, SourceFile
+    from aedetect.arrays import Int64
+    from aedetect.data import Rows, Source, SourceFile
     from aedetect.data.settings import DataSettings
 
 _ENGINE_MB = 300
@@ -48,6 +49,16 @@ def known_anomalies(
     return tuple(
         sorted({*_labelled(files, settings, merge_gap), *_confirmed(labels)}, key=_sort_key)
     )
+
+
+def inside_known(known: Sequence[KnownAnomalies], rows: Rows) -> Int64:
+    """Return the number of the known anomaly that each row lies in, -1 for none: (R,)."""
+    found = np.full(len(rows), -1, dtype=np.int64)
+    codes = {name: code for code, name in enumerate(rows.names)}
+    for number, each in enumerate(known):
+        inside = (rows.time >= each.start) & (rows.time <= each.end)
+        found[inside & (rows.entity == codes.get(each.entity, -1))] = number
+    return found
 
 
 def _sort_key(known: KnownAnomalies) -> tuple[str, int, int]:

@@ -78,7 +78,7 @@ def _joined(
         )
     scores = list_files(output, SCORES)
     if not scores:
-        raise NoData(f"there are no scores in {output}: run aedetect score first")
+        raise NoData(f"there are no scores in {output}: run `aedetect score CONFIG` first")
     written = parquet([address(str(file.path)) for file in scores])
     label = {"label": Cell(settings.label, "BOOLEAN")}
     sql = (

@@ -48,17 +48,18 @@ def _statistic(won: int, lost: int, total: int, difference: float) -> float:
     return ahead / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, ahead)
 
 
-def resampled_shares(marked: Bool, *, seed: int) -> Float64:
-    """Return the share of marked rows in replicates of a block bootstrap: (K, N) -> (R, K).
+def resampled_means(values: Bool | Float64, *, seed: int) -> Float64:
+    """Return the mean of rows, or the share marked, in replicates of a block bootstrap.
 
-    All K marks of a row are resampled together, so that replicates are paired. Rows beside each
-    other are alike: up to 100 blocks of them, of 50 or more, are taken to be independent.
+    (K, N) -> (R, K). All K values of a row are resampled together, so that replicates are paired.
+    Rows beside each other are alike: up to 100 blocks of them, of 50 or more, are taken to be
+    independent.
     """
-    count = marked.shape[1]
+    count = values.shape[1]
     blocks = min(_BLOCKS, max(count // _LEAST_BLOCK, 1))
     block = np.arange(count) * blocks // count
     size = np.bincount(block, minlength=blocks)
-    counts = np.stack([np.bincount(block, weights=each, minlength=blocks) for each in marked])
+    counts = np.stack([np.bincount(block, weights=each, minlength=blocks) for each in values])
     random = np.random.default_rng(seed)
     times = random.multinomial(blocks, np.full(blocks, 1 / blocks), size=_REPLICATES)
     return np.asarray((times @ counts.T) / (times @ size)[:, None])
@@ -67,3 +68,8 @@ def resampled_shares(marked: Bool, *, seed: int) -> Float64:
 def least_value(replicates: Float64) -> float:
     """Return the lower 95 % limit of a figure from its replicates: (R,)."""
     return float(np.quantile(replicates, _QUANTILE))
+
+
+def greatest_value(replicates: Float64) -> float:
+    """Return the upper 95 % limit of a figure from its replicates: (R,)."""
+    return float(np.quantile(replicates, 1 - _QUANTILE))

@@ -50,6 +50,21 @@ class Lead:
         return self.low <= 0 <= self.high
 
 
+def precision_of_flags(truth: Bool, score: Float32) -> float:
+    """Return the average precision of some rows among all: (R,), (R,); at least one is true.
+
+    That of scikit-learn without its checks, which take longer than the rest for a few hundred rows.
+
+    >>> precision_of_flags(np.array([True, False, True]), np.array([3.0, 2.0, 1.0]))
+    0.8333333333333333
+    """
+    order = np.argsort(-score, kind="stable")
+    ordered = score[order]
+    last = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)  # of equal scores
+    hits = np.cumsum(truth[order])[last]
+    return float(np.sum(np.diff(hits, prepend=0) * (hits / (last + 1))) / hits[-1])
+
+
 def precision(normal: Float32, anomalous: Float32, weight: Float64 | None = None) -> float:
     """Return the average precision of anomalous rows among normal ones of weight 1."""
     from sklearn.metrics import average_precision_score

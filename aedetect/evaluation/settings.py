@@ -19,3 +19,7 @@ class PromotionSettings:
     volume: Annotated[float, Ge(1)] = 3.0  # factor between observed and predicted events
     agreement: Annotated[float, Ge(-1), Le(1)] = 0.2  # rank correlation with the champion's scores
     calibration: Annotated[float, Ge(1)] = 3.0  # factor between p-values and observed shares
+    explained: Annotated[float, Ge(0)] = 0.7  # of hidden cells, relative to the champion
+    # share of the rows it learnt that the champion flags, beyond that of recent rows
+    flagged: Annotated[float, Ge(0), Le(1)] = 0.05
+    known: Annotated[float, Ge(0), Le(1)] = 0.01  # share of them that are known anomalies

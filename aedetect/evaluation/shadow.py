@@ -113,7 +113,7 @@ def shadow_checks(
     new, old = (count / found.confirmed for count in found.confirmed_met)
     most = largest_difference(found.confirmed_won, found.confirmed_lost, found.confirmed)
     met = Check(
-        "shadow_confirmed", new, old, most, -margin_of(old, settings), greater_is_better=True,
+        "shadow_confirmed", new, old, most, -margin_of(old, settings.found), greater_is_better=True,
         text=f"share of {found.confirmed} confirmed events met in shadow",
     )  # fmt: skip
     return (time, volume, met)

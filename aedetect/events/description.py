@@ -12,6 +12,7 @@ from aedetect.output.schemas import GIVEN_OTHERS
 MAX_FEATURES = 3  # features
 NEW = "=(new)"  # at the end of a cause: a category that training lacked
 _MIN_SHARE = 0.05  # of the score, for a feature to be mentioned
+_BESIDE = 0.3  # of the largest share, for a feature to be mentioned that is inside its range
 _BARELY = 0.05  # of the width of its range, by which a value is too little outside to be mentioned
 _MAX_DIGITS = 6  # after the decimal point
 
@@ -39,12 +40,39 @@ def describe_event(
     wanted = dict(each["feature"].split("=", 1) for each in outside if each["low"] is None)
     told = [each for each in causes if _is_told(each, ranges, wanted, rule)]
     if rule is None and all(each["observed"] is None for each in told):
-        told = [c for c in causes[:MAX_FEATURES] if c["share"] >= _MIN_SHARE] or list(causes[:1])
+        told = _inside(causes, ranges)
     shown, more = told[:MAX_FEATURES] or list(causes[:1]), len(told[MAX_FEATURES:])
     texts = [_describe_cause(each, ranges, wanted, units) for each in shown]
     if rule is not None and not shown[0]["feature"].endswith(NEW):
         texts = _after_rule(rule, shown[0], texts)
     return "; ".join(texts) + (f"; and {more} more column{'s' * (more > 1)}" if more else "")
+
+
+def _inside(
+    causes: Sequence[Mapping[str, Any]], ranges: Mapping[str, Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Return what is told of a row in which nothing is clearly outside its range.
+
+    The largest causes, but for small ones beside them, and values that read as what is expected.
+    """
+    least = max(_MIN_SHARE, causes[0]["share"] * _BESIDE)
+    told = [
+        each
+        for each in causes[:MAX_FEATURES]
+        if each["share"] >= (_MIN_SHARE if each["observed"] is None else least)
+        and not _reads_as_expected(each, ranges.get(each["feature"]))
+    ]
+    return told or list(causes[:1])
+
+
+def _reads_as_expected(cause: Mapping[str, Any], expected: Mapping[str, Any] | None) -> bool:
+    """Whether a number is written as the one that is expected, or inside what is."""
+    observed = cause["observed"]
+    if observed is None or "=" in cause["feature"]:
+        return False
+    if expected is not None:
+        return bool(expected["low"] <= observed <= expected["high"])
+    return plain_number(observed) == plain_number(cause["expected"])
 
 
 def _is_told(
@@ -103,6 +131,8 @@ def _number(cause: Mapping[str, Any], expected: Mapping[str, Any] | None, unit: 
     if observed is None:
         return f"{name} missing"
     tail = f" {unit}" if unit else ""
+    if _reads_as_expected(cause, expected):
+        return f"{name} {plain_number(observed)}{tail}, unusual after the rows before"
     if expected is None:
         usual = plain_number(cause["expected"])
         others = f" {GIVEN_OTHERS}" if cause.get("unusual") == GIVEN_OTHERS else ""

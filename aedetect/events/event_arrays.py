@@ -37,18 +37,18 @@ _NEVER = np.iinfo(np.int64).max
 
 @dataclass(frozen=True, kw_only=True)
 class EventArrays:
-    """Events by entity and start, with the positions of their first, last and peak rows.
+    """Events by entity and start, with the positions of their first and last rows.
 
-    Shapes: S events; ids (S,) strings; peak (S,) position of the rarest row; peak_score (S,)
-    highest of any row; p_value (S,) minimum; strength (S,) sum; severity (S,); suppression (S,)
-    index into `reasons`, 0 when reported; incidents (S,) the id of the first event of each event's
-    incident; shifted (S,) whether an event is a shift of level.
+    Shapes: S events, M rows; ids (S,) strings; rarest (M,) positions of the rows of each event, the
+    rarest first; peak_score (S,) highest of any row; p_value (S,) minimum; strength (S,) sum;
+    severity (S,); suppression (S,) index into `reasons`, 0 when reported; incidents (S,) the id of
+    the first event of each event's incident; shifted (S,) whether an event is a shift of level.
     """
 
     flagged: FlaggedColumns
     groups: EventGroups
     ids: Objects
-    peak: Int64
+    rarest: Int64
     peak_score: Float32
     p_value: Float64
     strength: Float32
@@ -57,6 +57,11 @@ class EventArrays:
     incidents: Objects
     shifted: Bool
     reasons: tuple[str | None, ...]
+
+    @property
+    def peak(self) -> Int64:
+        """Position of the rarest row of each event: (S,)."""
+        return self.rarest[self.groups.first]
 
     @property
     def start(self) -> Int64:
@@ -99,6 +104,13 @@ class EventArrays:
         """Return the event of each row of a file, in file order."""
         begin, end = np.searchsorted(self._file_of_row, [number, number + 1])
         return self._event_of_row[begin:end]
+
+    def rarest_rows(self, events: Int64, *, most: int) -> tuple[Int64, Int64]:
+        """Return the rarest rows of some events: (K,) numbers in `events`, (K,) positions."""
+        count = np.minimum(self.rows[events], most)
+        number = np.repeat(np.arange(len(events)), count)
+        place = np.arange(len(number)) - np.repeat(np.cumsum(count) - count, count)
+        return number, self.rarest[self.groups.first[events][number] + place]
 
     def file_of_rows(self, number: int) -> Int32:
         """Return the files in which the events of a file's rows begin."""
@@ -188,7 +200,7 @@ def assemble_events(
         flagged=flagged,
         groups=groups,
         ids=ids,
-        peak=order[first],
+        rarest=order,
         peak_score=np.maximum.reduceat(flagged.score, first) if has_events else flagged.score,
         p_value=p_value,
         strength=strength.astype(np.float32),

@@ -1,4 +1,4 @@
-"""Read what events are formed from: small columns of flagged/, and full rows at the peaks."""
+"""Read what events are formed from: small columns of flagged/, and more of those at the peaks."""
 
 from __future__ import annotations
 
@@ -38,8 +38,6 @@ _DTYPES = {
 _PEAK_COLUMNS = (
     "threshold",
     "reason",
-    "causes",
-    "outside",
     "model_name",
     "model_version",
     "calibration_version",
@@ -128,10 +126,9 @@ def _losses(reason: pa.ChunkedArray) -> Bool:
 
 
 def read_peaks(files: Sequence[OutputFile], file: Int32, row: Int64) -> pa.Table:
-    """Read the causes of rows, given by file and position in it: (S,), (S,) -> S rows.
+    """Read what flagged some rows, given by file and position in it: (S,), (S,) -> S rows.
 
-    At least one row must be given. Columns: threshold, reason, causes, outside and the model
-    versions.
+    At least one row must be given. Columns: threshold, reason and the model versions.
     """
     pieces, positions = [], []
     for number in np.unique(file).tolist():

@@ -8,18 +8,17 @@ flagged/ and the settings.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from aedetect.events.description import describe_event
 from aedetect.events.event_arrays import EventArrays, assemble_events
-from aedetect.events.flagged_rows import read_flagged_columns, read_ids, read_peaks, write_ids
+from aedetect.events.event_tables import event_columns, event_tables
+from aedetect.events.flagged_rows import read_flagged_columns, read_ids, write_ids
 from aedetect.events.formation_state import Formation, FormationState, read_formation_state
 from aedetect.events.grouping import EventRules
 from aedetect.events.held import HELD_KEY, NONE_HELD, find_held, pack_held, unpack_held
@@ -38,11 +37,7 @@ from aedetect.output.atomic import withdraw
 from aedetect.output.catalog import reach_mark
 from aedetect.output.filesystem import is_remote
 from aedetect.output.partitions import EVENTS, SCORES
-from aedetect.output.schemas import LEVEL_SHIFTED, SEVERITIES, events_schema
 from aedetect.output.table_writer import TableWriter
-
-if TYPE_CHECKING:
-    from aedetect.arrays import Bool, Int64
 
 _NOTHING = pack_held(NONE_HELD)
 
@@ -77,7 +72,7 @@ def _form(output: Path, formation: Formation, state: FormationState, folder: Pat
         judged=None if formation.precision is None else read_judged_rows(output, by=formation.by),
     )
     unsettled = [n for n in range(len(state.files)) if not _is_settled(state, formed, n)]
-    new = _tables(formation, state, formed, unsettled)
+    new = event_tables(formation, state, formed, unsettled)
     gone = [each for each in state.events if each not in set(state.partitions)]
     old = {each: state.events[each].read() for each in (*new, *gone) if each in state.events}
     changes, vanished = compare_events(old, new)
@@ -132,72 +127,8 @@ def _is_settled(state: FormationState, formed: EventArrays, number: int) -> bool
     names = ["event_id", "incident_id", "end", "rows", "peak_timestamp", "suppressed"]
     table = file.read(names)
     return bool(
-        table.equals(_event_columns(formed, mine, table.schema.field("end").type).select(names))
+        table.equals(event_columns(formed, mine, table.schema.field("end").type).select(names))
     )
-
-
-def _tables(
-    formation: Formation, state: FormationState, formed: EventArrays, numbers: Sequence[int]
-) -> dict[Partition, pa.Table]:
-    """Return the events that begin in some partitions; only peak rows are read in full."""
-    chosen = [formed.starting_in(number) for number in numbers]
-    peaks = formed.peak[np.concatenate([*chosen, np.zeros(0, np.int64)])]
-    if not len(peaks):
-        return {state.partitions[n]: _schema_of(state, n).empty_table() for n in numbers}
-    flagged = formed.flagged
-    details = read_peaks(state.files, flagged.file[peaks], flagged.row[peaks])
-    tables = {}
-    for number, events in zip(numbers, chosen, strict=True):
-        mine, details = details.slice(0, len(events)), details.slice(len(events))
-        schema = _schema_of(state, number)
-        table = _event_columns(formed, events, schema.field("end").type)
-        for name in ("threshold", "causes", "model_name", "model_version", "calibration_version"):
-            table = table.append_column(name, mine[name])
-        texts = _texts(mine, formation.units, formed.shifted[events])
-        table = table.append_column("text", texts)
-        tables[state.partitions[number]] = table.select(schema.names).cast(schema)
-    return tables
-
-
-def _event_columns(formed: EventArrays, events: Int64, time: pa.DataType) -> pa.Table:
-    """Return the columns of events that follow from the small columns of flagged rows."""
-    flagged = formed.flagged
-    times = {
-        "start": formed.start[events],
-        "end": formed.end[events],
-        "peak_timestamp": flagged.time[formed.peak[events]],
-    }
-    exact = pa.timestamp("ns", tz=time.tz)
-    reasons = pa.array(formed.reasons, pa.string())
-    return pa.table(
-        {
-            "event_id": pa.array(formed.ids[events], pa.string()),
-            "incident_id": pa.array(formed.incidents[events], pa.string()),
-            "entity": pa.array(flagged.names, pa.string()).take(pa.array(formed.entity[events])),
-            **{n: pa.array(each, exact).cast(time, safe=False) for n, each in times.items()},
-            "rows": pa.array(formed.rows[events]),
-            "peak_score": pa.array(formed.peak_score[events], pa.float32()),
-            "p_value": pa.array(formed.p_value[events]),
-            "strength": pa.array(formed.strength[events]),
-            "severity": pa.array(SEVERITIES).take(pa.array(formed.severity[events])),
-            "suppressed": reasons.take(pa.array(formed.suppression[events])),
-        }
-    )
-
-
-def _texts(peaks: pa.Table, units: Mapping[str, str], shifted: Bool) -> pa.Array:
-    rows = peaks.select(["causes", "outside", "reason"]).to_pylist()
-    texts = [
-        f"{LEVEL_SHIFTED if is_shift else ''}"
-        f"{describe_event(each['causes'], each['outside'], units, rule=each['reason'])}"
-        for each, is_shift in zip(rows, shifted.tolist(), strict=True)
-    ]
-    return pa.array(texts, pa.string())
-
-
-def _schema_of(state: FormationState, number: int) -> pa.Schema:
-    """Return the schema of the events of a partition, with the time type of its flagged file."""
-    return events_schema(state.files[number].schema().field("timestamp").type)
 
 
 def _marks(state: FormationState, formed: EventArrays, number: int) -> dict[bytes, bytes]:

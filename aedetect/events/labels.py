@@ -81,8 +81,8 @@ def label_events(
     wanted = table.filter(pc.is_in(table["event_id"], pa.array(events, pa.string())))
     if missing := sorted(set(events) - set(wanted["event_id"].to_pylist())):
         raise OutputError(
-            f"an event must be one of events/ in {output}, but there is no "
-            f"{', '.join(missing)}: aedetect flags shows the ids"
+            f"there is no event {', '.join(missing)} in {output}: `aedetect flags CONFIG "
+            "--suppressed` lists the ids"
         )
     context = list_files(output, FLAGGED)[-1].origin().lookback
     times = [to_nanoseconds(wanted[name]).to_pylist() for name in ("start", "end")]

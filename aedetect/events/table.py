@@ -28,7 +28,7 @@ _ID_BYTES = 6
 
 @dataclass(frozen=True, kw_only=True)
 class Cause:
-    """The share of one feature in an event, with its observed and expected value at the peak."""
+    """The share of one feature in an event, with its values where it is to blame most."""
 
     feature: str
     share: float
@@ -53,7 +53,7 @@ class Event:
     p_value: float  # the smallest
     strength: float | None = None  # 1: three of four events on held-out rows are weaker
     severity: str
-    causes: tuple[Cause, ...]  # of the peak, the largest first
+    causes: tuple[Cause, ...]  # of the whole event, the largest first
     text: str
     suppressed: str | None  # the reason; None: reported
     model_name: str
@@ -136,7 +136,7 @@ def read_event_table(
     """
     files = list_event_files(output, Span(since, until))
     tables = [_chosen(file.read(), since, until, suppressed=suppressed) for file in files]
-    return _ordered(tables or [_no_events(output)])
+    return join_events(tables or [_no_events(output)])
 
 
 def read_withdrawn(
@@ -146,7 +146,7 @@ def read_withdrawn(
     path = output / WITHDRAWN / PART
     if not path.exists():
         return None
-    return _ordered([_chosen(read_parquet(path), since, until, suppressed=True)])
+    return join_events([_chosen(read_parquet(path), since, until, suppressed=True)])
 
 
 def _no_events(output: Path) -> pa.Table:
@@ -154,7 +154,7 @@ def _no_events(output: Path) -> pa.Table:
     files = list_files(output, EVENTS)
     if not files:
         missing = "events" if list_files(output, FLAGGED) else "scores"
-        raise NoData(f"there are no {missing} in {output}: run aedetect score first")
+        raise NoData(f"there are no {missing} in {output}: run `aedetect score CONFIG` first")
     return files[-1].schema().empty_table()
 
 
@@ -168,17 +168,17 @@ def _chosen(table: pa.Table, since: int | None, until: int | None, *, suppressed
     return table if suppressed else table.filter(pc.is_null(table["suppressed"]))
 
 
-def _ordered(tables: Sequence[pa.Table]) -> pa.Table:
+def join_events(tables: Sequence[pa.Table]) -> pa.Table:
     """Concatenate events, the most anomalous first."""
     joined = pa.concat_tables(_of_one_zone(tables), promote_options="permissive")
     times = pc.divide(pc.cast(joined["peak_score"], pa.float64()), joined["threshold"])
     rank = pc.index_in(joined["severity"], value_set=pa.array(SEVERITIES))
-    names = ("p_value", "start", "event_id")
+    names = ("strength", "p_value", "start", "event_id")
     keys = pa.table({"rank": rank, "times": times, **{name: joined[name] for name in names}})
-    # Severity is that of the whole event, the p-value that of one row. A smaller one is more
-    # anomalous; unlike scores, p-values compare between entities.
-    order = [("rank", "descending"), ("p_value", "ascending"), ("times", "descending")]
-    order += [("start", "ascending"), ("event_id", "ascending")]
+    # Severity and strength are those of the whole event, and what people see; the p-value is that
+    # of one row. A smaller one is more anomalous; unlike scores, it compares between entities.
+    order = [("rank", "descending"), ("strength", "descending"), ("p_value", "ascending")]
+    order += [("times", "descending"), ("start", "ascending"), ("event_id", "ascending")]
     return joined.take(pc.sort_indices(keys, order))
 
 

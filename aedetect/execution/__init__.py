@@ -6,6 +6,13 @@ lost workers itself. What is computed and written does not depend on the engine:
 output is safe by its names and by renaming, whatever an engine repeats or forgets.
 """
 
-from aedetect.execution.compute import compute_on_cluster, describe_cluster
+from typing import TYPE_CHECKING
+
+from aedetect.lazy import on_first_use
+
+if TYPE_CHECKING:
+    from aedetect.execution.compute import compute_on_cluster, describe_cluster
 
 __all__ = ["compute_on_cluster", "describe_cluster"]
+
+__getattr__ = on_first_use(__name__, {"compute": ("compute_on_cluster", "describe_cluster")})

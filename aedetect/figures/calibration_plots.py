@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.figures.canvas import BLUE, DARK, GREY, RED, name_axes, new_figure, stacked_figure
+from aedetect.wording import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,9 +48,8 @@ def draw_calibration(calibration: Calibration) -> Figure:
     )
     _draw_tail(panel, calibration)
     panel.axvline(threshold.value, color=RED, label=f"threshold {threshold.value:.4g}")
-    panel.axhline(
-        threshold.rate, color=RED, linestyle=":", label=f"aimed at: at most {threshold.rate:.3%}"
-    )
+    aim = f"aimed at: at most {percent(threshold.rate)}"
+    panel.axhline(threshold.rate, color=RED, linestyle=":", label=aim)
     panel.set_yscale("log")
     panel.set_ylim(bottom=min(threshold.rate, 1 / (rows + 1)) / 3, top=1.3)
     if float(scores.min()) > 0:

@@ -16,6 +16,7 @@ import numpy as np
 
 from aedetect.detector import Scorer, Series
 from aedetect.evaluation.injected_segments import KINDS, HeldOutSeries, inject_segments
+from aedetect.evaluation.ranking import precision_of_flags
 from aedetect.logs import log_event
 
 if TYPE_CHECKING:
@@ -198,15 +199,13 @@ def _precisions(
     scorer: Scorer, trial: Trial, kind: str, weights: Sequence[float], *, seed: Sequence[int]
 ) -> list[float]:
     """Return the mean average precision of injected rows over the series with any, by weight."""
-    from sklearn.metrics import average_precision_score
-
     cells, changed = inject_segments(trial.held_out, kind, seed=seed)
     matrix = np.concatenate([cells, trial.series.matrix[:, cells.shape[1] :]], axis=1)
     rows, judged = scorer.judge(replace(trial.series, matrix=matrix), trial.asked)
     parts = [slice(*np.searchsorted(rows, run)) for run in trial.held_out.runs]
     parts = [own for own in parts if changed[rows[own]].any()]
     return [
-        float(np.mean([average_precision_score(changed[rows[own]], score[own]) for own in parts]))
+        float(np.mean([precision_of_flags(changed[rows[own]], score[own]) for own in parts]))
         if parts
         else 0.0
         for score in scores_by_weight(judged, weights)

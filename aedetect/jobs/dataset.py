@@ -40,6 +40,7 @@ from aedetect.timestamps import round_duration
 from aedetect.training import Ingested, PreparedRows
 from aedetect.training.label_filter import apply_labels
 from aedetect.training.settings import FalseAlarms
+from aedetect.wording import plural
 
 if TYPE_CHECKING:
     from aedetect.config import Config
@@ -163,9 +164,11 @@ def _row_notes(seen: Survey, source: Source, duplicates: int) -> list[str]:
         "are not of the years 1678 to 2261": beyond,
         f"are not normal ({seen.shown})": seen.rows - seen.normal - undated,
     }
-    notes = [f"{n} of {seen.rows} rows {why}: left out" for why, n in causes.items() if n > 0]
+    notes = [f"{n:,} of {seen.rows:,} rows {why}: left out" for why, n in causes.items() if n > 0]
     if duplicates:
-        notes.append(f"{duplicates} rows repeat an entity and timestamp: the first of each is kept")
+        notes.append(
+            f"{duplicates:,} rows repeat an entity and timestamp: the first of each is kept"
+        )
     return notes
 
 
@@ -184,7 +187,7 @@ def _label_notes(labels: Sequence[Label], false_alarms: FalseAlarms) -> list[str
     done = {"normal": "join as normal", "exclude": "are left out"}[false_alarms]
     notes = {CONFIRMED: "are left out", FALSE_ALARM: done}
     return [
-        f"{count} events labelled {each.replace('_', ' ')}: their rows {notes[each]}"
+        f"{plural(count, 'event')} labelled {each.replace('_', ' ')}: their rows {notes[each]}"
         for each, count in counts.items()
         if count
     ]

@@ -23,7 +23,7 @@ from aedetect.detector.ticks import ticks_of
 from aedetect.explain import find_counterfactual
 from aedetect.explain.expected_range import clip_to_training_range
 from aedetect.preprocessing import positions
-from aedetect.report.cards import MAX_COLUMNS_DRAWN, Card, ColumnLine, window_of
+from aedetect.report.cards import LEAST_SHARE, MAX_COLUMNS_DRAWN, Card, ColumnLine, window_of
 from aedetect.report.lines import Line, extremes
 from aedetect.scoring.input_cache import read_input_cache
 from aedetect.scoring.loaded import detector_at
@@ -79,7 +79,9 @@ def _lines(
     detector = detector_at(folder, card.start)
     scorer = detector.scorer
     labels = [feature.label for feature in scorer.schema.features]
-    asked = [c.feature for c in card.event.causes if c.feature in labels][:MAX_COLUMNS_DRAWN]
+    causes = [each for each in card.event.causes if each.feature in labels]
+    told = [each for each in causes if each.share >= LEAST_SHARE] or causes[:1]
+    asked = [each.feature for each in told[:MAX_COLUMNS_DRAWN]]
     since, until = window_of(card, period=period)
     around = _read(detector, card, files, since=since, until=until) if asked else None
     if around is None:

@@ -9,19 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from aedetect import registry
-from aedetect.calibration import HeldOut
-from aedetect.calibration.forecast import Timing
 from aedetect.detector import CalibratedScorer
-from aedetect.errors import AedetectError, NoData, UnknownModel
-from aedetect.evaluation import known_anomalies
-from aedetect.evaluation.gate import Check, CommonRows, Verdicts, measure
+from aedetect.errors import AedetectError, UnknownModel
+from aedetect.evaluation.gate import Check
 from aedetect.evaluation.gate_text import gate_table, gate_words
 from aedetect.evaluation.shadow import SHADOW_DAYS, shadow_checks
-from aedetect.events import EventRules, read_labels
 from aedetect.jobs import gate_rows, shadow
+from aedetect.jobs.gate_comparison import compare_on_rows
+from aedetect.jobs.learnt_rows import read_learnt
 from aedetect.jobs.training_source import rows_to_compare
 from aedetect.logs import log_event
 from aedetect.registry.gate_record import IN_SHADOW, failed_checks, record_gate
@@ -29,9 +25,7 @@ from aedetect.registry.history import Decision
 from aedetect.registry.records import CHAMPION
 
 if TYPE_CHECKING:
-    from aedetect.arrays import Int64
     from aedetect.config import Config
-    from aedetect.data import Rows, Source
 
 logger = logging.getLogger(__name__)
 
@@ -122,66 +116,8 @@ def _measured(
             )
             for role, each in detectors.items()
         }
-        return _compared(config, detectors, rows, files, since)
-
-
-def _compared(
-    config: Config,
-    detectors: dict[str, CalibratedScorer],
-    rows: dict[str, Rows],
-    files: Source,
-    since: int,
-) -> tuple[Check, ...]:
-    """Judge the rows and the injected anomalies by both versions, and measure."""
-    shared = rows["challenger"]
-    if not len(shared):
-        raise NoData("there are no rows after those that they learnt")
-    start = max(since, int(shared.time.min()))
-    schema = detectors["challenger"].scorer.schema
-    judged = {
-        role: gate_rows.judge_rows(each, rows[role], rows[role].time >= start)
-        for role, each in detectors.items()
-    }
-    ends = np.intersect1d(judged["challenger"].ends, judged["champion"].ends)
-    timing = Timing.of(config.events, schema=schema, length=config.window.length)
-    place = {role: np.searchsorted(each.ends, ends) for role, each in judged.items()}
-    held_out = HeldOut.of(
-        judged["challenger"].score[place["challenger"]],
-        entity=shared.entity[ends],
-        time=shared.time[ends],
-    )
-    known = _known(config, files, shared, ends, schema.max_gap)
-    common = CommonRows(held_out, known, timing)
-    if len(ends) < config.promotion.min_rows:
-        return measure(common, {}, config.promotion)
-    seed = config.training.seed
-    anomalies = gate_rows.plan(shared, ends[known < 0], schema, seed=seed)
-    verdicts = {}
-    for role, each in detectors.items():
-        chosen, own = place[role], rows[role]
-        injecting = gate_rows.held_out_rows(own, ends, each.scorer.schema)
-        verdicts[role] = Verdicts(
-            p_value=judged[role].p_value[chosen],
-            flagged=judged[role].flagged[chosen],
-            broken=judged[role].broken[chosen],
-            injected=gate_rows.judge_injected(each, own, injecting, anomalies),
-            predicted=each.calibration.forecast.per_day,
-        )
-    return measure(common, verdicts, config.promotion)
-
-
-def _known(config: Config, files: Source, rows: Rows, ends: Int64, max_gap: int) -> Int64:
-    """Return the number of the known anomaly that each row lies in, -1 for none: (N,)."""
-    merge_gap = EventRules.of(config.events, max_gap=max_gap).merge_gap
-    labels = read_labels(config.output)
-    found = known_anomalies(files, config.data, labels, merge_gap=merge_gap) or ()
-    known = np.full(len(ends), -1, dtype=np.int64)
-    codes = {name: code for code, name in enumerate(rows.names)}
-    time, entity = rows.time[ends], rows.entity[ends]
-    for number, each in enumerate(found):
-        inside = (time >= each.start) & (time <= each.end)
-        known[inside & (entity == codes.get(each.entity, -1))] = number
-    return known
+        learnt = read_learnt(registered)
+        return compare_on_rows(config, detectors, rows, files, since=since, learnt=learnt)
 
 
 def _shadow(

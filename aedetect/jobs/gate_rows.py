@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ from aedetect.jobs.table_clock import table_clock
 if TYPE_CHECKING:
     from aedetect.config import Config
     from aedetect.data import Schema, Source
-    from aedetect.detector import CalibratedScorer
+    from aedetect.detector import CalibratedScorer, Series
 
 _MOST_ROWS, _MOST_CELLS = 50_000, 2_000_000  # the newest ones are compared
 _STRENGTHS, _REPEATS = (2.0, 4.0), 15  # of injected anomalies, of each kind
@@ -41,6 +41,10 @@ class Judged:
     flagged: Bool
     broken: Bool
 
+    def take(self, chosen: Bool | Int64) -> Judged:
+        """Return the verdicts on some of the rows: (M,)."""
+        return Judged(*(getattr(self, each.name)[chosen] for each in fields(self)))
+
 
 def learnt_until(config: Config, detector: CalibratedScorer, trained_until: str | None) -> int:
     """Return the time of the last row that a version learnt from, in ns."""
@@ -52,14 +56,23 @@ def learnt_until(config: Config, detector: CalibratedScorer, trained_until: str 
 def newest_rows(schema: Schema, files: Source, *, since: int, before: int, scratch: Path) -> Rows:
     """Return the newest rows after a time, and those of `before` ns before them."""
     scratch.mkdir()
-    query = Query.of(schema, files.files, start=since - before)
-    width = max(len(query.categories), 1)
-    with open_engine(memory_mb=DATASET_MEMORY_MB, threads=2, scratch=scratch) as connection:
-        rows = map_rows(read_rows(connection, query), columns=width, folder=scratch).rows
-    most = min(_MOST_ROWS, max(_MOST_CELLS // width, 1))
+    rows = mapped_rows(Query.of(schema, files.files, start=since - before), scratch)
+    most = most_rows(schema)
     after = np.sort(rows.time[rows.time >= since])
     start = int(after[-most]) if len(after) > most else since
     return rows.take(np.flatnonzero(rows.time >= start - before))
+
+
+def mapped_rows(query: Query, scratch: Path) -> Rows:
+    """Return the rows of a query, mapped from files in a folder."""
+    width = max(len(query.categories), 1)
+    with open_engine(memory_mb=DATASET_MEMORY_MB, threads=2, scratch=scratch) as connection:
+        return map_rows(read_rows(connection, query), columns=width, folder=scratch).rows
+
+
+def most_rows(schema: Schema) -> int:
+    """Return how many rows are judged at most: fewer of many columns."""
+    return min(_MOST_ROWS, max(_MOST_CELLS // max(len(schema.features), 1), 1))
 
 
 def check_columns(first: Schema, second: Schema) -> None:
@@ -69,26 +82,33 @@ def check_columns(first: Schema, second: Schema) -> None:
         raise SchemaMismatch(f"both versions must read the same columns, but differ in {differ}")
 
 
+def prepared_series(detector: CalibratedScorer, rows: Rows) -> Series:
+    """Prepare rows as scoring does."""
+    preparation = detector.scorer.preparation
+    pooled = detector.calibration.unseen == "pooled"
+    prepared = preparation.transform(rows, unseen=pooled, mask=True)
+    series = series_of_rows(
+        rows,
+        detector.scorer.schema,
+        matrix=prepared.matrix,
+        observed=prepared.observed,
+        entity=prepared.entity,
+        usable=prepared.usable,
+    )
+    return replace(
+        series,
+        valid=np.logical_not(prepared.infinite.any(axis=1)),
+        masked=prepared.stale[:, preparation.owner],
+    )
+
+
 def judge_rows(detector: CalibratedScorer, rows: Rows, wanted: Bool) -> Judged:
     """Score wanted rows (R,) as scoring does, without causes."""
     scorer, calibration = detector.scorer, detector.calibration
-    pooled = calibration.unseen == "pooled"
-    prepared = scorer.preparation.transform(rows, unseen=pooled, mask=True)
-    series = replace(
-        series_of_rows(
-            rows,
-            scorer.schema,
-            matrix=prepared.matrix,
-            observed=prepared.observed,
-            entity=prepared.entity,
-            usable=prepared.usable,
-        ),
-        valid=np.logical_not(prepared.infinite.any(axis=1)),
-        masked=prepared.stale[:, scorer.preparation.owner],
-    )
+    series = prepared_series(detector, rows)
     ends, evaluated = scorer.judge(series, wanted)
-    own = prepared.entity[ends]
-    broken = scorer.rules.broken(rows, prepared.entity, scorer.schema)[ends].any(axis=1)
+    own = series.entity[ends]
+    broken = scorer.rules.broken(rows, series.entity, scorer.schema)[ends].any(axis=1)
     above = evaluated.score > calibration.thresholds(own)
     p_value = calibration.p_values(evaluated.score, own)
     return Judged(ends, evaluated.score, p_value, np.asarray(above | broken), np.asarray(broken))

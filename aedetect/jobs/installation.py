@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from aedetect.data import find_files
 from aedetect.errors import AedetectError
 from aedetect.jobs.findings import GRADES, Grade
+from aedetect.jobs.value_outputs import champions_of_values
 from aedetect.registry import list_versions
 from aedetect.registry.session import is_absent
 
@@ -89,6 +90,9 @@ def _registry(config: Config) -> Condition:
         if is_absent(config.tracking_uri):
             text = "not there yet: the first training makes it"
             return Condition("ok", "registry", text)
+        if config.detector.by is not None:
+            number = len(champions_of_values(config))
+            return Condition("ok", "registry", f"answers; {number:,} detectors of {config.name}")
         versions = list_versions(name=config.name, tracking_uri=config.tracking_uri)
     except AedetectError as error:
         return Condition("refuse", "registry", str(error))

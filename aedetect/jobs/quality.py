@@ -12,7 +12,7 @@ from aedetect.data import Rows
 from aedetect.data.memmap import batches_of
 from aedetect.detector.rules import MOST_ROWS, ColumnRules
 from aedetect.detector.settings import RuleSettings
-from aedetect.timestamps import round_duration
+from aedetect.timestamps import NANOSECONDS, length_text, round_duration
 from aedetect.wall_clock import WallClock
 from aedetect.wording import list_some
 
@@ -96,6 +96,18 @@ def assess(ingested: Ingested, *, length: int) -> Quality:
         ),
         notes=ingested.notes,
     )
+
+
+def _length(nanoseconds: int) -> str:
+    """Return a length of time for people, in hours rather than in hundreds of minutes.
+
+    >>> _length(60 * NANOSECONDS["s"]), _length(580 * NANOSECONDS["min"])
+    ('1min', '10h')
+    """
+    exact = round_duration(nanoseconds)
+    if len(exact.rstrip("dhminsu")) < 3:  # noqa: PLR2004 - digits
+        return exact
+    return length_text(nanoseconds / NANOSECONDS["s"])
 
 
 def _range(durations: Int64) -> str:
@@ -218,6 +230,6 @@ def _entity(rows: Rows, piece: slice, max_gap: int, length: int, clock: WallCloc
         first=clock.format(int(time[0])),
         last=clock.format(int(time[-1])),
         gaps=len(gaps),
-        longest_gap=round_duration(int(steps.max())) if len(steps) else "none",
+        longest_gap=_length(int(steps.max())) if len(steps) else "none",
         verdict=verdict,
     )

@@ -146,6 +146,7 @@ def _summary(config: Config, work: ReflagPlan, done: Reflagged) -> Summary:
         events=done.events,
         partitions=done.partitions,
         since=min((str(partition) for partition, _ in work.partitions), default=None),
+        last=max((str(partition) for partition, _ in work.partitions), default=None),
         current=done.current,
     )
 

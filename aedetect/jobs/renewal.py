@@ -144,7 +144,7 @@ def _basis(config: Config, place: Path, registered: registry.Registered) -> _Bas
     if not mine:
         raise CalibrationRefused(
             f"a renewal needs scores of {registered.reference} in {config.output}, but there are "
-            "none: run aedetect score first"
+            "none: run `aedetect score CONFIG` first"
         )
     return _Basis(place, saved, history, clock, mine)
 

@@ -114,6 +114,7 @@ def read_content(
         days=config.report.days,
         clock=shown_clock(config),
         units=config.data.units,
+        complete=config.data.label is not None,
         version=version("aedetect"),
         written=None if now is None else now.isoformat(" ", timespec="seconds"),
     )

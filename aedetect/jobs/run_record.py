@@ -97,6 +97,7 @@ def training_tags(
         "rows": str(len(rows)),
         "held_out_loss": f"{trained.held_out_loss:.6g}",
         "code_version": code_version(),
+        **({} if config.detector.only is None else {"value": str(config.detector.only)}),
         **promise_tags(detector.calibration),
     }
 

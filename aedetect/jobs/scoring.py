@@ -16,6 +16,7 @@ from aedetect.drift import DRIFT, find_shifts, shift_warnings
 from aedetect.events import form_events
 from aedetect.events.ongoing import find_level_shifts
 from aedetect.jobs import delivery
+from aedetect.jobs.outcome_record import note_outcome
 from aedetect.jobs.recording import record_run, workspace
 from aedetect.jobs.renewal import renew_if_due
 from aedetect.jobs.report import write_run_page
@@ -132,15 +133,17 @@ def run_scoring(
             done = stages.compute(
                 job.plan.compute, model=model, output=job.output, settings=config.scoring
             )
-            summary = stages.finish(job, done, stages.form_events(job))
+            changes = stages.form_events(job)
+            summary = stages.finish(job, done, changes)
             if config.calibration.renew is not None and not what_if:
                 summary = renew_if_due(config, model, summary)
             if not what_if:
+                summary = note_outcome(config, summary)
                 summary = with_retraining(config, summary, stages.start_training)
             summary = record(summary)
     if config.report.to is not None and not what_if:
         stages.write_page(config, config_path=config_path, now=clock and clock())
-    stages.report(config, summary)
+    stages.report(config, summary, changes)
     if config.notify.listed and not what_if:
         stages.notify(config, config_path=config_path, alerts=summary.alerts)
     if config.database.url is not None and not what_if:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect.data import find_files
+from aedetect.jobs.division import refresh_division
 from aedetect.jobs.scoring_stages import ScoringJob, formation_of
 from aedetect.jobs.scoring_units import shared_scratch
 from aedetect.jobs.suppression import suppression_of
@@ -50,6 +51,7 @@ def plan_run(
     Within the span these are the new and changed ones; with `rescore` also those of another model;
     with `force` all.
     """
+    refresh_division(config)
     output, by = config.output, config.scoring.partition
     outline = cached_outline(model.folder)
     schema = outline.schema

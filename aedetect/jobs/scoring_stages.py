@@ -101,11 +101,11 @@ class NotifyStage(Protocol):
 
     def __call__(
         self, config: Config, *, config_path: str | None, alerts: Mapping[str, str]
-    ) -> object:
-        """Send what is due; a failing receiver is not an error."""
+    ) -> int:
+        """Return the number of messages sent; a failing receiver is not an error."""
 
 
-def no_report(_config: Config, _summary: Summary) -> None:
+def no_report(_config: Config, _summary: Summary, _changes: EventChanges) -> None:
     """Report nothing: the summary is returned, and its log events are already written."""
 
 
@@ -121,7 +121,7 @@ class ScoringStages:
     form_events: Callable[[ScoringJob], EventChanges]
     finish: Callable[[ScoringJob, Sequence[ComputedPartition | Deferred], EventChanges], Summary]
     write_page: PageStage
-    report: Callable[[Config, Summary], object]
+    report: Callable[[Config, Summary, EventChanges], object]
     notify: NotifyStage
     fill_database: Callable[[Config], object]
     start_training: Callable[[Config, RetrainingDue], str] = suggest_training

@@ -26,9 +26,11 @@ from aedetect.calibration.trust import learnt_drift
 from aedetect.detector import CalibratedScorer
 from aedetect.drift import Profile
 from aedetect.jobs.dataset import ingest_rows, prepare_rows
+from aedetect.jobs.division import refresh_division
 from aedetect.jobs.fit_scorer import Trained, series_of, train_scorer
 from aedetect.jobs.gate import settle_challenger
 from aedetect.jobs.labelled_rows import labelled_rows
+from aedetect.jobs.learnt_rows import note_learnt
 from aedetect.jobs.retraining import noting_attempt, retraining_due
 from aedetect.jobs.training_record import make_record
 from aedetect.logs import log_event
@@ -136,11 +138,13 @@ def run_training(
     Why a training was started for age or drift is kept with the version.
     """
     started, uri = datetime.now(UTC), config.tracking_uri
+    refresh_division(config)
     check_experiment(name=config.name, tracking_uri=uri)
     with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
         ingested, trained, detector = train_detector(config, Path(folder), stages=stages)
         log_event(logger, "step", text="registering the detector")
         registered = stages.register(config, ingested, trained, detector, started)
+        registered = note_learnt(config, ingested, registered)
     if because is not None:
         registered = set_version_tags(registered, {"trained_because": because}, tracking_uri=uri)
     return detector, settle_challenger(config, registered)

@@ -43,9 +43,9 @@ def make_record(
     detector: CalibratedScorer,
     *,
     started: datetime,
-    scratch: Path,
+    scratch: Path | None,
 ) -> TrainingRecord:
-    """Return the record of a training; its pictures are written into a scratch folder."""
+    """Return the record of a training; its pictures go into a scratch folder, or are left out."""
     tags = training_tags(config, ingested, trained, detector)
     suspect = [asdict(each) for each in trained.suspect]
     return TrainingRecord(
@@ -62,7 +62,7 @@ def make_record(
         tags=tags,
         texts={SUSPECT_ROWS_FILE: json.dumps(suspect, indent=1)} if suspect else {},
         tables=_candidates(trained),
-        pictures=_drawn(detector, ingested.rows.names, to=scratch),
+        pictures=() if scratch is None else _drawn(detector, ingested.rows.names, to=scratch),
         started=started,
         card=partial(
             write_model_card,

@@ -68,8 +68,8 @@ class Autoencoder(nn.Module):
         """The map from windows to the reconstruction of their last row, where it is linear."""
         return None
 
-    def solve(self, mean: Tensor, covariance: Tensor) -> None:
-        """Set the weights from the mean (T D,) and covariance (T D, T D) of the windows."""
+    def solve(self, mean: Tensor, leading: Tensor) -> None:
+        """Set the weights from mean (T D,) and leading directions (C, T D) of the windows."""
         raise NotImplementedError(f"{type(self).__name__} is trained by gradient")
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
-from aedetect.models.layers import linear
+from aedetect.models.layers import narrow
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,5 +67,5 @@ class LastRowMap:
 
     def __call__(self, windows: Tensor) -> Tensor:
         """(N, T, I) -> (N, D)."""
-        code = linear(windows.flatten(1), self.encoder, self.offset)
-        return linear(code, self.decoder, self.bias) if len(self.bias) else code
+        code = narrow(windows.flatten(1), self.encoder, self.offset)
+        return narrow(code, self.decoder, self.bias) if len(self.bias) else code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -25,6 +26,16 @@ def linear(values: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
         None if bias is None else functional.pad(bias, (0, missing)),
     )
     return wide[:, :outputs].contiguous()
+
+
+def narrow(values: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Apply a linear map to each row independently, without gradients: as `linear`.
+
+    MKL multiplies few rows with many columns faster than many rows with few columns (measured on
+    AMD, 512 rows of 640 cells: 144 against 201 microseconds to 20 outputs, 100 against 187 to 12,
+    equal from 64 on), and rounds a column alike wherever it stands, however few the outputs.
+    """
+    return torch.addmm(bias[:, None], weight, values.T).T
 
 
 class RowwiseLinear(nn.Linear):

@@ -69,10 +69,8 @@ class Linear(Autoencoder):
         )
 
     @torch.no_grad()
-    def solve(self, mean: Tensor, covariance: Tensor) -> None:
-        """Take the leading eigenvectors of the covariance as the basis."""
-        _, vectors = torch.linalg.eigh(covariance)
-        leading = vectors[:, -len(self.basis) :].flip(1).T
+    def solve(self, mean: Tensor, leading: Tensor) -> None:
+        """Take the leading directions of the windows (C, T D), of any sign, as the basis."""
         # The sign of an eigenvector is arbitrary: make its largest entry positive.
         largest = leading.gather(1, leading.abs().argmax(1, keepdim=True))
         self.basis.copy_(leading * largest.sign())

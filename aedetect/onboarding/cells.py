@@ -11,7 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from aedetect.onboarding.time_formats import formats_of, is_clock_text, is_iso, offsets_of
+from aedetect.onboarding.time_formats import (
+    formats_of,
+    is_clock_text,
+    is_iso,
+    offsets_of,
+    spelled,
+)
 
 Kind = Literal["number", "boolean", "text", "time", "clock", "empty", "other"]
 NULLS = ("na", "n/a", "#n/a", "null", "none", "nan", "-", "--", "?", "nil", "<na>")
@@ -30,6 +36,7 @@ class Reading:
     kind: Kind
     sql: str
     how: str = ""  # for people; "" for what goes without saying
+    form: str = ""  # of timestamps that are read by one
 
 
 TEXT = Reading("text", "{c}")
@@ -109,15 +116,10 @@ def _dates(texts: Sequence[str]) -> tuple[Reading, ...]:
 
 
 def _by_format(form: str) -> Reading:
-    text, asked = (
-        ("replace({c}, ',', '.')", form.replace(",%f", ".%f"))
-        if ",%f" in form
-        else (
-            "{c}",
-            form,
-        )
-    )
-    return Reading("time", f"try_strptime({text}, '{asked}')", form)
+    text, asked = "{c}", form
+    if ",%f" in form:
+        text, asked = "replace({c}, ',', '.')", form.replace(",%f", ".%f")
+    return Reading("time", f"try_strptime({text}, '{asked}')", spelled(form), form)
 
 
 def _share(pattern: re.Pattern[str], texts: Sequence[str]) -> float:

@@ -101,6 +101,7 @@ def _rest(plan: ConfigPlan, time: str, roles: Roles, found: Found) -> Iterable[s
     yield _off("frequency", found.period, f"found: {found.sampling}")
     for columns, text in (
         (found.counters, "only grows: its increase is learnt ([data] counters)"),
+        (found.row_numbers, "grows by the same in nearly every row: left out ([data] counters)"),
         (found.fill_values, "taken as missing ([data] fill_values)"),
     ):
         if columns:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from aedetect.onboarding.roles import FIRST_YEAR, LAST_YEAR
+from aedetect.timestamps import length_text
 from aedetect.wording import list_some, plural
 
 if TYPE_CHECKING:
@@ -55,9 +57,7 @@ def doubts_of(
 
 def _times(sources: Sources, found: Found) -> Iterator[str]:
     first = sources.tables[0]
-    if " or " in first.how:
-        used, other = first.how.split(" or ", 1)
-        yield f'"{first.name}" is read as {used}; it could be {other}, too: are the dates right?'
+    yield from sources.doubts
     if first.others:
         yield f'"{first.name}" is the timestamp; "{first.others[0]}" could be it, too'
     if found.aware:
@@ -84,12 +84,22 @@ def _entities(arrangement: Arrangement, roles: Roles) -> Iterator[str]:
 
 
 def _history(roles: Roles, found: Found) -> Iterator[str]:
+    if roles.beyond:
+        yield (
+            f"{plural(roles.beyond, 'row')} with a time that is not of the years {FIRST_YEAR} to "
+            f"{LAST_YEAR}, such as 9999: left out"
+        )
     span = roles.last - roles.first
     each = roles.rows / max(roles.entities, 1)
     if span < _SHORT or each < _FEW:
         yield (
-            f"a short history: {each:,.0f} rows of an entity, "
-            f"{span.total_seconds() / 86400:.1f} days; a promise needs weeks of normal operation"
+            f"a short history: {each:,.0f} rows of an entity, {_length(span)}; a promise needs "
+            "weeks of normal operation"
         )
     if found.thin:
         yield f"too few rows to train on: {list_some(found.thin, most=_NAMED)}"
+
+
+def _length(span: timedelta) -> str:
+    days = span / timedelta(days=1)
+    return f"{days:.1f} days" if days >= 1 else length_text(span.total_seconds())

@@ -30,6 +30,7 @@ class Found:
     constants: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     fill_values: tuple[str, ...] = ()
+    row_numbers: tuple[str, ...] = ()  # and clocks
     left_out: tuple[str, ...] = ()
     thin: tuple[str, ...] = ()  # entities with too few rows
     refused: str | None = None  # why training would refuse the data
@@ -66,10 +67,8 @@ def _found(ingested: Ingested, quality: Quality, *, aware: bool) -> Found:
         constants=constants,
         categories=tuple(each.name for each in ingested.schema.features if each.is_text),
         fill_values=tuple(f"{each.value:g} in {each.column}" for each in ingested.fill_values),
-        left_out=(
-            *ingested.survey.left_out,
-            *(f'column "{name}" is a row number: left out' for name, _ in ingested.row_numbers),
-        ),
+        row_numbers=tuple(name for name, _ in ingested.row_numbers),
+        left_out=ingested.survey.left_out,
         thin=tuple(str(e.name) for e in quality.entities if e.verdict.startswith("fewer rows")),
         quality=quality,
     )

@@ -26,6 +26,8 @@ from aedetect.output import written
 if TYPE_CHECKING:
     import duckdb
 
+    from aedetect.onboarding.date_order import DateOrder
+
 logger = logging.getLogger(__name__)
 
 MEMORY_MB = 500
@@ -40,6 +42,7 @@ class InitRequest:
     timestamp: str | None = None
     entity: str | None = None
     label: str | None = None
+    dates: DateOrder | None = None  # where the data cannot tell what comes first
     force: bool = False  # write over a configuration and its converted data
     data_only: bool = False  # convert again, and leave the configuration as it is
 
@@ -71,7 +74,7 @@ def initialise(locations: Sequence[Path], asked: InitRequest, scratch: Path) -> 
     with open_engine(memory_mb=MEMORY_MB, threads=2, scratch=scratch) as connection:
         connection.execute("SET preserve_insertion_order = true")
         log_event(logger, "step", text=f"reading {len(files):,} files")
-        sources = open_sources(connection, files, timestamp=asked.timestamp)
+        sources = open_sources(connection, files, timestamp=asked.timestamp, dates=asked.dates)
         arrangement = arrange(sources.tables)
         places = place_data(
             connection,

@@ -34,6 +34,7 @@ _PASSING = re.compile(
     r"batch|order|operator|user|recipe|product|shift|lot|alarm|event|error|run|session|trip",
     re.IGNORECASE,
 )
+FIRST_YEAR, LAST_YEAR = 1678, 2261
 _MOST_MARKED = 0.9
 _MOST_ENTITIES, _FEWEST_ROWS = 100_000, 20  # rows of an entity, on average
 _MOST_STATES = 12
@@ -65,8 +66,9 @@ class State:
     @property
     def faulty(self) -> bool:
         """Whether some of its values are words for a fault, and most rows have none."""
-        rest = sum(share for value, share in self.shares if not _FAULTY.search(str(value)))
-        return self.is_text and _MAJORITY < rest < 1
+        faults = [share for value, share in self.shares if _FAULTY.search(str(value))]
+        rest = sum(share for _, share in self.shares) - sum(faults)
+        return self.is_text and bool(faults) and rest > _MAJORITY
 
     @property
     def normal(self) -> str:
@@ -91,6 +93,7 @@ class Roles:
     rows: int = 0
     first: Any = None
     last: Any = None
+    beyond: int = 0  # rows whose time is that of no year that can be, such as 9999
     distinct: dict[str, int] = field(default_factory=dict)
 
 
@@ -115,13 +118,16 @@ class Looker:
                 )
         distinct = self._distinct()
         time = identifier(self._time)
-        rows, times, first, last = self._ask(
-            f"count({time}), count(DISTINCT {time}), min({time}), max({time})"
+        known = f"FILTER (year({time}) BETWEEN {FIRST_YEAR} AND {LAST_YEAR})"
+        rows, times, first, last, beyond = self._ask(
+            f"count({time}), count(DISTINCT {time}), min({time}) {known}, max({time}) {known}, "
+            f"count({time}) - (count({time}) {known})"
         )
         found = Guess(entity, "as asked") if entity else self._entity(distinct, rows, times)
         labelled = Guess(label, "as asked") if label else self._label(distinct)
         return replace(
-            Roles(entity=found, label=labelled, rows=rows, first=first, last=last),
+            Roles(entity=found, label=labelled, rows=rows - beyond, first=first, last=last),
+            beyond=beyond,
             entities=distinct.get(found.value or "", 1),
             states=tuple(self._states(distinct, {found.value, labelled.value}, rows)),
             distinct=distinct,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from aedetect.errors import DataError
 from aedetect.logs import log_event
+from aedetect.onboarding.date_order import order_dates
 from aedetect.onboarding.layout import IntervalTable, interval_kind
 from aedetect.onboarding.moments import Timed, find_time, no_time
 from aedetect.onboarding.tables import Table, open_table
@@ -16,6 +17,7 @@ from aedetect.onboarding.tables import Table, open_table
 if TYPE_CHECKING:
     import duckdb
 
+    from aedetect.onboarding.date_order import DateOrder
     from aedetect.onboarding.raw_files import RawFile
 
 logger = logging.getLogger(__name__)
@@ -32,6 +34,7 @@ class Sources:
     labels: tuple[IntervalTable, ...] = ()
     planned: tuple[IntervalTable, ...] = ()
     left_out: tuple[str, ...] = ()  # files that are no table with timestamps, and why
+    doubts: tuple[str, ...] = ()  # of dates
 
     @property
     def is_sample(self) -> bool:
@@ -41,7 +44,11 @@ class Sources:
 
 
 def open_sources(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[RawFile], *, timestamp: str | None
+    connection: duckdb.DuckDBPyConnection,
+    files: Sequence[RawFile],
+    *,
+    timestamp: str | None,
+    dates: DateOrder | None = None,
 ) -> Sources:
     """Open files as tables. Raises the error of the first file when none is one."""
     tables: list[Table] = []
@@ -56,6 +63,7 @@ def open_sources(
             left_out.append(str(error))
     if not tables:
         raise errors[0]
+    tables, doubts = order_dates(connection, tables, asked=dates)
     intervals = [found for table in tables if (found := interval_kind(table))]
     if len(intervals) == len(tables):  # a log of starts and ends is a table like others
         intervals = []
@@ -78,6 +86,7 @@ def open_sources(
         labels=tuple(each for each in intervals if not each.planned),
         planned=tuple(each for each in intervals if each.planned),
         left_out=tuple(left_out),
+        doubts=doubts,
     )
 
 

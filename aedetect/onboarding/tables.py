@@ -13,6 +13,7 @@ from aedetect.errors import NoData, UnreadableFile
 from aedetect.onboarding.cells import EMPTY, TEXT, Kind, Reading, readings_of, trimmed, whole
 from aedetect.onboarding.dialect import read_dialect
 from aedetect.onboarding.struct_types import struct_fields
+from aedetect.wording import plural
 
 if TYPE_CHECKING:
     from aedetect.onboarding.raw_files import RawFile
@@ -34,6 +35,8 @@ class Column:
     plain: bool = True  # whether the values are those of the file
     lost: int = 0  # cells that become missing, since they are not what the column is
     example: str | None = None  # one of them
+    form: str = ""  # of timestamps that are read by one
+    other: Column | None = None  # as it may be read as well: day and month exchanged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +112,7 @@ def _rejected(connection: duckdb.DuckDBPyConnection, table: Table, options: str)
     ).fetchone()
     if found and found[0]:
         yield (
-            f"{found[0]:,} lines have another number of cells and are left out, the first is line "
+            f"{plural(found[0], 'line')} with another number of cells, left out; the first is line "
             f"{found[1]:,}: {str(found[2])[:60]}"
         )
 
@@ -194,12 +197,10 @@ def _verified(
     for column, reading, _ in tried:
         text = trimmed(f"CAST({column.sql} AS VARCHAR)")
         value = reading.sql.format(c=text)
-        extent = f"max({value})::TIMESTAMP - min({value})::TIMESTAMP"
         counts += [
             f"count({value})",
             f"min({text}) FILTER (({value}) IS NULL)",
             f"count_if(NOT regexp_full_match({text}, '[+-]?\\d{{1,18}}'))",
-            f"epoch({extent})" if reading.kind == "time" else "0",
         ]
     rows, *figures = connection.execute(
         f"SELECT {', '.join(counts)} FROM {table.relation}"
@@ -208,23 +209,15 @@ def _verified(
     for column in columns:
         found[column.name] = _unread(column, filled[column.name])
     seen: dict[str, int] = {}
-    lengths: dict[str, float] = {}
     for place, (column, reading, sample) in enumerate(tried):
-        good, example, odd, length = figures[len(columns) + 4 * place :][:4]
-        present = filled[column.name]
-        before = seen.get(column.name, 0)
-        if good and good == before and reading.kind == found[column.name].kind == "time":
-            earlier = found[column.name]
-            if length < lengths[column.name]:  # days that follow each other, not months
-                now = _read(column, reading, present - good, example, is_whole=False)
-                found[column.name] = replace(now, how=f"{reading.how} or {earlier.how}")
-                lengths[column.name] = length
-            else:
-                found[column.name] = replace(earlier, how=f"{earlier.how} or {reading.how}")
-        elif present and good >= _ENOUGH * present and good > before:
-            seen[column.name], lengths[column.name] = good, length
-            is_whole = whole(reading, sample) and not odd
-            found[column.name] = _read(column, reading, present - good, example, is_whole=is_whole)
+        good, example, odd = figures[len(columns) + 3 * place :][:3]
+        present, earlier = filled[column.name], found[column.name]
+        is_whole = whole(reading, sample) and not odd
+        now = _read(column, reading, present - good, example, is_whole=is_whole)
+        if good and good == seen.get(column.name) and reading.kind == earlier.kind == "time":
+            found[column.name] = replace(earlier, other=now)
+        elif present and good >= _ENOUGH * present and good > seen.get(column.name, 0):
+            seen[column.name], found[column.name] = good, now
     return int(rows)
 
 
@@ -240,6 +233,7 @@ def _read(
         plain=False,
         lost=lost,
         example=example,
+        form=reading.form,
     )
 
 

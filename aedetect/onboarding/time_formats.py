@@ -19,6 +19,9 @@ _CLOCKS = (
     *("-%H%M%S", "%H%M%S", "T%H%M%S", " %H.%M.%S", " %H.%M", ":%H:%M:%S"),
 )
 FORMATS = tuple(date + clock for date in _DATES for clock in _CLOCKS)
+_TOKENS = ("%d", "%m", "%b", "%Y", "%y", "%H", "%I", "%M", "%S", "%f", "%p")
+_SPELLED = ("DD", "MM", "MON", "YYYY", "YY", "hh", "hh", "mm", "ss", "f", "AM")
+_EXCHANGE = str.maketrans("dm", "md")
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d+)?)?")
 _SHAPE = re.compile(r"(?=.*\d)[\dA-Za-z.,/:_ +-]{6,40}")
 _TRIED = 40  # distinct texts
@@ -55,6 +58,27 @@ def offsets_of(texts: Sequence[str]) -> tuple[str, ...]:
     """
     found = (OFFSET.fullmatch(text.strip()) for text in texts)
     return tuple(sorted({match[1] if match else "" for match in found}))
+
+
+def spelled(form: str) -> str:
+    """Return a format as people write it.
+
+    >>> spelled("%d/%m/%Y %H:%M"), spelled("%m/%d/%y %I:%M:%S %p"), spelled("%d %b %Y")
+    ('DD/MM/YYYY hh:mm', 'MM/DD/YY hh:mm:ss AM', 'DD MON YYYY')
+    """
+    for token, letters in zip(_TOKENS, _SPELLED, strict=True):
+        form = form.replace(token, letters)
+    return form
+
+
+def exchanged(form: str) -> str | None:
+    """Return the format with day and month exchanged, if texts in it may be in that one, too.
+
+    >>> exchanged("%d/%m/%Y %H:%M"), exchanged("%d.%m.%Y")
+    ('%m/%d/%Y %H:%M', None)
+    """
+    other = form.translate(_EXCHANGE)
+    return other if other != form and other in FORMATS else None
 
 
 def formats_of(texts: Sequence[str], *, plain: bool = True) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from aedetect.output.filesystem import forget_listings, is_remote, upload
 FOOTER_KEY = b"aedetect"
 PART = "part-0.parquet"  # the one file of a partition
 _ASIDE = ".aside"
+_SYNCING = 8  # files at a time
 # Clients of object storage, whose errors have no common base class.
 _CLIENTS = {"aiohttp", "azure", "botocore", "gcsfs"}
 
@@ -153,12 +155,34 @@ def updating(folder: Path) -> Iterator[None]:
 
 def publish(source: Path, target: Path) -> None:
     """Move a finished file to its target in one step, and sync the move to disk."""
-    if is_remote(target):
-        upload(source, target)
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    source.replace(target)
-    _sync_folder(target.parent)
+    publish_all([(source, target)])
+
+
+def publish_all(moves: Sequence[tuple[Path, Path]]) -> None:
+    """Move finished files to their targets, each in one step, and then sync the moves to disk."""
+    folders = []
+    for source, target in moves:
+        if is_remote(target):
+            upload(source, target)
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.replace(target)
+        folders.append(target.parent)
+    sync_paths(folders)
+
+
+def sync_paths(paths: Iterable[Path]) -> None:
+    """Sync files or folders to disk, some at a time.
+
+    A file system writes its journal once for all that wait for it: 100 files on ext4 took 267 to
+    395 ms one after the other, and 36 to 113 ms by eight threads.
+    """
+    listed = list(dict.fromkeys(paths))
+    if len(listed) == 1:
+        _sync(listed[0])
+    elif listed:
+        with ThreadPoolExecutor(min(len(listed), _SYNCING)) as pool:
+            list(pool.map(_sync, listed))
 
 
 def withdraw(target: Path, *, root: Path) -> None:
@@ -199,8 +223,8 @@ def _remove_unlocked(folder: Path) -> None:
             os.close(lock)
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

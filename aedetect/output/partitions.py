@@ -102,6 +102,21 @@ def parse_folder(folder: str) -> Partition | None:
     return Partition(start, "hour" if match[2] else "day")
 
 
+def name_range(first: str, last: str) -> str:
+    """Name partitions by the texts of the first and the last of them, as people say it.
+
+    >>> name_range("2026-04-28", "2026-04-28"), name_range("2026-04-01", "2026-04-07")
+    ('2026-04-28', '2026-04-01 to 2026-04-07')
+    >>> name_range("2026-04-28 05", "2026-04-28 11"), name_range("2026-04-28 05", "2026-04-28 05")
+    ('2026-04-28 05:00 to 11:59', '2026-04-28 05:00 to 05:59')
+    """
+    day, _, hour = last.partition(" ")
+    if not hour:
+        return first if first == last else f"{first} to {last}"
+    same = first.partition(" ")[0] == day
+    return f"{first}:00 to {'' if same else f'{day} '}{hour}:59"
+
+
 @dataclass(frozen=True)
 class Span:
     """A requested time range, [since, until) in ns; None: no bound."""

@@ -39,6 +39,7 @@ def flagged_schema(time: pa.DataType) -> pa.Schema:
             ("severity", pa.string()),
             ("event_id", pa.string()),
             ("causes", CAUSES),
+            ("blame", pa.float32()),
             ("outside", OUTSIDE),
             ("model_name", pa.string()),
             ("model_version", pa.int32()),

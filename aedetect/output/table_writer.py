@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from aedetect.output.atomic import sync_paths
 from aedetect.output.verdict_counts import VerdictCounter
 
 if TYPE_CHECKING:
@@ -32,10 +32,16 @@ class TableWriter:
         schema: pa.Schema,
         origin: Origin,
         marks: Mapping[bytes, bytes] | None = None,
+        *,
+        synced: bool = True,
     ) -> None:
-        """Open the file; `marks` are also written to its footer, and the counts of verdicts."""
+        """Open the file; `marks` are also written to its footer, and the counts of verdicts.
+
+        Not `synced`, the caller syncs it to disk, see `aedetect.output.atomic.sync_paths`.
+        """
         self.path = path
         self.rows = 0
+        self._synced = synced
         self._schema = schema.with_metadata({**origin.footer(), **(marks or {})})
         self._sink = pa.OSFile(str(path), "wb")
         try:
@@ -71,7 +77,7 @@ class TableWriter:
             self._flush(ROW_GROUP)
 
     def close(self) -> None:
-        """Write the buffered rows and the footer, and sync to disk; later calls do nothing."""
+        """Write the buffered rows and the footer; later calls do nothing."""
         if self._sink.closed:
             return
         self._flush(self._waiting_rows)
@@ -79,8 +85,8 @@ class TableWriter:
             self._writer.add_key_value_metadata(self._verdicts.footer())
         self._writer.close()
         self._sink.close()
-        with self.path.open("rb") as stream:
-            os.fsync(stream.fileno())
+        if self._synced:
+            sync_paths([self.path])
 
     def _let_go(self) -> None:
         """Close the file as it is: a full disk takes no footer either."""

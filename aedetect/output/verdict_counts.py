@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -48,11 +49,14 @@ class VerdictCounter:
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Count the verdicts of a batch with the columns entity and verdict."""
-        verdict = batch["verdict"]
-        judged = pc.is_in(verdict, value_set=pa.array([NORMAL, ANOMALY]))
-        flagged = pc.equal(verdict, ANOMALY).cast(pa.int64())
-        columns = {"entity": batch["entity"], "judged": judged.cast(pa.int64()), "flagged": flagged}
-        self._tables.append(_added(pa.table(columns)))
+        verdict = pc.index_in(batch["verdict"], value_set=pa.array([NORMAL, ANOMALY])).fill_null(-1)
+        coded = batch["entity"].dictionary_encode(null_encoding="encode")
+        entity, code, size = coded.indices.to_numpy(), verdict.to_numpy(), len(coded.dictionary)
+        count = {
+            "judged": np.bincount(entity[code >= 0], minlength=size),
+            "flagged": np.bincount(entity[code > 0], minlength=size),
+        }
+        self._tables.append(pa.table({"entity": coded.dictionary, **count}))
         if len(self._tables) >= _WAITING:
             self._tables = [_added(pa.concat_tables(self._tables))]
 

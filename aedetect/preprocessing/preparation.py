@@ -101,12 +101,12 @@ class Preparation:
             min_observed=_min_observed(settings.min_observed, sample),
         )
 
-    @property
+    @cached_property
     def owner(self) -> Int64:
         """(D,) the feature of each column: one column for a number, several for a category."""
         return np.repeat(np.arange(len(self.features)), encoded_widths(self.features))
 
-    @property
+    @cached_property
     def first_columns(self) -> Int64:
         """(F,) the first column of each feature; the only one of a number."""
         return first_columns(self.owner)

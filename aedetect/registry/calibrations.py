@@ -89,6 +89,6 @@ def _model_id(client: MlflowClient, registered: Registered) -> str:
     if not models:
         raise RegistryError(
             f"{registered.reference} must be a logged model for a calibration to be added, but "
-            "it is not: run `aedetect train` for a new version"
+            "it is not: run `aedetect train CONFIG` for a new version"
         )
     return str(models[0].model_id)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import zipfile
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -58,21 +60,30 @@ def write_wheel(folder: Path) -> Path:
 
     `pip install` takes it; Python also imports from it as it is, because it has no compiled part.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    name, content = _wheel()
+    path = folder / name
+    path.write_bytes(content)
+    return path
+
+
+@cache
+def _wheel() -> tuple[str, bytes]:
+    """Return name and content of the wheel: the running code does not change."""
     installed = _installed()
     number = installed.version if installed else "0"
     name = f"aedetect-{number}"
     info = f"{name}.dist-info"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}-py3-none-any.whl"
     record = []
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as wheel:
         for place, content in (*_code(), *_described(installed, info)):
             wheel.writestr(zipfile.ZipInfo(place, _TIME), content, zipfile.ZIP_DEFLATED)
             digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=")
             record.append(f"{place},sha256={digest.decode()},{len(content)}\n")
         record.append(f"{info}/RECORD,,\n")
         wheel.writestr(zipfile.ZipInfo(f"{info}/RECORD", _TIME), "".join(record))
-    return path
+    return f"{name}-py3-none-any.whl", stream.getvalue()
 
 
 def _installed() -> Distribution | None:

@@ -91,6 +91,12 @@ def champions_of(history: Sequence[Promotion], champion: int | None) -> list[int
     return line
 
 
+def forced_promotion(history: Sequence[Promotion], version: int) -> Promotion | None:
+    """Return how a version became the champion, if that was by force: not by a rollback to it."""
+    made = [each for each in history if each.version == version and each.action != "rollback"]
+    return made[-1] if made and made[-1].action == "forced" else None
+
+
 def record_promotion(
     client: MlflowClient, *, name: str, version: int, decision: Decision
 ) -> Promotion:

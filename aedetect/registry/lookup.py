@@ -50,11 +50,15 @@ def fetch_version(registered: Registered, *, tracking_uri: str) -> Path:
     For a remote registry it is a cached copy; see `aedetect.registry.downloads`. Raises OutputError
     when the disk is full.
     """
-    location, now = _place(registered, tracking_uri=tracking_uri)
+    return saved_folder(*_place(registered, tracking_uri=tracking_uri), tracking_uri=tracking_uri)
+
+
+def saved_folder(location: str, registered: Registered, *, tracking_uri: str) -> Path:
+    """Return a local folder with the saved detector of a version whose artifacts are there."""
     if here := local_folder(location):
         folder = beside_database(here, name=registered.name, tracking_uri=tracking_uri)
     else:
-        folder = _downloaded(location, now, tracking_uri=tracking_uri)
+        folder = _downloaded(location, registered, tracking_uri=tracking_uri)
     saved = folder / "artifacts" / DETECTOR
     if not (saved / "detector.json").is_file():
         place = folder if local_folder(location) else mask(location)
@@ -137,7 +141,7 @@ def _unknown_message(reference: str, *, known: list[Registered]) -> str:
     listed = ", ".join(there[:_SHOWN]) + (", ..." if len(there) > _SHOWN else "")
     return (
         f'a registered detector is needed, but there is no "{reference}", only: '
-        f"{listed or 'nothing'}; name another or run `aedetect train`"
+        f"{listed or 'nothing'}; name another or run `aedetect train CONFIG`"
     )
 
 

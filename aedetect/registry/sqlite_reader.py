@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from aedetect.registry.availability import sqlite_file
-from aedetect.registry.records import FINGERPRINT, Registered
+from aedetect.registry.records import CHAMPION, FINGERPRINT, Registered
 
 _T = TypeVar("_T")
 
@@ -87,6 +87,17 @@ class SqliteReader:
             )
             for row in self._rows(_VERSIONS + asked, (_WORKSPACE, _DELETED, *values[1:]))
         ]
+
+    def champions(self, prefix: str) -> list[FoundVersion]:
+        """Return the champions of all models whose names begin with a text."""
+        known = self._rows(
+            "SELECT name, version FROM registered_model_aliases "
+            "WHERE workspace = ? AND alias = ? AND substr(name, 1, ?) = ?",
+            (_WORKSPACE, CHAMPION, len(prefix), prefix),
+        )
+        wanted = {(row["name"], int(row["version"])) for row in known}
+        found = [(each.registered, each) for each in self.versions(None)] if wanted else []
+        return [each for own, each in found if (own.name, own.version) in wanted]
 
     def detectors(self, name: str | None) -> list[Registered]:
         """Return the versions that are detectors: a registry may contain other models."""

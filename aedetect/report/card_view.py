@@ -11,7 +11,8 @@ from aedetect.events.description import plain_number
 from aedetect.events.labels import CONFIRMED
 from aedetect.events.severity import WARNING
 from aedetect.output.schemas import SEVERITIES
-from aedetect.report.wording import clip, odds, span_text
+from aedetect.report.cards import LEAST_SHARE
+from aedetect.report.wording import clip, minutes, odds, span_text
 from aedetect.wording import plural
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def card_view(
     """Return one event: its sentence and facts, causes and commands."""
     event, label = card.event, card.label
     name = clip(event.entity or "all rows", most=_SHORT)
-    shown = [each for each in event.causes if each.share > 0]
+    shown = [each for each in event.causes if each.share >= LEAST_SHARE] or event.causes[:1]
     return {
         "id": event.event_id,
         "lane": -1 if lane is None else lane,
@@ -38,9 +39,9 @@ def card_view(
         "text": clip(event.text),
         "start": event.start[:16],
         "end": event.end[:16],
-        "begin": event.start.replace("T", " "),
-        "until": event.end.replace("T", " "),
-        "peak": event.peak_timestamp.replace("T", " "),
+        "begin": minutes(event.start),
+        "until": minutes(event.end),
+        "peak": minutes(event.peak_timestamp),
         "duration": span_text(card.end - card.start) if card.end > card.start else "one row",
         "rows": plural(event.rows, "row"),
         "score": plain_number(event.peak_score),
@@ -99,8 +100,10 @@ def _commands(card: Card, config: str) -> Iterator[dict[str, str]]:
         column = event.causes[0].feature.partition("=")[0]
         setting = f"events.ignore=[{_toml(column)}]"
         yield {
-            "what": "Try without its first column, in this run; for good: [events] ignore",
-            "text": f"aedetect score {where} --since {event.start[:10]} --set {quote(setting)}",
+            "what": "What is left without its first column, in another folder; to keep it so: "
+            "[events] ignore",
+            "text": f"aedetect score {where} --since {event.start[:10]} --to without "
+            f"--set {quote(setting)}",
         }
     at = quote(event.entity or "-")
     yield {
@@ -120,7 +123,7 @@ def _past_event(past: PastEvent) -> dict[str, str]:
     return {
         "id": past.event_id,
         "entity": clip(past.entity or "all rows", most=_SHORT),
-        "start": past.start,
+        "start": minutes(past.start),
         "likeness": f"{past.likeness:.0%}",
         "said": "" if past.said is None else said_of(past.said.opinion, past.said.note),
     }
@@ -128,5 +131,6 @@ def _past_event(past: PastEvent) -> dict[str, str]:
 
 def _past(window: PastWindow) -> dict[str, Any]:
     return {
-        key: clip(each) if isinstance(each, str) else each for key, each in vars(window).items()
+        key: clip(minutes(each)) if isinstance(each, str) else each
+        for key, each in vars(window).items()
     }

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MAX_CARDS = 100  # events on a page, the most anomalous
 MAX_DRAWN = 12  # of these with lines
 MAX_COLUMNS_DRAWN = 4  # blamed columns of an event with a chart of their own
+LEAST_SHARE = 0.005  # of the blame, for a column to be listed and drawn: 1 % when rounded
 _ROWS_AROUND = 60  # before and after an event, at least
 _MIN_SHARE = 0.05  # of the blame
 _COLUMNS = ["timestamp", "entity", "score"]

@@ -44,6 +44,7 @@ class PageFacts:
     outcome: tuple[PeriodOutcome, ...] = ()
     maintenance: tuple[Interval, ...] = ()
     known: tuple[KnownAnomalies, ...] | None = None  # labelled; None: there are no labels
+    complete: bool = True  # whether all anomalies are labelled, and not some events
     sensors: tuple[SensorGrade, ...] = ()
     trained: Mapping[str, str] = field(default_factory=dict)  # about the model, by words
     notes: tuple[str, ...] = ()  # what could not be looked up, and why

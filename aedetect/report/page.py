@@ -97,8 +97,12 @@ def _reach(output: Path, facts: PageFacts) -> tuple[int, int, int]:
     files = list_files(output, SCORES, span=facts.span)
     ranges = [each for each in (file.times("timestamp") for file in files[:1] + files[-1:]) if each]
     if not ranges:
-        asked = " in the time asked for" if facts.span != Span() else ""
-        raise NoData(f"there are no scores{asked} in {output}: run aedetect score first")
+        if facts.span != Span() and list_files(output, SCORES):
+            raise NoData(
+                f"there are no scores in the time asked for in {output}: ask for another time with "
+                "--since and --until, or leave them out for the last days"
+            )
+        raise NoData(f"there are no scores in {output}: run `aedetect score CONFIG` first")
     first, last = min(each.first for each in ranges), max(each.last for each in ranges)
     since, until = facts.span.since, facts.span.until
     last = last if until is None else min(last, until - 1)

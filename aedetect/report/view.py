@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.compute as pc
 
 from aedetect.events.description import plain_number
+from aedetect.output.schemas import SEVERITIES
 from aedetect.report.lanes import lane_numbers
-from aedetect.report.wording import clip, first_sentence, odds, span_text
-from aedetect.scoring.outcome_table import describe_outcome
+from aedetect.report.wording import clip, first_sentence, minutes, odds, span_text
+from aedetect.scoring.outcome_table import describe_others, describe_outcome
 from aedetect.scoring.run_warnings import with_remedy
-from aedetect.wording import list_some
+from aedetect.wording import fact_text, list_some
 
 if TYPE_CHECKING:
     from aedetect.drift import Shift
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _MAX_LISTED = 50  # texts of a kind
 _MAX_KNOWN = 200
+_FOLDED = 5  # events of the least severity that are shown beside others, without a click
 _SHORT = 160  # characters of a name
 _RUN_TEXTS = (
     ("unreadable", "quarantined, tried again"),
@@ -43,8 +45,9 @@ def page_view(page: Page) -> dict[str, Any]:
         "title": clip(f"{facts.detector}: anomalies", most=_SHORT),
         "detector": clip(facts.detector, most=_SHORT),
         "sentence": first_sentence(page),
-        "range": f"{clock.format(page.first)} to {clock.format(page.last)}",
+        "range": f"{minutes(clock.format(page.first))} to {minutes(clock.format(page.last))}",
         "total": len(page.events),
+        "minor": _minor(page),
         "suppressed": page.suppressed,
         "entities": page.grid.known,
         "config": quote(facts.config),
@@ -65,6 +68,12 @@ def page_view(page: Page) -> dict[str, Any]:
         "version": facts.version,
         "written": facts.written,
     }  # fmt: skip
+
+
+def _minor(page: Page) -> int:
+    """Return how many cards, the last ones, are folded: of the least severity, beside others."""
+    count = sum(card.event.severity == SEVERITIES[0] for card in page.cards)
+    return count if _FOLDED < count < len(page.cards) else 0
 
 
 def _graded(sensors: Sequence[SensorGrade]) -> list[dict[str, Any]]:
@@ -103,6 +112,7 @@ def _outcome(page: Page) -> Iterator[dict[str, Any]]:
             "together": each.together,
             "lane": lanes.get(each.entity, -1),
             "state": _state(each) if each.together else "",
+            "others": describe_others(each),
         }
 
 
@@ -125,6 +135,7 @@ def _withdrawn(page: Page) -> Iterator[dict[str, Any]]:
             "entity": clip(each.entity or "all rows", most=_SHORT),
             "start": each.start,
             "end": each.end,
+            "begin": minutes(each.start),
             "id": each.event_id,
             "lane": lanes.get(each.entity, -1),
         }
@@ -165,13 +176,14 @@ def _detections(page: Page) -> dict[str, Any] | None:
         "missed": found.missed,
         "early": len(found.early),
         "false": len(found.false),
+        "complete": page.facts.complete,
         "forewarning": None if ahead is None else _ahead(ahead),
         "listed": [
             {
                 "entity": clip(each.known.entity or "all rows", most=_SHORT),
                 "lane": lanes.get(each.known.entity, -1),
-                "start": clock.format(each.known.start),
-                "end": clock.format(each.known.end),
+                "start": minutes(clock.format(each.known.start)),
+                "end": minutes(clock.format(each.known.end)),
                 "event": None if each.event is None else ids[each.event],
                 "ahead": "missed" if each.ahead is None else _ahead(each.ahead),
             }
@@ -214,7 +226,7 @@ def _model(page: Page) -> Iterator[tuple[str, str]]:
     yield "model", clip(facts.model, most=_SHORT)
     if facts.calibration is not None:
         yield "calibration", str(facts.calibration)
-    yield from ((key, clip(text)) for key, text in facts.trained.items())
+    yield from ((key, clip(fact_text(text))) for key, text in facts.trained.items())
     newest = pc.max(page.events["calibration_version"]).as_py() if len(page.events) else None
     if newest is not None and facts.calibration is None:
         yield "calibration", str(newest)

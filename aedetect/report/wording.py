@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,15 @@ def span_text(nanoseconds: float) -> str:
             number = round(count)
             return f"{number:,} {word}{'' if number == 1 else 's'}"
     raise AssertionError  # seconds take everything
+
+
+def minutes(time: str) -> str:
+    """Return a time without seconds that are zero.
+
+    >>> minutes("2026-04-12 11:10:00"), minutes("2026-04-12T11:10:00+02:00"), minutes("11:10:05")
+    ('2026-04-12 11:10', '2026-04-12 11:10+02:00', '11:10:05')
+    """
+    return re.sub(r"(\d\d:\d\d):00(?=$|[+-])", r"\1", time.replace("T", " "))
 
 
 def clip(text: str, *, most: int = _LONG) -> str:

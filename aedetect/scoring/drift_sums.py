@@ -25,9 +25,9 @@ def drift_sums(detector: CalibratedScorer) -> PartitionSums | None:
 
 
 def write_drift(sums: PartitionSums | None, path: Path, origin: Origin) -> None:
-    """Write the sums of a partition; no file without a profile."""
+    """Write the sums of a partition, not synced; no file without a profile."""
     if sums is None:
         return
-    with TableWriter(path, SCHEMA, origin) as writer:
+    with TableWriter(path, SCHEMA, origin, synced=False) as writer:
         for batch in sums.batches():
             writer.write(batch)

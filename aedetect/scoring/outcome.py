@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,6 +59,8 @@ class PeriodOutcome:
     events_low: float | None = None
     events_high: float | None = None
     events_promise: float | None = None  # upper bound of the forecast; None: only one of all
+    others: int = 0  # of all together: entities that are not listed
+    above: int = 0  # of all together: entities that are surely above their promise
 
     @property
     def most(self) -> float:
@@ -94,7 +96,8 @@ def outcomes(
         since = end - period * _DAY
         inside = {at: each for at, each in counted.items() if at.start >= since}
         if inside:
-            found += _of_period(period, inside, events, promises)
+            together, *single = _of_period(period, inside, events, promises)
+            found += [_counted_in(together, single, entities), *single[:LISTED]]
     return tuple(found)
 
 
@@ -155,7 +158,16 @@ def _of_period(
     ]  # fmt: skip
     # Known to be above first, then those that were flagged most for what was promised.
     single.sort(key=lambda each: (-(each.low or 0) / each.promise, -each.share, each.entity or ""))
-    return [together, *single[:LISTED]]
+    return [together, *single]
+
+
+def _counted_in(
+    together: PeriodOutcome, single: Sequence[PeriodOutcome], entities: Sequence[str | None]
+) -> PeriodOutcome:
+    """Add how many entities are above, and how many are not listed: learnt, or in footers."""
+    known = set(entities) | {each.entity for each in single} if single else set()
+    above = sum(each.low is not None and each.low > each.most for each in single)
+    return replace(together, others=max(len(known) - LISTED, 0), above=above)
 
 
 def _period_outcome(

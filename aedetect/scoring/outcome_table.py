@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 import pyarrow as pa
 
 from aedetect.scoring.outcome import PeriodOutcome
+from aedetect.wording import percent
 
 NOT_KEPT = "promise not kept"
 ENOUGH = 5.0  # rows flagged at the factor times the promise, for which rows must be enough
@@ -59,20 +60,34 @@ def _broken(each: PeriodOutcome, factor: float) -> str:
     return ""
 
 
+def describe_others(each: PeriodOutcome) -> str:
+    """Say how many entities are not listed beside all together; empty when all are."""
+    if not each.others:
+        return ""
+    return (
+        f"{each.others:,} more entities are not listed for the last {each.period} days; "
+        f"{each.above:,} of all are surely above their promise"
+    )
+
+
 def _promised(each: PeriodOutcome) -> str:
     """Say what was promised, as far as the evidence went."""
     if each.refused:
-        return f"no promise ({each.promise:.3%} aimed at)"
+        return f"no promise ({percent(each.promise)} aimed at)"
     if each.most > each.promise * (1 + 1e-9):
-        return f"at most {each.most:.3%} promised ({each.promise:.3%} aimed at)"
-    return f"at most {each.promise:.3%} promised"
+        return f"at most {percent(each.most)} promised ({percent(each.promise)} aimed at)"
+    return f"at most {percent(each.promise)} promised"
 
 
 def describe_outcome(each: PeriodOutcome) -> str:
     """Return the outcome in one line."""
-    between = "" if each.low is None else f" ({each.low:.3%} to {each.high:.3%})"
+    between = (
+        ""
+        if each.low is None or each.high is None
+        else f" ({percent(each.low)} to {percent(each.high)})"
+    )
     text = (
-        f"in the last {each.period} days {each.share:.3%}{between} of {each.rows:,} rows were "
+        f"in the last {each.period} days {percent(each.share)}{between} of {each.rows:,} rows were "
         f"flagged, {_promised(each)}"
     )
     if not each.together:

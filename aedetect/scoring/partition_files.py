@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from aedetect.drift import DRIFT
-from aedetect.output import publish
-from aedetect.output.atomic import withdraw
+from aedetect.output import locked
+from aedetect.output.atomic import publish_all, sync_paths, withdraw
 from aedetect.output.partitions import FLAGGED, SCORES
 from aedetect.output.table_writer import TableWriter
 from aedetect.scoring.drift_sums import drift_sums, write_drift
@@ -103,26 +104,22 @@ class PartitionFiles:
             self._write()
 
     def close(self) -> None:
-        """Write what is left, and sync the files to disk."""
+        """Write what is left; `publish_partitions` syncs it to disk."""
         self._write()
         for writer in self._writers.values():
             writer.close()
         write_drift(self._sums, self._path(DRIFT), self.origin)
 
-    def publish(self, output: Path) -> None:
-        """Move the files to their places, the scores last; without rows, remove what is there."""
-        for kind in (DRIFT, FLAGGED, SCORES):
-            target = self.unit.partition.path(output, kind)
-            if self.rows and self._path(kind).exists():
-                publish(self._path(kind), target)
-            else:
-                withdraw(target, root=output / kind)
+    def written(self, kind: str) -> Path | None:
+        """Return the file of a kind of output; None where there is none, as without rows."""
+        path = self._path(kind)
+        return path if self.rows and path.exists() else None
 
     def _write(self) -> None:
         if not self._writers:
             self.folder.mkdir(exist_ok=True)
             for kind, schema in self.schemas.items():
-                writer = TableWriter(self._path(kind), schema, self.origin)
+                writer = TableWriter(self._path(kind), schema, self.origin, synced=False)
                 self._writers[kind] = self.opened.enter_context(writer)
         for kind, batches in self._held.items():
             for batch in batches:
@@ -131,6 +128,22 @@ class PartitionFiles:
 
     def _path(self, kind: str) -> Path:
         return self.folder / f"{kind}.parquet"
+
+
+def publish_partitions(parts: Sequence[PartitionFiles], output: Path) -> None:
+    """Sync closed files, move them to their places, all scores last; without one, remove the old.
+
+    Each step is made for all of them: waiting for the disk takes longer than small partitions.
+    """
+    found = {kind: [part.written(kind) for part in parts] for kind in (DRIFT, FLAGGED, SCORES)}
+    sync_paths(path for paths in found.values() for path in paths if path is not None)
+    with locked(output, alone=False):
+        for kind, paths in found.items():
+            targets = [part.unit.partition.path(output, kind) for part in parts]
+            pairs = list(zip(paths, targets, strict=True))
+            for target in (target for path, target in pairs if path is None):
+                withdraw(target, root=output / kind)
+            publish_all([(path, target) for path, target in pairs if path is not None])
 
 
 def _count(reason: pa.StringArray, which: Bool, total: dict[str, int]) -> None:

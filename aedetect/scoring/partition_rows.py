@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from aedetect.data import Query, Rows, open_engine, read_rows
+from aedetect.data.plain_files import is_plain, read_plain
 from aedetect.preprocessing.windows import surrounded
 
 if TYPE_CHECKING:
@@ -35,8 +37,12 @@ def rows_of(units: Sequence[Unit], scorer: Scorer, folder: Path) -> Iterator[tup
         start=units[0].bounds[0] - lookback,
         end=units[-1].bounds[1] + lookahead,
     )
-    with open_engine(memory_mb=_ENGINE_MB, scratch=folder) as connection:
-        batches = read_rows(connection, query)
+    with ExitStack() as opened:
+        if is_plain(query):
+            batches = read_plain(query)
+        else:
+            engine = open_engine(memory_mb=_ENGINE_MB, scratch=folder)
+            batches = read_rows(opened.enter_context(engine), query)
         for rows, turn in surrounded(batches, lookback=lookback, lookahead=lookahead):
             wanted = np.zeros(len(rows), dtype=np.bool_)
             wanted[turn] = places_of(units, rows.time[turn]) >= 0

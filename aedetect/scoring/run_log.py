@@ -76,6 +76,7 @@ SCHEMA = pa.schema(
         "command": pa.string(),
         "passed_over": _TEXTS,
         "outcome": pa.list_(OUTCOME),
+        "last": pa.string(),
     }
 )
 

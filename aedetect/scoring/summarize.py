@@ -115,6 +115,7 @@ def summarize_run(
         unreadable=unreadable,
         partitions=len(done),
         since=min((each.partition for each in done), default=None),
+        last=max((each.partition for each in done), default=None),
         current=plan.current,
         withdrawn=tuple(map(str, plan.withdraw)),
         deferred=tuple(deferred),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from aedetect.errors import DataError
 from aedetect.events.table import EventChanges
+from aedetect.output.partitions import name_range
 from aedetect.timestamps import length_text, parse_duration, parse_instant
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Summary:
     events: dict[str, int] = field(default_factory=lambda: EventChanges().counts)
     partitions: int = 0  # computed
     since: str | None = None  # the first of them; None when there is none
+    last: str | None = None  # the last of them
     current: int = 0  # up to date
     withdrawn: tuple[str, ...] = ()  # their input no longer exists
     deferred: tuple[str, ...] = ()  # not changed, because one of their inputs cannot be read now
@@ -63,6 +65,18 @@ class Summary:
     def quarantined(self) -> tuple[str, ...]:
         """Files that were not scored, with the reason."""
         return (*self.unreadable, *self.schema_mismatch)
+
+    @property
+    def days(self) -> str | None:
+        """The partitions computed, by the first and the last of them; None without any."""
+        return name_range(self.since, self.last) if self.since and self.last else None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there was nothing to do and nothing to say."""
+        files = self.files_new + self.files_changed + self.files_deleted
+        done = files + self.partitions + len(self.withdrawn) + sum(self.events.values())
+        return self.status == "done" and not (done or self.warnings or self.alerts)
 
 
 def with_age(

@@ -52,6 +52,7 @@ def flagged_batch(
         severities(strength, ruled=scored.reason[scored.flagged] >= 0),
         pa.nulls(count, pa.string()),
         rank_causes(detector.scorer.preparation, scored, values),
+        pa.array(scored.blamed.sum(axis=1, dtype=np.float64).astype(np.float32)),
         outside_limits(detector.scorer.preparation, scored, values, limits),
         pa.repeat(origin.model_name, count),
         pa.array(np.full(count, origin.model_version, dtype=np.int32)),

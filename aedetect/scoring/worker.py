@@ -16,12 +16,17 @@ from aedetect.data.sources import Quarantined, rewritten, touched
 from aedetect.detector import CalibratedScorer, Outline
 from aedetect.errors import OutputError, UnreadableFile
 from aedetect.logs import log_event
-from aedetect.output import Origin, aside, locked, written
+from aedetect.output import Origin, aside, written
 from aedetect.output.atomic import read_origin
 from aedetect.output.partitions import FLAGGED, SCORES
 from aedetect.output.schemas import flagged_schema, scores_schema, time_type
 from aedetect.scoring.loaded import Model, detector_at
-from aedetect.scoring.partition_files import PartitionFiles, PartitionRows, split_judged
+from aedetect.scoring.partition_files import (
+    PartitionFiles,
+    PartitionRows,
+    publish_partitions,
+    split_judged,
+)
 from aedetect.scoring.partition_rows import places_of, rows_of
 from aedetect.scoring.rows import score_rows
 from aedetect.scoring.tables import flagged_batch, scores_batch
@@ -173,9 +178,7 @@ def _compute(
             part.close()
             _check_unchanged(part.unit)
             _check_complete(part.unit, part.rows)
-        with locked(output, alone=False):
-            for part in parts:
-                part.publish(output)
+        publish_partitions(parts, output)
     return [_computed(part) for part in parts]
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aedetect.api import Detector
     from aedetect.arrays import Float64, Int64
 
+_OF_A_ROW = "mahalanobis"  # a score in which the rows before have no part
 _AUTO = -1.0  # offset of the calibrated threshold: scores are in units of it
 _MAX_SEED = 2**31 - 1
 _LEAST = float(np.finfo(np.float32).tiny)
@@ -26,8 +27,10 @@ class AutoencoderDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     """Outlier detection in time series with an autoencoder and a calibrated threshold.
 
     Rows of `X` are samples, in order of time unless a column has timestamps. `X` is a data frame,
-    or an array whose rows follow each other in equal steps. Missing values are allowed. What a row
-    is compared with are the rows before it: `X` is not to be shuffled.
+    or an array whose rows follow each other in equal steps. Missing values are allowed. With a
+    `window` or a `timestamp` a row is judged with those before it: `X` is not to be shuffled then.
+    Without either, each row is judged alone (`[calibration] score = "mahalanobis"`), and the newest
+    fifth of the rows given to `fit` sets the threshold.
 
     >>> X = np.random.default_rng(0).normal(size=(500, 3))
     >>> found = AutoencoderDetector(variant="linear").fit(X)
@@ -173,6 +176,10 @@ def _sections(estimator: AutoencoderDetector) -> dict[str, dict[str, Any]]:
         },
     }
     others: dict[str, Any] = dict(estimator.settings or {})
+    calibration = others.get("calibration")
+    own = calibration if isinstance(calibration, Mapping) else {}
+    if estimator.window == 1 and estimator.timestamp is None:
+        given["calibration"] = {"score": own.get("score", _OF_A_ROW), **given["calibration"]}
     wrong = [name for name, each in others.items() if not isinstance(each, Mapping)]
     if wrong:
         raise ConfigError(

@@ -21,10 +21,10 @@ from aedetect.training.loss import (
     batches,
     error_of,
     loss_of,
-    moments,
     noise_generator,
     validation_loss_of,
 )
+from aedetect.training.principal import principal_directions
 from aedetect.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -103,7 +103,9 @@ def train_network(
 def _fit(model: Autoencoder, learn: Windows, check: Windows, settings: TrainingSettings) -> Fitted:
     """Solve in closed form, or train."""
     if model.closed_form:
-        model.solve(*moments(learn.thin(MOMENT_WINDOWS), columns=model.sizes.outputs))
+        columns, count = model.sizes.outputs, min(model.sizes.latent, model.sizes.cells)
+        few = learn.thin(MOMENT_WINDOWS)
+        model.solve(*principal_directions(few, columns=columns, count=count))
         error = error_of(model, check)
         epoch = Epoch(error_of(model, learn.thin(CHECK_WINDOWS)), error, error)
         _report(1, 1, epoch)

@@ -9,7 +9,7 @@ import numpy as np
 from aedetect.models.settings import ModelSettings
 from aedetect.models.sizing import derive_sizes
 from aedetect.preprocessing import Windows
-from aedetect.training.loss import moments
+from aedetect.training.principal import principal_directions
 
 if TYPE_CHECKING:
     from aedetect.arrays import Int64
@@ -35,7 +35,8 @@ def fit_long(learn: Windows, back: Int64, *, length: int, columns: int) -> Autoe
     settings = ModelSettings(variant="linear")
     sizes = derive_sizes(settings, length=length, inputs=inputs, outputs=columns)
     model = make_network(settings, sizes)
-    model.solve(*moments(windows, columns=columns))
+    count = min(sizes.latent, sizes.cells)
+    model.solve(*principal_directions(windows, columns=columns, count=count))
     return model.eval()
 
 

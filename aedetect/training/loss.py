@@ -69,19 +69,3 @@ def noise_generator(model: Autoencoder, seed: int) -> torch.Generator:
     import torch
 
     return torch.Generator(next(model.parameters()).device).manual_seed(seed)
-
-
-def moments(windows: Windows, *, columns: int) -> tuple[Tensor, Tensor]:
-    """Return mean (T D,) and covariance (T D, T D) of the windows' first columns."""
-    import torch
-
-    cells = windows.length * columns
-    total = torch.zeros(cells, dtype=torch.float64)
-    products = torch.zeros(cells, cells, dtype=torch.float64)
-    for start in range(0, len(windows), _CHUNK):
-        values, _ = windows.take(slice(start, start + _CHUNK))
-        flat = torch.from_numpy(values[:, :, :columns]).flatten(1).double()
-        total += flat.sum(0)
-        products += flat.T @ flat
-    mean = total / len(windows)
-    return mean, products / len(windows) - torch.outer(mean, mean)

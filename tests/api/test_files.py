@@ -59,7 +59,7 @@ def test_scoring_reports_and_repeats(plant):
 
 def test_events_are_read_as_a_frame(plant):
     """From a configuration, its file or the output; the causes are lists."""
-    with pytest.raises(aedetect.NoData, match="run aedetect score first"):
+    with pytest.raises(aedetect.NoData, match="run `aedetect score CONFIG` first"):
         aedetect.read_events(plant.config())
     path = plant.written()
     aedetect.score(path)

@@ -49,6 +49,20 @@ def fitted(table):
     )
 
 
+def test_rows_without_time_are_judged_alone():
+    """A strange row changes nothing of the row after it; about as many are flagged as aimed at."""
+    random = np.random.default_rng(2)
+    rows = random.normal(size=(500, 4))
+    found = AutoencoderDetector(variant="linear", settings={"window": {"long": 0}}).fit(rows)
+    assert found.detector_.scorer.score == "mahalanobis"
+    new = random.normal(size=(400, 4))
+    assert (found.predict(new) == -1).mean() < 0.05
+    strange = new.copy()
+    strange[100] = 9.0
+    differ = found.score_samples(new) != found.score_samples(strange)
+    assert np.flatnonzero(differ).tolist() == [100]
+
+
 def test_verdicts_are_those_of_the_detector(fitted, table):
     """With the signs of scikit-learn; a row that is not scored is neither."""
     found, verdict = fitted.predict(table), fitted.detector_.score(table)["verdict"]

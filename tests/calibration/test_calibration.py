@@ -17,6 +17,7 @@ from aedetect.calibration.settings import DEFAULT_RATE, CalibrationSettings
 from aedetect.calibration.tail import Tail
 from aedetect.calibration.thresholds import false_alarm_rate
 from aedetect.errors import CalibrationRefused
+from aedetect.wording import percent
 
 NINETEEN = np.random.default_rng(0).permutation(np.arange(1, 20)).astype(np.float32)
 
@@ -232,7 +233,7 @@ def test_the_scope_names_the_larger_rate_of_single_entities():
     entity = np.repeat(np.arange(2, dtype=np.int32), [1000, 50])
     scores = np.random.default_rng(0).gamma(2, size=1050).astype(np.float32)
     found = calibrate(scores, settings=settings, entity=entity)
-    assert f"at most {found.own[1].threshold.rate:.3%}" in found.scope
+    assert f"at most {percent(found.own[1].threshold.rate)}" in found.scope
     assert found.own[1].threshold.rate > found.threshold.rate
 
 

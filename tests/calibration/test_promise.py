@@ -31,7 +31,7 @@ def test_a_promise_of_many_steady_days_stands():
     """Ten days without drift: what was chosen is what is promised, without a reason."""
     made = promised(14_400, learnt=1.1)
     assert (made.state, made.upper, made.reason) == ("kept", made.share, "")
-    assert made.text == "flags at most 0.200% of normal rows"
+    assert made.text == "flags at most 0.2% of normal rows"
 
 
 def test_nothing_is_promised_where_no_drift_can_be_measured():
@@ -39,7 +39,7 @@ def test_nothing_is_promised_where_no_drift_can_be_measured():
     few = CalibrationSettings(false_alarm_rate=0.02, leave_out=0)
     made = promised(85, settings=few)
     assert (made.state, made.upper) == ("refused", None)
-    assert made.text.startswith("no promise (2.000% of normal rows aimed at): 85 held-out rows")
+    assert made.text.startswith("no promise (2% of normal rows aimed at): 85 held-out rows")
     assert made.bound(0.01) is None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -143,7 +144,7 @@ def test_debug_shows_the_traceback_wherever_it_stands(aedetect, monkeypatch, pla
     monkeypatch.setattr(sys, "argv", ["aedetect", *words])
     from aedetect.errors import NoData
 
-    with pytest.raises(NoData, match="run aedetect score first"):
+    with pytest.raises(NoData, match="run `aedetect score CONFIG` first"):
         main()
 
 
@@ -343,10 +344,25 @@ def test_flags_shows_withdrawn_events(aedetect, plant):
     assert gone[0]["causes"][0]["feature"] == "cpu"
 
 
+@pytest.mark.parametrize("first", ["flags", "label"])
+def test_the_commands_that_are_printed_run(aedetect, plant, first):
+    """Copied as they stand, with the configuration and an event that is there."""
+    plant.score()
+    said = aedetect(first, plant.written())[1].splitlines()
+    copied = [
+        shlex.split(line.partition(":")[2], comments=True)
+        for line in said
+        if line.startswith(("next:", "or:"))
+    ]
+    assert copied
+    assert [aedetect(*words[1:])[0] for words in copied] == [0] * len(copied)
+
+
 def test_flags_before_scoring_says_to_score(aedetect, plant):
     """There is nothing to show yet, and the message names the command to run."""
-    code, out, err = aedetect("flags", plant.written())
-    assert (code, out, "run aedetect score first" in err) == (1, "", True)
+    path = plant.written()
+    code, out, err = aedetect("flags", path)
+    assert (code, out, f"run `aedetect score {path}` first" in err) == (1, "", True)
 
 
 def test_flags_refuses_an_invalid_time(aedetect, plant):
@@ -418,8 +434,9 @@ def test_score_says_what_is_wrong_and_ends_well(prefect, aedetect, plant):
 
 def test_runs_before_scoring_says_to_score(aedetect, plant):
     """The command succeeds."""
-    code, out, _ = aedetect("runs", plant.written())
-    assert (code, "aedetect score CONFIG" in out) == (0, True)
+    path = plant.written()
+    code, out, _ = aedetect("runs", path)
+    assert (code, f"aedetect score {path}" in out.replace("\n", "")) == (0, True)
 
 
 def test_another_version_scores_into_another_folder(prefect, aedetect, plant):

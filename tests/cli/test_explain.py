@@ -12,6 +12,7 @@ from aedetect.cli import SILENT, main
 from aedetect.jobs.event_chain import trace_event
 from aedetect.output import list_files
 from aedetect.registry import find_version
+from aedetect.wording import percent
 
 
 @pytest.fixture
@@ -57,10 +58,11 @@ def test_an_event_leads_back_to_the_data_of_its_model(aedetect, plant):
 def test_an_unknown_event_is_refused_with_where_ids_are(aedetect, plant):
     """In one line."""
     plant.score()
-    code, _, err = aedetect("explain", plant.written(), "0" * 12)
+    path = plant.written()
+    code, _, err = aedetect("explain", path, "0" * 12)
     assert code == 1
     assert "there is no event 000000000000" in err
-    assert "aedetect flags CONFIG --suppressed" in err
+    assert f"aedetect flags {path} --suppressed" in err
 
 
 def test_a_version_that_the_registry_lost_is_said_so(plant, monkeypatch):
@@ -95,7 +97,7 @@ def test_models_say_what_one_promotes_by(aedetect, plant):
     shown = " ".join(out.split())
     for number in (
         f"{first['threshold']:.4g}",
-        f"{first['promise']:.3%}",
+        percent(first["promise"]),
         f"{first['events_a_day']:.2g}",
         f"{first['held_out_loss']:.4g}",
     ):
@@ -114,7 +116,7 @@ def test_the_card_of_an_event_is_written(aedetect, plant):
     assert (code, "card in" in out) == (0, True)
     text = page.read_text(encoding="utf-8")
     assert event["event_id"] in text
-    assert "data_fingerprint" in text
+    assert "data fingerprint" in text
     data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
     charts = data["charts"][event["event_id"]]
     assert [each["name"] for each in charts][:2] == ["score", event["causes"][0]["feature"]]

@@ -105,7 +105,7 @@ def test_a_page_of_nothing_is_refused(aedetect, plant):
     """With what to do."""
     code, _, err = aedetect("report", plant.written())
     assert code == 1
-    assert "run aedetect score first" in err
+    assert "run `aedetect score " in err
 
 
 def test_similar_windows_are_shown_once_they_are_known(aedetect, plant):
@@ -120,4 +120,4 @@ def test_similar_windows_are_shown_once_they_are_known(aedetect, plant):
     aedetect("report", path, "--to", to)
     text = to.read_text(encoding="utf-8")
     assert "Most similar windows of the past" in text
-    assert f"{nearest['start']} to {nearest['end']}" in text
+    assert f"{nearest['start'][:16]} to {nearest['end'][:16]}" in text

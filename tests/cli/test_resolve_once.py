@@ -11,9 +11,8 @@ from plant import DAYS
 
 from aedetect import registry
 from aedetect.cli import SILENT, main
-from aedetect.cli.run_commands import elsewhere
-from aedetect.config import config as reading
-from aedetect.config import read_config
+from aedetect.cli.elsewhere import elsewhere
+from aedetect.config import read_config, reading
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from dataclasses import fields
 
 import pytest
 
-from aedetect.config import Config, make_config, read_config
+from aedetect.config import Config, check_single, make_config, read_config
+from aedetect.config.config import NOT_SECTIONS
 from aedetect.errors import ConfigError
 
 LEAST = '[detector]\nname = "pump"\n[data]\ntrain = "in/*.parquet"\ntimestamp = "time"\n'
@@ -82,9 +83,7 @@ def test_required_keys_are_named(read, gone, message):
 
 def test_unknown_keys_are_refused_in_every_section(read):
     """The error names the section."""
-    for section in (
-        entry.name for entry in fields(Config) if entry.name not in {"folder", "secrets"}
-    ):
+    for section in (entry.name for entry in fields(Config) if entry.name not in NOT_SECTIONS):
         text = LEAST if f"[{section}]" in LEAST else LEAST + f"[{section}]\n"
         with pytest.raises(ConfigError, match=rf'"nonsense" is not a key of \[{section}\]'):
             read(text, f"{section}.nonsense=1")
@@ -169,3 +168,50 @@ def test_the_page_has_a_folder_and_days(key, value, tmp_path):
     }
     with pytest.raises(ConfigError, match=rf"\[report\] {key} must be"):
         make_config(given, folder=tmp_path)
+
+
+BY = '[detector]\nname = "plant"\nby = "site"\n[data]\ntrain = "in/"\ntimestamp = "time"\n'
+
+
+def test_the_detector_of_a_value_reads_and_writes_what_is_its_own(tmp_path):
+    """Its name, its part of the divided data, and a folder that readers of Hive partitions know."""
+    (tmp_path / "site.toml").write_text(BY + '[scoring]\ninput = "new/"\noutput = "out"\n')
+    one = read_config(tmp_path / "site.toml", ["detector.only=Halle 3/b"])
+    assert one.name == "plant-Halle_3_b-d196813b"
+    assert one.train == (str(tmp_path / "out/_values/train/Halle_3_b-d196813b"),)
+    assert one.input == (str(tmp_path / "out/_values/input/Halle_3_b-d196813b"),)
+    assert one.output == tmp_path / "out" / "site=Halle%203%2Fb"
+    assert one.data.entity == "site"
+    assert one.detector.by is None
+
+
+def test_the_column_of_the_values_is_no_feature_where_entities_are_another(tmp_path):
+    """It is the same in all rows of a detector."""
+    (tmp_path / "site.toml").write_text(BY + 'entity = "unit"\n')
+    one = read_config(tmp_path / "site.toml", ["detector.only=7"])  # a number on the command line
+    assert (one.data.entity, one.data.exclude, one.name) == ("unit", ("site",), "plant-7")
+
+
+def test_what_takes_one_detector_refuses_several(tmp_path):
+    """The message says how one is named."""
+    (tmp_path / "site.toml").write_text(BY)
+    with pytest.raises(ConfigError, match=r"name it, as --set detector.only=VALUE"):
+        check_single(read_config(tmp_path / "site.toml"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["scoring.model=plant/1"], r"\[scoring\] model names one detector"),
+        (["detector.by=a/b"], r'\[detector\] by must have no "/"'),
+        (
+            ["scoring.output=memory://out", "detector.only=east"],
+            r"\[detector\] by needs \[scoring\] output on a disk",
+        ),
+    ],
+)
+def test_impossible_settings_of_several_detectors_are_refused(tmp_path, overrides, message):
+    """Before anything is read."""
+    (tmp_path / "site.toml").write_text(BY)
+    with pytest.raises(ConfigError, match=message):
+        read_config(tmp_path / "site.toml", overrides)

@@ -89,3 +89,16 @@ def test_what_only_grows_is_found():
     assert set(found) == {0, 4}
     assert found[4].is_row_number
     assert not found[0].is_row_number
+
+
+def test_hours_of_operation_are_a_clock():
+    """Rounded to two decimals, and although the machine stops now and then; a meter is none."""
+    random, rows = np.random.default_rng(0), 10_000
+    runs = np.ones(rows)
+    runs[[*range(2000, 2030), *range(7000, 7030)]] = 0
+    hours = np.round(12_000 + np.cumsum(runs / 6), 2)
+    half = np.round(np.cumsum(np.arange(rows) % 144 < 72) / 6, 2)  # off every night
+    steady = np.cumsum(np.round(random.normal(5, 0.05, rows), 1))  # a meter in steps of 0.1
+    exact = np.cumsum(random.normal(5, 0.01, rows))
+    found = find_growth(rows_of(np.column_stack([hours, half, steady, exact])), range(4))
+    assert [found[column].is_row_number for column in range(4)] == [True, False, False, False]

@@ -339,12 +339,18 @@ def test_names_in_a_detector_are_no_paths(folder, tmp_path, make_frame):
 def test_nothing_here_can_unpickle():
     """No module imports or calls functions that run code from a file.
 
-    What workers of a cluster are sent comes through its own connection, which unpickles as well.
+    What workers are sent, in processes here or on a cluster, comes through a connection of its own,
+    which unpickles as well.
     """
     forbidden = {"pickle", "cloudpickle", "joblib", "dill", "shelve", "marshal"}
     calls = {"eval", "exec", "torch.load", "np.load", "mlflow.pyfunc.load_model", "load_model"}
     root = Path(aedetect.__file__).parents[1]
-    sent = {root / "aedetect" / "execution" / name for name in ("work.py", "compute.py")}
+    sent = {
+        root / "aedetect" / "execution" / name
+        for name in ("work.py", "compute.py", "local_pool.py")
+    }
+    many = ("scoring_many.py", "scoring_work.py", "training_many.py", "training_work.py")
+    sent |= {root / "aedetect" / "jobs" / name for name in many}
     for path in {*root.glob("aedetect/**/*.py"), *root.glob("pipelines/*.py")} - sent:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import | ast.ImportFrom):

@@ -105,7 +105,7 @@ def test_a_detector_shows_what_it_is(fitted):
     assert "linear autoencoder, windows of 4 rows" in shown.text
     assert "every 1min" in shown.text
     assert "2 known" in shown.text
-    assert "no promise (2.000% of normal rows aimed at)" in shown.text
+    assert "no promise (2% of normal rows aimed at)" in shown.text
     assert "2 columns and their range in training" in shown.text
 
 
@@ -150,7 +150,7 @@ def test_a_report_shows_lanes_and_events_with_lines(report, tmp_path):
 
 def test_a_report_of_files_is_that_of_the_command_line(plant):
     """Of a configuration, with its own path in the commands."""
-    with pytest.raises(aedetect.NoData, match="run aedetect score first"):
+    with pytest.raises(aedetect.NoData, match="run `aedetect score CONFIG` first"):
         aedetect.read_report(plant.config())
     path = plant.written()
     aedetect.score(path)

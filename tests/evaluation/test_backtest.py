@@ -118,7 +118,7 @@ def test_only_the_given_span_counts(scored):
 
 def test_nothing_scored_is_refused(tmp_path):
     """The message names the command to run."""
-    with pytest.raises(NoData, match="run aedetect score first"):
+    with pytest.raises(NoData, match="run `aedetect score CONFIG` first"):
         run(tmp_path)
 
 

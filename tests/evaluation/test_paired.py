@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from aedetect.evaluation.paired import largest_difference, least_value, resampled_shares
+from aedetect.evaluation.paired import largest_difference, least_value, resampled_means
 
 
 @pytest.mark.parametrize("counts", [(0, 1, 1), (3, 12, 40), (10, 0, 200), (0, 0, 30)])
@@ -45,7 +45,7 @@ def test_resampling_keeps_pairs_and_widens_with_clusters():
     random = np.random.default_rng(0)
     alone = random.uniform(size=10_000) < 0.1
     runs = np.repeat(random.uniform(size=100) < 0.1, 100)
-    shares = resampled_shares(np.stack([alone, alone, runs]), seed=0)
+    shares = resampled_means(np.stack([alone, alone, runs]), seed=0)
     np.testing.assert_array_equal(shares[:, 0], shares[:, 1])
     assert shares[:, 2].std() > 3 * shares[:, 0].std()
     assert least_value(shares[:, 0]) < alone.mean()

@@ -120,6 +120,19 @@ def test_a_value_at_the_edge_of_its_range_is_not_told():
     assert describe_event(causes[1:], outside[1:], {}) == "so 0.412, normally 0 to 0.41"
 
 
+def test_values_that_read_as_what_is_expected_are_not_told():
+    """Such as "107, normally about 107"; neither is a small cause beside a large one."""
+    causes = [
+        cause("v", 2.77, 2.57, 0.6),
+        cause("q", 107.2, 106.9, 0.25),
+        cause("p", 5.0, 4.0, 0.1),
+    ]
+    assert describe_event(causes, [], {}) == "v 2.77, normally about 2.57"
+    assert describe_event(causes[1:2], [], {}) == "q 107, unusual after the rows before"
+    within = describe_event([cause("n", 0.0, 0.0)], [limits("n", 0.0, 0.0)], {})
+    assert within == "n 0, unusual after the rows before"
+
+
 def test_more_columns_are_counted():
     """Those that are outside their range too."""
     names = "abcde"

@@ -52,7 +52,7 @@ def test_an_event_is_as_severe_as_its_worst_row(tmp_path):
     assert (events.p_value.tolist(), events.severity.tolist()) == ([0.01], [2])
     assert events.flagged.row[events.peak].tolist() == [1]
     peaks = read_peaks(files, events.flagged.file[events.peak], events.flagged.row[events.peak])
-    assert peaks["causes"].to_pylist()[0][0]["observed"] == 5
+    assert peaks["threshold"].to_pylist() == [2.0]
 
 
 def test_the_rarest_row_is_the_peak_and_the_highest_score_is_told(tmp_path):
@@ -80,11 +80,10 @@ def test_each_row_of_a_file_has_its_event(tmp_path):
 
 def test_many_peaks_are_read_by_position(tmp_path):
     """In any requested order."""
-    rows = [row(20 * number, score=3.0 + number) for number in range(40)]
+    rows = [row(20 * number, threshold=3.0 + number) for number in range(40)]
     files, _ = made(tmp_path, rows[:10], rows[10:])
     file, place = np.array([1, 0, 1, 0], np.int32), np.array([29, 9, 0, 0])
-    seen = [each[0]["observed"] for each in read_peaks(files, file, place)["causes"].to_pylist()]
-    assert seen == [42, 12, 13, 3]
+    assert read_peaks(files, file, place)["threshold"].to_pylist() == [42, 12, 13, 3]
 
 
 def test_no_rows_are_no_events(tmp_path):

@@ -89,6 +89,18 @@ def test_a_changed_peak_is_a_changed_event(output):
     assert changed.text == "a 8, normally 0.5 to 1.5"
 
 
+def test_a_peak_after_the_fault_is_told_by_a_row_before(tmp_path):
+    """Scores look back: they are highest when a fault has just ended, on either day."""
+    usual = {"causes": [{"feature": "a", "share": 1.0, "observed": 1.1, "expected": 1.0}]}
+    flag(tmp_path, FIRST, row(-3), row(-2, score=4.0))
+    flag(tmp_path, SECOND, row(0, score=9.0, blame=1.0, outside=[], **usual))
+    formed(tmp_path)
+    (event,) = events(tmp_path, FIRST)
+    assert event["text"] == "a 4, normally 0.5 to 1.5"
+    assert event["causes"][0]["observed"] == 4
+    assert event["peak_timestamp"].hour == 0
+
+
 def test_the_events_of_a_withdrawn_day_are_withdrawn(output):
     """The rest of an event that reached into it keeps its id."""
     formed(output)

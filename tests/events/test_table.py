@@ -58,10 +58,10 @@ def test_an_id_depends_on_detector_entity_and_start():
 
 def test_nothing_scored_is_an_error_with_a_remedy(tmp_path):
     """No events and no scores are different errors."""
-    with pytest.raises(NoData, match=r"no scores in .*: run aedetect score first"):
+    with pytest.raises(NoData, match=r"no scores in .*: run `aedetect score CONFIG` first"):
         read_event_table(tmp_path)
     flag(tmp_path, FIRST)
-    with pytest.raises(NoData, match=r"no events in .*: run aedetect score first"):
+    with pytest.raises(NoData, match=r"no events in .*: run `aedetect score CONFIG` first"):
         read_event_table(tmp_path)
     formed(tmp_path)
     assert read_event_table(tmp_path).num_rows == 0

@@ -10,12 +10,16 @@ import harm
 import pyarrow.parquet as pq
 import pytest
 from dask_cluster import can_hide, dask_cluster, wait_until
-from plant import Plant
+from plant import Plant, contents
 
+from aedetect.config import make_config, of_value
 from aedetect.errors import ClusterError
 from aedetect.execution import dask_engine, describe_cluster
+from aedetect.jobs.training_many import train_many
 from aedetect.output.filesystem import output_path
+from aedetect.registry import fetch_version
 from aedetect.scoring import grouping
+from aedetect.scoring.settings import ScoringSettings
 
 PARTITIONS = 72  # three days by the hour
 
@@ -83,6 +87,29 @@ def test_a_cluster_is_described(cluster):
     """`check` shows it."""
     expected = f"dask at {cluster.address} answers: 3 workers, 3 cores"
     assert describe_cluster("dask", cluster.address) == expected
+
+
+def test_workers_train_what_this_machine_trains(cluster, tmp_path, make_frame, write):
+    """The detector of each value is the same; one that fails is named."""
+    frame = make_frame(units=("east", "west"), rows=400)
+    write(frame.iloc[:450], tmp_path / "in" / "day.parquet")
+    given = {
+        "detector": {"name": "plant", "by": "unit"},
+        "data": {"train": "in", "timestamp": "time"},
+        "window": {"length": 4},
+        "model": {"variant": "linear"},
+        "calibration": {"false_alarm_rate": 0.02, "shapes": 0.0},
+        "scoring": {"executor": "dask", "address": cluster.address},
+    }
+    config = make_config(given, folder=tmp_path)
+    east, west = train_many([config])
+    assert west.error.startswith("no window of 4 rows")
+    (here,) = train_many([of_value(replace(config, scoring=ScoringSettings()), "east")])
+    first, second = (
+        fetch_version(each.registered, tracking_uri=config.tracking_uri) for each in (east, here)
+    )
+    assert [each.registered.version for each in (east, here)] == [1, 2]
+    assert contents(first) == contents(second)
 
 
 def test_the_bytes_and_the_report_are_those_of_a_local_run(hourly, cluster, caplog):

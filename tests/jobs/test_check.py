@@ -134,9 +134,9 @@ def test_rows_that_are_not_learnt_from_are_named_by_their_cause(checked, make_fr
     report, _ = checked(frame, data={"normal": "a < 500"})
     told = [each.text for each in report.findings if each.subject == "data"]
     assert [each for each in told if "rows are" in each or "rows have" in each] == [
-        "2 of 1000 rows have no timestamp: left out",
-        "1 of 1000 rows are not of the years 1678 to 2261: left out",
-        '4 of 1000 rows are not normal ((a < 500) AND "unit" IS NOT NULL): left out',
+        "2 of 1,000 rows have no timestamp: left out",
+        "1 of 1,000 rows are not of the years 1678 to 2261: left out",
+        '4 of 1,000 rows are not normal (a < 500, with a value in "unit"): left out',
     ]
 
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from aedetect import registry
+from aedetect.jobs import gate_rows
 from aedetect.jobs.gate import run_gate
+from aedetect.jobs.learnt_rows import read_learnt
 from aedetect.jobs.training import run_training
 from aedetect.registry.promotions import read_promotions
 
@@ -30,6 +32,8 @@ def place(tmp_path_factory, make_frame, write):
         shuffled[name] = random.permutation(shuffled[name].to_numpy())
     write(shuffled, folder / "shuffled.parquet")
     write(frame[at >= 1_000], folder / "incoming" / "later.parquet")
+    known = frame.assign(bad=((at >= 900) & (at < 1_000)).astype(float))
+    write(known, folder / "labelled" / "all.parquet")
     return folder
 
 
@@ -70,6 +74,40 @@ def test_a_bad_challenger_is_stopped(config, name, rate):
         bad, f"gate_against_{again.champion}.json", tracking_uri=config.tracking_uri
     )
     assert "rows" in json.dumps(json.loads(table))
+
+
+def test_one_that_learnt_columns_alone_knows_nothing_of_hidden_cells(config):
+    """Its scores may find injected anomalies; another variant knows as much as the champion."""
+    linear = replace(config, model=replace(config.model, variant="linear"))
+    bad, good = (
+        next(each for each in run_gate(config, made).checks if each.name == "explained")
+        for made in (trained(linear, "shuffled.parquet"), trained(linear, "train.parquet"))
+    )
+    assert bad.evidence < bad.limit
+    assert good.evidence > good.limit / 5
+
+
+def test_known_anomalies_that_were_learnt_as_normal_are_told(config):
+    """The training table lacks the labels that the table to score has; the champion flags none."""
+    labelled = replace(
+        config,
+        data=replace(config.data, label="bad"),
+        scoring=replace(config.scoring, input="labelled"),
+    )
+    bad = trained(labelled, "train.parquet", min_rows=200)
+    learnt = read_learnt(bad)
+    assert learnt.champion == f"{config.name}/1"
+    assert learnt.known == pytest.approx(0.1, abs=0.01)
+    assert learnt.flagged < 0.05
+    assert "learnt as normal that are known anomalies" in bad.tags["gate"]
+    assert read_learnt(replace(bad, tags={"learnt_rows": "[]"})) is None
+
+
+def test_a_sample_of_a_large_table_is_judged(config, monkeypatch):
+    """Slices of the whole time, each with the rows before it."""
+    monkeypatch.setattr(gate_rows, "_MOST_ROWS", 400)
+    good = trained(config, "newer.parquet", min_rows=200)
+    assert 300 < read_learnt(good).rows < 500
 
 
 def test_a_good_retrain_on_newer_data_passes(config):

@@ -72,10 +72,10 @@ def run(plant, span=None):
 
 
 def flagged(output):
-    """Return all flagged rows without their causes, and the causes."""
+    """Return all flagged rows without what causes need, and the causes."""
     files = sorted(output.glob("flagged/**/*.parquet"))
     joined = pd.concat([pq.ParquetFile(path).read().to_pandas() for path in files])
-    plain = joined.drop(columns=["causes", "outside"]).reset_index(drop=True)
+    plain = joined.drop(columns=["causes", "blame", "outside"]).reset_index(drop=True)
     return plain, joined["causes"].tolist()
 
 

@@ -10,11 +10,13 @@ from plant import settings, table, write
 
 from aedetect import registry
 from aedetect.config import make_config
+from aedetect.drift import find_shifts
 from aedetect.errors import TooFewRows
 from aedetect.jobs import scoring, training
 from aedetect.jobs.dataset import ingest_rows
 from aedetect.jobs.retraining import retraining_due
 from aedetect.registry.tags import read_model_tags
+from aedetect.scoring import Model
 from aedetect.timestamps import parse_instant
 
 AGED = {"epochs": 1, "max_age": "1d", "window": "2d", "hold_off": "2d"}
@@ -105,6 +107,13 @@ def test_drift_of_all_entities_asks_for_a_training_and_that_of_one_does_not(tmp_
         found = retraining_due(own)
         assert (found is not None) == due
     assert "2 entities together" in found.because
+
+    # The next version is judged by its own days.
+    champion = registry.find_version("plant", tracking_uri=config.tracking_uri)
+    place = registry.fetch_version(champion, tracking_uri=config.tracking_uri)
+    write(shifted(table("2026-01-07"), ("east", "west")), tmp_path / "in-True/2026-01-07.parquet")
+    scoring.run_scoring(own, model=Model(folder=str(place), name="plant", version=2))
+    assert {each.since for each in find_shifts(own.output)} == {"2026-01-07"}
 
 
 def test_same_data_are_not_learnt_twice(tmp_path):

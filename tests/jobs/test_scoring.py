@@ -685,6 +685,7 @@ FLAG_COLUMNS = {
     "severity": pa.string(),
     "event_id": pa.string(),
     "causes": CAUSES,
+    "blame": pa.float32(),
     "outside": pa.list_(
         pa.struct({"feature": pa.string(), "low": pa.float64(), "high": pa.float64()})
     ),

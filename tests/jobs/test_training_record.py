@@ -19,6 +19,7 @@ from aedetect.jobs.input_example import make_input_example
 from aedetect.jobs.model_card import write_model_card
 from aedetect.jobs.training_record import CANDIDATES_FILE, make_record
 from aedetect.scoring import score_frame
+from aedetect.wording import percent
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -71,7 +72,7 @@ def test_the_card_says_what_data_promise_limits_and_how_to_load(record, learnt):
         record.tags["held_out_until"],
         "1,000 of 2 entities: east, west",
         "`a` -1.",
-        f"{threshold.rate:.3%} of normal rows",
+        f"{percent(threshold.rate)} of normal rows",
         f"Threshold {threshold.value:.4g}",
         "first 3 rows",
         'mlflow.pyfunc.load_model("models:/pump/7")',

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -291,7 +292,7 @@ def test_day_or_month_first_is_a_doubt(tmp_path, begin):
     rows = [f"{d:02}/{m:02}/2026 {h:02}:00,{h}" for m in (1, 2) for d in (1, 2) for h in range(24)]
     (tmp_path / "us.csv").write_text("date,v\n" + "\n".join(rows))
     done, _ = begin("us.csv")
-    assert any("are the dates right?" in doubt for doubt in done.doubts)
+    assert any("the files cannot tell" in doubt for doubt in done.doubts)
 
 
 def test_lines_with_too_many_cells_are_named(tmp_path, begin):
@@ -300,19 +301,82 @@ def test_lines_with_too_many_cells_are_named(tmp_path, begin):
     lines[7] += ",9,9"
     (tmp_path / "ragged.csv").write_text("\n".join(lines))
     done, _ = begin("ragged.csv")
-    assert any("1 lines have another number of cells" in doubt for doubt in done.doubts)
+    assert any("1 line with another number of cells" in doubt for doubt in done.doubts)
     assert written(tmp_path).num_rows == len(TIMES) - 1
+
+
+def dated(tmp_path, times, form, name="pump.csv"):
+    """Write a file with dates in some format."""
+    table = sensors(times=times)
+    table["time"] = times.strftime(form)
+    table.to_csv(tmp_path / name, index=False)
 
 
 def test_days_that_follow_each_other_decide_on_day_or_month(tmp_path, begin):
     """Of two readings of the same texts the one without months between the days is taken."""
     times = TIMES[:600]
-    table = sensors(times=times)
-    table["time"] = times.strftime("%m/%d/%Y %H:%M")
-    table.to_csv(tmp_path / "pump.csv", index=False)
+    dated(tmp_path, times, "%m/%d/%Y %H:%M")
     done, _ = begin("pump.csv")
     assert pd.to_datetime(written(tmp_path)["time"].to_pandas()).max() == times[-1]
-    assert any("is read as text, %m/%d/%Y %H:%M; it could be" in doubt for doubt in done.doubts)
+    (doubt,) = [each for each in done.doubts if "day or month may come first" in each]
+    assert "03/01/2026 is taken for 1 March" in doubt
+    assert "--dates day-first" in doubt
+
+
+@pytest.mark.parametrize("form", ["%d/%m/%Y %H:%M", "%m/%d/%Y %I:%M %p"])
+def test_all_files_decide_on_day_or_month(tmp_path, begin, form):
+    """One file a day: those up to the 12th are read as the others, in which the day is clear."""
+    (tmp_path / "in").mkdir()
+    times = pd.date_range("2026-03-10", periods=6 * 288, freq="5min")
+    for day in range(6):
+        dated(tmp_path, times[288 * day :][:288], form, f"in/pump_{day}.csv")
+    done, _ = begin("in")
+    assert (done.roles.first, done.roles.last) == (times[0], times[-1])
+    assert not any("come first" in doubt for doubt in done.doubts)
+
+
+def test_dates_that_nothing_decides_are_asked_for(tmp_path, begin):
+    """The 3rd of April or the 4th of March: the option decides, and the text names it."""
+    times = pd.date_range("2026-04-03", periods=288, freq="5min")
+    dated(tmp_path, times, "%d/%m/%Y %H:%M")
+    done, _ = begin("pump.csv")
+    assert any("the files cannot tell" in doubt for doubt in done.doubts)
+    done, _ = begin("pump.csv", dates="month-first", force=True)
+    assert done.roles.first == pd.Timestamp("2026-03-04")
+    assert done.time[1] == "text, MM/DD/YYYY hh:mm"
+    assert not any("come first" in doubt for doubt in done.doubts)
+
+
+def test_dates_that_are_clear_are_not_read_as_asked(tmp_path, begin):
+    """The option cannot turn the 31st into a month."""
+    dated(tmp_path, pd.date_range("2026-03-30", periods=600, freq="5min"), "%d/%m/%Y %H:%M")
+    done, _ = begin("pump.csv", dates="month-first")
+    assert done.roles.first == pd.Timestamp("2026-03-30")
+    assert any("some dates can only be day-first" in doubt for doubt in done.doubts)
+
+
+def test_a_time_without_end_does_not_decide_how_long_the_history_is(tmp_path, begin):
+    """The year 9999 stands for none in many systems: three quarters of it would be everything."""
+    table = sensors()
+    table["time"] = table["time"].astype(object)
+    table.loc[5, "time"] = pd.Timestamp("9999-12-31").to_pydatetime()
+    times = pa.array(table["time"], pa.timestamp("us"))
+    given = pa.Table.from_pandas(table.drop(columns="time")).append_column("time", times)
+    pq.write_table(given, tmp_path / "pump.parquet")
+    done, config = begin("pump.parquet")
+    assert (done.roles.last, done.roles.beyond) == (TIMES[-1], 1)
+    assert config.data.normal == "time < '2026-03-08 00:00'"
+    assert any(each.startswith("1 row with a time") for each in done.doubts)
+
+
+def test_states_without_a_fault_are_all_trained_on(tmp_path, begin):
+    """Whatever their shares add up to in binary."""
+    table = sensors()
+    table["mode"] = np.repeat(["normal", "standby", "boost"], [2531, 311, 158])
+    table.to_parquet(tmp_path / "pump.parquet")
+    done, config = begin("pump.parquet")
+    assert not done.roles.states[0].faulty
+    assert "mode" not in config.data.normal
 
 
 def test_iso_dates_are_joined_with_times_of_day(tmp_path, begin):

@@ -11,7 +11,7 @@ import pytest
 
 from aedetect.errors import OutputError
 from aedetect.output import Origin, aside, publish, written
-from aedetect.output.atomic import read_origin, sweep, withdraw
+from aedetect.output.atomic import publish_all, read_origin, sweep, sync_paths, withdraw
 from aedetect.output.table_writer import ROW_GROUP, TableWriter
 
 ORIGIN = Origin(
@@ -167,3 +167,20 @@ def test_failed_write_lets_go_of_the_file_at_once(tmp_path):
 def open_files():
     """Return what this process holds open."""
     return {os.path.realpath(each) for each in Path("/proc/self/fd").iterdir()}
+
+
+def test_files_are_published_together(tmp_path):
+    """Each is in its place, whatever is there before, and none is left aside."""
+    pairs = [(tmp_path / str(n), tmp_path / f"out/{n}/file") for n in range(20)]
+    for source, target in pairs[:10]:
+        target.parent.mkdir(parents=True)
+        target.write_text("old")
+        source.write_text("new")
+    for source, _ in pairs[10:]:
+        source.write_text("new")
+    sync_paths(source for source, _ in pairs)
+    publish_all(pairs)
+    assert {target.read_text() for _, target in pairs} == {"new"}
+    assert not any(source.exists() for source, _ in pairs)
+    with pytest.raises(FileNotFoundError):
+        sync_paths([tmp_path / "out", tmp_path / "gone"])

@@ -123,7 +123,7 @@ def test_deployed_runs_import_nothing_from_the_working_folder(client, plant, hos
         "prefect", "worker", "start", "--pool", "beside", "--run-once", folder=hostile, **api
     )
     assert done.returncode == 0, done.stderr
-    assert await_end(run) == f"{run.name}: Completed"
+    assert "Completed" in await_end(run)
     assert len(verdicts(plant.output)) == ARRIVED
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 
 import pytest
-from plant import contents, settings, table, write, write_config
+from plant import DAYS, contents, settings, table, write, write_config
 
 from aedetect import registry
 from aedetect.errors import AedetectError, DataError, DeliveryError, NoData
@@ -26,14 +28,12 @@ def task_runs(prefect):
             flow_run = (await client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1))[0]
             chosen = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run.id]))
             runs = await client.read_task_runs(flow_run_filter=chosen)
-            return flow_run, {
-                run.name.rpartition("-")[0] or run.name: run.run_count for run in runs
-            }
+            return flow_run, {run.name: run.run_count for run in runs}
 
     return lambda: asyncio.run(read())
 
 
-def test_training_flow_registers(prefect, tmp_path):
+def test_training_flow_registers(prefect, tmp_path, task_runs):
     """The flow runs all stages and registers the detector."""
     from pipelines.training import training as flow
 
@@ -41,6 +41,9 @@ def test_training_flow_registers(prefect, tmp_path):
     config = write_config(tmp_path / "plant.toml", settings())
     registered = flow(str(config), ["training.epochs=1"])
     assert (registered.reference, registered.aliases) == ("plant/1", ("challenger", "champion"))
+    flow_run, _ = task_runs()
+    assert flow_run.name == "plant, training, version 1 (challenger, champion)"
+    assert flow_run.state.message.startswith("registered plant/1 (challenger, champion)")
     uri = f"sqlite:///{tmp_path}/mlruns/mlflow.db"
     assert registry.find_version("plant", tracking_uri=uri).reference == "plant/1"
 
@@ -83,44 +86,113 @@ def test_scoring_flow_scores_the_others_when_data_are_corrupt(prefect, plant):
     assert "date=2026-01-03" not in scored
 
 
-def test_scoring_flow_reports(prefect, plant, task_runs):
-    """Each run, also a failed one, writes a row and an artifact of the flow run."""
+def artifacts_of(flow_run):
+    """The artifacts of a flow run by type, and its log."""
     from prefect import get_client
-    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+    from prefect.client.schemas.filters import (
+        ArtifactFilter,
+        ArtifactFilterFlowRunId,
+        LogFilter,
+        LogFilterFlowRunId,
+    )
 
+    with get_client(sync_client=True) as client:
+        mine = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run.id]))
+        logged = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[flow_run.id]))
+        found = {each.type: each for each in client.read_artifacts(artifact_filter=mine)}
+        return found, [each.message for each in client.read_logs(logged)]
+
+
+def test_scoring_flow_reports(prefect, plant, task_runs):
+    """A run is named for what it did, and leaves a report and a table of events for people."""
     from pipelines.scoring import scoring as flow
-
-    async def page():
-        async with get_client() as client:
-            chosen = ArtifactFilter(key=ArtifactFilterKey(any_=["scoring-plant"]))
-            return await client.read_artifacts(artifact_filter=chosen)
 
     summary = flow(str(plant.written(stale_after="2h")))
-    flow_run, _ = task_runs()
+    flow_run, tried = task_runs()
     (alert,) = summary.alerts.values()
-    (artifact,) = [each for each in asyncio.run(page()) if each.flow_run_id == flow_run.id]
-    assert f"| rows | {summary.rows} |" in artifact.data
-    assert alert in artifact.data
-    for path in plant.incoming.iterdir():
-        path.unlink()
-    with pytest.raises(NoData):
-        flow(str(plant.written()))
-    newest, before = read_runs(plant.output, limit=9)
-    assert (newest["status"], before["status"]) == ("failed", "done")
-    assert (before["run_id"], before["alerts"]) == (str(flow_run.id), [alert])
+    found, _ = artifacts_of(flow_run)
+    number = len(json.loads(found["table"].data))
+    assert number > 1
+    title = f"plant {DAYS[0]} to {DAYS[2]}, {number} events, 1 alert"
+    assert flow_run.name == title
+    assert flow_run.state.message.startswith(f"{number} events new or changed; ")
+    assert f"{DAYS[0]} to {DAYS[2]}" in tried, "task runs are named for their partitions"
+    assert found["table"].key == "events-plant"
+    assert {"time", "entity", "severity", "duration"} < json.loads(found["table"].data)[0].keys()
+    assert found["markdown"].key == "scoring-plant"
+    assert f"| rows scored | {summary.scored:,} of {summary.rows:,} |" in found["markdown"].data
+    assert alert in found["markdown"].data
+    (run,) = read_runs(plant.output, limit=9)
+    assert (run["run_id"], run["alerts"]) == (str(flow_run.id), [alert])
 
 
-def test_refused_run_fails_once(prefect, plant, task_runs):
-    """An error raised by aedetect is not retried."""
+def test_run_without_work_is_marked_and_reports_nothing(prefect, plant, task_runs):
+    """Its artifacts would replace those of the last run that found something."""
+    from pipelines.scoring import scoring as flow
+
+    flow(str(plant.written()))
+    flow(str(plant.written()))
+    flow_run, _ = task_runs()
+    assert (flow_run.name, flow_run.tags) == ("plant, nothing new", ["nothing-new"])
+    assert flow_run.state.message == "nothing new, 3 partitions up to date"
+    assert artifacts_of(flow_run)[0] == {}
+
+
+def test_refused_run_fails_once_and_in_one_line(prefect, plant, task_runs):
+    """An error raised by aedetect is not retried, and no traceback hides what it says."""
     from pipelines.scoring import scoring as flow
 
     for path in plant.incoming.iterdir():
         path.unlink()
-    with pytest.raises(NoData, match="no Parquet file"):
+    with pytest.raises(NoData, match="no Parquet file") as why:
         flow(str(plant.written()))
     flow_run, tried = task_runs()
-    assert flow_run.state_name == "Failed"
+    assert (flow_run.state_name, flow_run.name) == ("Failed", "plant, scoring failed")
+    assert flow_run.state.message == str(why.value)
     assert tried["plan"] == 1
+    (run,) = read_runs(plant.output, limit=9)
+    assert run["status"] == "failed"
+
+
+def test_unexpected_error_is_one_line_beside_its_traceback(prefect, plant, task_runs, monkeypatch):
+    """The traceback is in the log, for whoever mends it."""
+    from pipelines.scoring import scoring as flow
+
+    def break_down(*_given, **_options):
+        raise ValueError("half\na message")
+
+    monkeypatch.setattr("aedetect.jobs.scoring_plan.find_files", break_down)
+    monkeypatch.setattr(tasks.make_plan, "retries", 0)
+    with pytest.raises(ValueError, match="half"):
+        flow(str(plant.written()))
+    flow_run, _ = task_runs()
+    assert flow_run.state.message == (
+        "ValueError: half a message (unexpected: the traceback is in the log)"
+    )
+
+
+def test_log_of_a_task_has_no_traceback_of_an_error_that_says_what_to_do(caplog):
+    """Prefect logs one where a task is not retried."""
+    logger = logging.getLogger("prefect.task_runs")
+    for error in (NoData("no file:\nadd one"), KeyError("a")):
+        record = logger.makeRecord(
+            logger.name, logging.ERROR, "x", 1, "failed: %r", (error,), (type(error), error, None)
+        )
+        assert logger.filter(record)
+        told = logging.Formatter().format(record)
+        assert (told == "no file: add one") == isinstance(error, NoData)
+        assert ("KeyError" in told) == isinstance(error, KeyError)
+
+
+def test_parameters_of_flows_are_described(prefect):
+    """The form of a run in Prefect says what each is."""
+    from pipelines.scoring import scoring
+    from pipelines.training import training
+
+    for flow in (scoring, training):
+        described = flow.parameters.properties
+        assert all(each["description"].endswith(".") for each in described.values())
+        assert not flow.description.count("Args")
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from prefect.client.schemas.responses import OrchestrationResult
 from runs import deployed, missed, run_of, states
 
 from pipelines.missed_runs import due, skip_all_but_newest, skip_others
+from pipelines.old_runs import delete_idle_runs
 
 
 def test_all_but_the_newest_are_skipped(client):
@@ -16,10 +17,23 @@ def test_all_but_the_newest_are_skipped(client):
     missed(client, deployment, days=5)
     newest = due(client, deployment, now=datetime.now(UTC))[0]
     assert skip_all_but_newest(client, deployment, now=datetime.now(UTC)) == 4
-    skipped = ("Skipped", f"{newest.name} does the work of this run too")
+    due_at = f"{newest.expected_start_time:%Y-%m-%d %H:%M:%S}"
+    skipped = ("Skipped", f"the run that was due at {due_at} UTC does the work of this run too")
     assert states(client, deployment)[1:] == [skipped] * 4
     assert states(client, deployment)[0][0] in {"Scheduled", "Late"}
     assert skip_all_but_newest(client, deployment, now=datetime.now(UTC)) == 0
+
+
+def test_skipped_runs_are_named_and_leave_no_record(client):
+    """They are deleted by the next run, like runs that found nothing new."""
+    deployment = deployed(client, "gone-for-days")
+    missed(client, deployment, days=3)
+    newest, other, _ = due(client, deployment, now=datetime.now(UTC))
+    assert skip_all_but_newest(client, deployment, now=datetime.now(UTC)) == 2
+    assert client.read_flow_run(other.id).name == "gone-for-days, skipped"
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    assert delete_idle_runs(client, newest, now=later) == 2
+    assert len(states(client, deployment)) == 1
 
 
 def test_no_missed_run_is_no_work(client):

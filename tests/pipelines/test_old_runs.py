@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from runs import begin, deployed, run_of
+from runs import begin, deployed, missed, run_of
 
-from pipelines.old_runs import delete_old_runs
+from pipelines.missed_runs import due
+from pipelines.old_runs import IDLE, delete_idle_runs, delete_old_runs
 
 KEEP = timedelta(days=90)
 
@@ -54,3 +55,22 @@ def test_runs_of_ours_that_ended_long_ago_are_deleted(client, ended):
             break
     assert not any(exists(client, run) for run in (ours, training))
     assert all(exists(client, run) for run in (tagged, named, waiting))
+
+
+def test_idle_runs_of_the_schedule_are_deleted_by_the_next(client):
+    """Once all about them has arrived; a triggered run, and one that did something, stay."""
+    from prefect.states import Completed
+
+    deployment = deployed(client, f"idle-{uuid4()}")
+    missed(client, deployment, days=2)
+    now = datetime.now(UTC)
+    idle, busy = due(client, deployment, now=now)
+    asked, following = run_of(client, deployment), run_of(client, deployment)
+    for run, tags in ((idle, [IDLE]), (busy, []), (asked, [IDLE])):
+        begin(client, run)
+        client.update_flow_run(run.id, tags=[*run.tags, *tags])
+        client.set_flow_run_state(run.id, Completed())
+    assert delete_idle_runs(client, following, now=now) == 0
+    assert delete_idle_runs(client, following, now=now + timedelta(minutes=1)) == 1
+    assert not exists(client, idle.id)
+    assert all(exists(client, run.id) for run in (busy, asked, following))

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 import yaml
-from plant import ARRIVED, verdicts
+from plant import ARRIVED, DAYS, verdicts
 from schedules import MORNING, NIGHT, written
 
 from aedetect.errors import OutputError, ServerError
@@ -111,5 +111,7 @@ def test_deployed_detector_is_scored_by_a_worker(client, plant, tmp_path):
         check=True,
         capture_output=True,
     )
-    assert await_end(run) == f"{run.name}: Completed"
+    said = await_end(run)
+    assert said.startswith(f"plant {DAYS[0]} to {DAYS[2]}, 2 events: Completed (2 events new or")
+    assert MORNING in deployment.description
     assert len(verdicts(plant.output)) == ARRIVED

@@ -11,7 +11,7 @@ import pytest
 
 from aedetect.errors import RegistryError, UnknownModel
 from aedetect.registry import find_version, list_versions, promote_version, register_version
-from aedetect.registry.history import Decision, Promotion, champions_of
+from aedetect.registry.history import Decision, Promotion, champions_of, forced_promotion
 from aedetect.registry.promotions import read_promotions, rollback_version
 from aedetect.registry.records import TrainingRecord
 
@@ -99,6 +99,15 @@ def entry(action, version, before):
 def test_the_line_of_champions_follows_from_the_history(entries, champion, line):
     """Promotions make it longer, a rollback takes back what came since."""
     assert champions_of([entry(*each) for each in entries], champion) == line
+
+
+def test_who_goes_back_to_a_forced_version_is_told():
+    """A challenger that replaced it was better than it, and the version before better than both."""
+    forced = entry("forced", 4, 3)
+    entries = [entry("first", 3, None), forced, entry("automatic", 5, 4), entry("rollback", 4, 5)]
+    assert forced_promotion(entries, 4) == forced
+    assert forced_promotion(entries, 3) is None
+    assert forced_promotion([*entries, entry("promoted", 4, 3)], 4) is None
 
 
 def test_the_life_of_a_detector_is_on_record(uri):

@@ -156,6 +156,24 @@ def test_detections_are_told(page):
     assert "30 minutes before it began" in text
 
 
+def test_events_that_nobody_confirmed_are_not_false(page):
+    """Where people confirm some events, and no column labels all anomalies."""
+    start = FIRST + DAY + 30 * STEP
+    known = (KnownAnomalies("west", start, start + 9 * STEP),)
+    facts = replace(FACTS, known=known, complete=False)
+    assert "Of 3 events 2 are not confirmed." in render_page(with_facts(page, facts))
+
+
+def test_many_weak_events_beside_a_strong_one_are_folded(page):
+    """All of them stand on the page; a few are shown as they are."""
+    card = page.cards[0]
+    weak = replace(card, event=replace(card.event, severity="info"))
+    text = render_page(replace(page, cards=(card, *[weak] * 6)))
+    assert '<details id="minor"><summary>6 more of severity info' in text
+    assert 'id="minor"' not in render_page(replace(page, cards=(card, *[weak] * 5)))
+    assert 'id="minor"' not in render_page(replace(page, cards=(*[weak] * 6,)))
+
+
 def test_commands_name_the_configuration_safely(page):
     """Copied into a shell they are one argument each."""
     text = render_page(page)

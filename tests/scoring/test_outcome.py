@@ -84,8 +84,8 @@ def test_a_widened_promise_is_broken_beyond_its_bound_only():
     """The bound of the evidence counts, and the text says both; a refused one is never 'kept'."""
     wide = replace(_outcome(0.0031), bound=0.002)
     assert not alerts_of_outcome([wide], factor=3)
-    assert "at most 0.200% promised (0.100% aimed at)" in describe_outcome(wide)
+    assert "at most 0.2% promised (0.1% aimed at)" in describe_outcome(wide)
     refused = replace(_outcome(0.0031), refused="85 held-out rows are few")
     told = alerts_of_outcome([refused], factor=3)["promise not kept"]
-    assert "no promise (0.100% aimed at)" in told
+    assert "no promise (0.1% aimed at)" in told
     assert "it could not be promised (85 held-out rows are few)" in told

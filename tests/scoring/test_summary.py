@@ -18,7 +18,7 @@ from aedetect.output.partitions import Span
 from aedetect.scoring import Summary
 from aedetect.scoring.run_warnings import named_files
 from aedetect.scoring.summary import failed_summary
-from aedetect.scoring.summary_text import summary_line, summary_markdown
+from aedetect.scoring.summary_text import run_title, summary_line, summary_markdown
 from aedetect.timestamps import parse_instant
 
 PAGE = Path(__file__).parents[2] / "docs/reference/output.md"
@@ -78,7 +78,7 @@ def test_rows_none_of_which_can_be_scored_are_a_warning(plant):
     assert warning.startswith("none of 1,440 rows could be scored: unseen entity (train on it, ")
     assert 'set [calibration] unseen = "pooled"' in warning
     assert 'unseen entity (train on it, or set [calibration] unseen = "pooled"' in (
-        summary_markdown(summary)
+        summary_markdown(summary, events=0)
     )
 
 
@@ -136,22 +136,36 @@ def test_file_of_which_some_days_are_scored_is_no_alert(plant):
     assert 0 < summary.partitions < len(DAYS)
 
 
-def test_line_and_page_have_the_same_facts(plant):
-    """One line for the log, one page for Prefect; problems are listed in full on the page."""
+def test_line_and_page_are_for_people(plant):
+    """One sentence for the log, one page for Prefect; problems are listed in full on the page."""
     (plant.incoming / f"{DAYS[2]}.parquet").write_bytes(b"PAR1")
-    summary = plant.score(clock=at(NEWEST), stale_after="2h")
-    line, page = summary_line(summary), summary_markdown(summary)
-    assert "status=partial" in line
-    assert f"rows={summary.rows}" in line
-    assert len(line.splitlines()) == 1
-    for part in line.split(" "):
-        name, value = part.split("=")
-        assert f"| {name} | {value} |" in page
+    summary = plant.score(clock=at(NEWEST + timedelta(days=210)), stale_after="2h")
+    line, page = summary_line(summary, events=3), summary_markdown(summary, events=3)
+    assert line == (
+        f"3 events new or changed; {summary.scored:,} of {summary.rows:,} rows of {DAYS[0]} to "
+        f"{DAYS[1]} scored by plant/1, {summary.flagged:,} flagged; 1 file quarantined; 1 alert"
+    )
+    assert page.startswith(f"**{line}**\n")
+    assert f"| rows scored | {summary.scored:,} of {summary.rows:,} |" in page
+    assert f"| newest row | {DAYS[1]} 23:59:00, 211 days old |" in page
+    assert "_" not in page.split("**Alerts**")[0], "names of fields are for programs"
     for section in ("Alerts", "Warnings", "Rows not scored", "Files quarantined"):
         assert f"**{section}**" in page
-    assert all(
-        text.replace("<", "&lt;") in page for text in (*summary.alerts.values(), *summary.warnings)
-    )
+    assert all(text in page for text in (*summary.alerts.values(), *summary.warnings))
+
+
+def test_title_says_what_a_run_did(plant):
+    """Days and events; without a day, that there was nothing new; what needs attention follows."""
+    assert run_title(plant.score(), events=1) == f" {DAYS[0]} to {DAYS[2]}, 1 event"
+    again = plant.score()
+    assert (again.is_idle, run_title(again, events=0)) == (True, ", nothing new")
+    (plant.incoming / f"{DAYS[2]}.parquet").write_bytes(b"PAR1")
+    damaged = plant.score()
+    assert run_title(damaged, events=0) == ", nothing new, 1 file quarantined"
+    (plant.incoming / f"{DAYS[2]}.parquet").unlink()
+    gone = plant.score()
+    assert run_title(gone, events=0) == ", 1 partition withdrawn"
+    assert (damaged.is_idle, gone.is_idle) == (False, False)
 
 
 def test_error_is_one_line():
@@ -204,7 +218,7 @@ def test_names_on_the_page_are_no_markdown(name):
         alerts={"x": name},
     )
     parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-    tokens = list(flat(parser.parse(summary_markdown(summary))))
+    tokens = list(flat(parser.parse(summary_markdown(summary, events=0))))
     found = {token.type for token in tokens}
     assert not found & {"image", "link_open", "heading_open", "html_inline", "html_block", "hr"}
     assert not found & {"s_open", "fence"}

@@ -68,7 +68,7 @@ def test_confirmed_events_are_left_out(ingest):
     assert len(left) == 590
     assert not ((left >= start) & (left <= end)).any()
     assert len(times(found, "u2")) == 600
-    assert "1 events labelled confirmed: their rows are left out" in found.notes
+    assert "1 event labelled confirmed: their rows are left out" in found.notes
 
 
 def test_false_alarms_join_with_their_context(ingest):

@@ -229,6 +229,8 @@ function apply(next) {
   const whose = filter.lane === null ? "all entities" : lanes.lanes[filter.lane].name;
   const when = filter.from || filter.until ? `, ${(filter.from ?? "begin").replace("T", " ")} to ${(filter.until ?? "end").replace("T", " ")}` : "";
   status.textContent = narrowed ? `${shown.length} of ${cards.length} events shown: ${whose}${when}` : status.dataset.text;
+  const minor = $("#minor");
+  if (minor && narrowed) minor.open = true;
   if (narrowed && shown.length === 1) shown[0].open = true;
   drawLanes();
 }
@@ -262,9 +264,10 @@ function drawLine(chart, holder, printing) {
   const color = palette(printing), x = [];
   chart.steps.reduce((time, step) => { x.push(time + step); return time + step; }, chart.first);
   const points = { show: x.length <= 60, size: 4 };
-  const line = (label, stroke, more = {}) => ({ label, stroke, width: 1.5, points: { show: false }, spanGaps: false, ...more });
+  const number = (_plot, raw) => (raw === null || raw === undefined ? "" : Number(raw.toPrecision(4)).toLocaleString("en"));
+  const line = (label, stroke, more = {}) => ({ label, stroke, value: number, width: 1.5, points: { show: false }, spanGaps: false, ...more });
   let series, values, bands = [];
-  const time = { label: "time", value: (_plot, raw) => (raw === null ? "--" : new Date(raw * 1000).toISOString().slice(0, 19).replace("T", " ")) };
+  const time = { label: "time", value: (_plot, raw) => (raw === null ? "" : new Date(raw * 1000).toISOString().slice(0, 19).replace("T", " ")) };
   if (chart.name === "score" && chart.score) {
     values = [x, chart.score, x.map(() => chart.threshold)];
     series = [time, line("score", color.observed, { points }), line("threshold", color.limit, { dash: [6, 4] })];
@@ -307,6 +310,7 @@ function openNamed() {
   const card = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (!card?.matches(".event")) return;
   if (card.hidden) apply({ lane: null, from: null, until: null, severity: "" });
+  if (card.closest("#minor")) card.closest("#minor").open = true;
   card.open = true;
   card.scrollIntoView({ block: "start" });
   $("summary", card).focus({ preventScroll: true });

@@ -1,0 +1,96 @@
+"""Outcome and drift in MLflow: metrics over time on the run of the version, and tables.
+
+Once a day of data, since MLflow takes seconds to import and its database takes one writer at a
+time. What a run knows otherwise is in `runs/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from aedetect import registry
+from aedetect.drift import find_shifts
+from aedetect.errors import AedetectError
+from aedetect.output import list_files
+from aedetect.output.partitions import SCORES
+from aedetect.registry.outcome_log import is_logged, log_outcome
+
+if TYPE_CHECKING:
+    from aedetect.config import Config
+    from aedetect.drift import Shift
+    from aedetect.registry.records import Table
+    from aedetect.scoring import Summary
+    from aedetect.scoring.outcome import PeriodOutcome
+
+_SHARES = {"flagged": "share", "flagged_low": "low", "flagged_high": "high", "promise": "most"}
+_EVENTS = {"events_a_day": "events_a_day", "events_foreseen": "events_promise"}
+_MOST_SHIFTS = 50  # in the table; all are counted
+
+
+def note_outcome(config: Config, summary: Summary) -> Summary:
+    """Log the outcome of the last days, and drift, after the first run of a day of data.
+
+    A failure is a warning: the verdicts are written.
+    """
+    if not (config.registry.log_scoring and summary.partitions and summary.outcome):
+        return summary
+    uri = config.tracking_uri
+    try:
+        newest = list_files(config.output, SCORES)[-1].partition.start
+        version = registry.find_version(summary.model, tracking_uri=uri)
+        if is_logged(version, at=newest):
+            return summary
+        shifts = find_shifts(config.output)
+        log_outcome(
+            version,
+            at=newest,
+            metrics={**_outcome_metrics(summary.outcome), **_drift_metrics(shifts)},
+            tables=_tables(summary.outcome, shifts),
+            tracking_uri=uri,
+        )
+    except AedetectError as error:
+        text = f"outcome and drift are not in MLflow ([registry] log_scoring): {error}"
+        return replace(summary, warnings=(*summary.warnings, text))
+    return summary
+
+
+def _outcome_metrics(found: Sequence[PeriodOutcome]) -> dict[str, float]:
+    """Return figures of all entities together by period, and how many are surely above."""
+    metrics: dict[str, float] = {}
+    for each in found:
+        if not each.together:
+            continue
+        for name, of in (_SHARES | _EVENTS).items():
+            value = getattr(each, of)
+            if value is not None:
+                metrics[f"outcome_{name}_{each.period}d"] = value
+        metrics[f"outcome_entities_above_{each.period}d"] = each.above
+    return metrics
+
+
+def _drift_metrics(shifts: Sequence[Shift]) -> dict[str, float]:
+    """Return how many entities have shifted, and how far."""
+    times = [each.times for each in shifts if each.times is not None]
+    return {
+        "drift_entities": sum(each.entities for each in shifts),
+        "drift_world": float(any(each.world for each in shifts)),
+        "drift_columns": len({name for each in shifts for name in each.columns}),
+        "drift_score_times": max(times, default=1.0),
+    }
+
+
+def _tables(found: Sequence[PeriodOutcome], shifts: Sequence[Shift]) -> dict[str, Table]:
+    """Return the outcome by entity, those furthest above, and what has shifted."""
+    columns = ("entity", "world", "since", "until", "kind", "columns", "times", "text")
+    listed = [asdict(each) for each in shifts[:_MOST_SHIFTS]]
+    outcome = [asdict(each) for each in found]
+    return {
+        "outcome.json": {name: [each[name] for each in outcome] for name in outcome[0]},
+        "drift.json": {name: [_cell(each[name]) for each in listed] for name in columns},
+    }
+
+
+def _cell(value: Any) -> Any:
+    return ", ".join(value) if isinstance(value, tuple) else value

@@ -1,0 +1,69 @@
+"""How runs end: one line for people, a traceback only where a programmer has to look."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, TypeVar, cast
+
+from prefect import get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
+from prefect.states import Completed, Failed
+
+from aedetect.errors import AedetectError
+from aedetect.secrets import mask
+from pipelines.naming import failed_name, rename
+
+_T = TypeVar("_T")
+
+
+def completed(result: _T, message: str) -> _T:
+    """Return what a flow returns, with a message that Prefect shows beside its state.
+
+    It is a state: Prefect hands its data, the result, to who called the flow.
+    """
+    return cast("_T", Completed(data=result, message=" ".join(message.split())))
+
+
+def failed(error: Exception) -> State[Any]:
+    """Log an error, rename this flow run after it, and return the state to return from the flow.
+
+    Prefect would log a traceback of an error that is raised, also of one that says what to do.
+    """
+    logger, text = get_run_logger(), one_line(error)
+    if isinstance(error, AedetectError):
+        logger.error(text)
+    else:
+        logger.error(text, exc_info=error)
+        text = f"{text} (unexpected: the traceback is in the log)"
+    context = FlowRunContext.get()
+    if context is not None and context.flow_run is not None and context.flow is not None:
+        rename(failed_name(context.flow_run.name, context.flow.name))
+    return Failed(message=text, data=error)
+
+
+def one_line(error: BaseException) -> str:
+    """Return the message of an error on one line; foreign ones begin with their type.
+
+    >>> one_line(AedetectError("no file")), one_line(KeyError("a")), one_line(OSError())
+    ('no file', "KeyError: 'a'", 'OSError')
+    >>> one_line(OSError("postgresql://me:password@db is away"))
+    'OSError: postgresql://***@db is away'
+    """
+    text = mask(" ".join(str(error).split()))
+    if isinstance(error, AedetectError) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def quiet_tracebacks() -> None:
+    """Let Prefect log errors of aedetect in tasks without a traceback."""
+    logging.getLogger("prefect.task_runs").addFilter(_in_one_line)
+
+
+def _in_one_line(record: logging.LogRecord) -> bool:
+    """Make a record about an error of aedetect one line."""
+    error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+    if isinstance(error, AedetectError):
+        record.msg, record.args, record.exc_info = one_line(error), (), None
+    return True
