@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aedetect.data.schema import INCREASE
-from aedetect.output.schemas import GIVEN_OTHERS
+from aedetect.output.schemas import GIVEN_OTHERS, IS_FAR
 
 MAX_FEATURES = 3  # features
 NEW = "=(new)"  # at the end of a cause: a category that training lacked
@@ -44,7 +44,8 @@ def describe_event(
     shown, more = told[:MAX_FEATURES] or list(causes[:1]), len(told[MAX_FEATURES:])
     texts = [_describe_cause(each, ranges, wanted, units) for each in shown]
     if rule is not None and not shown[0]["feature"].endswith(NEW):
-        texts = _after_rule(rule, shown[0], texts)
+        is_inside = shown[0]["feature"] not in ranges
+        texts = _after_rule(rule, shown[0], texts, is_inside=is_inside)
     return "; ".join(texts) + (f"; and {more} more column{'s' * (more > 1)}" if more else "")
 
 
@@ -110,14 +111,23 @@ def _describe_cause(
     return _number(cause, ranges.get(cause["feature"]), unit)
 
 
-def _after_rule(rule: str, first: Mapping[str, Any], texts: Sequence[str]) -> list[str]:
-    """Put a rule before the causes, and the numbers of its own column in brackets behind it."""
+def _after_rule(
+    rule: str, first: Mapping[str, Any], texts: Sequence[str], *, is_inside: bool
+) -> list[str]:
+    """Put a rule before the causes, and the numbers of its own column in brackets behind it.
+
+    A value that is far beyond all of the training may be what the rows before make expect: it is
+    given alone.
+    """
     own = f"{first['feature']} "
     if first["observed"] is None:
         return [rule, *texts[1:]]
     if not rule.startswith(own) or not texts[0].startswith(own):
         return [f"{rule}: {texts[0]}", *texts[1:]]
-    return [f"{rule} ({texts[0].removeprefix(own)})", *texts[1:]]
+    numbers = texts[0].removeprefix(own)
+    if rule.endswith(IS_FAR) and is_inside:
+        numbers = numbers.partition(", ")[0]
+    return [f"{rule} ({numbers})", *texts[1:]]
 
 
 def _category(name: str, seen: str, expected: str | None) -> str:

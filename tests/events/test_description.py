@@ -110,6 +110,8 @@ def test_numbers_of_the_rule_stand_behind_it():
     outside = [limits("w", 0.5, 1.5), limits("v", 0.0, 2.0)]
     text = describe_event(causes, outside, {"w": "bar"}, rule=far)
     assert text == f"{far} (9 bar, normally 0.5 to 1.5); v 5, normally 0 to 2"
+    followed = describe_event([cause("w", 9.0, 8.8)], [], {"w": "bar"}, rule=far)
+    assert followed == f"{far} (9 bar)"  # the rows before were as far
 
 
 def test_a_value_at_the_edge_of_its_range_is_not_told():
