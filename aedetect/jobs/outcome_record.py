@@ -6,6 +6,7 @@ time. What a run knows otherwise is in `runs/`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
@@ -13,16 +14,27 @@ from typing import TYPE_CHECKING, Any
 from aedetect import registry
 from aedetect.drift import find_shifts
 from aedetect.errors import AedetectError, UnknownModel
+from aedetect.logs import log_event
 from aedetect.output import list_files
 from aedetect.output.partitions import SCORES
-from aedetect.registry.outcome_log import is_logged, log_outcome
+from aedetect.registry.outcome_log import (
+    OUTCOME_DAY,
+    PAGE_DAY,
+    is_logged,
+    log_outcome,
+    log_page,
+)
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from aedetect.config import Config
     from aedetect.drift import Shift
     from aedetect.registry.records import Table
     from aedetect.scoring import Summary
     from aedetect.scoring.outcome import PeriodOutcome
+
+logger = logging.getLogger(__name__)
 
 _SHARES = {"flagged": "share", "flagged_low": "low", "flagged_high": "high", "promise": "most"}
 _EVENTS = {"events_a_day": "events_a_day", "events_foreseen": "events_promise"}
@@ -40,7 +52,7 @@ def note_outcome(config: Config, summary: Summary) -> Summary:
     try:
         newest = list_files(config.output, SCORES)[-1].partition.start
         version = registry.find_version(summary.model, tracking_uri=uri)
-        if is_logged(version, at=newest):
+        if is_logged(version, OUTCOME_DAY, at=newest):
             return summary
         shifts = find_shifts(config.output)
         log_outcome(
@@ -56,6 +68,25 @@ def note_outcome(config: Config, summary: Summary) -> Summary:
         text = f"outcome and drift are not in MLflow ([registry] log_scoring): {error}"
         return replace(summary, warnings=(*summary.warnings, text))
     return summary
+
+
+def note_page(config: Config, summary: Summary, page: Path | None) -> None:
+    """Log the page of the first run of a day of data, if there is one, on the run of the version.
+
+    A failure is told in the log: the page is written.
+    """
+    if page is None or not (config.registry.log_scoring and summary.partitions):
+        return
+    uri = config.tracking_uri
+    try:
+        newest = list_files(config.output, SCORES)[-1].partition.start
+        version = registry.find_version(summary.model, tracking_uri=uri)
+        if not is_logged(version, PAGE_DAY, at=newest):
+            log_page(version, page, at=newest, tracking_uri=uri)
+    except UnknownModel:
+        return
+    except AedetectError as error:
+        log_event(logger, "note", text=f"the page is not in MLflow: {error}")
 
 
 def _outcome_metrics(found: Sequence[PeriodOutcome]) -> dict[str, float]:

@@ -16,7 +16,7 @@ from aedetect.drift import DRIFT, find_shifts, shift_warnings
 from aedetect.events import form_events
 from aedetect.events.ongoing import find_level_shifts
 from aedetect.jobs import delivery
-from aedetect.jobs.outcome_record import note_outcome
+from aedetect.jobs.outcome_record import note_outcome, note_page
 from aedetect.jobs.recording import record_run, workspace
 from aedetect.jobs.renewal import renew_if_due
 from aedetect.jobs.report import write_run_page
@@ -142,7 +142,8 @@ def run_scoring(
                 summary = with_retraining(config, summary, stages.start_training)
             summary = record(summary)
     if config.report.to is not None and not what_if:
-        stages.write_page(config, config_path=config_path, now=clock and clock())
+        page = stages.write_page(config, config_path=config_path, now=clock and clock())
+        note_page(config, summary, page)
     stages.report(config, summary, changes)
     if config.notify.listed and not what_if:
         stages.notify(config, config_path=config_path, alerts=summary.alerts)

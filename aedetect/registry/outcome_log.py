@@ -12,15 +12,19 @@ from aedetect.registry.run_tables import log_tables
 from aedetect.registry.session import open_client
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mlflow import MlflowClient
     from mlflow.entities import Metric
 
-_DAY = "outcome_day"  # tag of a version: the last day that was logged
+OUTCOME_DAY, PAGE_DAY = "outcome_day", "page_day"  # tags of a version: the last day of each
+_PAGES = "report"  # folder of the page among the artifacts
 _NS_A_MS, _NS_A_DAY = 1_000_000, 86_400_000_000_000
 
 
-def is_logged(registered: Registered, *, at: int) -> bool:
+def is_logged(registered: Registered, tag: str, *, at: int) -> bool:
     """Whether the day of a moment (ns), or a later one, has been logged."""
-    return int(registered.tags.get(_DAY, -1)) >= at // _NS_A_DAY
+    return int(registered.tags.get(tag, -1)) >= at // _NS_A_DAY
 
 
 def log_outcome(
@@ -40,9 +44,21 @@ def log_outcome(
     with open_client(tracking_uri) as client:
         log_metrics(client, registered.run_id, _points(metrics, at // _NS_A_MS, step))
         log_tables(client, registered.run_id, tables)
-        version = str(registered.version)
-        client.set_model_version_tag(registered.name, version, _DAY, str(step))
-        return read_version(client, name=registered.name, version=version)
+        return _marked(client, registered, OUTCOME_DAY, step)
+
+
+def log_page(registered: Registered, page: Path, *, at: int, tracking_uri: str) -> Registered:
+    """Log the page of a day as an artifact, which replaces that of the day before."""
+    with open_client(tracking_uri) as client:
+        client.log_artifact(registered.run_id, str(page), _PAGES)
+        return _marked(client, registered, PAGE_DAY, at // _NS_A_DAY)
+
+
+def _marked(client: MlflowClient, registered: Registered, tag: str, day: int) -> Registered:
+    """Mark a day of a version as logged."""
+    version = str(registered.version)
+    client.set_model_version_tag(registered.name, version, tag, str(day))
+    return read_version(client, name=registered.name, version=version)
 
 
 def _points(metrics: Mapping[str, float], at: int, step: int) -> list[Metric]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from aedetect import registry
-from aedetect.jobs.outcome_record import note_outcome
+from aedetect.jobs.outcome_record import note_outcome, note_page
 from aedetect.jobs.scoring import run_scoring
 from aedetect.registry.tags import set_version_tags
 
@@ -17,7 +17,9 @@ from aedetect.registry.tags import set_version_tags
 def version(trained):
     """The champion of the plant, of which nothing was logged."""
     found = registry.find_version("plant", tracking_uri=trained.uri)
-    return set_version_tags(found, {"outcome_day": "-1"}, tracking_uri=trained.uri)
+    return set_version_tags(
+        found, {"outcome_day": "-1", "page_day": "-1"}, tracking_uri=trained.uri
+    )
 
 
 @pytest.fixture
@@ -64,3 +66,22 @@ def test_it_may_be_turned_off_and_a_failure_is_a_warning(plant, version, trained
     broken.write_bytes(b"no database" * 99)
     away = replace(config, registry=replace(config.registry, tracking_uri=f"sqlite:///{broken}"))
     assert "outcome and drift are not in MLflow" in note_outcome(away, summary).warnings[-1]
+
+
+def test_the_page_of_a_day_is_an_artifact(plant, client, version, tmp_path):
+    """That of the first run of a day of data; one that cannot be logged ends no run."""
+    config = plant.config()
+    config = replace(config, report=replace(config.report, to=str(tmp_path / "pages")))
+    summary = run_scoring(config)
+    (page,) = (tmp_path / "pages").iterdir()
+    logged = client.list_artifacts(version.run_id, "report")
+    assert [each.path for each in logged] == [f"report/{page.name}"]
+    assert logged[0].file_size == page.stat().st_size
+    later = tmp_path / "later.html"
+    later.write_text("<p>later")
+    note_page(config, summary, later)  # the same day of data
+    assert len(client.list_artifacts(version.run_id, "report")) == 1
+    broken = tmp_path / "broken.db"
+    broken.write_bytes(b"no database" * 99)
+    away = replace(config, registry=replace(config.registry, tracking_uri=f"sqlite:///{broken}"))
+    note_page(away, summary, page)
