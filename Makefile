@@ -14,7 +14,7 @@ demo: .venv/.demo
 	@$(BIN)/aedetect demo
 
 test: .venv/.installed
-	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 # The pages under docs/ as a site that needs no server and no network: open site/index.html.
 docs: .venv/.installed

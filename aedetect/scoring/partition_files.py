@@ -133,9 +133,10 @@ class PartitionFiles:
 def publish_partitions(parts: Sequence[PartitionFiles], output: Path) -> None:
     """Sync closed files, move them to their places, all scores last; without one, remove the old.
 
-    Each step is made for all of them: waiting for the disk takes longer than small partitions.
+    Each step is made for all of them: waiting for the disk takes longer than small partitions. The
+    flagged rows are first: a partition with others than its scores have is computed again.
     """
-    found = {kind: [part.written(kind) for part in parts] for kind in (DRIFT, FLAGGED, SCORES)}
+    found = {kind: [part.written(kind) for part in parts] for kind in (FLAGGED, DRIFT, SCORES)}
     sync_paths(path for paths in found.values() for path in paths if path is not None)
     with locked(output, alone=False):
         for kind, paths in found.items():

@@ -483,7 +483,7 @@ def test_trigger_and_deploy(aedetect, client, plant):
     deployed(client, "by-name")
     code, out, _ = aedetect("trigger", "by-name", "--until", "2026-01-04")
     assert code == 0
-    assert " of by-name: http://127.0.0.1:" in out
+    assert "started by-name, scoring: http://127.0.0.1:" in out
     code, out, err = aedetect("trigger", "by-name", "--since", "tomorrow")
     assert (code, out) == (1, "")
     assert "tomorrow" in err

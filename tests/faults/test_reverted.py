@@ -20,7 +20,7 @@ from aedetect.jobs.recalibration import recalibrate
 from aedetect.output.atomic import read_origin
 
 LOWER = {"threshold": "quantile", "quantile": 0.98}
-KINDS = {"scores", "flagged", "events", "withdrawn"}
+KINDS = {"scores", "flagged", "drift", "events", "withdrawn"}
 
 
 class Killed(BaseException):

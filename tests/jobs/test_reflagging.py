@@ -217,7 +217,7 @@ def test_no_network_is_loaded_and_the_summary_names_the_next_step(base, tmp_path
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (
-        f"without causes yet: aedetect score CONFIG --since {DAYS[0]} --force computes them"
+        f"without causes yet; to compute them: aedetect score {config} --since {DAYS[0]} --force"
         in " ".join(done.stdout.split())
     )
 
