@@ -6,7 +6,7 @@ They are for machines, and go to a file only when asked for; the command line ha
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +26,19 @@ def log_event(logger: logging.Logger, event: str, /, **fields: object) -> None:
     if logger.isEnabledFor(level):
         line = " ".join([event, *(f"{key}={_plain(value)}" for key, value in fields.items())])
         logger.log(level, line, extra={"event": event, "fields": fields})
+
+
+@contextmanager
+def muted(levels: Mapping[str, int]) -> Iterator[None]:
+    """Drop what some loggers say below a level each, in the body; their levels are restored."""
+    before = {name: logging.getLogger(name).level for name in levels}
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    try:
+        yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
 
 
 @contextmanager

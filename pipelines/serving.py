@@ -6,13 +6,14 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from aedetect.logs import muted
 from pipelines.deployments import SECTIONS, Deployment, deployments
 from pipelines.lost_runs import HEARTBEAT, TAG, end_lost_runs
 from pipelines.missed_runs import skip_all_but_newest
@@ -56,20 +57,9 @@ def serve(
     keep_warm()
     # The owner of another server decides how long it keeps its runs.
     keep = max(each.keep for each in wanted) if server is not None else None
-    with _silenced_asyncio(), suppress(KeyboardInterrupt):
+    # asyncio speaks of a reader that Prefect cancels when it is stopped.
+    with muted({"asyncio": logging.CRITICAL}), suppress(KeyboardInterrupt):
         _serve_on(wanted, keep=keep, report=report)
-
-
-@contextmanager
-def _silenced_asyncio() -> Iterator[None]:
-    """Silence asyncio about a reader that Prefect cancels when it is stopped."""
-    log = logging.getLogger("asyncio")
-    before = log.level
-    log.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        log.setLevel(before)
 
 
 def _serve_on(

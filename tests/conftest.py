@@ -26,7 +26,7 @@ from aedetect.training import Ingested, PreparedRows
 if TYPE_CHECKING:
     from aedetect.detector import CalibratedScorer
 
-pytest_plugins = ["plant", "postgres", "receiver", "runs", "storage"]
+pytest_plugins = ["command_line", "plant", "postgres", "receiver", "runs", "storage"]
 
 settings.register_profile("repeatable", deadline=None, database=None, derandomize=True)
 settings.load_profile("repeatable")

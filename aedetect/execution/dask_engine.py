@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from aedetect.errors import ClusterError
 from aedetect.execution.cluster import Size, Work, gave_up, unreachable
+from aedetect.logs import muted
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -30,7 +31,7 @@ def dask_connected(address: str) -> Iterator[_Dask]:
     """Connect to a scheduler; its futures are released at the end, so that it forgets the items."""
     from distributed import Client
 
-    with _quiet():
+    with muted(dict.fromkeys(_NOISE, logging.CRITICAL)):
         try:
             client = Client(address, timeout=_CONNECT, name="aedetect", set_as_default=False)
         except (OSError, ValueError, TypeError, ImportError) as error:
@@ -39,19 +40,6 @@ def dask_connected(address: str) -> Iterator[_Dask]:
             yield _Dask(client, address)
         finally:
             client.close(timeout=_CONNECT)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what the client logs of a lost scheduler from the terminal: an error of ours says it."""
-    before = {name: logging.getLogger(name).level for name in _NOISE}
-    for name in before:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        for name, level in before.items():
-            logging.getLogger(name).setLevel(level)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from aedetect import registry
 from aedetect.data import Rows
 from aedetect.detector import CalibratedScorer
 from aedetect.errors import AedetectError, ConfigError, OutputError
+from aedetect.logs import muted
 from aedetect.scoring import score_rows
 
 if TYPE_CHECKING:
@@ -218,12 +219,6 @@ def _check_packages() -> None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Hide what the exporter says about torchvision, and what torch 2.13 itself deprecates."""
-    exporter = logging.getLogger("torch.onnx")
-    before = exporter.level
-    exporter.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        exporter.setLevel(before)
+    with muted({"torch.onnx": logging.ERROR}), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from aedetect.config import Config
     from aedetect.drift import Shift
+    from aedetect.registry import Registered
     from aedetect.registry.records import Table
     from aedetect.scoring import Summary
     from aedetect.scoring.outcome import PeriodOutcome
@@ -46,24 +47,19 @@ def note_outcome(config: Config, summary: Summary) -> Summary:
 
     A failure is a warning: the verdicts are written. Of a model that is in no registry nothing is.
     """
-    if not (config.registry.log_scoring and summary.partitions and summary.outcome):
+    if not summary.outcome:
         return summary
-    uri = config.tracking_uri
     try:
-        newest = list_files(config.output, SCORES)[-1].partition.start
-        version = registry.find_version(summary.model, tracking_uri=uri)
-        if is_logged(version, OUTCOME_DAY, at=newest):
-            return summary
-        shifts = find_shifts(config.output)
-        log_outcome(
-            version,
-            at=newest,
-            metrics={**_outcome_metrics(summary.outcome), **_drift_metrics(shifts)},
-            tables=_tables(summary.outcome, shifts),
-            tracking_uri=uri,
-        )
-    except UnknownModel:
-        return summary
+        if (day := _unlogged(config, summary, OUTCOME_DAY)) is not None:
+            version, newest = day
+            shifts = find_shifts(config.output)
+            log_outcome(
+                version,
+                at=newest,
+                metrics={**_outcome_metrics(summary.outcome), **_drift_metrics(shifts)},
+                tables=_tables(summary.outcome, shifts),
+                tracking_uri=config.tracking_uri,
+            )
     except AedetectError as error:
         text = f"outcome and drift are not in MLflow ([registry] log_scoring): {error}"
         return replace(summary, warnings=(*summary.warnings, text))
@@ -75,18 +71,26 @@ def note_page(config: Config, summary: Summary, page: Path | None) -> None:
 
     A failure is told in the log: the page is written.
     """
-    if page is None or not (config.registry.log_scoring and summary.partitions):
+    if page is None:
         return
-    uri = config.tracking_uri
     try:
-        newest = list_files(config.output, SCORES)[-1].partition.start
-        version = registry.find_version(summary.model, tracking_uri=uri)
-        if not is_logged(version, PAGE_DAY, at=newest):
-            log_page(version, page, at=newest, tracking_uri=uri)
-    except UnknownModel:
-        return
+        if (day := _unlogged(config, summary, PAGE_DAY)) is not None:
+            version, newest = day
+            log_page(version, page, at=newest, tracking_uri=config.tracking_uri)
     except AedetectError as error:
         log_event(logger, "note", text=f"the page is not in MLflow: {error}")
+
+
+def _unlogged(config: Config, summary: Summary, tag: str) -> tuple[Registered, int] | None:
+    """Return the version and the newest day (ns) if a run scored, and the day is not logged."""
+    if not (config.registry.log_scoring and summary.partitions):
+        return None
+    newest = list_files(config.output, SCORES)[-1].partition.start
+    try:
+        version = registry.find_version(summary.model, tracking_uri=config.tracking_uri)
+    except UnknownModel:
+        return None
+    return None if is_logged(version, tag, at=newest) else (version, newest)
 
 
 def _outcome_metrics(found: Sequence[PeriodOutcome]) -> dict[str, float]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from aedetect.errors import AedetectError, RunFailed
+from aedetect.jobs.packed_work import packed_result
 from aedetect.jobs.scoring import run_scoring
 from aedetect.jobs.table_clock import read_span
-from aedetect.jobs.training_work import quiet
 
 if TYPE_CHECKING:
     from aedetect.config import Config
@@ -39,17 +37,8 @@ class ScoringItem:
 
 
 def score_packed(_shared: bytes, item: bytes) -> bytes:
-    """Run the scoring of one detector; its summary or its error is the result."""
-    one: ScoringItem = pickle.loads(item)  # noqa: S301 - from the process that runs the job
-    result: Summary | AedetectError
-    try:
-        with quiet():
-            result = _scored(one)
-    except AedetectError as error:
-        result = error
-    except Exception as error:  # the others are to go on
-        result = RunFailed(f"unexpected {type(error).__name__}: {error}")
-    return pickle.dumps(result)
+    """Run the scoring of a packed ScoringItem: a Summary or an error, packed."""
+    return packed_result(_scored, item)
 
 
 def _scored(one: ScoringItem) -> Summary:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -116,10 +117,12 @@ def _due(configs: Iterator[Config]) -> Iterator[_Todo]:
 
 
 def _check_distinct(configs: Sequence[Config]) -> None:
-    names = [config.name for config in configs]
-    twice = next((name for name in names if names.count(name) > 1), None) if names else None
-    if twice is not None and len(set(names)) < len(names):
-        raise ConfigError(f"two detectors are named {twice}: give each [detector] name of its own")
+    counts = Counter(config.name for config in configs)
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        raise ConfigError(
+            f"two detectors are named {twice[0]}: give each [detector] name of its own"
+        )
 
 
 def _trained(todo: Sequence[_Todo], processes: int | None) -> Iterator[OneOfMany]:

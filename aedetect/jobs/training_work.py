@@ -5,19 +5,15 @@ It reads files and asks no registry: what is registered travels back as bytes.
 
 from __future__ import annotations
 
-import logging
-import pickle
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aedetect.errors import AedetectError, RunFailed
 from aedetect.execution.shipping import PackedFolder, pack_folder
+from aedetect.jobs.packed_work import packed_result
 from aedetect.jobs.training import train_detector
 from aedetect.jobs.training_record import make_record
 
@@ -39,29 +35,8 @@ class TrainedDetector:
 
 
 def train_packed(_shared: bytes, item: bytes) -> bytes:
-    """Train the detector of a packed configuration; an error is a result."""
-    config: Config = pickle.loads(item)  # noqa: S301 - from the process that runs the job
-    result: TrainedDetector | AedetectError
-    try:
-        with quiet():
-            result = _trained(config)
-    except AedetectError as error:
-        result = error
-    except Exception as error:  # a retry would give the same, and the others are to go on
-        result = RunFailed(f"unexpected {type(error).__name__}: {error}")
-    return pickle.dumps(result)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Log no steps, notes and epochs of one of many: its error and its record tell of it."""
-    log = logging.getLogger("aedetect")
-    before = log.level
-    log.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        log.setLevel(before)
+    """Train the detector of a packed configuration: a TrainedDetector or an error, packed."""
+    return packed_result(_trained, item)
 
 
 def _trained(config: Config) -> TrainedDetector:

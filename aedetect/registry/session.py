@@ -10,11 +10,12 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aedetect.errors import OutputError, RegistryError
+from aedetect.logs import muted
 from aedetect.registry.availability import await_registry, check_address, sqlite_file
 from aedetect.secrets import mask
 
@@ -140,14 +141,6 @@ def _create(tracking_uri: str) -> None:
                 new.replace(file)
 
 
-@contextmanager
-def silenced() -> Iterator[None]:
+def silenced() -> AbstractContextManager[None]:
     """Silence MLflow on stderr."""
-    before = {name: logging.getLogger(name).level for name in _LEVELS}
-    for name, level in _LEVELS.items():
-        logging.getLogger(name).setLevel(level)
-    try:
-        yield
-    finally:
-        for name, level in before.items():
-            logging.getLogger(name).setLevel(level)
+    return muted(_LEVELS)

@@ -15,27 +15,11 @@ import pytest
 from plant import DAYS, ROWS, table, write, write_config
 from runs import deployed
 
-from aedetect.cli import SILENT, app, main
+from aedetect.cli import app, main
 from aedetect.config import make_config
 
 FUNCTIONS = {each.name or each.callback.__name__: each.callback for each in app.registered_commands}
 COMMANDS = list(FUNCTIONS)
-
-
-@pytest.fixture
-def aedetect(monkeypatch, capsys):
-    """Run the command line in this process: exit code, stdout and stderr."""
-    for name, value in SILENT.items():
-        monkeypatch.setenv(name, value)
-
-    def aedetect(*words):
-        monkeypatch.setattr(sys, "argv", ["aedetect", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return ended.value.code or 0, out, err
-
-    return aedetect
 
 
 def run(*words, folder):

@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pytest
 from PIL import Image
 
-from aedetect.cli import SILENT, main
 from aedetect.jobs.event_chain import trace_event
 from aedetect.output import list_files
 from aedetect.registry import find_version
 from aedetect.wording import percent
-
-
-@pytest.fixture
-def aedetect(monkeypatch, capsys):
-    """Run the command line in this process: exit code, stdout and stderr."""
-    for name, value in SILENT.items():
-        monkeypatch.setenv(name, value)
-
-    def aedetect(*words):
-        monkeypatch.setattr(sys, "argv", ["aedetect", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return ended.value.code or 0, out, err
-
-    return aedetect
 
 
 def test_an_event_leads_back_to_the_data_of_its_model(aedetect, plant):

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
 
-import pytest
-
-from aedetect.cli import SILENT, main
 from aedetect.jobs import training_many
 
 CONFIG = """
@@ -28,22 +24,6 @@ shapes = 0.0
 input = "in"
 output = "out"
 """
-
-
-@pytest.fixture
-def aedetect(monkeypatch, capsys):
-    """Run the command line in this process: exit code, stdout and stderr."""
-    for name, value in SILENT.items():
-        monkeypatch.setenv(name, value)
-
-    def aedetect(*words):
-        monkeypatch.setattr(sys, "argv", ["aedetect", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return ended.value.code or 0, out, err
-
-    return aedetect
 
 
 def test_from_check_to_events(prefect, aedetect, make_frame, write, tmp_path, monkeypatch):

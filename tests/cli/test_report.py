@@ -4,30 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-import sys
 from datetime import UTC, datetime
 
-import pytest
-
-from aedetect.cli import SILENT, main
 from aedetect.config import make_config
 from aedetect.jobs.scoring import run_scoring
-
-
-@pytest.fixture
-def aedetect(monkeypatch, capsys):
-    """Run the command line in this process: exit code, stdout and stderr."""
-    for name, value in SILENT.items():
-        monkeypatch.setenv(name, value)
-
-    def aedetect(*words):
-        monkeypatch.setattr(sys, "argv", ["aedetect", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return ended.value.code or 0, out, err
-
-    return aedetect
 
 
 def page_data(path):
