@@ -25,6 +25,10 @@ from aedetect.wording import percent
 PromiseState = Literal["kept", "widened", "refused"]
 _COVERAGE = 0.95
 _TINY = 1e-12
+_REMEDY = (
+    "train on more days, or again when more have come, or let the thresholds follow "
+    '([calibration] renew = "1d")'
+)
 USELESS = 0.5  # share of normal rows: a bound above it promises nothing
 
 
@@ -51,16 +55,24 @@ class Promise:
         return min(share * (self.upper / self.share), 1.0) if self.share else self.upper
 
     @property
-    def text(self) -> str:
-        """The promise as a sentence without a subject."""
+    def headline(self) -> str:
+        """What is promised, in a few words."""
         if self.upper is None:
-            return f"no promise ({percent(self.share)} of normal rows aimed at): {self.reason}"
+            return f"no promise ({percent(self.share)} of normal rows aimed at)"
+        return f"flags at most {percent(self.upper)} of normal rows"
+
+    @property
+    def caution(self) -> tuple[str, ...]:
+        """Why it is widened or refused, and the remedy; empty when it is kept."""
         if self.state == "kept":
-            return f"flags at most {percent(self.share)} of normal rows"
-        return (
-            f"flags at most {percent(self.upper)} of normal rows, widened from "
-            f"{percent(self.share)}: {self.reason}"
-        )
+            return ()
+        why = "refused" if self.upper is None else f"widened from {percent(self.share)}"
+        return f"{why}: {self.reason}", f"remedy: {_REMEDY}"
+
+    @property
+    def text(self) -> str:
+        """The promise in one line, without a subject."""
+        return "; ".join((self.headline, *self.caution))
 
     def grown(self, scored: int) -> Promise:
         """Return the promise of a renewal, from rows of so much time (ns) after the held-out ones.

@@ -70,19 +70,14 @@ class Trust:
             reasons.append(f"they cover {covered}, fewer than {YOUNG_CYCLES} daily cycles")
         if self.factor is not None and self.factor > DRIFTED:
             reasons.append(self._drift)
-        if not reasons:
-            return ""
-        return (
-            f"{'; '.join(reasons)}; train on more days, or again when more have come, or let the "
-            'thresholds follow ([calibration] renew = "1d")'
-        )
+        return "; ".join(reasons)
 
     @property
     def _drift(self) -> str:
         factor = self.factor or 0.0
         where = "within them a threshold" if factor == self.within else "one of the learnt part"
         return (
-            f"the levels drift: {where} for {SHARE:.0%} flagged {min(factor * SHARE, 1):.0%} of "
+            f"levels drift: {where} for {SHARE:.0%} flagged {min(factor * SHARE, 1):.0%} of "
             f"later rows, {factor:.1f} times as many"
         )
 

@@ -94,8 +94,8 @@ def print_recalibrated(made: Recalibrated, config: Path) -> None:
             expected(each.forecast),
         )
     out.print(table)
-    out.print(f"{made.promise.text}; expected in total: {expected(made.forecast)} events a day")
-    _print_scope(made.scope, made.notes)
+    out.print(f"{made.promise.headline}; {expected(made.forecast)} events a day expected in all")
+    _print_scope(made.promise.caution, made.scope, made.notes)
     for setting, value in made.elsewhere.items():
         out.print(f"  threshold with {setting}: {value:.4g}")
     out.print("what is scored does not change")
@@ -113,10 +113,10 @@ def print_promise(config: Config, trained: Registered) -> None:
     ).calibration
     out = console()
     out.print(
-        f"{made.promise.text}; chosen by {made.threshold.method} on {len(made.scores):,} held-out "
-        f"rows, on those that is {expected(made.forecast)} events a day"
+        f"{made.promise.headline}: {made.threshold.method} on {len(made.scores):,} held-out rows, "
+        f"with {expected(made.forecast)} events a day there"
     )
-    _print_scope(made.scope, made.notes)
+    _print_scope(made.promise.caution, made.scope, made.notes)
     for setting, value in made.elsewhere.items():
         out.print(f"  threshold with {setting}: {value:.4g}")
 
@@ -131,8 +131,8 @@ def print_reflagged(done: Reflagged) -> None:
         f"partitions re-evaluated, {done.flagged:,} flagged; {done.current} partitions were up to "
         "date"
     )
-    out.print(f"  {done.promise.text}; chosen by {done.method}")
-    _print_scope(done.scope, done.notes)
+    out.print(f"  {done.promise.headline}: {done.method}")
+    _print_scope(done.promise.caution, done.scope, done.notes)
     if done.unexplained:
         out.print(
             f"  {done.unexplained:,} rows are newly flagged, without causes yet; to compute them: "
@@ -146,11 +146,11 @@ def print_reflagged(done: Reflagged) -> None:
         out.print(f"  {done.other} partitions were scored by another version and do not change")
 
 
-def _print_scope(scope: str, notes: tuple[str, ...]) -> None:
-    """Show for what the promise holds, nothing for a single entity, and what it assumes."""
+def _print_scope(caution: tuple[str, ...], scope: str, notes: tuple[str, ...]) -> None:
+    """Show why a promise is not kept, for what it is made (not of one entity), what it assumes."""
     from aedetect.cli.show import console
 
-    for line in (f"the promise holds {scope}" if scope else "", *notes):
+    for line in (*caution, f"the promise is made {scope}" if scope else "", *notes):
         if line:
             console().print(f"  {line}")
 

@@ -100,7 +100,7 @@ def _promise(detector: CalibratedScorer, trained: Trained) -> Iterator[str]:
         f"squared error of held-out windows {trained.held_out_loss:.4g} in units of the scaling."
     )
     if calibration.scope:
-        yield f"The promise holds {calibration.scope}."
+        yield f"The promise is made {calibration.scope}."
     yield "A later calibration, see the tag `calibration`, replaces the threshold."
 
 

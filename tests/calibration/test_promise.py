@@ -39,7 +39,8 @@ def test_nothing_is_promised_where_no_drift_can_be_measured():
     few = CalibrationSettings(false_alarm_rate=0.02, leave_out=0)
     made = promised(85, settings=few)
     assert (made.state, made.upper) == ("refused", None)
-    assert made.text.startswith("no promise (2% of normal rows aimed at): 85 held-out rows")
+    assert made.headline == "no promise (2% of normal rows aimed at)"
+    assert made.caution[0].startswith("refused: 85 held-out rows are few")
     assert made.bound(0.01) is None
 
 

@@ -364,7 +364,7 @@ def test_train_and_score(prefect, aedetect, plant):
     assert (code, out, "aedetect train" in err) == (1, "", True)
     code, out, _ = aedetect("train", path, *own)
     assert (code, "registered plant/1" in out) == (0, True)
-    assert "chosen by alert_budget on" in " ".join(out.split())
+    assert "of normal rows: alert_budget on" in " ".join(out.split())
     code, out, _ = aedetect("score", path, "--json", *own)
     first = json.loads(out)
     assert (code, first["model"], first["partitions"]) == (0, "plant/1", 3)

@@ -149,7 +149,7 @@ def test_the_command_prints_thresholds_and_expected_events(config, base):
     shown = CliRunner().invoke(app, asked, catch_exceptions=False).stdout
     assert "plant/1 has calibration 2: threshold = alert_budget, alert_budget = 6 per day" in shown
     words = " ".join(shown.split())
-    assert all(word in words for word in ("east", "west", "expected in total", "--reflag"))
+    assert all(word in words for word in ("east", "west", "expected in all", "--reflag"))
     printed = json.loads(CliRunner().invoke(app, [*asked, "--model", "plant/1", "--json"]).stdout)
     assert (printed["version"], len(printed["thresholds"])) == (3, 3)
     models = CliRunner().invoke(app, ["models", path]).stdout

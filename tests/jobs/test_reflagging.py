@@ -247,7 +247,7 @@ def test_a_reflag_says_what_its_threshold_promises(plant, capsys):
     done = run(plant)
     assert (done.method, done.promise.share) == ("quantile", pytest.approx(0.02, rel=0.2))
     print_reflagged(done)
-    assert f"{done.promise.text}; chosen by quantile" in (" ".join(capsys.readouterr().out.split()))
+    assert f"{done.promise.headline}: quantile" in (" ".join(capsys.readouterr().out.split()))
 
 
 def test_a_reflag_says_for_what_its_promise_holds(plant, capsys):
@@ -256,4 +256,4 @@ def test_a_reflag_says_for_what_its_promise_holds(plant, capsys):
     entities = len({*table("2026-01-01", days=1)["unit"]})
     assert done.scope.startswith(f"for each of {entities} entities by its own held-out rows, at ")
     print_reflagged(done)
-    assert f"the promise holds {done.scope}" in " ".join(capsys.readouterr().out.split())
+    assert f"the promise is made {done.scope}" in " ".join(capsys.readouterr().out.split())
