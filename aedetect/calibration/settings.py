@@ -15,6 +15,7 @@ UnseenName = Literal["refuse", "pooled"]
 
 DEFAULT_RATE = 0.001  # share of normal rows flagged, where the held-out rows support it
 DEFAULT_BUDGET = "1 per day per entity"
+DEFAULT_RENEWAL, NEVER = "1d", "never"  # of `renew`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,7 @@ class CalibrationSettings:
     pot: Annotated[float, Gt(0), Lt(1)] = 1e-4  # share of normal rows flagged, by the tail alone
     beta: Annotated[float, Gt(0)] = 1.0  # weight of recall relative to precision, for fbeta
     precision: Annotated[float, Gt(0), Lt(1)] = 0.8  # share of reported events that are real
-    # how often a scoring run renews the threshold from recent scores, such as "1d"; None: never
+    # how often scoring runs renew the thresholds from recent scores; None: see `renewed_every`
     renew: str | None = None
     renew_from: str = "14d"  # how far back it takes scores
     accept_after: str = "6h"  # since the begin of a strong event: then its level is taken as normal
@@ -59,6 +60,19 @@ class CalibrationSettings:
             return self.threshold
         asked = self.alert_budget is None and self.false_alarm_rate is not None
         return "false_alarm_rate" if asked else "alert_budget"
+
+    def renewed_every(self, *, scheduled: bool) -> str | None:
+        """How often scoring runs renew the thresholds: as set, else daily if they are scheduled.
+
+        None: never. A bound (elbo) may be negative, and is never renewed.
+
+        >>> CalibrationSettings().renewed_every(scheduled=True)
+        '1d'
+        >>> CalibrationSettings(renew=NEVER).renewed_every(scheduled=True)
+        """
+        if self.renew is not None:
+            return None if self.renew == NEVER else self.renew
+        return DEFAULT_RENEWAL if scheduled and self.score != "elbo" else None
 
     @property
     def is_default(self) -> bool:

@@ -102,6 +102,11 @@ class Config:
         )
 
     @property
+    def renew(self) -> str | None:
+        """How often scoring runs renew the thresholds; None: never."""
+        return self.calibration.renewed_every(scheduled=self.scoring.schedule is not None)
+
+    @property
     def maintenance(self) -> tuple[str, ...]:
         """Files with the intervals of planned maintenance."""
         return tuple(self._resolve(each) for each in self.events.maintenance)

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from aedetect.calibration.budget import parse_budget
-from aedetect.calibration.settings import CalibrationSettings
+from aedetect.calibration.settings import NEVER, CalibrationSettings
 from aedetect.data.schema import suggest_nearest
 from aedetect.errors import ConfigError
 from aedetect.models.settings import ModelSettings, check_backbone
@@ -21,7 +21,6 @@ _DURATIONS = (
     ("data", "frequency"),
     ("data", "max_gap"),
     ("prepare", "missing_limit"),
-    ("calibration", "renew"),
     ("calibration", "renew_from"),
     ("calibration", "accept_after"),
     ("events", "merge_gap"),
@@ -64,6 +63,7 @@ def check_sections(built: Mapping[str, Any]) -> None:
         )
     calibration = built.get("calibration", CalibrationSettings())
     parse_budget(calibration.budget)
+    _check_renewal(calibration.renew)
     _check_score(calibration, model)
 
 
@@ -94,6 +94,20 @@ def _check_zone(name: str | None) -> None:
         ) from error
 
 
+def _check_renewal(every: str | None) -> None:
+    """Check how often the thresholds are renewed."""
+    if every is None or every == NEVER:
+        return
+    try:
+        length = parse_duration(every)
+    except ConfigError as error:
+        raise ConfigError(
+            f'[calibration] renew must be a duration such as "1d", or "{NEVER}", got "{every}"'
+        ) from error
+    if length <= 0:
+        raise ConfigError(f"[calibration] renew must be longer than 0, got {every}")
+
+
 def _check_score(settings: CalibrationSettings, model: ModelSettings) -> None:
     """Check that the model and the alignment support the score."""
     if settings.score == "elbo" and model.variant != "variational":
@@ -101,7 +115,7 @@ def _check_score(settings: CalibrationSettings, model: ModelSettings) -> None:
             '[calibration] score = "elbo" needs [model] variant = "variational", got '
             f'"{model.variant}": use score = "mse" or "standardized"'
         )
-    if settings.score == "elbo" and settings.renew is not None:
+    if settings.score == "elbo" and settings.renewed_every(scheduled=True) is not None:
         raise ConfigError(
             '[calibration] renew needs a score that is never negative, got score = "elbo": leave '
             "it out, or use another score"

@@ -2,50 +2,40 @@
 
 A renewal is in force from the end of the newest partition that is written. It changes no verdict
 that exists, and a partition that is computed again is judged by the calibration in force at its
-start: `aedetect score --all` gives the bytes that the runs gave day by day.
+start: `aedetect score --all` gives the bytes that the runs gave day by day. When scoring runs renew
+is in `aedetect.jobs.renewal_steps`.
 """
 
 from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from aedetect import registry
-from aedetect.calibration import HeldOut
 from aedetect.calibration.forecast import Timing
 from aedetect.calibration.history import read_renewal, write_renewal
 from aedetect.calibration.renewal import Factors, Renewal, choose_factors
 from aedetect.calibration.trust import trust_of
 from aedetect.detector import Outline, read_outline, read_saved_history
 from aedetect.errors import AedetectError, CalibrationRefused
-from aedetect.events import read_labels
-from aedetect.events.labels import CONFIRMED
+from aedetect.jobs.renewal_rows import read_recent_rows
 from aedetect.jobs.table_clock import table_clock
 from aedetect.logs import log_event
 from aedetect.output import list_files, locked
 from aedetect.output.partitions import SCORES, Span
-from aedetect.output.schemas import ANOMALY, NORMAL
-from aedetect.timestamps import format_instant, parse_duration, to_nanoseconds
+from aedetect.timestamps import format_instant, parse_duration
 
 if TYPE_CHECKING:
-    from aedetect.arrays import Bool, Float64, Int32, Int64
     from aedetect.calibration.history import History
     from aedetect.config import Config
-    from aedetect.events import Label
     from aedetect.output import OutputFile
-    from aedetect.scoring import Model, Summary
+    from aedetect.scoring import Model
     from aedetect.wall_clock import WallClock
 
 logger = logging.getLogger(__name__)
-_COLUMNS = ["timestamp", "entity", "score", "verdict"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,18 +68,22 @@ class _Basis:
         return self.files[-1].partition.bounds(self.clock)[1]
 
 
-def renew_if_due(config: Config, model: Model, summary: Summary) -> Summary:
-    """Renew after a scoring run when `[calibration] renew` has passed since the last time.
+def renew_if_due(config: Config, model: Model) -> tuple[Model, str]:
+    """Renew when that is due; return the model as it is then, and why that was refused, if it was.
 
-    A refused renewal is a warning of the run: its verdicts are written, and the thresholds stay.
+    Who did not ask for renewals is not told that there are too few rows for them.
     """
     try:
-        renew(config, f"{model.name}/{model.version}", only_if_due=True)
+        if renew(config, f"{model.name}/{model.version}", only_if_due=True) is None:
+            return model, ""
+        uri = config.tracking_uri
+        found = registry.find_version(f"{model.name}/{model.version}", tracking_uri=uri)
+        place = registry.fetch_version(found, tracking_uri=uri)
     except AedetectError as error:
-        text = f"the thresholds were not renewed: {error}"
         log_event(logger, "not renewed", because=error)
-        return replace(summary, warnings=(*summary.warnings, text))
-    return summary
+        told = config.calibration.renew is not None or not isinstance(error, CalibrationRefused)
+        return model, f"the thresholds were not renewed: {error}" if told else ""
+    return replace(model, folder=str(place)), ""
 
 
 def renew(
@@ -108,6 +102,11 @@ def renew(
         basis = _basis(config, place, registered)
         if only_if_due and not _is_due(config, basis):
             return None
+        if not basis.files:
+            raise CalibrationRefused(
+                f"a renewal needs scores of {registered.reference} in {config.output}, but there "
+                "are none: run `aedetect score CONFIG` first"
+            )
         renewal, found = _renewal(config, basis)
         write_renewal(renewal, Path(folder))
         since = format_instant(renewal.since)
@@ -130,7 +129,7 @@ def renew(
 
 
 def _basis(config: Config, place: Path, registered: registry.Registered) -> _Basis:
-    """Find the scores of this version of the model. Raises CalibrationRefused without any."""
+    """Find the scores of this version of the model."""
     saved = read_outline(place)
     clock = table_clock(config, saved.schema)
     files = list_files(config.output, SCORES, by=config.scoring.partition)
@@ -141,19 +140,14 @@ def _basis(config: Config, place: Path, registered: registry.Registered) -> _Bas
         span = Span(since - window, since)
         files = tuple(each for each in files if span.covers(each.partition, clock))
     mine = tuple(each for each in files if each.origin().model_version == registered.version)
-    if not mine:
-        raise CalibrationRefused(
-            f"a renewal needs scores of {registered.reference} in {config.output}, but there are "
-            "none: run `aedetect score CONFIG` first"
-        )
     return _Basis(place, saved, history, clock, mine)
 
 
 def _is_due(config: Config, basis: _Basis) -> bool:
     """Whether the newest partition ends so long after the last renewal began."""
-    last, renew = basis.history.renewed, config.calibration.renew
-    if renew is None or last is None:
-        return renew is not None
+    last, renew = basis.history.renewed, config.renew
+    if not basis.files or renew is None or last is None:
+        return bool(basis.files) and renew is not None
     scored = basis.since - basis.files[0].partition.bounds(basis.clock)[0]
     trust = trust_of(basis.saved.calibration.held_out.normal)
     return basis.since - last >= trust.due_after(parse_duration(renew), scored=scored)
@@ -173,7 +167,7 @@ def _renewal(config: Config, basis: _Basis) -> tuple[Renewal, Factors]:
     timing = Timing.of(
         config.events, schema=full.schema, length=full.length, entities=full.entities
     )
-    rows, threshold = _sample(config, basis, full)
+    rows, threshold = read_recent_rows(config, basis.place, full, basis.files, until=basis.since)
     found = choose_factors(
         rows,
         threshold,
@@ -184,66 +178,3 @@ def _renewal(config: Config, basis: _Basis) -> tuple[Renewal, Factors]:
     )
     version = basis.history.newest + 1
     return Renewal(version, basis.since, base, found.pooled, found.own), found
-
-
-def _sample(config: Config, basis: _Basis, full: Outline) -> tuple[HeldOut, Float64]:
-    """Return the scored rows of the last days, and the threshold in force at each: (n,), (n,).
-
-    Held-out rows of training that are not older count, too: a young detector has few others.
-    """
-    start = basis.since - parse_duration(config.calibration.renew_from)
-    labels = [each for each in read_labels(config.output) if each.opinion == CONFIRMED]
-    old = full.calibration.held_out
-    old = old.take(old.time >= start)
-    parts = [replace(old, held=None)]
-    limits = [full.calibration.thresholds(old.entity)]
-    judged: dict[int, Outline] = {}
-    for file in basis.files:
-        version = file.origin().calibration_version
-        if version not in judged:
-            judged[version] = read_outline(basis.place, calibration=version)
-        part = _scored(file.read(_COLUMNS), full.entities, labels, start=start)
-        parts.append(part)
-        limits.append(judged[version].calibration.thresholds(part.entity))
-    rows = HeldOut(*(np.concatenate([getattr(p, name) for p in parts]) for name in _FIELDS))
-    order = np.lexsort((rows.time, rows.entity))
-    return rows.take(order), np.concatenate(limits)[order]
-
-
-_FIELDS = ("entity", "time", "score", "anomaly", "suspect")
-
-
-def _scored(
-    table: pa.Table, entities: Sequence[str | None], labels: Sequence[Label], *, start: int
-) -> HeldOut:
-    """Return the judged rows of known entities in a partition."""
-    judged = pc.is_in(table["verdict"], value_set=pa.array([NORMAL, ANOMALY]))
-    table = table.filter(pc.and_(judged, pc.is_valid(table["score"])))
-    time = to_nanoseconds(table["timestamp"]).to_numpy()
-    entity = _codes(table["entity"], entities)
-    known = (entity >= 0) & (time >= start)
-    confirmed = _inside(table["entity"], time, labels)
-    return HeldOut(
-        entity[known],
-        time[known],
-        table["score"].to_numpy()[known],
-        confirmed[known],
-        np.zeros(int(known.sum()), dtype=np.bool_),
-    )
-
-
-def _codes(names: pa.ChunkedArray, entities: Sequence[str | None]) -> Int32:
-    """Return the codes of entities: 0 when all are scaled together, -1 for unseen ones."""
-    if not entities:
-        return np.zeros(len(names), dtype=np.int32)
-    found = pc.index_in(names, value_set=pa.array(entities, pa.string()))
-    return np.asarray(pc.fill_null(found, -1).to_numpy(), dtype=np.int32)
-
-
-def _inside(names: pa.ChunkedArray, time: Int64, labels: Sequence[Label]) -> Bool:
-    """Mark the rows of confirmed events: (n,)."""
-    marked = np.zeros(len(time), dtype=np.bool_)
-    for each in labels:
-        same = pc.equal(names, each.entity) if each.entity else pc.is_null(names)
-        marked |= same.to_numpy() & (time >= each.start) & (time <= each.end)
-    return marked

@@ -18,7 +18,7 @@ from aedetect.events.ongoing import find_level_shifts
 from aedetect.jobs import delivery
 from aedetect.jobs.outcome_record import note_outcome, note_page
 from aedetect.jobs.recording import record_run, workspace
-from aedetect.jobs.renewal import renew_if_due
+from aedetect.jobs.renewal_steps import compute_in_steps
 from aedetect.jobs.report import write_run_page
 from aedetect.jobs.retraining import with_retraining
 from aedetect.jobs.scoring_plan import plan_run, sort_run
@@ -130,13 +130,9 @@ def run_scoring(
             if job.plan.compute:
                 job = stages.sort(config, job, scratch=scratch)
             log_event(logger, "plan", files=job.files, partitions=len(job.plan.compute))
-            done = stages.compute(
-                job.plan.compute, model=model, output=job.output, settings=config.scoring
-            )
-            changes = stages.form_events(job)
-            summary = stages.finish(job, done, changes)
-            if config.calibration.renew is not None and not what_if:
-                summary = renew_if_due(config, model, summary)
+            done = compute_in_steps(config, job, stages.compute, follow=not what_if)
+            changes = stages.form_events(done.job)
+            summary = stages.finish(done.job, done.results, changes)
             if not what_if:
                 summary = note_outcome(config, summary)
                 summary = with_retraining(config, summary, stages.start_training)

@@ -10,11 +10,12 @@ import harm
 import pyarrow.parquet as pq
 import pytest
 from dask_cluster import can_hide, dask_cluster, wait_until
-from plant import Plant, contents
+from plant import DAYS, Plant, contents, settings
 
 from aedetect.config import make_config, of_value
 from aedetect.errors import ClusterError
 from aedetect.execution import dask_engine, describe_cluster
+from aedetect.jobs.scoring import run_scoring
 from aedetect.jobs.training_many import train_many
 from aedetect.output.filesystem import output_path
 from aedetect.registry import fetch_version
@@ -224,6 +225,22 @@ def test_the_flow_computes_on_the_cluster_in_one_task(prefect, hourly, cluster):
     plant, _ = hourly
     flow(str(plant.written(**on(cluster, "flow"))))
     assert published(plant.folder / "flow") == published(plant.output)
+
+
+def test_thresholds_follow_on_a_cluster(trained, arrived, tmp_path, cluster):
+    """One step after the other, each with the calibration that it is judged by."""
+    outputs = []
+    for name, keys in (("here", {}), ("there", {"executor": "dask", "address": cluster.address})):
+        folder = tmp_path / name
+        shutil.copytree(arrived, folder / "incoming")
+        shutil.copytree(trained.folder / "mlruns", folder / "mlruns")
+        given = settings(
+            calibration={"shapes": 0.0, "renew": "1d"}, scoring={"input": "incoming", **keys}
+        )
+        summary = run_scoring(make_config(given, folder=folder))
+        assert summary.calibration_version == len(DAYS)
+        outputs.append(contents(folder / "output"))
+    assert outputs[0] == outputs[1]
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense:nowhere"])
