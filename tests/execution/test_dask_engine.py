@@ -10,7 +10,7 @@ import harm
 import pyarrow.parquet as pq
 import pytest
 from dask_cluster import can_hide, dask_cluster, wait_until
-from plant import Plant, contents
+from plant import DAYS, Plant, contents
 
 from aedetect.config import make_config, of_value
 from aedetect.errors import ClusterError
@@ -18,7 +18,7 @@ from aedetect.execution import dask_engine, describe_cluster
 from aedetect.jobs.training_many import train_many
 from aedetect.output.filesystem import output_path
 from aedetect.registry import fetch_version
-from aedetect.scoring import grouping
+from aedetect.scoring import grouping, sharding
 from aedetect.scoring.settings import ScoringSettings
 
 PARTITIONS = 72  # three days by the hour
@@ -121,6 +121,20 @@ def test_the_bytes_and_the_report_are_those_of_a_local_run(hourly, cluster, capl
     assert replace(remote, output=local.output) == local
     events = [record.event for record in caplog.records]
     assert events == ["cluster", *["partition"] * PARTITIONS]
+
+
+def test_a_day_that_is_too_large_for_a_worker_is_divided(hourly, cluster, monkeypatch, caplog):
+    """By entities, and merged: the bytes of one that is computed in one piece."""
+    plant, _ = hourly
+    monkeypatch.setattr(sharding, "_FEWEST_CELLS", 7_000)  # 1,000 rows of three columns
+    day = {"partition": "day", "input": f"incoming/{DAYS[1]}.parquet"}
+    local = plant.score(**day, output="whole")
+    with caplog.at_level("INFO", logger="aedetect.execution"):
+        remote = plant.score(**on(cluster, "divided") | day)
+    assert published(plant.folder / "divided") == published(plant.folder / "whole")
+    assert replace(remote, output=local.output) == local
+    assert [record.event for record in caplog.records] == ["cluster", "partition"]
+    assert not (plant.folder / "divided" / ".aside").exists()
 
 
 def test_a_second_run_computes_nothing(hourly, cluster):
