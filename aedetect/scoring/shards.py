@@ -19,8 +19,8 @@ import pyarrow as pa
 
 from aedetect.data.sources import touched
 from aedetect.data.sql import EntityRange
-from aedetect.drift import DRIFT
-from aedetect.drift.partition_sums import SCHEMA, EntitySums, PartitionSums
+from aedetect.drift import DRIFT, PartitionSums
+from aedetect.drift.partition_sums import SCHEMA, EntitySums
 from aedetect.errors import OutputError, UnreadableFile
 from aedetect.output import aside, written
 from aedetect.output.partitions import FLAGGED, SCORES

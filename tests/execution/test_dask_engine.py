@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import harm
 import pyarrow.parquet as pq
@@ -87,6 +90,24 @@ def test_a_cluster_is_described(cluster):
     """`check` shows it."""
     expected = f"dask at {cluster.address} answers: 3 workers, 3 cores"
     assert describe_cluster("dask", cluster.address) == expected
+
+
+def one_dies(mark, _item):
+    """End the first process that comes here, without a word."""
+    with suppress(FileExistsError):
+        Path(mark.decode()).touch(exist_ok=False)
+        os._exit(1)
+    return b"alive"
+
+
+def test_a_worker_that_is_lost_while_it_is_looked_at_is_left_out(cluster, tmp_path):
+    """Others compute for it, as for one that is lost later."""
+    with dask_engine.dask_connected(cluster.address) as connected:
+        found = connected.everywhere(one_dies, str(tmp_path / "mark").encode())
+    assert list(found.values()) == [b"alive", b"alive"]
+    wait_until(lambda: len(cluster.workers) == 2, pause=0.2)
+    (lost,) = {"w0", "w1", "w2"} - set(cluster.workers)
+    cluster.add_worker(lost)
 
 
 def test_workers_train_what_this_machine_trains(cluster, tmp_path, make_frame, write):

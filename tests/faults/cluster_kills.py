@@ -2,8 +2,9 @@
 
     PYTHONPATH=tests:tests/faults python tests/faults/cluster_kills.py --kills 50
 
-A worker is killed in every round, at a random moment from the start of the run to its usual end; in
-every fifth the process that scores or the scheduler is killed as well, and the run begun again.
+A worker is killed in every round, when a random number of partitions is written, which is 0 in
+the time before the first; in every fifth the process that scores or the scheduler is killed as
+well, and the run begun again.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import harm
 import pyarrow.parquet as pq
-from dask_cluster import PRELOADED, DaskCluster, dask_cluster
+from dask_cluster import PRELOADED, DaskCluster, dask_cluster, wait_until
 
 from aedetect.errors import ClusterError
 from aedetect.scoring import grouping
@@ -51,15 +52,16 @@ class Kills:
     clusters: ExitStack
     scratch: Path  # where processes of the cluster have their temporary files
     times: random.Random
-    seconds: float = 0.0  # of an undisturbed run, from the start of its process
+    seconds: float = 0.0  # until an undisturbed run has written its first partition
     within: int = 0  # kills of a worker after the first partition was written, before the last
     undone: int = 0  # runs that did not complete, as their driver or scheduler was killed
 
     def undisturbed(self, wanted: dict[str, bytes]) -> None:
-        """Score afresh without a kill, and measure it."""
-        begin = time.monotonic()
-        done = self._ended(self._started())
+        """Score afresh without a kill, and measure its start."""
+        begin, driver = time.monotonic(), self._started()
+        wait_until(lambda: self._new() or driver.exitcode is not None)
         self.seconds = time.monotonic() - begin
+        done = self._ended(driver)
         self.check(done["error"] is None, f"an undisturbed run completes: {done}")
         self.check(harm.pure(self.plant.output) == wanted, "it gives equal bytes")
 
@@ -69,12 +71,12 @@ class Kills:
         names = [self.times.choice(WORKERS)]
         if number % 5 == 4:
             names.append(OTHERS[number // 5 % 2])
-        moments = sorted((self.times.uniform(0, self.seconds), name) for name in names)
-        driver, begin = self._started(), time.monotonic()
-        for moment, name in moments:
-            time.sleep(max(begin + moment - time.monotonic(), 0))
+        moments = sorted((self.times.randint(0, expected - 1), name) for name in names)
+        driver = self._started()
+        for count, name in moments:
+            self._wait(count, driver)
             if name in WORKERS:
-                self.within += self._is_midway(expected)
+                self.within += 0 < self._new() < expected
             self._kill(name, driver)
         what = f"kill {number} of {' and '.join(name for _, name in moments)}"
         done = self._ended(driver)
@@ -118,11 +120,19 @@ class Kills:
     def _result(self) -> Path:
         return self.plant.folder / "result.json"
 
-    def _is_midway(self, expected: int) -> bool:
-        """Whether some partitions are new by now, and not all."""
+    def _wait(self, count: int, driver) -> None:
+        """Wait until so many partitions are written, and a random moment more."""
+        wait_until(lambda: self._new() >= count or driver.exitcode is not None, PATIENCE)
+        time.sleep(self.times.uniform(0, 0.1 if count else self.seconds))
+
+    def _new(self) -> int:
+        """Return how many partitions were written since the run began."""
         since = (self.plant.folder / "plant.toml").stat().st_mtime_ns
-        paths = self.plant.output.glob("scores/**/*.parquet")
-        return 0 < sum(path.stat().st_mtime_ns > since for path in paths) < expected
+        found = 0
+        for path in self.plant.output.glob("scores/**/*.parquet"):
+            with suppress(FileNotFoundError):
+                found += path.stat().st_mtime_ns > since
+        return found
 
     def _kill(self, name: str, driver) -> None:
         if name == "driver":
@@ -186,8 +196,8 @@ def cluster_kills(plant: Plant, check: Check, *, count: int) -> str:
         kills.undisturbed(wanted)
         for number in range(count):
             kills.round(number, wanted)
-            if number % 10 == 9:
-                print(f"  {number + 1} rounds, {kills.within} kills midway", flush=True)  # noqa: T201
+            took = time.monotonic() - begin
+            print(f"  {number + 1} rounds, {kills.within} kills midway, {took:.0f} s", flush=True)  # noqa: T201
     others = count // 5
     return (
         f"kills of Dask workers: {count}, {kills.within} of them while partitions were computed; "
