@@ -25,6 +25,8 @@ from aedetect.jobs.training import run_training
 
 WORK = """
 import json, sys, time
+from pathlib import Path
+import mlflow, torch  # in both ways, and not measured
 sys.path.insert(0, sys.argv[1])
 from datetime import UTC, datetime
 from prefect.testing.utilities import prefect_test_harness
@@ -38,7 +40,7 @@ with prefect_test_harness(server_startup_timeout=120):
     if way == "flow":
         scoring(path, overrides=keys)
     else:
-        run_scoring(read_config(path, keys), clock=lambda: datetime.now(UTC))
+        run_scoring(read_config(Path(path), keys), clock=lambda: datetime.now(UTC))
     took = time.perf_counter() - begin
     print(json.dumps({"seconds": took, "spent": [b - a for a, b in zip(before, apart())]}))
 """
