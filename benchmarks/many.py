@@ -9,7 +9,6 @@ finds nothing to do.
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from processor_time import spent
 
 from aedetect.config import Config, make_config
 from aedetect.execution.local_pool import usable_cores
@@ -88,18 +88,12 @@ class timed:  # noqa: N801 - reads as a verb
 
     def __enter__(self) -> None:
         """Begin."""
-        self._wall, self._spent = time.perf_counter(), processor_seconds()
+        self._wall, self._spent = time.perf_counter(), spent()
 
     def __exit__(self, *_: object) -> None:
         """End."""
-        wall, spent = time.perf_counter() - self._wall, processor_seconds() - self._spent
-        print(f"{self._step:14} {wall:7.1f} s, {spent:7.1f} CPU s", flush=True)
-
-
-def processor_seconds() -> float:
-    """Return the processor time of this process and of its children that have ended."""
-    found = os.times()
-    return found.user + found.system + found.children_user + found.children_system
+        wall, cost = time.perf_counter() - self._wall, spent() - self._spent
+        print(f"{self._step:14} {wall:7.1f} s, {cost:7.1f} CPU s", flush=True)
 
 
 if __name__ == "__main__":

@@ -35,10 +35,10 @@ class DaskCluster:
         process.start()
         self.processes[name] = process
 
-    def add_worker(self, name, *, without=None):
+    def add_worker(self, name, *, without=None, settings=None):
         """Start a worker, and wait until the scheduler has it; it may be without a folder."""
-        self.start(name, work_for, self.address, name, str(self.folder), without)
-        wait_until(lambda: name in self.workers)
+        self.start(name, work_for, self.address, name, str(self.folder), without, settings)
+        wait_until(lambda: name in self.workers, pause=0.2)
 
     @property
     def workers(self):
@@ -59,12 +59,12 @@ def _workers(dask_scheduler):
     return {each.name: len(each.processing) for each in dask_scheduler.workers.values()}
 
 
-def wait_until(condition, seconds=120):
+def wait_until(condition, seconds=120, pause=0.02):
     """Wait until something holds; the time limit is for a machine that is very busy."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited too long"
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 @contextmanager
@@ -81,7 +81,7 @@ def dask_cluster(*, workers, settings=None):
             for number in range(workers):
                 given = (cluster.address, f"w{number}", str(cluster.folder), None, settings)
                 cluster.start(f"w{number}", work_for, *given)
-            wait_until(lambda: len(cluster.workers) == workers)
+            wait_until(lambda: len(cluster.workers) == workers, pause=0.2)
             yield cluster
         finally:
             for each in list(cluster.processes):
@@ -118,6 +118,7 @@ def work_for(address, name, folder, without, settings=None):
     """Run a worker of one thread until it is killed; optionally a folder is empty for it."""
     end_with_parent()
     os.environ.update(settings or {})
+    tempfile.tempdir = None  # it is found again, as TMPDIR may be among the settings
     if without is not None:
         hide(without)
 

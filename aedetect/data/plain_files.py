@@ -11,15 +11,24 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from aedetect.arrays import Bool
 from aedetect.data.counters import take_increases
-from aedetect.data.reader import batch_rows, fetched_rows, fits_memory, reading, rows_at_most
+from aedetect.data.reader import (
+    batch_rows,
+    fetched_rows,
+    fits_memory,
+    reading,
+    rows_at_most,
+    rows_looked_at,
+)
 from aedetect.data.row_order import ordered_rows
 from aedetect.data.rows import Rows
 from aedetect.data.scan import is_doubtful
 from aedetect.data.sources import SourceFile
-from aedetect.data.sql import Query
+from aedetect.data.sql import EntityRange, Query
 from aedetect.timestamps import FIRST_MOMENT, LAST_MOMENT
 
 _MOST = 3  # rows read for each that is wanted; a database decodes fewer of the others
@@ -32,7 +41,7 @@ def is_plain(query: Query) -> bool:
         and not any(query.missing.values())
         and fits_memory(query)
         and all(_is_plain(file, query) for file in query.files)
-        and rows_at_most(query) <= _MOST * _wanted(query)
+        and rows_looked_at(query) <= _MOST * _wanted(query)
     )
 
 
@@ -117,6 +126,8 @@ def _batches(number: int, file: SourceFile, query: Query) -> Iterator[pa.RecordB
                 row += batch.num_rows
                 time = named.column("_time").fill_null(LAST_MOMENT).to_numpy()
                 inside = (time >= start) & (time < end)
+                if query.entities is not None:
+                    inside &= _among(named.column("_entity"), query.entities)
                 yield named if inside.all() else named.filter(pa.array(inside))
 
 
@@ -132,6 +143,17 @@ def _named(
     columns["_file"] = pa.array(np.full(len(batch), number, dtype=np.int64))
     columns["_row"] = pa.array(np.arange(row, row + len(batch)))
     return pa.RecordBatch.from_pydict(columns)
+
+
+def _among(names: pa.Array, entities: EntityRange) -> Bool:
+    """Whether each row is of some entities: (R,). Arrow compares text by its bytes, as SQL does."""
+    low, high = entities.low, entities.high
+    found = np.ones(len(names), dtype=np.bool_)
+    for edge, compare in ((low, pc.greater_equal), (high, pc.less)):
+        if edge is not None:
+            within = compare(names, edge).fill_null(high is None)
+            found &= within.to_numpy(zero_copy_only=False)
+    return found
 
 
 def _text(batch: pa.RecordBatch, name: str | None) -> pa.Array:

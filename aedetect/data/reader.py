@@ -117,6 +117,12 @@ def fetched_rows(query: Query) -> int:
 
 def rows_at_most(query: Query) -> int:
     """Return how many rows a query has at most, by the footers of the files."""
+    known = rows_looked_at(query)
+    return known if query.entities is None else min(known, query.entities.rows)
+
+
+def rows_looked_at(query: Query) -> int:
+    """Return how many rows the parts of files have that hold those of a query."""
     start = -math.inf if query.start is None else query.start
     end = math.inf if query.end is None else query.end
     groups = (group for file in query.files for group in file.groups)

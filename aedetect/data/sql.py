@@ -7,11 +7,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aedetect.data.counters import Counting
-from aedetect.data.scan import ENTITY, FILE, ORDER, ROW, TIME, Cell, identifier, scan
+from aedetect.data.scan import ENTITY, FILE, ORDER, ROW, TIME, Cell, identifier, scan, sql_literal
 from aedetect.data.sources import SourceFile
 
 if TYPE_CHECKING:
     from aedetect.data.schema import Schema
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntityRange:
+    """Entities that follow each other by the bytes of their names, as rows are ordered."""
+
+    low: str | None  # the first; None: from the first of all
+    high: str | None  # the first of those after; None: to the last, and rows without an entity
+    rows: int  # of a query, at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +40,7 @@ class Query:
     mentioned: Collection[str] = ()  # columns that `where` names
     start: int | None = None  # ns, inclusive
     end: int | None = None  # ns, exclusive
+    entities: EntityRange | None = None  # only their rows
 
     @classmethod
     def of(
@@ -44,6 +54,7 @@ class Query:
         start: int | None = None,
         end: int | None = None,
         levels: bool = False,
+        entities: EntityRange | None = None,
     ) -> Query:
         """Query the features of a schema, in its order, and then further numeric columns.
 
@@ -61,6 +72,7 @@ class Query:
             mentioned=mentioned,
             start=start,
             end=end,
+            entities=entities,
         )
 
 
@@ -82,11 +94,32 @@ def select(query: Query, *, ordered: bool = True) -> str:
         start=query.start,
         end=query.end,
     )
-    where = f" WHERE ({query.where})" if query.where else ""
+    filters = [f"({query.where})"] if query.where else []
+    filters += [f"({_among(query.entities)})"] if query.entities else []
+    where = f" WHERE {' AND '.join(filters)}" if filters else ""
     if ordered:
         return f"SELECT {', '.join(columns)} FROM {rows}{where} ORDER BY {ORDER}"
     columns += [f"{FILE} AS _file", f"{ROW} AS _row"]
     return f"SELECT {', '.join(columns)} FROM {rows}{where}"
+
+
+def select_counts(query: Query) -> str:
+    """Write the query for how many rows each entity has, in their order."""
+    rows = scan(query.files, {}, entity=query.entity, start=query.start, end=query.end)
+    return (
+        f"SELECT {ENTITY} AS _entity, count(*) AS _rows FROM {rows} "
+        f"GROUP BY {ENTITY} ORDER BY {ENTITY} NULLS LAST"
+    )
+
+
+def _among(entities: EntityRange) -> str:
+    """Write the SQL for the rows of some entities. DuckDB compares text by its bytes."""
+    low, high = entities.low, entities.high
+    parts = [] if low is None else [f"{ENTITY} >= {sql_literal(low)}"]
+    parts += [] if high is None else [f"{ENTITY} < {sql_literal(high)}"]
+    if high is None:
+        return f"{' AND '.join(parts) or 'true'} OR {ENTITY} IS NULL"
+    return " AND ".join(parts)
 
 
 def typed_cell(name: str, *, is_text: bool, missing: Mapping[str, tuple[float, ...]]) -> Cell:

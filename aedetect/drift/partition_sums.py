@@ -59,13 +59,18 @@ SCHEMA = pa.schema(
 
 
 @dataclass
-class _Sums:
+class EntitySums:
     """Sums by entity: counts (G, F, BINS), missing (G, F); rows, bets, log_p, log_score (G,)."""
 
     counts: Int64
     missing: Int64
     unseen: Int64
     totals: Float64  # (G, 5): rows, bets, log_p, scored, log_score
+
+    def __add__(self, other: EntitySums) -> EntitySums:
+        """Add the sums of as many entities; exact, so that no order of the rows has a say."""
+        both = zip(vars(self).values(), vars(other).values(), strict=True)
+        return EntitySums(*(own + more for own, more in both))
 
 
 @dataclass
@@ -80,10 +85,10 @@ class PartitionSums:
     preparation: Preparation
     period: int
     length: int
-    _open: tuple[str | None, int, _Sums] | None = None
-    _waiting: list[tuple[list[str | None], Int64, _Sums]] = field(default_factory=list)
+    _open: tuple[str | None, int, EntitySums] | None = None
+    _waiting: list[tuple[list[str | None], Int64, EntitySums]] = field(default_factory=list)
     _done: list[pa.RecordBatch] = field(default_factory=list)
-    _all: _Sums | None = None
+    total: EntitySums | None = None  # over the entities that are finished
 
     def add(self, rows: Rows, score: Float32, p_value: Float64) -> None:
         """Add rows with their scores, NaN where there is none: (R,)."""
@@ -105,15 +110,22 @@ class PartitionSums:
 
     def batches(self) -> list[pa.RecordBatch]:
         """Return the rows of the output; all entities together come last."""
+        return [*self.finished(), *self.overall(self.total)]
+
+    def finished(self) -> list[pa.RecordBatch]:
+        """Return the rows of each entity; the sums over all of them are `total` then."""
         if self._open is not None:
             name, code, sums = self._open
             self._finish([name], np.array([code]), sums)
             self._open = None
         self._list_finished()
-        if self._all is not None:
-            self._done.append(self._rows(ALL, [None], np.array([-1]), self._all, every=True))
-            self._all = None
         return self._done
+
+    def overall(self, total: EntitySums | None) -> list[pa.RecordBatch]:
+        """Return the rows of all entities together, from the sums over them."""
+        if total is None:
+            return []
+        return [self._rows(ALL, [None], np.array([-1]), total, every=True)]
 
     def _add(self, part: Rows, score: Float32, p_value: Float64) -> None:
         first = np.flatnonzero(part.starts)
@@ -130,7 +142,7 @@ class PartitionSums:
         self._finish(names[:-1], code[:-1], _part(sums, slice(0, -1)))
         self._open = names[-1], int(code[-1]), _part(sums, slice(len(names) - 1, None))
 
-    def _sums(self, part: Rows, score: Float32, p_value: Float64) -> _Sums:
+    def _sums(self, part: Rows, score: Float32, p_value: Float64) -> EntitySums:
         starts = np.flatnonzero(part.starts)
         group = np.cumsum(part.starts) - 1
         bins = self._bins(part)
@@ -144,7 +156,7 @@ class PartitionSums:
             there.astype(float),
             _exact(np.log(np.where(there, score, 1.0).astype(np.float64))),
         )
-        return _Sums(
+        return EntitySums(
             counts=counts,
             missing=np.add.reduceat(bins < 0, starts, axis=0, dtype=np.int64),
             unseen=np.add.reduceat((part.values == -1) & texts, starts, axis=0, dtype=np.int64),
@@ -155,18 +167,15 @@ class PartitionSums:
         entity = self.preparation.entity_codes(part)
         return binned(scaled_values(self.preparation, part, entity), self.profile.edges)
 
-    def _finish(self, names: list[str | None], code: Int64, sums: _Sums) -> None:
+    def _finish(self, names: list[str | None], code: Int64, sums: EntitySums) -> None:
         """Keep entities, and add their sums to those of all."""
         if not names:
             return
         self._waiting.append((names, code, sums))
         if sum(each.counts.size for _, _, each in self._waiting) >= _HELD:
             self._list_finished()
-        whole = _Sums(*(each.sum(axis=0, keepdims=True) for each in vars(sums).values()))
-        if self._all is not None:
-            for each, old in vars(self._all).items():
-                setattr(whole, each, getattr(whole, each) + old)
-        self._all = whole
+        whole = EntitySums(*(each.sum(axis=0, keepdims=True) for each in vars(sums).values()))
+        self.total = whole if self.total is None else self.total + whole
 
     def _list_finished(self) -> None:
         """Make the rows of the entities that wait: of many at once, for each table takes time."""
@@ -176,12 +185,12 @@ class PartitionSums:
         self._waiting.clear()
         names = [name for some in listed for name in some]
         columns = zip(*(vars(each).values() for each in parts), strict=True)
-        sums = _Sums(*(np.concatenate(each) for each in columns))
+        sums = EntitySums(*(np.concatenate(each) for each in columns))
         code = np.concatenate(codes)
         self._done.append(self._rows("entity", names, code, sums, every=self.profile.detailed))
 
     def _rows(
-        self, scope: str, names: list[str | None], code: Int64, sums: _Sums, *, every: bool
+        self, scope: str, names: list[str | None], code: Int64, sums: EntitySums, *, every: bool
     ) -> pa.RecordBatch:
         """Return a row for each entity, and for each of its columns or the most moved."""
         profile = self.profile
@@ -237,5 +246,5 @@ def _exact(values: Float64) -> Float64:
     return np.asarray(np.round(values * _STEPS) / _STEPS)
 
 
-def _part(sums: _Sums, chosen: slice) -> _Sums:
-    return _Sums(*(each[chosen] for each in vars(sums).values()))
+def _part(sums: EntitySums, chosen: slice) -> EntitySums:
+    return EntitySums(*(each[chosen] for each in vars(sums).values()))

@@ -14,7 +14,7 @@ from aedetect.execution.probe import probe_for
 from aedetect.execution.shipping import pack_folder
 from aedetect.execution.work import SharedJob, compute_packed, look_around
 from aedetect.logs import log_event
-from aedetect.scoring.grouping import group_units
+from aedetect.scoring.waves import Piece, Result, compute_in_waves
 from aedetect.scoring.worker import ComputedPartition, Deferred
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ def compute_on_cluster(
     files = {file.path: file for unit in units for file in unit.files}.values()
     with connect_cluster(executor, address) as cluster, probe_for(output, files) as probe:
         size = cluster.size()
-        groups = group_units(units, model, cores=size.cores)
         detector = pack_folder(Path(model.folder))
         job = SharedJob(
             probe=probe, detector=detector, name=model.name, version=model.version, output=output
@@ -48,11 +47,17 @@ def compute_on_cluster(
             address=address,
             workers=size.workers or "unknown",
             cores=size.cores,
-            groups=len(groups),
+            partitions=len(units),
         )
         shared = pickle.dumps(job)
         _check_workers(cluster, shared)
-        return _gathered(cluster, groups, shared)
+        return compute_in_waves(
+            units,
+            model=model,
+            output=output,
+            cores=size.cores,
+            compute=lambda pieces: _gathered(cluster, pieces, shared),
+        )
 
 
 def describe_cluster(executor: ExecutorName, address: str) -> str:
@@ -73,20 +78,18 @@ def _check_workers(cluster: Cluster, shared: bytes) -> None:
         raise ClusterError(f"the worker {worker} {obstacle}{more}")
 
 
-def _gathered(
-    cluster: Cluster, groups: Sequence[Sequence[Unit]], shared: bytes
-) -> list[ComputedPartition | Deferred]:
-    """Collect the results as they come in, and return them in the order of the partitions."""
-    items = [pickle.dumps(group) for group in groups]
-    results: list[list[ComputedPartition | Deferred]] = [[] for _ in groups]
+def _gathered(cluster: Cluster, pieces: Sequence[Piece], shared: bytes) -> list[Result]:
+    """Collect the results as they come in, and return them in the order of the pieces."""
+    items = [pickle.dumps(piece) for piece in pieces]
+    results: dict[int, Result] = {}
     for number, result in cluster.compute(compute_packed, items, shared=shared):
         done = pickle.loads(result)  # noqa: S301 - from our own workers
         if isinstance(done, AedetectError):
             raise done
         results[number] = done
-        for each in done:
+        for each in done if isinstance(done, list) else ():
             _log(each)
-    return [each for group in results for each in group]
+    return [results[number] for number in range(len(items))]
 
 
 def _log(done: ComputedPartition | Deferred) -> None:

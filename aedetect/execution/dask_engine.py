@@ -64,16 +64,20 @@ class _Dask:
         return Size(len(cores), sum(cores.values()))
 
     def everywhere(self, work: Work, shared: bytes) -> Mapping[str, bytes]:
-        """Run the function once on each worker."""
+        """Run the function once on each worker; one that is lost meanwhile is left out."""
         try:
             found = self.client.run(work, shared, b"", on_error="return")
-            names = self.client.run(_name)
+            names = self.client.run(_name, on_error="return")
         except Exception as error:
             raise gave_up("dask", self.address, error) from error
+        results = {}
         for place, each in found.items():
+            if isinstance(each, OSError):  # its connection is closed
+                continue
             if isinstance(each, BaseException):
                 raise gave_up("dask", self.address, f"{place}: {each}")
-        return {f"{place} ({names.get(place)})": result for place, result in found.items()}
+            results[f"{place} ({names.get(place)})"] = each
+        return results
 
     def compute(
         self, work: Work, items: Sequence[bytes], *, shared: bytes
@@ -111,21 +115,30 @@ class _Dask:
             try:
                 return done.get(timeout=_LOOK)
             except Empty:
-                now = time.monotonic()
-                seen = now if self._cores() else seen
-                if now - seen > _WORKERS:
-                    raise gave_up(
-                        "dask", self.address, f"all workers are gone for {_WORKERS} s"
-                    ) from None
+                seen = self._seen(seen)
 
     def _result(self, future: Future) -> bytes:
-        try:
-            return bytes(future.result(timeout=_CONNECT))
-        except Exception as error:
-            # A closed connection is an OSError.
-            lost = future.cancelled() or isinstance(error, OSError)
-            reason = "the scheduler is gone" if lost else error
-            raise gave_up("dask", self.address, reason) from error
+        """Fetch a result; when the worker that has it is lost, wait until it is computed again."""
+        seen = time.monotonic()
+        while True:
+            try:
+                return bytes(future.result(timeout=_LOOK))
+            except TimeoutError:
+                seen = self._seen(seen)
+            except Exception as error:
+                # A closed connection is an OSError.
+                lost = future.cancelled() or isinstance(error, OSError)
+                reason = "the scheduler is gone" if lost else error
+                raise gave_up("dask", self.address, reason) from error
+
+    def _seen(self, before: float) -> float:
+        """Return when there were workers last; raise ClusterError if that is too long ago."""
+        now = time.monotonic()
+        if self._cores():
+            return now
+        if now - before > _WORKERS:
+            raise gave_up("dask", self.address, f"all workers are gone for {_WORKERS} s")
+        return before
 
     def _cores(self) -> Mapping[str, int]:
         """Return the cores of each worker by its address."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import io
-import tempfile
 import threading
 import zipfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from aedetect.output.scratch import temporary_folder
+
 _KEPT = 4  # detectors of one process, as in `aedetect.scoring.loaded`
 _lock = threading.Lock()
-_unpacked: dict[str, tempfile.TemporaryDirectory[str]] = {}  # by digest, the newest last
+_unpacked: dict[str, tuple[str, ExitStack]] = {}  # by digest, the newest last
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,17 @@ def unpack_folder(packed: PackedFolder) -> str:
     with _lock:
         if packed.digest not in _unpacked:
             while len(_unpacked) >= _KEPT:
-                _unpacked.pop(next(iter(_unpacked))).cleanup()
-            place = tempfile.TemporaryDirectory(prefix="aedetect-", ignore_cleanup_errors=True)
+                _unpacked.pop(next(iter(_unpacked)))[1].close()
+            opened = ExitStack()
+            place = opened.enter_context(temporary_folder())
             with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
-                archive.extractall(place.name)
-            _unpacked[packed.digest] = place
-        return _unpacked[packed.digest].name
+                archive.extractall(place)
+            _unpacked[packed.digest] = str(place), opened
+        return _unpacked[packed.digest][0]
+
+
+@atexit.register
+def _forget() -> None:
+    """Remove the folders at the end of the process; those of a killed one go with the next."""
+    while _unpacked:
+        _unpacked.popitem()[1][1].close()

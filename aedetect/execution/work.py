@@ -1,11 +1,10 @@
-"""What runs on a worker: a group of partitions, or only the look at what the worker can reach."""
+"""What runs on a worker: a piece of a run, or only the look at what the worker can reach."""
 
 from __future__ import annotations
 
 import os
 import pickle
 import socket
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +13,10 @@ from aedetect.errors import AedetectError, ClusterError
 from aedetect.execution.probe import Probe, find_obstacle
 from aedetect.execution.shipping import PackedFolder, unpack_folder
 from aedetect.scoring import Model
-from aedetect.scoring.worker import compute_group
+from aedetect.scoring.waves import compute_piece
 
 if TYPE_CHECKING:
-    from aedetect.scoring import Unit
-    from aedetect.scoring.worker import ComputedPartition, Deferred
+    from aedetect.scoring.waves import Piece, Result
 
 _MOST_RUNS = 1_000
 _fit: set[str] = set()  # marks of runs that this process has looked for
@@ -45,14 +43,14 @@ def look_around(shared: bytes, _item: bytes) -> bytes:
 
 
 def compute_packed(shared: bytes, item: bytes) -> bytes:
-    """Compute a group of partitions; an error of aedetect is a result: a retry would repeat it."""
+    """Compute a piece of work; an error of aedetect is a result: a retry would repeat it."""
     job: SharedJob = pickle.loads(shared)  # noqa: S301
-    units: Sequence[Unit] = pickle.loads(item)  # noqa: S301
-    done: list[ComputedPartition | Deferred] | AedetectError
+    piece: Piece = pickle.loads(item)  # noqa: S301
+    done: Result | AedetectError
     try:
         _check_fit(job.probe)
         model = Model(folder=unpack_folder(job.detector), name=job.name, version=job.version)
-        done = compute_group(units, model=model, output=job.output)
+        done = compute_piece(piece, model=model, output=job.output)
     except AedetectError as error:
         done = error
     return pickle.dumps(done)

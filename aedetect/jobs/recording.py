@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from aedetect.jobs.output_place import check_output
 from aedetect.output import aside, written
-from aedetect.output.atomic import sweep
 from aedetect.output.filesystem import is_remote
+from aedetect.output.scratch import sweep
 from aedetect.scoring.run_log import Clock, Record, recording_run
 from aedetect.scoring.summary import Command
 

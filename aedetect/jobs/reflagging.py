@@ -22,10 +22,10 @@ from aedetect.jobs.recording import record_run
 from aedetect.jobs.reflag_plan import ReflagPlan, plan_reflagging
 from aedetect.logs import log_event
 from aedetect.output import Origin, Partition, aside, locked, publish, written
-from aedetect.output.atomic import sweep
 from aedetect.output.files import open_parquet
 from aedetect.output.partitions import FLAGGED, SCORES, Span
 from aedetect.output.schemas import ANOMALY
+from aedetect.output.scratch import sweep
 from aedetect.output.table_writer import TableWriter
 from aedetect.scoring import Summary
 from aedetect.scoring.reflag import ExplainedRows, judge_batch, reflag_batch

@@ -5,17 +5,16 @@ It reads files and asks no registry: what is registered travels back as bytes.
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect.execution.shipping import PackedFolder, pack_folder
 from aedetect.jobs.packed_work import packed_result
 from aedetect.jobs.training import train_detector
 from aedetect.jobs.training_record import make_record
+from aedetect.output.scratch import temporary_folder
 
 if TYPE_CHECKING:
     from aedetect.config import Config
@@ -41,8 +40,7 @@ def train_packed(_shared: bytes, item: bytes) -> bytes:
 
 def _trained(config: Config) -> TrainedDetector:
     started = datetime.now(UTC)
-    with tempfile.TemporaryDirectory(prefix="aedetect-") as name:
-        scratch = Path(name)
+    with temporary_folder() as scratch:
         ingested, trained, detector = train_detector(config, scratch)
         detector.save(folder := scratch / "detector")
         record = make_record(config, ingested, trained, detector, started=started, scratch=None)

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 from aedetect.lazy import on_first_use
 
 if TYPE_CHECKING:
-    from aedetect.output.atomic import Origin, aside, locked, publish, written
+    from aedetect.output.atomic import Origin, locked, publish, written
     from aedetect.output.catalog import list_files, read_origins
     from aedetect.output.files import OutputFile
     from aedetect.output.partitions import Partition
+    from aedetect.output.scratch import aside
 
 __all__ = [
     "Origin",
@@ -25,9 +26,10 @@ __all__ = [
 __getattr__ = on_first_use(
     __name__,
     {
-        "atomic": ("Origin", "aside", "locked", "publish", "written"),
+        "atomic": ("Origin", "locked", "publish", "written"),
         "catalog": ("list_files", "read_origins"),
         "files": ("OutputFile",),
         "partitions": ("Partition",),
+        "scratch": ("aside",),
     },
 )

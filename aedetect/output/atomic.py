@@ -5,9 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
-import tempfile
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -18,11 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aedetect.errors import AedetectError, OutputError
-from aedetect.output.filesystem import forget_listings, is_remote, upload
+from aedetect.output.filesystem import is_remote, upload
 
 FOOTER_KEY = b"aedetect"
 PART = "part-0.parquet"  # the one file of a partition
-_ASIDE = ".aside"
 _SYNCING = 8  # files at a time
 # Clients of object storage, whose errors have no common base class.
 _CLIENTS = {"aiohttp", "azure", "botocore", "gcsfs"}
@@ -85,40 +81,6 @@ def written(what: Path) -> Iterator[None]:
             f"{what} cannot be written ({reason}): free space or grant access and run again; files "
             "written before are whole"
         ) from error
-
-
-@contextmanager
-def aside(output: Path) -> Iterator[Path]:
-    """Yield a folder to write to before renaming; it is removed at the end.
-
-    The folder is locked while in use. The lock ends with the process, even if it is killed, so that
-    `sweep` can distinguish leftovers of a killed run from files that another run is writing. For
-    object storage it is a local temporary folder, from which files are uploaded.
-    """
-    if is_remote(output):
-        with tempfile.TemporaryDirectory(prefix="aedetect-") as name:
-            yield Path(name)
-        return
-    with written(output):
-        folder, lock = _locked_folder(output / _ASIDE)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
-        with suppress(OSError):
-            (output / _ASIDE).rmdir()
-
-
-def sweep(output: Path) -> None:
-    """Remove the leftovers of killed runs, and clear cached listings of the folder."""
-    if is_remote(output):
-        forget_listings(output)
-        return
-    with suppress(OSError):  # there are no leftovers, or another run sweeps too
-        for folder in list((output / _ASIDE).iterdir()):
-            _remove_unlocked(folder)
-        (output / _ASIDE).rmdir()
 
 
 @contextmanager
@@ -195,32 +157,6 @@ def withdraw(target: Path, *, root: Path) -> None:
         while folder != root:
             folder.rmdir()
             folder = folder.parent
-
-
-def _locked_folder(parent: Path) -> tuple[Path, int]:
-    """Make a folder and lock it; retry if a sweep removed it in between."""
-    while True:
-        folder = parent / uuid.uuid4().hex
-        try:
-            folder.mkdir(parents=True)
-            lock = os.open(folder, os.O_RDONLY)
-        except FileNotFoundError:
-            continue
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if folder.is_dir():
-            return folder, lock
-        os.close(lock)
-
-
-def _remove_unlocked(folder: Path) -> None:
-    """Remove a folder unless a run has locked it."""
-    with suppress(OSError):
-        lock = os.open(folder, os.O_RDONLY)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
-        finally:
-            os.close(lock)
 
 
 def _sync(path: Path) -> None:

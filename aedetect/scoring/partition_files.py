@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -67,6 +67,46 @@ def split_judged(judged: PartitionRows, place: Int64) -> list[tuple[int, Partiti
 
 
 @dataclass
+class Tally:
+    """Counts of the rows of a partition, or of a part of it."""
+
+    rows: int = 0
+    flagged: int = 0
+    not_scored: dict[str, int] = field(default_factory=dict)  # by reason
+    suppressed: dict[str, int] = field(default_factory=dict)  # by reason
+
+    def add(self, judged: PartitionRows) -> None:
+        """Count rows."""
+        self.rows += judged.scores.num_rows
+        self.flagged += judged.flagged.num_rows
+        missing = np.isnan(judged.score)
+        _count(judged.reason, missing, self.not_scored)
+        _count(judged.reason, ~missing & ~judged.flags, self.suppressed)
+
+    def take(self, other: Tally) -> None:
+        """Add the counts of other rows."""
+        self.rows += other.rows
+        self.flagged += other.flagged
+        for own, more in (
+            (self.not_scored, other.not_scored),
+            (self.suppressed, other.suppressed),
+        ):
+            for reason, count in more.items():
+                own[reason] = own.get(reason, 0) + count
+
+
+class WrittenPartition(Protocol):
+    """A partition whose files are closed, and wait to be moved to their places."""
+
+    @property
+    def unit(self) -> Unit:
+        """The partition."""
+
+    def written(self, kind: str) -> Path | None:
+        """Return the file of a kind of output; None where there is none, as without rows."""
+
+
+@dataclass
 class PartitionFiles:
     """Adds up what is written of a partition, and writes it to a folder."""
 
@@ -76,10 +116,7 @@ class PartitionFiles:
     detector: CalibratedScorer
     schemas: dict[str, pa.Schema]  # of scores/ and flagged/
     opened: ExitStack
-    rows: int = 0
-    flagged: int = 0
-    not_scored: dict[str, int] = field(default_factory=dict)  # by reason
-    suppressed: dict[str, int] = field(default_factory=dict)  # by reason
+    tally: Tally = field(default_factory=Tally)
     _held: dict[str, list[pa.RecordBatch]] = field(default_factory=dict)
     _writers: dict[str, TableWriter] = field(default_factory=dict)
     _sums: PartitionSums | None = None
@@ -93,14 +130,10 @@ class PartitionFiles:
         """Add rows, which come in order."""
         for kind, batch in ((SCORES, judged.scores), (FLAGGED, judged.flagged)):
             self._held[kind].append(batch)
-        self.rows += judged.scores.num_rows
-        self.flagged += judged.flagged.num_rows
+        self.tally.add(judged)
         if self._sums is not None:
             self._sums.add(judged.rows, judged.score, judged.p_value)
-        missing = np.isnan(judged.score)
-        _count(judged.reason, missing, self.not_scored)
-        _count(judged.reason, ~missing & ~judged.flags, self.suppressed)
-        if self._writers or self.rows >= _HELD_ROWS:
+        if self._writers or self.tally.rows >= _HELD_ROWS:
             self._write()
 
     def close(self) -> None:
@@ -113,7 +146,7 @@ class PartitionFiles:
     def written(self, kind: str) -> Path | None:
         """Return the file of a kind of output; None where there is none, as without rows."""
         path = self._path(kind)
-        return path if self.rows and path.exists() else None
+        return path if self.tally.rows and path.exists() else None
 
     def _write(self) -> None:
         if not self._writers:
@@ -130,7 +163,7 @@ class PartitionFiles:
         return self.folder / f"{kind}.parquet"
 
 
-def publish_partitions(parts: Sequence[PartitionFiles], output: Path) -> None:
+def publish_partitions(parts: Sequence[WrittenPartition], output: Path) -> None:
     """Sync closed files, move them to their places, all scores last; without one, remove the old.
 
     Each step is made for all of them: waiting for the disk takes longer than small partitions. The

@@ -11,6 +11,7 @@ import numpy as np
 
 from aedetect.data import Query, Rows, open_engine, read_rows
 from aedetect.data.plain_files import is_plain, read_plain
+from aedetect.data.sql import EntityRange
 from aedetect.preprocessing.windows import surrounded
 
 if TYPE_CHECKING:
@@ -28,15 +29,23 @@ def places_of(units: Sequence[Unit], time: Int64) -> Int64:
     return np.where((place >= 0) & (time < end[place]), place, -1)
 
 
-def rows_of(units: Sequence[Unit], scorer: Scorer, folder: Path) -> Iterator[tuple[Rows, Bool]]:
-    """Yield rows with their context, and a mask of the partitions' own current rows."""
-    schema, lookback, lookahead = scorer.schema, scorer.lookback, scorer.lookahead
-    query = Query.of(
-        schema,
+def query_of(units: Sequence[Unit], scorer: Scorer, entities: EntityRange | None = None) -> Query:
+    """Query the rows of neighbouring partitions and those that affect them."""
+    return Query.of(
+        scorer.schema,
         list({file.name: file for unit in units for file in unit.files}.values()),
-        start=units[0].bounds[0] - lookback,
-        end=units[-1].bounds[1] + lookahead,
+        start=units[0].bounds[0] - scorer.lookback,
+        end=units[-1].bounds[1] + scorer.lookahead,
+        entities=entities,
     )
+
+
+def rows_of(
+    units: Sequence[Unit], scorer: Scorer, folder: Path, entities: EntityRange | None = None
+) -> Iterator[tuple[Rows, Bool]]:
+    """Yield rows with their context, and a mask of the partitions' own current rows."""
+    lookback, lookahead = scorer.lookback, scorer.lookahead
+    query = query_of(units, scorer, entities)
     with ExitStack() as opened:
         if is_plain(query):
             batches = read_plain(query)

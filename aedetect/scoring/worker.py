@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.data.sources import Quarantined, rewritten, touched
+from aedetect.data.sources import Quarantined, touched
 from aedetect.detector import CalibratedScorer, Outline
 from aedetect.errors import OutputError, UnreadableFile
 from aedetect.logs import log_event
@@ -24,16 +24,19 @@ from aedetect.scoring.loaded import Model, detector_at
 from aedetect.scoring.partition_files import (
     PartitionFiles,
     PartitionRows,
+    Tally,
     publish_partitions,
     split_judged,
 )
 from aedetect.scoring.partition_rows import places_of, rows_of
+from aedetect.scoring.read_checks import check_complete, check_unchanged
 from aedetect.scoring.rows import score_rows
 from aedetect.scoring.tables import flagged_batch, scores_batch
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from aedetect.data.sql import EntityRange
     from aedetect.scoring.plan import Unit
 
 logger = logging.getLogger(__name__)
@@ -49,6 +52,17 @@ class ComputedPartition:
     not_scored: dict[str, int]  # by reason
     suppressed: dict[str, int]  # by reason
     without: tuple[Quarantined, ...] = ()  # files that proved unreadable when they were read
+
+    @classmethod
+    def of(cls, unit: Unit, tally: Tally) -> ComputedPartition:
+        """Return the result of a partition that is written."""
+        return cls(
+            partition=str(unit.partition),
+            rows=tally.rows,
+            flagged=tally.flagged,
+            not_scored=tally.not_scored,
+            suppressed=tally.suppressed,
+        )
 
 
 @dataclass(frozen=True)
@@ -94,7 +108,7 @@ def compute_or_defer(unit: Unit, *, model: Model, output: Path) -> ComputedParti
                 return Deferred(str(unit.partition), _quarantined(without))
             unit = left
     computed = replace(computed, without=_quarantined(without))
-    _log(computed)
+    log_partition(computed)
     return computed
 
 
@@ -126,7 +140,7 @@ def compute_group(
             pass
         else:
             for each in computed:
-                _log(each)
+                log_partition(each)
             return list(computed)
     return [compute_or_defer(unit, model=model, output=output) for unit in units]
 
@@ -166,38 +180,30 @@ def _compute(
                 folder / str(number),
                 origin_of(model, detector.outline, unit.inputs),
                 detector,
-                _schemas(unit),
+                schemas_of(unit),
                 opened,
             )
             for number, unit in enumerate(units)
         ]
-        for judged in _judged(units, detector, parts[0].origin, folder):
+        for judged in judged_rows(units, detector, parts[0].origin, folder):
             for number, each in judged:
                 parts[number].add(each)
         for part in parts:
             part.close()
-            _check_unchanged(part.unit)
-            _check_complete(part.unit, part.rows)
+            check_unchanged(part.unit)
+            check_complete(part.unit, part.tally.rows)
         publish_partitions(parts, output)
-    return [_computed(part) for part in parts]
+    return [ComputedPartition.of(part.unit, part.tally) for part in parts]
 
 
-def _schemas(unit: Unit) -> dict[str, pa.Schema]:
+def schemas_of(unit: Unit) -> dict[str, pa.Schema]:
+    """Return the columns of scores/ and flagged/ of a partition."""
     time = time_type(unit.files, unit.clock)
     return {SCORES: scores_schema(time), FLAGGED: flagged_schema(time)}
 
 
-def _computed(part: PartitionFiles) -> ComputedPartition:
-    return ComputedPartition(
-        partition=str(part.unit.partition),
-        rows=part.rows,
-        flagged=part.flagged,
-        not_scored=part.not_scored,
-        suppressed=part.suppressed,
-    )
-
-
-def _log(computed: ComputedPartition) -> None:
+def log_partition(computed: ComputedPartition) -> None:
+    """Log a partition that is written."""
     log_event(
         logger,
         "partition",
@@ -207,33 +213,16 @@ def _log(computed: ComputedPartition) -> None:
     )
 
 
-def _check_unchanged(unit: Unit) -> None:
-    """Raise UnreadableFile if the content read may differ from that recorded in the footer."""
-    if moved := rewritten(unit.files):
-        reason = "was replaced while it was read"
-        raise UnreadableFile(
-            f"{', '.join(moved)} {reason}: {unit.partition} is left to the next run",
-            reasons=dict.fromkeys(moved, reason),
-        )
-
-
-def _check_complete(unit: Unit, rows: int) -> None:
-    """Raise UnreadableFile when rows of the time column were not among those that were read."""
-    if unit.expected is not None and rows != unit.expected:
-        reason = f"gave {rows} rows of {unit.partition}, but has {unit.expected}"
-        start, end = unit.bounds
-        named = [f.name for f in unit.files if any(start <= h < end for h in f.hours)]
-        raise UnreadableFile(
-            f"{', '.join(named)} {reason}: write it again", reasons=dict.fromkeys(named, reason)
-        )
-
-
-def _judged(
-    units: Sequence[Unit], detector: CalibratedScorer, origin: Origin, folder: Path
+def judged_rows(
+    units: Sequence[Unit],
+    detector: CalibratedScorer,
+    origin: Origin,
+    folder: Path,
+    entities: EntityRange | None = None,
 ) -> Iterator[list[tuple[int, PartitionRows]]]:
-    """Score the rows of some partitions, and yield those of each by its number."""
+    """Score the rows of some partitions, or of some entities; yield those of each by its number."""
     time = time_type(units[0].files, units[0].clock)
-    for rows, wanted in rows_of(units, detector.scorer, folder):
+    for rows, wanted in rows_of(units, detector.scorer, folder, entities):
         scored = score_rows(detector, rows, wanted, units[0].suppression)
         inside = rows.take(wanted)
         table = scores_batch(inside, scored, time)

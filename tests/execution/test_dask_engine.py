@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import harm
 import pyarrow.parquet as pq
@@ -19,7 +22,7 @@ from aedetect.jobs.scoring import run_scoring
 from aedetect.jobs.training_many import train_many
 from aedetect.output.filesystem import output_path
 from aedetect.registry import fetch_version
-from aedetect.scoring import grouping
+from aedetect.scoring import grouping, sharding
 from aedetect.scoring.settings import ScoringSettings
 
 PARTITIONS = 72  # three days by the hour
@@ -90,6 +93,24 @@ def test_a_cluster_is_described(cluster):
     assert describe_cluster("dask", cluster.address) == expected
 
 
+def one_dies(mark, _item):
+    """End the first process that comes here, without a word."""
+    with suppress(FileExistsError):
+        Path(mark.decode()).touch(exist_ok=False)
+        os._exit(1)
+    return b"alive"
+
+
+def test_a_worker_that_is_lost_while_it_is_looked_at_is_left_out(cluster, tmp_path):
+    """Others compute for it, as for one that is lost later."""
+    with dask_engine.dask_connected(cluster.address) as connected:
+        found = connected.everywhere(one_dies, str(tmp_path / "mark").encode())
+    assert list(found.values()) == [b"alive", b"alive"]
+    wait_until(lambda: len(cluster.workers) == 2, pause=0.2)
+    (lost,) = {"w0", "w1", "w2"} - set(cluster.workers)
+    cluster.add_worker(lost)
+
+
 def test_workers_train_what_this_machine_trains(cluster, tmp_path, make_frame, write):
     """The detector of each value is the same; one that fails is named."""
     frame = make_frame(units=("east", "west"), rows=400)
@@ -122,6 +143,20 @@ def test_the_bytes_and_the_report_are_those_of_a_local_run(hourly, cluster, capl
     assert replace(remote, output=local.output) == local
     events = [record.event for record in caplog.records]
     assert events == ["cluster", *["partition"] * PARTITIONS]
+
+
+def test_a_day_that_is_too_large_for_a_worker_is_divided(hourly, cluster, monkeypatch, caplog):
+    """By entities, and merged: the bytes of one that is computed in one piece."""
+    plant, _ = hourly
+    monkeypatch.setattr(sharding, "_FEWEST_CELLS", 7_000)  # 1,000 rows of three columns
+    day = {"partition": "day", "input": f"incoming/{DAYS[1]}.parquet"}
+    local = plant.score(**day, output="whole")
+    with caplog.at_level("INFO", logger="aedetect.execution"):
+        remote = plant.score(**on(cluster, "divided") | day)
+    assert published(plant.folder / "divided") == published(plant.folder / "whole")
+    assert replace(remote, output=local.output) == local
+    assert [record.event for record in caplog.records] == ["cluster", "partition"]
+    assert not (plant.folder / "divided" / ".aside").exists()
 
 
 def test_a_second_run_computes_nothing(hourly, cluster):

@@ -7,9 +7,13 @@ import sys
 from importlib.util import find_spec
 
 import pytest
-from plant import contents
+from plant import DAYS, contents
 
+from aedetect.config import make_config
 from aedetect.execution import describe_cluster
+from aedetect.jobs.training_many import train_many
+from aedetect.registry import fetch_version
+from aedetect.scoring import sharding
 
 # Both leave sockets and threads to the end of the process, and use what Python deprecates.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -40,6 +44,51 @@ def spark_master(monkeypatch):
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
     return "local[2]"
+
+
+def trained_detectors(folder, make_frame, write, engine, address):
+    """Train two detectors here and on a cluster: their files, each twice."""
+    write(make_frame(units=("east", "west"), rows=400), folder / "in" / "day.parquet")
+    given = {
+        "detector": {"name": "plant", "by": "unit"},
+        "data": {"train": "in", "timestamp": "time"},
+        "window": {"length": 4},
+        "model": {"variant": "linear"},
+        "calibration": {"false_alarm_rate": 0.02, "shapes": 0.0},
+    }
+    here = make_config(given, folder=folder)
+    there = make_config(
+        given | {"scoring": {"executor": engine, "address": address}}, folder=folder
+    )
+    uri = here.tracking_uri
+    return [
+        [
+            contents(fetch_version(each.registered, tracking_uri=uri))
+            for each in train_many([config], processes=1)
+        ]
+        for config in (here, there)
+    ]
+
+
+def test_ray_trains_what_this_machine_trains(tmp_path, make_frame, write, ray_cluster):
+    """The detector of each value is the same."""
+    here, there = trained_detectors(tmp_path, make_frame, write, "ray", ray_cluster)
+    assert here == there
+
+
+def test_spark_trains_what_this_machine_trains(tmp_path, make_frame, write, spark_master):
+    """The detector of each value is the same."""
+    here, there = trained_detectors(tmp_path, make_frame, write, "spark", spark_master)
+    assert here == there
+
+
+def test_ray_divides_a_day_that_is_too_large(plant, ray_cluster, monkeypatch):
+    """By entities, and merges it: the bytes of one that is computed in one piece."""
+    monkeypatch.setattr(sharding, "_FEWEST_CELLS", 7_000)  # 1,000 rows of three columns
+    day = {"input": f"incoming/{DAYS[1]}.parquet"}
+    plant.score(**day, output="local")
+    plant.score(**day, output="ray", executor="ray", address=ray_cluster)
+    assert contents(plant.folder / "ray") == contents(plant.folder / "local")
 
 
 def test_ray_writes_the_bytes_of_a_local_run(plant, ray_cluster):

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import duckdb
@@ -23,6 +24,7 @@ import kills as other_kills
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from cluster_kills import cluster_kills
 from plant import DAYS, Plant, faulty_table, settings, table, write, write_config
 from postgres import postgres_server
 
@@ -368,6 +370,7 @@ def main() -> None:
     """Run the parts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50, help="of aedetect score")
+    parser.add_argument("--cluster-kills", type=int, default=50, help="of workers of Dask")
     parser.add_argument("--training-kills", type=int, default=10, help="of aedetect train")
     parser.add_argument("--other-kills", type=int, default=10, help="of calibrate, label, delivery")
     parser.add_argument("--mutations", type=int, default=300, help="of an input file")
@@ -381,6 +384,9 @@ def main() -> None:
         plant = prepared(folder)
         if asked.kills:
             kills(plant, count=asked.kills)
+        if asked.cluster_kills and find_spec("distributed") is not None:
+            report(cluster_kills(plant, check, count=asked.cluster_kills))
+            plant.written(partition="hour")
         if asked.other_kills:
             kills_of_others(plant, count=asked.other_kills)
         if asked.mutations:

@@ -11,7 +11,8 @@ import pytest
 
 from aedetect.errors import OutputError
 from aedetect.output import Origin, aside, publish, written
-from aedetect.output.atomic import publish_all, read_origin, sweep, sync_paths, withdraw
+from aedetect.output.atomic import publish_all, read_origin, sync_paths, withdraw
+from aedetect.output.scratch import sweep
 from aedetect.output.table_writer import ROW_GROUP, TableWriter
 
 ORIGIN = Origin(
