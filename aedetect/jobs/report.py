@@ -28,13 +28,14 @@ from aedetect.report import PageFacts, read_page, write_page
 from aedetect.report.cards import MAX_DRAWN
 from aedetect.report.page import with_facts
 from aedetect.report.wording import first_sentence
-from aedetect.scoring import Model, cached_detector
+from aedetect.scoring import Model
+from aedetect.scoring.loaded import cached_outline
 from aedetect.scoring.maintenance import read_intervals
 from aedetect.scoring.summarize import outcome_of
 
 if TYPE_CHECKING:
     from aedetect.config import Config
-    from aedetect.detector import CalibratedScorer
+    from aedetect.detector import Outline
     from aedetect.report.page import Page
 
 PAGE = "report.html"
@@ -124,11 +125,11 @@ def read_content(
     added: dict[str, Any] = {"maintenance": known("maintenance", lambda: _planned(config, page))}
     if model is not None:
         added |= {"model": f"{model[0].name}/{model[0].version}", "trained": model[1]}
-        detector = known("the detector", lambda: cached_detector(model[0].folder))
+        detector = known("the detector", lambda: cached_outline(model[0].folder))
         if detector is not None:
             added |= _of_calibration(config, detector, page)
             added["outcome"] = known("the outcome", lambda: outcome_of(model[0], config.output))
-            grades = partial(grade_sensors, detector.scorer, config.output)
+            grades = partial(grade_sensors, detector, config.output)
             added["sensors"] = known("sensor grades", lambda: grades(span=shown, clock=facts.clock))
             added["known"] = known("labels", lambda: _known(config, detector))
     given = {name: each for name, each in added.items() if each is not None}
@@ -163,11 +164,11 @@ def _resolved(config: Config) -> tuple[Model, dict[str, str]]:
     return Model(folder=str(folder), name=found.name, version=found.version), told
 
 
-def _of_calibration(config: Config, detector: CalibratedScorer, page: Page) -> dict[str, Any]:
+def _of_calibration(config: Config, detector: Outline, page: Page) -> dict[str, Any]:
     """Return what the calibration promises: the budget, and what is usual."""
     found, budget = detector.calibration, config.calibration.budget
     own = parse_budget(budget)
-    entities = max(len(detector.scorer.preparation.entities), page.grid.known, 1)
+    entities = max(len(detector.entities), page.grid.known, 1)
     asked = config.calibration.method == "alert_budget" and not found.fallback
     return {
         "calibration": found.version,
@@ -182,9 +183,9 @@ def _planned(config: Config, page: Page) -> Any:
     return read_intervals(config.maintenance, start=axis.start, end=axis.end, clock=clock)
 
 
-def _known(config: Config, detector: CalibratedScorer) -> Any:
+def _known(config: Config, detector: Outline) -> Any:
     """Return labelled anomalies: those of the label column, and confirmed events."""
-    schema = detector.scorer.schema
+    schema = detector.schema
     rules = EventRules.of(config.events, max_gap=schema.max_gap, period=schema.period)
     labels = read_labels(config.output)
     if not config.scoring.input or (config.data.label is None and not labels):

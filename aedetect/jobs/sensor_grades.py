@@ -18,7 +18,7 @@ from aedetect.report.facts import Quality, SensorGrade
 
 if TYPE_CHECKING:
     from aedetect.arrays import Float64
-    from aedetect.detector import Scorer
+    from aedetect.detector import Outline
     from aedetect.wall_clock import WallClock
 
 _RARELY_THERE, _OFTEN_MISSING = 0.5, 0.05  # share of rows without a value, on the newest days
@@ -27,17 +27,16 @@ _ORDER: tuple[Quality, ...] = ("Low", "Medium", "High")
 
 
 def grade_sensors(
-    scorer: Scorer, output: Path, *, span: Span, clock: WallClock
+    detector: Outline, output: Path, *, span: Span, clock: WallClock
 ) -> tuple[SensorGrade, ...]:
-    """Grade the features of a scorer, the lowest grade first. Raises OutputError."""
+    """Grade the features of a detector, the lowest grade first. Raises OutputError."""
     missing = _missing_shares(output, span, clock)
-    constant = ~np.isnan(scorer.rules.constant[:-1] if len(scorer.rules.constant) > 1 else (
-        scorer.rules.constant
-    ))  # fmt: skip
-    size = np.median(scorer.residuals.size[:, scorer.preparation.first_columns], axis=0)
+    known = detector.rules.constant
+    constant = ~np.isnan(known[:-1] if len(known) > 1 else known)
+    size = np.median(detector.residual_size[:, detector.preparation.first_columns], axis=0)
     graded = [
         _grade(feature.name, missing.get(feature.name, 0.0), constant[:, at], float(size[at]))
-        for at, feature in enumerate(scorer.schema.features)
+        for at, feature in enumerate(detector.schema.features)
     ]
     return tuple(sorted(graded, key=lambda each: (_ORDER.index(each.grade), each.name)))
 

@@ -6,7 +6,10 @@ import base64
 import json
 from datetime import UTC, datetime
 
+import pandas as pd
+
 from aedetect.config import make_config
+from aedetect.jobs import expected_around
 from aedetect.jobs.scoring import run_scoring
 
 
@@ -38,6 +41,40 @@ def test_a_page_shows_observed_beside_expected(aedetect, plant):
     for part in ("rows were flagged", "High", "calibration", "not scored", "plant/1"):
         assert part in text
     assert "Not on this page" not in text
+
+
+def test_lines_are_drawn_once_and_never_shown_stale(aedetect, plant, monkeypatch):
+    """The next page finds them in the cache of the output, until a file, or the cache, changes."""
+    plant.score()
+    path, page = plant.written(), plant.folder / "report.html"
+    drawn = []
+
+    def counted(folder, card, *others, **named):
+        drawn.append(card.event.event_id)
+        return draw(folder, card, *others, **named)
+
+    draw = expected_around.draw_lines
+    monkeypatch.setattr(expected_around, "draw_lines", counted)
+    aedetect("report", path)
+    first, count = page_data(page), len(drawn)
+    assert count
+    aedetect("report", path)
+    assert page_data(page) == first
+    assert len(drawn) == count  # none was drawn again
+    changed = sorted(plant.incoming.glob("*.parquet"))[1]
+    rows = pd.read_parquet(changed)
+    rows.loc[300:310, "cpu"] = 400.0  # corrected, and not yet scored again
+    rows.to_parquet(changed, index=False)
+    aedetect("report", path)
+    assert len(drawn) > count
+    charts = [each for own in page_data(page)["charts"].values() for each in own]
+    assert not any(500.0 in (each.get("observed") or ()) for each in charts)
+    cache = plant.output / ".cache" / "lines.parquet"
+    cache.write_bytes(b"damaged")
+    again = page_data(page)
+    aedetect("report", path)
+    assert page_data(page) == again
+    assert cache.stat().st_size > len(b"damaged")
 
 
 def test_a_page_is_made_without_its_registry(aedetect, plant):
