@@ -121,7 +121,6 @@ def read_content(
     )
     page = read_page(config.output, facts)
     model = known("the model", lambda: _resolved(config))
-    shown = Span(page.first, page.last + 1)
     added: dict[str, Any] = {"maintenance": known("maintenance", lambda: _planned(config, page))}
     if model is not None:
         added |= {"model": f"{model[0].name}/{model[0].version}", "trained": model[1]}
@@ -129,8 +128,7 @@ def read_content(
         if detector is not None:
             added |= _of_calibration(config, detector, page)
             added["outcome"] = known("the outcome", lambda: outcome_of(model[0], config.output))
-            grades = partial(grade_sensors, detector, config.output)
-            added["sensors"] = known("sensor grades", lambda: grades(span=shown, clock=facts.clock))
+            added["sensors"] = grade_sensors(detector, page.missing)
             added["known"] = known("labels", lambda: _known(config, detector))
     given = {name: each for name, each in added.items() if each is not None}
     cards = None
