@@ -18,11 +18,13 @@ from aedetect.data.unused import with_rows
 from aedetect.errors import AedetectError
 from aedetect.evaluation import known_anomalies
 from aedetect.events import EventRules, read_labels
+from aedetect.events.labels import LABELS
 from aedetect.jobs.event_lines import add_column_lines
 from aedetect.jobs.sensor_grades import grade_sensors
 from aedetect.jobs.similar_windows import add_similar
 from aedetect.jobs.table_clock import shown_clock
 from aedetect.logs import log_event
+from aedetect.output.atomic import PART
 from aedetect.output.partitions import Span
 from aedetect.report import PageFacts, read_page, write_page
 from aedetect.report.cards import MAX_DRAWN
@@ -32,6 +34,7 @@ from aedetect.scoring import Model
 from aedetect.scoring.loaded import cached_outline
 from aedetect.scoring.maintenance import read_intervals
 from aedetect.scoring.summarize import outcome_of
+from aedetect.timestamps import parse_duration
 
 if TYPE_CHECKING:
     from aedetect.config import Config
@@ -101,6 +104,19 @@ def write_run_page(config: Config, *, config_path: str | None, now: datetime | N
         return None
 
 
+def is_page_current(config: Config, *, config_path: str | None) -> bool:
+    """Whether the page is younger than the configuration and the labels: of a run without news."""
+    to, labels = page_path(config), config.output / LABELS / PART
+    if to is None or config_path is None:
+        return False
+    try:
+        newest = [Path(config_path).stat().st_mtime_ns]
+        newest += [labels.stat().st_mtime_ns] * labels.exists()
+        return max(newest) < to.stat().st_mtime_ns
+    except (OSError, AttributeError):  # no page yet; object storage has no such times
+        return False
+
+
 def read_content(
     config: Config, *, config_path: str, span: Span, now: datetime | None = None
 ) -> Page:
@@ -115,6 +131,7 @@ def read_content(
         days=config.report.days,
         clock=shown_clock(config),
         units=config.data.units,
+        forewarning=parse_duration(config.report.forewarning),
         complete=config.data.label is not None,
         version=version("aedetect"),
         written=None if now is None else now.isoformat(" ", timespec="seconds"),

@@ -146,7 +146,8 @@ def _detections(reported: pa.Table, facts: PageFacts, span: Span) -> Detections 
     assert until is not None
     known = [each for each in facts.known if each.start < until and each.end >= since]
     starts, ends = (to_nanoseconds(reported[name]).to_pylist() for name in ("start", "end"))
-    return compare_with_known(known, reported["entity"].to_pylist(), starts, ends)
+    entities = reported["entity"].to_pylist()
+    return compare_with_known(known, entities, starts, ends, before=facts.forewarning)
 
 
 def with_facts(page: Page, facts: PageFacts, cards: Sequence[Card] | None = None) -> Page:
