@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from aedetect.config import make_config
+from aedetect.config import make_config, read_config
 from aedetect.jobs import expected_around
 from aedetect.jobs.scoring import run_scoring
+from tests.plant import write_config
 
 
 def page_data(path):
@@ -107,6 +108,22 @@ def test_a_run_leaves_a_page_and_messages_name_it(plant, receiver):
     message = receiver.messages[0]
     assert f"Page: {page}" in message["message"]
     assert base64.b64decode(message["attachments"][0]["base64"])[:4] == b"\x89PNG"
+
+
+def test_a_run_without_news_leaves_the_page_as_it_is(plant):
+    """Until somebody says what an event was, or the configuration changes."""
+    given = plant.given() | {"report": {"to": "pages"}}
+    path = write_config(plant.folder / "plant.toml", given)
+    config = read_config(path)
+
+    def written(at):
+        run_scoring(config, clock=lambda: at, config_path=str(path))
+        return (plant.folder / "pages" / "report.html").read_bytes()
+
+    first = written(datetime(2026, 1, 6, tzinfo=UTC))
+    assert written(datetime(2026, 1, 7, tzinfo=UTC)) == first
+    path.touch()
+    assert written(datetime(2026, 1, 8, tzinfo=UTC)) != first
 
 
 def test_a_page_that_cannot_be_written_fails_no_run(plant):
