@@ -64,6 +64,11 @@ def read_outline(folder: Path, *, calibration: int | None = None) -> Outline:
         lookback, lookahead = reach.lookback, reach.lookahead
         if not 0 <= lookback + lookahead < LONGEST:
             raise ValueError(f"a lookback of {lookback} ns is not possible")
+        size = as_finite(found["residuals"]["size"], np.float32, "residuals size")
+        rows = len(preparation.entities) + 1
+        shapes = size.shape, reach.rules.constant.shape
+        if shapes != ((rows, len(preparation.owner)), (rows, len(preparation.features))):
+            raise ValueError(f"residual sizes and rules do not fit: {shapes}")
         return Outline(
             schema=schema,
             preparation=preparation,
@@ -74,7 +79,7 @@ def read_outline(folder: Path, *, calibration: int | None = None) -> Outline:
             config_hash=str(found["config_hash"]),
             calibration=restored_calibration(found, folder, calibration),
             rules=reach.rules,
-            residual_size=as_finite(found["residuals"]["size"], np.float32, "residuals size"),
+            residual_size=size,
         )
 
 

@@ -142,7 +142,7 @@ def run_scoring(
                 summary = with_retraining(config, summary, stages.start_training)
             summary = record(summary)
     if config.report.to is not None and not what_if:
-        is_current = summary.is_idle and is_page_current(config, config_path=config_path)
+        is_current = summary.did_nothing and is_page_current(config, config_path=config_path)
         page = (
             page_path(config)
             if is_current
