@@ -42,6 +42,33 @@ def muted(levels: Mapping[str, int]) -> Iterator[None]:
 
 
 @contextmanager
+def heard_notes() -> Iterator[list[str]]:
+    """Collect the notes of the body, which are for people; yield the list that they go to.
+
+    A program that has no handler for its log would see log lines on standard error: there they
+    are the sentences alone.
+    """
+    events, notes = logging.getLogger("aedetect"), list[str]()
+    alone = not events.hasHandlers()
+
+    def keep(record: logging.LogRecord) -> bool:
+        said = str(getattr(record, "fields", {}).get("text", record.getMessage()))
+        vars(record)["said"] = said
+        notes.append(said)
+        return alone
+
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.addFilter(keep)
+    handler.setFormatter(logging.Formatter("aedetect: %(said)s"))
+    events.addHandler(handler)
+    try:
+        yield notes
+    finally:
+        events.removeHandler(handler)
+
+
+@contextmanager
 def logged_to(path: Path) -> Iterator[None]:
     """Append the events of the body to a file, a line each with its time. Raises OutputError."""
     try:

@@ -1,15 +1,22 @@
 """Seconds and bytes of the page of two million rows and a hundred entities.
 
-    python benchmarks/report.py [--rows 2000000] [--entities 100] [--folder FOLDER]
+    python benchmarks/report.py [--rows 2000000] [--entities 100] [--folder FOLDER] [--whole]
 
 Makes an output as a month of scoring writes it: scores, flagged rows with causes, events and a row
-for each run; then writes its page. The observed values beside what is expected need a detector and
-are not part of it: `aedetect report` of a real detector adds them for the events shown.
+for each run; then writes its page in this process.
+
+With `--whole`, all is as for a user: files of plants with faults, a detector trained on the ten
+days before, and the command line scores. Then `aedetect report` writes the page, observed and
+expected values included, each time in a process of its own: the first draws the lines of the
+events, the next ones find them in the cache of the output.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
+import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -18,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from aedetect.events import Formation, form_events
 from aedetect.events.settings import EventSettings
@@ -42,6 +50,21 @@ ORIGIN = Origin(
     inputs={"day.parquet": "0"},
 )
 
+_CONFIG = """
+[detector]
+name = "plant"
+[data]
+train = "history/"
+timestamp = "time"
+entity = "unit"
+[model]
+variant = "linear"
+[calibration]
+shapes = 0.0
+[scoring]
+input = "incoming/"
+"""
+
 
 def main() -> None:
     """Make the output, write the page, print what it took."""
@@ -49,9 +72,13 @@ def main() -> None:
     options.add_argument("--rows", type=int, default=2_000_000)
     options.add_argument("--entities", type=int, default=100)
     options.add_argument("--folder", type=Path, help="kept, and used again")
+    options.add_argument("--whole", action="store_true", help="with a detector, by command line")
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = given.folder or Path(scratch)
+        if given.whole:
+            whole(folder, rows=given.rows, entities=given.entities)
+            return
         output = folder / "output"
         if not output.exists():
             make_output(output, rows=given.rows, entities=given.entities)
@@ -63,6 +90,57 @@ def main() -> None:
         f"{given.rows:,} rows, {given.entities} entities: {seconds:.2f} s "
         f"({worked:.2f} s of a processor), {written:,} bytes ({written / 1e6:.2f} MB)"
     )
+
+
+def whole(folder: Path, *, rows: int, entities: int) -> None:
+    """Train and score by the command line, then time the command that writes the page."""
+    config = folder / "plant.toml"
+    if not (folder / "output").exists():
+        make_data(folder, rows=rows, entities=entities)
+        config.write_text(_CONFIG)
+        for command in ("train", "score"):
+            _run(command, config)
+    for which in ("first page", "next page", "next page"):
+        began, worked = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        _run("report", config)
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = used.ru_utime + used.ru_stime - worked.ru_utime - worked.ru_stime
+        size = (folder / "report.html").stat().st_size / 1e6
+        print(
+            f"aedetect report, {which}: {time.perf_counter() - began:.2f} s "
+            f"({cpu:.2f} s of a processor), {size:.2f} MB"
+        )
+
+
+def _run(command: str, config: Path) -> None:
+    called = [sys.executable, "-m", "aedetect", command, config.name]
+    subprocess.run(called, check=True, cwd=config.parent, capture_output=True)  # noqa: S603
+
+
+def make_data(folder: Path, *, rows: int, entities: int) -> None:
+    """Write a file a day of plants that differ, ten days to learn from and thirty with faults."""
+    random = np.random.default_rng(0)
+    each = rows // (DAYS * entities)
+    step = NANOSECONDS["d"] // each // NANOSECONDS["s"] * NANOSECONDS["s"]
+    names = pa.array([f"unit {number:03d}" for number in range(entities)])
+    entity = np.repeat(np.arange(entities), each)
+    for day in range(-10, DAYS):
+        target = folder / ("history" if day < 0 else "incoming")
+        target.mkdir(parents=True, exist_ok=True)
+        clock = np.tile(np.arange(each) / each, entities)
+        load = 0.6 + 0.2 * np.sin(2 * np.pi * (clock + entity / entities))
+        noise = random.standard_normal((5, len(load)))
+        values = (np.array([80, -2, 11, 25, 3])[:, None] * load + noise * 0.3) + 20
+        for unit in random.integers(0, entities, 2 if day >= 0 else 0):
+            begin = unit * each + random.integers(0, each - 60)
+            values[random.integers(0, 5), begin : begin + 60] += 12
+        start = FIRST + day * NANOSECONDS["d"]
+        moments = pa.array(start + np.tile(np.arange(each) * step, entities), pa.timestamp("ns"))
+        columns = {f"sensor_{at}": own for at, own in enumerate(values)}
+        pq.write_table(
+            pa.table({"time": moments, "unit": names.take(pa.array(entity)), **columns}),
+            target / f"{day + 10:02d}.parquet",
+        )
 
 
 def make_output(output: Path, *, rows: int, entities: int) -> None:

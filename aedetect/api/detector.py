@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
 from aedetect.detector import CalibratedScorer
+from aedetect.wording import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +28,13 @@ class Detector(CalibratedScorer):
 
     Created by `aedetect.fit` from a data frame, by `aedetect.train` from files, or loaded by
     `aedetect.load_detector`. `save` writes it to a folder that `load` and `load_detector` read.
+
+    Attributes:
+        notes: What `fit` had to say of the data, a sentence each, such as columns that it left out.
+            Not saved.
     """
+
+    notes: tuple[str, ...] = ()
 
     @property
     def timestamp(self) -> str:
@@ -197,14 +204,15 @@ class Detector(CalibratedScorer):
     def _repr_html_(self) -> str:
         from aedetect.display import detector_html
 
-        return detector_html(self)
+        return detector_html(self, notes=self.notes)
 
     def __repr__(self) -> str:
-        entities = len(self.scorer.preparation.entities)
+        entities, notes = len(self.scorer.preparation.entities), len(self.notes)
         of = f"entity={self.entity!r} ({entities} known), " if self.entity else ""
         return (
             f"<Detector timestamp={self.timestamp!r}, {of}{len(self.features)} features, "
-            f"variant={self.variant!r}, window={self.window}>"
+            f"variant={self.variant!r}, window={self.window}"
+            f"{', ' + plural(notes, 'note') if notes else ''}>"
         )
 
 
@@ -213,11 +221,12 @@ def time_text(given: Time) -> str:
     return given.isoformat() if isinstance(given, datetime) else given
 
 
-def as_detector(fitted: CalibratedScorer) -> Detector:
+def as_detector(fitted: CalibratedScorer, *, notes: Sequence[str] = ()) -> Detector:
     """Return the result of a training run as a detector for data frames."""
     return Detector(
         scorer=fitted.scorer,
         calibration=fitted.calibration,
         config_hash=fitted.config_hash,
         profile=fitted.profile,
+        notes=tuple(notes),
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aedetect.api.detector import as_detector
 from aedetect.errors import SchemaMismatch, TooFewRows
+from aedetect.logs import heard_notes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +64,8 @@ def fit(
         events: Settings of `[events]`; an alert budget counts events.
 
     Returns:
-        The detector. Its method `score` scores other data frames.
+        The detector. Its method `score` scores other data frames, and `notes` has what is to be
+        known of the data; in a program without logging standard error has it, too.
 
     Raises:
         ConfigError: A setting is unknown or impossible.
@@ -86,10 +88,10 @@ def fit(
         "calibration": calibration or {},
         "events": events or {},
     }
-    with TemporaryDirectory(prefix="aedetect-") as folder, _as_frame():
+    with TemporaryDirectory(prefix="aedetect-") as folder, _as_frame(), heard_notes() as notes:
         config = make_config(given, folder=Path(folder))
         _write(table, Path(folder, _FILE))
-        return as_detector(train_detector(config, Path(folder))[-1])
+        return as_detector(train_detector(config, Path(folder))[-1], notes=notes)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -145,10 +146,16 @@ def _restored_group(described: dict[str, Any], scores: Float32) -> Group:
     )
 
 
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """Return what checks a kind: made once, since many entities have parts of the same kinds."""
+    return TypeAdapter(kind)
+
+
 def checked(kind: Any, value: object) -> Any:
     """Build a dataclass from plain data, checking every field. Raises ValueError."""
     try:
-        built = TypeAdapter(kind).validate_python(value)
+        built = _adapter(kind).validate_python(value)
     except ValidationError as error:
         raise ValueError(str(error.errors()[0]["msg"])) from error
     check_finite(built, getattr(kind, "__name__", "a number").lower())

@@ -121,5 +121,5 @@ def _facts(chain: EventChain | RowChain) -> Iterator[tuple[str, str]]:
         at = made.at.isoformat(" ", timespec="seconds")
         why = f"{at} by {made.by} ({made.action}) {made.why}".rstrip()
         yield "  last promoted", why
-    yield "scored from", f"{len(chain.inputs)} inputs"
+    yield "scored from", plural(len(chain.inputs), "input")
     yield from ((f"  {name}:", mark) for name, mark in list(chain.inputs.items())[:_SHOWN])

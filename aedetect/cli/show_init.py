@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from aedetect.cli.next_step import print_next
@@ -13,6 +13,7 @@ from aedetect.wording import list_some
 
 if TYPE_CHECKING:
     from aedetect.onboarding import Initialised
+    from aedetect.onboarding.moments import Timed
 
 _NAMED = 6
 
@@ -60,13 +61,21 @@ def _files(done: Initialised) -> str:
         f"{n:,} {shown[kind]} file{'s' * (n != 1)}" for kind, n in sorted(kinds.items())
     )
     sample = " (some of them opened)" if done.sources.is_sample else ""
-    remarks = list(dict.fromkeys(r for t in done.sources.tables for r in t.table.remarks))
-    how = [r for r in remarks if "another number of cells" not in r and "twice" not in r]
-    decimal = {
-        c.how for t in done.sources.tables for c in t.table.columns if c.kind == "number" and c.how
-    }
-    said = "; ".join([*how, *sorted(decimal)])
+    said = "; ".join(_remarks(done.sources.tables))
     return f"{named}{sample}{': ' if said else ''}{said}"
+
+
+def _remarks(tables: Sequence[Timed]) -> Iterable[str]:
+    """Yield how files are written, and of how many that is true, if not of all."""
+    found: dict[str, int] = {}
+    for timed in tables:
+        table = timed.table
+        how = [r for r in table.remarks if "another number of cells" not in r and "twice" not in r]
+        decimal = {c.how for c in table.columns if c.kind == "number" and c.how}
+        for each in [*how, *sorted(decimal)]:
+            found[each] = found.get(each, 0) + 1
+    for text, count in found.items():
+        yield text if count == len(tables) else f"{text} (in {count:,} of {len(tables):,} tables)"
 
 
 def _guesses(done: Initialised) -> Iterable[tuple[str, str, str]]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from functools import cache
 from pathlib import Path
+from shlex import quote
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
@@ -39,12 +40,33 @@ def read_given(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read ({error.strerror}): check the path") from error
+        raise ConfigError(_unread(path, error)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        kind = path.suffix.lower()
+        if kind != ".toml" and kind:
+            raise ConfigError(
+                f"{path} is no configuration, which is a TOML file: `aedetect init "
+                f"{quote(str(path))}` writes one for data"
+            ) from error
         raise ConfigError(f"{path} is not TOML: {error}") from error
     for override in overrides:
         _override(given, override)
     return given
+
+
+def _unread(path: Path, error: OSError) -> str:
+    """Say what to do about a configuration that cannot be read."""
+    if path.is_dir():
+        return (
+            f"{path} is a folder, and a configuration is a TOML file: `aedetect init "
+            f"{quote(str(path))}` writes one for the data in it"
+        )
+    if isinstance(error, FileNotFoundError):
+        return (
+            f"{path} is not there: check the path, or write a configuration with "
+            "`aedetect init DATA`"
+        )
+    return f"{path} cannot be read ({error.strerror}): check the path"
 
 
 def make_config(

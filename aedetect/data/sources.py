@@ -111,12 +111,21 @@ def find_files(
     files = tuple(item for item in items if isinstance(item, SourceFile))
     quarantined = tuple(item for item in items if isinstance(item, Quarantined))
     if not files:
-        raise NoData(
-            f"none of the {len(quarantined)} Parquet files of {', '.join(locations)} is readable "
-            f"(first: {quarantined[0]}): restore them, or point to others"
-        )
+        raise NoData(_nothing_readable(quarantined, ", ".join(locations)))
     passed_over = tuple(Quarantined(as_text(name), why) for name, why in located.passed_over)
     return Source(files, quarantined, passed_over)
+
+
+def _nothing_readable(files: Sequence[Quarantined], where: str) -> str:
+    if len(files) == 1:
+        return (
+            f"the only Parquet file of {where} cannot be used ({files[0]}): restore it, or point "
+            "to others"
+        )
+    return (
+        f"none of the {len(files):,} Parquet files of {where} can be used (first: {files[0]}): "
+        "restore them, or point to others"
+    )
 
 
 def fingerprint_files(

@@ -31,14 +31,18 @@ class CalibratedScorer:
     @property
     def outline(self) -> Outline:
         """What it is without its network."""
+        own = self.scorer
         return Outline(
-            schema=self.scorer.schema,
-            preparation=self.scorer.preparation,
-            length=self.scorer.length,
-            lookback=self.scorer.lookback,
-            lookahead=self.scorer.lookahead,
+            schema=own.schema,
+            preparation=own.preparation,
+            length=own.length,
+            longest=max(own.length, 0 if own.long is None else own.long.sizes.length),
+            lookback=own.lookback,
+            lookahead=own.lookahead,
             config_hash=self.config_hash,
             calibration=self.calibration,
+            rules=own.rules,
+            residual_size=own.residuals.size,
         )
 
     def save(self, folder: Path) -> None:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from aedetect.calibration.file_checks import as_finite
 from aedetect.calibration.history import History, read_history
 from aedetect.calibration.serialization import checked
 from aedetect.data import Schema
@@ -21,7 +24,9 @@ from aedetect.detector.rules import restored_rules
 from aedetect.models.settings import Sizes
 
 if TYPE_CHECKING:
+    from aedetect.arrays import Float32
     from aedetect.calibration import Calibration
+    from aedetect.detector.rules import ColumnRules
     from aedetect.preprocessing import Preparation
 
 
@@ -32,10 +37,13 @@ class Outline:
     schema: Schema
     preparation: Preparation
     length: int  # rows of a window
+    longest: int  # rows of its longest window
     lookback: int  # ns before a row in which rows may affect its verdict
     lookahead: int  # ns after it in which they may affect its score
     config_hash: str
     calibration: Calibration
+    rules: ColumnRules
+    residual_size: Float32  # (E + 1, D), see `Residuals`
 
     @property
     def entities(self) -> tuple[str | None, ...]:
@@ -56,14 +64,22 @@ def read_outline(folder: Path, *, calibration: int | None = None) -> Outline:
         lookback, lookahead = reach.lookback, reach.lookahead
         if not 0 <= lookback + lookahead < LONGEST:
             raise ValueError(f"a lookback of {lookback} ns is not possible")
+        size = as_finite(found["residuals"]["size"], np.float32, "residuals size")
+        rows = len(preparation.entities) + 1
+        shapes = size.shape, reach.rules.constant.shape
+        if shapes != ((rows, len(preparation.owner)), (rows, len(preparation.features))):
+            raise ValueError(f"residual sizes and rules do not fit: {shapes}")
         return Outline(
             schema=schema,
             preparation=preparation,
             length=reach.length,
+            longest=max(reach.length, reach.longer or 0),
             lookback=lookback,
             lookahead=lookahead,
             config_hash=str(found["config_hash"]),
             calibration=restored_calibration(found, folder, calibration),
+            rules=reach.rules,
+            residual_size=size,
         )
 
 

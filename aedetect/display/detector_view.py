@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from aedetect.display.html import render
@@ -15,15 +15,16 @@ if TYPE_CHECKING:
     from aedetect.data import Feature
     from aedetect.detector import CalibratedScorer
 
-_COLUMNS, _ENTITIES, _NAME = 50, 8, 80
+_COLUMNS, _ENTITIES, _NAME, _NOTES = 50, 8, 80, 20
 
 
-def detector_html(detector: CalibratedScorer) -> str:
-    """Return a detector as HTML: facts, then a table of its columns with their usual range."""
+def detector_html(detector: CalibratedScorer, *, notes: Sequence[str] = ()) -> str:
+    """Return a detector as HTML: facts, notes, then a table of columns with their usual range."""
     features = detector.scorer.schema.features
     return render(
         "detector.html",
         facts=dict(_facts(detector)),
+        notes=[clip(each) for each in notes[:_NOTES]],
         columns=[_column(each) for each in features[:_COLUMNS]],
         more=max(len(features) - _COLUMNS, 0),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aedetect.drift.binning import stability_index
-from aedetect.drift.partition_sums import DRIFT, SCHEMA
+from aedetect.drift.partition_sums import ALL, DRIFT, SCHEMA
 from aedetect.output import OutputFile, list_files
 from aedetect.output.catalog import read_footers
 from aedetect.output.partitions import Span
@@ -54,6 +54,16 @@ def read_days(output: Path, *, span: Span, clock: WallClock) -> tuple[pd.DataFra
         table["day"] = table["day"].map(first)
         days = sorted(set(first.values()))
     return _by_day(table), days
+
+
+def missing_shares(table: pd.DataFrame) -> dict[str, float]:
+    """Return the share of rows without a value, by column, of the days that are read whole."""
+    if not len(table):
+        return {}
+    whole = table[(table["scope"] == ALL) & table["column"].notna()]
+    summed = whole.groupby("column")[["missing", "rows"]].sum()
+    share = summed["missing"] / summed["rows"].clip(lower=1)
+    return {str(name): float(each) for name, each in share.items()}
 
 
 def ratios(table: pd.DataFrame) -> dict[str, Float64]:

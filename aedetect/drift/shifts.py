@@ -42,7 +42,11 @@ class Shift:
 
 def find_shifts(output: Path, *, span: Span = _EVERYTHING, clock: WallClock = _UTC) -> list[Shift]:
     """Return what had shifted on the last day of a span that was scored, by importance."""
-    table, days = read_days(output, span=span, clock=clock)
+    return shifts_of(*read_days(output, span=span, clock=clock))
+
+
+def shifts_of(table: pd.DataFrame, days: list[str]) -> list[Shift]:
+    """Return what had shifted on the last of some days, which `read_days` returned."""
     if not days:
         return []
     own = table[table["scope"] != ALL]

@@ -29,7 +29,8 @@ def draw_event_card(card: Card, clock: WallClock) -> Figure:
     figure, axes = stacked_figure("", [1.0] * panels, height=1.1 + _PANEL * panels)
     event = card.event
     sentence = textwrap.fill(event.text[:_MOST], _WRAPPED)
-    who = f"{event.severity}: {(event.entity or 'all rows')[:_NAME]}, {event.start[:16]}"
+    begin = event.start[:16].replace("T", " ")
+    who = f"{event.severity}: {(event.entity or 'all rows')[:_NAME]}, {begin}"
     # Names are text: a dollar sign in one begins no formula.
     figure.suptitle(f"{who}\n{sentence}", fontsize=10, fontweight="bold", parse_math=False)
     during = clock_times(np.array([card.start, card.end]), clock)

@@ -15,7 +15,7 @@ from aedetect.arrays import Bool, Float64, Int64
 from aedetect.errors import DataError, NoData
 from aedetect.events.description import plain_number
 from aedetect.figures.frame_plot import SeriesPlot
-from aedetect.jobs.event_lines import expect_around, prepare_around
+from aedetect.jobs.expected_around import expect_around, prepare_around
 from aedetect.report.cards import ColumnLine
 from aedetect.report.lines import Line, extremes
 from aedetect.report.wording import clip

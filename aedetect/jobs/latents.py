@@ -21,7 +21,7 @@ from aedetect.data.sources import fingerprint_file
 from aedetect.errors import NoData
 from aedetect.jobs.table_clock import table_clock
 from aedetect.output.filesystem import is_remote
-from aedetect.scoring import cached_detector
+from aedetect.scoring.loaded import cached_outline
 from aedetect.wall_clock import WallClock
 
 if TYPE_CHECKING:
@@ -68,13 +68,11 @@ def find_known_similar(
     root = config.output / LATENTS
     if is_remote(root) or not root.is_dir():
         return None
-    detector = cached_detector(model.folder)
-    folder = root / latents_key(
-        Path(model.folder), similarity_files(config, detector.scorer.schema)
-    )
+    schema = cached_outline(model.folder).schema
+    folder = root / latents_key(Path(model.folder), similarity_files(config, schema))
     if not (folder / NAMES_FILE).exists():
         return None
-    clock = table_clock(config, detector.scorer.schema)
+    clock = table_clock(config, schema)
     history = load_embeddings(folder)
     return find_nearest(model, history, entity=entity, time=time, limit=limit, clock=clock)
 

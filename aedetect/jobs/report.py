@@ -18,23 +18,27 @@ from aedetect.data.unused import with_rows
 from aedetect.errors import AedetectError
 from aedetect.evaluation import known_anomalies
 from aedetect.events import EventRules, read_labels
+from aedetect.events.labels import LABELS
 from aedetect.jobs.event_lines import add_column_lines
 from aedetect.jobs.sensor_grades import grade_sensors
 from aedetect.jobs.similar_windows import add_similar
 from aedetect.jobs.table_clock import shown_clock
 from aedetect.logs import log_event
+from aedetect.output.atomic import PART
 from aedetect.output.partitions import Span
 from aedetect.report import PageFacts, read_page, write_page
 from aedetect.report.cards import MAX_DRAWN
 from aedetect.report.page import with_facts
 from aedetect.report.wording import first_sentence
-from aedetect.scoring import Model, cached_detector
+from aedetect.scoring import Model
+from aedetect.scoring.loaded import cached_outline
 from aedetect.scoring.maintenance import read_intervals
 from aedetect.scoring.summarize import outcome_of
+from aedetect.timestamps import parse_duration
 
 if TYPE_CHECKING:
     from aedetect.config import Config
-    from aedetect.detector import CalibratedScorer
+    from aedetect.detector import Outline
     from aedetect.report.page import Page
 
 PAGE = "report.html"
@@ -100,6 +104,19 @@ def write_run_page(config: Config, *, config_path: str | None, now: datetime | N
         return None
 
 
+def is_page_current(config: Config, *, config_path: str | None) -> bool:
+    """Whether the page is younger than the configuration and the labels: of a run without news."""
+    to, labels = page_path(config), config.output / LABELS / PART
+    if to is None or config_path is None:
+        return False
+    try:
+        newest = [Path(config_path).stat().st_mtime_ns]
+        newest += [labels.stat().st_mtime_ns] * labels.exists()
+        return max(newest) < to.stat().st_mtime_ns
+    except (OSError, AttributeError):  # no page yet; object storage has no such times
+        return False
+
+
 def read_content(
     config: Config, *, config_path: str, span: Span, now: datetime | None = None
 ) -> Page:
@@ -114,22 +131,21 @@ def read_content(
         days=config.report.days,
         clock=shown_clock(config),
         units=config.data.units,
+        forewarning=parse_duration(config.report.forewarning),
         complete=config.data.label is not None,
         version=version("aedetect"),
         written=None if now is None else now.isoformat(" ", timespec="seconds"),
     )
     page = read_page(config.output, facts)
     model = known("the model", lambda: _resolved(config))
-    shown = Span(page.first, page.last + 1)
     added: dict[str, Any] = {"maintenance": known("maintenance", lambda: _planned(config, page))}
     if model is not None:
         added |= {"model": f"{model[0].name}/{model[0].version}", "trained": model[1]}
-        detector = known("the detector", lambda: cached_detector(model[0].folder))
+        detector = known("the detector", lambda: cached_outline(model[0].folder))
         if detector is not None:
             added |= _of_calibration(config, detector, page)
             added["outcome"] = known("the outcome", lambda: outcome_of(model[0], config.output))
-            grades = partial(grade_sensors, detector.scorer, config.output)
-            added["sensors"] = known("sensor grades", lambda: grades(span=shown, clock=facts.clock))
+            added["sensors"] = grade_sensors(detector, page.missing)
             added["known"] = known("labels", lambda: _known(config, detector))
     given = {name: each for name, each in added.items() if each is not None}
     cards = None
@@ -163,11 +179,11 @@ def _resolved(config: Config) -> tuple[Model, dict[str, str]]:
     return Model(folder=str(folder), name=found.name, version=found.version), told
 
 
-def _of_calibration(config: Config, detector: CalibratedScorer, page: Page) -> dict[str, Any]:
+def _of_calibration(config: Config, detector: Outline, page: Page) -> dict[str, Any]:
     """Return what the calibration promises: the budget, and what is usual."""
     found, budget = detector.calibration, config.calibration.budget
     own = parse_budget(budget)
-    entities = max(len(detector.scorer.preparation.entities), page.grid.known, 1)
+    entities = max(len(detector.entities), page.grid.known, 1)
     asked = config.calibration.method == "alert_budget" and not found.fallback
     return {
         "calibration": found.version,
@@ -182,9 +198,9 @@ def _planned(config: Config, page: Page) -> Any:
     return read_intervals(config.maintenance, start=axis.start, end=axis.end, clock=clock)
 
 
-def _known(config: Config, detector: CalibratedScorer) -> Any:
+def _known(config: Config, detector: Outline) -> Any:
     """Return labelled anomalies: those of the label column, and confirmed events."""
-    schema = detector.scorer.schema
+    schema = detector.schema
     rules = EventRules.of(config.events, max_gap=schema.max_gap, period=schema.period)
     labels = read_labels(config.output)
     if not config.scoring.input or (config.data.label is None and not labels):

@@ -19,7 +19,7 @@ from aedetect.jobs import delivery
 from aedetect.jobs.outcome_record import note_outcome, note_page
 from aedetect.jobs.recording import record_run, workspace
 from aedetect.jobs.renewal_steps import compute_in_steps
-from aedetect.jobs.report import write_run_page
+from aedetect.jobs.report import is_page_current, page_path, write_run_page
 from aedetect.jobs.retraining import with_retraining
 from aedetect.jobs.scoring_plan import plan_run, sort_run
 from aedetect.jobs.scoring_stages import ScoringJob, ScoringStages, no_report
@@ -138,7 +138,12 @@ def run_scoring(
                 summary = with_retraining(config, summary, stages.start_training)
             summary = record(summary)
     if config.report.to is not None and not what_if:
-        page = stages.write_page(config, config_path=config_path, now=clock and clock())
+        is_current = summary.did_nothing and is_page_current(config, config_path=config_path)
+        page = (
+            page_path(config)
+            if is_current
+            else stages.write_page(config, config_path=config_path, now=clock and clock())
+        )
         note_page(config, summary, page)
     stages.report(config, summary, changes)
     if config.notify.listed and not what_if:

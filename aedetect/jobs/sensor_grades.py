@@ -6,38 +6,33 @@ days: whether the column varies, whether it is there, and whether what surrounds
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.drift.daily_table import read_days
-from aedetect.drift.partition_sums import ALL
-from aedetect.output.partitions import Span
 from aedetect.report.facts import Quality, SensorGrade
 
 if TYPE_CHECKING:
     from aedetect.arrays import Float64
-    from aedetect.detector import Scorer
-    from aedetect.wall_clock import WallClock
+    from aedetect.detector import Outline
 
 _RARELY_THERE, _OFTEN_MISSING = 0.5, 0.05  # share of rows without a value, on the newest days
 _UNTOLD = 0.95  # usual residual in units of the column's own spread
 _ORDER: tuple[Quality, ...] = ("Low", "Medium", "High")
 
 
-def grade_sensors(
-    scorer: Scorer, output: Path, *, span: Span, clock: WallClock
-) -> tuple[SensorGrade, ...]:
-    """Grade the features of a scorer, the lowest grade first. Raises OutputError."""
-    missing = _missing_shares(output, span, clock)
-    constant = ~np.isnan(scorer.rules.constant[:-1] if len(scorer.rules.constant) > 1 else (
-        scorer.rules.constant
-    ))  # fmt: skip
-    size = np.median(scorer.residuals.size[:, scorer.preparation.first_columns], axis=0)
+def grade_sensors(detector: Outline, missing: Mapping[str, float]) -> tuple[SensorGrade, ...]:
+    """Grade the features of a detector, the lowest grade first.
+
+    `missing` is the share of rows without a value on the newest days, by column.
+    """
+    known = detector.rules.constant
+    constant = ~np.isnan(known[:-1] if len(known) > 1 else known)
+    size = np.median(detector.residual_size[:, detector.preparation.first_columns], axis=0)
     graded = [
         _grade(feature.name, missing.get(feature.name, 0.0), constant[:, at], float(size[at]))
-        for at, feature in enumerate(scorer.schema.features)
+        for at, feature in enumerate(detector.schema.features)
     ]
     return tuple(sorted(graded, key=lambda each: (_ORDER.index(each.grade), each.name)))
 
@@ -68,14 +63,3 @@ def _grade(name: str, missing: float, constant: Float64, size: float) -> SensorG
         return SensorGrade(name=name, grade="Medium", reason="; ".join(found))
     why = "varies, is there, and the other columns tell its value"
     return SensorGrade(name=name, grade="High", reason=why)
-
-
-def _missing_shares(output: Path, span: Span, clock: WallClock) -> dict[str, float]:
-    """Return the share of rows without a value on the newest days, by column."""
-    table, _ = read_days(output, span=span, clock=clock)
-    if not len(table):
-        return {}
-    whole = table[(table["scope"] == ALL) & table["column"].notna()]
-    summed = whole.groupby("column")[["missing", "rows"]].sum()
-    share = summed["missing"] / summed["rows"].clip(lower=1)
-    return {str(name): float(each) for name, each in share.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,7 @@ def look_closer(data: Mapping[str, Any], folder: Path, scratch: Path, *, aware: 
         ingested = ingest_rows(config, scratch / "rows")
         return _found(ingested, assess(ingested, length=config.window.length), aware=aware)
     except AedetectError as error:
-        return Found(aware=aware, refused=str(error))
+        return Found(aware=aware, refused=str(error).replace(f"{folder}{os.sep}", ""))
 
 
 def _found(ingested: Ingested, quality: Quality, *, aware: bool) -> Found:

@@ -19,6 +19,7 @@ from aedetect.onboarding.findings import Found, look_closer
 from aedetect.onboarding.layout import Arrangement, arrange
 from aedetect.onboarding.places import Places, place_data
 from aedetect.onboarding.raw_files import find_raw_files
+from aedetect.onboarding.remembered import remember, with_remembered
 from aedetect.onboarding.roles import Guess, Looker, Roles
 from aedetect.onboarding.sources import Sources, open_sources
 from aedetect.output import written
@@ -69,6 +70,8 @@ def initialise(locations: Sequence[Path], asked: InitRequest, scratch: Path) -> 
     when the configuration exists.
     """
     _check_target(asked)
+    if asked.data_only:
+        asked = with_remembered(asked, asked.to)
     name = detector_name(asked.to)
     files = find_raw_files(locations, scratch)
     with open_engine(memory_mb=MEMORY_MB, threads=2, scratch=scratch) as connection:
@@ -98,6 +101,8 @@ def initialise(locations: Sequence[Path], asked: InitRequest, scratch: Path) -> 
     found = look_closer(
         _training(places, roles, until), asked.to.resolve().parent, scratch, aware=aware
     )
+    if places.folder is not None:
+        remember(asked, places.folder)
     if not asked.data_only:
         with written(asked.to.parent):
             asked.to.parent.mkdir(parents=True, exist_ok=True)

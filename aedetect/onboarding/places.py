@@ -56,7 +56,7 @@ def place_data(
     as_it_stands = arrangement.layout == "parts" and not sources.labels
     if as_it_stands and not needs_conversion(arrangement.tables):
         return _in_place(arrangement, locations, to)
-    folder = to.parent / f"{to.stem}-data"
+    folder = data_folder(to)
     if folder.exists() and any(folder.iterdir()) and not force:
         raise ConfigError(
             f"{folder} exists, where the converted data would go: name another file with --to, or "
@@ -81,6 +81,11 @@ def place_data(
         maintenance=() if planned is None else (relative(planned, to),),
         remarks=wide.remarks,
     )
+
+
+def data_folder(to: Path) -> Path:
+    """Return the folder of the converted data of a configuration."""
+    return to.parent / f"{to.stem}-data"
 
 
 def relative(path: Path, to: Path) -> str:

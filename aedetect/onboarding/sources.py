@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aedetect.onboarding.date_order import DateOrder
     from aedetect.onboarding.raw_files import RawFile
 
+_LEAVE_OUT = ": leave it out"  # the remedy where there are other files
 logger = logging.getLogger(__name__)
 
 _MOST_FILES = 100  # Parquet files that are opened; of more, some evenly spaced
@@ -62,7 +63,7 @@ def open_sources(
             errors.append(error)
             left_out.append(str(error))
     if not tables:
-        raise errors[0]
+        raise _no_table(errors)
     tables, doubts = order_dates(connection, tables, asked=dates)
     intervals = [found for table in tables if (found := interval_kind(table))]
     if len(intervals) == len(tables):  # a log of starts and ends is a table like others
@@ -87,6 +88,18 @@ def open_sources(
         planned=tuple(each for each in intervals if each.planned),
         left_out=tuple(left_out),
         doubts=doubts,
+    )
+
+
+def _no_table(errors: Sequence[DataError]) -> DataError:
+    """Return what to do when no file is a table; the remedy of one file among others is no use."""
+    first = str(errors[0])
+    if len(errors) == 1 and not first.endswith(_LEAVE_OUT):
+        return errors[0]
+    which = "" if len(errors) == 1 else f"none of the {len(errors):,} files is a table; first: "
+    return type(errors[0])(
+        f"{which}{first.removesuffix(_LEAVE_OUT)}: give tables with a row a timestamp, as Parquet, "
+        "CSV or JSON lines"
     )
 
 

@@ -139,10 +139,10 @@ def _unknown_message(reference: str, *, known: list[Registered]) -> str:
     names = sorted({v.name for v in known})
     there = [" ".join((v.reference, *(f"@{alias}" for alias in v.aliases))) for v in same] or names
     listed = ", ".join(there[:_SHOWN]) + (", ..." if len(there) > _SHOWN else "")
-    return (
-        f'a registered detector is needed, but there is no "{reference}", only: '
-        f"{listed or 'nothing'}; name another or run `aedetect train CONFIG`"
-    )
+    missing = f'a registered detector is needed, but there is no "{reference}"'
+    if not known:
+        return f"{missing}, and no other: run `aedetect train CONFIG` first, which registers one"
+    return f"{missing}, only: {listed}; name another or run `aedetect train CONFIG`"
 
 
 def _search_all(client: MlflowClient, name: str | None) -> Iterator[ModelVersion]:

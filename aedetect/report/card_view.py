@@ -12,7 +12,7 @@ from aedetect.events.labels import CONFIRMED
 from aedetect.events.severity import WARNING
 from aedetect.output.schemas import SEVERITIES
 from aedetect.report.cards import LEAST_SHARE
-from aedetect.report.wording import clip, minutes, odds, span_text
+from aedetect.report.wording import clip, isolated, minutes, odds, span_text
 from aedetect.wording import plural
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def card_view(
         "entity": name,
         "severity": event.severity,
         "strength": _strength(event),
-        "text": clip(event.text),
+        "text": clip(isolated(event.text, [each.feature for each in event.causes])),
         "start": event.start[:16],
         "end": event.end[:16],
         "begin": minutes(event.start),
@@ -100,8 +100,8 @@ def _commands(card: Card, config: str) -> Iterator[dict[str, str]]:
         column = event.causes[0].feature.partition("=")[0]
         setting = f"events.ignore=[{_toml(column)}]"
         yield {
-            "what": "What is left without its first column, in another folder; to keep it so: "
-            "[events] ignore",
+            "what": "Try it without its first column, in a folder of its own; [events] ignore "
+            "keeps it so",
             "text": f"aedetect score {where} --since {event.start[:10]} --to without "
             f"--set {quote(setting)}",
         }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from aedetect.output.partitions import Span
+from aedetect.report.forewarning import BEFORE
 from aedetect.wall_clock import WallClock
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class PageFacts:
     outcome: tuple[PeriodOutcome, ...] = ()
     maintenance: tuple[Interval, ...] = ()
     known: tuple[KnownAnomalies, ...] | None = None  # labelled; None: there are no labels
+    forewarning: int = BEFORE  # ns before a labelled anomaly, in which an event foretells it
     complete: bool = True  # whether all anomalies are labelled, and not some events
     sensors: tuple[SensorGrade, ...] = ()
     trained: Mapping[str, str] = field(default_factory=dict)  # about the model, by words

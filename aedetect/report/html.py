@@ -79,7 +79,7 @@ def render_card(
         .render(
             title=clip(f"{detector}: event {card.event.event_id}", most=_TITLE),
             card=card_view(card, lane=0, config=config, units=units),
-            chain={clip(key): clip(text) for key, text in chain.items()},
+            chain={clip(key.strip().removesuffix(":")): clip(text) for key, text in chain.items()},
             data=_json(data),
             **_parts(),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import string
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -56,30 +55,20 @@ def _named(name: str | None) -> str:
 
 
 def _cells(rarest: Float64, rows: Int64) -> dict[str, str]:
-    """Return the p-values and the levels of a lane: (C,), (C,)."""
-    return {
-        "p": "".join(map(_sign, rarest.tolist(), rows.tolist())),
-        "level": "".join(map(_level, rarest.tolist(), rows.tolist())),
-    }
+    """Return the p-values and the levels of a lane: (C,), (C,), a character for each cell.
 
-
-def _sign(p_value: float, rows: int) -> str:
-    """Return a p-value in half decades: 0 is 1, 1 is 0.32, 2 is 0.1 and so on."""
-    if not rows:
-        return NO_ROW
-    if math.isnan(p_value):
-        return NO_SCORE
-    decades = 2 * -math.log10(p_value) if p_value > 0 else math.inf
-    return _SIGNS[round(min(decades, len(_SIGNS) - 1))]
-
-
-def _level(p_value: float, rows: int) -> str:
-    """Return how rare the rarest row is for a cell of so many rows: 0 as in most normal cells."""
-    if not rows:
-        return NO_ROW
-    if math.isnan(p_value):
-        return NO_SCORE
-    return str(sum(p_value * rows <= bound for bound in LEVELS))
+    p-values in half decades: 0 is 1, 1 is 0.32, 2 is 0.1 and so on. Levels say how rare the rarest
+    row is for a cell of so many rows: 0 as in most normal cells.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        decades = np.minimum(-2 * np.log10(rarest), len(_SIGNS) - 1)
+        common = rarest * rows
+    scored = ~np.isnan(rarest)
+    decades = np.rint(np.where(scored, decades, 0)).astype(np.int64)
+    level = sum((common <= bound).astype(np.int64) for bound in LEVELS)
+    found = {"p": np.array(list(_SIGNS))[decades], "level": np.asarray(level).astype(str)}
+    marked = {name: np.where(scored, each, NO_SCORE) for name, each in found.items()}
+    return {name: "".join(np.where(rows, each, NO_ROW)) for name, each in marked.items()}
 
 
 def _place(page: Page, time: int) -> float:

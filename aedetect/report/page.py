@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aedetect.drift import find_shifts
+from aedetect.drift.daily_table import missing_shares, read_days
+from aedetect.drift.shifts import shifts_of
 from aedetect.errors import NoData
 from aedetect.events import read_event_table, read_labels
 from aedetect.events.table import as_events, read_withdrawn
@@ -45,6 +46,7 @@ class Page:
     cards: tuple[Card, ...]
     before: int | None  # reported events of as much time before; None: not scored
     shifts: tuple[Shift, ...]
+    missing: Mapping[str, float]  # share of rows without a value, on the newest days, by column
     runs: tuple[dict[str, Any], ...]  # the newest first
     withdrawn: tuple[Event, ...]
     detections: Detections | None  # None without labels
@@ -74,6 +76,7 @@ def read_page(output: Path, facts: PageFacts, *, drawn: int = MAX_DRAWN) -> Page
     cards = add_past_events(output, cards, labels, facts.clock)
     lines = read_scores(output, cards[:drawn], period=period)
     span = Span(first, last + 1)
+    table_of_days, days = read_days(output, span=span, clock=facts.clock)
     return Page(
         facts=facts,
         axis=axis,
@@ -82,7 +85,8 @@ def read_page(output: Path, facts: PageFacts, *, drawn: int = MAX_DRAWN) -> Page
         suppressed=len(table) - len(reported),
         cards=tuple(replace(each, scores=lines.get(each.event.event_id)) for each in cards),
         before=_count_before(output, first, last),
-        shifts=tuple(find_shifts(output, span=span, clock=facts.clock)),
+        shifts=tuple(shifts_of(table_of_days, days)),
+        missing=missing_shares(table_of_days),
         runs=tuple(read_runs(output, limit=_MAX_RUNS)),
         withdrawn=_withdrawn(output, span, facts),
         detections=_detections(reported, facts, span),
@@ -142,7 +146,8 @@ def _detections(reported: pa.Table, facts: PageFacts, span: Span) -> Detections 
     assert until is not None
     known = [each for each in facts.known if each.start < until and each.end >= since]
     starts, ends = (to_nanoseconds(reported[name]).to_pylist() for name in ("start", "end"))
-    return compare_with_known(known, reported["entity"].to_pylist(), starts, ends)
+    entities = reported["entity"].to_pylist()
+    return compare_with_known(known, entities, starts, ends, before=facts.forewarning)
 
 
 def with_facts(page: Page, facts: PageFacts, cards: Sequence[Card] | None = None) -> Page:

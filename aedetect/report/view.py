@@ -177,6 +177,7 @@ def _detections(page: Page) -> dict[str, Any] | None:
         "early": len(found.early),
         "false": len(found.false),
         "complete": page.facts.complete,
+        "before": span_text(page.facts.forewarning),
         "forewarning": None if ahead is None else _ahead(ahead),
         "listed": [
             {

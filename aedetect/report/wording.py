@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -99,6 +100,18 @@ def clip(text: str, *, most: int = _LONG) -> str:
     'temp…'
     """
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def isolated(text: str, names: Iterable[str]) -> str:
+    """Return a text in which names that are written from right to left do not turn the rest.
+
+    >>> isolated("flow 3, normally 4", ["flow"])
+    'flow 3, normally 4'
+    """
+    for name in {each.partition("=")[0] for each in names}:
+        if any(unicodedata.bidirectional(letter) in {"R", "AL"} for letter in name):
+            text = text.replace(name, f"\N{FIRST STRONG ISOLATE}{name}\N{POP DIRECTIONAL ISOLATE}")
+    return text
 
 
 def odds(p_value: float | None) -> str:

@@ -72,11 +72,15 @@ class Summary:
         return name_range(self.since, self.last) if self.since and self.last else None
 
     @property
+    def did_nothing(self) -> bool:
+        """Whether there was nothing to do."""
+        files = self.files_new + self.files_changed + self.files_deleted
+        return not (files + self.partitions + len(self.withdrawn) + sum(self.events.values()))
+
+    @property
     def is_idle(self) -> bool:
         """Whether there was nothing to do and nothing to say."""
-        files = self.files_new + self.files_changed + self.files_deleted
-        done = files + self.partitions + len(self.withdrawn) + sum(self.events.values())
-        return self.status == "done" and not (done or self.warnings or self.alerts)
+        return self.status == "done" and self.did_nothing and not (self.warnings or self.alerts)
 
 
 def with_age(

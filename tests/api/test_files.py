@@ -113,7 +113,7 @@ def test_what_cannot_be_loaded_is_refused(trained, plant, tmp_path, monkeypatch)
         aedetect.load_detector("models:/plant@champion")
     with pytest.raises(aedetect.UnknownModel, match="plant/1"):
         aedetect.load_detector("plant@nobody", tracking_uri=trained.uri)
-    with pytest.raises(aedetect.ConfigError, match=r"nothing\.toml cannot be read"):
+    with pytest.raises(aedetect.ConfigError, match=r"nothing\.toml is not there"):
         aedetect.load_detector("nothing.toml")
     with pytest.raises(aedetect.ConfigError, match=r"set \[registry\] tracking_uri instead"):
         aedetect.load_detector(plant.config(), tracking_uri=trained.uri)

@@ -227,6 +227,22 @@ assert not {"mlflow", "prefect"} & set(sys.modules), "neither is needed"
 """
 
 
+def test_what_is_to_be_known_of_the_data_is_kept(frame, capsys):
+    """As sentences, in the detector, in a notebook and on standard error; log lines are not."""
+    counted = frame.assign(number=np.arange(len(frame)))
+    events = logging.getLogger("aedetect")
+    before, events.propagate = events.propagate, False  # as without pytest's own handlers
+    try:
+        detector = aedetect.fit(counted, timestamp="time", entity="unit", **LINEAR)
+    finally:
+        events.propagate = before
+    (note,) = (each for each in detector.notes if "number" in each)
+    assert f"aedetect: {note}\n" in capsys.readouterr().err
+    assert "note text=" not in capsys.readouterr().err
+    assert repr(detector).endswith("note>") or repr(detector).endswith("notes>")
+    assert note[:40].replace('"', "&#34;") in detector._repr_html_()
+
+
 def test_a_notebook_fits_and_scores_in_three_lines(tmp_path):
     """In a new process and an empty folder, where no files are left."""
     done = subprocess.run(

@@ -6,8 +6,12 @@ import base64
 import json
 from datetime import UTC, datetime
 
-from aedetect.config import make_config
+import pandas as pd
+
+from aedetect.config import make_config, read_config
+from aedetect.jobs import expected_around
 from aedetect.jobs.scoring import run_scoring
+from tests.plant import write_config
 
 
 def page_data(path):
@@ -40,6 +44,40 @@ def test_a_page_shows_observed_beside_expected(aedetect, plant):
     assert "Not on this page" not in text
 
 
+def test_lines_are_drawn_once_and_never_shown_stale(aedetect, plant, monkeypatch):
+    """The next page finds them in the cache of the output, until a file, or the cache, changes."""
+    plant.score()
+    path, page = plant.written(), plant.folder / "report.html"
+    drawn = []
+
+    def counted(folder, card, *others, **named):
+        drawn.append(card.event.event_id)
+        return draw(folder, card, *others, **named)
+
+    draw = expected_around.draw_lines
+    monkeypatch.setattr(expected_around, "draw_lines", counted)
+    aedetect("report", path)
+    first, count = page_data(page), len(drawn)
+    assert count
+    aedetect("report", path)
+    assert page_data(page) == first
+    assert len(drawn) == count  # none was drawn again
+    changed = sorted(plant.incoming.glob("*.parquet"))[1]
+    rows = pd.read_parquet(changed)
+    rows.loc[300:310, "cpu"] = 400.0  # corrected, and not yet scored again
+    rows.to_parquet(changed, index=False)
+    aedetect("report", path)
+    assert len(drawn) > count
+    charts = [each for own in page_data(page)["charts"].values() for each in own]
+    assert not any(500.0 in (each.get("observed") or ()) for each in charts)
+    cache = plant.output / ".cache" / "lines.parquet"
+    cache.write_bytes(b"damaged")
+    again = page_data(page)
+    aedetect("report", path)
+    assert page_data(page) == again
+    assert cache.stat().st_size > len(b"damaged")
+
+
 def test_a_page_is_made_without_its_registry(aedetect, plant):
     """It says what it lacks."""
     plant.score()
@@ -70,6 +108,22 @@ def test_a_run_leaves_a_page_and_messages_name_it(plant, receiver):
     message = receiver.messages[0]
     assert f"Page: {page}" in message["message"]
     assert base64.b64decode(message["attachments"][0]["base64"])[:4] == b"\x89PNG"
+
+
+def test_a_run_without_news_leaves_the_page_as_it_is(plant):
+    """Until somebody says what an event was, or the configuration changes."""
+    given = plant.given() | {"report": {"to": "pages"}}
+    path = write_config(plant.folder / "plant.toml", given)
+    config = read_config(path)
+
+    def written(at):
+        run_scoring(config, clock=lambda: at, config_path=str(path))
+        return (plant.folder / "pages" / "report.html").read_bytes()
+
+    first = written(datetime(2026, 1, 6, tzinfo=UTC))
+    assert written(datetime(2026, 1, 7, tzinfo=UTC)) == first
+    path.touch()
+    assert written(datetime(2026, 1, 8, tzinfo=UTC)) != first
 
 
 def test_a_page_that_cannot_be_written_fails_no_run(plant):

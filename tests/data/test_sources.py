@@ -81,7 +81,7 @@ def test_a_truncated_file_among_good_ones_is_quarantined_by_name(folder, keep):
 def test_nothing_but_broken_files_is_an_error(tmp_path):
     """There is no usable file, and the first is named."""
     (tmp_path / "x.parquet").write_text("PAR1 but not really")
-    with pytest.raises(NoData, match=r"none of the 1 Parquet files .* x\.parquet: is not readable"):
+    with pytest.raises(NoData, match=r"the only Parquet file .* cannot be used \(x\.parquet: is"):
         find_files([str(tmp_path)], timestamp="time")
 
 

@@ -272,6 +272,17 @@ def test_what_is_no_table_is_refused_with_a_remedy(tmp_path, begin, name, conten
         begin(name)
 
 
+def test_a_folder_without_a_table_says_what_is_needed(tmp_path, begin):
+    """To leave out the only file helps nobody."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "notes.txt").write_text("hello\n")
+    with pytest.raises(AedetectError, match="no row: give tables with a row a timestamp, as"):
+        begin("in")
+    (tmp_path / "in" / "more.csv").write_text("")
+    with pytest.raises(AedetectError, match=r"none of the 2 files is a table; first: more\.csv is"):
+        begin("in")
+
+
 def test_a_path_that_is_not_there(begin):
     """It is named."""
     with pytest.raises(NoData, match="no such file or folder"):
@@ -342,6 +353,9 @@ def test_dates_that_nothing_decides_are_asked_for(tmp_path, begin):
     done, _ = begin("pump.csv")
     assert any("the files cannot tell" in doubt for doubt in done.doubts)
     done, _ = begin("pump.csv", dates="month-first", force=True)
+    again, _ = begin("pump.csv", data_only=True)  # as it was said before
+    assert again.doubts == done.doubts
+    assert again.time == done.time
     assert done.roles.first == pd.Timestamp("2026-03-04")
     assert done.time[1] == "text, MM/DD/YYYY hh:mm"
     assert not any("come first" in doubt for doubt in done.doubts)

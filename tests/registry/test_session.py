@@ -24,7 +24,7 @@ def file(tmp_path):
 def test_reading_an_absent_registry_creates_nothing(file):
     """An absent registry has no versions, and reading it leaves no file behind."""
     assert list_versions(tracking_uri=f"sqlite:///{file}") == []
-    with pytest.raises(UnknownModel, match=r'no "pump", only: nothing; .* `aedetect train CONFIG`'):
+    with pytest.raises(UnknownModel, match=r'no "pump", and no other: run `aedetect train CONFIG`'):
         find_version("pump", tracking_uri=f"sqlite:///{file}")
     assert list(file.parent.iterdir()) == []
 

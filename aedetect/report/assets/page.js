@@ -265,6 +265,7 @@ function drawLine(chart, holder, printing) {
   chart.steps.reduce((time, step) => { x.push(time + step); return time + step; }, chart.first);
   const points = { show: x.length <= 60, size: 4 };
   const number = (_plot, raw) => (raw === null || raw === undefined ? "" : Number(raw.toPrecision(4)).toLocaleString("en"));
+  const range = (plot, _raw, _series, at) => (at === null || at === undefined ? "" : `${number(plot, plot.data[2][at])} to ${number(plot, plot.data[1][at])}`);
   const line = (label, stroke, more = {}) => ({ label, stroke, value: number, width: 1.5, points: { show: false }, spanGaps: false, ...more });
   let series, values, bands = [];
   const time = { label: "time", value: (_plot, raw) => (raw === null ? "" : new Date(raw * 1000).toISOString().slice(0, 19).replace("T", " ")) };
@@ -273,7 +274,7 @@ function drawLine(chart, holder, printing) {
     series = [time, line("score", color.observed, { points }), line("threshold", color.limit, { dash: [6, 4] })];
   } else {
     values = [x, chart.high, chart.low, chart.expected, chart.observed];
-    series = [time, line("high", color.band, { width: 0.5 }), line("low", color.band, { width: 0.5 }), line("expected", color.expected, { dash: [5, 4] }), line("observed", color.observed, { points, width: 2 })];
+    series = [time, line("high", color.band, { width: 0.5 }), line("normal band", color.band, { width: 0.5, value: range }), line("expected", color.expected, { dash: [5, 4] }), line("observed", color.observed, { points, width: 2 })];
     bands = [{ series: [1, 2], fill: color.band + "66" }];
   }
   const known = (chart.score ?? []).filter((each) => each > 0);
