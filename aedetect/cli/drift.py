@@ -36,6 +36,7 @@ def drift_command(
         out.print("nothing has shifted on the last day scored")
     for shift in shifts:
         out.print(shift.text)
+        out.print(f"  first named on {shift.named}")
         for line in _lines(shift):
             out.print(f"  {line}")
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from aedetect.lazy import on_first_use
 
 if TYPE_CHECKING:
+    from aedetect.drift.description import Shift
     from aedetect.drift.partition_sums import DRIFT, PartitionSums
     from aedetect.drift.profile import Profile
-    from aedetect.drift.shifts import Shift, find_shifts, shift_warnings
+    from aedetect.drift.shifts import find_shifts, shift_warnings
 
 __all__ = ["DRIFT", "PartitionSums", "Profile", "Shift", "find_shifts", "shift_warnings"]
 
@@ -23,9 +24,9 @@ __getattr__ = on_first_use(
             "DRIFT",
             "PartitionSums",
         ),
+        "description": ("Shift",),
         "profile": ("Profile",),
         "shifts": (
-            "Shift",
             "find_shifts",
             "shift_warnings",
         ),

@@ -79,7 +79,10 @@ def finish_run(
         shifts=find_level_shifts(job.output, job.formation),
     )
     # What had shifted before was told by the run that scored it.
-    shifts = shift_warnings(find_shifts(job.output)) if summary.partitions else ()
+    if not summary.partitions:
+        return summary
+    since = min((str(unit.partition)[:10] for unit in job.plan.compute), default="")
+    shifts = shift_warnings(find_shifts(job.output), since=since)
     return replace(summary, warnings=(*summary.warnings, *shifts))
 
 

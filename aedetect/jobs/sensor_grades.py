@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.drift.daily_table import read_days
-from aedetect.drift.partition_sums import ALL
+from aedetect.drift.daily_table import missing_shares
 from aedetect.output.partitions import Span
 from aedetect.report.facts import Quality, SensorGrade
 
@@ -30,7 +29,7 @@ def grade_sensors(
     scorer: Scorer, output: Path, *, span: Span, clock: WallClock
 ) -> tuple[SensorGrade, ...]:
     """Grade the features of a scorer, the lowest grade first. Raises OutputError."""
-    missing = _missing_shares(output, span, clock)
+    missing = missing_shares(output, span=span, clock=clock)
     constant = ~np.isnan(scorer.rules.constant[:-1] if len(scorer.rules.constant) > 1 else (
         scorer.rules.constant
     ))  # fmt: skip
@@ -68,14 +67,3 @@ def _grade(name: str, missing: float, constant: Float64, size: float) -> SensorG
         return SensorGrade(name=name, grade="Medium", reason="; ".join(found))
     why = "varies, is there, and the other columns tell its value"
     return SensorGrade(name=name, grade="High", reason=why)
-
-
-def _missing_shares(output: Path, span: Span, clock: WallClock) -> dict[str, float]:
-    """Return the share of rows without a value on the newest days, by column."""
-    table, _ = read_days(output, span=span, clock=clock)
-    if not len(table):
-        return {}
-    whole = table[(table["scope"] == ALL) & table["column"].notna()]
-    summed = whole.groupby("column")[["missing", "rows"]].sum()
-    share = summed["missing"] / summed["rows"].clip(lower=1)
-    return {str(name): float(each) for name, each in share.items()}
