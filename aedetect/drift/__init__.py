@@ -11,11 +11,21 @@ from aedetect.lazy import on_first_use
 
 if TYPE_CHECKING:
     from aedetect.drift.description import Shift
+    from aedetect.drift.not_judged import unjudged, why_no_column
     from aedetect.drift.partition_sums import DRIFT, PartitionSums
     from aedetect.drift.profile import Profile
     from aedetect.drift.shifts import find_shifts, shift_warnings
 
-__all__ = ["DRIFT", "PartitionSums", "Profile", "Shift", "find_shifts", "shift_warnings"]
+__all__ = [
+    "DRIFT",
+    "PartitionSums",
+    "Profile",
+    "Shift",
+    "find_shifts",
+    "shift_warnings",
+    "unjudged",
+    "why_no_column",
+]
 
 __getattr__ = on_first_use(
     __name__,
@@ -29,6 +39,10 @@ __getattr__ = on_first_use(
         "shifts": (
             "find_shifts",
             "shift_warnings",
+        ),
+        "not_judged": (
+            "unjudged",
+            "why_no_column",
         ),
     },
 )
