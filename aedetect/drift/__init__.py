@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from aedetect.drift.not_judged import unjudged, why_no_column
     from aedetect.drift.partition_sums import DRIFT, PartitionSums
     from aedetect.drift.profile import Profile
-    from aedetect.drift.shifts import find_shifts, shift_warnings
+    from aedetect.drift.shifts import fault_alerts, find_shifts, shift_warnings
 
 __all__ = [
     "DRIFT",
     "PartitionSums",
     "Profile",
     "Shift",
+    "fault_alerts",
     "find_shifts",
     "shift_warnings",
     "unjudged",
@@ -37,6 +38,7 @@ __getattr__ = on_first_use(
         "description": ("Shift",),
         "profile": ("Profile",),
         "shifts": (
+            "fault_alerts",
             "find_shifts",
             "shift_warnings",
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 from aedetect.drift.daily_table import read_blocks
@@ -14,6 +14,8 @@ from aedetect.wording import list_some
 
 _EVERYTHING, _UTC = Span(), WallClock()
 _NAMED = 3
+SLOW_FAULT = "slow fault"
+_FAULT_TIMES = 5.0  # mean score of an entity alone, from which on someone has to look
 
 
 def find_shifts(output: Path, *, span: Span = _EVERYTHING, clock: WallClock = _UTC) -> list[Shift]:
@@ -23,6 +25,18 @@ def find_shifts(output: Path, *, span: Span = _EVERYTHING, clock: WallClock = _U
         return []
     judged = judge(blocks)
     return describe(judged, blocks) if judged.moved else []
+
+
+def fault_alerts(shifts: Sequence[Shift], *, told: Container[str | None]) -> dict[str, str]:
+    """Return an alert for each entity that is far from its level while most others are not.
+
+    Entities of which an alert tells already, `told`, have no second one.
+    """
+    return {
+        f"{SLOW_FAULT}: {each.entity}": f"{each.text}; most other entities have not shifted"
+        for each in shifts
+        if each.entity is not None and (each.times or 0) >= _FAULT_TIMES and each.entity not in told
+    }
 
 
 def shift_warnings(shifts: Sequence[Shift], *, since: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import pytest
 
 from aedetect.drift.description import Shift, describe
 from aedetect.drift.episodes import judge
-from aedetect.drift.shifts import shift_warnings
+from aedetect.drift.shifts import fault_alerts, shift_warnings
 
 FIRST = pd.Timestamp("2026-01-01")
 
@@ -132,13 +132,24 @@ def test_most_entities_together_are_one_shift(monkeypatch):
     assert (together.world, together.entities) == (True, 3)
 
 
+SHIFT = Shift(
+    entity="pump", world=False, entities=1, since="2026-01-01", named="2026-01-03",
+    until="2026-01-09", kind="scores", columns=(), times=3.0, distributions=(), who="pump",
+    text="pump: shift",
+)  # fmt: skip
+
+
+def test_an_entity_far_from_its_level_is_an_alert():
+    """Of one that shifted little there is none, nor of all together, nor a second one."""
+    far = replace(SHIFT, times=12.0)
+    world = replace(far, entity=None, world=True)
+    assert list(fault_alerts([far, SHIFT, world], told=())) == ["slow fault: pump"]
+    assert fault_alerts([far], told={"pump"}) == {}
+
+
 def test_a_run_tells_what_it_named_first():
     """What was named before is one line, whatever it is."""
-    shift = Shift(
-        entity="pump", world=False, entities=1, since="2026-01-01", named="2026-01-03",
-        until="2026-01-09", kind="scores", columns=(), times=3.0, distributions=(), who="pump",
-        text="pump: shift",
-    )  # fmt: skip
+    shift = SHIFT
     assert shift_warnings([shift], since="2026-01-03") == ("pump: shift",)
     assert shift_warnings([shift], since="2026-01-04") == ("still shifted, as named before: pump",)
     many = [replace(shift, who=f"{at}", text=f"{at}: shift") for at in range(5)]
