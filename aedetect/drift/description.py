@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aedetect.drift.episodes import SCORES
+from aedetect.drift.judgement import LEAST
 from aedetect.wording import list_some
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Shift:
     kind: str  # scores, distribution, missing, unseen
     columns: tuple[str, ...]  # the most moved first
     times: float | None  # mean score against that of the held-out rows
+    far: float | None  # the same in units of its limit, both as logarithms
     distributions: tuple[dict[str, Any], ...]  # of the columns: edges, training and now
     who: str
     text: str
@@ -59,9 +61,9 @@ def describe(judged: Judged, blocks: Sequence[Block]) -> list[Shift]:
         for own, columns in zip(ranked, named, strict=True)
     ]
     shown = _distributions(block, chosen)
-    times = dict(zip(judged.scores["entity"], _times(judged.scores), strict=True))
+    levels = dict(zip(judged.scores["entity"], _levels(judged.scores), strict=True))
     shifts = [
-        _shift(group, columns, own, blocks, times, world=world and not at)
+        _shift(group, columns, own, blocks, levels, world=world and not at)
         for at, (group, columns, own) in enumerate(zip(groups, named, shown, strict=True))
     ]
     alone = shifts[1:] if world else shifts
@@ -88,6 +90,7 @@ def _together(moved: Sequence[Moved]) -> list[Moved]:
 
 
 _NONE = np.zeros(0, dtype=np.int64)
+_UNKNOWN = (np.nan, np.nan)
 
 
 def _ranked(cells: pd.DataFrame, ratio: Float64, places: Any) -> pd.DataFrame:
@@ -104,10 +107,12 @@ def _columns(group: Sequence[Moved], ranked: pd.DataFrame) -> tuple[str, ...]:
     return tuple(dict.fromkeys(likely))[:_NAMED]
 
 
-def _times(scores: pd.DataFrame) -> Float64:
-    """Return the mean score of each entity against that of the held-out rows."""
+def _levels(scores: pd.DataFrame) -> list[tuple[float, float]]:
+    """Return the mean score of each entity against the held-out one: times, and in limits."""
+    level = (scores["log_score"] - scores["usual_log_score"]).to_numpy(dtype=float)
+    limit = np.maximum(scores["score_limit"].to_numpy(dtype=float), LEAST)
     with np.errstate(over="ignore"):
-        return np.asarray(np.exp((scores["log_score"] - scores["usual_log_score"]).to_numpy(float)))
+        return list(zip(np.exp(level).tolist(), (level / limit).tolist(), strict=True))
 
 
 def _distributions(
@@ -134,17 +139,17 @@ def _distributions(
 
 def _shift(
     group: Sequence[Moved], columns: tuple[str, ...], distributions: tuple[dict[str, Any], ...],
-    blocks: Sequence[Block], times: Mapping[str, float], *, world: bool,
+    blocks: Sequence[Block], levels: Mapping[str, tuple[float, float]], *, world: bool,
 ) -> Shift:  # fmt: skip
     """Describe one shift."""
-    known = [times[each.entity] for each in group if SCORES in each.kinds]
-    known = [each for each in known if np.isfinite(each)]
+    known = [levels[each.entity] for each in group if SCORES in each.kinds]
+    known = [each for each in known if np.isfinite(each[0])]
     kinds = tuple(dict.fromkeys(kind for each in group for kind in each.kinds))
     name = None if world else group[0].entity or None
     who = f"{len(group)} entities together" if world else name or "the table"
     since = blocks[min(each.since for each in group)].day
-    mean = float(np.median(known)) if known else None
-    usual = times.get(group[0].entity) if not (known or world) else None
+    mean, far = np.median(known, axis=0).tolist() if known else (None, None)
+    usual = levels.get(group[0].entity, _UNKNOWN)[0] if not (known or world) else None
     return Shift(
         entity=name,
         world=world,
@@ -155,6 +160,7 @@ def _shift(
         kind=", ".join(kinds),
         columns=columns,
         times=mean,
+        far=far,
         distributions=distributions,
         who=who,
         text=f"{who}: {_told(mean, since, kinds, columns)} {_meaning(usual, world=world)}",

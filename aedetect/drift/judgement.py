@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DISTRIBUTION = "distribution"
 KINDS = (DISTRIBUTION, "missing", "unseen")
 _AT_ONCE = 2.0  # times its limit: what is as far needs no second day
-_LEAST = float(np.log(1.5))  # a mean score of less times the held-out one is worth no person
+LEAST = float(np.log(1.5))  # a mean score of less times the held-out one is worth no person
 _COLUMNS = 2**20  # at most, so that a column of an entity is one number
 
 
@@ -57,13 +57,13 @@ class ScoreJudgement:
         level = (sums["log_score"] - sums["usual_log_score"]).to_numpy(dtype=float)
         limit = sums["score_limit"].to_numpy(dtype=float)
         sure = (self._evidence[at] >= np.log(EVIDENCE)) & (bets[at] > 0)
-        beyond = sure & ~(level < np.maximum(limit, _LEAST))
-        far = sure & ~(level < np.maximum(_AT_ONCE * limit, _LEAST))
+        beyond = sure & ~(level < np.maximum(limit, LEAST))
+        far = sure & ~(level < np.maximum(_AT_ONCE * limit, LEAST))
         since = np.where(self._since[at] < 0, day, self._since[at])
         self._since[:] = -1
         self._since[at[beyond]] = since[beyond]
         named = beyond & (far | (since < day))
-        above = ~(level < np.maximum(limit, _LEAST) / 2)
+        above = ~(level < np.maximum(limit, LEAST) / 2)
         return Standing(at[named], since[named]), at[above]
 
 

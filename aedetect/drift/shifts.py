@@ -15,7 +15,7 @@ from aedetect.wording import list_some
 _EVERYTHING, _UTC = Span(), WallClock()
 _NAMED = 3
 SLOW_FAULT = "slow fault"
-_FAULT_TIMES = 5.0  # mean score of an entity alone, from which on someone has to look
+_FAULT = 2.0  # times its limit: of an entity alone, from which on someone has to look
 
 
 def find_shifts(output: Path, *, span: Span = _EVERYTHING, clock: WallClock = _UTC) -> list[Shift]:
@@ -35,7 +35,7 @@ def fault_alerts(shifts: Sequence[Shift], *, told: Container[str | None]) -> dic
     return {
         f"{SLOW_FAULT}: {each.entity}": f"{each.text}; most other entities have not shifted"
         for each in shifts
-        if each.entity is not None and (each.times or 0) >= _FAULT_TIMES and each.entity not in told
+        if each.entity is not None and (each.far or 0) >= _FAULT and each.entity not in told
     }
 
 

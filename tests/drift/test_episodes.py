@@ -134,14 +134,14 @@ def test_most_entities_together_are_one_shift(monkeypatch):
 
 SHIFT = Shift(
     entity="pump", world=False, entities=1, since="2026-01-01", named="2026-01-03",
-    until="2026-01-09", kind="scores", columns=(), times=3.0, distributions=(), who="pump",
+    until="2026-01-09", kind="scores", columns=(), times=3.0, far=1.2, distributions=(), who="pump",
     text="pump: shift",
 )  # fmt: skip
 
 
 def test_an_entity_far_from_its_level_is_an_alert():
     """Of one that shifted little there is none, nor of all together, nor a second one."""
-    far = replace(SHIFT, times=12.0)
+    far = replace(SHIFT, far=2.5)
     world = replace(far, entity=None, world=True)
     assert list(fault_alerts([far, SHIFT, world], told=())) == ["slow fault: pump"]
     assert fault_alerts([far], told={"pump"}) == {}
