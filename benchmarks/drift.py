@@ -16,6 +16,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+import duckdb
 import gecco
 import numpy as np
 import pandas as pd
@@ -126,8 +127,13 @@ def judge_quiet(data: Path, folder: Path) -> None:
     for day, shifts in quiet.items():
         print(day, "; ".join(each.text for each in shifts) or "nothing", flush=True)
     named = sum(each.entities for shifts in quiet.values() for each in shifts)
-    alarms = {(each.entity, each.since) for shifts in quiet.values() for each in shifts}
+    alarms = {(each.entity, each.named) for shifts in quiet.values() for each in shifts}
     print(f"{len(alarms)} alarms; named on {named} of {units * len(quiet)} quiet entity-days")
+    scores = duckdb.sql(f"SELECT * FROM '{config.output}/scores/**/*.parquet'").df()
+    for name, day in sorted(alarms, key=str):
+        own = scores if name is None else scores[scores["entity"] == name]
+        share = (own.loc[own["date"].astype(str) == day, "verdict"] == "anomaly").mean()
+        print(f"  {name or 'all'}, named on {day}: {share:.2%} of the rows of that day flagged")
 
 
 def main() -> None:
@@ -158,6 +164,7 @@ def main() -> None:
         size = {"units": asked.units, "minutes": asked.minutes}
         table(**size, first=0, days=learnt, seed=1).to_parquet(folder / "train.parquet")
         given = settings(folder / "train.parquet", timestamp="time", entity="unit")
+        given["model"], given["calibration"] = {"variant": "undercomplete"}, {"shapes": 0.0}
         model = detector_of(folder, given)
         for kind in (
             "quiet",
@@ -180,7 +187,7 @@ def main() -> None:
 def report(kind: str, found: dict[str, list[Shift]], *, months: float) -> None:
     """Print one line: alarms of quiet units, or the delay of the shift."""
     if kind == "quiet":
-        alarms = {(each.entity, each.since) for shifts in found.values() for each in shifts}
+        alarms = {(each.entity, each.named) for shifts in found.values() for each in shifts}
         print(f"quiet: {len(alarms)} alarms in {months:.0f} entity-months")
         return
     named = [

@@ -22,12 +22,13 @@ def drift_command(
     """Show what has shifted since training: the entity or all, the columns, and since when."""
     from aedetect.cli.options import load_config, load_span
     from aedetect.cli.show import console, print_json
-    from aedetect.drift import find_shifts
+    from aedetect.drift import find_shifts, unjudged
     from aedetect.jobs.table_clock import shown_clock
 
     settings = load_config(config, overrides or [])
     asked = load_span(settings, since, until)
-    shifts = find_shifts(settings.output, span=asked, clock=shown_clock(settings))
+    clock = shown_clock(settings)
+    shifts = find_shifts(settings.output, span=asked, clock=clock)
     if as_json:
         print_json(shifts)
         return
@@ -36,8 +37,11 @@ def drift_command(
         out.print("nothing has shifted on the last day scored")
     for shift in shifts:
         out.print(shift.text)
+        out.print(f"  first named on {shift.named}")
         for line in _lines(shift):
             out.print(f"  {line}")
+    for text in unjudged(settings.output, span=asked, clock=clock):
+        out.print(text)
 
 
 def _lines(shift: Shift) -> list[str]:

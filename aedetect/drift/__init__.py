@@ -10,11 +10,23 @@ from typing import TYPE_CHECKING
 from aedetect.lazy import on_first_use
 
 if TYPE_CHECKING:
+    from aedetect.drift.description import Shift
+    from aedetect.drift.not_judged import unjudged, why_no_column
     from aedetect.drift.partition_sums import DRIFT, PartitionSums
     from aedetect.drift.profile import Profile
-    from aedetect.drift.shifts import Shift, find_shifts, shift_warnings
+    from aedetect.drift.shifts import fault_alerts, find_shifts, shift_warnings
 
-__all__ = ["DRIFT", "PartitionSums", "Profile", "Shift", "find_shifts", "shift_warnings"]
+__all__ = [
+    "DRIFT",
+    "PartitionSums",
+    "Profile",
+    "Shift",
+    "fault_alerts",
+    "find_shifts",
+    "shift_warnings",
+    "unjudged",
+    "why_no_column",
+]
 
 __getattr__ = on_first_use(
     __name__,
@@ -23,11 +35,16 @@ __getattr__ = on_first_use(
             "DRIFT",
             "PartitionSums",
         ),
+        "description": ("Shift",),
         "profile": ("Profile",),
         "shifts": (
-            "Shift",
+            "fault_alerts",
             "find_shifts",
             "shift_warnings",
+        ),
+        "not_judged": (
+            "unjudged",
+            "why_no_column",
         ),
     },
 )

@@ -26,11 +26,19 @@ def log_p_values(p_value: Float64) -> Float64:
 
 def log_evidence(count: Int64, total: Float64) -> Float64:
     """Return the logarithm of the evidence after each day: (days, E) twice -> (days, E)."""
-    bet = (_EXPONENTS - 1) * total[..., None] - count[..., None] * np.log(_MEAN)
-    gain = np.logaddexp.reduce(bet, axis=-1) - np.log(len(_EXPONENTS))
-    reached = np.full(gain.shape, -np.inf)
-    before = np.full(gain.shape[1:], -np.inf)
-    for day, each in enumerate(gain):
-        before = np.minimum(np.logaddexp(0.0, before) + each, _MOST)
+    reached = np.full(count.shape, -np.inf)
+    before = np.full(count.shape[1:], -np.inf)
+    for day, (bets, sums) in enumerate(zip(count, total, strict=True)):
+        before = next_evidence(before, bets, sums)
         reached[day] = before
     return reached
+
+
+def next_evidence(before: Float64, count: Int64, total: Float64) -> Float64:
+    """Return the logarithm of the evidence after one more day; before the first it is -inf: (E,).
+
+    What was never seen is worth as much as what was seen without a bet.
+    """
+    bet = (_EXPONENTS - 1) * total[..., None] - count[..., None] * np.log(_MEAN)
+    gain = np.logaddexp.reduce(bet, axis=-1) - np.log(len(_EXPONENTS))
+    return np.asarray(np.minimum(np.logaddexp(0.0, before) + gain, _MOST))

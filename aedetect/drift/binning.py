@@ -20,6 +20,7 @@ WHOLE = 0.8  # of the usual rows: part of a daily cycle is no distribution of a 
 _DAY = 86_400_000_000_000  # ns
 _ROWS_A_DAY = 144  # of each entity: a share that moves by 0.1 is seen in so many
 _BETS_A_DAY = 48  # p-values: neighbouring rows are dependent
+_FEW_ROWS = 10  # where so many days together have no more, as of daily rows
 _MOST_DAYS = 14  # that are judged together; with fewer rows no column is
 _PRIOR = 0.5  # rows added to each bin, so that an empty bin is no infinite distance
 
@@ -35,8 +36,20 @@ def block_days(period: int) -> int:
     >>> [block_days(minutes * 60_000_000_000) for minutes in (1, 20, 30, 60)]
     [1, 1, 2, 3]
     """
-    rows = max(_DAY // (max(period, 1) * _counted_step(period)), 1)
-    return min(math.ceil(MIN_ROWS / WHOLE / rows), _MOST_DAYS)
+    return min(math.ceil(MIN_ROWS / WHOLE / _rows_a_day(period)), _MOST_DAYS)
+
+
+def least_rows(period: int) -> int:
+    """Return how many rows a block of days needs to be judged.
+
+    >>> [least_rows(hours * 3_600_000_000_000) for hours in (1, 6, 8, 24)]
+    [50, 50, 10, 10]
+    """
+    return MIN_ROWS if _rows_a_day(period) * _MOST_DAYS >= MIN_ROWS else _FEW_ROWS
+
+
+def _rows_a_day(period: int) -> int:
+    return max(_DAY // (max(period, 1) * _counted_step(period)), 1)
 
 
 def _counted_step(period: int) -> int:

@@ -1,15 +1,20 @@
-"""The sums of partitions, read and added up by day."""
+"""The sums of partitions, read a day at a time: memory does not grow with the days."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from aedetect.drift.binning import stability_index
-from aedetect.drift.partition_sums import ALL, DRIFT, SCHEMA
+from aedetect.drift.added_cells import CELLS, DISTRIBUTIONS, AddedCells
+from aedetect.drift.partition_sums import ALL, DRIFT
 from aedetect.output import OutputFile, list_files
 from aedetect.output.catalog import read_footers
 from aedetect.output.partitions import Span
@@ -23,47 +28,87 @@ if TYPE_CHECKING:
 _UNSEEN = 0.01  # share of unknown categories
 _HISTORY = 92  # days that are read
 _HOURLY_HISTORY = 14  # where a day has a file for each hour
-_WHOLE_BLOCKS = 4  # blocks of days of which all is read; of single days two
 _BLOCK = "block_days"
-_KEY = ["day", "scope", "entity", "column"]
-_SUMMED = ["rows", "missing", "unseen", "bets", "log_p"]
+_LIMIT = "score_limit"
+SCORES = ("rows", "whole_day", "bets", "log_p", "log_score", "usual_log_score", _LIMIT)
 
 
-def read_days(output: Path, *, span: Span, clock: WallClock) -> tuple[pd.DataFrame, list[str]]:
-    """Return a row for each day, entity and column of the last days of a span, and the days.
+@dataclass(frozen=True)
+class Block:
+    """A day, or several where rows are hours apart; until: the last of them."""
 
-    Only of the version that scored the last of them: what others were trained on is another
-    normal. Where rows are hours apart, a day stands for the block of days that it begins, up to
-    the column `until`. Raises OutputError for a damaged file.
+    day: str
+    until: str
+    files: tuple[OutputFile, ...]
+
+    @property
+    def first(self) -> int:
+        """The first day, since year 1."""
+        return date.fromisoformat(self.day).toordinal()
+
+    @property
+    def last(self) -> int:
+        """The last day, since year 1."""
+        return date.fromisoformat(self.until).toordinal()
+
+    def sums(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return a row for each entity, and one for each column of each, without distributions."""
+        import pandas as pd  # takes time to import
+
+        alone = len(self.files) == 1
+        names = dict.fromkeys((*SCORES, *CELLS, *(() if alone else DISTRIBUTIONS)))
+        scores, cells, added = [], [], AddedCells()
+        for file in self.files:
+            for own, columns in _batches(file, tuple(names)):
+                scores.append(own.select(["entity", *SCORES]).to_pandas())
+                if alone:
+                    cells.append(columns.select(["entity", "column", *CELLS]).to_pandas())
+                else:
+                    added.add(columns)
+        if not alone:
+            return _added_scores(pd.concat(scores, ignore_index=True)), added.table()
+        return pd.concat(scores, ignore_index=True), pd.concat(cells, ignore_index=True)
+
+    def distributions(self, entities: Collection[str]) -> AddedCells:
+        """Return the columns of some entities with their distributions."""
+        added = AddedCells()
+        for file in self.files:
+            names = (*CELLS, *DISTRIBUTIONS, "edges")
+            for _, part in _batches(file, names, only=entities):
+                added.add(part)
+        return added
+
+
+def read_blocks(output: Path, *, span: Span, clock: WallClock) -> list[Block]:
+    """Return the last days of a span, of the version that scored the last of them alone.
+
+    What others were trained on is another normal. Raises OutputError for a damaged file.
     """
-    import pandas as pd  # takes time to import
-
     files = [file for file in list_files(output, DRIFT) if span.covers(file.partition, clock)]
     hourly = any(file.partition.by == "hour" for file in files)
     files = _of_last_version(_last_days(files, _HOURLY_HISTORY if hourly else _HISTORY))
     if not files:
-        return pd.DataFrame(), []
+        return []
     size = _block_days(files[-1])
-    recent = {_day(file) for file in _last_days(files, (_WHOLE_BLOCKS * size if size > 1 else 2))}
-    read = [_read(file, whole=hourly or _day(file) in recent, size=size) for file in files]
-    table = pd.concat(read, ignore_index=True)
-    table = table.assign(until=table["day"])
-    days = sorted({_day(file) for file in files})
-    if size > 1:
-        first = _first_of_block(days, size)
-        table["day"] = table["day"].map(first)
-        days = sorted(set(first.values()))
-    return _by_day(table), days
+    blocks: dict[int, list[OutputFile]] = {}
+    for file in files:
+        blocks.setdefault(date.fromisoformat(_day(file)).toordinal() // size, []).append(file)
+    return [Block(_day(own[0]), _day(own[-1]), tuple(own)) for own in blocks.values()]
 
 
-def missing_shares(table: pd.DataFrame) -> dict[str, float]:
-    """Return the share of rows without a value, by column, of the days that are read whole."""
-    if not len(table):
-        return {}
-    whole = table[(table["scope"] == ALL) & table["column"].notna()]
-    summed = whole.groupby("column")[["missing", "rows"]].sum()
-    share = summed["missing"] / summed["rows"].clip(lower=1)
-    return {str(name): float(each) for name, each in share.items()}
+def missing_shares(blocks: Sequence[Block]) -> dict[str, float]:
+    """Return the share of rows without a value on the two newest days, by column, of all."""
+    missing: Counter[str] = Counter()
+    rows: Counter[str] = Counter()
+    names = ["scope", "column", "missing", "rows"]
+    for block in blocks[-2:]:
+        for file in block.files:
+            table = file.read(names)
+            chosen = pc.and_(pc.equal(table["scope"], ALL), pc.is_valid(table["column"]))
+            for row in table.filter(chosen).to_pylist():
+                missing[row["column"]] += row["missing"]
+                rows[row["column"]] += row["rows"]
+    return {name: missing[name] / max(count, 1) for name, count in rows.items()}
 
 
 def ratios(table: pd.DataFrame) -> dict[str, Float64]:
@@ -77,7 +122,7 @@ def ratios(table: pd.DataFrame) -> dict[str, Float64]:
     }
 
 
-def _last_days(files: list[OutputFile], count: int) -> list[OutputFile]:
+def _last_days(files: Sequence[OutputFile], count: int) -> list[OutputFile]:
     days = sorted({_day(file) for file in files})[-count:]
     return [file for file in files if _day(file) in days]
 
@@ -96,61 +141,37 @@ def _block_days(file: OutputFile) -> int:
     return int(found[0].as_py()) if len(found) else 1
 
 
-def _first_of_block(days: list[str], size: int) -> dict[str, str]:
-    """Return the first day there is of the block of each day."""
-    first: dict[int, str] = {}
-    for day in days:
-        first.setdefault(date.fromisoformat(day).toordinal() // size, day)
-    return {day: first[date.fromisoformat(day).toordinal() // size] for day in days}
-
-
 def _day(file: OutputFile) -> str:
     return str(file.partition)[:10]
 
 
-def _read(file: OutputFile, *, whole: bool, size: int) -> pd.DataFrame:
-    """Read a file; of days before, only the columns beyond a limit, without distributions.
+def _batches(
+    file: OutputFile, names: Sequence[str], *, only: Collection[str] | None = None
+) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Yield rows of entities and rows of columns, of some entities alone if asked.
 
-    Of blocks of days, that have to be added up, not even these.
+    A table without entities has one that is called "".
     """
-    lists = () if whole else ("counts", "usual", "edges")
-    names = [each.name for each in SCHEMA if each.name not in (*lists, _BLOCK)]
-    table: pd.DataFrame = file.read(names).to_pandas().assign(day=_day(file))
-    if whole:
-        return table
-    if size > 1:
-        return table[table["column"].isna()]
-    beyond = np.nan_to_num(np.stack(list(ratios(table).values()))).max(axis=0) > 1
-    kept: pd.DataFrame = table[beyond | table["column"].isna()]
-    return kept
+    there = set(file.schema().names)
+    for batch in file.batches(["scope", "entity", "column", *(n for n in names if n in there)]):
+        chosen = pc.not_equal(batch["scope"], ALL)
+        owner = pc.fill_null(batch["entity"], "")
+        if only is not None:
+            known = pc.is_in(owner, value_set=pa.array(sorted(only), pa.string()))
+            chosen = pc.and_(chosen, known)
+        table = pa.Table.from_batches([batch]).set_column(1, "entity", owner)
+        if _LIMIT in names and _LIMIT not in there:  # files of before
+            table = table.append_column(_LIMIT, pa.repeat(pa.scalar(0.0), len(table)))
+        table, columns = table.filter(chosen), pc.is_valid(batch["column"]).filter(chosen)
+        yield table.filter(pc.invert(columns)), table.filter(columns)
 
 
-def _by_day(table: pd.DataFrame) -> pd.DataFrame:
-    """Add up the hours of a day; a day that is one partition stays as it is."""
-    if not table.duplicated(_KEY).any():
-        return table
-    weight = table["rows"].where(table["column"].isna(), 1)
+def _added_scores(table: pd.DataFrame) -> pd.DataFrame:
+    """Add up the rows of entities over the files of a block; the mean score by rows."""
+    weight = table["rows"].where(table["log_score"].notna(), 0)
     table = table.assign(log_score=table["log_score"] * weight, weight=weight)
-    grouped = table.groupby(_KEY, dropna=False, sort=False)
+    grouped = table.groupby("entity", sort=False)
     first = grouped.first()
-    first[_SUMMED] = grouped[_SUMMED].sum()
+    first[["rows", "bets", "log_p"]] = grouped[["rows", "bets", "log_p"]].sum()
     first["log_score"] = grouped["log_score"].sum() / grouped["weight"].sum()
-    first["until"] = grouped["until"].max()
-    first["counts"] = grouped["counts"].agg(_added)
-    first = first.reset_index()
-    return first.assign(psi=_indices(first))
-
-
-def _added(lists: pd.Series[Any]) -> Any:
-    """Add up lists of counts; None for the rows of entities."""
-    there = lists.dropna()
-    return np.sum(np.stack(list(there)), axis=0) if len(there) else None
-
-
-def _indices(table: pd.DataFrame) -> Any:
-    there = table["counts"].notna().to_numpy()
-    index = np.full(len(table), np.nan)
-    if there.any():
-        now, usual = (np.stack(list(table.loc[there, name])) for name in ("counts", "usual"))
-        index[there] = stability_index(now, usual.astype(float))
-    return index
+    return first.reset_index().drop(columns="weight")

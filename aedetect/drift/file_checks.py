@@ -21,6 +21,7 @@ def check_sizes(
         "limit": (features,),
         "missing": (features,),
         "level": (entities + 1,),
+        "level_limit": (entities + 1,),
         "whole": (1,),
     }
     if shapes != needed or kinds != {"F64"}:
@@ -29,10 +30,12 @@ def check_sizes(
 
 def check_numbers(arrays: dict[str, Float64]) -> None:
     """Raise ValueError for numbers that no profile has."""
-    for name in ("edges", "usual", "missing", "whole"):
+    for name in ("edges", "usual", "missing", "level_limit", "whole"):
         if not np.isfinite(arrays[name]).all():
             raise ValueError(f"{name} of {FILE} must be finite")
     if (arrays["usual"] < 0).any() or not (arrays["limit"] > 0).all():
         raise ValueError(f"counts and limits of {FILE} must be positive")
+    if (arrays["level_limit"] < 0).any():
+        raise ValueError(f"limits of {FILE} must be positive")
     if np.isinf(arrays["level"]).any() or (np.diff(arrays["edges"], axis=1) < 0).any():
         raise ValueError(f"levels of {FILE} must be finite, and its edges in order")

@@ -53,6 +53,7 @@ SCHEMA = pa.schema(
         "log_p": pa.float64(),
         "log_score": pa.float64(),
         "usual_log_score": pa.float64(),
+        "score_limit": pa.float64(),
         "block_days": pa.int64(),
     }
 )
@@ -225,6 +226,7 @@ class PartitionSums:
             "log_p": under(array(log_p), cells),
             "log_score": under(array(mean), cells),
             "usual_log_score": under(array(profile.level[code]), cells),
+            "score_limit": under(array(profile.level_limit[code]), cells),
             "block_days": pa.repeat(block_days(self.period), cells + blank),
         }
         arrays = [table[each.name].cast(each.type) for each in SCHEMA]

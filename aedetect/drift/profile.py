@@ -12,9 +12,11 @@ from aedetect.arrays import Float64, Int64
 from aedetect.data.memmap import pick_rows
 from aedetect.drift.binning import (
     BINS,
+    block_days,
     scaled_values,
     stability_index,
 )
+from aedetect.drift.experience import index_limits, level_limits, levels, missing_limits
 from aedetect.drift.file_checks import FILE, check_numbers, check_sizes
 from aedetect.drift.training_days import TrainingDays
 
@@ -24,12 +26,8 @@ if TYPE_CHECKING:
     from aedetect.preprocessing import Preparation
 
 DETAILED_CELLS = 20_000  # entities times columns, up to which each entity has its own distributions
-MIN_DAYS = 3  # before which no column is judged: a daily cycle is not known from less
 _SAMPLE_CELLS = 4_000_000
-_LEAST_INDEX = 0.25  # "a major shift" by the usual rule of thumb for the PSI
-_BEYOND = 2.0  # times what any training day reached
-_MORE_MISSING = 0.05
-_SHAPES = {"edges": 2, "usual": 3, "limit": 1, "missing": 1, "level": 1, "whole": 1}
+_ARRAYS = ("edges", "usual", "limit", "missing", "level", "level_limit", "whole")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +38,7 @@ class Profile:
     of all together: G is E + 1, or 1 where that would be too many; limit (F,) PSI of a day beyond
     which a column has shifted, infinity without experience; missing (F,) share beyond which
     cells are lost; level (E + 1,) mean logarithm of the held-out scores, NaN if not all positive;
+    level_limit (E + 1,) how far that of a day may be beyond it, as a logarithm;
     whole (1,) how many rows a day has that is judged.
     """
 
@@ -48,13 +47,23 @@ class Profile:
     limit: Float64
     missing: Float64
     level: Float64
+    level_limit: Float64
     whole: Float64
 
     @classmethod
     def fit(
-        cls, rows: Rows, preparation: Preparation, *, period: int, held_out: HeldOut
+        cls,
+        rows: Rows,
+        preparation: Preparation,
+        *,
+        period: int,
+        held_out: HeldOut,
+        learnt: HeldOut | None = None,
     ) -> Profile:
-        """Read the training rows once for edges and once for counts, batch by batch."""
+        """Read the training rows once for edges and once for counts, batch by batch.
+
+        Scores of rows that were only looked at in training, `learnt`, tell how days differ, too.
+        """
         entities, columns = len(preparation.entities), len(preparation.features)
         edges = _edges(rows, preparation)
         detailed = entities * columns <= DETAILED_CELLS
@@ -69,9 +78,14 @@ class Profile:
         return cls(
             edges=edges,
             usual=usual,
-            limit=_limits(index, days),
-            missing=_most_missing(days) + _MORE_MISSING,
-            level=_levels(held_out, entities),
+            limit=index_limits(index, days),
+            missing=missing_limits(days),
+            level=levels(held_out, entities),
+            level_limit=level_limits(
+                held_out if learnt is None else held_out.normal.joined(learnt.normal),
+                entities,
+                length=block_days(period),
+            ),
             whole=days.complete[None].astype(np.float64),
         )
 
@@ -88,7 +102,7 @@ class Profile:
         """Write the profile beside the other files of a detector."""
         from safetensors.numpy import save_file
 
-        save_file({name: getattr(self, name) for name in _SHAPES}, folder / FILE)
+        save_file({name: getattr(self, name) for name in _ARRAYS}, folder / FILE)
 
     @classmethod
     def read(cls, folder: Path, *, features: int, entities: int) -> Profile | None:
@@ -106,7 +120,7 @@ class Profile:
                 shapes = {name: tuple(each.get_shape()) for name, each in slices.items()}
                 kinds = {each.get_dtype() for each in slices.values()}
                 check_sizes(shapes, kinds, features, entities)
-                arrays = {name: stored.get_tensor(name) for name in _SHAPES}
+                arrays = {name: stored.get_tensor(name) for name in _ARRAYS}
         except SafetensorError as error:
             raise ValueError(f"{FILE}: {error}") from error
         check_numbers(arrays)
@@ -135,33 +149,3 @@ def _edges(rows: Rows, preparation: Preparation) -> Float64:
         elif len(there):
             edges[column] = np.quantile(there, share)
     return edges
-
-
-def _limits(index: Float64, days: TrainingDays) -> Float64:
-    """Return the PSI beyond which a day has shifted: (N, F) -> (F,)."""
-    judged = np.where((days.rows >= days.complete)[:, None], index, np.nan)
-    enough = (~np.isnan(judged)).sum(axis=0) >= MIN_DAYS
-    most = np.max(np.nan_to_num(judged), axis=0, initial=0.0)
-    limit = np.maximum(_BEYOND * most, _LEAST_INDEX)
-    return np.where(enough & (days.days >= MIN_DAYS), limit, np.inf)
-
-
-def _most_missing(days: TrainingDays) -> Float64:
-    """Return the largest share of missing cells of a day with enough rows: (F,)."""
-    enough = days.rows >= days.complete
-    shares = days.missing[enough] if enough.any() else days.missing
-    return np.asarray(shares.max(axis=0))
-
-
-def _levels(held_out: HeldOut, entities: int) -> Float64:
-    """Return the mean logarithm of normal held-out scores, and last of all: (E + 1,)."""
-    normal = held_out.normal
-    if not len(normal) or not (normal.score > 0).all():
-        return np.full(entities + 1, np.nan)
-    logs = np.log(normal.score.astype(np.float64))
-    if not entities:
-        return np.array([logs.mean()])
-    count = np.bincount(normal.entity, minlength=entities)[:entities]
-    total = np.bincount(normal.entity, logs, minlength=entities)[:entities]
-    own = np.where(count > 0, total / np.maximum(count, 1), logs.mean())
-    return np.append(own, logs.mean())

@@ -11,11 +11,11 @@ from aedetect.arrays import Float64, Int64
 from aedetect.data.memmap import batches_of
 from aedetect.drift.binning import (
     BINS,
-    MIN_ROWS,
     WHOLE,
     binned,
     block_days,
     counted,
+    least_rows,
     scaled_values,
     thinned,
 )
@@ -41,6 +41,7 @@ class TrainingDays:
     missing: Float64
     rows: Int64
     days: int
+    least: int  # rows of a block that is judged
 
     @classmethod
     def of(cls, rows: Rows, preparation: Preparation, edges: Float64, period: int) -> TrainingDays:
@@ -69,13 +70,13 @@ class TrainingDays:
                 found = [_joined(found, length)]
         group, _, counts, total = _joined(found, length)
         missing = 1 - counts.sum(axis=2) / total[:, None]
-        return cls(group, counts, missing, total, len(seen))
+        return cls(group, counts, missing, total, len(seen), least_rows(period))
 
     @property
     def complete(self) -> Int64:
         """How many rows a block of days has that counts as a whole one."""
         usual = np.median(self.rows) if len(self.rows) else 0
-        return np.array(max(WHOLE * usual, MIN_ROWS), dtype=np.int64)
+        return np.array(max(WHOLE * usual, self.least), dtype=np.int64)
 
 
 def _joined(found: list[_Part], length: int) -> _Part:

@@ -11,6 +11,7 @@ import numpy as np
 
 from aedetect.calibration import HeldOut, fit_calibration
 from aedetect.calibration.forecast import Timing
+from aedetect.drift import why_no_column
 from aedetect.errors import AedetectError, NoData
 from aedetect.jobs.dataset import ingest_rows, prepare_rows
 from aedetect.jobs.findings import Finding, Grade, by_grade, worst_grade
@@ -49,6 +50,8 @@ def check_data(config: Config, scratch: Path) -> Checked:
         return Checked(grade="refuse", findings=(refused,), train=None, input=None)
     quality = assess(ingested, length=config.window.length)
     findings += _training_findings(config, ingested, quality)
+    if text := why_no_column(ingested.rows.time, period=ingested.schema.period):
+        findings.append(Finding("look", "train", "drift", text))
     prepared = None
     try:
         prepared = prepare_rows(config, ingested, scratch)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from aedetect import registry
-from aedetect.drift import DRIFT, find_shifts, shift_warnings
+from aedetect.drift import DRIFT
 from aedetect.events import form_events
 from aedetect.events.ongoing import find_level_shifts
 from aedetect.jobs import delivery
@@ -25,6 +25,7 @@ from aedetect.jobs.scoring_plan import plan_run, sort_run
 from aedetect.jobs.scoring_stages import ScoringJob, ScoringStages, no_report
 from aedetect.jobs.scoring_units import compute_units
 from aedetect.jobs.shadow_run import follow_shadow
+from aedetect.jobs.shifts import with_shifts
 from aedetect.logs import log_event
 from aedetect.output.catalog import withdraw_files
 from aedetect.output.partitions import EVENTS, FLAGGED, SCORES, Span
@@ -78,9 +79,7 @@ def finish_run(
         factor=factor,
         shifts=find_level_shifts(job.output, job.formation),
     )
-    # What had shifted before was told by the run that scored it.
-    shifts = shift_warnings(find_shifts(job.output)) if summary.partitions else ()
-    return replace(summary, warnings=(*summary.warnings, *shifts))
+    return with_shifts(summary, job)
 
 
 PLAIN = ScoringStages(

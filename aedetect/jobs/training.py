@@ -81,7 +81,9 @@ def calibrate_detector(
         scorer=scorer,
         calibration=replace(calibration, limits=limits),
         config_hash=config.hash,
-        profile=Profile.fit(rows, preparation, period=ingested.schema.period, held_out=normal),
+        profile=Profile.fit(
+            rows, preparation, period=ingested.schema.period, held_out=normal, learnt=learnt
+        ),
     )
 
 

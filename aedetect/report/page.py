@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aedetect.drift.daily_table import missing_shares, read_days
+from aedetect.drift.daily_table import missing_shares, read_blocks
 from aedetect.drift.shifts import shifts_of
 from aedetect.errors import NoData
 from aedetect.events import read_event_table, read_labels
@@ -76,7 +76,7 @@ def read_page(output: Path, facts: PageFacts, *, drawn: int = MAX_DRAWN) -> Page
     cards = add_past_events(output, cards, labels, facts.clock)
     lines = read_scores(output, cards[:drawn], period=period)
     span = Span(first, last + 1)
-    table_of_days, days = read_days(output, span=span, clock=facts.clock)
+    days = read_blocks(output, span=span, clock=facts.clock)
     return Page(
         facts=facts,
         axis=axis,
@@ -85,8 +85,8 @@ def read_page(output: Path, facts: PageFacts, *, drawn: int = MAX_DRAWN) -> Page
         suppressed=len(table) - len(reported),
         cards=tuple(replace(each, scores=lines.get(each.event.event_id)) for each in cards),
         before=_count_before(output, first, last),
-        shifts=tuple(shifts_of(table_of_days, days)),
-        missing=missing_shares(table_of_days),
+        shifts=tuple(shifts_of(days)),
+        missing=missing_shares(days),
         runs=tuple(read_runs(output, limit=_MAX_RUNS)),
         withdrawn=_withdrawn(output, span, facts),
         detections=_detections(reported, facts, span),

@@ -1,0 +1,40 @@
+"""What a scoring run tells of drift: warnings, and an alert of a slow fault of one entity."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from aedetect.drift import fault_alerts, find_shifts, shift_warnings
+from aedetect.drift.shifts import SLOW_FAULT
+from aedetect.scoring.run_log import read_runs
+from aedetect.scoring.run_warnings import LEVEL_SHIFT
+
+if TYPE_CHECKING:
+    from aedetect.jobs.scoring_stages import ScoringJob
+    from aedetect.scoring import Summary
+
+
+def with_shifts(summary: Summary, job: ScoringJob) -> Summary:
+    """Add what has shifted on the last day that was scored.
+
+    A run that scored nothing repeats alerts alone, which would count as over otherwise.
+    """
+    if not (summary.partitions or _was_alerted(job)):
+        return summary
+    found = find_shifts(job.output)
+    shifted = {each.entity for each in found if f"{LEVEL_SHIFT}: {each.entity}" in summary.alerts}
+    alerts = fault_alerts(found, told=shifted)
+    summary = replace(summary, alerts=summary.alerts | alerts)
+    if not summary.partitions:
+        return summary
+    since = min((str(unit.partition)[:10] for unit in job.plan.compute), default="")
+    rest = [each for each in found if f"{SLOW_FAULT}: {each.entity}" not in alerts]
+    return replace(summary, warnings=(*summary.warnings, *shift_warnings(rest, since=since)))
+
+
+def _was_alerted(job: ScoringJob) -> bool:
+    """Whether the run before told of a slow fault."""
+    return any(
+        SLOW_FAULT in text for run in read_runs(job.output, limit=1) for text in run["alerts"]
+    )
