@@ -6,9 +6,8 @@ Normal rows of two units follow three loads; the last two columns are nearly con
 0.5 for all training rows of a unit but one, which has 0 in one column and 1 in the other. In later
 rows, single columns are injected at 5 to 100 standard deviations from their mean (of all training
 rows of the unit), each size into the same rows: a spike of one row, a step of 30, a ramp over 16
-and one over 60 rows. For every
-variant, backbone and score, with the other settings at their defaults, of the plants of 10 standard
-deviations or more:
+and one over 60 rows. For every variant, backbone and score, with the other settings at their
+defaults, of the plants of 10 standard deviations or more:
 
     flagged   share with a flagged row at 10 standard deviations or more
     first     of those, share where the column is the first cause of each of these rows
