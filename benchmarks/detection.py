@@ -7,7 +7,8 @@ its residuals are estimated and its threshold chosen anew. Mean over the seeds; 
 thread; CPU times.
 
 --scores: default (as [calibration] has it), or names of scores, each with @N for smoothing over N
-rows: mse mse@10. Without a name no network is trained: the peers alone.
+rows and /RATE for a threshold by the share of rows: mse mse@10 mse/0.001. Without a name no network
+is trained: the peers alone. A row is printed as soon as its seeds are through.
 --variants: names of variants, or all for each on each backbone.
 --peers: also what others use, see benchmarks/peers.py.
 
@@ -37,7 +38,7 @@ from typing import Literal, get_args
 import gecco
 import torch
 from peers import by_peers
-from quality import Quality, Truth, Verdict, average, measure
+from quality import Quality, Truth, average, measure
 from tasks import SAMPLE, Task, read_task
 from verdicts import DEFAULT, by_scores
 
@@ -97,26 +98,31 @@ def row(data: str, name: str, found: Quality) -> str:
     return f"| {data} | {name} | {' | '.join(cells)} |"
 
 
-def judged(
-    task: Task, networks: Sequence[Network], scores: Sequence[str], *, seed: int, peers: bool
-) -> Iterator[tuple[str, Verdict]]:
-    """Yield the verdict of each detector, with its name in the table."""
-    for network in networks if scores else ():
-        for score, verdict in by_scores(seeded(task, network, seed), scores):
-            yield f"{network}: {score}", verdict
-    yield from by_peers(task, seed) if peers else ()
-
-
-def compare(task: Task, given: argparse.Namespace) -> dict[str, list[Quality]]:
-    """Measure each detector on one data set, once a seed."""
+def compare(task: Task, given: argparse.Namespace) -> Iterator[tuple[str, Quality]]:
+    """Yield the mean over the seeds of each detector on one data set, as soon as it is known."""
     later = task.later
     truth = Truth(later.truth, later.owner, later.days)
-    found: dict[str, list[Quality]] = {}
-    for seed in given.seeds:
-        networks = networks_of(task, given.variants)
-        for name, verdict in judged(task, networks, given.scores, seed=seed, peers=given.peers):
-            found.setdefault(name, []).append(measure(verdict, truth))
-    return found
+    for network in networks_of(task, given.variants) if given.scores else ():
+        found = [
+            (f"{network}: {score}", measure(verdict, truth))
+            for seed in given.seeds
+            for score, verdict in by_scores(seeded(task, network, seed), given.scores)
+        ]
+        yield from averages(found)
+    if given.peers:
+        yield from averages(
+            [
+                (name, measure(verdict, truth))
+                for seed in given.seeds
+                for name, verdict in by_peers(task, seed)
+            ]
+        )
+
+
+def averages(found: Sequence[tuple[str, Quality]]) -> Iterator[tuple[str, Quality]]:
+    """Yield the mean of what was found of each name, in the order of their first."""
+    for name in dict(found):
+        yield name, average([each for other, each in found if other == name])
 
 
 def networks_of(task: Task, variants: Sequence[str] | None) -> list[Network]:
@@ -132,9 +138,12 @@ def networks_of(task: Task, variants: Sequence[str] | None) -> list[Network]:
 
 def score_name(text: str) -> str:
     """Check the name of a score."""
-    name, _, smooth = text.partition("@")
-    if name not in {DEFAULT, *get_args(ScoreName)} or (smooth and not smooth.isdecimal()):
-        raise argparse.ArgumentTypeError(f"{text}: default, or NAME[@N] of {get_args(ScoreName)}")
+    way, _, rate = text.partition("/")
+    name, _, smooth = way.partition("@")
+    numbers = (not smooth or smooth.isdecimal()) and (not rate or 0 < float(rate) < 1)
+    if name not in {DEFAULT, *get_args(ScoreName)} or not numbers:
+        known = get_args(ScoreName)
+        raise argparse.ArgumentTypeError(f"{text}: default, or NAME[@N][/RATE] of {known}")
     return text
 
 
@@ -147,8 +156,8 @@ def main(given: argparse.Namespace) -> None:
     for folder in given.data:
         with tempfile.TemporaryDirectory() as scratch:
             task = read(folder, Path(scratch))
-            for name, found in compare(task, given).items():
-                print(row(folder.name, name, average(found)), flush=True)
+            for name, found in compare(task, given):
+                print(row(folder.name, name, found), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """Single cells far out: python benchmarks/far_cells.py [--columns N ...] [--epochs N] [--misses].
 
+--variants, --backbones and --scores: only these, in place of all.
+
 Normal rows of two units follow three loads; the last two columns are nearly constant: they stand at
 0.5 for all training rows of a unit but one, which has 0 in one column and 1 in the other. In later
 rows, single columns are injected at 5 to 100 standard deviations from their mean (of all training
-rows of the unit): a spike of one row, a step of 30, a ramp over 16 and one over 60 rows. For every
-variant, backbone and score, with the other settings at their defaults, of the plants of 10 standard
-deviations or more:
+rows of the unit), each size into the same rows: a spike of one row, a step of 30, a ramp over 16
+and one over 60 rows. For every variant, backbone and score, with the other settings at their
+defaults, of the plants of 10 standard deviations or more:
 
     flagged   share with a flagged row at 10 standard deviations or more
     first     of those, share where the column is the first cause of each of these rows
@@ -43,6 +45,11 @@ KINDS = {"spike": (0, 1), "step": (0, 30), "ramp 16": (16, 1), "ramp 60": (60, 1
 SPACE = 160  # rows between plants; those of one column are a history apart
 TRAINING_ROWS = 7_291  # of a unit
 UNITS = ("quiet", "noisy")
+OPTIONS = {
+    "--variants": get_args(VariantName),
+    "--backbones": get_args(BackboneName),
+    "--scores": get_args(ScoreName),
+}
 START = pd.Timestamp("2026-01-01")
 
 
@@ -78,18 +85,20 @@ def normal_rows(columns: int, rows: int, *, seed: int, later: bool) -> pd.DataFr
     return pd.concat(tables, ignore_index=True)
 
 
-def injected(train: pd.DataFrame, columns: int, *, unit: str) -> tuple[pd.DataFrame, list[Plant]]:
-    """Return later rows with faults, of one unit."""
+def injected(
+    train: pd.DataFrame, columns: int, *, unit: str, size: float
+) -> tuple[pd.DataFrame, list[Plant]]:
+    """Return later rows with faults of one size, of one unit: the same rows for every size."""
     own = train[train["unit"] == unit].iloc[:, 2:]
     mean, spread = own.mean().to_numpy(), own.std(ddof=0).to_numpy()
     chosen = sorted({0, columns // 2 - 1, columns - 3, columns - 2, columns - 1})
     length = SPACE + max(rise + lasting for rise, lasting in KINDS.values())
-    count = len(chosen) * len(SIZES) * len(KINDS)
+    count = len(chosen) * len(KINDS)
     frame = normal_rows(columns, (count + 1) * length, seed=1, later=True)
     frame = frame[frame["unit"] == unit].reset_index(drop=True)
     values = frame.iloc[:, 2:].to_numpy(dtype=float, copy=True)
     plants: list[Plant] = []
-    for size, (kind, (rise, lasting)), column in product(SIZES, KINDS.items(), chosen):
+    for (kind, (rise, lasting)), column in product(KINDS.items(), chosen):
         peak = len(plants) * length + SPACE + rise
         target = mean[column] + size * spread[column]
         before = values[peak - rise : peak, column]
@@ -103,32 +112,26 @@ def injected(train: pd.DataFrame, columns: int, *, unit: str) -> tuple[pd.DataFr
 
 
 def networks(
-    columns: int, epochs: int, folder: Path
+    columns: int, folder: Path, given: argparse.Namespace
 ) -> Iterator[tuple[Config, Ingested, PreparedRows, fit_scorer.Trained, pd.DataFrame]]:
-    """Train every variant on both backbones."""
+    """Train each variant on each backbone."""
     train = normal_rows(columns, TRAINING_ROWS, seed=0, later=False)
     train.to_parquet(folder / "train.parquet")
     base = {
         "detector": {"name": "far"},
         "data": {"train": "train.parquet", "timestamp": "time", "entity": "unit"},
-        "training": {"epochs": epochs, "device": "cpu"},
+        "training": {"epochs": given.epochs, "device": "cpu"},
     }
     first = make_config(base, folder=folder)
     ingested = dataset.ingest_rows(first, folder)
     prepared = dataset.prepare_rows(first, ingested, folder)
-    for backbone in get_args(BackboneName):
-        for variant in get_args(VariantName):
-            if variant == "linear" and backbone == "convolutional":
-                continue  # the closed form knows no backbone
-            model = {"variant": variant, "backbone": backbone}
-            config = make_config(base | {"model": model}, folder=folder)
-            yield (
-                config,
-                ingested,
-                prepared,
-                fit_scorer.train_scorer(config, ingested, prepared),
-                train,
-            )
+    for backbone, variant in product(given.backbones, given.variants):
+        if variant == "linear" and backbone == "convolutional":
+            continue  # the closed form knows no backbone
+        model = {"variant": variant, "backbone": backbone}
+        config = make_config(base | {"model": model}, folder=folder)
+        trained = fit_scorer.train_scorer(config, ingested, prepared)
+        yield config, ingested, prepared, trained, train
 
 
 def with_score(
@@ -176,16 +179,16 @@ def main() -> None:
     parser.add_argument("--columns", type=int, nargs="*", default=[5, 19, 60])
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--misses", action="store_true", help="also where it fails")
+    for option, every in OPTIONS.items():
+        parser.add_argument(option, nargs="+", choices=every, default=every)
     given = parser.parse_args()
     torch.set_num_threads(1)
     print("| columns | variant | backbone | score | flagged | first | falls | normal rows |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
     for columns in given.columns:
         with tempfile.TemporaryDirectory() as name:
-            for config, ingested, prepared, trained, train in networks(
-                columns, given.epochs, Path(name)
-            ):
-                for score in get_args(ScoreName):
+            for config, ingested, prepared, trained, train in networks(columns, Path(name), given):
+                for score in given.scores:
                     if score == "elbo" and config.model.variant != "variational":
                         continue
                     detector = with_score(score, config, ingested, prepared, trained)
@@ -195,8 +198,8 @@ def main() -> None:
 def report(detector: CalibratedScorer, train: pd.DataFrame, columns: int, *, misses: bool) -> None:
     """Print a row of the table, and where it fails."""
     found = []
-    for unit in UNITS:
-        frame, plants = injected(train, columns, unit=unit)
+    for unit, size in product(UNITS, SIZES):
+        frame, plants = injected(train, columns, unit=unit, size=size)
         found.append(measured(detector, frame, plants).assign(unit=unit))
     every = pd.concat(found, ignore_index=True)
     clean = score_frame(detector, normal_rows(columns, 5_000, seed=2, later=True))

@@ -18,21 +18,27 @@ from aedetect.jobs import fit_scorer, training
 if TYPE_CHECKING:
     from tasks import Task
 
+    from aedetect.config import Config
+
 DEFAULT = "default"
 
 
 def by_scores(task: Task, names: Sequence[str]) -> Iterator[tuple[str, Verdict]]:
-    """Train once, and judge the later rows by each score: "default", "mse" or "mse@10"."""
+    """Train once, and judge the later rows by each score: "default", "mse", "mse@10", "mse/0.001".
+
+    A rate takes the place of the default threshold: the share of rows that is flagged.
+    """
     begun = time.process_time()
     trained = fit_scorer.train_scorer(task.config, task.ingested, task.prepared)
     taken = time.process_time() - begun
-    for name in names:
+    for text in names:
         begun = time.process_time()
-        scorer = trained.scorer
+        name, _, rate = text.partition("/")
+        config, scorer = _with_rate(task.config, rate), trained.scorer
         if name != DEFAULT:
             scorer = scored_by(task, scorer, _way(name, task))
         detector = training.calibrate_detector(
-            task.config, task.ingested, task.prepared, replace(trained, scorer=scorer)
+            config, task.ingested, task.prepared, replace(trained, scorer=scorer)
         )
         done = time.process_time()
         rows, judged = scorer.judge(task.later.series, np.ones(len(task.later.truth), np.bool_))
@@ -46,7 +52,7 @@ def by_scores(task: Task, names: Sequence[str]) -> Iterator[tuple[str, Verdict]]
             training=taken + done - begun,
             rate=len(rows) / seconds,
         )
-        yield name, verdict
+        yield text, verdict
 
 
 def promised(calibration: Calibration, entity: Int32) -> Float64:
@@ -54,6 +60,14 @@ def promised(calibration: Calibration, entity: Int32) -> Float64:
     codes, place = np.unique(entity, return_inverse=True)
     own = [calibration.own.get(code, calibration).threshold.rate for code in codes.tolist()]
     return np.array(own)[place]
+
+
+def _with_rate(config: Config, rate: str) -> Config:
+    """Return the configuration with a rate of flagged rows, unless none is named."""
+    if not rate:
+        return config
+    settings = replace(config.calibration, false_alarm_rate=float(rate))
+    return replace(config, calibration=settings)
 
 
 def _way(text: str, task: Task) -> ScoreConfig:

@@ -17,6 +17,7 @@ import numpy as np
 
 from aedetect.arrays import Bool, Float64, Int32, Int64
 from aedetect.data import Feature, Rows
+from aedetect.detector.far_history import FarCells
 from aedetect.detector.training_ranges import TrainingRanges
 from aedetect.preprocessing.preparation import MIN_ENTITY_ROWS
 from aedetect.preprocessing.scaling import ROUNDING
@@ -25,11 +26,10 @@ HISTORY = 1_000  # rows before a row that count: those of as many periods
 _MARGIN = 5.0  # standard deviations beyond the range
 _RISE = 16  # periods before a row that do not count: a ramp reaches its end through them
 LASTS = 60  # periods that news lasts, while each row is far
-_NEWS = 4  # rows nearly as far out in the history, from which on one more is no news
 _NEARLY = 0.75  # of its distance beyond the range
 _RARE = 1_000  # rows for each that differs, in a column that is constant but for these
 _TILE = 2_048  # rows compared with their limits at a time
-_CELLS, _OFFSETS = 20_000, 50  # compared with their history at a time
+_CELLS = 20_000  # compared with their history at a time
 _TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -88,19 +88,22 @@ class FarValues:
         """Return which cells are far, and news: entity (R,) as learnt -> (R, F).
 
         One is no news when enough rows of its history are nearly as far out, unless it follows news
-        without a row between that is not far. So a column that has moved is flagged once, for a
-        bounded time, and again when it moves on.
+        without a row between that is not far, or the column is just on its way out. So a column
+        that has moved is flagged once, for a bounded time, and again when it moves on.
         """
         found = self._beyond(rows, entity)
         if not found.any():
             return found
-        begin = np.maximum.accumulate(np.where(rows.starts, np.arange(len(rows)), 0))
         column, place = np.nonzero(found.T)
-        known = np.empty(len(place), dtype=np.bool_)
+        cells = self._cells(rows, entity, place, column)
+        first = cells.runs()
+        fresh = place - place[first] < LASTS
+        known, leaving = np.empty((2, len(place)), dtype=np.bool_)
         for start in range(0, len(place), _CELLS):
             part = slice(start, start + _CELLS)
-            known[part] = self._known(rows, entity, begin, place[part], column[part])
-        known &= ~self._lasting(rows, entity, begin, place, column, known)
+            own = cells.take(part)
+            known[part], leaving[part] = self._known(rows, entity, own, fresh[part])
+        known &= ~(leaving | self._lasting(rows, entity, cells, first, known))
         found[place[known], column[known]] = False
         return found
 
@@ -166,49 +169,48 @@ class FarValues:
         with np.errstate(invalid="ignore", over="ignore"):  # infinite values are not scored
             return np.asarray(np.maximum(values - self.high[entity], self.low[entity] - values))
 
-    def _known(self, rows: Rows, entity: Int32, begin: Int64, place: Int64, column: Int64) -> Bool:
-        """Return which far cells are no news: rows (M,), columns (M,) -> (M,)."""
-        code = entity[place]
-        high, low = self.high[code, column], self.low[code, column]
+    def _cells(self, rows: Rows, entity: Int32, place: Int64, column: Int64) -> FarCells:
+        """Return far cells with what they are compared by: rows (M,), columns (M,)."""
+        begin = np.maximum.accumulate(np.where(rows.starts, np.arange(len(rows)), 0))
+        high, low = self.high[entity[place], column], self.low[entity[place], column]
         above = rows.values[place, column] > high
-        sign, edge = np.where(above, 1.0, -1.0), np.where(above, high, low)
-        excess = sign * (rows.values[place, column] - edge)
-        margin = self.margin[code, column]
+        edge = np.where(above, high, low)
+        return FarCells(place, column, begin[place], np.where(above, 1.0, -1.0), edge)
+
+    def _known(self, rows: Rows, entity: Int32, cells: FarCells, fresh: Bool) -> tuple[Bool, Bool]:
+        """Return which far cells are no news, and of these which are on their way out: (M,) each.
+
+        On its way out is a cell of a column that was inside of its range within the last periods,
+        and nearly as far out too seldom before that. Only fresh cells (M,) can be.
+        """
+        code, time = entity[cells.place], rows.time[cells.place]
+        excess = cells.excess(rows, cells.place[:, None])[:, 0]
+        margin = self.margin[code, cells.column]
         needed = np.minimum(_NEARLY * excess, excess - margin)
-        needed = np.where(high > low, needed, np.maximum(needed, margin / 2))
-        earliest = rows.time[place] - self.history[code]
-        latest = rows.time[place] - self.history[code] // HISTORY * _RISE
-        count = np.zeros(len(place), dtype=np.int64)
-        left = np.arange(len(place))
-        for start in range(1, HISTORY + 1, _OFFSETS):
-            before = place[left, None] - np.arange(start, start + _OFFSETS)
-            within = before >= begin[place[left], None]
-            before = np.maximum(before, 0)
-            within &= rows.time[before] >= earliest[left, None]
-            out = sign[left, None] * (rows.values[before, column[left, None]] - edge[left, None])
-            counts = within & (rows.time[before] <= latest[left, None])
-            count[left] += (counts & (out >= needed[left, None])).sum(axis=1)
-            left = left[(count[left] < _NEWS) & within[:, -1]]
-            if not len(left):
-                break
-        return count >= _NEWS
+        varies = self.high[code, cells.column] > self.low[code, cells.column]
+        needed = np.where(varies, needed, np.maximum(needed, margin / 2))
+        earliest, period = time - self.history[code], self.history[code] // HISTORY
+        latest = time - period * _RISE
+        known = cells.often(rows, needed, earliest=earliest, latest=latest, most=HISTORY)
+        leaving = known & fresh & (self.rows[code] >= HISTORY)
+        some = np.flatnonzero(leaving)
+        inside = cells.take(some).last_inside(rows, most=LASTS)
+        recent = (inside >= 0) & (time[some] - rows.time[inside] <= (period * LASTS)[some])
+        leaving[some[~recent]] = False
+        some, inside = some[recent], inside[recent]
+        leaving[some] = ~cells.take(some).often(
+            rows, needed[some], earliest=earliest[some], latest=rows.time[inside], most=HISTORY
+        )
+        return known, leaving
 
     def _lasting(
-        self, rows: Rows, entity: Int32, begin: Int64, place: Int64, column: Int64, known: Bool
+        self, rows: Rows, entity: Int32, cells: FarCells, first: Int64, known: Bool
     ) -> Bool:
-        """Return which far cells follow news: all of them, column by column (M,) -> (M,).
-
-        Neighbouring rows that are far on the same side are one run.
-        """
-        code, number = entity[place], np.arange(len(place))
-        above = rows.values[place, column] > self.high[code, column]
-        apart = np.ones(len(place), dtype=np.bool_)
-        apart[1:] = (np.diff(place) != 1) | (np.diff(column) != 0) | (np.diff(above) != 0)
-        apart |= begin[place] == place
-        first = np.maximum.accumulate(np.where(apart, number, 0))
+        """Return which far cells follow news in their run: all of them, first of each run (M,)."""
+        place, number = cells.place, np.arange(len(cells.place))
         last = np.maximum.accumulate(np.where(known, -1, number))
         since = rows.time[place] - rows.time[place[np.maximum(last, 0)]]
-        lasts = self.history[code] // HISTORY * LASTS
+        lasts = self.history[entity[place]] // HISTORY * LASTS
         return np.asarray((last >= first) & (since <= lasts))
 
 

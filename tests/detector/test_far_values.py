@@ -77,7 +77,7 @@ def test_a_column_that_has_moved_is_flagged_for_a_while_and_again_when_it_moves_
 
 
 @pytest.mark.parametrize("usual", [NOISE, np.r_[np.full(COUNT - 1, 0.5), 1.0]])
-@pytest.mark.parametrize(("rise", "size"), [(16, 10), (16, 20), (60, 20), (60, 100)])
+@pytest.mark.parametrize(("rise", "size"), [(16, 10), (16, 20), (55, 10), (60, 20), (60, 100)])
 def test_the_end_of_a_ramp_is_far(usual, rise, size):
     """The rows of the rise do not make it usual; also in a column that is nearly constant."""
     seen = usual[:300].copy()
@@ -94,6 +94,16 @@ def test_a_slow_ramp_of_a_nearly_constant_column_is_far():
     usual = np.r_[np.full(COUNT - 1, 0.5), 1.0]
     seen = 0.5 + usual.std() * np.r_[np.zeros(20), np.linspace(0, 10, 61)]
     assert 80 in found(fitted(rows(usual)), seen)
+
+
+def test_a_drift_that_leaves_slowly_is_no_news_once_it_is_far():
+    """A column on its way for longer than an hour's rows is known; so is one of few rows learnt."""
+    drift = np.r_[NOISE[:50], np.linspace(0, 12, 400)]
+    assert found(fitted(rows(NOISE)), drift) == []
+    ramp = np.r_[NOISE[:50], np.linspace(0, 10, 57)]
+    assert found(fitted(rows(NOISE)), ramp)[-1] == len(ramp) - 1
+    few = fitted(rows(np.r_[NOISE[: HISTORY - 1]]))
+    assert len(ramp) - 1 not in found(few, ramp)
 
 
 def test_news_ends_with_its_run():
