@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from aedetect.execution.local_job import LocalJob, Reply, Said
-from aedetect.scoring.loaded import cached_detector
+from aedetect.scoring import cached_detector
 from aedetect.scoring.worker import compute_group
 
 if TYPE_CHECKING:
