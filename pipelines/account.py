@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from prefect import get_run_logger
@@ -16,6 +17,8 @@ from prefect.artifacts import (
 
 from aedetect.config import Config
 from aedetect.events.table import EventChanges
+from aedetect.execution.local_processes import is_worth_processes
+from aedetect.jobs.outcome_record import open_registry_ahead
 from aedetect.jobs.report import page_path
 from aedetect.jobs.scoring_stages import ScoringJob, ScoringStages
 from aedetect.jobs.table_clock import shown_clock
@@ -42,7 +45,13 @@ class Account:
 
     def stages(self) -> ScoringStages:
         """Return the stages as tasks, which keep this account."""
-        return replace(tasks.SCORING, plan=self._plan, report=self._report, notify=self._notify)
+        return replace(
+            tasks.SCORING,
+            plan=self._plan,
+            sort=self._sort,
+            report=self._report,
+            notify=self._notify,
+        )
 
     def completed(self, summary: Summary) -> Summary:
         """Rename this flow run after what it did, and return what the flow returns.
@@ -62,6 +71,12 @@ class Account:
             days = name_units({"units": job.plan.compute})
             rename(f"{self.config.name} {days}")
         return job
+
+    def _sort(self, config: Config, job: ScoringJob, *, scratch: Path) -> ScoringJob:
+        """Sort; while processes compute what comes next, what the end needs is made ready."""
+        if is_worth_processes(job.plan.compute):
+            open_registry_ahead(config, job)
+        return tasks.SCORING.sort(config, job, scratch=scratch)
 
     def _notify(self, config: Config, *, config_path: str | None, alerts: Mapping[str, str]) -> int:
         """Notify, and count the messages."""

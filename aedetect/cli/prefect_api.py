@@ -17,7 +17,13 @@ def use_api(api: str) -> None:
 
 @contextmanager
 def prefect_server() -> Iterator[Callable[[], None]]:
-    """Start a Prefect server if none is running; yield a function that waits until it answers."""
+    """Start a Prefect server if none is running; yield a function that waits until it answers.
+
+    On that server runs of this process send no heartbeats: its end is found by its labels, and
+    Prefect waits up to a second for the thread that sends them.
+    """
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
     from pipelines.server import await_api, start_server
 
     server = start_server()
@@ -25,4 +31,5 @@ def prefect_server() -> Iterator[Callable[[], None]]:
         yield await_api
         return
     use_api(server.api)
-    yield server.wait
+    with temporary_settings(updates={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield server.wait

@@ -52,8 +52,11 @@ def run_scoring_flow(
             if ahead is not None and ahead.idle and named_server() is None:
                 return run_idle(settings, ahead.job, config_path=str(config), what_if=what_if)
             given = replace(given, job=None if ahead is None else ahead.job)
+        from pipelines.ahead import computing_ahead
+
         flow = partial(_call_flow, given)
-        return flow(since=since, until=until, rescore=rescore, force=force, what_if=what_if)
+        with computing_ahead(settings, given.job, what_if=what_if):
+            return flow(since=since, until=until, rescore=rescore, force=force, what_if=what_if)
 
 
 def _resolved(given: Prepared) -> Model:

@@ -15,22 +15,48 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 from aedetect.errors import ClusterError
 from aedetect.execution.cluster import Size, Work
 
 _AHEAD = 4  # items per process that are submitted
 _LOOK = 2.0  # seconds between looks at the process that started this one
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_QUOTA_V1 = tuple(Path(f"/sys/fs/cgroup/cpu/cpu.cfs_{name}_us") for name in ("quota", "period"))
 _DIED = "its process ended without a result, twice: too little memory, or it was killed"
 
 
+class _Process:
+    """Whether this process is one of many that share the machine."""
+
+    is_one_of_many = False
+
+
 def usable_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return how many cores this process may use; 1 in a process of a pool."""
+    if _Process.is_one_of_many:
+        return 1
+    cores = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    return max(1, min(cores, *_quotas(cores)))
+
+
+def _quotas(cores: int) -> Iterator[int]:
+    """Yield the cores that the control group of a container grants, of both versions."""
+    yield cores
+    with suppress(OSError, ValueError):
+        quota, period = _QUOTA.read_text().split()
+        yield int(quota) // int(period)  # "max" is no number
+    with suppress(OSError, ValueError):
+        quota, period = (path.read_text() for path in _QUOTA_V1)
+        if int(quota) > 0:
+            yield int(quota) // int(period)
 
 
 @dataclass(frozen=True)
@@ -112,8 +138,9 @@ def _started(processes: int) -> Iterator[ProcessPoolExecutor]:
 
 def _begin(parent: int) -> None:
     """Prepare a process: one thread, no signal of the terminal, an end with its parent."""
-    for name in _THREADS:
+    for name in THREADS:
         os.environ[name] = "1"
+    _Process.is_one_of_many = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:

@@ -7,7 +7,9 @@ time. What a run knows otherwise is in `runs/`.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ from aedetect.output.partitions import SCORES
 from aedetect.registry.outcome_log import (
     OUTCOME_DAY,
     PAGE_DAY,
+    ask_mlflow,
     is_logged,
     log_outcome,
     log_page,
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
     from aedetect.config import Config
     from aedetect.drift import Shift
+    from aedetect.jobs.scoring_stages import ScoringJob
     from aedetect.registry import Registered
     from aedetect.registry.records import Table
     from aedetect.scoring import Summary
@@ -64,6 +68,23 @@ def note_outcome(config: Config, summary: Summary) -> Summary:
         text = f"outcome and drift are not in MLflow ([registry] log_scoring): {error}"
         return replace(summary, warnings=(*summary.warnings, text))
     return summary
+
+
+def open_registry_ahead(config: Config, job: ScoringJob) -> None:
+    """Import MLflow and ask the registry in a thread, if the run will log its outcome.
+
+    What fails there fails again where it is needed, and is told there.
+    """
+    newest = max(unit.partition.start for unit in job.plan.compute)
+
+    def ask() -> None:
+        with suppress(Exception):
+            version = registry.find_version(job.summary.model, tracking_uri=config.tracking_uri)
+            if not is_logged(version, OUTCOME_DAY, at=newest):
+                ask_mlflow(version, tracking_uri=config.tracking_uri)
+
+    if config.registry.log_scoring:
+        threading.Thread(target=ask, name="registry", daemon=True).start()
 
 
 def note_page(config: Config, summary: Summary, page: Path | None) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aedetect.execution.local_processes import computing
 from aedetect.output.filesystem import is_remote
 from aedetect.scoring.grouping import group_units
 from aedetect.scoring.settings import ScoringSettings
-from aedetect.scoring.worker import ComputedPartition, Deferred, compute_group
+from aedetect.scoring.worker import ComputedPartition, Deferred
 
 if TYPE_CHECKING:
     from aedetect.config import Config
@@ -21,11 +22,12 @@ _LOCAL = ScoringSettings()
 def compute_units(
     units: Sequence[Unit], *, model: Model, output: Path, settings: ScoringSettings = _LOCAL
 ) -> list[ComputedPartition | Deferred]:
-    """Compute one group of partitions after the other in this process, or all on a cluster."""
+    """Compute groups of partitions on the cores of this machine, or on a cluster."""
     if units and settings.executor != "local":
         return compute_remotely(units, model=model, output=output, settings=settings)
     groups = group_units(units, model)
-    return [done for each in groups for done in compute_group(each, model=model, output=output)]
+    with computing(groups, model=model, output=output) as compute:
+        return [done for each in groups for done in compute(each)]
 
 
 def compute_remotely(

@@ -27,6 +27,13 @@ def is_logged(registered: Registered, tag: str, *, at: int) -> bool:
     return int(registered.tags.get(tag, -1)) >= at // _NS_A_DAY
 
 
+def ask_mlflow(registered: Registered, *, tracking_uri: str) -> None:
+    """Ask MLflow itself for a version and its run: later calls find it imported and connected."""
+    with open_client(tracking_uri) as client:
+        read_version(client, name=registered.name, version=str(registered.version))
+        client.get_run(registered.run_id)
+
+
 def log_outcome(
     registered: Registered,
     *,

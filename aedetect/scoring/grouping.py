@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from aedetect.data.reader import WHOLE_CELLS
 from aedetect.output.schemas import time_type
-from aedetect.scoring.loaded import cached_detector
+from aedetect.scoring.loaded import cached_outline
 
 if TYPE_CHECKING:
     from aedetect.scoring.loaded import Model
@@ -32,8 +32,8 @@ def group_units(
     """
     if not units:
         return ()
-    scorer = cached_detector(model.folder).scorer
-    schema, lookback = scorer.schema, scorer.lookback
+    outline = cached_outline(model.folder)
+    schema, lookback = outline.schema, outline.lookback
     total = sum(unit.expected or 0 for unit in units)
     share = max(total // (2 * (cores or os.cpu_count() or 1)), _FEWEST_ROWS)
     most = min(share, _MOST_ROWS, WHOLE_CELLS // (len(schema.names) + 4))

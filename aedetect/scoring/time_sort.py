@@ -38,7 +38,7 @@ def sort_by_time(
     an input cannot be read to its end or is replaced meanwhile: then only its own units fail.
     """
     files = list({file.name: file for unit in units for file in unit.files}.values())
-    if not files or _times_read(units, files, lookback, lookahead) < _MIN_REREADS:
+    if not is_sorting_faster(units, lookback=lookback, lookahead=lookahead):
         return tuple(units)
     start = min(unit.bounds[0] for unit in units) - lookback
     end = max(unit.bounds[1] for unit in units) + lookahead
@@ -54,11 +54,15 @@ def sort_by_time(
     return tuple(replace(unit, files=(ordered,)) for unit in units)
 
 
-def _times_read(
-    units: Iterable[Unit], files: Iterable[SourceFile], lookback: int, lookahead: int
-) -> float:
+def is_sorting_faster(units: Sequence[Unit], *, lookback: int, lookahead: int) -> bool:
+    """Whether so many rows would be read again and again that sorting them once is faster."""
+    return _times_read(units, lookback, lookahead) >= _MIN_REREADS
+
+
+def _times_read(units: Iterable[Unit], lookback: int, lookahead: int) -> float:
     """Return how often an input row would be read; row groups outside a partition are skipped."""
     read = 0
+    files = {file.name: file for unit in units for file in unit.files}.values()
     for unit in units:
         start, end = unit.bounds[0] - lookback, unit.bounds[1] + lookahead
         for file in unit.files:

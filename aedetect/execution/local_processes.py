@@ -1,0 +1,168 @@
+"""Processes of this machine that compute the partitions of a large run, one for each core.
+
+Threads of one process share one interpreter and wait for it. The processes are started as soon as
+there is a plan, and compute while the process that started them has other things to import. One
+that is lost, such as for lack of memory, ends the run; what is written is whole.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import queue
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aedetect.errors import ClusterError
+from aedetect.execution.local_job import LocalJob, Reply, Said
+from aedetect.execution.local_pool import THREADS, usable_cores
+from aedetect.scoring.worker import compute_group
+
+if TYPE_CHECKING:
+    from aedetect.scoring import Model, Unit
+    from aedetect.scoring.worker import ComputedPartition, Deferred
+
+
+Group = Sequence["Unit"]
+Done = Sequence["ComputedPartition | Deferred"]
+Compute = Callable[[Group], Done]
+
+_FEWEST_ROWS = 500_000  # for which starting processes is worth it
+_END_SECONDS = 10.0
+# Not `-m`: what it pickles must have the names that it has here. It finds the package where it is.
+_COMMAND = (
+    f"import sys; sys.path.append({str(Path(__file__).parents[2])!r}); "
+    "from aedetect.execution.local_worker import run_worker; run_worker()"
+)
+_LOST = (
+    "a process that computes partitions ended before its work was done: it was killed, or there "
+    "is too little memory; files that are written are whole: run again for the rest"
+)
+
+
+@contextmanager
+def computing(groups: Sequence[Group], *, model: Model, output: Path) -> Iterator[Compute]:
+    """Yield what computes a group, in any thread: in processes if there is much to do.
+
+    They begin with all groups at once; asking for one waits for it.
+    """
+    count = min(usable_cores(), len(groups))
+    if count == 1 or not is_worth_processes([unit for group in groups for unit in group]):
+        yield lambda group: compute_group(group, model=model, output=output)
+        return
+    processes = LocalProcesses(count, model=model, output=output)
+    try:
+        processes.begin(groups)
+        yield processes.compute
+    except BaseException:
+        processes.kill()
+        raise
+    finally:
+        processes.close()
+
+
+def is_worth_processes(units: Sequence[Unit]) -> bool:
+    """Whether partitions are so large together that processes compute them; on Linux alone.
+
+    Elsewhere a process that has imported PyTorch may not be safe to fork.
+    """
+    rows = sum(unit.expected or 0 for unit in units)
+    return sys.platform == "linux" and usable_cores() > 1 and rows >= _FEWEST_ROWS
+
+
+class LocalProcesses:
+    """Some processes that compute for this one."""
+
+    def __init__(self, count: int, *, model: Model, output: Path) -> None:
+        """Start the processes; returns before they are ready."""
+        pairs = [socket.socketpair() for _ in range(count)]
+        theirs = [other.fileno() for _, other in pairs]
+        self._process = subprocess.Popen(  # noqa: S603 - the command is written here
+            [sys.executable, "-P", "-c", _COMMAND, *map(str, theirs)],
+            pass_fds=theirs,
+            env=os.environ | dict.fromkeys(THREADS, "1"),
+            # Its own group: Ctrl+C stops this process, and that ends the others.
+            start_new_session=True,
+        )
+        self._idle: queue.SimpleQueue[Connection] = queue.SimpleQueue()
+        self._connections = [Connection(mine.detach()) for mine, _ in pairs]
+        for _, other in pairs:
+            other.close()
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix="partitions")
+        self._asked: dict[str, Future[Reply]] = {}
+        self._lost = False
+        with suppress(OSError):  # lost already: the first group tells
+            self._connections[0].send_bytes(pickle.dumps(LocalJob(model=model, output=output)))
+        for each in self._connections:
+            self._idle.put(each)
+
+    @property
+    def group(self) -> int:
+        """The number of their process group."""
+        return self._process.pid
+
+    def begin(self, groups: Sequence[Group]) -> None:
+        """Begin to compute groups, in this order."""
+        for group in groups:
+            self._asked[_name(group)] = self._threads.submit(self._ask, group)
+
+    def compute(self, group: Group) -> Done:
+        """Wait for a group, which begins now unless it has; raise what computing it raised."""
+        begun = self._asked.pop(_name(group), None) or self._threads.submit(self._ask, group)
+        reply = begun.result()
+        for said in reply.said:
+            _repeat(said)
+        if isinstance(reply.done, BaseException):
+            raise reply.done
+        return reply.done
+
+    def kill(self) -> None:
+        """End the processes at once."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.group, signal.SIGKILL)
+
+    def close(self) -> None:
+        """End the processes, which are not computing any more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for each in self._connections:
+            each.close()
+        try:
+            self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            self._process.wait()
+
+    def _ask(self, group: Group) -> Reply:
+        """Send a group to a process that has nothing to do, and wait for its reply."""
+        if self._lost:
+            raise ClusterError(_LOST)
+        connection = self._idle.get()
+        try:
+            connection.send_bytes(pickle.dumps(group))
+            reply: Reply = pickle.loads(connection.recv_bytes())  # noqa: S301 - our own process
+        except (EOFError, OSError) as error:
+            self._lost = True
+            raise ClusterError(_LOST) from error
+        finally:
+            self._idle.put(connection)
+        return reply
+
+
+def _name(group: Group) -> str:
+    return f"{group[0].partition} {len(group)}"
+
+
+def _repeat(said: Said) -> None:
+    """Log here what was logged in a worker."""
+    logger = logging.getLogger(said.logger)
+    if logger.isEnabledFor(said.level):
+        logger.log(said.level, said.message, extra=said.extra)

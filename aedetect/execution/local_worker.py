@@ -1,0 +1,119 @@
+"""A process that computes groups of partitions for the one that started it, and its forks.
+
+It imports what computing needs and loads the detector, and only then forks: the pages of both are
+shared. Until then it has one thread, so that forking it is safe. It ends when the connection to the
+process that started it does, whatever became of that one.
+
+Run by `aedetect.execution.local_processes`, with the file descriptor of each connection.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import queue
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from aedetect.execution.local_job import LocalJob, Reply, Said
+from aedetect.scoring import cached_detector
+from aedetect.scoring.worker import compute_group
+
+if TYPE_CHECKING:
+    from aedetect.scoring import Unit
+    from aedetect.scoring.worker import ComputedPartition, Deferred
+
+_PLAIN = (str, int, float, bool, type(None))
+
+
+def run_worker() -> None:
+    """Load the detector, fork for each further connection, and serve until they end."""
+    connections = [Connection(int(number)) for number in sys.argv[1:]]
+    job: LocalJob = pickle.loads(connections[0].recv_bytes())  # noqa: S301 - from our own process
+    pa.set_cpu_count(1)
+    cached_detector(job.model.folder)
+    forks: list[int] = []
+    for connection in connections[1:]:
+        if (process := os.fork()) == 0:
+            for other in connections:
+                if other is not connection:
+                    other.close()
+            _serve(connection, job, [])
+        forks.append(process)
+    for connection in connections[1:]:
+        connection.close()
+    _serve(connections[0], job, forks)
+
+
+def _serve(connection: Connection, job: LocalJob, forks: Sequence[int]) -> None:
+    """Compute what comes; a thread notices at once when nothing can come any more."""
+    asked: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    heard = _Heard()
+    events = logging.getLogger("aedetect")
+    events.addHandler(heard)
+    events.setLevel(logging.INFO)
+    events.propagate = False
+
+    def listen() -> None:
+        try:
+            while True:
+                asked.put(connection.recv_bytes())
+        except (EOFError, OSError):
+            for each in forks:
+                os.waitpid(each, 0)
+            os._exit(0)
+
+    threading.Thread(target=listen, daemon=True).start()
+    while True:
+        units: Sequence[Unit] = pickle.loads(asked.get())  # noqa: S301
+        done = _computed(units, job)
+        try:
+            connection.send_bytes(pickle.dumps(Reply(done=done, said=heard.taken())))
+        except OSError:  # the thread ends the process
+            return
+
+
+def _computed(
+    units: Sequence[Unit], job: LocalJob
+) -> Sequence[ComputedPartition | Deferred] | BaseException:
+    try:
+        return compute_group(units, model=job.model, output=job.output)
+    except Exception as error:
+        error.add_note(traceback.format_exc())
+        try:
+            pickle.loads(pickle.dumps(error))  # noqa: S301
+        except Exception:
+            return RuntimeError(f"{type(error).__name__}: {error}")
+        return error
+
+
+class _Heard(logging.Handler):
+    """Keeps log events until they are taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept: list[Said] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep an event, with fields that can travel."""
+        given: dict[str, object] = getattr(record, "fields", {})
+        fields = {
+            name: value if isinstance(value, _PLAIN) else str(value)
+            for name, value in given.items()
+        }
+        extra = {"event": getattr(record, "event", ""), "fields": fields}
+        self._kept.append(
+            Said(logger=record.name, level=record.levelno, message=record.getMessage(), extra=extra)
+        )
+
+    def taken(self) -> list[Said]:
+        """Return the events since the last call."""
+        kept, self._kept = self._kept, []
+        return kept
