@@ -110,9 +110,8 @@ def is_page_current(config: Config, *, config_path: str | None) -> bool:
     if to is None or config_path is None:
         return False
     try:
-        newest = [Path(config_path).stat().st_mtime_ns]
-        newest += [labels.stat().st_mtime_ns] * labels.exists()
-        return max(newest) < to.stat().st_mtime_ns
+        asked = [Path(config_path), *([labels] if labels.exists() else [])]
+        return max(each.stat().st_mtime_ns for each in asked) < to.stat().st_mtime_ns
     except (OSError, AttributeError):  # no page yet; object storage has no such times
         return False
 

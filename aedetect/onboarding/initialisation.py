@@ -17,9 +17,9 @@ from aedetect.onboarding.config_text import ConfigPlan, toml_text, training_end
 from aedetect.onboarding.doubts import doubts_of
 from aedetect.onboarding.findings import Found, look_closer
 from aedetect.onboarding.layout import Arrangement, arrange
-from aedetect.onboarding.places import Places, place_data
+from aedetect.onboarding.places import Places, data_folder, place_data
 from aedetect.onboarding.raw_files import find_raw_files
-from aedetect.onboarding.remembered import remember, with_remembered
+from aedetect.onboarding.remembered import OPTIONS, remember, remembered
 from aedetect.onboarding.roles import Guess, Looker, Roles
 from aedetect.onboarding.sources import Sources, open_sources
 from aedetect.output import written
@@ -71,7 +71,7 @@ def initialise(locations: Sequence[Path], asked: InitRequest, scratch: Path) -> 
     """
     _check_target(asked)
     if asked.data_only:
-        asked = with_remembered(asked, asked.to)
+        asked = replace(asked, **(remembered(data_folder(asked.to)) | _options(asked)))
     name = detector_name(asked.to)
     files = find_raw_files(locations, scratch)
     with open_engine(memory_mb=MEMORY_MB, threads=2, scratch=scratch) as connection:
@@ -102,7 +102,7 @@ def initialise(locations: Sequence[Path], asked: InitRequest, scratch: Path) -> 
         _training(places, roles, until), asked.to.resolve().parent, scratch, aware=aware
     )
     if places.folder is not None:
-        remember(asked, places.folder)
+        remember(_options(asked), places.folder)
     if not asked.data_only:
         with written(asked.to.parent):
             asked.to.parent.mkdir(parents=True, exist_ok=True)
@@ -119,6 +119,12 @@ def initialise(locations: Sequence[Path], asked: InitRequest, scratch: Path) -> 
         until=until,
         doubts=tuple(doubts_of(sources, arrangement, places, roles, found)),
     )
+
+
+def _options(asked: InitRequest) -> dict[str, Any]:
+    """Return what the caller decided about the columns."""
+    given = {name: getattr(asked, name) for name in OPTIONS}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def default_config(locations: Sequence[Path]) -> Path:
