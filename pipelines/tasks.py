@@ -25,9 +25,10 @@ from aedetect.jobs.scoring_units import compute_remotely
 from aedetect.scoring import Model, Unit
 from aedetect.scoring.grouping import group_units
 from aedetect.scoring.settings import ScoringSettings
-from aedetect.scoring.worker import ComputedPartition, Deferred, compute_group
+from aedetect.scoring.worker import ComputedPartition, Deferred
+from pipelines.bundles import bundle_groups, compute_bundle
 from pipelines.endings import quiet_tracebacks
-from pipelines.naming import name_units
+from pipelines.naming import name_groups, name_units
 from pipelines.retraining import start_training
 from pipelines.retries import DELAYS
 
@@ -84,7 +85,7 @@ resolve_model = _task(scoring.resolve_model, "resolve model")
 make_plan = _task(scoring_plan.plan_run, "plan")
 sort_input = _task(scoring_plan.sort_run, "sort by time")
 score_on_cluster = _task(compute_remotely, "score on the cluster", run_name=name_units)
-score_partitions = _task(compute_group, "score partitions", run_name=name_units)
+score_partitions = _task(compute_bundle, "score partitions", run_name=name_groups)
 form_events = _task(scoring.form_run_events, "form events")
 finish = _task(scoring.finish_run, "finish")
 write_page = _task(report.write_run_page, "write page", retried=False)
@@ -96,15 +97,15 @@ fill_database = _task(delivery.fill_database, "fill database")
 def compute_units(
     units: Sequence[Unit], *, model: Model, output: Path, settings: ScoringSettings
 ) -> list[ComputedPartition | Deferred]:
-    """Compute each group of partitions in its own task, on the task runner of the flow.
+    """Compute some groups of partitions in each task, on the task runner of the flow.
 
     A cluster has its own retries and its own record of tasks: there all groups are one task.
     """
     if units and settings.executor != "local":
         return score_on_cluster(units, model=model, output=output, settings=settings)
-    groups = list(group_units(units, model))
-    mapped = score_partitions.map(groups, model=unmapped(model), output=unmapped(output))
-    return [done for group in mapped.result() for done in group]
+    bundles = bundle_groups(group_units(units, model))
+    mapped = score_partitions.map(bundles, model=unmapped(model), output=unmapped(output))
+    return [done for bundle in mapped.result() for done in bundle]
 
 
 TRAINING = training.TrainingStages(
