@@ -23,6 +23,7 @@ from scoring import ENTITIES, table, write_input, write_training
 from aedetect.config import read_config
 from aedetect.jobs.training import run_training
 
+QUIET = os.environ | {"PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 WORK = """
 import json, sys, time
 from pathlib import Path
@@ -85,7 +86,8 @@ def scored(folder: Path, way: str, keys: list[str]) -> tuple[float, float, float
     """Score in a new process: wall clock, processor seconds of it and of the server."""
     here = str(Path(__file__).parent)
     command = [sys.executable, "-c", WORK, here, way, str(folder / "bench.toml"), *keys]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=folder)  # noqa: S603
+    given = {"cwd": folder, "env": QUIET, "stdout": subprocess.PIPE}
+    done = subprocess.run(command, check=True, text=True, **given)  # type: ignore[call-overload]  # noqa: S603
     said = json.loads(done.stdout.splitlines()[-1])
     own, server = said["spent"]
     return said["seconds"], own, server

@@ -52,6 +52,11 @@ def failed_name(name: str, flow: str) -> str:
     return f"{name} {FAILED}" if name.endswith(f", {flow}") else f"{name}, {FAILED}"
 
 
+def name_groups(parameters: Mapping[str, Any]) -> str:
+    """Return the name of a task run that computes groups of partitions."""
+    return name_units({"units": [unit for group in parameters["groups"] for unit in group]})
+
+
 def name_units(parameters: Mapping[str, Any]) -> str:
     """Return the name of a task run that computes partitions: the first and the last of them."""
     units: Sequence[Any] = parameters["units"]

@@ -12,7 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
 from aedetect.errors import AedetectError, DeliveryError
-from aedetect.execution.local_processes import Compute, computing
+from aedetect.execution.local_processes import computing
 from aedetect.jobs import (
     dataset,
     delivery,
@@ -28,8 +28,9 @@ from aedetect.scoring.grouping import group_units
 from aedetect.scoring.settings import ScoringSettings
 from aedetect.scoring.worker import ComputedPartition, Deferred
 from pipelines.ahead import begun_ahead
+from pipelines.bundles import bundle_groups, compute_bundle
 from pipelines.endings import quiet_tracebacks
-from pipelines.naming import name_units
+from pipelines.naming import name_groups, name_units
 from pipelines.retraining import start_training
 from pipelines.retries import DELAYS
 
@@ -86,16 +87,7 @@ resolve_model = _task(scoring.resolve_model, "resolve model")
 make_plan = _task(scoring_plan.plan_run, "plan")
 sort_input = _task(scoring_plan.sort_run, "sort by time")
 score_on_cluster = _task(compute_remotely, "score on the cluster", run_name=name_units)
-
-
-def _compute_group(
-    units: Sequence[Unit], *, compute: Compute
-) -> Sequence[ComputedPartition | Deferred]:
-    """Compute partitions that belong together, or wait until they are computed."""
-    return compute(units)
-
-
-score_partitions = _task(_compute_group, "score partitions", run_name=name_units)
+score_partitions = _task(compute_bundle, "score partitions", run_name=name_groups)
 form_events = _task(scoring.form_run_events, "form events")
 finish = _task(scoring.finish_run, "finish")
 write_page = _task(report.write_run_page, "write page", retried=False)
@@ -107,18 +99,18 @@ fill_database = _task(delivery.fill_database, "fill database")
 def compute_units(
     units: Sequence[Unit], *, model: Model, output: Path, settings: ScoringSettings
 ) -> list[ComputedPartition | Deferred]:
-    """Compute each group of partitions in its own task, on the task runner of the flow.
+    """Compute some groups of partitions in each task, on the task runner of the flow.
 
     Of a large run, the tasks wait for processes of this machine, which may have begun. A cluster
     has its own retries and its own record of tasks: there all groups are one task.
     """
     if units and settings.executor != "local":
         return score_on_cluster(units, model=model, output=output, settings=settings)
-    groups = list(group_units(units, model))
+    bundles = bundle_groups(groups := list(group_units(units, model)))
     begun = begun_ahead(units, output=output)
     with begun or computing(groups, model=model, output=output) as compute:
-        mapped = score_partitions.map(groups, compute=unmapped(compute))
-        return [done for group in mapped.result() for done in group]
+        mapped = score_partitions.map(bundles, compute=unmapped(compute))
+        return [done for bundle in mapped.result() for done in bundle]
 
 
 TRAINING = training.TrainingStages(
