@@ -21,9 +21,13 @@ def _about_alerts(kind: str, named: Mapping[str, str], detector: str) -> Message
         ((title, body),) = named.items()
     else:
         title = f"{kind}: {len(named)} entities"
-        listed = [f"{name.partition(': ')[2]}: {text}" for name, text in named.items()]
+        listed = [_with_name(name.partition(": ")[2], text) for name, text in named.items()]
         more = len(listed) - MAX_LISTED
         body = "\n\n".join(listed[:MAX_LISTED] + [f"and {more} more"] * (more > 0))
     entries = tuple((name, "") for name in named)
     title = one_line(f"{detector}: {title}")
     return Message(title=title, body=body, severity="critical", entries=entries)
+
+
+def _with_name(name: str, text: str) -> str:
+    return text if text.startswith(f"{name}: ") else f"{name}: {text}"

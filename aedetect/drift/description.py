@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from aedetect.arrays import Float64
     from aedetect.drift.daily_table import Block
-    from aedetect.drift.episodes import Judged, Moved
+    from aedetect.drift.episodes import JudgedDays, Moved
 
 _MOST = 0.5  # share of the entities from which on it is a shift of the world
 _NAMED = 3
@@ -43,7 +43,7 @@ class Shift:
     text: str
 
 
-def describe(judged: Judged, blocks: Sequence[Block]) -> list[Shift]:
+def describe_shifts(judged: JudgedDays, blocks: Sequence[Block]) -> list[Shift]:
     """Join what belongs to one entity; what began in most of them together is of the world."""
     recent = judged.over is not None and judged.over >= len(blocks) - 2
     block = blocks[judged.over] if recent and judged.over is not None else blocks[-1]
@@ -71,7 +71,7 @@ def describe(judged: Judged, blocks: Sequence[Block]) -> list[Shift]:
     return [*(shifts[:1] if world else []), *alone]
 
 
-def _groups(judged: Judged) -> tuple[list[list[Moved]], bool]:
+def _groups(judged: JudgedDays) -> tuple[list[list[Moved]], bool]:
     """Return what is one shift each, and whether the first is of the world."""
     together = _together(judged.moved)
     if len(together) < max(_MOST * judged.scores["entity"].nunique(), 2):

@@ -40,7 +40,7 @@ class Moved:
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedDays:
     """Who has shifted, and the sums by which this was said: of columns, of a day that is over."""
 
     moved: tuple[Moved, ...]
@@ -49,7 +49,7 @@ class Judged:
     cells: pd.DataFrame | None
 
 
-def judge(blocks: Sequence[Block]) -> Judged:
+def judge(blocks: Sequence[Block]) -> JudgedDays:
     """Judge day after day; what is kept of a day does not grow with the days."""
     names = Names()
     score_days, cell_days = ScoreJudgement(names), CellJudgement(names)
@@ -81,7 +81,7 @@ def judge(blocks: Sequence[Block]) -> Judged:
         )
         for code, own in kinds.items()
     ]
-    return Judged(tuple(moved), over, scores, cells)
+    return JudgedDays(tuple(moved), over, scores, cells)
 
 
 class _Episodes:

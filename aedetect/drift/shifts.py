@@ -6,7 +6,7 @@ from collections.abc import Container, Sequence
 from pathlib import Path
 
 from aedetect.drift.daily_table import Block, read_blocks
-from aedetect.drift.description import Shift, describe
+from aedetect.drift.description import Shift, describe_shifts
 from aedetect.drift.episodes import judge
 from aedetect.output.partitions import Span
 from aedetect.wall_clock import WallClock
@@ -28,7 +28,7 @@ def shifts_of(blocks: Sequence[Block]) -> list[Shift]:
     if not blocks:
         return []
     judged = judge(blocks)
-    return describe(judged, blocks) if judged.moved else []
+    return describe_shifts(judged, blocks) if judged.moved else []
 
 
 def fault_alerts(shifts: Sequence[Shift], *, told: Container[str | None]) -> dict[str, str]:

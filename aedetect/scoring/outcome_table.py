@@ -33,15 +33,38 @@ def alerts_of_outcome(
 ) -> dict[str, str]:
     """Return alerts where a share or a number of events is surely off by more than a factor.
 
-    One of all together, and one of each entity but some: name -> text.
+    One of all together, and one of each entity but some: name -> text. Where these alone are why
+    all together are off, there is none of all: a fault of one is no reason to renew the thresholds.
     """
     alerts: dict[str, str] = {}
-    for each in found:
+    listed = list(found)
+    for each in listed:
         name = NOT_KEPT if each.together else f"{NOT_KEPT}: {each.entity}"
         why = _broken(each, factor)
+        if why and each.together and _kept_without(each, listed, factor=factor, but=but):
+            continue
         if why and name not in alerts and (each.together or each.entity not in but):
             alerts[name] = f"{describe_outcome(each)}: {why}"
     return alerts
+
+
+def _kept_without(
+    all_of_them: PeriodOutcome,
+    found: Iterable[PeriodOutcome],
+    *,
+    factor: float,
+    but: Collection[str | None],
+) -> bool:
+    """Whether the share of all is off, and that of the others is not."""
+    own = [
+        each
+        for each in found
+        if each.period == all_of_them.period and not each.together and each.entity in but
+    ]
+    rows = all_of_them.rows - sum(each.rows for each in own)
+    flagged = all_of_them.flagged - sum(each.flagged for each in own)
+    off = all_of_them.low is not None and all_of_them.low > factor * all_of_them.most
+    return bool(own) and off and flagged <= factor * all_of_them.most * rows
 
 
 def _broken(each: PeriodOutcome, factor: float) -> str:

@@ -41,9 +41,11 @@ def alerts_of_shifts(shifts: Iterable[LevelShift]) -> dict[str, str]:
 
 
 def _told(each: LevelShift) -> str:
+    who = "" if each.entity is None else f"{each.entity}: "
     return (
-        f"in alarm since {each.start}, for {round_duration(each.lasted)} ({each.rows:,} rows), "
-        f"longer than held-out rows allow: {each.text}; when this is the new normal, renew the "
+        f"{who}in alarm since {each.start}, for {round_duration(each.lasted)} "
+        f"({each.rows:,} rows), longer than held-out rows allow: {each.text}; when this is the new "
+        "normal, renew the "
         "thresholds (aedetect calibrate CONFIG --renew) or train again; what is far above the new "
         f"level is an event of its own (event {each.event_id})"
     )

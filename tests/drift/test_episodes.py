@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aedetect.drift.description import Shift, describe
+from aedetect.drift.description import Shift, describe_shifts
 from aedetect.drift.episodes import judge
 from aedetect.drift.shifts import fault_alerts, shift_warnings
 
@@ -123,12 +123,12 @@ def test_most_entities_together_are_one_shift(monkeypatch):
     monkeypatch.setattr(Day, "distributions", lambda _day, _names: _NoLists(), raising=False)
     monkeypatch.setattr("aedetect.drift.description._NEAR", 100.0)
     days = days_of([0.0, 3.0, 3.0])
-    (alone,) = describe(judge(days), days)
+    (alone,) = describe_shifts(judge(days), days)
     assert (alone.entity, alone.world, alone.named) == ("pump", False, "2026-01-03")
     assert "its scores are 1 times the usual" in alone.text
     days = [replace(day, psi=day.psi | {"east": day.psi["pump"], "west": day.psi["pump"]})
             for day in days]  # fmt: skip
-    (together,) = describe(judge(days), days)
+    (together,) = describe_shifts(judge(days), days)
     assert (together.world, together.entities) == (True, 3)
 
 

@@ -71,6 +71,14 @@ def test_an_entity_that_breaks_its_promise_is_an_alert_of_its_own():
     assert not alerts_of_outcome([east], factor=3, but={"east"})
 
 
+def test_a_fault_of_one_is_no_reason_to_renew_the_thresholds_of_all():
+    """Where an entity that is told of otherwise explains the share of all, nothing is added."""
+    east = replace(_outcome(0.4), entity="east", together=False, rows=1_250, flagged=495)
+    assert not alerts_of_outcome([_outcome(0.04), east], factor=3, but={"east"})
+    some = replace(east, flagged=400)
+    assert "promise not kept" in alerts_of_outcome([_outcome(0.04), some], factor=3, but={"east"})
+
+
 def test_the_promise_of_all_is_the_mean_over_their_rows():
     """Not that of the entity with the most lenient one; rows that are not known count as usual."""
     promises = Promises(Promise(0.01, 0.01), {"east": 0.001, "west": 0.003}, {}, 1.0)
