@@ -101,7 +101,8 @@ def settings(folder: Path) -> Config:
                 "hold_off": "14d",
             },
             "promotion": {"automatic": True, "shadow": "7d"},
-            "scoring": {"input": "incoming", "output": "output"},
+            # Scheduled, so that thresholds follow. [calibration] renew = "never": as before that.
+            "scoring": {"input": "incoming", "output": "output", "schedule": "0 6 * * *"},
         },
         folder=folder,
     )  # fmt: skip

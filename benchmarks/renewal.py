@@ -1,13 +1,14 @@
 """Promise and outcome with and without renewal: python benchmarks/renewal.py DATA ... [--to TO].
 
 DATA are folders as in benchmarks/detection.py. A detector with the default settings is trained and
-registered; then the later rows are scored day by day with `[calibration] renew` as the product
-does it: a run a day, each followed by a renewal if it is due. Nothing is simulated. With --to the
-outputs are kept, one folder a data set and rule.
+registered; then the later rows are scored with `[calibration] renew` as the product does it: day by
+day, with a renewal before each day if it is due. Nothing is simulated. With --to the outputs are
+kept, one folder a data set and rule.
 
 The measures, of later rows:
-    flagged        share of normal rows flagged, in units of the promise of each row's entity
-    median, worst  of the entities
+    promise        share of normal rows, the mean over the rows of what their entities are promised
+    flagged        share of normal rows flagged
+    factor         flagged in units of the promise; median and worst: of the entities
     met, false     share of labelled stretches with a flagged row; false events a day and entity
     equal          stretches met when all thresholds are multiplied by one number, by the labels, so
                    that false events are as many as without renewal
@@ -35,11 +36,9 @@ from aedetect.detector import read_outline, read_saved_history
 from aedetect.jobs.scoring import run_scoring
 from aedetect.jobs.training import run_training
 from aedetect.output import list_files
-from aedetect.output.partitions import Span
 from aedetect.scoring import Model
 
-DAY = 86_400_000_000_000  # ns
-HEADS = ("data", "rule", "flagged", "median", "worst", "met", "false", "equal")
+HEADS = ("data", "rule", "promise", "flagged", "factor", "median", "worst", "met", "false", "equal")
 
 
 @dataclass(frozen=True)
@@ -71,14 +70,6 @@ def settings(source: Path, folder: Path, renew: str | None, extra: dict[str, obj
         },
         folder=folder,
     )
-
-
-def score_daily(config: Config, model: Model) -> None:
-    """Score each day of the input in a run of its own, as a schedule does."""
-    time = pd.read_parquet(config.input[0], columns=["timestamp"])["timestamp"]
-    first = int(time.min().floor("D").value)
-    for day in range(first, int(time.max().value) + 1, DAY):
-        run_scoring(config, model=model, span=Span(day, day + DAY))
 
 
 def outcome(config: Config, model: Model) -> Outcome:
@@ -124,7 +115,9 @@ def measure(found: Outcome, false: float | None) -> tuple[list[float], float]:
     budget = (own if false is None else false) * found.days
     cut = cuts_within(relative, found.label, found.entity, budgets=[budget])[0]
     equal = met(relative >= cut, spans).mean()
-    shown = [hits.sum() / foreseen.sum(), float(np.median(ratio)), float(ratio.max())]
+    rows = int(normal.sum())
+    shown = [foreseen.sum() / rows, hits.sum() / rows, hits.sum() / foreseen.sum()]
+    shown += [float(np.median(ratio)), float(ratio.max())]
     return [*shown, float(met(flagged, spans).mean()), own, float(equal)], own
 
 
@@ -140,11 +133,11 @@ def compare(source: Path, folder: Path, rules: Sequence[str], extra: dict[str, o
         config = settings(source, folder / "model", renew, extra if renew else {})
         place = registry.fetch_version(registered, tracking_uri=config.tracking_uri)
         model = Model(folder=str(place), name=registered.name, version=registered.version)
-        score_daily(config, model)
+        run_scoring(config, model=model)
         shown, false = measure(outcome(config, model), static)
         static = false if static is None else static
-        cells = [f"{each:.2f}" for each in shown[:3]]
-        cells += [f"{shown[3]:.0%}", f"{shown[4]:.2f}", f"{shown[5]:.0%}"]
+        cells = [*(f"{each:.2%}" for each in shown[:2]), *(f"{each:.2f}" for each in shown[2:5])]
+        cells += [f"{shown[5]:.0%}", f"{shown[6]:.2f}", f"{shown[7]:.0%}"]
         print(f"| {' | '.join([source.name, rule, *cells])} |", flush=True)
 
 
@@ -153,11 +146,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", nargs="+", type=Path)
     parser.add_argument("--rules", nargs="*", default=["1d"], help="values of [calibration] renew")
-    parser.add_argument("--renew-from", default="14d")
-    parser.add_argument("--accept-after", default="6h")
+    for name in ("renew-from", "renew-within", "accept-after"):
+        parser.add_argument(f"--{name}")
     parser.add_argument("--to", type=Path)
     asked = parser.parse_args()
+    within = None if asked.renew_within is None else float(asked.renew_within)
     extra = {"renew_from": asked.renew_from, "accept_after": asked.accept_after}
+    extra = {name: each for name, each in {**extra, "renew_within": within}.items() if each}
     print(f"| {' | '.join(HEADS)} |\n|{'---|' * len(HEADS)}", flush=True)
     for each in asked.data:
         kept = nullcontext(asked.to) if asked.to else tempfile.TemporaryDirectory()

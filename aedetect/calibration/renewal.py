@@ -5,11 +5,16 @@ entity, so that the share of the recent rows above the threshold is the promised
 what is held and strengths stretch alike. The rows carry no labels. Two rules keep an event under
 way from raising its own threshold: the rows of events that reach STRONG times the threshold in
 force are left out for `accept` after the begin of each, after which they are taken as a new level
-of normal; and so are those of confirmed events, for good.
+of normal; and so are those of confirmed events, for good. Of weaker events, those of a few days are
+left out: rows above the threshold of the full calibration, on the tenth of the days that have most
+of them. Else the rows of one event are more than a rare threshold may flag in weeks.
 
-Weaker events stay in the sample: what is left out of a sample because it is above the threshold
-lowers the next one, until everything is flagged. The figures by which the rule was chosen are in
-docs/internals/detection-log.md.
+Two rules keep what is left out from breaking the promise. Other weak events stay in the sample:
+what is left out because it is above the threshold lowers the next one, until everything is flagged.
+And of all rows, strong events or not, no more than `within` times the promised share are above a
+renewed threshold: events that come again and again begin anew each time, and would be left out for
+ever.
+The figures by which the rules were chosen are in docs/internals/detection-log.md.
 """
 
 from __future__ import annotations
@@ -25,14 +30,17 @@ from aedetect.calibration.conformal import Reference
 from aedetect.calibration.stretches import SortedScores
 from aedetect.errors import CalibrationRefused
 from aedetect.events.grouping import group_rows
+from aedetect.timestamps import NANOSECONDS
 
 if TYPE_CHECKING:
     from aedetect.arrays import Bool, Float64, Int32, Int64
     from aedetect.calibration.forecast import Timing
     from aedetect.calibration.held_out import HeldOut
 
+FEW_DAYS = 0.1  # of those with rows
 STRONG = 2.0  # times the threshold in force: the peak from which an event is left out
 MIN_ROWS = 500  # of an entity, below which its factor stays as it was
+_DAY = NANOSECONDS["d"]
 _SLACK, _TINY = 1e-9, 1e-12  # of a rank, for rounding; of a threshold
 LOWEST = 0.5  # times the threshold of the full calibration: a quiet week does not make it nervous
 
@@ -66,22 +74,24 @@ def choose_factors(
     *,
     timing: Timing,
     accept: int,
+    within: float,
     before: Renewal | None = None,
 ) -> Factors:
     """Choose factors at which the promised share of recent rows is flagged.
 
     Shapes: rows (n,) ordered by entity and time, `anomaly` those of confirmed events, `suspect`
     those that are left out already; threshold (n,) in force at each row. `accept` (ns) is how long
-    the rows of a strong event are left out. The threshold is the score of the conformal rank, as in
-    `Reference.score_at`. Raises CalibrationRefused when no entity has enough rows.
+    the rows of a strong event are left out; `within` times the promised share of all rows are
+    flagged at most. The threshold is the score of the conformal rank, as in `Reference.score_at`.
+    Raises CalibrationRefused when no entity has enough rows.
     """
-    taken = rows.take(~(strong_rows(rows, threshold, timing, accept=accept) | rows.anomaly))
-    taken = taken.take(~taken.suspect)
+    usable = ~(rows.anomaly | rows.suspect)
+    taken = rows.take(usable & ~strong_rows(rows, threshold, timing, accept=accept))
     codes = sorted(base.own)
-    group = _groups(taken.entity, codes)
     promised = [base.own[code].threshold for code in codes] + [base.threshold]
     rate, value = (np.array([getattr(t, name) for t in promised]) for name in ("rate", "value"))
-    count = np.bincount(group, minlength=len(promised))
+    taken = taken.take(~_on_few_days(taken, _groups(taken.entity, codes), value))
+    count = np.bincount(_groups(taken.entity, codes), minlength=len(promised))
     need = np.maximum(MIN_ROWS, np.ceil(1 / rate).astype(np.int64))
     enough = count >= need
     if not enough.any():
@@ -89,9 +99,9 @@ def choose_factors(
             f"a renewal needs {int(need.min()):,} scored rows of an entity outside strong events, "
             f"got {int(count.max()):,}: wait for more, or raise [calibration] renew_from"
         )
-    above = np.floor((count + 1) * rate + _SLACK).astype(np.int64)
-    found = SortedScores.of(replace(taken, entity=group)).with_above(_fitting(above, group))
-    ratio = np.maximum(found / np.maximum(value[: len(found)], _TINY), LOWEST)
+    most = _levels(rows.take(usable), codes, np.minimum(rate * within, 1.0))
+    found = np.maximum(_levels(taken, codes, rate), most)
+    ratio = np.maximum(found / np.maximum(value, _TINY), LOWEST)
     new = {place: float(ratio[place]) for place in np.flatnonzero(enough).tolist()}
     own = {code: new[place] for place, code in enumerate(codes) if place in new}
     own = (dict(before.factors) if before else {}) | own
@@ -119,9 +129,29 @@ def _groups(entity: Int32, codes: Sequence[int]) -> Int32:
     return np.where(known[place] == entity, place, len(codes)).astype(np.int32)
 
 
-def _fitting(above: Int64, group: Int32) -> Int64:
-    """Cut counts of groups down to the last group that has rows."""
-    return above[: int(group.max(initial=-1)) + 1]
+def _on_few_days(rows: HeldOut, group: Int32, value: Float64) -> Bool:
+    """Mark the rows above the value of their group on its few days with most of them: (n,)."""
+    above = rows.score > value[group]
+    _, day = np.unique(rows.time // _DAY, return_inverse=True)
+    days = int(day.max(initial=-1)) + 1
+    place = group.astype(np.int64) * days + day
+    shape, size = (len(value), days), len(value) * days
+    most = np.bincount(place, above, minlength=size).reshape(shape)
+    there = (np.bincount(place, minlength=size).reshape(shape) > 0).sum(axis=1)
+    order = np.argsort(np.argsort(-most, axis=1, kind="stable"), axis=1, kind="stable")
+    few = order < np.floor(FEW_DAYS * there + _SLACK)[:, None]
+    return np.asarray(above & few.ravel()[place])
+
+
+def _levels(rows: HeldOut, codes: Sequence[int], share: Float64) -> Float64:
+    """Return the score of the conformal rank at a share of each group: (G,); of none: 0."""
+    group = _groups(rows.entity, codes)
+    count = np.bincount(group)
+    above = np.floor((count + 1) * share[: len(count)] + _SLACK).astype(np.int64)
+    levels = np.zeros(len(share))
+    found = SortedScores.of(replace(rows, entity=group)).with_above(above)
+    levels[: len(count)] = np.where(count > 0, found, 0.0)
+    return levels
 
 
 def strong_rows(rows: HeldOut, threshold: Float64, timing: Timing, *, accept: int) -> Bool:

@@ -45,7 +45,9 @@ class CalibrationSettings:
     precision: Annotated[float, Gt(0), Lt(1)] = 0.8  # share of reported events that are real
     # how often scoring runs renew the thresholds from recent scores; None: see `renewed_every`
     renew: str | None = None
-    renew_from: str = "14d"  # how far back it takes scores
+    renew_from: str = "28d"  # how far back it takes scores
+    # times the promised share: of all rows then, no more are above the renewed thresholds
+    renew_within: Annotated[float, Ge(1)] = 10.0
     accept_after: str = "6h"  # since the begin of a strong event: then its level is taken as normal
     unseen: UnseenName = "refuse"  # pooled: unseen entities use the pooled scaling and threshold
 
@@ -89,7 +91,7 @@ class CalibrationSettings:
 THRESHOLD_KEYS = (
     *("threshold", "alert_budget", "alarm_time", "leave_out"),
     *("false_alarm_rate", "quantile", "pot", "beta", "precision", "unseen"),
-    *("renew", "renew_from", "accept_after"),
+    *("renew", "renew_from", "renew_within", "accept_after"),
 )
 
 

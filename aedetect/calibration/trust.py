@@ -25,6 +25,7 @@ MIN_ROWS = 200  # of a block, so that SHARE expects ten rows
 YOUNG_CYCLES = 3  # days, fewer of which show no daily cycle
 _COVERED = 0.99  # of the cycles: from the first row to the last a period is missing
 DRIFTED = 3.0  # times the promise, from which it is not trusted
+CHANGED = 6.0  # likewise, from which levels changed; 3.3 was seen on data that did not
 SOONER = 4  # times as often are the thresholds of a young detector renewed
 FEW_ROWS = 1_000  # of one entity or of all together
 
@@ -43,6 +44,11 @@ class Trust:
         """The larger of the two drifts; None when neither is known."""
         known = [each for each in (self.within, self.learnt) if each is not None]
         return max(known, default=None)
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether levels changed within the held-out rows, or from the learnt part to them."""
+        return self.factor is not None and self.factor > CHANGED
 
     @property
     def is_young(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from aedetect.cli.show import console, table_of
+from aedetect.registry.records import AGAIN_FROM
 from aedetect.wording import percent
 
 if TYPE_CHECKING:
@@ -94,6 +95,11 @@ def _evidence(version: Registered) -> Iterator[str]:
         )
     if tags.get("promise_reason"):
         yield f"young: {tags['promise_reason']}"
+    if AGAIN_FROM in tags:
+        yield (
+            "levels changed while it was trained: what it held out can be learnt once there are "
+            f"data up to {tags[AGAIN_FROM]} ([training] on_drift trains again then)"
+        )
     if "gate" in tags:
         yield tags["gate"]
 

@@ -129,7 +129,7 @@ def rollback(
     """Make the champion before the present one the champion again, according to the history."""
     from aedetect.cli.options import load_config
     from aedetect.cli.show import console, print_json
-    from aedetect.registry.history import Decision, forced_promotion
+    from aedetect.registry.history import Decision, forced_before, forced_promotion
     from aedetect.registry.promotions import read_promotions, rollback_version
 
     settings = load_config(config, overrides or [])
@@ -149,8 +149,12 @@ def rollback(
             soft_wrap=True,
         )
     history = read_promotions(settings.name, tracking_uri=settings.tracking_uri)
-    forced = forced_promotion(history, entry.version)
-    if forced is not None:
+    for version in forced_before(history):
+        console().print(
+            f"{settings.name}/{version} is passed over, because it had been promoted by force, "
+            f"without the gate: aedetect promote {config} {version} --force goes back to it"
+        )
+    if forced_promotion(history, entry.version) is not None:
         console().print(
             f"{settings.name}/{entry.version} had been promoted by force, without the gate: "
             f"aedetect rollback {config} goes further back"

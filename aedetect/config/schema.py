@@ -11,6 +11,7 @@ from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter
 
+from aedetect.calibration.settings import NEVER
 from aedetect.config.config import NOT_SECTIONS, Config
 from aedetect.secrets import mask
 
@@ -61,6 +62,7 @@ def _section(config: Config, section: str, given: Mapping[str, Any]) -> Iterator
         ("scoring", "input"): config.input if config.scoring.input else (),
         ("scoring", "output"): (str(config.output),),
         ("scoring", "model"): (config.model_reference,),
+        ("calibration", "renew"): () if config.calibration.renew else (config.renew or NEVER,),
         ("events", "maintenance"): config.maintenance,
     }
     for key, value in asdict(getattr(config, section)).items():

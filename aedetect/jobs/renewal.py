@@ -174,6 +174,7 @@ def _renewal(config: Config, basis: _Basis) -> tuple[Renewal, Factors]:
         full.calibration,
         timing=timing,
         accept=parse_duration(config.calibration.accept_after),
+        within=config.calibration.renew_within,
         before=before,
     )
     version = basis.history.newest + 1

@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aedetect.calibration import HeldOut
+from aedetect.calibration.history import read_renewal
+from aedetect.calibration.renewal import renewed
 from aedetect.detector import Outline, read_outline
 from aedetect.events import read_labels
 from aedetect.events.labels import CONFIRMED
@@ -20,6 +22,7 @@ from aedetect.timestamps import parse_duration, to_nanoseconds
 
 if TYPE_CHECKING:
     from aedetect.arrays import Bool, Float64, Int32, Int64
+    from aedetect.calibration import Calibration
     from aedetect.config import Config
     from aedetect.events import Label
     from aedetect.output import OutputFile
@@ -42,17 +45,25 @@ def read_recent_rows(
     old = old.take(old.time >= start)
     parts = [replace(old, held=None)]
     limits = [full.calibration.thresholds(old.entity)]
-    judged: dict[int, Outline] = {}
+    judged: dict[int, Calibration] = {}
     for file in files:
         version = file.origin().calibration_version
         if version not in judged:
-            judged[version] = read_outline(place, calibration=version)
+            judged[version] = _calibration(place, full, version)
         part = _scored(file.read(_COLUMNS), full.entities, labels, start=start)
         parts.append(part)
-        limits.append(judged[version].calibration.thresholds(part.entity))
+        limits.append(judged[version].thresholds(part.entity))
     rows = HeldOut(*(np.concatenate([getattr(p, name) for p in parts]) for name in _FIELDS))
     order = np.lexsort((rows.time, rows.entity))
     return rows.take(order), np.concatenate(limits)[order]
+
+
+def _calibration(place: Path, full: Outline, version: int) -> Calibration:
+    """Return a calibration of a saved detector; a renewal of `full` without reading that again."""
+    renewal = read_renewal(place, version)
+    if renewal is not None and renewal.base == full.calibration.version:
+        return renewed(full.calibration, renewal)
+    return read_outline(place, calibration=version).calibration
 
 
 def _scored(

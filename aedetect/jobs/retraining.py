@@ -1,4 +1,4 @@
-"""Whether a detector is to be trained again: the age of its champion, and drift.
+"""Whether a detector is to be trained again: the age of its champion, drift, and a training in it.
 
 All times are those of the data, so that a run that is repeated decides the same. Of two trainings
 that are started for age or drift, at least `[training] hold_off` lies between the data that they
@@ -25,7 +25,7 @@ from aedetect.output import list_files
 from aedetect.output.partitions import SCORES
 from aedetect.registry.gate_record import GATE_PASSED, IN_SHADOW
 from aedetect.registry.promotions import read_promotions
-from aedetect.registry.records import CHAMPION, FINGERPRINT
+from aedetect.registry.records import AGAIN_FROM, CHAMPION, FINGERPRINT
 from aedetect.registry.tags import read_model_tags, set_model_tag
 from aedetect.timestamps import parse_duration, round_duration
 
@@ -73,7 +73,11 @@ def retraining_due(config: Config) -> RetrainingDue | None:
         return None
     # Another version judged the last day: its drift is not the champion's.
     mine = files[-1].origin().model_version == champion.version
-    because = _age(config, champion, clock, newest) or (_drift(config) if mine else None)
+    because = (
+        _age(config, champion, clock, newest)
+        or (_drift(config) if mine else None)
+        or _unsettled(config, champion, clock, newest)
+    )
     if because is None or _is_waiting(config, champion):
         return None
     return RetrainingDue(because=because, newest=clock.iso(newest))
@@ -143,6 +147,18 @@ def _drift(config: Config) -> str | None:
         return None
     shifted = next((s for s in find_shifts(config.output) if s.world or s.entity is None), None)
     return None if shifted is None else shifted.text
+
+
+def _unsettled(config: Config, champion: Registered, clock: WallClock, newest: int) -> str | None:
+    """Say that the champion was trained in the middle of a change, and that this can be mended."""
+    again = champion.tags.get(AGAIN_FROM)
+    if not config.training.on_drift or again is None or newest < clock.parse(again):
+        return None
+    return (
+        f"levels changed while {champion.reference} was trained: its held-out rows, up to "
+        f"{champion.tags.get('held_out_until')}, are not like those that it learnt; as much time "
+        "has passed since, so that they can be learnt"
+    )
 
 
 def _is_waiting(config: Config, champion: Registered) -> bool:

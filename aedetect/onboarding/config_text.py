@@ -49,7 +49,7 @@ def toml_text(plan: ConfigPlan, time: tuple[str, str], roles: Roles, found: Foun
         "",
         "[calibration]",
         _off("alert_budget", "1 per week", "false alarms to live with; else 1 per day per entity"),
-        _line("renew", "1d", "thresholds follow the scores of the last days; without, they stay"),
+        _line("renew", "1d", 'thresholds follow the scores of the last days; "never": they stay'),
         "",
         "[scoring]",
         _line("input", plan.input, "where new files arrive; a run takes what is new or changed"),

@@ -97,6 +97,15 @@ def forced_promotion(history: Sequence[Promotion], version: int) -> Promotion | 
     return made[-1] if made and made[-1].action == "forced" else None
 
 
+def forced_before(history: Sequence[Promotion]) -> list[int]:
+    """Return the champions by force that the last entry, a rollback, has passed over."""
+    last = history[-1]
+    line = champions_of(history[:-1], last.before)
+    since = line[line.index(last.version) + 1 :] if last.version in line else []
+    found = dict.fromkeys(since)
+    return [each for each in found if each != last.before and forced_promotion(history, each)]
+
+
 def record_promotion(
     client: MlflowClient, *, name: str, version: int, decision: Decision
 ) -> Promotion:

@@ -9,6 +9,7 @@ from aedetect.registry.history import (
     Decision,
     Promotion,
     champions_of,
+    forced_promotion,
     history_of,
     record_promotion,
 )
@@ -41,8 +42,9 @@ def promote_version(
 def rollback_version(name: str, *, tracking_uri: str, decision: Decision) -> Promotion:
     """Make the champion before the present one the champion again; return the new entry.
 
-    Versions that were deleted are passed over. Raises UnknownModel when there is no champion, and
-    RegistryError when there is none before it.
+    Versions that were deleted are passed over, and those that were promoted by force, unless there
+    are no others: what was better than one of them is no evidence for it. Raises UnknownModel when
+    there is no champion, and RegistryError when there is none before it.
     """
     from mlflow.exceptions import MlflowException
 
@@ -57,9 +59,11 @@ def rollback_version(name: str, *, tracking_uri: str, decision: Decision) -> Pro
             raise UnknownModel(_none_registered(name)) from error
         if champion is None:
             raise UnknownModel(_none_registered(name))
-        line = champions_of(history_of(tags), champion)
-        earlier = (version for version in reversed(line) if version != champion)
-        target = next((version for version in earlier if _exists(client, name, version)), None)
+        history = history_of(tags)
+        line = reversed(champions_of(history, champion))
+        earlier = [each for each in line if each != champion and _exists(client, name, each)]
+        chosen = [each for each in earlier if forced_promotion(history, each) is None]
+        target = next(iter([*chosen, *earlier]), None)
         if target is None:
             raise RegistryError(
                 f"a rollback needs a champion before {name}/{champion}, but the history has none: "

@@ -41,11 +41,13 @@ def base():
     return fit_calibration(HeldOut.of(scores(4 * DAY)), settings=settings)
 
 
-def chosen(base, rows, *, before=None, threshold=None):
+def chosen(base, rows, *, before=None, threshold=None, within=1 / RATE):
     """Return the factors for rows under the threshold of the base, or another one."""
     value = base.threshold.value if threshold is None else threshold
     limits = np.full(len(rows), value)
-    return choose_factors(rows, limits, base, timing=TIMING, accept=ACCEPT, before=before)
+    return choose_factors(
+        rows, limits, base, timing=TIMING, accept=ACCEPT, within=within, before=before
+    )
 
 
 def test_unchanged_scores_keep_the_threshold(base):
@@ -74,6 +76,33 @@ def test_an_event_under_way_does_not_raise_its_own_threshold(base):
     found = chosen(base, HeldOut.of(score))
     assert found.left_out == 3 * HOUR
     assert found.pooled == pytest.approx(usual.pooled, abs=0.02)
+
+
+def test_weak_events_of_a_few_days_do_not_raise_the_threshold(base):
+    """Two of 20 days have an hour above it, far more rows than the promise has in all of them."""
+    score = np.minimum(scores(20 * DAY, seed=1), np.float32(base.threshold.value))
+    usual = chosen(base, HeldOut.of(score))
+    for day in (3, 11):
+        score[day * DAY : day * DAY + 5 * HOUR] = 1.5 * base.threshold.value
+    found = chosen(base, HeldOut.of(score))
+    assert found.left_out == 10 * HOUR
+    assert found.pooled == pytest.approx(usual.pooled, abs=0.02)
+    for day in (5, 13, 17):  # it is no exception any more
+        score[day * DAY : day * DAY + 5 * HOUR] = 1.5 * base.threshold.value
+    assert chosen(base, HeldOut.of(score)).pooled == pytest.approx(1.5)
+
+
+def test_events_that_come_again_do_not_break_the_promise_for_ever(base):
+    """Three hours a day begin anew each day: above the threshold are three times the promised."""
+    score = np.minimum(scores(4 * DAY, seed=1), np.float32(base.threshold.value))
+    again = np.arange(4 * DAY) % DAY < 3 * HOUR
+    score[again] = 5 * base.threshold.value * scores(int(again.sum()), seed=2)
+    left_out = chosen(base, HeldOut.of(score))
+    assert left_out.pooled < 1.01
+    assert (score > left_out.pooled * base.threshold.value).mean() > 0.1
+    found = chosen(base, HeldOut.of(score), within=3.0)
+    share = (score > found.pooled * base.threshold.value).mean()
+    assert share == pytest.approx(3 * RATE, rel=0.02)
 
 
 def test_a_new_level_is_accepted_after_the_stated_time(base):
@@ -114,7 +143,9 @@ def test_entities_are_renewed_apart():
     rows = HeldOut.of(score, entity=np.repeat([0, 1, 2], [DAY, DAY, 100]))
     limits = base.thresholds(rows.entity)
     before = Renewal(2, 0, 1, factors={2: 1.7})
-    found = choose_factors(rows, limits, base, timing=TIMING, accept=ACCEPT, before=before)
+    found = choose_factors(
+        rows, limits, base, timing=TIMING, accept=ACCEPT, within=3.0, before=before
+    )
     assert found.own[0] == pytest.approx(1, abs=0.15)
     assert found.own[1] == pytest.approx(2, abs=0.4)
     assert (found.own[2], found.unchanged) == (1.7, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import fields
 
 import pytest
@@ -215,3 +216,28 @@ def test_impossible_settings_of_several_detectors_are_refused(tmp_path, override
     (tmp_path / "site.toml").write_text(BY)
     with pytest.raises(ConfigError, match=message):
         read_config(tmp_path / "site.toml", overrides)
+
+
+@pytest.mark.parametrize(
+    ("scoring", "calibration", "every"),
+    [
+        ({}, {}, None),
+        ({"schedule": "0 6 * * *"}, {}, "1d"),
+        ({"schedule": "0 6 * * *"}, {"renew": "never"}, None),
+        ({"schedule": "0 6 * * *"}, {"renew": "7d"}, "7d"),
+        ({}, {"renew": "1d"}, "1d"),
+    ],
+)
+def test_thresholds_of_scheduled_detectors_follow(tmp_path, scoring, calibration, every):
+    """Daily, unless the configuration says otherwise."""
+    config = make_config(
+        {**tomllib.loads(LEAST), "scoring": scoring, "calibration": calibration}, folder=tmp_path
+    )
+    assert config.renew == every
+
+
+@pytest.mark.parametrize("every", ["off", "0d"])
+def test_a_wrong_renewal_is_refused(tmp_path, every):
+    """With the values that there are."""
+    with pytest.raises(ConfigError, match=r"\[calibration\] renew must be"):
+        make_config({**tomllib.loads(LEAST), "calibration": {"renew": every}}, folder=tmp_path)

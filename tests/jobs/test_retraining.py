@@ -6,9 +6,11 @@ import json
 from dataclasses import replace
 
 import pytest
-from plant import settings, table, write
+from plant import settings, table, write, write_config
+from typer.testing import CliRunner
 
 from aedetect import registry
+from aedetect.cli import app
 from aedetect.config import make_config
 from aedetect.drift import find_shifts
 from aedetect.errors import TooFewRows
@@ -114,6 +116,30 @@ def test_drift_of_all_entities_asks_for_a_training_and_that_of_one_does_not(tmp_
     write(shifted(table("2026-01-07"), ("east", "west")), tmp_path / "in-True/2026-01-07.parquet")
     scoring.run_scoring(own, model=Model(folder=str(place), name="plant", version=2))
     assert {each.since for each in find_shifts(own.output)} == {"2026-01-07"}
+
+
+def test_a_version_trained_in_the_middle_of_a_change_is_trained_again(tmp_path):
+    """Once what it held out, the new level, can be learnt: the version says from when on."""
+    rows = table("2026-01-01", days=2)
+    late = rows["time"] >= "2026-01-02T16:00"
+    rows["disk"] = rows["disk"].where(~late, rows["disk"] + 30)
+    write(rows, tmp_path / "train.parquet")
+    given = settings(training={"epochs": 1, "on_drift": True, "window": "3d"})
+    config = make_config(given, folder=tmp_path)
+    _, made = training.run_training(config)
+    again = made.tags["train_again_from"]
+    assert "2026-01-03T09" <= again < "2026-01-03T10"
+    shown = CliRunner().invoke(app, ["models", str(write_config(tmp_path / "p.toml", given))])
+    assert f"data up to {again}" in shown.stdout
+    table_of_day = table("2026-01-03")
+    for hour, due in (("08", False), ("23", True)):
+        part = table_of_day[table_of_day["time"] < f"2026-01-03T{hour}:00"]
+        write(part.assign(disk=part["disk"] + 30), tmp_path / "incoming/2026-01-03.parquet")
+        own = replace(config, scoring=replace(config.scoring, partition="hour"))
+        scoring.run_scoring(own)
+        found = retraining_due(own)
+        assert (found is not None) == due
+    assert "levels changed while plant/1 was trained" in found.because
 
 
 def test_same_data_are_not_learnt_twice(tmp_path):

@@ -11,7 +11,13 @@ import pytest
 
 from aedetect.errors import RegistryError, UnknownModel
 from aedetect.registry import find_version, list_versions, promote_version, register_version
-from aedetect.registry.history import Decision, Promotion, champions_of, forced_promotion
+from aedetect.registry.history import (
+    Decision,
+    Promotion,
+    champions_of,
+    forced_before,
+    forced_promotion,
+)
 from aedetect.registry.promotions import read_promotions, rollback_version
 from aedetect.registry.records import TrainingRecord
 
@@ -108,6 +114,30 @@ def test_who_goes_back_to_a_forced_version_is_told():
     assert forced_promotion(entries, 4) == forced
     assert forced_promotion(entries, 3) is None
     assert forced_promotion([*entries, entry("promoted", 4, 3)], 4) is None
+
+
+def test_a_rollback_passes_over_what_was_promoted_by_force(tmp_path, folder):
+    """Unless nothing else was champion before."""
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    for number in range(4):
+        register_version(folder, record=replace(PUMP, variant=f"v {number}"), tracking_uri=uri)
+    promote(uri, 2, action="automatic")
+    promote(uri, 3, action="forced")
+    promote(uri, 4, action="automatic")
+    assert rollback_version("pump", tracking_uri=uri, decision=BACK).version == 2
+    assert forced_before(read_promotions("pump", tracking_uri=uri)) == [3]
+    assert rollback_version("pump", tracking_uri=uri, decision=BACK).version == 1
+    assert forced_before(read_promotions("pump", tracking_uri=uri)) == []
+
+
+def test_without_another_one_a_rollback_goes_to_a_forced_version(tmp_path, folder):
+    """People chose it once."""
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    for _ in range(2):
+        register_version(folder, record=PUMP, tracking_uri=uri)
+    promote(uri, 2, action="forced")
+    promote(uri, 1, action="forced")
+    assert rollback_version("pump", tracking_uri=uri, decision=BACK).version == 2
 
 
 def test_the_life_of_a_detector_is_on_record(uri):
