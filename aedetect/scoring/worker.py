@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.data.sources import Quarantined, rewritten, touched
+from aedetect.data.sources import Quarantined
 from aedetect.detector import CalibratedScorer, Outline
 from aedetect.errors import OutputError, UnreadableFile
 from aedetect.logs import log_event
@@ -30,6 +30,7 @@ from aedetect.scoring.partition_files import (
 from aedetect.scoring.partition_rows import places_of, rows_of
 from aedetect.scoring.rows import score_rows
 from aedetect.scoring.tables import flagged_batch, scores_batch
+from aedetect.scoring.unit_files import check_complete, check_unchanged, touched_units
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -158,7 +159,7 @@ def _compute(
     units: Sequence[Unit], detector: CalibratedScorer, *, model: Model, output: Path
 ) -> list[ComputedPartition]:
     """Compute partitions that one calibration judges."""
-    units = [replace(unit, files=touched(unit.files, unit.inputs)) for unit in units]
+    units = touched_units(units)
     with written(output), aside(output) as folder, ExitStack() as opened:
         parts = [
             PartitionFiles(
@@ -176,8 +177,9 @@ def _compute(
                 parts[number].add(each)
         for part in parts:
             part.close()
-            _check_unchanged(part.unit)
-            _check_complete(part.unit, part.rows)
+        check_unchanged(units)
+        for part in parts:
+            check_complete(part.unit, part.rows)
         publish_partitions(parts, output)
     return [_computed(part) for part in parts]
 
@@ -205,27 +207,6 @@ def _log(computed: ComputedPartition) -> None:
         rows=computed.rows,
         flagged=computed.flagged,
     )
-
-
-def _check_unchanged(unit: Unit) -> None:
-    """Raise UnreadableFile if the content read may differ from that recorded in the footer."""
-    if moved := rewritten(unit.files):
-        reason = "was replaced while it was read"
-        raise UnreadableFile(
-            f"{', '.join(moved)} {reason}: {unit.partition} is left to the next run",
-            reasons=dict.fromkeys(moved, reason),
-        )
-
-
-def _check_complete(unit: Unit, rows: int) -> None:
-    """Raise UnreadableFile when rows of the time column were not among those that were read."""
-    if unit.expected is not None and rows != unit.expected:
-        reason = f"gave {rows} rows of {unit.partition}, but has {unit.expected}"
-        start, end = unit.bounds
-        named = [f.name for f in unit.files if any(start <= h < end for h in f.hours)]
-        raise UnreadableFile(
-            f"{', '.join(named)} {reason}: write it again", reasons=dict.fromkeys(named, reason)
-        )
 
 
 def _judged(
