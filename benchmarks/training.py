@@ -21,7 +21,8 @@ import torch
 from scoring import ENTITIES, FEATURES, table
 from torch.utils.data import DataLoader, Dataset
 
-from aedetect.models.settings import ModelSettings
+from aedetect.models.base import Autoencoder
+from aedetect.models.settings import ModelSettings, VariantName
 from aedetect.preprocessing import Windows
 from aedetect.training.fit import build_network, train_network
 from aedetect.training.loss import error_of
@@ -31,7 +32,7 @@ LENGTH, EPOCHS = 16, 8
 Curve = list[tuple[float, float]]  # seconds, and validation loss by then
 
 
-class Cut(Dataset):
+class Cut(Dataset[torch.Tensor]):
     """Windows, as a plain data set gives them: one at a time."""
 
     def __init__(self, windows: Windows) -> None:
@@ -60,7 +61,7 @@ def cut(minutes: int, seed: int) -> Windows:
     return Windows(matrix, np.ones(matrix.shape, dtype=np.bool_), ends, LENGTH)
 
 
-def network(name: str) -> torch.nn.Module:
+def network(name: VariantName) -> Autoencoder:
     """Return a network of aedetect, untrained."""
     settings = ModelSettings(variant=name)
     return build_network(settings, length=LENGTH, inputs=FEATURES, outputs=FEATURES, seed=0)
@@ -77,10 +78,10 @@ class _Epochs(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Keep an epoch."""
         seconds = time.perf_counter() - self.begun
-        self.curve.append((seconds, record.fields["validation_loss"]))
+        self.curve.append((seconds, record.__dict__["fields"]["validation_loss"]))
 
 
-def ours(name: str, learn: Windows, check: Windows) -> Curve:
+def ours(name: VariantName, learn: Windows, check: Windows) -> Curve:
     """Train as `aedetect train` does; measuring the loss counts."""
     heard, events = _Epochs(), logging.getLogger("aedetect.training.fit")
     events.addHandler(heard)
@@ -104,7 +105,7 @@ def plain(learn: Windows, check: Windows) -> Curve:
         for batch in DataLoader(Cut(learn), batch_size=256, shuffle=True):
             loss = torch.nn.functional.mse_loss(model(batch), batch)
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
         spent += time.perf_counter() - begun
         curve.append((spent, error_of(model, check)))

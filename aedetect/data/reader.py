@@ -27,7 +27,7 @@ from aedetect.data.wholeness import fault
 from aedetect.errors import DataError, OutputError, UnreadableFile
 
 BATCH_ROWS = 32_768
-WHOLE_CELLS = 2**25  # 64 MiB of numbers that are ordered in memory; of more, DuckDB orders on disk
+WHOLE_CELLS = 2**25  # 256 MiB of numbers that are ordered in memory; of more, DuckDB orders on disk
 _FETCHED_CELLS = 2**18  # that are moved at a time, from and to the processor's cache
 _KEYS = 4  # columns of a row beside its values: time, entity, file and number
 BATCH_CELLS = 2**21  # 16 MiB of numbers: memory that the allocator keeps, and does not map anew

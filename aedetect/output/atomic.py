@@ -8,7 +8,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
@@ -41,7 +42,13 @@ class Origin:
 
     def footer(self) -> dict[bytes, bytes]:
         """Return the origin as Parquet key-value metadata."""
-        return {FOOTER_KEY: json.dumps(asdict(self), sort_keys=True).encode()}
+        return {FOOTER_KEY: self._packed}
+
+    @cached_property
+    def _packed(self) -> bytes:
+        """The fields as JSON, made once: a partition has several files, and often many inputs."""
+        named = {each.name: getattr(self, each.name) for each in fields(self)}
+        return json.dumps(named | {"inputs": dict(self.inputs)}, sort_keys=True).encode()
 
 
 def read_origin(path: Path) -> Origin:

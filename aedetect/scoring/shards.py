@@ -28,7 +28,7 @@ from aedetect.output.table_writer import TableWriter
 from aedetect.scoring.drift_sums import drift_sums
 from aedetect.scoring.loaded import Model, detector_at
 from aedetect.scoring.partition_files import PartitionRows, Tally, publish_partitions
-from aedetect.scoring.read_checks import check_complete, check_unchanged
+from aedetect.scoring.unit_files import check_complete, check_unchanged
 from aedetect.scoring.worker import (
     ComputedPartition,
     Deferred,
@@ -162,7 +162,7 @@ def _computed(shard: Shard, model: Model, output: Path) -> ComputedShard:
         for judged in judged_rows([unit], detector, origin, scratch, shard.entities):
             for _, each in judged:
                 files.add(each)
-        check_unchanged(unit)
+        check_unchanged([unit])
         return files.finish()
 
 
@@ -185,7 +185,7 @@ def _merged(
                 if kind == DRIFT and sums is not None:
                     for batch in sums.overall(_total(shards)):
                         writer.write(batch)
-        check_unchanged(unit)
+        check_unchanged([unit])
         check_complete(unit, tally.rows)
         publish_partitions([_Merged(unit, folder, tally.rows)], output)
     return ComputedPartition.of(unit, tally)

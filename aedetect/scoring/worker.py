@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.data.sources import Quarantined, touched
+from aedetect.data.sources import Quarantined
 from aedetect.detector import CalibratedScorer, Outline
 from aedetect.errors import OutputError, UnreadableFile
 from aedetect.logs import log_event
@@ -29,9 +29,9 @@ from aedetect.scoring.partition_files import (
     split_judged,
 )
 from aedetect.scoring.partition_rows import places_of, rows_of
-from aedetect.scoring.read_checks import check_complete, check_unchanged
 from aedetect.scoring.rows import score_rows
 from aedetect.scoring.tables import flagged_batch, scores_batch
+from aedetect.scoring.unit_files import check_complete, check_unchanged, touched_units
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -172,7 +172,7 @@ def _compute(
     units: Sequence[Unit], detector: CalibratedScorer, *, model: Model, output: Path
 ) -> list[ComputedPartition]:
     """Compute partitions that one calibration judges."""
-    units = [replace(unit, files=touched(unit.files, unit.inputs)) for unit in units]
+    units = touched_units(units)
     with written(output), aside(output) as folder, ExitStack() as opened:
         parts = [
             PartitionFiles(
@@ -190,7 +190,8 @@ def _compute(
                 parts[number].add(each)
         for part in parts:
             part.close()
-            check_unchanged(part.unit)
+        check_unchanged(units)
+        for part in parts:
             check_complete(part.unit, part.tally.rows)
         publish_partitions(parts, output)
     return [ComputedPartition.of(part.unit, part.tally) for part in parts]
