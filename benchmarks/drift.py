@@ -129,7 +129,7 @@ def judge_quiet(data: Path, folder: Path) -> None:
     named = sum(each.entities for shifts in quiet.values() for each in shifts)
     alarms = {(each.entity, each.named) for shifts in quiet.values() for each in shifts}
     print(f"{len(alarms)} alarms; named on {named} of {units * len(quiet)} quiet entity-days")
-    scores = duckdb.sql(f"SELECT * FROM '{config.output}/scores/**/*.parquet'").df()
+    scores = pd.read_parquet(config.output / "scores")
     for name, day in sorted(alarms, key=str):
         own = scores if name is None else scores[scores["entity"] == name]
         share = (own.loc[own["date"].astype(str) == day, "verdict"] == "anomaly").mean()
