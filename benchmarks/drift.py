@@ -16,7 +16,6 @@ import argparse
 import tempfile
 from pathlib import Path
 
-import duckdb
 import gecco
 import numpy as np
 import pandas as pd
