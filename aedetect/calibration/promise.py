@@ -25,10 +25,8 @@ from aedetect.wording import percent
 PromiseState = Literal["kept", "widened", "refused"]
 _COVERAGE = 0.95
 _TINY = 1e-12
-_REMEDY = (
-    "train on more days, or again when more have come, or let the thresholds follow "
-    '([calibration] renew = "1d")'
-)
+_REMEDY = "train on more days, or again when more have come"
+_FOLLOW = ', or let the thresholds follow ([calibration] renew = "1d")'
 USELESS = 0.5  # share of normal rows: a bound above it promises nothing
 
 
@@ -61,18 +59,20 @@ class Promise:
             return f"no promise ({percent(self.share)} of normal rows aimed at)"
         return f"flags at most {percent(self.upper)} of normal rows"
 
-    @property
-    def caution(self) -> tuple[str, ...]:
-        """Why it is widened or refused, and the remedy; empty when it is kept."""
+    def caution(self, *, renewed: bool) -> tuple[str, ...]:
+        """Say why it is widened or refused, and the remedy; empty when it is kept.
+
+        `renewed`: the thresholds follow already.
+        """
         if self.state == "kept":
             return ()
         why = "refused" if self.upper is None else f"widened from {percent(self.share)}"
-        return f"{why}: {self.reason}", f"remedy: {_REMEDY}"
+        return f"{why}: {self.reason}", f"remedy: {_REMEDY}{'' if renewed else _FOLLOW}"
 
     @property
     def text(self) -> str:
         """The promise in one line, without a subject."""
-        return "; ".join((self.headline, *self.caution))
+        return "; ".join((self.headline, *self.caution(renewed=False)))
 
     def grown(self, scored: int) -> Promise:
         """Return the promise of a renewal, from rows of so much time (ns) after the held-out ones.

@@ -95,7 +95,7 @@ def print_recalibrated(made: Recalibrated, config: Path) -> None:
         )
     out.print(table)
     out.print(f"{made.promise.headline}; {expected(made.forecast)} events a day expected in all")
-    _print_scope(made.promise.caution, made.scope, made.notes)
+    _print_scope(made.promise.caution(renewed=False), made.scope, made.notes)
     for setting, value in made.elsewhere.items():
         out.print(f"  threshold with {setting}: {value:.4g}")
     out.print("what is scored does not change")
@@ -116,7 +116,7 @@ def print_promise(config: Config, trained: Registered) -> None:
         f"{made.promise.headline}: {made.threshold.method} on {len(made.scores):,} held-out rows, "
         f"with {expected(made.forecast)} events a day there"
     )
-    _print_scope(made.promise.caution, made.scope, made.notes)
+    _print_scope(made.promise.caution(renewed=config.renew is not None), made.scope, made.notes)
     for setting, value in made.elsewhere.items():
         out.print(f"  threshold with {setting}: {value:.4g}")
 
@@ -132,7 +132,7 @@ def print_reflagged(done: Reflagged) -> None:
         "date"
     )
     out.print(f"  {done.promise.headline}: {done.method}")
-    _print_scope(done.promise.caution, done.scope, done.notes)
+    _print_scope(done.promise.caution(renewed=False), done.scope, done.notes)
     if done.unexplained:
         out.print(
             f"  {done.unexplained:,} rows are newly flagged, without causes yet; to compute them: "

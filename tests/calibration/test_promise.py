@@ -40,7 +40,7 @@ def test_nothing_is_promised_where_no_drift_can_be_measured():
     made = promised(85, settings=few)
     assert (made.state, made.upper) == ("refused", None)
     assert made.headline == "no promise (2% of normal rows aimed at)"
-    assert made.caution[0].startswith("refused: 85 held-out rows are few")
+    assert made.caution(renewed=False)[0].startswith("refused: 85 held-out rows are few")
     assert made.bound(0.01) is None
 
 
@@ -92,3 +92,11 @@ def test_a_renewal_of_three_days_restores_a_promise():
     found = [renewed(base, Renewal(2, last + n * DAY, 1, 1.3, {})).promise for n in (2, 3)]
     assert found[0] == base.promise
     assert found[1] == Promise(base.promise.share, base.promise.share)
+
+
+def test_who_has_thresholds_that_follow_is_not_told_to_let_them():
+    """The remedy names renewals only where they are not set."""
+    made = promised(85, settings=CalibrationSettings(false_alarm_rate=0.02, leave_out=0))
+    follow = '([calibration] renew = "1d")'
+    assert [follow in made.caution(renewed=each)[1] for each in (True, False)] == [False, True]
+    assert follow in made.text
