@@ -7,10 +7,17 @@ import pyarrow as pa
 
 from aedetect.arrays import Float64, Int64
 
+_STEPS = 2.0**20  # of a unit of a logarithm
+
 
 def array(values: Int64 | Float64) -> pa.Array:
     """Return values, NaN as null."""
     return pa.array(values, from_pandas=True)
+
+
+def exact(values: Float64) -> Float64:
+    """Return values of few binary digits, whose sum is exact: no order of the rows has a say."""
+    return np.asarray(np.round(values * _STEPS) / _STEPS)
 
 
 def lists(values: Int64 | Float64) -> pa.Array:

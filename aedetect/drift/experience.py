@@ -80,8 +80,10 @@ def level_limits(held_out: HeldOut, entities: int, *, length: int) -> Float64:
     total = float(np.square(mean - center[place]).sum()) + _WORTH * _USUAL_SPREAD**2
     spread = np.sqrt(total / (freedom + _WORTH))
     days = np.ones(entities + 1)
-    known = codes < entities if entities else codes >= 0
+    known = codes < entities
     days[codes[known]] = count[known]
+    if not entities and len(count):  # scaled together: what is usual of one of them
+        days[:] = np.median(count)
     rare = stdtrit(freedom + _WORTH, 1 - _RARE)
     return np.asarray(rare * spread * np.sqrt(1 + 1 / days))
 

@@ -20,7 +20,7 @@ from aedetect.drift.binning import (
     stability_index,
     thinned,
 )
-from aedetect.drift.columns import array, lists, over, under
+from aedetect.drift.columns import array, exact, lists, over, under
 
 if TYPE_CHECKING:
     from aedetect.data import Rows
@@ -31,7 +31,6 @@ DRIFT = "drift"  # the kind of output
 ALL = "all"  # scope of the sums over all entities
 _NAMED = 3  # columns of an entity, where all would be too many
 _COUNTS = pa.list_(pa.int64())
-_STEPS = 2.0**20  # of a unit of a logarithm
 _BLOCK = 2_000_000  # cells at a time
 _HELD = 2**16  # cells of finished entities that wait for each other, 0.5 MiB of each partition
 SCHEMA = pa.schema(
@@ -153,9 +152,9 @@ class PartitionSums:
         columns = (
             np.ones(len(part)),
             bet.astype(float),
-            _exact(log_p_values(np.where(bet, p_value, 1.0))),
+            exact(log_p_values(np.where(bet, p_value, 1.0))),
             there.astype(float),
-            _exact(np.log(np.where(there, score, 1.0).astype(np.float64))),
+            exact(np.log(np.where(there, score, 1.0).astype(np.float64))),
         )
         return EntitySums(
             counts=counts,
@@ -241,11 +240,6 @@ class PartitionSums:
             return pa.nulls(len(code), pa.list_(pa.float64()))
         scale, center = scaling.scale[code, first], scaling.center[code, first]
         return lists(self.profile.edges[column] * scale[:, None] + center[:, None])
-
-
-def _exact(values: Float64) -> Float64:
-    """Return values of few binary digits, whose sum is exact: no order of the rows has a say."""
-    return np.asarray(np.round(values * _STEPS) / _STEPS)
 
 
 def _part(sums: EntitySums, chosen: slice) -> EntitySums:

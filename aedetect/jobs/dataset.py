@@ -162,7 +162,7 @@ def _row_notes(seen: Survey, source: Source, duplicates: int) -> list[str]:
     causes = {
         "have no timestamp": undated - beyond,
         "are not of the years 1678 to 2261": beyond,
-        f"are not normal, which is {seen.shown}": seen.rows - seen.normal - undated,
+        f"are not among the normal ones (normal: {seen.shown})": seen.rows - seen.normal - undated,
     }
     notes = [f"{n:,} of {seen.rows:,} rows {why}: left out" for why, n in causes.items() if n > 0]
     if duplicates:

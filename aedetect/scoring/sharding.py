@@ -69,7 +69,7 @@ def _ranges(names: Sequence[str | None], rows: Int64, shards: int) -> list[Entit
 
     >>> cut = _ranges(["a", "b", "c", None], np.array([5, 1, 4, 2]), 2)
     >>> [(each.low, each.high, each.rows) for each in cut]
-    [(None, 'b', 5), ('b', None, 7)]
+    [(None, 'c', 6), ('c', None, 6)]
     """
     before = np.cumsum(rows) - rows
     place = (before + rows / 2) * shards // max(int(rows.sum()), 1)

@@ -117,7 +117,7 @@ def test_absent_configuration_is_named(aedetect, tmp_path, command):
     """The path that was given is in the message."""
     code, _, err = aedetect(command, tmp_path / "none.toml")
     assert code == 1
-    assert f"{tmp_path}/none.toml cannot be read" in err
+    assert f"{tmp_path}/none.toml is not there" in err
 
 
 @pytest.mark.parametrize("place", [0, 1, 2, 3])
@@ -444,7 +444,7 @@ def test_the_command_itself(plant):
     """As a process: the exit codes, and nothing but the message on stderr."""
     refused = run("check", "none.toml", folder=plant.folder)
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert refused.stderr.startswith("aedetect: none.toml cannot be read")
+    assert refused.stderr.startswith("aedetect: none.toml is not there")
     assert len(refused.stderr.splitlines()) == 1
     assert run("frobnicate", folder=plant.folder).returncode == 2
     shown = run("flags", plant.written(), "--debug", folder=plant.folder)

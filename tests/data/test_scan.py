@@ -98,7 +98,7 @@ def test_sql_cannot_tell_two_columns_apart_by_case(stored, tmp_path):
 def test_a_name_twice_is_quarantined(stored, tmp_path):
     """Nobody knows which of them is meant."""
     stored([("time", TIMES), ("x", [1.0, 2.0, 3.0]), ("x", [4.0, 5.0, 6.0])])
-    with pytest.raises(NoData, match=r'first: x\.parquet: has several columns "x": rename'):
+    with pytest.raises(NoData, match=r'x\.parquet: has several columns "x": rename'):
         find_files([str(tmp_path / "in")], timestamp="time")
 
 

@@ -347,7 +347,10 @@ def test_nothing_here_can_unpickle():
     root = Path(aedetect.__file__).parents[1]
     sent = {
         root / "aedetect" / "execution" / name
-        for name in ("work.py", "compute.py", "local_pool.py")
+        for name in (
+            *("work.py", "compute.py", "local_pool.py"),
+            *("local_processes.py", "local_worker.py"),
+        )
     }
     many = ("scoring_many.py", "training_many.py", "packed_work.py")
     sent |= {root / "aedetect" / "jobs" / name for name in many}

@@ -51,9 +51,9 @@ def not_ok(report):
 
 
 def test_good_data_are_ok(checked, make_frame):
-    """Nothing deserves a look, but that a detector of eight hours is young."""
+    """Nothing deserves a look, but that a detector of eight hours is young, and knows no drift."""
     report, _ = checked(make_frame(), make_frame(start=LATER, rows=500))
-    assert not_ok(report) == {"promise": "look"}
+    assert not_ok(report) == {"promise": "look", "drift": "look"}
     assert report.input.rows == 1000
 
 
@@ -136,7 +136,7 @@ def test_rows_that_are_not_learnt_from_are_named_by_their_cause(checked, make_fr
     assert [each for each in told if "rows are" in each or "rows have" in each] == [
         "2 of 1,000 rows have no timestamp: left out",
         "1 of 1,000 rows are not of the years 1678 to 2261: left out",
-        '4 of 1,000 rows are not normal, which is a < 500, with a value in "unit": left out',
+        '4 of 1,000 rows are not among the normal ones (normal: a < 500, with a value in "unit"): left out',
     ]
 
 
@@ -155,7 +155,7 @@ def test_a_file_without_rows_is_no_obstacle(checked, make_frame, tmp_path):
     (tmp_path / "in").mkdir()
     empty.to_parquet(tmp_path / "in" / "empty.parquet", index=False)
     report, _ = checked(make_frame(), make_frame(start=LATER, rows=500))
-    assert (not_ok(report), report.input.files) == ({"promise": "look"}, 2)
+    assert (not_ok(report), report.input.files) == ({"promise": "look", "drift": "look"}, 2)
 
 
 def test_an_input_that_cannot_be_scored_at_all_is_refused(checked, make_frame, tmp_path):

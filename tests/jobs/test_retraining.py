@@ -113,7 +113,8 @@ def test_drift_of_all_entities_asks_for_a_training_and_that_of_one_does_not(tmp_
     # The next version is judged by its own days.
     champion = registry.find_version("plant", tracking_uri=config.tracking_uri)
     place = registry.fetch_version(champion, tracking_uri=config.tracking_uri)
-    write(shifted(table("2026-01-07"), ("east", "west")), tmp_path / "in-True/2026-01-07.parquet")
+    for day in ("2026-01-07", "2026-01-08"):
+        write(shifted(table(day), ("east", "west")), tmp_path / f"in-True/{day}.parquet")
     scoring.run_scoring(own, model=Model(folder=str(place), name="plant", version=2))
     assert {each.since for each in find_shifts(own.output)} == {"2026-01-07"}
 

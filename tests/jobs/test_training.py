@@ -254,4 +254,4 @@ def test_known_anomalies_are_not_trained_on(make_frame, train_on):
     frame.loc[10:19, "bad"] = True
     run = train_on(frame, data={"label": "bad"}, model=LINEAR)
     assert len(run.ingested.rows) == 990
-    assert "10 of 1,000 rows are not normal" in run.ingested.notes[0]
+    assert "10 of 1,000 rows are not among the normal ones" in run.ingested.notes[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -62,7 +63,7 @@ def test_file_without_rows_has_columns_and_origin(tmp_path):
 
 def test_origin_does_not_depend_on_the_order_of_its_inputs(tmp_path):
     """Equal origins give equal bytes."""
-    turned = Origin(**{**vars(ORIGIN), "inputs": dict(reversed(ORIGIN.inputs.items()))})
+    turned = replace(ORIGIN, inputs=dict(reversed(ORIGIN.inputs.items())))
     paths = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
     for path, origin in zip(paths, (ORIGIN, turned), strict=True):
         write(path, batch_rows=10, rows=10, origin=origin)
