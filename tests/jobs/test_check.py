@@ -136,7 +136,10 @@ def test_rows_that_are_not_learnt_from_are_named_by_their_cause(checked, make_fr
     assert [each for each in told if "rows are" in each or "rows have" in each] == [
         "2 of 1,000 rows have no timestamp: left out",
         "1 of 1,000 rows are not of the years 1678 to 2261: left out",
-        '4 of 1,000 rows are not among the normal ones (normal: a < 500, with a value in "unit"): left out',
+        (
+            "4 of 1,000 rows are not among the normal ones "
+            '(normal: a < 500, with a value in "unit"): left out'
+        ),
     ]
 
 
