@@ -63,7 +63,8 @@ function drawLanes() {
   const names = element("div", { class: "names", role: "group", "aria-label": "Entities" });
   names.style.gap = `${GAP}px`;
   rows.forEach((row, at) => {
-    const name = element("button", { type: "button", title: row.name, dir: "auto", "aria-pressed": String(filter.lane === at - 1 && at > 0) }, row.name);
+    const name = element("button", { type: "button", title: row.name, "aria-pressed": String(filter.lane === at - 1 && at > 0) });
+    name.append(element("bdi", {}, row.name));
     name.addEventListener("click", () => apply({ ...filter, lane: at === 0 || filter.lane === at - 1 ? null : at - 1 }));
     names.append(name);
   });
