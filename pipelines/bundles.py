@@ -6,9 +6,10 @@ processor time for a task: with a task for each of 80 groups that was several pe
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from aedetect.execution.local_pool import usable_cores
 
 if TYPE_CHECKING:
     from aedetect.execution.local_processes import Compute
@@ -20,7 +21,7 @@ _MOST_TASKS = 8  # of a run, and at least four for each core, so that all have w
 
 def bundle_groups(groups: Sequence[Sequence[Unit]]) -> list[tuple[Sequence[Unit], ...]]:
     """Return the groups in bundles of about equal numbers, in order."""
-    most = max(_MOST_TASKS, 4 * (os.cpu_count() or 1))
+    most = max(_MOST_TASKS, 4 * usable_cores())
     size = -(-len(groups) // most) or 1
     return [tuple(groups[start : start + size]) for start in range(0, len(groups), size)]
 

@@ -70,6 +70,13 @@ def write(rows: pd.DataFrame, path: Path) -> Path:
     return path
 
 
+def merged(
+    default: dict[str, dict[str, object]], changed: dict[str, dict[str, object]]
+) -> dict[str, dict[str, object]]:
+    """Return sections with changed keys, and further sections."""
+    return {name: default.get(name, {}) | changed.get(name, {}) for name in {**default, **changed}}
+
+
 def settings(**sections: dict[str, object]) -> dict[str, dict[str, object]]:
     """Return a complete configuration, with changed keys."""
     default: dict[str, dict[str, object]] = {
@@ -82,9 +89,20 @@ def settings(**sections: dict[str, object]) -> dict[str, dict[str, object]]:
         "training": {"epochs": 2},
         "scoring": {"input": "incoming"},
     }
-    return {
-        name: default.get(name, {}) | sections.get(name, {}) for name in {**default, **sections}
+    return merged(default, sections)
+
+
+def settings_of_each(column: str, **sections: dict[str, object]) -> dict[str, dict[str, object]]:
+    """Return the configuration of a detector for each value of a column, with changed keys."""
+    default: dict[str, dict[str, object]] = {
+        "detector": {"name": "plant", "by": column},
+        "data": {"train": "in", "timestamp": "time"},
+        "window": {"length": 4},
+        "model": {"variant": "linear"},
+        "calibration": {"false_alarm_rate": 0.02, "shapes": 0.0},
+        "scoring": {},
     }
+    return merged(default, sections)
 
 
 def write_config(path: Path, given: dict[str, dict[str, object]]) -> Path:

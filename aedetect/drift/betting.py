@@ -24,16 +24,6 @@ def log_p_values(p_value: Float64) -> Float64:
     return np.asarray(np.log(np.maximum(p_value, FLOOR)))
 
 
-def log_evidence(count: Int64, total: Float64) -> Float64:
-    """Return the logarithm of the evidence after each day: (days, E) twice -> (days, E)."""
-    reached = np.full(count.shape, -np.inf)
-    before = np.full(count.shape[1:], -np.inf)
-    for day, (bets, sums) in enumerate(zip(count, total, strict=True)):
-        before = next_evidence(before, bets, sums)
-        reached[day] = before
-    return reached
-
-
 def next_evidence(before: Float64, count: Int64, total: Float64) -> Float64:
     """Return the logarithm of the evidence after one more day; before the first it is -inf: (E,).
 

@@ -13,7 +13,7 @@ import harm
 import pyarrow.parquet as pq
 import pytest
 from dask_cluster import can_hide, dask_cluster, wait_until
-from plant import DAYS, Plant, contents, settings
+from plant import DAYS, Plant, contents, settings, settings_of_each
 
 from aedetect.config import make_config, of_value
 from aedetect.errors import ClusterError
@@ -115,14 +115,7 @@ def test_workers_train_what_this_machine_trains(cluster, tmp_path, make_frame, w
     """The detector of each value is the same; one that fails is named."""
     frame = make_frame(units=("east", "west"), rows=400)
     write(frame.iloc[:450], tmp_path / "in" / "day.parquet")
-    given = {
-        "detector": {"name": "plant", "by": "unit"},
-        "data": {"train": "in", "timestamp": "time"},
-        "window": {"length": 4},
-        "model": {"variant": "linear"},
-        "calibration": {"false_alarm_rate": 0.02, "shapes": 0.0},
-        "scoring": {"executor": "dask", "address": cluster.address},
-    }
+    given = settings_of_each("unit", scoring={"executor": "dask", "address": cluster.address})
     config = make_config(given, folder=tmp_path)
     east, west = train_many([config])
     assert west.error.startswith("no window of 4 rows")

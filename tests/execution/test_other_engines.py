@@ -7,7 +7,7 @@ import sys
 from importlib.util import find_spec
 
 import pytest
-from plant import DAYS, contents
+from plant import DAYS, contents, settings_of_each
 
 from aedetect.config import make_config
 from aedetect.execution import describe_cluster
@@ -49,13 +49,7 @@ def spark_master(monkeypatch):
 def trained_detectors(folder, make_frame, write, engine, address):
     """Train two detectors here and on a cluster: their files, each twice."""
     write(make_frame(units=("east", "west"), rows=400), folder / "in" / "day.parquet")
-    given = {
-        "detector": {"name": "plant", "by": "unit"},
-        "data": {"train": "in", "timestamp": "time"},
-        "window": {"length": 4},
-        "model": {"variant": "linear"},
-        "calibration": {"false_alarm_rate": 0.02, "shapes": 0.0},
-    }
+    given = settings_of_each("unit")
     here = make_config(given, folder=folder)
     there = make_config(
         given | {"scoring": {"executor": engine, "address": address}}, folder=folder

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from plant import merged, settings_of_each
 
 from aedetect.config import make_config, of_value
 from aedetect.errors import ConfigError, DataError, RunFailed
@@ -29,17 +30,9 @@ ROWS = 400
 
 def configured(folder, **sections):
     """The configuration of a detector for each site."""
-    given = {
-        "detector": {"name": "plant", "by": "site"},
-        "data": {"train": "history", "timestamp": "time"},
-        "window": {"length": 4},
-        "model": {"variant": "linear"},
-        "calibration": {"false_alarm_rate": 0.02, "shapes": 0.0},
-        "scoring": {"input": "in", "output": "out"},
-    }
-    names = dict.fromkeys([*given, *sections])
-    merged = {name: {**given.get(name, {}), **sections.get(name, {})} for name in names}
-    return make_config(merged, folder=folder)
+    own = {"data": {"train": "history"}, "scoring": {"input": "in", "output": "out"}}
+    given = settings_of_each("site", **merged(own, sections))
+    return make_config(given, folder=folder)
 
 
 @pytest.fixture(scope="module")
