@@ -9,7 +9,7 @@ thread; CPU times.
 --scores: default (as [calibration] has it), or names of scores, each with @N for smoothing over N
 rows and /RATE for a threshold by the share of rows: mse mse@10 mse/0.001. Without a name no network
 is trained: the peers alone. A row is printed as soon as its seeds are through.
---variants: names of variants, or all for each on each backbone.
+--variants: names of variants on --backbone, or all for each on each backbone.
 --peers: also what others use, see benchmarks/peers.py.
 
 The measures:
@@ -102,7 +102,7 @@ def compare(task: Task, given: argparse.Namespace) -> Iterator[tuple[str, Qualit
     """Yield the mean over the seeds of each detector on one data set, as soon as it is known."""
     later = task.later
     truth = Truth(later.truth, later.owner, later.days)
-    for network in networks_of(task, given.variants) if given.scores else ():
+    for network in networks_of(task, given.variants, given.backbone) if given.scores else ():
         found = [
             (f"{network}: {score}", measure(verdict, truth))
             for seed in given.seeds
@@ -125,13 +125,16 @@ def averages(found: Sequence[tuple[str, Quality]]) -> Iterator[tuple[str, Qualit
         yield name, average([each for other, each in found if other == name])
 
 
-def networks_of(task: Task, variants: Sequence[str] | None) -> list[Network]:
+def networks_of(
+    task: Task, variants: Sequence[VariantName] | None, backbone: BackboneName | None
+) -> list[Network]:
     """Return the networks to train: that of the defaults unless variants are named."""
     settings = task.config.model
+    backbone = backbone or settings.backbone
     if not variants:
-        return [Network(settings.variant, settings.backbone)]
+        return [Network(settings.variant, backbone)]
     if list(variants) != ["all"]:
-        return [Network(each, settings.backbone) for each in variants]  # type: ignore[arg-type]
+        return [Network(each, backbone) for each in variants]
     pairs = product(BACKBONES, VARIANTS)  # convolutional linear is the same as dense
     return [Network(v, b) for b, v in pairs if (v, b) != ("linear", "convolutional")]
 
@@ -166,5 +169,6 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--scores", nargs="*", type=score_name, default=[DEFAULT])
     parser.add_argument("--variants", nargs="+", choices=["all", *VARIANTS])
+    parser.add_argument("--backbone", choices=list(BACKBONES))
     parser.add_argument("--peers", action="store_true")
     main(parser.parse_args())

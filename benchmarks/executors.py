@@ -1,6 +1,6 @@
 """Scoring on 1, 2 and 3 workers of each engine: python benchmarks/executors.py [--rows 1000000].
 
-The input of `benchmarks/scoring.py`, scored in this process and then on a cluster of this machine,
+The input of `benchmarks/scoring.py`, scored without an engine and then on a cluster of this machine,
 in the same run: wall clock, processor seconds of all processes, with the import of aedetect by the
 workers, and whether the bytes are those of the local run. A worker has one thread. Workers on one
 machine share its cores: with as many workers as cores the figure shows what an engine costs, beyond
@@ -26,6 +26,7 @@ from scoring import write_input, write_training
 
 from aedetect.config import Config, read_config
 from aedetect.execution.cluster import connect_cluster
+from aedetect.execution.local_pool import usable_cores
 from aedetect.jobs.scoring import run_scoring
 from aedetect.jobs.training import run_training
 from aedetect.scoring.settings import ExecutorName
@@ -50,7 +51,7 @@ def main() -> None:
         write_input(folder / "input", rows=asked.rows, one_file=False)
         took, cost = scored(configured(folder, "local"))
         rate = f"{took:6.1f} s {asked.rows / took:9,.0f} rows/s"
-        print(f"local, one thread    {rate} {cost:6.1f} CPU s", flush=True)
+        print(f"local, {usable_cores()} cores       {rate} {cost:6.1f} CPU s", flush=True)
         local = content(folder / "local")
         for engine in asked.engines:
             if find_spec(PACKAGES[engine]) is None:
@@ -84,10 +85,10 @@ def configured(folder: Path, output: str, *keys: str) -> Config:
 
 
 def scored(config: Config) -> tuple[float, float]:
-    """Score; return seconds and processor seconds of this process."""
-    begin, before = time.perf_counter(), time.process_time()
+    """Score; return seconds and processor seconds, those of its own processes included."""
+    begin, before = time.perf_counter(), spent()
     run_scoring(config)
-    return time.perf_counter() - begin, time.process_time() - before
+    return time.perf_counter() - begin, spent() - before
 
 
 def overhead(engine: ExecutorName, address: str, count: int) -> float:

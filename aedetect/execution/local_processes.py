@@ -37,6 +37,7 @@ Done = Sequence["ComputedPartition | Deferred"]
 Compute = Callable[[Group], Done]
 
 _FEWEST_ROWS = 500_000  # for which starting processes is worth it
+_ROWS_OF_A_UNIT = 5_000  # that take as long as its files and folders
 _END_SECONDS = 10.0
 # Not `-m`: what it pickles must have the names that it has here. It finds the package where it is.
 _COMMAND = (
@@ -71,11 +72,11 @@ def computing(groups: Sequence[Group], *, model: Model, output: Path) -> Iterato
 
 
 def is_worth_processes(units: Sequence[Unit]) -> bool:
-    """Whether partitions are so large together that processes compute them; on Linux alone.
+    """Whether partitions are so large, or so many, that processes compute them; on Linux alone.
 
     Elsewhere a process that has imported PyTorch may not be safe to fork.
     """
-    rows = sum(unit.expected or 0 for unit in units)
+    rows = sum((unit.expected or 0) + _ROWS_OF_A_UNIT for unit in units)
     return sys.platform == "linux" and usable_cores() > 1 and rows >= _FEWEST_ROWS
 
 
