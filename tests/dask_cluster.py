@@ -70,6 +70,8 @@ def wait_until(condition, seconds=120, pause=0.02):
 @contextmanager
 def dask_cluster(*, workers, settings=None):
     """Start a cluster, and end its processes; workers may have settings in the environment."""
+    # Its `sys._current_frames` and a thread that begins can wait for each other for ever.
+    os.environ["DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED"] = "False"
     FORKS.set_forkserver_preload(PRELOADED)
     with tempfile.TemporaryDirectory(prefix="dask-", ignore_cleanup_errors=True) as name:
         cluster = DaskCluster(Path(name))
