@@ -1,6 +1,6 @@
 """Scoring on 1, 2 and 3 workers of each engine: python benchmarks/executors.py [--rows 1000000].
 
-The input of `benchmarks/scoring.py`, scored without an engine and then on a cluster of this machine,
+The input of `benchmarks/scoring.py`, scored without an engine, then on a cluster of this machine,
 in the same run: wall clock, processor seconds of all processes, with the import of aedetect by the
 workers, and whether the bytes are those of the local run. A worker has one thread. Workers on one
 machine share its cores: with as many workers as cores the figure shows what an engine costs, beyond

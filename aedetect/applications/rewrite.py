@@ -106,8 +106,8 @@ def rewrite_table(
     query = Query.of(schema, files, levels=True)
     with (
         tempfile.TemporaryDirectory(prefix="aedetect-") as scratch,
-        open_engine(memory_mb=_ENGINE_MB, scratch=Path(scratch)) as numbers,
-        open_engine(memory_mb=_ENGINE_MB, scratch=Path(scratch)) as columns,
+        open_engine(memory_mb=_ENGINE_MB, scratch=Path(scratch), files=files) as numbers,
+        open_engine(memory_mb=_ENGINE_MB, scratch=Path(scratch), files=files) as columns,
         reading(files),
     ):
         originals = Originals(columns, query)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -141,9 +142,10 @@ def main() -> None:
         typer.echo(STOPPED, err=True)
         sys.exit(INTERRUPTED)
     except AedetectError as error:
-        _fail(str(error))
+        _fail(error, str(error))
     except Exception as error:
-        _fail(f"unexpected {type(error).__name__}: {error} (aedetect --debug ... shows where)")
+        said = f"unexpected {type(error).__name__}: {error} (aedetect --debug ... shows where)"
+        _fail(error, said)
 
 
 def _refuse_renamed(words: list[str]) -> None:
@@ -154,9 +156,22 @@ def _refuse_renamed(words: list[str]) -> None:
             sys.exit(2)
 
 
-def _fail(message: str) -> None:
+def _fail(error: Exception, message: str) -> NoReturn:
     if "--debug" in sys.argv:
-        raise  # noqa: PLE0704 - called while an exception is handled
+        raise error
+    _let_go(error)
     said = name_config(message.replace(f"{Path.cwd()}/", ""))  # as it was typed
     typer.echo(f"aedetect: {said}", err=True)
     sys.exit(1)
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Empty the frames of an error and drop its causes: Prefect keeps it to the end.
+
+    DuckDB complains in many lines of each connection and error of its own that is left then.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        cause = error.__cause__ or error.__context__
+        error.__cause__ = error.__context__ = None
+        error = cause

@@ -30,23 +30,30 @@ BATCH_ROWS = 32_768
 WHOLE_CELLS = 2**25  # 256 MiB of numbers that are ordered in memory; of more, DuckDB orders on disk
 _FETCHED_CELLS = 2**18  # that are moved at a time, from and to the processor's cache
 _KEYS = 4  # columns of a row beside its values: time, entity, file and number
+_PAGES_MB = 1.5  # writers of Parquet make pages of 1 MB; they are held as they are stored, too
+_CELL_BYTES = 8
 BATCH_CELLS = 2**21  # 16 MiB of numbers: memory that the allocator keeps, and does not map anew
 _FULL = ("No space left on device", "max_temp_directory_size", "File too large")
 
 
 @contextmanager
 def open_engine(
-    *, memory_mb: int, threads: int = 1, scratch: Path
+    *, memory_mb: int, threads: int = 1, scratch: Path, files: Sequence[SourceFile] = ()
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a DuckDB connection with a memory limit that sorts on disk beyond it.
 
-    Raises OutputError if the disk has no space for that.
+    What reading `files` takes is added to the limit. Raises OutputError if the disk has no space
+    for what does not fit.
     """
+    remote = any("://" in file.path for file in files)
     config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": f"{memory_mb}MB",
+        "memory_limit": f"{memory_mb + threads * reading_mb(files)}MB",
         "threads": threads,
         "temp_directory": str(scratch),
         "preserve_insertion_order": False,
+        # Else all of a row group, whatever its size, is in memory at a time. On object storage that
+        # is a request instead of thousands.
+        "disable_parquet_prefetching": not remote,
         "autoinstall_known_extensions": False,
     }
     with duckdb.connect(":memory:", config=config) as connection:
@@ -58,6 +65,17 @@ def open_engine(
         connection.register_filesystem(ExactFiles())
         with _sorting_in(scratch):
             yield connection
+
+
+def reading_mb(files: Sequence[SourceFile]) -> int:
+    """Return the megabytes that a thread takes to read files: a page or two of each column.
+
+    Of files on object storage a row group.
+    """
+    columns = max((len(file.columns) for file in files), default=0)
+    remote = [group.rows for file in files if "://" in file.path for group in file.groups]
+    pages = math.ceil(_PAGES_MB * columns)
+    return pages + math.ceil(max(remote, default=0) * columns * _CELL_BYTES / 1e6)
 
 
 def confine(connection: duckdb.DuckDBPyConnection, files: Sequence[SourceFile]) -> None:
@@ -149,8 +167,8 @@ def reading(files: Sequence[SourceFile]) -> Iterator[None]:
         if isinstance(error, duckdb.OutOfMemoryException):
             raise DataError(
                 f"ordering the rows of {files[0].name} and {len(files) - 1} other files takes more "
-                f'than the memory for it ({message}): set [scoring] partition = "hour", or leave '
-                "columns out"
+                f"than the memory for it ({message}): leave columns out, or, to score them, set "
+                '[scoring] partition = "hour"'
             ) from error
         raise DataError(
             f"the rows of {files[0].name} and {len(files) - 1} other files cannot be read as asked "

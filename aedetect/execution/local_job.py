@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aedetect.scoring import Model
-    from aedetect.scoring.worker import ComputedPartition, Deferred
+    from aedetect.scoring.waves import Result
 
 
 @dataclass(frozen=True, kw_only=True)
 class LocalJob:
-    """What all groups of a run have in common."""
+    """What all pieces of a run have in common."""
 
     model: Model
     output: Path
@@ -32,7 +32,7 @@ class Said:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What became of a group, and what was logged meanwhile."""
+    """What became of a piece, and what was logged meanwhile."""
 
-    done: Sequence[ComputedPartition | Deferred] | BaseException
+    done: Result | BaseException
     said: Sequence[Said]

@@ -1,8 +1,9 @@
 """Processes of this machine that compute the partitions of a large run, one for each core.
 
 Threads of one process share one interpreter and wait for it. The processes are started as soon as
-there is a plan, and compute while the process that started them has other things to import. One
-that is lost, such as for lack of memory, ends the run; what is written is whole.
+there is a plan, and compute while the process that started them has other things to import. A
+partition that has more rows than a core's share is divided into shards. A process that is lost,
+such as for lack of memory, ends the run; what is written is whole.
 """
 
 from __future__ import annotations
@@ -18,17 +19,21 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aedetect.errors import ClusterError
 from aedetect.execution.local_job import LocalJob, Reply, Said
 from aedetect.execution.local_pool import THREADS, usable_cores
+from aedetect.scoring.sharding import shards_wanted
+from aedetect.scoring.waves import compute_in_waves
 from aedetect.scoring.worker import compute_group
 
 if TYPE_CHECKING:
     from aedetect.scoring import Model, Unit
+    from aedetect.scoring.waves import Piece, Result
     from aedetect.scoring.worker import ComputedPartition, Deferred
 
 
@@ -56,19 +61,39 @@ def computing(groups: Sequence[Group], *, model: Model, output: Path) -> Iterato
 
     They begin with all groups at once; asking for one waits for it.
     """
-    count = min(usable_cores(), len(groups))
-    if count == 1 or not is_worth_processes([unit for group in groups for unit in group]):
+    units = [unit for group in groups for unit in group]
+    cores = usable_cores()
+    worth = is_worth_processes(units)
+    divided = worth and max(shards_wanted(units, model, output, cores=cores)) > 1
+    count = cores if divided else min(cores, len(groups))
+    if count == 1 or not worth:
         yield lambda group: compute_group(group, model=model, output=output)
         return
     processes = LocalProcesses(count, model=model, output=output)
     try:
-        processes.begin(groups)
-        yield processes.compute
+        yield _begin_waves(processes, units, model, output) if divided else processes.begin(groups)
     except BaseException:
         processes.kill()
         raise
     finally:
         processes.close()
+
+
+def _begin_waves(
+    processes: LocalProcesses, units: Sequence[Unit], model: Model, output: Path
+) -> Compute:
+    """Begin with all partitions in a thread, large ones by shards; return what waits for them."""
+
+    def compute() -> dict[str, ComputedPartition | Deferred]:
+        computed = compute_in_waves(
+            units, model=model, output=output, cores=processes.count, compute=processes.compute_all
+        )
+        return {each.partition: each for each in computed}
+
+    with_waves = ThreadPoolExecutor(1, thread_name_prefix="waves")
+    begun = with_waves.submit(copy_context().run, compute)
+    with_waves.shutdown(wait=False)
+    return lambda group: [begun.result()[str(unit.partition)] for unit in group]
 
 
 def is_worth_processes(units: Sequence[Unit]) -> bool:
@@ -85,6 +110,7 @@ class LocalProcesses:
 
     def __init__(self, count: int, *, model: Model, output: Path) -> None:
         """Start the processes; returns before they are ready."""
+        self.count = count
         pairs = [socket.socketpair() for _ in range(count)]
         theirs = [other.fileno() for _, other in pairs]
         self._process = subprocess.Popen(  # noqa: S603 - the command is written here
@@ -111,20 +137,21 @@ class LocalProcesses:
         """The number of their process group."""
         return self._process.pid
 
-    def begin(self, groups: Sequence[Group]) -> None:
-        """Begin to compute groups, in this order."""
+    def begin(self, groups: Sequence[Group]) -> Compute:
+        """Begin to compute groups, in this order; return what waits for one of them."""
         for group in groups:
-            self._asked[_name(group)] = self._threads.submit(self._ask, group)
+            self._asked[_name(group)] = self._threads.submit(self._ask, tuple(group))
+        return self.compute
 
     def compute(self, group: Group) -> Done:
         """Wait for a group, which begins now unless it has; raise what computing it raised."""
-        begun = self._asked.pop(_name(group), None) or self._threads.submit(self._ask, group)
-        reply = begun.result()
-        for said in reply.said:
-            _repeat(said)
-        if isinstance(reply.done, BaseException):
-            raise reply.done
-        return reply.done
+        begun = self._asked.pop(_name(group), None) or self._threads.submit(self._ask, tuple(group))
+        return cast("Done", _result(begun))
+
+    def compute_all(self, pieces: Sequence[Piece]) -> list[Result]:
+        """Compute pieces of work; return their results in order, or raise what one raised."""
+        asked = [self._threads.submit(self._ask, piece) for piece in pieces]
+        return [_result(each) for each in asked]
 
     def kill(self) -> None:
         """End the processes at once."""
@@ -142,13 +169,13 @@ class LocalProcesses:
             self.kill()
             self._process.wait()
 
-    def _ask(self, group: Group) -> Reply:
-        """Send a group to a process that has nothing to do, and wait for its reply."""
+    def _ask(self, piece: Piece) -> Reply:
+        """Send a piece to a process that has nothing to do, and wait for its reply."""
         if self._lost:
             raise ClusterError(_LOST)
         connection = self._idle.get()
         try:
-            connection.send_bytes(pickle.dumps(group))
+            connection.send_bytes(pickle.dumps(piece))
             reply: Reply = pickle.loads(connection.recv_bytes())  # noqa: S301 - our own process
         except (EOFError, OSError) as error:
             self._lost = True
@@ -156,6 +183,16 @@ class LocalProcesses:
         finally:
             self._idle.put(connection)
         return reply
+
+
+def _result(begun: Future[Reply]) -> Result:
+    """Wait for a piece; log what was logged for it, and raise what computing it raised."""
+    reply = begun.result()
+    for said in reply.said:
+        _repeat(said)
+    if isinstance(reply.done, BaseException):
+        raise reply.done
+    return reply.done
 
 
 def _name(group: Group) -> str:

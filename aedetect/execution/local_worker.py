@@ -1,4 +1,4 @@
-"""A process that computes groups of partitions for the one that started it, and its forks.
+"""A process that computes pieces of a scoring run for the one that started it, and its forks.
 
 It imports what computing needs and loads the detector, and only then forks: the pages of both are
 shared. Until then it has one thread, so that forking it is safe. It ends when the connection to the
@@ -24,11 +24,10 @@ import pyarrow as pa
 
 from aedetect.execution.local_job import LocalJob, Reply, Said
 from aedetect.scoring import cached_detector
-from aedetect.scoring.worker import compute_group
+from aedetect.scoring.waves import compute_piece
 
 if TYPE_CHECKING:
-    from aedetect.scoring import Unit
-    from aedetect.scoring.worker import ComputedPartition, Deferred
+    from aedetect.scoring.waves import Piece, Result
 
 _PLAIN = (str, int, float, bool, type(None))
 
@@ -72,19 +71,17 @@ def _serve(connection: Connection, job: LocalJob, forks: Sequence[int]) -> None:
 
     threading.Thread(target=listen, daemon=True).start()
     while True:
-        units: Sequence[Unit] = pickle.loads(asked.get())  # noqa: S301
-        done = _computed(units, job)
+        piece: Piece = pickle.loads(asked.get())  # noqa: S301
+        done = _computed(piece, job)
         try:
             connection.send_bytes(pickle.dumps(Reply(done=done, said=heard.taken())))
         except OSError:  # the thread ends the process
             return
 
 
-def _computed(
-    units: Sequence[Unit], job: LocalJob
-) -> Sequence[ComputedPartition | Deferred] | BaseException:
+def _computed(piece: Piece, job: LocalJob) -> Result | BaseException:
     try:
-        return compute_group(units, model=job.model, output=job.output)
+        return compute_piece(piece, model=job.model, output=job.output)
     except Exception as error:
         error.add_note(traceback.format_exc())
         try:

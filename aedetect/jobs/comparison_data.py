@@ -178,7 +178,9 @@ def _collect_labelled(config: Config, ingested: Ingested, scratch: Path) -> Rows
     if not files:
         return None
     query = Query.of(schema, files, numbers=(label,))
-    with open_engine(memory_mb=DATASET_MEMORY_MB, threads=2, scratch=scratch) as connection:
+    with open_engine(
+        memory_mb=DATASET_MEMORY_MB, threads=2, scratch=scratch, files=files
+    ) as connection:
         return map_rows(
             read_rows(connection, query), columns=len(query.categories), folder=scratch
         ).rows

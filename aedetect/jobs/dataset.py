@@ -108,8 +108,10 @@ def _collect(
     config: Config, chosen: TrainingSource, labels: Sequence[Label], scratch: Path
 ) -> tuple[Survey, MappedRows]:
     """Survey the files, and map their normal rows."""
-    source = chosen.source
-    with open_engine(memory_mb=DATASET_MEMORY_MB, threads=2, scratch=scratch) as connection:
+    files, source = chosen.source.files, chosen.source
+    with open_engine(
+        memory_mb=DATASET_MEMORY_MB, threads=2, scratch=scratch, files=files
+    ) as connection:
         arrived = _arrived(config) if labels else None
         confine(connection, (*source.files, *(arrived.files if arrived else ())))
         seen = survey(connection, source, config.data)

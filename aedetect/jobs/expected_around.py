@@ -87,7 +87,9 @@ def _read(
     parts: list[Rows] = []
     with (
         tempfile.TemporaryDirectory(prefix="aedetect-") as scratch,
-        open_engine(memory_mb=_ENGINE_MB, threads=2, scratch=Path(scratch)) as connection,
+        open_engine(
+            memory_mb=_ENGINE_MB, threads=2, scratch=Path(scratch), files=near
+        ) as connection,
     ):
         cells = 0
         for part in read_rows(connection, query):

@@ -66,7 +66,9 @@ def newest_rows(schema: Schema, files: Source, *, since: int, before: int, scrat
 def mapped_rows(query: Query, scratch: Path) -> Rows:
     """Return the rows of a query, mapped from files in a folder."""
     width = max(len(query.categories), 1)
-    with open_engine(memory_mb=DATASET_MEMORY_MB, threads=2, scratch=scratch) as connection:
+    with open_engine(
+        memory_mb=DATASET_MEMORY_MB, threads=2, scratch=scratch, files=query.files
+    ) as connection:
         return map_rows(read_rows(connection, query), columns=width, folder=scratch).rows
 
 

@@ -116,7 +116,7 @@ def _row_findings(
     with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
         try:
             with open_engine(
-                memory_mb=DATASET_MEMORY_MB, threads=2, scratch=Path(scratch)
+                memory_mb=DATASET_MEMORY_MB, threads=2, scratch=Path(scratch), files=files
             ) as connection:
                 confine(connection, files)
                 for group in groups:

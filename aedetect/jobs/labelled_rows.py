@@ -117,7 +117,9 @@ def _read(config: Config, ingested: Ingested, folder: Path, *, since: int) -> Ro
         mentioned=ingested.survey.mentioned,
         start=since,
     )
-    with open_engine(memory_mb=DATASET_MEMORY_MB, threads=2, scratch=folder) as connection:
+    with open_engine(
+        memory_mb=DATASET_MEMORY_MB, threads=2, scratch=folder, files=query.files
+    ) as connection:
         confine(connection, query.files)
         return map_rows(
             read_rows(connection, query), columns=len(query.categories), folder=folder

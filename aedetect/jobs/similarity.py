@@ -95,7 +95,9 @@ def _compute(scorer: Scorer, files: tuple[SourceFile, ...], scratch: Path) -> No
     (scratch / LATENTS).mkdir()
     with (
         tempfile.TemporaryDirectory(prefix="aedetect-") as spill,
-        open_engine(memory_mb=_ENGINE_MB, threads=2, scratch=Path(spill)) as connection,
+        open_engine(
+            memory_mb=_ENGINE_MB, threads=2, scratch=Path(spill), files=files
+        ) as connection,
         reading(files),
     ):
         build_embeddings(scorer, read_rows(connection, query), scratch / LATENTS)

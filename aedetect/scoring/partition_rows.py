@@ -16,7 +16,7 @@ from aedetect.preprocessing.windows import surrounded
 
 if TYPE_CHECKING:
     from aedetect.arrays import Bool, Int64
-    from aedetect.detector import Scorer
+    from aedetect.detector import Outline, Scorer
     from aedetect.scoring.plan import Unit
 
 _ENGINE_MB = 128  # memory of DuckDB for each concurrent group; it sorts on disk beyond it
@@ -29,13 +29,15 @@ def places_of(units: Sequence[Unit], time: Int64) -> Int64:
     return np.where((place >= 0) & (time < end[place]), place, -1)
 
 
-def query_of(units: Sequence[Unit], scorer: Scorer, entities: EntityRange | None = None) -> Query:
+def query_of(
+    units: Sequence[Unit], detector: Scorer | Outline, entities: EntityRange | None = None
+) -> Query:
     """Query the rows of neighbouring partitions and those that affect them."""
     return Query.of(
-        scorer.schema,
+        detector.schema,
         list({file.name: file for unit in units for file in unit.files}.values()),
-        start=units[0].bounds[0] - scorer.lookback,
-        end=units[-1].bounds[1] + scorer.lookahead,
+        start=units[0].bounds[0] - detector.lookback,
+        end=units[-1].bounds[1] + detector.lookahead,
         entities=entities,
     )
 
@@ -50,7 +52,7 @@ def rows_of(
         if is_plain(query):
             batches = read_plain(query)
         else:
-            engine = open_engine(memory_mb=_ENGINE_MB, scratch=folder)
+            engine = open_engine(memory_mb=_ENGINE_MB, scratch=folder, files=query.files)
             batches = read_rows(opened.enter_context(engine), query)
         for rows, turn in surrounded(batches, lookback=lookback, lookahead=lookahead):
             wanted = np.zeros(len(rows), dtype=np.bool_)

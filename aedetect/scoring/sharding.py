@@ -13,7 +13,8 @@ from aedetect.data.reader import WHOLE_CELLS, reading
 from aedetect.data.sources import touched
 from aedetect.data.sql import EntityRange, select_counts
 from aedetect.errors import DataError, OutputError, UnreadableFile
-from aedetect.scoring.loaded import cached_detector
+from aedetect.output.filesystem import is_remote
+from aedetect.scoring.loaded import cached_outline
 from aedetect.scoring.partition_rows import query_of
 from aedetect.scoring.shards import Shard
 
@@ -29,15 +30,16 @@ _MOST_SHARDS = 8
 _ENGINE_MB = 128
 
 
-def shards_wanted(units: Sequence[Unit], model: Model, *, cores: int) -> list[int]:
+def shards_wanted(units: Sequence[Unit], model: Model, output: Path, *, cores: int) -> list[int]:
     """Return in how many shards each unit is divided, 1 for not at all.
 
     One is divided if it has more rows than each core has to compute: else the cores are busy
-    without that.
+    without that. With output on object storage none is: there is no folder for the shards that all
+    workers see.
     """
-    schema = cached_detector(model.folder).scorer.schema
+    schema = cached_outline(model.folder).schema
     rows = [unit.expected or 0 for unit in units]
-    if schema.entity is None or cores == 1:
+    if schema.entity is None or cores == 1 or is_remote(output):
         return [1] * len(units)
     fewest = _FEWEST_CELLS // (len(schema.names) + 4)
     share = max(sum(rows) // cores, fewest)
@@ -51,11 +53,11 @@ def divide_unit(
     unit: Unit, model: Model, *, shards: int, place: Path, scratch: Path
 ) -> tuple[Shard, ...]:
     """Divide a unit into shards of about equal numbers of rows; none if it cannot be divided."""
-    scorer = cached_detector(model.folder).scorer
-    query = query_of([unit], scorer)
+    query = query_of([unit], cached_outline(model.folder))
     files = touched(unit.files, unit.inputs)
     try:
-        with reading(files), open_engine(memory_mb=_ENGINE_MB, scratch=scratch) as engine:
+        opened = open_engine(memory_mb=_ENGINE_MB, scratch=scratch, files=files)
+        with reading(files), opened as engine:
             found = engine.sql(select_counts(query)).to_arrow_table()
     except (UnreadableFile, DataError, OutputError):  # computing it says what is wrong
         return ()

@@ -86,7 +86,8 @@ def _order_by_time(
         f"ORDER BY {TIME}) TO {sql_literal(str(path))} "
         f"(FORMAT parquet, COMPRESSION lz4, ROW_GROUP_SIZE {_ROW_GROUP})"
     )
-    with reading(files), open_engine(memory_mb=_ENGINE_MB, threads=2, scratch=folder) as connection:
+    engine = open_engine(memory_mb=_ENGINE_MB, threads=2, scratch=folder, files=files)
+    with reading(files), engine as connection:
         connection.execute(sql)
     return path
 

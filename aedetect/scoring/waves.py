@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from aedetect.output import aside
-from aedetect.output.filesystem import is_remote
 from aedetect.scoring.grouping import group_units
 from aedetect.scoring.sharding import divide_unit, shards_wanted
 from aedetect.scoring.shards import ComputedShard, Merge, Shard, compute_shard, merge_shards
@@ -50,10 +49,9 @@ def compute_in_waves(
 ) -> list[ComputedPartition | Deferred]:
     """Compute partitions by a function that computes pieces and returns their results in order.
 
-    The results are in the order of the partitions. With output on object storage no partition is
-    divided: there is no folder for the shards that all workers see.
+    The results are in the order of the partitions.
     """
-    wanted = [1] * len(units) if is_remote(output) else shards_wanted(units, model, cores=cores)
+    wanted = shards_wanted(units, model, output, cores=cores)
     large = [pair for pair in zip(units, wanted, strict=True) if pair[1] > 1]
     whole = [unit for unit, shards in zip(units, wanted, strict=True) if shards == 1]
     done: list[ComputedPartition | Deferred] = []

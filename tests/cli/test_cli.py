@@ -11,6 +11,7 @@ import tomllib
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from plant import DAYS, ROWS, table, write, write_config
 from runs import deployed
@@ -449,6 +450,19 @@ def test_the_command_itself(plant):
     assert run("frobnicate", folder=plant.folder).returncode == 2
     shown = run("flags", plant.written(), "--debug", folder=plant.folder)
     assert (shown.returncode, "Traceback" in shown.stderr) == (1, True)
+
+
+def test_a_failed_training_ends_with_one_message(plant):
+    """The libraries of a flow that failed say nothing after it, such as of what they hold."""
+    path = write(table("2026-01-01", days=2), plant.folder / "bad.parquet")
+    content = bytearray(path.read_bytes())
+    start = pq.read_metadata(path).row_group(0).column(2).data_page_offset + 20
+    content[start : start + 2000] = bytes(2000)
+    path.write_bytes(content)
+    words = ("train", plant.written(), "--set", f"data.train={path.name}")
+    failed = run(*words, folder=plant.folder)
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert "bad.parquet cannot be read to the end" in failed.stderr.splitlines()[-1]
 
 
 def test_unexpected_errors_are_one_message_too(aedetect, plant):

@@ -177,6 +177,28 @@ def test_a_corrupt_page_is_an_error_that_names_the_file(tmp_path, rows_of, make_
         rows_of(tmp_path)
 
 
+@pytest.mark.parametrize(("rows", "columns"), [(500_000, 10), (30_000, 100)])
+def test_row_groups_and_wide_tables_that_are_larger_than_the_memory_are_read(
+    tmp_path, monkeypatch, rows, columns
+):
+    """Pandas writes a million rows to a group, and each column of a wide table has its page."""
+    monkeypatch.setattr(reader, "WHOLE_CELLS", 0)
+    names = [f"f{number}" for number in range(columns)]
+    numbers = np.random.default_rng(0).normal(size=rows)
+    table = {"time": pa.array(np.arange(rows)[::-1], pa.timestamp("s"))} | dict.fromkeys(
+        names, pa.array(numbers)
+    )
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table(table), path, use_dictionary=False, compression="none")
+    assert pq.read_metadata(path).num_row_groups == 1
+    files = find_files([str(path)], timestamp="time").files
+    query = Query(files=files, timestamp="time", entity=None, categories=dict.fromkeys(names, ()))
+    with open_engine(memory_mb=16, scratch=tmp_path, files=files) as connection:
+        read = list(read_rows(connection, query))
+    assert np.array_equal(np.concatenate([each.time for each in read]), np.arange(rows) * 10**9)
+    assert np.array_equal(np.concatenate([each.values[:, 0] for each in read]), numbers[::-1])
+
+
 def test_columns_in_a_condition_are_found(tmp_path):
     """In functions, comparisons and qualified names."""
     with open_engine(memory_mb=100, scratch=tmp_path) as connection:

@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from plant import DAYS, contents
@@ -22,7 +23,9 @@ from aedetect.execution.local_processes import LocalProcesses, is_worth_processe
 from aedetect.jobs.scoring import resolve_model
 from aedetect.jobs.scoring_plan import plan_run
 from aedetect.output.partitions import Span
-from aedetect.scoring import grouping
+from aedetect.scoring import grouping, sharding
+from aedetect.scoring.shards import Merge, Shard
+from aedetect.timestamps import NANOSECONDS
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads compute")
 ALONE = """
@@ -86,6 +89,27 @@ def test_processes_give_the_bytes_and_the_events_of_one(plant, monkeypatch, capl
 
 
 @pytest.mark.usefixtures("small")
+def test_one_large_partition_is_divided_among_processes(plant, monkeypatch):
+    """By entity, so that a day keeps all cores busy; the bytes are those of one process."""
+    monkeypatch.setattr(sharding, "_FEWEST_CELLS", 700)
+    divided = []
+    compute_all = LocalProcesses.compute_all
+
+    def noted(self, pieces):
+        divided.extend(type(piece) for piece in pieces)
+        return compute_all(self, pieces)
+
+    monkeypatch.setattr(LocalProcesses, "compute_all", noted)
+    start = pd.Timestamp(DAYS[1]).value
+    day = Span(start, start + NANOSECONDS["d"])
+    summary = plant.score(output="two", span=day)
+    assert divided == [Shard, Shard, Merge]
+    monkeypatch.setattr(local_processes, "usable_cores", lambda: 1)
+    assert plant.score(output="one", span=day).rows == summary.rows
+    assert contents(plant.folder / "two") == contents(plant.folder / "one")
+
+
+@pytest.mark.usefixtures("small")
 def test_a_killed_process_ends_the_run_and_the_next_does_the_rest(plant, monkeypatch):
     """With one sentence; the others end with it."""
     started: list[LocalProcesses] = []
@@ -96,6 +120,7 @@ def test_a_killed_process_ends_the_run_and_the_next_does_the_rest(plant, monkeyp
         begin(self, groups[:1])
         self.compute(groups[0])
         os.killpg(self.group, signal.SIGKILL)
+        return self.compute
 
     monkeypatch.setattr(LocalProcesses, "begin", killing)
     with pytest.raises(ClusterError, match="killed, or there is too little memory"):

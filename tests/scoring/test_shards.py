@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from plant import DAYS, ROWS, contents, write
+from upath import UPath
 
 from aedetect.data import Query, find_files
 from aedetect.data import reader as reading
@@ -89,15 +90,19 @@ def test_a_partition_of_which_a_shard_failed_is_computed_in_one_piece(planned):
 
 
 def test_large_partitions_are_divided_where_cores_would_wait(planned, monkeypatch):
-    """Not where there are as many partitions as cores, nor small ones, nor for one core."""
-    model, units, _ = planned
+    """Not where there are as many partitions as cores, nor small ones, nor for one core.
+
+    Nor without a folder in common.
+    """
+    model, units, output = planned
     monkeypatch.setattr(sharding, "_FEWEST_CELLS", 7_000)  # 1,000 rows of three columns
-    assert sharding.shards_wanted(units, model, cores=3) == [1, 1, 1]
-    assert sharding.shards_wanted(units[:1], model, cores=3) == [3]
-    assert sharding.shards_wanted(units[:1], model, cores=8) == [3]
-    assert sharding.shards_wanted(units[:1], model, cores=1) == [1]
+    assert sharding.shards_wanted(units, model, output, cores=3) == [1, 1, 1]
+    assert sharding.shards_wanted(units[:1], model, output, cores=3) == [3]
+    assert sharding.shards_wanted(units[:1], model, output, cores=8) == [3]
+    assert sharding.shards_wanted(units[:1], model, output, cores=1) == [1]
+    assert sharding.shards_wanted(units[:1], model, UPath("memory://out"), cores=3) == [1]
     monkeypatch.setattr(sharding, "_FEWEST_CELLS", 70_000)
-    assert sharding.shards_wanted(units[:1], model, cores=8) == [1]
+    assert sharding.shards_wanted(units[:1], model, output, cores=8) == [1]
 
 
 def test_a_run_divides_and_merges_in_waves(planned, monkeypatch):
@@ -117,7 +122,7 @@ def test_a_run_divides_and_merges_in_waves(planned, monkeypatch):
     monkeypatch.setattr(
         waves,
         "shards_wanted",
-        lambda units, _model, **_: [wanted.get(str(unit.partition), 1) for unit in units],
+        lambda units, *_, **__: [wanted.get(str(unit.partition), 1) for unit in units],
     )
     done = waves.compute_in_waves(
         units[::-1], model=model, output=output / "b", cores=2, compute=compute
