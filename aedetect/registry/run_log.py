@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from aedetect.registry.records import Parameters, RunRecord, TrainingRecord
-from aedetect.registry.run_tables import log_tables, write_tables
+from aedetect.registry.run_tables import log_run_tables, log_tables
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -32,7 +32,7 @@ def log_training(
         client.log_text(run_id, text, name)
     for path in record.pictures:
         client.log_artifact(run_id, str(path), _PLOTS)
-    write_tables(client, run_id, record.tables)
+    log_run_tables(client, run_id, record.tables)
     client.log_inputs(run_id, datasets=[_as_input(data)])
     client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=len(record.epochs))])
 

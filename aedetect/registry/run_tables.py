@@ -20,7 +20,7 @@ def tables_tag(tables: Mapping[str, Table]) -> dict[str, str]:
     return {_LISTED: json.dumps(listed)} if listed else {}
 
 
-def write_tables(client: MlflowClient, run_id: str, tables: Mapping[str, Table]) -> None:
+def log_run_tables(client: MlflowClient, run_id: str, tables: Mapping[str, Table]) -> None:
     """Log tables as artifacts of a run that has their tag."""
     for name, table in tables.items():
         rows = [list(row) for row in zip(*table.values(), strict=True)]
@@ -34,7 +34,7 @@ def log_tables(client: MlflowClient, run_id: str, tables: Mapping[str, Table]) -
     """
     if not tables:
         return
-    write_tables(client, run_id, tables)
+    log_run_tables(client, run_id, tables)
     before = json.loads(client.get_run(run_id).data.tags.get(_LISTED, "[]"))
     added = json.loads(tables_tag(tables)[_LISTED])
     listed = before + [each for each in added if each not in before]
