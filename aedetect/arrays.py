@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,8 @@ Float32 = npt.NDArray[np.float32]  # inputs and outputs of networks, scores
 Float64 = npt.NDArray[np.float64]  # values in original units, p-values
 Text = npt.NDArray[np.str_]
 Objects = npt.NDArray[np.object_]  # ids, sentences
+
+_CELLS = 2**21  # that are copied at a time, 16 MiB
 
 
 def any_in_row(marks: Bool) -> Bool:
@@ -63,3 +65,28 @@ def grouped_rows(code: Int32 | Int64) -> Iterator[tuple[int, Int64]]:
     ends = np.append(changes, len(code))
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
         yield int(ordered[start]), order[start:end]
+
+
+def column_quantiles(
+    values: Float32 | Float64, levels: Float64 | Sequence[float], *, empty: float
+) -> Float64:
+    """Return quantiles of the finite values of each column: (R, D), (Q,) -> (Q, D).
+
+    `empty` where there is none. Those of columns without a gap are computed together, some at a
+    time, which takes a fraction of the time.
+
+    >>> column_quantiles(np.array([[1.0, 1.0], [2.0, np.nan]]), [0.5], empty=0.0).tolist()
+    [[1.5, 1.0]]
+    """
+    found = np.full((len(levels), values.shape[1]), empty)
+    most = max(_CELLS // max(len(values), 1), 1)
+    for start in range(0, values.shape[1], most):
+        block = values[:, start : start + most].astype(np.float64)
+        finite = np.isfinite(block)
+        whole = finite.all(axis=0) & bool(len(block))
+        if whole.any():
+            found[:, start + np.flatnonzero(whole)] = np.quantile(block[:, whole], levels, axis=0)
+        for column in np.flatnonzero(~whole & finite.any(axis=0)).tolist():
+            own = block[finite[:, column], column]
+            found[:, start + column] = np.quantile(own, levels)
+    return found

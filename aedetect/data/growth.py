@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aedetect.arrays import Float64
+from aedetect.arrays import Bool, Float64, Int64
 from aedetect.data.counters import rises
 from aedetect.data.memmap import batches_of
 from aedetect.data.rows import Rows
@@ -21,6 +21,7 @@ _ROUNDING = 1e-6  # of a step, in files of decimal fractions
 _COARSE = 0.1  # of a step, up to which rounding of the level is told from real differences
 _SPAN, _EVEN = 16, 0.9  # steps, and share of such spans in which a rounded clock rises by the same
 _FIRST_ROWS = 8_192
+_AT_ONCE = 64  # columns whose first rows are looked at together
 
 
 @dataclass
@@ -61,7 +62,7 @@ class Growth:
     @property
     def is_settled(self) -> bool:
         """Whether a column falls so often that further rows cannot make it a counter."""
-        return self.down > _FEWEST_RISES + _HOPELESS * (self.up + self.down)
+        return bool(_is_settled(self.up, self.down))
 
     def add(self, rise: Float64) -> None:
         """Count the steps of further rows: (R,), NaN for no step."""
@@ -97,10 +98,37 @@ def find_growth(rows: Rows, columns: Sequence[int]) -> dict[int, Growth]:
 
     Most columns are settled by the first rows, and the others are few.
     """
-    first = _count(rows.take(slice(0, _FIRST_ROWS)), columns)
+    begin = rows.take(slice(0, _FIRST_ROWS))
+    falling = _falling(begin, columns)
+    columns = [each for each in columns if each not in falling]
+    first = _count(begin, columns)
     if len(rows) > _FIRST_ROWS:
         first = _count(rows, [each for each in columns if not first[each].is_settled])
     return {column: growth for column, growth in first.items() if growth.grows}
+
+
+def _falling(rows: Rows, columns: Sequence[int]) -> set[int]:
+    """Return columns that fall so often that none can be a counter, of those without a gap.
+
+    Most are among them, and are looked at together.
+    """
+    found: set[int] = set()
+    if rows.duplicates.any():
+        return found
+    within = ~rows.starts[1:]
+    for start in range(0, len(columns), _AT_ONCE):
+        some = np.array(columns[start : start + _AT_ONCE])
+        values = np.asarray(rows.values[:, some])
+        with np.errstate(invalid="ignore", over="ignore"):
+            steps = np.diff(values, axis=0)[within]
+        up, down = (steps > 0).sum(axis=0), (steps < 0).sum(axis=0)
+        settled = np.isfinite(values).all(axis=0) & _is_settled(up, down)
+        found.update(some[settled].tolist())
+    return found
+
+
+def _is_settled(up: Int64 | int, down: Int64 | int) -> Bool | bool:
+    return down > _FEWEST_RISES + _HOPELESS * (up + down)
 
 
 def _count(rows: Rows, columns: Sequence[int]) -> dict[int, Growth]:

@@ -28,21 +28,27 @@ from aedetect.data.row_order import ordered_rows
 from aedetect.data.rows import Rows
 from aedetect.data.scan import is_doubtful
 from aedetect.data.sources import SourceFile
-from aedetect.data.sql import EntityRange, Query
+from aedetect.data.sql import NAMED, EntityRange, Query
 from aedetect.timestamps import FIRST_MOMENT, LAST_MOMENT
 
+_FEW_CELLS = 2**22  # 32 MiB
 _MOST = 3  # rows read for each that is wanted; a database decodes fewer of the others
 
 
 def is_plain(query: Query) -> bool:
     """Whether `read_plain` can read the rows of a query, and nearly all it reads is wanted."""
     return (
-        query.where is None
+        query.where in (None, NAMED)
         and not any(query.missing.values())
         and fits_memory(query)
         and all(_is_plain(file, query) for file in query.files)
         and rows_looked_at(query) <= _MOST * _wanted(query)
     )
+
+
+def is_small(query: Query) -> bool:
+    """Whether the rows of a query are plain, and so few that they are held whatever their width."""
+    return rows_at_most(query) * len(query.categories) <= _FEW_CELLS and is_plain(query)
 
 
 def read_plain(query: Query) -> Iterator[Rows]:
@@ -126,6 +132,8 @@ def _batches(number: int, file: SourceFile, query: Query) -> Iterator[pa.RecordB
                 row += batch.num_rows
                 time = named.column("_time").fill_null(LAST_MOMENT).to_numpy()
                 inside = (time >= start) & (time < end)
+                if query.where == NAMED:
+                    inside &= named.column("_entity").is_valid().to_numpy(zero_copy_only=False)
                 if query.entities is not None:
                     inside &= _among(named.column("_entity"), query.entities)
                 yield named if inside.all() else named.filter(pa.array(inside))

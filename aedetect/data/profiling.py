@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 import duckdb
 
-from aedetect.data.reader import reading
+from aedetect.data.reader import Engine, reading
 from aedetect.data.row_filter import columns_in
-from aedetect.data.scan import ENTITY, Cell, identifier, scan
+from aedetect.data.scan import Cell, identifier, scan
 from aedetect.data.schema import (
     MAX_CATEGORIES,
     Feature,
@@ -22,6 +22,7 @@ from aedetect.data.schema import (
     kind_of,
 )
 from aedetect.data.settings import DataSettings
+from aedetect.data.sql import NAMED
 from aedetect.data.unused import columns_left_out
 from aedetect.data.value_counts import ValueCount, count_values
 from aedetect.errors import ConfigError, NoData, SchemaMismatch
@@ -52,7 +53,7 @@ class Survey:
     left_out: tuple[str, ...]  # one sentence each
 
 
-def survey(connection: duckdb.DuckDBPyConnection, source: Source, settings: DataSettings) -> Survey:
+def survey(engine: Engine, source: Source, settings: DataSettings) -> Survey:
     """Check the columns, choose the features and count the normal rows.
 
     Raises SchemaMismatch if a column is missing or has the wrong type, ConfigError if `normal` is
@@ -61,7 +62,7 @@ def survey(connection: duckdb.DuckDBPyConnection, source: Source, settings: Data
     aware = check_time(source.files, timestamp=settings.timestamp)
     if settings.entity is not None:
         check_column(source.files, settings.entity, setting="[data] entity")
-    mentioned = columns_in(connection, settings.normal) if settings.normal else set()
+    mentioned = columns_in(engine(), settings.normal) if settings.normal else set()
     for name in sorted(mentioned):
         check_column(source.files, name, setting="[data] normal")
     kinds = choose_features(source.files, settings=settings, reserved=mentioned)
@@ -70,16 +71,14 @@ def survey(connection: duckdb.DuckDBPyConnection, source: Source, settings: Data
     _check_distinct(needed)
     rows = sum(file.rows for file in source.files)
     with reading(source.files), _filtering(settings.normal or where):
-        counted = count_values(
-            connection, source, settings, kinds, where=where or "TRUE", mentioned=needed
-        )
+        counted = count_values(engine, source, settings, kinds, where=where, mentioned=needed)
     if not counted.rows:
         raise NoData(
             f"none of the {rows:,} rows is normal and has a timestamp "
             f"(normal: {_as_written(where, settings, labels) or 'all'}): "
             "check [data] normal, label and timestamp"
         )
-    features, left_out = _features(connection, source, settings, kinds, counted.columns)
+    features, left_out = _features(engine, source, settings, kinds, counted.columns)
     return Survey(
         features=features,
         aware=aware,
@@ -157,7 +156,7 @@ def _normal_rows(source: Source, settings: DataSettings) -> tuple[str | None, se
     """
     conditions = [f"({settings.normal})"] if settings.normal else []
     if settings.entity is not None:  # rows without an entity may belong to several
-        conditions.append(f"{ENTITY} IS NOT NULL")
+        conditions.append(NAMED)
     counts: set[str] = set()
     label = settings.label
     labelled = [file for file in source.files if label in file.columns]
@@ -173,7 +172,7 @@ def _normal_rows(source: Source, settings: DataSettings) -> tuple[str | None, se
 
 
 def _features(
-    connection: duckdb.DuckDBPyConnection,
+    engine: Engine,
     source: Source,
     settings: DataSettings,
     kinds: dict[str, Kind],
@@ -190,7 +189,7 @@ def _features(
             missing = settings.missing_values if plain == "number" else ()
             features.append(Feature(name, plain, low=low, high=high, missing=missing))
         else:
-            categories = _categories(connection, source, name)
+            categories = _categories(engine, source, name)
             if len(categories) <= MAX_CATEGORIES:
                 features.append(Feature(name, "category", categories))
             elif name in settings.features:
@@ -207,9 +206,7 @@ def _features(
     return tuple(features), tuple(left_out)
 
 
-def _categories(
-    connection: duckdb.DuckDBPyConnection, source: Source, name: str
-) -> tuple[str, ...]:
+def _categories(engine: Engine, source: Source, name: str) -> tuple[str, ...]:
     """Return the values of a text column, sorted, at most one more than allowed.
 
     Text that is mostly numbers is refused: as categories, numbers would lose order and magnitude.
@@ -220,7 +217,7 @@ def _categories(
         f"FROM {rows} WHERE value IS NOT NULL LIMIT {MAX_CATEGORIES + 1}"
     )
     with reading(source.files):
-        found = sorted(connection.sql(sql).fetchall())
+        found = sorted(engine().sql(sql).fetchall())
     numbers = [value for value, numeric in found if numeric]
     if 2 * len(numbers) > len(found):
         raise SchemaMismatch(

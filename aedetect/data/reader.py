@@ -8,8 +8,9 @@ on what each supports.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -26,6 +27,7 @@ from aedetect.data.sql import Query, select
 from aedetect.data.wholeness import fault
 from aedetect.errors import DataError, OutputError, UnreadableFile
 
+Engine = Callable[[], duckdb.DuckDBPyConnection]  # the same one each time
 BATCH_ROWS = 32_768
 WHOLE_CELLS = 2**25  # 256 MiB of numbers that are ordered in memory; of more, DuckDB orders on disk
 _FETCHED_CELLS = 2**18  # that are moved at a time, from and to the processor's cache
@@ -76,6 +78,23 @@ def reading_mb(files: Sequence[SourceFile]) -> int:
     remote = [group.rows for file in files if "://" in file.path for group in file.groups]
     pages = math.ceil(_PAGES_MB * columns)
     return pages + math.ceil(max(remote, default=0) * columns * _CELL_BYTES / 1e6)
+
+
+@contextmanager
+def engine_for(
+    files: Sequence[SourceFile], *, memory_mb: int, threads: int, scratch: Path
+) -> Iterator[Engine]:
+    """Yield what opens an engine when it is first needed, which reads these files alone."""
+    with ExitStack() as opened:
+
+        @cache
+        def engine() -> duckdb.DuckDBPyConnection:
+            made = open_engine(memory_mb=memory_mb, threads=threads, scratch=scratch, files=files)
+            connection = opened.enter_context(made)
+            confine(connection, files)
+            return connection
+
+        yield engine
 
 
 def confine(connection: duckdb.DuckDBPyConnection, files: Sequence[SourceFile]) -> None:

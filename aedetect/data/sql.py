@@ -13,6 +13,8 @@ from aedetect.data.sources import SourceFile
 if TYPE_CHECKING:
     from aedetect.data.schema import Schema
 
+NAMED = f"{ENTITY} IS NOT NULL"  # the condition that a row has an entity
+
 
 @dataclass(frozen=True, kw_only=True)
 class EntityRange:

@@ -11,12 +11,11 @@ import numpy as np
 
 from aedetect.arrays import Float64
 from aedetect.data.memmap import MappedRows, map_rows, map_values, release
-from aedetect.data.reader import batch_rows, read_rows
+from aedetect.data.plain_files import is_small, read_plain
+from aedetect.data.reader import Engine, batch_rows, read_rows
 from aedetect.errors import DataError
 
 if TYPE_CHECKING:
-    import duckdb
-
     from aedetect.data.rows import Rows
     from aedetect.data.sql import Query
 
@@ -36,19 +35,21 @@ def column_groups(query: Query) -> list[Query]:
     ]
 
 
-def map_columns(connection: duckdb.DuckDBPyConnection, query: Query, *, folder: Path) -> MappedRows:
+def map_columns(engine: Engine, query: Query, *, folder: Path) -> MappedRows:
     """Write the rows of a query to a folder and map them, a group of columns after the other.
 
     Raises DataError when the files change meanwhile.
     """
-    if len(query.categories) <= GROUP:
-        rows = read_rows(connection, query)
-        return map_rows(rows, columns=len(query.categories), folder=folder)
+    columns = len(query.categories)
+    if is_small(query):
+        return map_rows(read_plain(query), columns=columns, folder=folder)
+    if columns <= GROUP:
+        return map_rows(read_rows(engine(), query), columns=columns, folder=folder)
     parts = []
     for number, group in enumerate(column_groups(query)):
         place = folder / f"columns{number}"
         place.mkdir()
-        rows = read_rows(connection, group)
+        rows = read_rows(engine(), group)
         parts.append(map_rows(rows, columns=len(group.categories), folder=place))
     first = parts[0]
     if any(not np.array_equal(part.rows.time, first.rows.time) for part in parts[1:]):

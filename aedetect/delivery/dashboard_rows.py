@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from aedetect.delivery.connection import transaction, upsert
 from aedetect.delivery.output_files import storable
 from aedetect.delivery.tables import DRIFT, PARTITIONS, RUNS, SCORED, table_columns
-from aedetect.drift.partition_sums import ALL
+from aedetect.drift.sums_table import ALL
 from aedetect.output import OutputFile, list_files
 from aedetect.output.files import open_parquet
 from aedetect.output.partitions import SCORES

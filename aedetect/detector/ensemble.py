@@ -26,7 +26,7 @@ batch. A score splits over features, see `EnsembleParts`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -98,6 +98,13 @@ class RowErrors:
             self.switches,
             self.shapes.take(rows),
         )
+
+    def replaced(self, place: Int64, other: RowErrors) -> RowErrors:
+        """Return the errors with others at some places (K,); what is observed stays."""
+        residual, deviation = self.residual.copy(), self.deviation.copy()
+        residual[place], deviation[place] = other.residual, other.deviation
+        shapes = self.shapes.replaced(place, other.shapes)
+        return replace(self, residual=residual, deviation=deviation, shapes=shapes)
 
     def _count(self, which: Bool) -> Int64:
         chosen = self.seen if which.all() else self.seen[:, which]

@@ -16,6 +16,8 @@ from aedetect.detector.ensemble import (
     first_of_members,
     logarithms,
     member_parts,
+    member_values,
+    restlessness,
     rows_of_members,
 )
 from aedetect.detector.trailing import as_sum, running_sums
@@ -38,6 +40,12 @@ class EnsembleParts:
     typical: Float32
     values: Float64
     level: Float64
+
+    @classmethod
+    def of(cls, errors: RowErrors, at: Int64, typical: Float32) -> EnsembleParts:
+        """Join the errors of rows: at (N,) among them, typical (M, 9) of each."""
+        values, level = member_values(errors, at), restlessness(errors, typical, at)
+        return cls(errors, at, typical[at], values, level)
 
     def take(self, chosen: Bool | Int64) -> EnsembleParts:
         """Return the parts of some of the scored rows, and of the errors what these need."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from aedetect.arrays import Bool, Float32, Int32, Int64, grouped_rows
+from aedetect.arrays import Bool, Float32, Int32, Int64, column_quantiles, grouped_rows
 
 _FEWEST = 100  # rows of an entity, with fewer it takes the values of all together
 _LEAST = 0.2  # in units of scale; a smaller usual change is raised to it
@@ -70,7 +70,7 @@ def learn_own_values(
     )
     found = np.tile(_learnt(values, changes), (entities + 1, 1, 1))
     for code, rows in grouped_rows(entity):
-        if len(rows) >= _FEWEST:
+        if _FEWEST <= len(rows) < len(entity):
             own = _learnt(values[rows], changes[rows])
             found[code] = np.where(np.isnan(own), found[-1], own)
     found = np.nan_to_num(found, nan=0.0).astype(np.float32)
@@ -87,12 +87,11 @@ def _learnt(values: Float32, changes: Float32) -> np.ndarray:
     """Return the four values of each column, NaN where nothing was observed: (N, D) -> (4, D)."""
     found = np.full((len(_NAMES), values.shape[1]), np.nan)
     levels = ((1 - _USUAL) / 2, (1 + _USUAL) / 2)
+    found[1:3] = column_quantiles(values, levels, empty=np.nan)
+    found[3] = column_quantiles(changes, (_USUAL,), empty=np.nan)[0]
     for column in range(values.shape[1]):
-        own = values[:, column]
-        own = own[~np.isnan(own)].astype(np.float64)
-        if len(own):
-            change = changes[:, column]
-            change = change[~np.isnan(change)].astype(np.float64)
-            usual = np.sqrt(np.square(change).mean())
-            found[:, column] = usual, *np.quantile(own, levels), np.quantile(change, _USUAL)
+        change = changes[:, column]
+        change = change[~np.isnan(change)].astype(np.float64)
+        if len(change):
+            found[0, column] = np.sqrt(np.square(change).mean())
     return found

@@ -71,7 +71,7 @@ def learn_sizes(residual: Float32, seen: Bool, entity: Int32, *, entities: int) 
     pooled = _mean_square(squared, seen)
     sizes = np.tile(pooled, (entities + 1, 1))
     for code, chosen in grouped_rows(entity):
-        if len(chosen) >= _MIN_ROWS:
+        if _MIN_ROWS <= len(chosen) < len(entity):
             sizes[code] = _mean_square(squared[chosen], seen[chosen])
     return np.asarray(np.maximum(np.sqrt(sizes), _MIN_RESIDUAL), dtype=np.float32)
 

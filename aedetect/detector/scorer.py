@@ -10,7 +10,7 @@ import numpy as np
 
 from aedetect.arrays import Float32, count_in_row
 from aedetect.detector.corrections import Corrections
-from aedetect.detector.ensemble import RowErrors, member_values, needed_rows, restlessness
+from aedetect.detector.ensemble import RowErrors, needed_rows
 from aedetect.detector.ensemble_errors import errors_of_rows
 from aedetect.detector.ensemble_parts import EnsembleParts
 from aedetect.detector.long_windows import average_expected, joint_map
@@ -175,9 +175,14 @@ class Scorer:
         expected = last_rows(self.model, matrix, ends, masked=masked)
         return self._compared(columns, expected, seen, entity[ends])
 
-    def observe(self, series: Series, rows: Int64) -> tuple[Float32, RowErrors]:
-        """Return what is expected of rows, and what is seen of each alone: (M, D), (M,)."""
-        expected = self.expect(series, rows)
+    def observe(
+        self, series: Series, rows: Int64, expected: Float32 | None = None
+    ) -> tuple[Float32, RowErrors]:
+        """Return what is expected of rows, unless it is known, and what is seen of each alone.
+
+        Shapes: (M,) -> (M, D), (M,).
+        """
+        expected = self.expect(series, rows) if expected is None else expected
         known = (self.preparation.owner, self.residuals.switches > 0, self.shapes)
         return expected, errors_of_rows(series, rows, expected, *known, length=self.length)
 
@@ -188,8 +193,7 @@ class Scorer:
         rows = needed_rows(series.tick, can, wanted)
         expected, errors = self.observe(series, rows)
         at, typical = np.searchsorted(rows, wanted), self.residuals.typical[series.entity[rows]]
-        values, level = member_values(errors, at), restlessness(errors, typical, at)
-        parts = EnsembleParts(errors, at, typical[at], values, level)
+        parts = EnsembleParts.of(errors, at, typical)
         return wanted, Evaluated(parts.score(), expected[at], errors.residual[at], parts)
 
     def _evaluated(self, series: Series, rows: Int64) -> Evaluated:

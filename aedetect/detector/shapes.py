@@ -143,6 +143,15 @@ class ShapeErrors:
             nearest=self.nearest[:, chosen],
         )
 
+    def replaced(self, place: Int64, other: ShapeErrors) -> ShapeErrors:
+        """Return the distances with others at some places (K,), which do not split over features.
+
+        They are of windows of another table.
+        """
+        distance, nearest = self.distance.copy(), self.nearest.copy()
+        distance[:, place], nearest[:, place] = other.distance, -1
+        return replace(self, distance=distance, nearest=nearest)
+
     def by_feature(self, at: Int64) -> Float32:
         """Return each feature's part of the distances of the rows at some positions: (2, N, F)."""
         columns = len(self.owner)

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aedetect.drift.added_cells import CELLS, DISTRIBUTIONS, AddedCells
-from aedetect.drift.partition_sums import ALL, DRIFT
+from aedetect.drift.partition_sums import DRIFT
+from aedetect.drift.sums_table import ALL
 from aedetect.output import OutputFile, list_files
 from aedetect.output.catalog import read_footers
 from aedetect.output.partitions import Span

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.arrays import Float64, Int64
+from aedetect.arrays import Float64, Int64, column_quantiles
 from aedetect.data.memmap import pick_rows
 from aedetect.drift.binning import (
     BINS,
@@ -129,8 +129,7 @@ class Profile:
 
 def _edges(rows: Rows, preparation: Preparation) -> Float64:
     """Return inner edges: quantiles of a sample of the rows; codes of categories: (F, BINS - 1)."""
-    columns = len(preparation.features)
-    step = max(len(rows) * columns // _SAMPLE_CELLS, 1)
+    step = max(len(rows) * len(preparation.features) // _SAMPLE_CELLS, 1)
     chosen = np.arange(0, len(rows), step)
     picked = rows.take(slice(0, len(rows), step))
     sample = type(rows)(
@@ -140,12 +139,7 @@ def _edges(rows: Rows, preparation: Preparation) -> Float64:
         values=pick_rows(rows.values, chosen),
     )
     values = scaled_values(preparation, sample, preparation.entity_codes(sample))
-    edges = np.zeros((columns, BINS - 1))
-    share = np.arange(1, BINS) / BINS
-    for column, feature in enumerate(preparation.features):
-        there = values[~np.isnan(values[:, column]), column]
-        if feature.is_text:
-            edges[column] = np.arange(BINS - 1)  # unknown (-1), each of the first codes, the rest
-        elif len(there):
-            edges[column] = np.quantile(there, share)
-    return edges
+    edges = column_quantiles(values, np.arange(1, BINS) / BINS, empty=0.0).T
+    texts = [feature.is_text for feature in preparation.features]
+    edges[texts] = np.arange(BINS - 1)  # unknown (-1), each of the first codes, the rest
+    return np.ascontiguousarray(edges)

@@ -6,7 +6,7 @@ together, the columns that experts blame come first more often (benchmarks/cause
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aedetect.output import OutputFile
 
 MAX_ROWS = 1_000  # rows of an event that are read, the rarest; it may last for weeks
+_TOGETHER = 4_096  # rows whose causes are compared at a time: each table takes time
 _COLUMNS = ("causes", "outside", "blame")
 _LEAST = 1e-30  # of the blame of a row: one without blame still has shares
 _LIMITS = ("outside_feature", "low", "high")
@@ -48,20 +49,47 @@ def gather_causes(files: Sequence[OutputFile], rows: EventRows, count: int) -> p
     Shares are those of these largest blames, and sum to 1. Memory is bounded by the events and
     columns, however many rows they have.
     """
-    pieces = []
+    pieces = [
+        _cells(table.combine_chunks().to_batches()[0], rows.event[own], rows.leads[own])
+        for table, own in _chosen_rows(files, rows)
+    ]
+    if not pieces:
+        return pa.table({"causes": pa.nulls(count, CAUSES), "outside": pa.nulls(count, OUTSIDE)})
+    return _as_lists(_largest(pa.concat_tables(pieces)), count)
+
+
+def _chosen_rows(files: Sequence[OutputFile], rows: EventRows) -> Iterator[tuple[pa.Table, Int64]]:
+    """Yield the causes of some of the rows, and which rows they are, by file and position."""
+    held: list[tuple[pa.RecordBatch, Int64]] = []
+    for batch, mine in _taken_rows(files, rows):
+        enough = sum(len(each) for _, each in held) >= _TOGETHER
+        if held and (enough or held[0][0].schema != batch.schema):
+            yield _together(held)
+            held = []
+        held.append((batch, mine))
+    if held:
+        yield _together(held)
+
+
+def _together(held: Sequence[tuple[pa.RecordBatch, Int64]]) -> tuple[pa.Table, Int64]:
+    batches, places = zip(*held, strict=True)
+    return pa.Table.from_batches(batches), np.concatenate(places)
+
+
+def _taken_rows(
+    files: Sequence[OutputFile], rows: EventRows
+) -> Iterator[tuple[pa.RecordBatch, Int64]]:
+    """Yield the rows of each file that are wanted, batch by batch."""
     for number in np.unique(rows.file).tolist():
         own = np.flatnonzero(rows.file == number)
         own = own[np.argsort(rows.row[own], kind="stable")]
         before = 0
         for batch in files[number].batches(_COLUMNS):
             begin, end = np.searchsorted(rows.row[own], [before, before + batch.num_rows])
-            mine, before = own[begin:end], before + batch.num_rows
+            mine = own[begin:end]
             if len(mine):
-                chosen = batch.take(pa.array(rows.row[mine] - (before - batch.num_rows)))
-                pieces.append(_cells(chosen, rows.event[mine], rows.leads[mine]))
-    if not pieces:
-        return pa.table({"causes": pa.nulls(count, CAUSES), "outside": pa.nulls(count, OUTSIDE)})
-    return _as_lists(_largest(pa.concat_tables(pieces)), count)
+                yield batch.take(pa.array(rows.row[mine] - before)), mine
+            before += batch.num_rows
 
 
 def _cells(batch: pa.RecordBatch, event: Int64, leads: Bool) -> pa.Table:

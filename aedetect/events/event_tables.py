@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,20 +27,23 @@ def event_tables(
     """Return the events that begin in some partitions; of their rows, causes are read."""
     chosen = [formed.starting_in(number) for number in numbers]
     every = np.concatenate([*chosen, np.zeros(0, np.int64)])
+    empty = {state.partitions[n]: _nothing(formed.flagged.kinds[n]) for n in numbers}
     if not len(every):
-        return {state.partitions[n]: schema_of(state, n).empty_table() for n in numbers}
+        return empty
     details = _details(state, formed, every)
     tables = {}
     for number, events in zip(numbers, chosen, strict=True):
+        if not len(events):
+            continue
         mine, details = details.slice(0, len(events)), details.slice(len(events))
-        schema = schema_of(state, number)
+        schema = events_schema(formed.flagged.kinds[number])
         table = event_columns(formed, events, schema.field("end").type)
         for name in ("threshold", "causes", "model_name", "model_version", "calibration_version"):
             table = table.append_column(name, mine[name])
         texts = _texts(mine, formation.units, formed.shifted[events])
         table = table.append_column("text", texts)
         tables[state.partitions[number]] = table.select(schema.names).cast(schema)
-    return tables
+    return empty | tables
 
 
 def _details(state: FormationState, formed: EventArrays, events: Int64) -> pa.Table:
@@ -96,6 +100,7 @@ def _texts(details: pa.Table, units: Mapping[str, str], shifted: Bool) -> pa.Arr
     return pa.array(texts, pa.string())
 
 
-def schema_of(state: FormationState, number: int) -> pa.Schema:
-    """Return the schema of the events of a partition, with the time type of its flagged file."""
-    return events_schema(state.files[number].schema().field("timestamp").type)
+@lru_cache
+def _nothing(time: pa.DataType) -> pa.Table:
+    """Return no events, with the type of times of a flagged file."""
+    return pa.Table.from_batches([], events_schema(time))

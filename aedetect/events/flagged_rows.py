@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aedetect.arrays import Bool, Float32, Float64, Int8
+from aedetect.output.files import clock_of
 from aedetect.output.schemas import IS_MISSING, SEVERITIES
 from aedetect.output.table_writer import TableWriter
 from aedetect.timestamps import to_nanoseconds
@@ -51,7 +53,7 @@ class FlaggedColumns:
     Sorted by entity, loss and time. Shapes: time (M,) ns; entity (M,) index into `names`; score,
     p_value, severity, strength (M,); loss (M,) whether the row reports the loss of a column; ruled
     (M,) whether a column rule flagged it; file (M,) number of the file of each row; row (M,)
-    position in that file; begin (files,) when each file begins.
+    position in that file; begin (files,) when each file begins, kinds the type of its timestamps.
     """
 
     time: Int64
@@ -66,12 +68,14 @@ class FlaggedColumns:
     file: Int32
     row: Int64
     begin: Int64
+    kinds: tuple[pa.DataType, ...]
 
 
 def read_flagged_columns(files: Sequence[OutputFile]) -> FlaggedColumns:
     """Read the columns that events are formed from."""
     names: dict[str | None, int] = {}
-    parts = [_read_columns(file, number, names) for number, file in enumerate(files)]
+    tables = [file.read(_SMALL_COLUMNS) for file in files]
+    parts = [_columns(tables, numbers, names) for numbers in _alike(tables)]
     columns = {
         key: np.concatenate([np.zeros(0, kind), *(part[key] for part in parts)])
         for key, kind in _DTYPES.items()
@@ -82,23 +86,35 @@ def read_flagged_columns(files: Sequence[OutputFile]) -> FlaggedColumns:
     columns["entity"] = rank[columns["entity"]]
     keys = ("row", "file", "time", "loss", "entity")
     order = np.lexsort([columns[key] for key in keys])
+    kinds = tuple(table.schema.field("timestamp").type for table in tables)
+    begin = [
+        file.partition.bounds(clock_of(kind))[0] for file, kind in zip(files, kinds, strict=True)
+    ]
     return FlaggedColumns(
         names=tuple(ordered),
-        begin=np.array([part["begin"] for part in parts], dtype=np.int64),
+        begin=np.array(begin, dtype=np.int64),
+        kinds=kinds,
         **{key: values[order] for key, values in columns.items()},
     )
 
 
-def _read_columns(
-    file: OutputFile, number: int, names: dict[str | None, int]
-) -> dict[str, np.ndarray | int]:
-    table = file.read(_SMALL_COLUMNS).combine_chunks()
-    time = table["timestamp"]
+def _alike(tables: Sequence[pa.Table]) -> Iterator[list[int]]:
+    """Yield the numbers of neighbouring tables of equal columns: each table takes time."""
+    for _, same in groupby(range(len(tables)), key=lambda number: tables[number].schema):
+        yield list(same)
+
+
+def _columns(
+    tables: Sequence[pa.Table], numbers: Sequence[int], names: dict[str | None, int]
+) -> dict[str, np.ndarray]:
+    """Return the columns of some tables, whose names get numbers as they come."""
+    table = pa.concat_tables(tables[number] for number in numbers).combine_chunks()
+    size = np.array([len(tables[number]) for number in numbers])
     entity = table["entity"].combine_chunks().dictionary_encode(null_encoding="encode")
     codes = [names.setdefault(name, len(names)) for name in entity.dictionary.to_pylist()]
-    severity = pa.compute.index_in(table["severity"], pa.array(SEVERITIES))
+    severity = pc.index_in(table["severity"], pa.array(SEVERITIES))
     return {
-        "time": to_nanoseconds(time).to_numpy(),
+        "time": to_nanoseconds(table["timestamp"]).to_numpy(),
         "entity": np.array(codes, dtype=np.int32)[entity.indices.to_numpy()],
         "score": table["score"].to_numpy(),
         "p_value": table["p_value"].to_numpy(),
@@ -106,9 +122,8 @@ def _read_columns(
         "strength": _strength(table),
         "loss": _losses(table["reason"]),
         "ruled": np.asarray(table["reason"].is_valid().to_numpy(), dtype=np.bool_),
-        "file": np.full(len(table), number, dtype=np.int32),
-        "row": np.arange(len(table), dtype=np.int64),
-        "begin": file.partition.bounds(file.clock("timestamp"))[0],
+        "file": np.repeat(np.array(numbers, dtype=np.int32), size),
+        "row": np.arange(len(table)) - np.repeat(np.cumsum(size) - size, size),
     }
 
 
@@ -159,11 +174,13 @@ def read_ids(file: OutputFile) -> pa.ChunkedArray:
 def write_ids(
     file: OutputFile, target: Path, ids: pa.Array, *, origin: Origin, marks: Mapping[bytes, bytes]
 ) -> None:
-    """Copy a flagged file, and set the event of each row."""
-    schema = file.schema()
-    column, before = schema.get_field_index("event_id"), 0
-    with TableWriter(target, schema, origin, marks) as writer:
-        for batch in file.batches():
+    """Copy a flagged file, not synced, and set the event of each row."""
+    with (
+        file.opened() as found,
+        TableWriter(target, found.schema, origin, marks, synced=False) as writer,
+    ):
+        column, before = found.schema.get_field_index("event_id"), 0
+        for batch in found.batches:
             new = ids.slice(before, batch.num_rows)
-            writer.write(batch.set_column(column, schema.field(column), new))
+            writer.write(batch.set_column(column, found.schema.field(column), new))
             before += batch.num_rows

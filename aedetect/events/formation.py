@@ -8,8 +8,7 @@ flagged/ and the settings.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,20 +25,19 @@ from aedetect.events.judged_rows import read_judged_rows
 from aedetect.events.table import EventChanges, compare_events
 from aedetect.events.withdrawn import record_withdrawn
 from aedetect.output import (
-    Origin,
     Partition,
     aside,
     locked,
-    publish,
     written,
 )
-from aedetect.output.atomic import withdraw
+from aedetect.output.atomic import publish_all, sync_paths, withdraw
 from aedetect.output.catalog import reach_mark
-from aedetect.output.filesystem import is_remote
+from aedetect.output.filesystem import map_files
 from aedetect.output.partitions import EVENTS, SCORES
 from aedetect.output.table_writer import TableWriter
 
 _NOTHING = pack_held(NONE_HELD)
+_SYNCED = 128  # files that are written, synced and moved together
 
 
 def form_events(
@@ -73,20 +71,25 @@ def _form(output: Path, formation: Formation, state: FormationState, folder: Pat
     )
     unsettled = [n for n in range(len(state.files)) if not _is_settled(state, formed, n)]
     new = event_tables(formation, state, formed, unsettled)
-    gone = [each for each in state.events if each not in set(state.partitions)]
+    there = set(state.partitions)
+    gone = [each for each in state.events if each not in there]
     old = {each: state.events[each].read() for each in (*new, *gone) if each in state.events}
     changes, vanished = compare_events(old, new)
     present = formed.ids.tolist()
     record_withdrawn(output, vanished, present, marks=state.marks, folder=folder)
-    for number in unsettled:
-        partition, origin = state.files[number].partition, state.origins[number]
-        path = _events_file(folder, new[partition], origin, _marks(state, formed, number))
-        _publish_changed(path, partition.path(output, EVENTS))
+    for some in _together(unsettled):
+        paths = [_write_events(folder, state, formed, n, new[state.partitions[n]]) for n in some]
+        targets = [state.partitions[n].path(output, EVENTS) for n in some]
+        moves = zip(paths, targets, strict=True)
+        _publish([(path, to) for path, to in moves if not _is_same(path, to)])
     for partition in gone:
         withdraw(state.events[partition].path, root=output / EVENTS)
-    for number in range(len(state.files)):
-        if not state.marked[number] or np.isin(formed.file_of_rows(number), unsettled).any():
-            _write_flagged(folder, state, formed, number, held[number])
+    stale = [n for n in range(len(state.files)) if _may_be_stale(state, formed, n, unsettled)]
+    for some in _together(stale):
+        copies = [_write_flagged(folder, state, formed, n, held[n]) for n in some]
+        _publish(
+            [(copy, state.files[n].path) for copy, n in zip(copies, some, strict=True) if copy]
+        )
     return changes
 
 
@@ -99,15 +102,15 @@ def _held(output: Path, state: FormationState, own: Mapping[str | None, EventRul
     def fresh(number: int) -> bytes:
         file, origin = state.files[number], state.origins[number]
         scores = replace(file, kind=SCORES, path=file.partition.path(output, SCORES))
-        # They differ after a run that was killed in between; the next one writes both again.
-        if not scores.path.exists() or scores.origin() != origin:
+        if not scores.path.exists():
             return _NOTHING
-        return pack_held(find_held(scores, state.rules, own))
+        # They differ after a run that was killed in between; the next one writes both again.
+        stretches = find_held(scores, state.rules, own, origin=origin)
+        return _NOTHING if stretches is NONE_HELD else pack_held(stretches)
 
     new = [n for n in range(len(found)) if not state.marked[n] or state.held[n] is None]
-    with ThreadPoolExecutor(max_workers=16 if is_remote(output) else 4) as pool:
-        for number, packed in zip(new, pool.map(fresh, new), strict=True):
-            found[number] = packed
+    for number, packed in zip(new, map_files(fresh, new, output), strict=True):
+        found[number] = packed
     return found
 
 
@@ -136,27 +139,29 @@ def _marks(state: FormationState, formed: EventArrays, number: int) -> dict[byte
     return {**state.marks, **reach_mark(formed.reach(number))}
 
 
-def _events_file(
-    folder: Path, table: pa.Table, origin: Origin, marks: Mapping[bytes, bytes]
+def _may_be_stale(
+    state: FormationState, formed: EventArrays, number: int, unsettled: Sequence[int]
+) -> bool:
+    """Whether the events of the flagged rows of a partition may have changed."""
+    return not state.marked[number] or bool(np.isin(formed.file_of_rows(number), unsettled).any())
+
+
+def _write_events(
+    folder: Path, state: FormationState, formed: EventArrays, number: int, table: pa.Table
 ) -> Path:
-    """Write events to a temporary file; return its path."""
-    path = folder / "events.parquet"
-    with TableWriter(path, table.schema, origin, marks) as writer:
+    """Write the events that begin in a partition to a temporary file, not synced."""
+    path = folder / f"events-{number}.parquet"
+    origin, marks = state.origins[number], _marks(state, formed, number)
+    with TableWriter(path, table.schema, origin, marks, synced=False) as writer:
         for batch in table.to_batches():
             writer.write(batch)
     return path
 
 
-def _publish_changed(path: Path, target: Path) -> None:
-    """Publish a file, unless the target has the same bytes."""
-    if not target.exists() or target.read_bytes() != path.read_bytes():
-        publish(path, target)
-
-
 def _write_flagged(
     folder: Path, state: FormationState, formed: EventArrays, number: int, held: bytes
-) -> None:
-    """Write the event of each flagged row of a partition, unless it is up to date."""
+) -> Path | None:
+    """Write the event of each flagged row of a partition likewise; None if it is up to date."""
     file = state.files[number]
     ids = pa.array(formed.ids[formed.of_rows(number)], pa.string())
     if (
@@ -164,8 +169,24 @@ def _write_flagged(
         and state.held[number] == held
         and read_ids(file).combine_chunks().equals(ids)
     ):
-        return
-    copy = folder / "flagged.parquet"
+        return None
+    copy = folder / f"flagged-{number}.parquet"
     marks = {**state.marks, HELD_KEY: held}
     write_ids(file, copy, ids, origin=state.origins[number], marks=marks)
-    publish(copy, file.path)
+    return copy
+
+
+def _together(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Yield some at a time, whose files are synced to disk together."""
+    for start in range(0, len(numbers), _SYNCED):
+        yield numbers[start : start + _SYNCED]
+
+
+def _is_same(path: Path, target: Path) -> bool:
+    return target.exists() and target.read_bytes() == path.read_bytes()
+
+
+def _publish(moves: Sequence[tuple[Path, Path]]) -> None:
+    """Sync files to disk, and move them to their targets."""
+    sync_paths(path for path, _ in moves)
+    publish_all(moves)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from aedetect.data.rates import Rate
@@ -57,7 +58,7 @@ class FormationState:
     marks: Mapping[bytes, bytes]
     is_formed: bool  # whether there is nothing to do
 
-    @property
+    @cached_property
     def partitions(self) -> tuple[Partition, ...]:
         """The partitions of the flagged files."""
         return tuple(file.partition for file in self.files)

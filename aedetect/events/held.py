@@ -16,12 +16,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aedetect.events.grouping import EventRules, Segments, find_runs, steps_of
+from aedetect.output.atomic import origin_in
+from aedetect.output.files import clock_of
 from aedetect.output.schemas import ANOMALY, IS_MISSING, NORMAL
 from aedetect.timestamps import to_nanoseconds
 
 if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
     from aedetect.arrays import Bool, Int32, Int64
-    from aedetect.output import OutputFile
+    from aedetect.output import Origin, OutputFile
 
 HELD_KEY = b"aedetect.held"  # in the footers of flagged/, once events are formed
 _COLUMNS = ("timestamp", "entity", "p_value", "verdict", "reason")
@@ -30,15 +34,52 @@ NONE_HELD = pa.Table.from_batches([], _SCHEMA)  # empty_table() would import pan
 
 
 def find_held(
-    scores: OutputFile, rules: EventRules, own: Mapping[str | None, EventRules]
+    scores: OutputFile,
+    rules: EventRules,
+    own: Mapping[str | None, EventRules],
+    *,
+    origin: Origin | None = None,
 ) -> pa.Table:
     """Return the stretches of a partition that an event may go on in: entity, start, end (ns).
 
     Rows are taken together in steps of at most `stay`. A stretch matters if a flagged row is in it,
-    or if it may go on in the partition before or after.
+    or if it may go on in the partition before or after. None of a file of another `origin`.
     """
-    names: dict[str | None, int] = {}
-    parts = [_kept(batch, rules, names) for batch in scores.batches(_COLUMNS)]
+    with scores.opened(_COLUMNS) as found:
+        if origin is not None and origin_in(found.metadata.metadata) != origin:
+            return NONE_HELD
+        if not _may_hold(found.metadata, rules):
+            return NONE_HELD
+        names: dict[str | None, int] = {}
+        parts = [_kept(batch, rules, names) for batch in found.batches]
+        clock = clock_of(found.schema.field("timestamp").type)
+    return _stretches(parts, names, rules, own, scores.partition.bounds(clock))
+
+
+def _may_hold(metadata: pq.FileMetaData, rules: EventRules) -> bool:
+    """Whether a file has a row that is flagged or held, by the statistics of its footer."""
+    schema = metadata.schema
+    place = {schema.column(n).path: n for n in range(metadata.num_columns)}
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        p_value, verdict = (group.column(place[n]).statistics for n in ("p_value", "verdict"))
+        if verdict is None or not verdict.has_min_max or verdict.min <= ANOMALY <= verdict.max:
+            return True
+        if p_value is None or (p_value.has_min_max and p_value.min <= rules.hold):
+            return True
+        if not p_value.has_min_max and p_value.num_values:
+            return True
+    return False
+
+
+def _stretches(
+    parts: Sequence[tuple[Segments, Bool]],
+    names: Mapping[str | None, int],
+    rules: EventRules,
+    own: Mapping[str | None, EventRules],
+    bounds: tuple[int, int],
+) -> pa.Table:
+    """Join what was kept of each batch, and choose what matters."""
     _, stays = steps_of(names, rules, own)
     runs = [_joined(segments, held, stays) for segments, held in parts if len(segments)]
     if not runs:
@@ -46,7 +87,7 @@ def find_held(
     columns = zip(*((*_columns(segments), held) for segments, held in runs), strict=True)
     entity, start, end, flagged, held = (np.concatenate(column) for column in columns)
     found, held = _joined(Segments(entity, start, end, flagged), held, stays)
-    begin, until = scores.partition.bounds(scores.clock("timestamp"))
+    begin, until = bounds
     stay = stays[found.entity]
     at_edge = (found.start - begin <= stay) | (until - found.end <= stay)
     kept = held & (found.flagged | at_edge)

@@ -132,7 +132,7 @@ def _ordered(
     first = np.flatnonzero(np.append(True, number[1:] != number[:-1]))
     last = np.append(first[1:], len(number)) - 1
     event = number[first]
-    fixed = ("names", "begin")
+    fixed = ("names", "begin", "kinds")
     kept = {each.name for each in fields(flagged)}.difference(fixed)
     rows = replace(flagged, **{name: getattr(flagged, name)[order] for name in kept})
     groups = EventGroups(first, last, end[event])

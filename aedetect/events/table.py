@@ -111,6 +111,8 @@ def compare_events(
     withdrawn = []
     for partition in sorted(old.keys() | new.keys()):
         before, after = old.get(partition), new.get(partition)
+        if not (before is not None and len(before)) and not (after is not None and len(after)):
+            continue
         # Compared by repr, because NaN is not equal to itself.
         was = {} if before is None else {row["event_id"]: repr(row) for row in before.to_pylist()}
         names = [] if after is None else after["event_id"].to_pylist()

@@ -10,18 +10,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from aedetect.detector import Scorer, Series
+from aedetect.detector.altered import ScoredSeries
 from aedetect.evaluation.injected_segments import KINDS, HeldOutSeries, inject_segments
 from aedetect.evaluation.ranking import precision_of_flags
 from aedetect.logs import log_event
 
 if TYPE_CHECKING:
-    from aedetect.arrays import Bool, Float32, Int32, Int64
-    from aedetect.detector import Evaluated
+    from aedetect.arrays import Bool, Float32, Float64, Int32, Int64
     from aedetect.models.settings import VariantName
 
 logger = logging.getLogger(__name__)
@@ -107,17 +108,8 @@ def evidence_of(
     scorer: Scorer, trial: Trial, *, variant: VariantName, weights: Sequence[float], seed: int
 ) -> list[Evidence]:
     """Score the injected rows of every kind, with each weight of the shapes."""
-    kinds = {
-        kind: np.mean(
-            [
-                _precisions(scorer, trial, kind, weights, seed=(seed, number, repeat))
-                for repeat in range(trial.repeats)
-            ],
-            axis=0,
-        )
-        for number, kind in enumerate(KINDS)
-    }
-    drift = _drifts(scorer, trial, weights)
+    plain = ScoredSeries.of(scorer, trial.series, trial.asked)
+    kinds, drift = _precisions(plain, trial, weights, seed), _drifts(plain, trial, weights)
     return [
         Evidence(
             variant=variant,
@@ -196,27 +188,35 @@ def _part(series: Series, place: Int64) -> Series:
 
 
 def _precisions(
-    scorer: Scorer, trial: Trial, kind: str, weights: Sequence[float], *, seed: Sequence[int]
-) -> list[float]:
-    """Return the mean average precision of injected rows over the series with any, by weight."""
-    cells, changed = inject_segments(trial.held_out, kind, seed=seed)
-    matrix = np.concatenate([cells, trial.series.matrix[:, cells.shape[1] :]], axis=1)
-    rows, judged = scorer.judge(replace(trial.series, matrix=matrix), trial.asked)
-    parts = [slice(*np.searchsorted(rows, run)) for run in trial.held_out.runs]
-    parts = [own for own in parts if changed[rows[own]].any()]
-    return [
-        float(np.mean([precision_of_flags(changed[rows[own]], score[own]) for own in parts]))
-        if parts
-        else 0.0
-        for score in scores_by_weight(judged, weights)
-    ]
+    plain: ScoredSeries, trial: Trial, weights: Sequence[float], seed: int
+) -> dict[str, Float64]:
+    """Return the mean average precision of injected rows by kind, for each weight: (W,)."""
+    numbers = dict(enumerate(KINDS))
+    planned = list(product(numbers, range(trial.repeats)))
+    copies = (
+        inject_segments(trial.held_out, numbers[number], seed=(seed, number, repeat))
+        for number, repeat in planned
+    )
+    found: dict[str, list[list[float]]] = {kind: [] for kind in KINDS}
+    scored = plain.scores_of(copies, weights)
+    for (number, _), (changed, scores) in zip(planned, scored, strict=True):
+        each = [_precision(plain, trial, changed, score) for score in scores]
+        found[numbers[number]].append(each)
+    return {kind: np.mean(each, axis=0) for kind, each in found.items()}
 
 
-def _drifts(scorer: Scorer, trial: Trial, weights: Sequence[float]) -> list[float]:
+def _precision(plain: ScoredSeries, trial: Trial, changed: Bool, score: Float32) -> float:
+    """Return the mean average precision of changed rows over the series with any."""
+    parts = [slice(*np.searchsorted(plain.rows, run)) for run in trial.held_out.runs]
+    parts = [own for own in parts if changed[plain.rows[own]].any()]
+    each = [precision_of_flags(changed[plain.rows[own]], score[own]) for own in parts]
+    return float(np.mean(each)) if each else 0.0
+
+
+def _drifts(plain: ScoredSeries, trial: Trial, weights: Sequence[float]) -> list[float]:
     """Return how much higher the tail of the later half of held-out scores is, the median ratio."""
-    rows, judged = scorer.judge(trial.series, trial.asked)
-    parts = [slice(*np.searchsorted(rows, run)) for run in trial.held_out.runs]
-    return [_drift([score[own] for own in parts]) for score in scores_by_weight(judged, weights)]
+    parts = [slice(*np.searchsorted(plain.rows, run)) for run in trial.held_out.runs]
+    return [_drift([score[own] for own in parts]) for score in plain.scores(weights)]
 
 
 def _drift(scores: Sequence[Float32]) -> float:
@@ -226,10 +226,3 @@ def _drift(scores: Sequence[Float32]) -> float:
             low, high = (float(np.quantile(half, 0.99)) for half in np.array_split(own, 2))
             ratios.append(high / max(low, 1e-9))
     return float(np.median(ratios)) if ratios else 1.0
-
-
-def scores_by_weight(judged: Evaluated, weights: Sequence[float]) -> list[Float32]:
-    """Return the scores with each weight of the shapes; only an ensemble has any."""
-    if judged.parts is None:
-        return [judged.score] * len(weights)
-    return [judged.parts.score(weight) for weight in weights]

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from aedetect.arrays import Bool, Float32
-from aedetect.data import Query, Rows, Schema, Source, find_files, open_engine
+from aedetect.data import Query, Rows, Schema, Source, find_files
 from aedetect.data.memmap import MappedRows, batches_of, release
 from aedetect.data.profiling import Survey, survey
 from aedetect.data.rates import MISSING_LIMIT_PERIODS
-from aedetect.data.reader import confine
+from aedetect.data.reader import engine_for
 from aedetect.data.revision import column_notes, revise_rows
 from aedetect.data.schema import column_types
 from aedetect.data.sources import fingerprint_files
@@ -108,13 +108,11 @@ def _collect(
     config: Config, chosen: TrainingSource, labels: Sequence[Label], scratch: Path
 ) -> tuple[Survey, MappedRows]:
     """Survey the files, and map their normal rows."""
-    files, source = chosen.source.files, chosen.source
-    with open_engine(
-        memory_mb=DATASET_MEMORY_MB, threads=2, scratch=scratch, files=files
-    ) as connection:
-        arrived = _arrived(config) if labels else None
-        confine(connection, (*source.files, *(arrived.files if arrived else ())))
-        seen = survey(connection, source, config.data)
+    source = chosen.source
+    arrived = _arrived(config) if labels else None
+    files = (*source.files, *(arrived.files if arrived else ()))
+    with engine_for(files, memory_mb=DATASET_MEMORY_MB, threads=2, scratch=scratch) as engine:
+        seen = survey(engine, source, config.data)
         query = Query(
             files=source.files,
             timestamp=config.data.timestamp,
@@ -131,7 +129,7 @@ def _collect(
             arrived=arrived,
             false_alarms=config.training.false_alarms,
         )
-        return seen, map_columns(connection, query, folder=scratch)
+        return seen, map_columns(engine, query, folder=scratch)
 
 
 def prepare_rows(config: Config, ingested: Ingested, scratch: Path) -> PreparedRows:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.jobs.choice import scores_by_weight
+from aedetect.detector.altered import scores_by_weight
 from aedetect.jobs.labelled_rows import read_labelled_rows
 from aedetect.preprocessing import Part
 

@@ -18,7 +18,7 @@ from aedetect.preprocessing import Part, Windows
 from aedetect.training.shapes import fit_shapes
 
 if TYPE_CHECKING:
-    from aedetect.arrays import Bool
+    from aedetect.arrays import Float32, Int64
     from aedetect.data import Rows
 
 _WINDOWS = 200_000  # of each part at most
@@ -42,10 +42,22 @@ def learn_statistics(
     On the learning rows residuals are somewhat too small, but equally for all columns; only the
     ratios between columns matter. Not from the calibration rows: a threshold is chosen on those.
     """
-    scorer = replace(scorer, residuals=_estimate_residuals(scorer, series, windows))
+    learnt = _residual_rows(scorer, windows)
     if scorer.score != "ensemble":
-        return scorer
-    return _learn_ensemble(scorer, rows, series, windows, stride, weight)
+        expected = scorer.expect(series, learnt)
+        return replace(scorer, residuals=_residuals(scorer, series, learnt, expected))
+    chosen = _ensemble_rows(scorer, series, windows, stride)
+    every = np.union1d(learnt, chosen)  # what is expected of both is computed once
+    expected = scorer.expect(series, every)
+    known = _residuals(scorer, series, learnt, expected[np.searchsorted(every, learnt)])
+    scorer = _with_switches(replace(scorer, residuals=known), rows, chosen)
+    if scorer.combines and weight and scorer.shapes is None:
+        banks = _learn_shapes(scorer, series, windows[Part.LEARN])
+        scorer = replace(scorer, shapes=Shapes(weight, banks) if any(banks) else None)
+    _, errors = scorer.observe(series, chosen, expected[np.searchsorted(every, chosen)])
+    entities = len(scorer.preparation.entities)
+    typical = learn_typical(errors, series.entity[chosen], entities=entities)
+    return replace(scorer, residuals=replace(scorer.residuals, typical=typical))
 
 
 def learn_corrections(scorer: Scorer, series: Series, learn: Windows) -> Corrections:
@@ -64,14 +76,15 @@ def learn_corrections(scorer: Scorer, series: Series, learn: Windows) -> Correct
     )
 
 
-def _estimate_residuals(
-    scorer: Scorer, series: Series, windows: Mapping[Part, Windows]
-) -> Residuals:
-    """Estimate typical residuals."""
+def _residual_rows(scorer: Scorer, windows: Mapping[Part, Windows]) -> Int64:
+    """Return the rows that typical residuals are estimated from: (N,) ascending."""
     most = _most_windows(scorer) // (scorer.length if scorer.lookahead else 1)
-    ends = np.concatenate([windows[part].thin(most).ends for part in (Part.LEARN, Part.VALIDATE)])
-    rows = np.sort(ends)
-    expected = scorer.expect(series, rows)
+    ends = [windows[part].thin(most).ends for part in (Part.LEARN, Part.VALIDATE)]
+    return np.sort(np.concatenate(ends))
+
+
+def _residuals(scorer: Scorer, series: Series, rows: Int64, expected: Float32) -> Residuals:
+    """Estimate typical residuals from what is expected of rows: (N,), (N, D)."""
     return learn_residuals(
         scorer.score,
         series.matrix[rows, : expected.shape[1]] - expected,
@@ -82,39 +95,27 @@ def _estimate_residuals(
     )
 
 
-def _learn_ensemble(
-    scorer: Scorer,
-    rows: Rows,
-    series: Series,
-    windows: Mapping[Part, Windows],
-    stride: int,
-    weight: float,
-) -> Scorer:
-    """Add switches, typical shapes unless there are some, and the units of the members."""
+def _ensemble_rows(
+    scorer: Scorer, series: Series, windows: Mapping[Part, Windows], stride: int
+) -> Int64:
+    """Return the rows that the units of the members are learnt from, in blocks: (M,) ascending."""
     entities, most = len(scorer.preparation.entities), _most_windows(scorer)
-    ends = {
-        Part.LEARN: contiguous(
-            windows[Part.LEARN].ends, series.back, length=scorer.length, stride=stride
-        ),
-        Part.VALIDATE: windows[Part.VALIDATE].ends,
-    }
-    blocks = [blocks_of(each, most=most, entities=entities) for each in ends.values()]
-    chosen = np.sort(np.concatenate(blocks))
+    learn = windows[Part.LEARN].ends
+    between = contiguous(learn, series.back, length=scorer.length, stride=stride)
+    ends = (between, windows[Part.VALIDATE].ends)
+    return np.sort(np.concatenate([blocks_of(e, most=most, entities=entities) for e in ends]))
+
+
+def _with_switches(scorer: Scorer, rows: Rows, chosen: Int64) -> Scorer:
+    """Add which features are switches in some rows."""
     switches = find_switches(scorer.schema.features, np.asarray(rows.values[chosen]))
     learnt = replace(scorer.residuals, switches=switches.astype(np.float32))
-    scorer = replace(scorer, residuals=learnt)
-    if scorer.combines and weight and scorer.shapes is None:
-        banks = _learn_shapes(scorer, series, windows[Part.LEARN], switches)
-        scorer = replace(scorer, shapes=Shapes(weight, banks) if any(banks) else None)
-    _, errors = scorer.observe(series, chosen)
-    typical = learn_typical(errors, series.entity[chosen], entities=entities)
-    return replace(scorer, residuals=replace(learnt, typical=typical))
+    return replace(scorer, residuals=learnt)
 
 
-def _learn_shapes(
-    scorer: Scorer, series: Series, learn: Windows, switches: Bool
-) -> tuple[ShapeBank | None, ...]:
-    """Learn typical shapes of the network's windows and of the long ones: switches (F,)."""
+def _learn_shapes(scorer: Scorer, series: Series, learn: Windows) -> tuple[ShapeBank | None, ...]:
+    """Learn typical shapes of the network's windows and of the long ones."""
+    switches = scorer.residuals.switches > 0
     used = np.zeros(learn.matrix.shape[1], dtype=np.bool_)
     used[: len(scorer.preparation.owner)] = ~switches[scorer.preparation.owner]
     lengths = [scorer.length, 0 if scorer.long is None else scorer.long.sizes.length]

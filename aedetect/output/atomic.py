@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aedetect.errors import AedetectError, OutputError
-from aedetect.output.filesystem import is_remote, upload
+from aedetect.output.filesystem import is_remote, open_input, upload
 
 FOOTER_KEY = b"aedetect"
 PART = "part-0.parquet"  # the one file of a partition
@@ -62,14 +62,19 @@ def read_marks(path: Path) -> tuple[Origin, Mapping[bytes, bytes]]:
     Raises OutputError if the footer has no origin.
     """
     try:
-        with path.open("rb") as stream:
+        with open_input(path) as stream:
             metadata = pq.read_metadata(stream).metadata or {}
-        return Origin(**json.loads(metadata[FOOTER_KEY])), metadata
+        return origin_in(metadata), metadata
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise OutputError(
             f"{path} was not written by aedetect or is damaged: move it away, or choose another "
             "[scoring] output"
         ) from error
+
+
+def origin_in(metadata: Mapping[bytes, bytes] | None) -> Origin:
+    """Return the origin in the metadata of a footer; raise KeyError without one."""
+    return Origin(**json.loads((metadata or {})[FOOTER_KEY]))
 
 
 @contextmanager

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aedetect.errors import OutputError
 from aedetect.output.atomic import PART, Origin, locked, withdraw, written
 from aedetect.output.files import OutputFile
-from aedetect.output.filesystem import is_remote, parquet_files
+from aedetect.output.filesystem import map_files, parquet_files
 from aedetect.output.partitions import (
     EVENTS,
     FLAGGED,
@@ -162,9 +161,7 @@ def read_origins(output: Path, *, by: PartitionBy) -> dict[Partition, PartitionO
 
 def read_footers(files: Sequence[OutputFile]) -> list[tuple[Origin, Mapping[bytes, bytes]]]:
     """Read the origins and the footer metadata of some files, several at once."""
-    workers = 16 if files and is_remote(files[0].path) else 4
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        return list(pool.map(OutputFile.marks, files))
+    return map_files(OutputFile.marks, files, files[0].path) if files else []
 
 
 def withdraw_files(output: Path, kind: str, partitions: Iterable[Partition]) -> None:
@@ -186,9 +183,8 @@ def check_owner(written: Mapping[Partition, PartitionOrigins], *, model_name: st
 
 def _partition(path: Path, root: Path) -> Partition | None:
     """Return the partition of a file; None if a run does not write to its path."""
-    if path.name != PART:
-        return None
-    return parse_folder(path.parent.relative_to(root).as_posix())
+    folder, _, name = str(path).rpartition("/")
+    return parse_folder(folder[len(str(root).rstrip("/")) + 1 :]) if name == PART else None
 
 
 def _check_ours(found: Sequence[tuple[Partition | None, Path]], by: PartitionBy) -> None:

@@ -13,10 +13,20 @@ import pyarrow.parquet as pq
 from aedetect.data.time_ranges import TimeRange, enclosing, time_ranges
 from aedetect.errors import OutputError
 from aedetect.output.atomic import Origin, read_marks
+from aedetect.output.filesystem import open_input
 from aedetect.output.partitions import Partition
 from aedetect.wall_clock import WallClock, known_zone
 
 BATCH_ROWS = 65_536
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An open file: its footer, the types of all columns, and the rows that were asked for."""
+
+    metadata: pq.FileMetaData
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,26 +45,38 @@ class OutputFile:
         with _reading(self.path):
             return read_parquet(self.path, columns)
 
+    @contextmanager
+    def opened(
+        self, columns: Sequence[str] | None = None, *, size: int = BATCH_ROWS
+    ) -> Iterator[Opened]:
+        """Open the file to read columns, all by default, some rows at a time.
+
+        Raises OutputError when the file cannot be read.
+        """
+        with _reading(self.path), open_parquet(self.path) as parquet:
+            names = None if columns is None else list(columns)
+            batches = parquet.iter_batches(size, columns=names, use_threads=False)
+            yield Opened(
+                parquet.metadata,
+                parquet.schema_arrow.remove_metadata(),
+                (batch.replace_schema_metadata(None) for batch in batches),
+            )
+
     def batches(
         self, columns: Sequence[str] | None = None, *, size: int = BATCH_ROWS
     ) -> Iterator[pa.RecordBatch]:
         """Yield columns, some rows at a time. Raises OutputError when the file cannot be read."""
-        with _reading(self.path), open_parquet(self.path) as parquet:
-            for batch in parquet.iter_batches(
-                size,
-                columns=None if columns is None else list(columns),
-                use_threads=False,
-            ):
-                yield batch.replace_schema_metadata(None)
+        with self.opened(columns, size=size) as found:
+            yield from found.batches
 
     def schema(self) -> pa.Schema:
         """Return the columns and their types. Raises OutputError when the file cannot be read."""
-        with _reading(self.path), self.path.open("rb") as stream:
+        with _reading(self.path), open_input(self.path) as stream:
             return pq.read_schema(stream).remove_metadata()
 
     def footer(self) -> Mapping[bytes, bytes]:
         """Return the key-value metadata. Raises OutputError when the file cannot be read."""
-        with _reading(self.path), self.path.open("rb") as stream:
+        with _reading(self.path), open_input(self.path) as stream:
             return pq.read_metadata(stream).metadata or {}
 
     def marks(self) -> tuple[Origin, Mapping[bytes, bytes]]:
@@ -67,8 +89,7 @@ class OutputFile:
 
     def clock(self, column: str) -> WallClock:
         """Return the clock that its partition is a day or an hour of: that of a column."""
-        zone = getattr(self.schema().field(column).type, "tz", None)
-        return WallClock(known_zone(zone), aware=zone is not None)
+        return clock_of(self.schema().field(column).type)
 
     def times(self, column: str) -> TimeRange | None:
         """Return the range of a timestamp column; None if it has no values.
@@ -79,10 +100,16 @@ class OutputFile:
             return enclosing(time_ranges(parquet, column))
 
 
+def clock_of(time: pa.DataType) -> WallClock:
+    """Return the clock of a table, by the type of its timestamps."""
+    zone = getattr(time, "tz", None)
+    return WallClock(known_zone(zone), aware=zone is not None)
+
+
 @contextmanager
 def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
     """Open a Parquet file on any file system, and close it at the end."""
-    with path.open("rb") as stream, pq.ParquetFile(stream, pre_buffer=False) as parquet:
+    with open_input(path) as stream, pq.ParquetFile(stream, pre_buffer=False) as parquet:
         yield parquet
 
 

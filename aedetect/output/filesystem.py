@@ -6,12 +6,17 @@ Object storage has no rename and needs none: an object appears when its upload i
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import cast
+from typing import Any, TypeVar, cast
 
 from aedetect.errors import ConfigError, OutputError
 
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 _PARQUET = ".parquet"
+_THREADS, _FEWEST = 2, 16  # that read files on disk, and files that are worth another thread
 _EXTRAS = {"s3": "s3", "s3a": "s3"}  # protocol -> extra of aedetect that supports it
 
 
@@ -55,12 +60,11 @@ def parquet_files(folder: Path) -> list[Path]:
     """
     if not is_remote(folder):
         walked = os.walk(folder, onerror=_refuse_unlisted)
-        return sorted(
-            Path(at, name) for at, _, names in walked for name in names if name.endswith(_PARQUET)
-        )
+        found = [f"{at}/{n}" for at, _, names in walked for n in names if n.endswith(_PARQUET)]
+        return [Path(each) for each in sorted(found, key=lambda path: path.split("/"))]
     fs, root = folder.fs, folder.path.rstrip("/")  # type: ignore[attr-defined]
-    found = [path for path in fs.find(root) if path.endswith(_PARQUET)]
-    return sorted((folder / path[len(root) :].lstrip("/") for path in found), key=str)
+    listed = [path for path in fs.find(root) if path.endswith(_PARQUET)]
+    return sorted((folder / path[len(root) :].lstrip("/") for path in listed), key=str)
 
 
 def _refuse_unlisted(error: OSError) -> None:
@@ -69,6 +73,29 @@ def _refuse_unlisted(error: OSError) -> None:
         raise OutputError(
             f"{error.filename} cannot be listed ({error.strerror}): grant access and run again"
         ) from error
+
+
+def open_input(path: Path) -> Any:
+    """Open a file to be read by Arrow, which reads one on disk without Python."""
+    if is_remote(path):
+        return path.open("rb")
+    import pyarrow as pa
+
+    return pa.OSFile(str(path), "rb")
+
+
+def map_files(work: Callable[[_T], _R], items: Sequence[_T], output: Path) -> list[_R]:
+    """Do work on small files of an output; several at a time where each has to be waited for."""
+    if is_remote(output):
+        with ThreadPoolExecutor(max_workers=16) as pool:
+            return list(pool.map(work, items))
+    size = max(-(-len(items) // _THREADS), _FEWEST)
+    parts = [items[start : start + size] for start in range(0, len(items), size)]
+    if len(parts) <= 1:
+        return list(map(work, items))
+    with ThreadPoolExecutor(max_workers=_THREADS) as pool:
+        done = pool.map(lambda part: list(map(work, part)), parts)
+        return [each for part in done for each in part]
 
 
 def upload(source: Path, target: Path) -> None:

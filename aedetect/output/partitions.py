@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -41,7 +41,7 @@ class Partition:
         """Return the timestamps [start, end) in ns of its rows."""
         return _bounds(self.start, self.end, clock)
 
-    @property
+    @cached_property
     def folder(self) -> str:
         """The Hive-style folder of the partition.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ UNSEEN = "unseen entity"  # the reason of rows of an entity that training never 
 SEVERITIES = ("info", "warning", "critical")
 
 
+@lru_cache  # each partition asks for it
 def scores_schema(time: pa.DataType) -> pa.Schema:
     """Columns of scores/."""
     return pa.schema(
@@ -29,6 +31,7 @@ def scores_schema(time: pa.DataType) -> pa.Schema:
     )
 
 
+@lru_cache
 def flagged_schema(time: pa.DataType) -> pa.Schema:
     """Columns of flagged/."""
     return pa.schema(
@@ -62,6 +65,7 @@ def time_type(files: Sequence[SourceFile], clock: WallClock | None = None) -> pa
     return pa.timestamp(unit, tz=clock.zone if clock is not None and known and zone else zone)
 
 
+@lru_cache
 def events_schema(time: pa.DataType) -> pa.Schema:
     """Columns of events/."""
     return pa.schema(

@@ -83,7 +83,9 @@ class Preparation:
         sample = pick_rows(rows.values, chosen)
         pooled = encode_categories(sample, schema.features)
         samples = np.split(pooled, ends[:-1])
-        own = [each if len(each) >= MIN_ENTITY_ROWS else None for each in samples]
+        # Of one entity alone, the rows of all entities together are the same.
+        few = MIN_ENTITY_ROWS if len(samples) > 1 else len(pooled) + 1
+        own = [each if len(each) >= few else None for each in samples]
         samples_of = [*own, pooled] if settings.per_entity else [pooled]
         texts = [feature.is_text for feature in schema.features]
         flat = np.repeat(texts, encoded_widths(schema.features))

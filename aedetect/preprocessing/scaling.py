@@ -9,7 +9,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from aedetect.arrays import Bool, Float64, Int32, grouped_rows
+from aedetect.arrays import Bool, Float64, Int32, column_quantiles, grouped_rows
 from aedetect.preprocessing.settings import ScalerName
 
 IQR_OF_NORMAL = 1.349  # inter-quartile range of a normal distribution with standard deviation 1
@@ -132,7 +132,7 @@ def _without_outliers(parts: list[Float64]) -> list[Float64]:
 
 def _reach(part: Float64) -> tuple[Float64, Float64]:
     """Return the lowest and highest value of each column that is learnt from."""
-    low, middle, high = (_quantile(part, level) for level in (0.25, 0.5, 0.75))
+    low, middle, high = _quartiles(part)
     with np.errstate(over="ignore"):
         width = np.where(high > low, _FAR * (high - low), np.inf)
         return np.maximum(middle - width, -_LARGEST), np.minimum(middle + width, _LARGEST)
@@ -151,9 +151,10 @@ def _typical(part: Float64, scaler: ScalerName) -> tuple[Float64, Float64]:
         elif scaler == "minmax":
             center, spread = _over(np.min, part), _over(np.ptp, part)
         else:
-            low, center, high = (_quantile(part, level) for level in (0.25, 0.5, 0.75))
+            low, center, high = _quartiles(part)
             spread = (high - low) / IQR_OF_NORMAL
-            spread = np.where(spread > 0, spread, _over(np.std, part))
+            if not (spread > 0).all():
+                spread = np.where(spread > 0, spread, _over(np.std, part))
     return center, spread
 
 
@@ -164,14 +165,14 @@ def _over(statistic: object, part: Float64) -> Float64:
     return np.array([float(statistic(column)) if len(column) else 0.0 for column in columns])
 
 
-def _quantile(part: Float64, level: float) -> Float64:
-    return _over(lambda column: np.quantile(column, level), part)
+def _quartiles(part: Float64) -> Float64:
+    """Return the quartiles of each column: (R, D) -> (3, D), zeros where there is no value."""
+    return column_quantiles(part, (0.25, 0.5, 0.75), empty=0.0)
 
 
 def _quantiles(part: Float64) -> Float64:
     """Return the quantiles of each column: (R, D) -> (D, Q), zeros where there is no value."""
-    columns = [column[np.isfinite(column)] for column in part.T]
-    return np.stack([np.quantile(c, LEVELS) if len(c) else np.zeros(len(LEVELS)) for c in columns])
+    return column_quantiles(part, LEVELS, empty=0.0).T
 
 
 def _without_ties(quantiles: Float64) -> tuple[Float64, Float64]:

@@ -21,6 +21,7 @@ from aedetect.registry.records import CHAMPION
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import RegisteredModel
 
 Action = Literal["first", "promoted", "automatic", "forced", "rollback"]
 
@@ -112,6 +113,18 @@ def record_promotion(
     """Add an entry, and make its version the champion; return the entry that is in effect."""
     model = client.get_registered_model(name)
     tags = client.get_model_version(name, str(version)).tags
+    return add_promotion(client, model, tags, version=version, decision=decision)
+
+
+def add_promotion(
+    client: MlflowClient,
+    model: RegisteredModel,
+    tags: Mapping[str, str],
+    *,
+    version: int,
+    decision: Decision,
+) -> Promotion:
+    """Do the same for a model that was just read, and a version by its tags."""
     before = model.aliases.get(CHAMPION)
     number = max((each.number for each in history_of(model.tags)), default=0) + 1
     entry = {
@@ -124,8 +137,8 @@ def record_promotion(
     }
     # The random part keeps promotions at the same time from overwriting each other.
     key = f"{_PREFIX}{number:06d}.{secrets.token_hex(4)}"
-    client.set_registered_model_tag(name, key, json.dumps(entry, sort_keys=True))
-    return _follow(client, name)
+    client.set_registered_model_tag(model.name, key, json.dumps(entry, sort_keys=True))
+    return _follow(client, model.name)
 
 
 def _follow(client: MlflowClient, name: str) -> Promotion:

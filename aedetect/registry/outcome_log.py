@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aedetect.registry.publish import read_version
 from aedetect.registry.records import Registered, Table
-from aedetect.registry.run_log import log_metrics
+from aedetect.registry.run_log import log_numbers
 from aedetect.registry.run_tables import log_tables
 from aedetect.registry.session import open_client
 
@@ -49,7 +49,7 @@ def log_outcome(
     """
     step = at // _NS_A_DAY
     with open_client(tracking_uri) as client:
-        log_metrics(client, registered.run_id, _points(metrics, at // _NS_A_MS, step))
+        log_numbers(client, registered.run_id, {}, _points(metrics, at // _NS_A_MS, step))
         log_tables(client, registered.run_id, tables)
         return _marked(client, registered, OUTCOME_DAY, step)
 

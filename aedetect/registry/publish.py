@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect.registry.artifact_places import artifact_root, check_active, settle_experiment
-from aedetect.registry.history import Decision, record_promotion
+from aedetect.registry.history import Decision, add_promotion
 from aedetect.registry.pyfunc import pyfunc
 from aedetect.registry.records import (
     CHALLENGER,
@@ -16,6 +16,7 @@ from aedetect.registry.records import (
     as_registered,
 )
 from aedetect.registry.run_log import log_training
+from aedetect.registry.run_tables import tables_tag
 from aedetect.registry.session import is_absent, open_client, tolerating_existing
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def _start_run(client: MlflowClient, *, record: TrainingRecord, tracking_uri: st
     """Start a run in the experiment of the same name."""
     number = ensure_experiment(client, name=record.name, tracking_uri=tracking_uri)
     started = None if record.started is None else int(record.started.timestamp() * 1000)
-    return client.create_run(number, start_time=started, run_name=record.name, tags=record.all_tags)
+    tags = record.all_tags | tables_tag(record.tables)
+    return client.create_run(number, start_time=started, run_name=record.name, tags=tags)
 
 
 def _describe(client: MlflowClient, *, record: TrainingRecord, run: Run, version: str) -> None:
@@ -78,7 +80,7 @@ def ensure_experiment(client: MlflowClient, *, name: str, tracking_uri: str) -> 
     if found is None:
         root = artifact_root(name, tracking_uri=tracking_uri)
         with tolerating_existing():
-            client.create_experiment(name, root.as_uri() if root else None)
+            return str(client.create_experiment(name, root.as_uri() if root else None))
         found = client.get_experiment_by_name(name)
     assert found is not None
     return str(found.experiment_id)
@@ -118,7 +120,8 @@ def _next_version(client: MlflowClient, *, record: TrainingRecord, model: Logged
     )
     version = str(created.version)
     client.set_registered_model_alias(record.name, CHALLENGER, version)
-    if CHAMPION not in client.get_registered_model(record.name).aliases:
+    registered = client.get_registered_model(record.name)
+    if CHAMPION not in registered.aliases:
         first = Decision(action="first", why="the first version")
-        record_promotion(client, name=record.name, version=int(version), decision=first)
+        add_promotion(client, registered, record.all_tags, version=int(version), decision=first)
     return version

@@ -8,6 +8,8 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,7 @@ from aedetect.registry.pyfunc_model import served_detector
 
 set_model(served_detector())
 '''
+_DESCRIPTION = "MLmodel"
 DETECTOR = "detector"  # the folder below artifacts/ of a saved model
 _CAUSE = {
     name: {"type": "double" if name in {"share", "observed", "expected"} else "string"}
@@ -71,12 +74,7 @@ def pyfunc(
     """Yield a temporary folder that contains the detector as a pyfunc model."""
     with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
         saved = Path(scratch, "model")
-        shutil.copytree(folder, Path(scratch, DETECTOR))  # MLflow keeps the folder's name
-        _save(
-            saved, detector=Path(scratch, DETECTOR), columns=columns, model=model, example=example
-        )
-        for stray in _STRAYS:  # MLflow copies a uv project from the working folder
-            (saved / stray).unlink(missing_ok=True)
+        _save(saved, detector=folder, columns=columns, model=model, example=example)
         write_wheel(saved / "code")
         yield saved
 
@@ -89,22 +87,69 @@ def _save(
     model: LoggedModel,
     example: pd.DataFrame | None,
 ) -> None:
-    """Save the detector folder in the format of MLflow."""
-    code = target.with_name("served.py")
-    code.write_text(_CODE, encoding="utf-8")
-    with _without_advice():
-        from mlflow.models import Model
-        from mlflow.pyfunc import save_model
+    """Save the detector folder in the format of MLflow, with what all detectors have alike."""
+    from mlflow.models import Model
+    from mlflow.models.utils import _save_example
 
-        number = model.model_id
-        save_model(
-            target,
-            python_model=str(code),
-            artifacts={"detector": str(detector)},
-            signature=signature(columns),
-            input_example=example,
-            pip_requirements=pinned_requirements(),
-            mlflow_model=Model(model_uuid=number, model_id=number, run_id=model.source_run_id),
+    common, number = _common(), model.model_id
+    for name, content in common.files.items():
+        place = target / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+    shutil.copytree(detector, target / "artifacts" / DETECTOR)
+    described = Model(
+        flavors=common.flavors,
+        signature=signature(columns),
+        model_uuid=number,
+        model_id=number,
+        run_id=model.source_run_id,
+    )
+    with _without_advice():
+        _save_example(described, example, str(target))
+    described.model_size_bytes = sum(
+        each.stat().st_size for each in target.rglob("*") if each.is_file()
+    )
+    described.save(str(target / _DESCRIPTION))
+
+
+@dataclass(frozen=True)
+class _Common:
+    """What all saved detectors of a process have alike: files by path, and how they are loaded."""
+
+    files: Mapping[str, bytes]
+    flavors: dict[str, Any]
+
+
+@cache
+def _common() -> _Common:
+    """Let MLflow save a model, once: it loads the code and checks what is installed each time."""
+    with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
+        detector, saved = Path(scratch, DETECTOR), Path(scratch, "model")
+        detector.mkdir()
+        (detector / "detector.json").touch()
+        code = Path(scratch, "served.py")
+        code.write_text(_CODE, encoding="utf-8")
+        with _without_advice():
+            from mlflow.models import Model
+            from mlflow.pyfunc import save_model
+
+            save_model(
+                saved,
+                python_model=str(code),
+                artifacts={"detector": str(detector)},
+                signature=signature({"any": "number"}),
+                pip_requirements=pinned_requirements(),
+            )
+        apart = {_DESCRIPTION, *_STRAYS}  # MLflow copies a uv project from the working folder
+        found = [each for each in saved.rglob("*") if each.is_file() and each.name not in apart]
+        files = {each.relative_to(saved).as_posix(): each for each in found}
+        return _Common(
+            {
+                name: each.read_bytes()
+                for name, each in files.items()
+                if not name.startswith("artifacts/")
+            },
+            Model.load(str(saved)).flavors,
         )
 
 

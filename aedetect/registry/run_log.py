@@ -6,13 +6,13 @@ import json
 from typing import TYPE_CHECKING
 
 from aedetect.registry.records import Parameters, RunRecord, TrainingRecord
-from aedetect.registry.run_tables import log_tables
+from aedetect.registry.run_tables import log_run_tables, log_tables
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Dataset, DatasetInput, LoggedModel, Metric, Run
 
-_MAX_PARAMETERS, _MAX_METRICS = 100, 1000  # MLflow's limits per request
+_MAX_PARAMETERS, _MAX_ENTRIES = 100, 1000  # MLflow's limits per request; of both together
 _DIGEST_LENGTH = 36  # characters, MLflow's limit
 _TYPES = {"timestamp": "datetime", "text": "string", "number": "double", "boolean": "boolean"}
 _PLOTS = "plots"  # folder of the pictures among the artifacts
@@ -25,15 +25,14 @@ def log_training(
     from mlflow.entities import LoggedModelOutput
 
     run_id = run.info.run_id
-    log_parameters(client, run_id, record.parameters)
     data = _data_set(record)
     metrics = _metrics(record, now=run.info.start_time, model_id=model.model_id, data=data)
-    log_metrics(client, run_id, metrics)
+    log_numbers(client, run_id, record.parameters, metrics)
     for name, text in record.texts.items():
         client.log_text(run_id, text, name)
     for path in record.pictures:
         client.log_artifact(run_id, str(path), _PLOTS)
-    log_tables(client, run_id, record.tables)
+    log_run_tables(client, run_id, record.tables)
     client.log_inputs(run_id, datasets=[_as_input(data)])
     client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=len(record.epochs))])
 
@@ -48,24 +47,22 @@ def log_record(client: MlflowClient, run_id: str, record: RunRecord, *, now: int
         for key, value in epoch.items()
     ]
     last = [Metric(key, value, now, len(record.epochs)) for key, value in record.metrics.items()]
-    log_parameters(client, run_id, record.parameters)
-    log_metrics(client, run_id, epochs + last)
+    log_numbers(client, run_id, record.parameters, epochs + last)
     log_tables(client, run_id, record.tables)
 
 
-def log_parameters(client: MlflowClient, run_id: str, parameters: Parameters) -> None:
-    """Log parameters in as few requests as MLflow allows."""
+def log_numbers(
+    client: MlflowClient, run_id: str, parameters: Parameters, metrics: list[Metric]
+) -> None:
+    """Log parameters and metrics in as few requests as MLflow allows."""
     from mlflow.entities import Param
 
     listed = [Param(key, str(value)) for key, value in parameters.items()]
-    for start in range(0, len(listed), _MAX_PARAMETERS):
-        client.log_batch(run_id, params=listed[start : start + _MAX_PARAMETERS])
-
-
-def log_metrics(client: MlflowClient, run_id: str, metrics: list[Metric]) -> None:
-    """Log metrics in as few requests as MLflow allows."""
-    for start in range(0, len(metrics), _MAX_METRICS):
-        client.log_batch(run_id, metrics=metrics[start : start + _MAX_METRICS])
+    while listed or metrics:
+        some, listed = listed[:_MAX_PARAMETERS], listed[_MAX_PARAMETERS:]
+        room = _MAX_ENTRIES - len(some)
+        client.log_batch(run_id, metrics=metrics[:room], params=some)
+        metrics = metrics[room:]
 
 
 def _metrics(record: TrainingRecord, *, now: int, model_id: str, data: Dataset) -> list[Metric]:

@@ -14,6 +14,19 @@ if TYPE_CHECKING:
 _LISTED = "mlflow.loggedArtifacts"  # the tag by which MLflow's page of evaluations finds tables
 
 
+def tables_tag(tables: Mapping[str, Table]) -> dict[str, str]:
+    """Return the tag of a run that will have some tables, none without any."""
+    listed = [{"path": name, "type": "table"} for name in tables]
+    return {_LISTED: json.dumps(listed)} if listed else {}
+
+
+def log_run_tables(client: MlflowClient, run_id: str, tables: Mapping[str, Table]) -> None:
+    """Log tables as artifacts of a run that has their tag."""
+    for name, table in tables.items():
+        rows = [list(row) for row in zip(*table.values(), strict=True)]
+        client.log_text(run_id, json.dumps({"columns": list(table), "data": rows}), name)
+
+
 def log_tables(client: MlflowClient, run_id: str, tables: Mapping[str, Table]) -> None:
     """Log tables as artifacts of a run, by name; `mlflow.load_table` reads them.
 
@@ -21,10 +34,8 @@ def log_tables(client: MlflowClient, run_id: str, tables: Mapping[str, Table]) -
     """
     if not tables:
         return
-    for name, table in tables.items():
-        rows = [list(row) for row in zip(*table.values(), strict=True)]
-        client.log_text(run_id, json.dumps({"columns": list(table), "data": rows}), name)
+    log_run_tables(client, run_id, tables)
     before = json.loads(client.get_run(run_id).data.tags.get(_LISTED, "[]"))
-    added = [{"path": name, "type": "table"} for name in tables]
+    added = json.loads(tables_tag(tables)[_LISTED])
     listed = before + [each for each in added if each not in before]
     client.set_tag(run_id, _LISTED, json.dumps(listed))

@@ -1,12 +1,14 @@
-"""The file of `drift/` of one partition."""
+"""The files of `drift/` of some partitions."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect.drift import PartitionSums
-from aedetect.drift.partition_sums import SCHEMA
+from aedetect.drift.partition_sums import partition_batches
+from aedetect.drift.sums_table import SCHEMA
 from aedetect.output.table_writer import TableWriter
 
 if TYPE_CHECKING:
@@ -24,10 +26,12 @@ def drift_sums(detector: CalibratedScorer) -> PartitionSums | None:
     )
 
 
-def write_drift(sums: PartitionSums | None, path: Path, origin: Origin) -> None:
-    """Write the sums of a partition, not synced; no file without a profile."""
-    if sums is None:
-        return
-    with TableWriter(path, SCHEMA, origin, synced=False) as writer:
-        for batch in sums.batches():
-            writer.write(batch)
+def write_drift(
+    parts: Sequence[tuple[PartitionSums, Path, Origin]],
+) -> None:
+    """Write the sums of partitions of one detector to their files, not synced."""
+    found = partition_batches([sums for sums, _, _ in parts])
+    for (_, path, origin), batches in zip(parts, found, strict=True):
+        with TableWriter(path, SCHEMA, origin, synced=False) as writer:
+            for batch in batches:
+                writer.write(batch)

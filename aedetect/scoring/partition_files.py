@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -44,26 +45,43 @@ class PartitionRows:
     reason: pa.StringArray
     flags: Bool
 
+    def ordered(self, rows: Int64, flagged: Int64) -> PartitionRows:
+        """Return the rows in another order (N,), and the flagged ones in another (M,)."""
+        chosen = pa.array(rows)
+        return PartitionRows(
+            self.rows.take(rows),
+            self.scores.take(chosen),
+            self.flagged.take(pa.array(flagged)),
+            self.score[rows],
+            self.p_value[rows],
+            self.reason.take(chosen),
+            self.flags[rows],
+        )
+
+    def slice(self, rows: slice, flagged: slice) -> PartitionRows:
+        """Return neighbouring rows, and the flagged ones among them, without a copy."""
+        return PartitionRows(
+            self.rows.take(rows),
+            self.scores.slice(rows.start, rows.stop - rows.start),
+            self.flagged.slice(flagged.start, flagged.stop - flagged.start),
+            self.score[rows],
+            self.p_value[rows],
+            self.reason.slice(rows.start, rows.stop - rows.start),
+            self.flags[rows],
+        )
+
 
 def split_judged(judged: PartitionRows, place: Int64) -> list[tuple[int, PartitionRows]]:
     """Split rows by the number of their partition (N,), and keep their order within each."""
-    order = np.argsort(place, kind="stable")
-    numbers, first = np.unique(place[order], return_index=True)
     own = place[judged.flags]  # of flagged rows, in order
-    found = []
-    for number, rows in zip(numbers.tolist(), np.split(order, first[1:]), strict=True):
-        chosen = pa.array(rows)
-        part = PartitionRows(
-            judged.rows.take(rows),
-            judged.scores.take(chosen),
-            judged.flagged.take(pa.array(np.flatnonzero(own == number))),
-            judged.score[rows],
-            judged.p_value[rows],
-            judged.reason.take(chosen),
-            judged.flags[rows],
-        )
-        found.append((number, part))
-    return found
+    if (np.diff(place) < 0).any():  # of several entities
+        order, marked = (np.argsort(each, kind="stable") for each in (place, own))
+        judged, place, own = judged.ordered(order, marked), place[order], own[marked]
+    numbers = np.unique(place)
+    edges = [np.append(np.searchsorted(each, numbers), len(each)) for each in (place, own)]
+    rows, flagged = ([slice(*pair) for pair in pairwise(each.tolist())] for each in edges)
+    parts = [judged.slice(*pair) for pair in zip(rows, flagged, strict=True)]
+    return list(zip(numbers.tolist(), parts, strict=True))
 
 
 @dataclass
@@ -137,11 +155,15 @@ class PartitionFiles:
             self._write()
 
     def close(self) -> None:
-        """Write what is left; `publish_partitions` syncs it to disk."""
+        """Write scores and flagged rows that are left."""
         self._write()
         for writer in self._writers.values():
             writer.close()
-        write_drift(self._sums, self._path(DRIFT), self.origin)
+
+    @property
+    def drift(self) -> tuple[PartitionSums, Path, Origin] | None:
+        """What its file of drift is written from; None without a profile of the training."""
+        return None if self._sums is None else (self._sums, self._path(DRIFT), self.origin)
 
     def written(self, kind: str) -> Path | None:
         """Return the file of a kind of output; None where there is none, as without rows."""
@@ -161,6 +183,13 @@ class PartitionFiles:
 
     def _path(self, kind: str) -> Path:
         return self.folder / f"{kind}.parquet"
+
+
+def close_partitions(parts: Sequence[PartitionFiles]) -> None:
+    """Write what is left of partitions of one detector; `publish_partitions` syncs it to disk."""
+    for part in parts:
+        part.close()
+    write_drift([part.drift for part in parts if part.drift is not None])
 
 
 def publish_partitions(parts: Sequence[WrittenPartition], output: Path) -> None:

@@ -20,7 +20,7 @@ import pyarrow as pa
 from aedetect.data.sources import touched
 from aedetect.data.sql import EntityRange
 from aedetect.drift import DRIFT, PartitionSums
-from aedetect.drift.partition_sums import SCHEMA, EntitySums
+from aedetect.drift.sums_table import SCHEMA, EntitySums
 from aedetect.errors import OutputError, UnreadableFile
 from aedetect.output import aside, written
 from aedetect.output.partitions import FLAGGED, SCORES

@@ -25,6 +25,7 @@ from aedetect.scoring.partition_files import (
     PartitionFiles,
     PartitionRows,
     Tally,
+    close_partitions,
     publish_partitions,
     split_judged,
 )
@@ -188,8 +189,7 @@ def _compute(
         for judged in judged_rows(units, detector, parts[0].origin, folder):
             for number, each in judged:
                 parts[number].add(each)
-        for part in parts:
-            part.close()
+        close_partitions(parts)
         check_unchanged(units)
         for part in parts:
             check_complete(part.unit, part.tally.rows)

@@ -22,7 +22,9 @@ def surveyed(tmp_path, write):
         write(frame, tmp_path / "x.parquet")
         settings = DataSettings(train="x", timestamp="time", entity="unit", **keys)
         with open_engine(memory_mb=200, scratch=tmp_path) as connection:
-            return survey(connection, find_files([str(tmp_path)], timestamp="time"), settings)
+            return survey(
+                lambda: connection, find_files([str(tmp_path)], timestamp="time"), settings
+            )
 
     return surveyed
 

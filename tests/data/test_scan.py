@@ -92,7 +92,7 @@ def test_sql_cannot_tell_two_columns_apart_by_case(stored, tmp_path):
         open_engine(memory_mb=200, scratch=tmp_path) as connection,
         pytest.raises(ConfigError, match='more than case, got "State" and "state": rename one'),
     ):
-        survey(connection, source, settings)
+        survey(lambda: connection, source, settings)
 
 
 def test_a_name_twice_is_quarantined(stored, tmp_path):

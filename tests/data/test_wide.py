@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aedetect.data import Query, find_files, open_engine, read_rows, wide
+from aedetect.data import Query, find_files, open_engine, plain_files, read_rows, wide
 from aedetect.data.memmap import map_rows
 from aedetect.errors import DataError
 
@@ -48,12 +48,20 @@ def test_groups_give_the_rows_of_all_columns(query, tmp_path, monkeypatch):
         tmp_path / "whole",
         lambda c: map_rows(read_rows(c, query), columns=8, folder=tmp_path / "whole"),
     )
+    plain = mapped(
+        query,
+        tmp_path / "plain",
+        lambda c: wide.map_columns(lambda: c, query, folder=tmp_path / "plain"),
+    )
+    assert plain.duplicates == whole.duplicates
+    np.testing.assert_array_equal(plain.rows.values, whole.rows.values)
+    monkeypatch.setattr(plain_files, "_FEW_CELLS", 0)
     monkeypatch.setattr(wide, "GROUP", 3)
     monkeypatch.setattr("aedetect.data.reader.BATCH_ROWS", 97)
     grouped = mapped(
         query,
         tmp_path / "groups",
-        lambda c: wide.map_columns(c, query, folder=tmp_path / "groups"),
+        lambda c: wide.map_columns(lambda: c, query, folder=tmp_path / "groups"),
     )
     assert len(wide.column_groups(query)) == 3
     assert grouped.duplicates == whole.duplicates > 0
@@ -66,6 +74,7 @@ def test_groups_give_the_rows_of_all_columns(query, tmp_path, monkeypatch):
 
 def test_files_that_change_between_groups_are_an_error(query, tmp_path, monkeypatch):
     """Columns of other rows are never joined."""
+    monkeypatch.setattr(plain_files, "_FEW_CELLS", 0)
     monkeypatch.setattr(wide, "GROUP", 3)
     seen = []
 
@@ -78,4 +87,8 @@ def test_files_that_change_between_groups_are_an_error(query, tmp_path, monkeypa
 
     monkeypatch.setattr(wide, "read_rows", changing)
     with pytest.raises(DataError, match="changed while read"):
-        mapped(query, tmp_path / "x", lambda c: wide.map_columns(c, query, folder=tmp_path / "x"))
+        mapped(
+            query,
+            tmp_path / "x",
+            lambda c: wide.map_columns(lambda: c, query, folder=tmp_path / "x"),
+        )

@@ -52,7 +52,7 @@ def output(tmp_path_factory):
         sums.add(rows, np.ones(24, dtype=np.float32), np.full(24, 0.5))
         path = Partition(day * DAY, "day").path(folder, DRIFT)
         path.parent.mkdir(parents=True)
-        write_drift(sums, path, origin(1))
+        write_drift([(sums, path, origin(1))])
     return folder
 
 

@@ -60,7 +60,7 @@ def output(tmp_path_factory):
         sums.add(rows, np.ones(2, dtype=np.float32), np.full(2, 0.5))
         path = Partition(day * DAY, "day").path(folder, DRIFT)
         path.parent.mkdir(parents=True)
-        write_drift(sums, path, origin())
+        write_drift([(sums, path, origin())])
     return folder
 
 

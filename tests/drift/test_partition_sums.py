@@ -11,7 +11,9 @@ from safetensors.numpy import load_file, save_file
 
 from aedetect.calibration import HeldOut
 from aedetect.data import Feature, Rows, Schema
-from aedetect.drift import PartitionSums, Profile
+from aedetect.drift import PartitionSums, Profile, partition_sums
+from aedetect.drift.partition_sums import partition_batches
+from aedetect.drift.sums_table import SCHEMA as SCHEMA_OF_DRIFT
 from aedetect.preprocessing import Preparation, split_by_time
 from aedetect.preprocessing.settings import PrepareSettings
 
@@ -54,8 +56,8 @@ def learnt():
     return preparation, Profile.fit(rows, preparation, period=MINUTE, held_out=held_out)
 
 
-def summed(learnt, rows, cuts=()):
-    """The rows of the output, as one table; the rows are added in some pieces."""
+def sums_of(learnt, rows, cuts=()):
+    """The sums of rows, which are added in some pieces."""
     preparation, profile = learnt
     sums = PartitionSums(profile, preparation, period=MINUTE, length=4)
     score = np.random.default_rng(2).uniform(1, 2, len(rows)).astype(np.float32)
@@ -63,7 +65,13 @@ def summed(learnt, rows, cuts=()):
     for start, end in itertools.pairwise(edges):
         piece = slice(start, end)
         sums.add(rows.take(piece), score[piece], np.minimum(1 / score[piece].astype(float), 1))
-    return pa.Table.from_batches(sums.batches()).to_pandas()
+    return sums
+
+
+def summed(learnt, rows, cuts=()):
+    """The rows of the output, as one table."""
+    (batches,) = partition_batches([sums_of(learnt, rows, cuts)])
+    return pa.Table.from_batches(batches).to_pandas()
 
 
 def cell(table, entity, column):
@@ -71,6 +79,19 @@ def cell(table, entity, column):
     found = table[(table["entity"] == entity) & (table["column"] == column)]
     assert len(found) == 1
     return found.iloc[0]
+
+
+@pytest.mark.parametrize("together", [1, 2**40])
+def test_partitions_have_the_rows_that_each_has_alone(learnt, monkeypatch, together):
+    """However many are made in one go, and one without rows among them."""
+    monkeypatch.setattr(partition_sums, "_TOGETHER", together)
+    days = [rows_of(1, seed=3, missing=0.1), rows_of(1, seed=4, add=1.0), rows_of(1, seed=5)]
+    days[1] = days[1].take(slice(0, 0))
+    parts = [sums_of(learnt, rows, cuts=(700,) if len(rows) else ()) for rows in days]
+    found = [pa.Table.from_batches(each, SCHEMA_OF_DRIFT) for each in partition_batches(parts)]
+    assert [len(each) for each in found] == [12, 0, 12]
+    for rows, table in zip(days[::2], found[::2], strict=True):
+        assert table.to_pandas().equals(summed(learnt, rows))
 
 
 @pytest.mark.parametrize("cuts", [(1,), (700, 1_440, 1_441), (1_000, 1_000)])

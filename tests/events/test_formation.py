@@ -8,6 +8,7 @@ from flags import FIRST, SECOND, THIRD, flag, formed, row
 from plant import contents, stamps
 
 from aedetect.errors import OutputError
+from aedetect.output.atomic import publish_all
 from aedetect.output.partitions import EVENTS, FLAGGED
 
 
@@ -150,7 +151,7 @@ def test_events_that_were_deleted_come_back(output, lost):
     assert contents(output) == before
 
 
-@pytest.mark.parametrize("done", range(5))
+@pytest.mark.parametrize("done", range(6))
 def test_an_interrupted_run_is_completed(output, tmp_path, monkeypatch, done):
     """After any of the files that it publishes."""
     from aedetect.events import formation
@@ -160,17 +161,17 @@ def test_an_interrupted_run_is_completed(output, tmp_path, monkeypatch, done):
     flag(whole, SECOND, row(0), row(2, score=9.0), row(60))
     flag(whole, THIRD)
     formed(whole)
-    left, publish = done, formation.publish
+    left = done
 
-    def fail(source, target):
+    def fail(moves):
         nonlocal left
-        if not left:
+        publish_all(moves[:left])
+        if len(moves) > left:
             raise KeyboardInterrupt
-        left -= 1
-        publish(source, target)
+        left -= len(moves)
 
     with monkeypatch.context() as patched:
-        patched.setattr(formation, "publish", fail)
+        patched.setattr(formation, "publish_all", fail)
         with pytest.raises(KeyboardInterrupt):
             formed(output)
     formed(output)

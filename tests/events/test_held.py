@@ -10,8 +10,8 @@ import pytest
 from flags import FIRST, ORIGIN, SECOND, THIRD, flag, formed, judge, judged, row
 from plant import contents
 
-from aedetect.events import EventRules
-from aedetect.events.held import HELD_KEY, find_held, unpack_held
+from aedetect.events import EventRules, held
+from aedetect.events.held import HELD_KEY, NONE_HELD, find_held, unpack_held
 from aedetect.output import OutputFile
 from aedetect.output.partitions import EVENTS, FLAGGED, SCORES
 from aedetect.timestamps import NANOSECONDS
@@ -128,6 +128,21 @@ def test_scores_of_another_origin_hold_no_event(tmp_path):
     assert len(events(tmp_path)) == 1
 
 
+@pytest.mark.parametrize(("p_value", "read"), [(0.5, False), (None, False), (0.01, True)], ids=str)
+def test_a_footer_tells_that_nothing_is_held(tmp_path, monkeypatch, p_value, read):
+    """Then no row is read; without flagged rows, which may have any p-value."""
+    rows = [judged(minute, p_value) for minute in range(10)]
+    file = OutputFile(kind=SCORES, partition=SECOND, path=judge(tmp_path, SECOND, *rows))
+    seen = []
+    monkeypatch.setattr(held, "_kept", lambda *given: seen.append(given) or ([], []))
+    assert find_held(file, RULES, {}) is NONE_HELD
+    assert bool(seen) == read
+    judge(tmp_path, SECOND, *rows, judged(11, **ANOMALY))
+    seen.clear()
+    find_held(file, RULES, {})
+    assert seen
+
+
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
 @pytest.mark.parametrize("seed", range(5))
 def test_batches_do_not_matter(tmp_path, monkeypatch, seed, size):
@@ -139,9 +154,9 @@ def test_batches_do_not_matter(tmp_path, monkeypatch, seed, size):
         for minute, p in zip(range(0, 1440, 2), random.uniform(0, 0.03, 720), strict=True)
     ]
     file = OutputFile(kind=SCORES, partition=SECOND, path=judge(tmp_path, SECOND, *rows))
-    whole, batches = find_held(file, RULES, {}), OutputFile.batches
+    whole, opened = find_held(file, RULES, {}), OutputFile.opened
     monkeypatch.setattr(
-        OutputFile, "batches", lambda self, columns: batches(self, columns, size=size)
+        OutputFile, "opened", lambda self, columns: opened(self, columns, size=size)
     )
     assert find_held(file, RULES, {}).equals(whole)
     flagged = sum(each["verdict"] == "anomaly" for each in rows)

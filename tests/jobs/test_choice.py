@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
+from aedetect.detector import altered
+from aedetect.evaluation.injected_segments import KINDS, inject_segments
 from aedetect.jobs import choice, fit_scorer
 from aedetect.jobs.choice import MARGIN, STRETCHES, Evidence, choose, evidence_of, prepare_trial
 from aedetect.jobs.fit_scorer import series_of
@@ -85,6 +87,36 @@ def test_scores_of_the_trial_are_those_of_the_whole_series(learnt):
     own, judged = scorer.judge(trial.series, trial.asked)
     assert len(own) == len(rows)
     assert np.array_equal(judged.score, expected.score)
+
+
+@pytest.mark.parametrize(
+    ("variant", "together"), [("linear", 2**40), ("undercomplete", 2**40), ("undercomplete", 1)]
+)
+def test_altered_rows_get_the_scores_of_the_whole_copy(learnt, monkeypatch, variant, together):
+    """To the last bit, of every kind, however many copies are seen together."""
+    monkeypatch.setattr(altered, "_MOST_CELLS", together)
+    model = replace(learnt.config.model, variant=variant)
+    shapes = replace(learnt.config.calibration, shapes=2.0)
+    config = replace(learnt.config, model=model, calibration=shapes)
+    scorer = fit_scorer.train_scorer(config, learnt.ingested, learnt.prepared).scorer
+    assert scorer.combines
+    assert scorer.shapes is not None
+    trial = trial_of(learnt)
+    copies = [
+        inject_segments(trial.held_out, kind, seed=(0, number, 0))
+        for number, kind in enumerate(KINDS)
+    ]
+    copies.append((trial.held_out.matrix, np.zeros(len(trial.asked), dtype=bool)))
+    plain = altered.ScoredSeries.of(scorer, trial.series, trial.asked)
+    found = list(plain.scores_of(copies, [0.0, 2.0]))
+    for (cells, changed), (rows, scores) in zip(copies, found, strict=True):
+        matrix = np.concatenate([cells, trial.series.matrix[:, cells.shape[1] :]], axis=1)
+        _, judged = scorer.judge(replace(trial.series, matrix=matrix), trial.asked)
+        assert rows is changed
+        assert np.array_equal(scores[0], judged.parts.score(0.0))
+        assert np.array_equal(scores[1], judged.score)
+    assert np.array_equal(found[-1][1][1], plain.scores([2.0])[0])
+    assert not np.array_equal(found[0][1][1], found[-1][1][1])
 
 
 def test_a_blind_scorer_has_less_evidence(learnt):

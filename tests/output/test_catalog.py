@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import contextmanager
 from datetime import timedelta
+from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
@@ -17,34 +17,26 @@ from hypothesis import strategies as st
 
 from aedetect.errors import OutputError
 from aedetect.events import read_event_table
-from aedetect.output import list_files
+from aedetect.output import atomic, files, list_files
 from aedetect.output.catalog import REACH_KEY, list_event_files
+from aedetect.output.filesystem import open_input
 from aedetect.output.partitions import EVENTS, FLAGGED, SCORES, Span, partition_at
 from aedetect.timestamps import NANOSECONDS, parse_instant
 
 _DAY, _MINUTE = NANOSECONDS["d"], NANOSECONDS["min"]
-_OPENED: list[list[str]] = []  # lists to add opened files to
-
-
-def _hear(event, args):
-    if event == "open" and _OPENED and isinstance(args[0], str):
-        _OPENED[-1].append(args[0])
-
-
-sys.addaudithook(_hear)  # cannot be removed again
 
 
 @contextmanager
 def opened(below):
     """Yield the files below a folder that are opened in the body, each once."""
-    _OPENED.append([])
     found: set[str] = set()
-    yield found
-    found |= {
-        path.removeprefix(f"{below}/")
-        for path in _OPENED.pop()
-        if path.startswith(f"{below}/") and path.endswith(".parquet")
-    }
+
+    def hear(path):
+        found.add(path.relative_to(below).as_posix())
+        return open_input(path)
+
+    with patch.object(files, "open_input", hear), patch.object(atomic, "open_input", hear):
+        yield found
 
 
 def day(number):

@@ -2,6 +2,7 @@
 
 import pyarrow as pa
 
+from aedetect.output import verdict_counts
 from aedetect.output.verdict_counts import VERDICTS_KEY, VerdictCounter, VerdictCounts
 
 
@@ -22,6 +23,22 @@ def test_rows_are_counted_however_they_are_cut():
     assert (found.judged, found.flagged) == (200, 150)
     assert found.entities == {"a": (100, 50), "b": (50, 50), None: (50, 50), "c": (0, 0)}
     assert found.complete
+
+
+def test_few_entities_are_listed_as_many_are(monkeypatch):
+    """In the same order, the nameless one last of equal ones."""
+    names = ["é", "b", None, "a", "Z", "a\U0001f600", "a\uffff", ""]
+    batch = _batch(names * 2, ["anomaly", "normal"] * 8)
+    footers = []
+    for few in (1_000, 0):
+        monkeypatch.setattr(verdict_counts, "_FEW", few)
+        counter = VerdictCounter()
+        counter.add(batch)
+        counter.add(_batch(["b"], ["anomaly"]))
+        footers.append(counter.footer())
+    assert footers[0] == footers[1]
+    found = VerdictCounts.of_footer(footers[0]).entities
+    assert list(found) == ["Z", "a\uffff", "é", None, "b", "", "a", "a\U0001f600"]
 
 
 def test_a_footer_lists_a_bounded_number_of_entities():

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+import warnings
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from aedetect.registry import register_version
+from aedetect.registry.code_wheel import pinned_requirements
+from aedetect.registry.pyfunc import pyfunc, signature
 from aedetect.registry.records import TrainingRecord
 
 COLUMNS = {"time": "timestamp", "unit": "text", "a": "number", "b": "number"}
@@ -107,3 +115,49 @@ def test_served_detector_names_a_missing_column(served, frame):
 
     with pytest.raises(MlflowException, match=r"missing inputs \['b'\]"):
         served.predict(frame.drop(columns="b"))
+
+
+def test_what_all_detectors_have_alike_is_what_mlflow_saves_for_each(tmp_path, detector_folder):
+    """But for the time, where the files were before they were saved, and whose size is counted."""
+    import mlflow
+    from mlflow.models import Model
+
+    example = pd.DataFrame({"time": ["2026-01-01T00:00:00"], "a": [1.0], "b": [None]})
+    model = SimpleNamespace(model_id="m-1", source_run_id="run")
+    kinds = {"time": "timestamp", "a": "number", "b": "number"}
+    with pyfunc(detector_folder, columns=kinds, model=model, example=example) as saved:
+        own = {path.relative_to(saved): path.read_bytes() for path in files_below(saved)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        (tmp_path / "served.py").write_bytes(own[Path("served.py")])
+        shutil.copytree(detector_folder, tmp_path / "detector")
+        mlflow.pyfunc.save_model(
+            tmp_path / "model",
+            python_model=str(tmp_path / "served.py"),
+            artifacts={"detector": str(tmp_path / "detector")},
+            signature=signature(kinds),
+            input_example=example,
+            pip_requirements=pinned_requirements(),
+            mlflow_model=Model(model_uuid="m-1", model_id="m-1", run_id="run"),
+        )
+    theirs = tmp_path / "model"
+    found = {path.relative_to(theirs): path.read_bytes() for path in files_below(theirs)}
+    strays = {Path("uv.lock"), Path("pyproject.toml"), Path(".python-version")}
+    wheel = {path for path in own if path.suffix == ".whl"}
+    assert own.keys() - wheel == found.keys() - strays
+    described = []
+    for content in (own, found):
+        text = yaml.safe_load(content.pop(Path("MLmodel")))
+        flavor = text["flavors"]["python_function"]
+        del flavor["artifacts"]["detector"]["uri"], flavor["model_code_path"]
+        del text["utc_time_created"], text["model_size_bytes"]
+        described.append(text)
+    assert described[0] == described[1]
+    assert {path: own[path] for path in own.keys() - wheel} == {
+        path: found[path] for path in found.keys() - strays
+    }
+
+
+def files_below(folder):
+    """All files below a folder."""
+    return [path for path in folder.rglob("*") if path.is_file()]
