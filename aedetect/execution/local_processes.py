@@ -18,12 +18,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aedetect.errors import ClusterError
-from aedetect.execution.local_job import LocalJob, Reply, Said
+from aedetect.execution.local_job import DetectorCall, LocalJob, Reply, Said
 from aedetect.execution.local_pool import THREADS, usable_cores
 from aedetect.scoring.worker import compute_group
 
@@ -65,9 +66,44 @@ def computing(groups: Sequence[Group], *, model: Model, output: Path) -> Iterato
         yield processes.compute
     except BaseException:
         processes.kill()
-        raise
-    finally:
         processes.close()
+        raise
+    _keep_or_close(processes)
+
+
+class KeptProcesses:
+    """The processes that computed last, with the detector in memory; None where threads did."""
+
+    processes: LocalProcesses | None = None
+
+    def replace(self, processes: LocalProcesses | None) -> None:
+        """Keep other processes, and end those kept so far."""
+        before, self.processes = self.processes, processes
+        if before is not None:
+            before.close()
+
+
+_kept: ContextVar[KeptProcesses | None] = ContextVar("kept", default=None)
+
+
+@contextmanager
+def keeping_processes() -> Iterator[KeptProcesses]:
+    """Keep processes beyond `computing`, for calls that need the detector; they end with this."""
+    kept = KeptProcesses()
+    token = _kept.set(kept)
+    try:
+        yield kept
+    finally:
+        _kept.reset(token)
+        kept.replace(None)
+
+
+def _keep_or_close(processes: LocalProcesses) -> None:
+    kept = _kept.get()
+    if kept is None:
+        processes.close()
+    else:
+        kept.replace(processes)
 
 
 def is_worth_processes(units: Sequence[Unit]) -> bool:
@@ -123,7 +159,17 @@ class LocalProcesses:
             _repeat(said)
         if isinstance(reply.done, BaseException):
             raise reply.done
-        return reply.done
+        done: Done = reply.done
+        return done
+
+    def call(self, function: Callable[[str, Any], Any], items: Sequence[Any]) -> list[Any]:
+        """Call a function of the detector's folder for each item; raise what it raised."""
+        asked = [self._threads.submit(self._ask, DetectorCall(function, item)) for item in items]
+        replies = [each.result() for each in asked]
+        for reply in replies:
+            if isinstance(reply.done, BaseException):
+                raise reply.done
+        return [reply.done for reply in replies]
 
     def kill(self) -> None:
         """End the processes at once."""
@@ -141,13 +187,13 @@ class LocalProcesses:
             self.kill()
             self._process.wait()
 
-    def _ask(self, group: Group) -> Reply:
-        """Send a group to a process that has nothing to do, and wait for its reply."""
+    def _ask(self, asked: Group | DetectorCall) -> Reply:
+        """Send work to a process that has nothing to do, and wait for its reply."""
         if self._lost:
             raise ClusterError(_LOST)
         connection = self._idle.get()
         try:
-            connection.send_bytes(pickle.dumps(group))
+            connection.send_bytes(pickle.dumps(asked))
             reply: Reply = pickle.loads(connection.recv_bytes())  # noqa: S301 - our own process
         except (EOFError, OSError) as error:
             self._lost = True

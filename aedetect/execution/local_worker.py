@@ -18,17 +18,16 @@ import threading
 import traceback
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from aedetect.execution.local_job import LocalJob, Reply, Said
+from aedetect.execution.local_job import DetectorCall, LocalJob, Reply, Said
 from aedetect.scoring import cached_detector
 from aedetect.scoring.worker import compute_group
 
 if TYPE_CHECKING:
     from aedetect.scoring import Unit
-    from aedetect.scoring.worker import ComputedPartition, Deferred
 
 _PLAIN = (str, int, float, bool, type(None))
 
@@ -72,19 +71,20 @@ def _serve(connection: Connection, job: LocalJob, forks: Sequence[int]) -> None:
 
     threading.Thread(target=listen, daemon=True).start()
     while True:
-        units: Sequence[Unit] = pickle.loads(asked.get())  # noqa: S301
-        done = _computed(units, job)
+        work: Sequence[Unit] | DetectorCall = pickle.loads(asked.get())  # noqa: S301
+        done = _done(work, job)
         try:
             connection.send_bytes(pickle.dumps(Reply(done=done, said=heard.taken())))
         except OSError:  # the thread ends the process
             return
 
 
-def _computed(
-    units: Sequence[Unit], job: LocalJob
-) -> Sequence[ComputedPartition | Deferred] | BaseException:
+def _done(work: Sequence[Unit] | DetectorCall, job: LocalJob) -> Any:
+    """Return the result of a group or a call, or the exception that it raised."""
     try:
-        return compute_group(units, model=job.model, output=job.output)
+        if isinstance(work, DetectorCall):
+            return work.function(job.model.folder, work.argument)
+        return compute_group(work, model=job.model, output=job.output)
     except Exception as error:
         error.add_note(traceback.format_exc())
         try:

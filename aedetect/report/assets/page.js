@@ -230,8 +230,8 @@ function apply(next) {
   const whose = filter.lane === null ? "all entities" : lanes.lanes[filter.lane].name;
   const when = filter.from || filter.until ? `, ${(filter.from ?? "begin").replace("T", " ")} to ${(filter.until ?? "end").replace("T", " ")}` : "";
   status.textContent = narrowed ? `${shown.length} of ${cards.length} events shown: ${whose}${when}` : status.dataset.text;
-  const minor = $("#minor");
-  if (minor && narrowed) minor.open = true;
+  for (const each of $$(".together")) each.hidden = !$(".event:not([hidden])", each);
+  if (narrowed) $$("#minor, .together").forEach((each) => { each.open = true; });
   if (narrowed && shown.length === 1) shown[0].open = true;
   drawLanes();
 }
@@ -312,8 +312,7 @@ function openNamed() {
   const card = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (!card?.matches(".event")) return;
   if (card.hidden) apply({ lane: null, from: null, until: null, severity: "" });
-  if (card.closest("#minor")) card.closest("#minor").open = true;
-  card.open = true;
+  for (let each = card; each; each = each.parentElement?.closest("details")) each.open = true;
   card.scrollIntoView({ block: "start" });
   $("summary", card).focus({ preventScroll: true });
 }
@@ -348,6 +347,11 @@ if (lanes) {
 let width = innerWidth;
 addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; drawLanes(); redraw(false); } });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => redraw(false));
-addEventListener("beforeprint", () => redraw(true));
-addEventListener("afterprint", () => redraw(false));
+let unfolded = [];
+addEventListener("beforeprint", () => {
+  unfolded = $$(".together:not([open])");
+  unfolded.forEach((each) => { each.open = true; });
+  redraw(true);
+});
+addEventListener("afterprint", () => { unfolded.forEach((each) => { each.open = false; }); redraw(false); });
 })();
