@@ -30,12 +30,12 @@ class _Incident:
 
 
 def group_cards(
-    views: Sequence[Mapping[str, Any]], reported: pa.Table, clock: WallClock
+    views: Sequence[dict[str, Any]], reported: pa.Table, clock: WallClock
 ) -> list[dict[str, Any]]:
     """Return the items of a page: an event, or an incident with its members.
 
     `views` are the shown events and `reported` all events, both the most anomalous first. An
-    incident is where its worst member is.
+    incident is where its worst member is. An event whose company is too weak to be shown is itself.
     """
     incidents = _incidents(reported)
     incident_of = {name: each for each in incidents for name in each.entities}
@@ -50,7 +50,10 @@ def group_cards(
             items[worst] = {"events": [view], "together": own if several else None}
     for item in items.values():
         if item["together"] is not None:
-            item["together"] = _described(item["together"], item["events"], clock)
+            described = _described(item["together"], item["events"], clock)
+            is_alone = len(item["events"]) == 1
+            item["together"] = None if is_alone else described
+            item["events"] = [each | {"beside": described["others"]} for each in item["events"]]
     return list(items.values())
 
 
@@ -72,10 +75,10 @@ def _described(
     incident: _Incident, shown: Sequence[Mapping[str, Any]], clock: WallClock
 ) -> dict[str, Any]:
     """Return the texts of an incident."""
-    names = [clip(each, most=_MAX_NAME) for each in dict.fromkeys(incident.entities.values())]
+    names = [_apart(each) for each in dict.fromkeys(incident.entities.values())]
     shown_ids = {view["id"] for view in shown}
     left = [name for event, name in incident.entities.items() if event not in shown_ids]
-    others = [clip(each, most=_MAX_NAME) for each in left]
+    others = [_apart(each) for each in left]
     count = len(incident.entities)
     return {
         "whose": f"{len(names):,} entities"
@@ -87,3 +90,11 @@ def _described(
         "count": count,
         "others": list_some(others, most=_MAX_OTHERS),
     }
+
+
+def _apart(name: str) -> str:
+    """Return a name in a list: one that is written from right to left does not turn the rest."""
+    short = clip(name, most=_MAX_NAME)
+    return (
+        short if short.isascii() else f"\N{FIRST STRONG ISOLATE}{short}\N{POP DIRECTIONAL ISOLATE}"
+    )

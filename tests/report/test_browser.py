@@ -25,6 +25,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), None)
 api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+SCALE = "document.querySelector('#lanes-plot svg').getScreenCTM().d"  # of heights
 UNITS = tuple(f"pump {number:02d}" for number in range(30))
 FAULTS = (
     ("pump 07", 1, 30, 6),
@@ -255,9 +256,15 @@ def test_it_prints(open_page, address):
     page = open_page(address, color_scheme="dark")
     page.click(".event:visible summary")
     page.emulate_media(media="print", color_scheme="dark")
+    page.set_viewport_size({"width": 700, "height": 900})
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not page.is_visible("#filter")
-    assert page.is_visible("#lanes-plot svg")
+    names = page.query_selector_all(".names button")
+    lanes = page.query_selector("#lanes-plot svg").bounding_box()
+    last = names[-1].bounding_box()
+    assert lanes["y"] + lanes["height"] > last["y"] + last["height"]
+    size = page.evaluate(SCALE)
+    assert size == pytest.approx(1)  # a lane is as high as its name, however narrow the paper
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert len(page.query_selector_all(".together .event:visible")) == 2
     page.evaluate("dispatchEvent(new Event('afterprint'))")

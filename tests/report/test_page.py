@@ -191,9 +191,12 @@ def test_events_that_began_together_are_one_item(page):
     text = render_page(page)
     assert text.count('<details class="together">') == 1
     assert text.count('<details class="event"') == 3
-    assert "<bdi>2 entities</bdi> at once; the most severe, <bdi>" in text
+    assert "<bdi>2 entities</bdi> began together; most severe is <bdi>" in text
     assert re.search("<time>2026-01-02 05:00[^<]*</time> · 50 minutes", text)
     assert "Also in" not in text
+    alone = render_page(replace(page, cards=page.cards[:1]))
+    assert '<details class="together">' not in alone
+    assert "Began together with weaker events of <bdi>" in alone
 
 
 def test_an_outage_of_the_whole_plant_leaves_room_for_other_events(tmp_path):
@@ -204,7 +207,7 @@ def test_an_outage_of_the_whole_plant_leaves_room_for_other_events(tmp_path):
     page = read_page(output, FACTS)
     assert len(page.cards) == MAX_MEMBERS + 1
     text = render_page(page)
-    assert "<bdi>20 entities</bdi> at once" in text
+    assert "<bdi>20 entities</bdi> began together" in text
     shown = [card.event.entity for card in page.cards if card.start < FIRST + 2 * DAY]
     others = text.partition("<p>Also in: <bdi>")[2].partition("</bdi>")[0].split(", ")
     assert sorted([*shown, *others]) == list(names)
