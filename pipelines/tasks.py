@@ -22,6 +22,7 @@ from aedetect.jobs import (
     scoring_plan,
     training,
 )
+from aedetect.jobs.lines_ahead import draw_ahead
 from aedetect.jobs.scoring_units import compute_remotely
 from aedetect.scoring import Model, Unit
 from aedetect.scoring.grouping import group_units
@@ -126,6 +127,7 @@ SCORING = replace(
     form_events=form_events,
     finish=finish,
     write_page=write_page,
+    draw_lines=draw_ahead,
     notify=notify,
     fill_database=fill_database,
     start_training=start_training,

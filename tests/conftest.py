@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from aedetect.data import Query, find_files, open_engine, read_rows
 from aedetect.jobs import dataset, fit_scorer, training
 from aedetect.output.schemas import time_type
 from aedetect.preprocessing.windows import with_context
+from aedetect.registry import session
 from aedetect.scoring import score_rows
 from aedetect.scoring.tables import scores_batch
 from aedetect.training import Ingested, PreparedRows
@@ -106,6 +108,25 @@ def write_table(frame: pd.DataFrame, path, **options: Any):
             frame = frame.astype({name: pd.ArrowDtype(pa.timestamp("us", tz=str(zone)))})
     pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), path, **options)
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def empty_registry(tmp_path_factory):
+    """Make the tables of a registry once, and copy the file for others: MLflow takes a second."""
+    made, create = tmp_path_factory.mktemp("empty") / "mlflow.db", session._create  # noqa: SLF001
+
+    def copied(tracking_uri):
+        file = session.sqlite_file(tracking_uri)
+        if made.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(made, file)
+        else:
+            create(tracking_uri)
+            shutil.copyfile(file, made)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(session, "_create", copied)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ from aedetect.cli import (
     serve,
     versions,
 )
+from aedetect.cli.short import begin_short
 from aedetect.cli.typed import name_config
 from aedetect.errors import AedetectError
 from aedetect.logs import logged_to
@@ -52,6 +53,7 @@ LOGGED = {"PREFECT_LOGGING_LEVEL": "INFO"}
 
 INTERRUPTED = 128 + 2  # exit code after Ctrl+C, as of a shell
 STOPPED = "aedetect: stopped; files that are written are whole, and the next run does the rest"
+_SHORT = {"check", "flags", "models", "report", "runs"}
 RENAMED_OPTIONS = {"--most": "--limit"}
 
 app = typer.Typer(
@@ -120,6 +122,8 @@ def options(
         raise typer.Exit
     if log is not None:
         context.with_resource(logged_to(log))
+    if context.invoked_subcommand in _SHORT:
+        begin_short()
     served = context.invoked_subcommand == serve.schedule.__name__
     for name, value in (LOGGED if served else {} if debug else SILENT).items():
         os.environ.setdefault(name, value)

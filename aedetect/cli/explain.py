@@ -119,7 +119,7 @@ def _facts(chain: EventChain | RowChain) -> Iterator[tuple[str, str]]:
         )
     if (made := chain.promotion) is not None:
         at = made.at.isoformat(" ", timespec="seconds")
-        why = f"{at} by {made.by} ({made.action}) {made.why}".rstrip()
+        why = f"{at} by {made.by}: {made.why or made.action}"
         yield "  last promoted", why
     yield "scored from", plural(len(chain.inputs), "input")
     yield from ((f"  {name}:", mark) for name, mark in list(chain.inputs.items())[:_SHOWN])

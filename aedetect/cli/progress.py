@@ -29,6 +29,7 @@ from rich.table import Column
 from rich.text import Text
 
 from aedetect.logs import log_event
+from aedetect.timestamps import length_text
 
 logger = logging.getLogger("aedetect.cli")
 
@@ -39,7 +40,7 @@ MESSAGES = {
     "candidate": "{variant}, shapes {shapes:g}: average precision {injected:.3f} on segments "
     "injected among held-out rows, least {least:.3f} ({worst}){labels}; held-out scores "
     "{drift:.2f} times as high later",
-    "chosen": "variant {variant} is used: {lead:+.3f} against the next, {why}",
+    "chosen": "variant {variant} is used: average precision {lead:+.3f} against the next; {why}",
     "compared": "{variant}: average precision {precision:.3f} on injected anomalies, "
     "{seconds:.1f} s of training",
 }
@@ -150,10 +151,12 @@ class _Lines(logging.Handler):
                 self._print(self._line(at))
 
     def _line(self, at: _Where) -> str:
-        """Return such as "scored 2026-01-03, 512 rows/s: 3 of 20, 12 s left"."""
+        """Return such as "scored 2026-01-03, 512 rows/s: 3 of 20, 12s left"."""
         if at.total is None or not at.done:
             return at.text
-        rest = f", {self._pace.left:,.0f} s left" if self._pace.done < self._pace.total else ""
+        rest = (
+            f", {length_text(self._pace.left)} left" if self._pace.done < self._pace.total else ""
+        )
         return f"{at.text}: {at.done} of {at.total}{rest}"
 
     def _print(self, text: str) -> None:

@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from aedetect.cli.options import AsJson, ConfigPath, Overrides, Severity, Since, Until
+from aedetect.cli.short import forgo_pandas
 
 
 def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Check configuration and data: what train and score will take, treat specially or refuse."""
+    forgo_pandas()
     from aedetect.cli.check_values import check_values_with_progress
     from aedetect.cli.next_step import print_after_check
     from aedetect.cli.options import load_config
@@ -61,6 +63,7 @@ def flags(
     as_json: AsJson = False,
 ) -> None:
     """Show the events that flagged rows form, the most anomalous first."""
+    forgo_pandas()
     from aedetect.cli.next_step import print_about
     from aedetect.cli.options import load_config, load_span
     from aedetect.cli.show import print_json
@@ -97,6 +100,7 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List the last scoring runs with their problems, the newest first."""
+    forgo_pandas()
     from aedetect.cli.options import load_config
     from aedetect.cli.show import print_json
     from aedetect.cli.show_runs import print_runs

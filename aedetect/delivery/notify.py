@@ -149,9 +149,11 @@ def _deliver(
 
 
 def _pictures(messages: Due, draw: Draw | None) -> dict[str, Path]:
-    """Draw the worst event of the first messages, for the receivers that take pictures."""
+    """Draw the worst event of the most severe messages, for receivers that take pictures."""
     taken = [each for receiver, each in messages.items() if draw and takes_pictures(receiver)]
-    wanted = dict.fromkeys(each.entries[0][0] for listed in taken for each in listed)
+    first = [each.entries[0] for listed in taken for each in listed]
+    first.sort(key=lambda entry: -SEVERITIES.index(entry[1]))
+    wanted = dict.fromkeys(name for name, _ in first)
     drawn = {name: draw(name) for name in list(wanted)[:_MAX_PICTURES]} if draw else {}
     return {name: path for name, path in drawn.items() if path is not None}
 

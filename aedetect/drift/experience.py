@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import stdtrit
 
 from aedetect.arrays import Float64, Int64
 
@@ -35,6 +34,8 @@ def index_limits(index: Float64, days: TrainingDays) -> Float64:
     PSI grows as the square of the distance between means: where these are normal, PSI over its mean
     is as the square of Student's t.
     """
+    from scipy.special import stdtrit  # takes time to import
+
     judged = np.where((days.rows >= days.complete)[:, None], index, np.nan)
     count = (~np.isnan(judged)).sum(axis=0)
     known = np.nan_to_num(judged)
@@ -73,6 +74,8 @@ def level_limits(held_out: HeldOut, entities: int, *, length: int) -> Float64:
     A prediction limit by the days, or blocks of `length` days, that were held out; the spread
     between them is that of all entities.
     """
+    from scipy.special import stdtrit  # takes time to import
+
     own, mean = _day_means(held_out, length=length)
     codes, place, count = np.unique(own, return_inverse=True, return_counts=True)
     center = np.bincount(place, mean) / count

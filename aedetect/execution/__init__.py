@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from aedetect.lazy import on_first_use
 
 if TYPE_CHECKING:
-    from aedetect.execution.compute import compute_on_cluster, describe_cluster
+    from aedetect.execution.compute import call_on_cluster, compute_on_cluster, describe_cluster
 
-__all__ = ["compute_on_cluster", "describe_cluster"]
+__all__ = ["call_on_cluster", "compute_on_cluster", "describe_cluster"]
 
-__getattr__ = on_first_use(__name__, {"compute": ("compute_on_cluster", "describe_cluster")})
+__getattr__ = on_first_use(
+    __name__, {"compute": ("call_on_cluster", "compute_on_cluster", "describe_cluster")}
+)

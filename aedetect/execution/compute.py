@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aedetect.errors import AedetectError, ClusterError
 from aedetect.execution.cluster import Cluster, connect_cluster
 from aedetect.execution.probe import probe_for
 from aedetect.execution.shipping import pack_folder
-from aedetect.execution.work import SharedJob, compute_packed, look_around
+from aedetect.execution.work import SharedJob, call_packed, compute_packed, look_around
 from aedetect.logs import log_event
 from aedetect.scoring.waves import Piece, Result, compute_in_waves
 from aedetect.scoring.worker import ComputedPartition, Deferred
@@ -58,6 +58,26 @@ def compute_on_cluster(
             cores=size.cores,
             compute=lambda pieces: _gathered(cluster, pieces, shared),
         )
+
+
+def call_on_cluster(
+    function: Callable[[str, Any], Any],
+    items: Sequence[Any],
+    *,
+    folder: str,
+    executor: ExecutorName,
+    address: str,
+) -> list[Any]:
+    """Call a function of a detector's folder for each item; raise as `compute_on_cluster` does."""
+    shared = pickle.dumps((function, pack_folder(Path(folder))))
+    with connect_cluster(executor, address) as cluster:
+        packed = [pickle.dumps(each) for each in items]
+        replies = dict(cluster.compute(call_packed, packed, shared=shared))
+    results = [pickle.loads(replies[number]) for number in range(len(items))]  # noqa: S301
+    for each in results:
+        if isinstance(each, AedetectError):
+            raise each
+    return results
 
 
 def describe_cluster(executor: ExecutorName, address: str) -> str:

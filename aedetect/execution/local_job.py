@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aedetect.scoring import Model
-    from aedetect.scoring.waves import Result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +17,14 @@ class LocalJob:
 
     model: Model
     output: Path
+
+
+@dataclass(frozen=True)
+class DetectorCall:
+    """Work of another kind for which the detector has to be in memory."""
+
+    function: Callable[[str, Any], Any]  # of the folder of the detector and the argument
+    argument: Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +39,7 @@ class Said:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What became of a piece, and what was logged meanwhile."""
+    """What became of a piece or a call, and what was logged meanwhile."""
 
-    done: Result | BaseException
+    done: Any  # an exception that was raised, or the result
     said: Sequence[Said]

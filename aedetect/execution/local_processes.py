@@ -22,10 +22,11 @@ from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 from aedetect.errors import ClusterError
-from aedetect.execution.local_job import LocalJob, Reply, Said
+from aedetect.execution.kept_processes import keep_or_close
+from aedetect.execution.local_job import DetectorCall, LocalJob, Reply, Said
 from aedetect.execution.local_pool import THREADS, usable_cores
 from aedetect.scoring.sharding import shards_wanted
 from aedetect.scoring.waves import compute_in_waves
@@ -74,9 +75,9 @@ def computing(groups: Sequence[Group], *, model: Model, output: Path) -> Iterato
         yield _begin_waves(processes, units, model, output) if divided else processes.begin(groups)
     except BaseException:
         processes.kill()
-        raise
-    finally:
         processes.close()
+        raise
+    keep_or_close(processes)
 
 
 def _begin_waves(
@@ -146,7 +147,13 @@ class LocalProcesses:
     def compute(self, group: Group) -> Done:
         """Wait for a group, which begins now unless it has; raise what computing it raised."""
         begun = self._asked.pop(_name(group), None) or self._threads.submit(self._ask, tuple(group))
-        return cast("Done", _result(begun))
+        done: Done = _result(begun)
+        return done
+
+    def call(self, function: Callable[[str, Any], Any], items: Sequence[Any]) -> list[Any]:
+        """Call a function of the detector's folder for each item; raise what it raised."""
+        asked = [self._threads.submit(self._ask, DetectorCall(function, item)) for item in items]
+        return [_result(each) for each in asked]
 
     def compute_all(self, pieces: Sequence[Piece]) -> list[Result]:
         """Compute pieces of work; return their results in order, or raise what one raised."""
@@ -169,13 +176,13 @@ class LocalProcesses:
             self.kill()
             self._process.wait()
 
-    def _ask(self, piece: Piece) -> Reply:
-        """Send a piece to a process that has nothing to do, and wait for its reply."""
+    def _ask(self, work: Piece | DetectorCall) -> Reply:
+        """Send work to a process that has nothing to do, and wait for its reply."""
         if self._lost:
             raise ClusterError(_LOST)
         connection = self._idle.get()
         try:
-            connection.send_bytes(pickle.dumps(piece))
+            connection.send_bytes(pickle.dumps(work))
             reply: Reply = pickle.loads(connection.recv_bytes())  # noqa: S301 - our own process
         except (EOFError, OSError) as error:
             self._lost = True
@@ -185,8 +192,8 @@ class LocalProcesses:
         return reply
 
 
-def _result(begun: Future[Reply]) -> Result:
-    """Wait for a piece; log what was logged for it, and raise what computing it raised."""
+def _result(begun: Future[Reply]) -> Any:
+    """Wait for work; log what was logged for it, and raise what it raised."""
     reply = begun.result()
     for said in reply.said:
         _repeat(said)

@@ -18,16 +18,16 @@ import threading
 import traceback
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from aedetect.execution.local_job import LocalJob, Reply, Said
+from aedetect.execution.local_job import DetectorCall, LocalJob, Reply, Said
 from aedetect.scoring import cached_detector
 from aedetect.scoring.waves import compute_piece
 
 if TYPE_CHECKING:
-    from aedetect.scoring.waves import Piece, Result
+    from aedetect.scoring.waves import Piece
 
 _PLAIN = (str, int, float, bool, type(None))
 
@@ -71,17 +71,20 @@ def _serve(connection: Connection, job: LocalJob, forks: Sequence[int]) -> None:
 
     threading.Thread(target=listen, daemon=True).start()
     while True:
-        piece: Piece = pickle.loads(asked.get())  # noqa: S301
-        done = _computed(piece, job)
+        work: Piece | DetectorCall = pickle.loads(asked.get())  # noqa: S301
+        done = _done(work, job)
         try:
             connection.send_bytes(pickle.dumps(Reply(done=done, said=heard.taken())))
         except OSError:  # the thread ends the process
             return
 
 
-def _computed(piece: Piece, job: LocalJob) -> Result | BaseException:
+def _done(work: Piece | DetectorCall, job: LocalJob) -> Any:
+    """Return the result of a piece or a call, or the exception that it raised."""
     try:
-        return compute_piece(piece, model=job.model, output=job.output)
+        if isinstance(work, DetectorCall):
+            return work.function(job.model.folder, work.argument)
+        return compute_piece(work, model=job.model, output=job.output)
     except Exception as error:
         error.add_note(traceback.format_exc())
         try:

@@ -56,6 +56,16 @@ def compute_packed(shared: bytes, item: bytes) -> bytes:
     return pickle.dumps(done)
 
 
+def call_packed(shared: bytes, item: bytes) -> bytes:
+    """Call a function of the detector's folder; an error of aedetect is a result."""
+    function, packed = pickle.loads(shared)  # noqa: S301
+    try:
+        done = function(unpack_folder(packed), pickle.loads(item))  # noqa: S301
+    except AedetectError as error:
+        done = error
+    return pickle.dumps(done)
+
+
 def _check_fit(probe: Probe) -> None:
     """Raise ClusterError if this process, which may have joined late, is not fit for the run."""
     if probe.mark in _fit:

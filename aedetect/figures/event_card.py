@@ -35,7 +35,8 @@ def draw_event_card(card: Card, clock: WallClock) -> Figure:
     figure.suptitle(f"{who}\n{sentence}", fontsize=10, fontweight="bold", parse_math=False)
     during = clock_times(np.array([card.start, card.end]), clock)
     for panel in axes:
-        panel.axvspan(during[0], during[1], color=GREY, alpha=0.35, linewidth=0)
+        # The edge is what is seen of an event of one row.
+        panel.axvspan(during[0], during[1], color=GREY, alpha=0.35, linewidth=3)
     _draw_score(axes[0], card, clock)
     for panel, column in zip(axes[1:], card.columns, strict=True):
         draw_column(panel, column, clock)

@@ -16,7 +16,7 @@ from aedetect.errors import AedetectError, NoData
 from aedetect.jobs.dataset import ingest_rows, prepare_rows
 from aedetect.jobs.findings import Finding, Grade, by_grade, worst_grade
 from aedetect.jobs.input_check import InputQuality, check_input
-from aedetect.jobs.quality import OK, Quality, assess, rule_notes
+from aedetect.jobs.quality import GAPS, OK, Quality, assess, rule_notes
 from aedetect.preprocessing import Part
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aedetect.training import Ingested, PreparedRows
 
 _MOST = 20  # entities with a finding of their own
+_ALIKE = 3  # entities with gaps, beyond which they are one finding
 _MANY = 0.05  # share of rows in no window that deserves a look
 
 
@@ -81,6 +82,11 @@ def _training_findings(config: Config, ingested: Ingested, quality: Quality) -> 
         if column.verdict != OK:
             yield Finding("look", "train", column.name, column.verdict)
     odd = [each for each in quality.entities if each.verdict != OK]
+    holed = [each for each in odd if each.verdict.endswith(GAPS)]
+    if len(holed) > _ALIKE:
+        odd = [each for each in odd if each not in holed]
+        text = f"{len(holed):,} have {sum(each.gaps for each in holed):,} gaps: {GAPS}"
+        yield Finding("look", "train", "entities", text)
     for entity in odd[:_MOST]:
         yield Finding("look", "train", str(entity.name or "rows"), entity.verdict)
     if len(odd) > _MOST:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aedetect.training import Ingested
 
 OK = "ok"
+GAPS = "windows do not span them"
 _NAMED = 8  # columns in a note
 _MANY_MISSING = 0.05  # share of missing cells that is reported
 
@@ -223,7 +224,7 @@ def _entity(rows: Rows, piece: slice, max_gap: int, length: int, clock: WallCloc
     elif runs.max() < length:
         verdict = f"no {length} rows without a gap: raise [data] max_gap"
     elif len(gaps):
-        verdict = f"{len(gaps)} gap{'s' * (len(gaps) > 1)}: windows do not span them"
+        verdict = f"{len(gaps)} gap{'s' * (len(gaps) > 1)}: {GAPS}"
     return EntityQuality(
         name=rows.names[rows.entity[piece.start]],
         rows=len(time),

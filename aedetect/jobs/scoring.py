@@ -15,6 +15,7 @@ from aedetect import registry
 from aedetect.drift import DRIFT
 from aedetect.events import form_events
 from aedetect.events.ongoing import find_level_shifts
+from aedetect.execution.kept_processes import keeping_processes
 from aedetect.jobs import delivery
 from aedetect.jobs.outcome_record import note_outcome, note_page
 from aedetect.jobs.recording import record_run, workspace
@@ -22,7 +23,7 @@ from aedetect.jobs.renewal_steps import compute_in_steps
 from aedetect.jobs.report import is_page_current, page_path, write_run_page
 from aedetect.jobs.retraining import with_retraining
 from aedetect.jobs.scoring_plan import plan_run, sort_run
-from aedetect.jobs.scoring_stages import ScoringJob, ScoringStages, no_report
+from aedetect.jobs.scoring_stages import ScoringJob, ScoringStages, no_lines, no_report
 from aedetect.jobs.scoring_units import compute_units
 from aedetect.jobs.shadow_run import follow_shadow
 from aedetect.jobs.shifts import with_shifts
@@ -91,6 +92,7 @@ PLAIN = ScoringStages(
     form_events=form_run_events,
     finish=finish_run,
     write_page=write_run_page,
+    draw_lines=no_lines,
     report=no_report,
     notify=delivery.notify,
     fill_database=delivery.fill_database,
@@ -118,7 +120,8 @@ def run_scoring(
     and writes no page. A given model is not resolved again, and a given job not planned again.
     """
     started = None if job is None else job.started
-    with record_run(config, clock=clock, run_id=run_id, started=started) as record:
+    recorded = record_run(config, clock=clock, run_id=run_id, started=started)
+    with recorded as record, keeping_processes() as processes:
         if not what_if:
             stages.check_delivery(config)
         model, asked = model or stages.resolve_model(config), span or Span()
@@ -136,6 +139,8 @@ def run_scoring(
                 summary = note_outcome(config, summary)
                 summary = with_retraining(config, summary, stages.start_training)
             summary = record(summary)
+        if not what_if:
+            stages.draw_lines(config, done.job, processes)
     if config.report.to is not None and not what_if:
         is_current = summary.did_nothing and is_page_current(config, config_path=config_path)
         page = (

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aedetect.config import Config
     from aedetect.data import Schema
     from aedetect.events.table import EventChanges
+    from aedetect.execution.kept_processes import KeptProcesses
     from aedetect.output.partitions import Span
     from aedetect.scoring import Unit
     from aedetect.scoring.settings import ScoringSettings
@@ -109,6 +110,10 @@ def no_report(_config: Config, _summary: Summary, _changes: EventChanges) -> Non
     """Report nothing: the summary is returned, and its log events are already written."""
 
 
+def no_lines(_config: Config, _job: ScoringJob, _processes: KeptProcesses) -> None:
+    """Draw nothing: who asks for a page waits for its lines."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ScoringStages:
     """The stages of a scoring run, in order."""
@@ -121,6 +126,7 @@ class ScoringStages:
     form_events: Callable[[ScoringJob], EventChanges]
     finish: Callable[[ScoringJob, Sequence[ComputedPartition | Deferred], EventChanges], Summary]
     write_page: PageStage
+    draw_lines: Callable[[Config, ScoringJob, KeptProcesses], object]
     report: Callable[[Config, Summary, EventChanges], object]
     notify: NotifyStage
     fill_database: Callable[[Config], object]

@@ -135,8 +135,10 @@ def _alike(tables: Sequence[Timed]) -> Arrangement:
         why = f"{len(tables)} files with the same columns, of several entities each"
         return Arrangement(layout="parts", groups=(ordered,), names=("",), why=why)
     groups, names = _by_place(ordered)
-    what = "folder" if any(len(group) > 1 for group in groups) else "file"
-    why = f"{len(groups)} {what}s with the same columns at the same times: one each"
+    many = f"{len(tables)} files" if len(groups) < len(tables) else "files"
+    why = (
+        f"{many} with the same columns at the same times, of {len(groups)} entities by their names"
+    )
     return Arrangement(layout="entities", groups=groups, names=names, why=why)
 
 

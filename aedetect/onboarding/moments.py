@@ -25,7 +25,7 @@ _NAMED_TIME = re.compile(
 ENTITY = re.compile(
     r"(^|[_\W])(id|entity|machine|unit|asset|device|sensor|pump|server|host|site|line|station|"
     r"turbine|engine|equipment|plant|component|node|vehicle|well|meter|service|instance|channel|"
-    r"anlage|maschine|standort)([_\W]?(id|name|no|nr|key|tag))?([_\W]|$)|_id$|id$",
+    r"anlage|maschine|standort|pumpe|aggregat|geraet|gerät)([_\W]?(id|name|no|nr|key|tag))?([_\W]|$)|_id$|id$",
     re.IGNORECASE,
 )
 _NOT_OF_THE_ROW = re.compile(r"creat|updat|modif|insert|ingest|load|start|end|birth", re.IGNORECASE)

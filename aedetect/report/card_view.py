@@ -47,6 +47,7 @@ def card_view(
         "score": plain_number(event.peak_score),
         "threshold": plain_number(event.threshold),
         "odds": odds(event.p_value),
+        "beside": "",  # entities of events that began together with it and have no card
         "incident": event.incident_id if event.incident_id != event.event_id else None,
         "model": f"{event.model_name}/{event.model_version}",
         "calibration": event.calibration_version,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aedetect.wall_clock import WallClock
 
 MAX_CARDS = 100  # events on a page, the most anomalous
+MAX_MEMBERS = 8  # of these of one incident
 MAX_DRAWN = 12  # of these with lines
 MAX_COLUMNS_DRAWN = 4  # blamed columns of an event with a chart of their own
 LEAST_SHARE = 0.005  # of the blame, for a column to be listed and drawn: 1 % when rounded
@@ -81,8 +82,8 @@ class Card:
 def make_cards(
     table: pa.Table, labels: Sequence[Label], clock: WallClock, *, most: int = MAX_CARDS
 ) -> list[Card]:
-    """Return the cards of events/ rows, in their order."""
-    chosen = table.slice(0, most)
+    """Return the cards of events/ rows, in their order, of one incident the first ones only."""
+    chosen = table.take(_first_of_incidents(table["incident_id"].to_pylist(), most))
     said = {each.event_id: each for each in labels}
     starts, ends = (to_nanoseconds(chosen[name]).to_pylist() for name in ("start", "end"))
     events = as_events(chosen, clock.zone)
@@ -97,6 +98,19 @@ def make_cards(
         )
         for event, start, end, all_causes in zip(events, starts, ends, causes, strict=True)
     ]
+
+
+def _first_of_incidents(incidents: Sequence[str | None], most: int) -> pa.Array:
+    """Return the rows that have a card: an outage of a whole plant leaves room for others."""
+    taken: list[int] = []
+    counts: dict[str | None, int] = {}
+    for row, incident in enumerate(incidents):
+        counts[incident] = counts.get(incident, 0) + 1
+        if incident is None or counts[incident] <= MAX_MEMBERS:
+            taken.append(row)
+        if len(taken) == most:
+            break
+    return pa.array(taken, pa.int64())
 
 
 def window_of(card: Card, *, period: int) -> tuple[int, int]:

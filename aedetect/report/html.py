@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from aedetect.output import aside, publish, written
 from aedetect.report.card_view import card_view
 from aedetect.report.cards import MAX_DRAWN
+from aedetect.report.incident_view import group_cards
 from aedetect.report.lanes import describe_lanes, lane_numbers
 from aedetect.report.view import page_view
 from aedetect.report.wording import clip
@@ -97,8 +98,9 @@ def _render(page: Page) -> str:
         "lanes": describe_lanes(page),
         "charts": {name: each for name, each in charts.items() if each},
     }
+    items = group_cards(cards, page.events, facts.clock)
     template = _environment().get_template("page.html")
-    return template.render(cards=cards, data=_json(data), **page_view(page), **_parts())
+    return template.render(items=items, data=_json(data), **page_view(page, items), **_parts())
 
 
 def _charts(card: Card, clock: WallClock) -> list[dict[str, Any]]:

@@ -61,6 +61,16 @@ class Page:
     last: int  # ns, its end
 
 
+def first_cards(output: Path, facts: PageFacts) -> tuple[list[Card], int]:
+    """Return the cards that `read_page` gives lines, without any yet, and the period (ns).
+
+    Raises as `read_page` does.
+    """
+    first, last, period = _reach(output, facts)
+    reported = read_event_table(output, since=first, until=last + 1)
+    return make_cards(reported, (), facts.clock, most=MAX_DRAWN), period
+
+
 def read_page(output: Path, facts: PageFacts, *, drawn: int = MAX_DRAWN) -> Page:
     """Read the content of a page.
 

@@ -38,8 +38,8 @@ _RUN_TEXTS = (
 )
 
 
-def page_view(page: Page) -> dict[str, Any]:
-    """Return everything on a page but its events and lines."""
+def page_view(page: Page, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return everything on a page but its events, which are the items, and lines."""
     facts, clock = page.facts, page.facts.clock
     return {
         "title": clip(f"{facts.detector}: anomalies", most=_SHORT),
@@ -47,7 +47,9 @@ def page_view(page: Page) -> dict[str, Any]:
         "sentence": first_sentence(page),
         "range": f"{minutes(clock.format(page.first))} to {minutes(clock.format(page.last))}",
         "total": len(page.events),
-        "minor": _minor(page),
+        "shown": sum(len(each["events"]) for each in items),
+        "minor": (minor := _minor(items)),
+        "minor_events": sum(len(each["events"]) for each in items[len(items) - minor :]),
         "suppressed": page.suppressed,
         "entities": page.grid.known,
         "config": quote(facts.config),
@@ -70,10 +72,10 @@ def page_view(page: Page) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _minor(page: Page) -> int:
-    """Return how many cards, the last ones, are folded: of the least severity, beside others."""
-    count = sum(card.event.severity == SEVERITIES[0] for card in page.cards)
-    return count if _FOLDED < count < len(page.cards) else 0
+def _minor(items: Sequence[Mapping[str, Any]]) -> int:
+    """Return how many items, the last ones, are folded: of the least severity, beside others."""
+    count = sum(each["events"][0]["severity"] == SEVERITIES[0] for each in items)
+    return count if _FOLDED < count < len(items) else 0
 
 
 def _graded(sensors: Sequence[SensorGrade]) -> list[dict[str, Any]]:

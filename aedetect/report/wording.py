@@ -63,7 +63,7 @@ def _left(page: Page) -> str:
         return f"All {rows:,} rows were scored."
     one = len(grid.not_scored) == 1
     why = list_some(
-        (with_remedy(text) if one else f"{n:,} {with_remedy(text)}" for text, n in
+        (with_remedy(text) if one else f"{n:,}: {with_remedy(text)}" for text, n in
          grid.not_scored.items()), most=2, separator="; ",
     )  # fmt: skip
     return f"{left:,} of {rows:,} rows could not be scored: {clip(why)}."

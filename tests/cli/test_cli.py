@@ -394,7 +394,7 @@ def test_strict_score_fails_for_files_that_do_not_fit(plant):
     assert f'{DAYS[2]}.parquet: lacks the column "cpu"' in lines[-1]
     words = [line.split(" ")[3] for line in log.read_text().splitlines()]
     words = [word for word in words if word not in {"step", "note"}]
-    assert words == ["plan", "partition", "partition", "events", "warning", "scored"]
+    assert words == ["plan", "partition", "partition", "events", "warning", "scored", "lines"]
     assert len(list((plant.output / "scores").iterdir())) == 2
 
 

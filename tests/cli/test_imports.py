@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-NETWORK = {"torch", "mlflow", "prefect", "sqlalchemy", "sklearn"}
+NETWORK = {"torch", "mlflow", "prefect", "sqlalchemy", "sklearn", "pandas"}
 ROWS = {"duckdb", "fsspec", "scipy"}
 RUN = """
 import sys

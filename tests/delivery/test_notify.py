@@ -514,6 +514,20 @@ def test_a_picture_is_attached(notify, receiver, tmp_path):
     assert base64.b64decode(attached["base64"]) == picture.read_bytes()
 
 
+def test_pictures_are_of_the_most_severe_messages(notify, output, tmp_path):
+    """Not of the first ones, of which a backfill has many."""
+    times = [f"2026-01-03T{hour:02d}:00:00" for hour in range(2, 10)]
+    severities = ["warning"] * 7 + ["critical"]
+    events = [
+        event(f"e{at}", time, severity=severity)
+        for at, (time, severity) in enumerate(zip(times, severities, strict=True))
+    ]
+    write_events(output, FIRST, events)
+    drawn = []
+    notify(draw=drawn.append)
+    assert (drawn[0], len(drawn)) == ("e7", 5)
+
+
 def test_a_message_without_a_picture_is_sent_too(notify, receiver, tmp_path):
     """When it could not be drawn, or is refused with it."""
     assert notify(draw=lambda _name: None) == 1

@@ -18,7 +18,10 @@ from plant import DAYS, Plant, contents, settings, settings_of_each
 from aedetect.config import make_config, of_value
 from aedetect.errors import ClusterError
 from aedetect.execution import dask_engine, describe_cluster
-from aedetect.jobs.scoring import run_scoring
+from aedetect.jobs import expected_around
+from aedetect.jobs.line_cache import read_lines
+from aedetect.jobs.lines_ahead import draw_ahead
+from aedetect.jobs.scoring import PLAIN, run_scoring
 from aedetect.jobs.training_many import train_many
 from aedetect.output.filesystem import output_path
 from aedetect.registry import fetch_version
@@ -91,6 +94,14 @@ def test_a_cluster_is_described(cluster):
     """`check` shows it."""
     expected = f"dask at {cluster.address} answers: 3 workers, 3 cores"
     assert describe_cluster("dask", cluster.address) == expected
+
+
+def test_workers_draw_the_lines_of_new_events(cluster, plant, monkeypatch):
+    """This process needs no network for the page."""
+    monkeypatch.setattr(expected_around, "draw_lines", None)  # not in this process
+    config = plant.config(**on(cluster, "drawn") | {"partition": "day"})
+    run_scoring(config, stages=replace(PLAIN, draw_lines=draw_ahead))
+    assert any(read_lines(config.output).values())
 
 
 def one_dies(mark, _item):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -20,7 +21,10 @@ from aedetect.errors import ClusterError, OutputError
 from aedetect.execution import local_pool, local_processes
 from aedetect.execution.local_pool import usable_cores
 from aedetect.execution.local_processes import LocalProcesses, is_worth_processes
-from aedetect.jobs.scoring import resolve_model
+from aedetect.jobs import expected_around
+from aedetect.jobs.line_cache import read_lines
+from aedetect.jobs.lines_ahead import draw_ahead
+from aedetect.jobs.scoring import PLAIN, resolve_model, run_scoring
 from aedetect.jobs.scoring_plan import plan_run
 from aedetect.output.partitions import Span
 from aedetect.scoring import grouping, sharding
@@ -107,6 +111,30 @@ def test_one_large_partition_is_divided_among_processes(plant, monkeypatch):
     monkeypatch.setattr(local_processes, "usable_cores", lambda: 1)
     assert plant.score(output="one", span=day).rows == summary.rows
     assert contents(plant.folder / "two") == contents(plant.folder / "one")
+
+
+@pytest.mark.usefixtures("small")
+def test_they_draw_the_lines_of_new_events_before_they_end(plant, monkeypatch):
+    """This process needs no network for the page; with one process nothing else is drawn."""
+    closed: list[int] = []
+    close = LocalProcesses.close
+    monkeypatch.setattr(
+        LocalProcesses, "close", lambda self: (closed.append(self.group), close(self))
+    )
+    config = plant.config(output="two")
+    with monkeypatch.context() as here:
+        here.setattr(expected_around, "draw_lines", None)  # not in this process
+        run_scoring(config, stages=replace(PLAIN, draw_lines=draw_ahead))
+    assert len(closed) == 1
+    assert not is_alive(closed[0])
+    lines = read_lines(config.output)
+    assert any(lines.values())
+    monkeypatch.setattr(local_processes, "usable_cores", lambda: 1)
+    alone = plant.config(output="one")
+    run_scoring(alone, stages=replace(PLAIN, draw_lines=draw_ahead))
+    again = read_lines(alone.output)
+    assert again.keys() == lines.keys()
+    assert str(again) == str(lines)
 
 
 @pytest.mark.usefixtures("small")

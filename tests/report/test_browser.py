@@ -25,6 +25,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), None)
 api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+SCALE = "document.querySelector('#lanes-plot svg').getScreenCTM().d"  # of heights
 UNITS = tuple(f"pump {number:02d}" for number in range(30))
 FAULTS = (
     ("pump 07", 1, 30, 6),
@@ -95,8 +96,15 @@ def open_page(browser):
 
 
 def shown(page):
-    """Return the ids of the events that can be seen."""
-    return [each.get_attribute("data-id") for each in page.query_selector_all(".event:visible")]
+    """Return the ids of the events that the filter leaves, those in folded incidents too."""
+    left = "found => found.filter(each => !each.closest('[hidden]')).map(each => each.dataset.id)"
+    return page.eval_on_selector_all(".event", left)
+
+
+def open_all(page):
+    """Open whatever is folded, from the outside in."""
+    for summary in page.query_selector_all("summary"):
+        summary.click()
 
 
 def test_a_click_on_a_cell_filters_the_events(open_page, address):
@@ -166,6 +174,26 @@ def test_what_is_below_is_filtered_as_well(open_page, address):
         assert [row.query_selector("th").inner_text() for row in rows] == ["pump 07"]
 
 
+def test_an_incident_is_one_card_with_its_members_inside(open_page, address):
+    """It opens by a click or a key, and by a filter or an address that names a member."""
+    page = open_page(address)
+    incident = page.query_selector(".together")
+    members = [each.get_attribute("data-id") for each in incident.query_selector_all(".event")]
+    assert len(members) == 2
+    visible = ".together .event:visible"
+    assert page.query_selector_all(visible) == []
+    page.focus(".together > summary")
+    page.keyboard.press("Enter")
+    assert len(page.query_selector_all(visible)) == 2
+    page.keyboard.press("Enter")
+    page.select_option("#filter [name=lane]", label="pump 08")
+    assert len(page.query_selector_all(visible)) == 1
+    page.select_option("#filter [name=lane]", label="pump 21")
+    assert not incident.is_visible()
+    page = open_page(f"{address}#e-{members[1]}")
+    page.wait_for_selector(f"#e-{members[1]}[open] summary:focus")
+
+
 def test_an_address_with_an_event_opens_it(open_page, address):
     """As messages link to it."""
     page = open_page(address)
@@ -186,7 +214,7 @@ def test_more_lanes_are_shown_when_asked(open_page, address):
 def test_commands_are_copied_by_a_click(open_page, address):
     """The clipboard then holds the command."""
     page = open_page(address, permissions=["clipboard-read", "clipboard-write"])
-    page.click(".event summary")
+    page.click(".event:visible summary")
     page.click(".event[open] button.copy")
     page.wait_for_function(
         "document.querySelector('.event[open] button.copy').textContent=='Copied'"
@@ -202,8 +230,7 @@ def test_it_is_accessible_and_fits(open_page, address, width, scheme):
     """By the rules of axe, contrast included; nothing is wider than the screen."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     page = open_page(address, width=width, color_scheme=scheme, bypass_csp=True)
-    for summary in page.query_selector_all("summary"):
-        summary.click()
+    open_all(page)
     found = axe.Axe().run(page).response
     assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found["violations"]] == []
     assert len(found["passes"]) > 20
@@ -217,8 +244,7 @@ def test_hostile_names_stay_text(open_page, tmp_path):
         tmp_path, HOSTILE, faults, detector=HOSTILE[0], config=HOSTILE[1], column=HOSTILE[1]
     )
     page = open_page(address, width=390)
-    for summary in page.query_selector_all("summary"):
-        summary.click()
+    open_all(page)
     assert page.evaluate("window.hacked") is None
     assert page.inner_text("h1") == HOSTILE[0]
     assert HOSTILE[0] in page.inner_text(".names")
@@ -228,9 +254,19 @@ def test_hostile_names_stay_text(open_page, tmp_path):
 def test_it_prints(open_page, address):
     """On light paper whatever the screen, with lanes and lines and without controls."""
     page = open_page(address, color_scheme="dark")
-    page.click(".event summary")
+    page.click(".event:visible summary")
     page.emulate_media(media="print", color_scheme="dark")
+    page.set_viewport_size({"width": 700, "height": 900})
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not page.is_visible("#filter")
-    assert page.is_visible("#lanes-plot svg")
+    names = page.query_selector_all(".names button")
+    lanes = page.query_selector("#lanes-plot svg").bounding_box()
+    last = names[-1].bounding_box()
+    assert lanes["y"] + lanes["height"] > last["y"] + last["height"]
+    size = page.evaluate(SCALE)
+    assert size == pytest.approx(1)  # a lane is as high as its name, however narrow the paper
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert len(page.query_selector_all(".together .event:visible")) == 2
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.query_selector_all(".together .event:visible") == []
     assert page.pdf()[:5] == b"%PDF-"

@@ -15,8 +15,10 @@ from aedetect.evaluation import KnownAnomalies
 from aedetect.events import label_events, read_event_table
 from aedetect.output.partitions import Span
 from aedetect.report import PageFacts, read_page, write_page
+from aedetect.report.cards import MAX_MEMBERS
 from aedetect.report.grid import read_grid
 from aedetect.report.html import MAX_BYTES, render_page
+from aedetect.report.incident_view import group_cards
 from aedetect.report.page import with_facts
 from aedetect.report.view import page_view
 from aedetect.report.wording import first_sentence
@@ -84,7 +86,7 @@ def test_a_promise_is_called_kept_only_when_it_was(page, share, low, high, evide
         period=7, days=7, entity=None, together=True, rows=1_000, flagged=int(share * 1_000),
         share=share, low=low, high=high, promise=0.01, **evidence,
     )  # fmt: skip
-    shown = page_view(with_facts(page, replace(FACTS, outcome=(outcome,))))
+    shown = page_view(with_facts(page, replace(FACTS, outcome=(outcome,))), [])
     assert [each["state"] for each in shown["outcome"]] == [state]
 
 
@@ -167,11 +169,49 @@ def test_events_that_nobody_confirmed_are_not_false(page):
 def test_many_weak_events_beside_a_strong_one_are_folded(page):
     """All of them stand on the page; a few are shown as they are."""
     card = page.cards[0]
-    weak = replace(card, event=replace(card.event, severity="info"))
-    text = render_page(replace(page, cards=(card, *[weak] * 6)))
+    weak = [
+        replace(card, event=replace(card.event, severity="info", event_id=f"{at:012}"))
+        for at in range(6)
+    ]
+    text = render_page(replace(page, cards=(card, *weak)))
     assert '<details id="minor"><summary>6 more of severity info' in text
-    assert 'id="minor"' not in render_page(replace(page, cards=(card, *[weak] * 5)))
-    assert 'id="minor"' not in render_page(replace(page, cards=(*[weak] * 6,)))
+    assert 'id="minor"' not in render_page(replace(page, cards=(card, *weak[:5])))
+    assert 'id="minor"' not in render_page(replace(page, cards=tuple(weak)))
+
+
+def test_events_that_began_together_are_one_item(page):
+    """Where the most severe of them is, with its members inside; another event is by itself."""
+    views = [{"id": card.event.event_id} for card in page.cards]
+    items = group_cards(views, page.events, FACTS.clock)
+    together = [item for item in items if item["together"]]
+    assert [len(item["events"]) for item in together] == [2]
+    assert sorted(view["id"] for item in items for view in item["events"]) == sorted(
+        view["id"] for view in views
+    )
+    text = render_page(page)
+    assert text.count('<details class="together">') == 1
+    assert text.count('<details class="event"') == 3
+    assert "<bdi>2 entities</bdi> began together; most severe is <bdi>" in text
+    assert re.search("<time>2026-01-02 05:00[^<]*</time> · 50 minutes", text)
+    assert "Also in" not in text
+    alone = render_page(replace(page, cards=page.cards[:1]))
+    assert '<details class="together">' not in alone
+    assert "Began together with weaker events of <bdi>" in alone
+
+
+def test_an_outage_of_the_whole_plant_leaves_room_for_other_events(tmp_path):
+    """Some of its members have a card, the others are named."""
+    names = tuple(f"pump {at:02d}" for at in range(20))
+    faults = [*((name, 1, 30, 6) for name in names), ("pump 03", 2, 90, 1)]
+    output = write_output(tmp_path / "output", names=names, faults=faults)
+    page = read_page(output, FACTS)
+    assert len(page.cards) == MAX_MEMBERS + 1
+    text = render_page(page)
+    assert "<bdi>20 entities</bdi> began together" in text
+    shown = [card.event.entity for card in page.cards if card.start < FIRST + 2 * DAY]
+    others = text.partition("<p>Also in: <bdi>")[2].partition("</bdi>")[0].split(", ")
+    assert sorted([*shown, *others]) == list(names)
+    assert f"{MAX_MEMBERS + 1} of 21 events, the most severe first" in text
 
 
 def test_commands_name_the_configuration_safely(page):

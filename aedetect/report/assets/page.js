@@ -16,6 +16,8 @@ const element = (name, attributes = {}, text = "") => {
   return made;
 };
 const FEW = 25, LANE = 18, GAP = 3, AXIS = 18;  // lanes at first; pixels
+const PAPER = 540;  // pixels, about what a sheet has beside the names
+const MARKED = 150;  // events on the overall lane, the most severe
 const SIGNS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const LEVELS = ["as in most normal cells", "as in 1 of 10 normal cells", "1 of 100", "1 of 1,000", "1 of 10,000", "1 of a million"];
 const SEVERITIES = ["info", "warning", "critical"];
@@ -55,7 +57,7 @@ function pattern(id, kind) {
   return made;
 }
 
-function drawLanes() {
+function drawLanes(printing = false) {
   if (!lanes) return;
   const rows = rowsShown(), focused = document.activeElement?.id === "lanes-plot";
   place.replaceChildren();
@@ -71,8 +73,8 @@ function drawLanes() {
   place.append(names);
   const holder = element("div", { id: "lanes-plot", tabindex: "0", role: "application", "aria-label": "Swim lanes: rarest row by entity and time", "aria-describedby": "cell" });
   place.append(holder);
-  const total = Math.max(holder.clientWidth, 120), width = total / lanes.cells, height = topOf(rows.length) + AXIS;
-  const plot = svgElement("svg", { viewBox: `0 0 ${total} ${height}`, height, "aria-hidden": "true" });
+  const total = printing ? PAPER : Math.max(holder.clientWidth, 120), width = total / lanes.cells, height = topOf(rows.length) + AXIS;
+  const plot = svgElement("svg", { viewBox: `0 0 ${total} ${height}`, height, preserveAspectRatio: "none", "aria-hidden": "true" });
   const defs = svgElement("defs");
   defs.append(pattern("unscored", "unscored"), pattern("planned", "planned"));
   plot.append(defs);
@@ -90,11 +92,11 @@ function drawLanes() {
     plot.append(mark);
   }
   const together = {};
-  for (const [lane, from, until, severity, id, incident] of [...lanes.events].reverse()) {
-    plot.append(box(-1, from, until, { class: `mark s${severity}` }, LANE - 4, 4, 3));
+  for (const [at, [lane, from, until, severity, id, incident]] of [...lanes.events.entries()].reverse()) {
+    if (at < MARKED) plot.append(box(-1, from, until, { class: `mark s${severity}` }, LANE - 4, 4, 3));
     if (!has(lane)) continue;
     plot.append(box(lane, from, until, { class: `mark s${severity}`, "data-event": id }, LANE - 6, 6, 4));
-    if (incident) (together[incident] ||= []).push([lane, from]);
+    if (incident && severity > 0) (together[incident] ||= []).push([lane, from]);
   }
   for (const [lane, from, until] of lanes.known)
     if (has(lane)) plot.append(box(lane, from, until, { class: "known" }, 0, 3, 3));
@@ -230,8 +232,8 @@ function apply(next) {
   const whose = filter.lane === null ? "all entities" : lanes.lanes[filter.lane].name;
   const when = filter.from || filter.until ? `, ${(filter.from ?? "begin").replace("T", " ")} to ${(filter.until ?? "end").replace("T", " ")}` : "";
   status.textContent = narrowed ? `${shown.length} of ${cards.length} events shown: ${whose}${when}` : status.dataset.text;
-  const minor = $("#minor");
-  if (minor && narrowed) minor.open = true;
+  for (const each of $$(".together")) each.hidden = !$(".event:not([hidden])", each);
+  if (narrowed) $$("#minor, .together").forEach((each) => { each.open = true; });
   if (narrowed && shown.length === 1) shown[0].open = true;
   drawLanes();
 }
@@ -312,8 +314,7 @@ function openNamed() {
   const card = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (!card?.matches(".event")) return;
   if (card.hidden) apply({ lane: null, from: null, until: null, severity: "" });
-  if (card.closest("#minor")) card.closest("#minor").open = true;
-  card.open = true;
+  for (let each = card; each; each = each.parentElement?.closest("details")) each.open = true;
   card.scrollIntoView({ block: "start" });
   $("summary", card).focus({ preventScroll: true });
 }
@@ -333,6 +334,8 @@ async function copy(button) {
   setTimeout(() => { button.textContent = "Copy"; }, 2000);
 }
 
+for (const link of $$("a[href^='#e-']"))  // of events that have no card here
+  if (!document.getElementById(link.hash.slice(1))) link.replaceWith(...link.childNodes);
 $$(".event").forEach((card) => card.addEventListener("toggle", () => drawCharts(card)));
 $$(".event[open]").forEach((card) => drawCharts(card));
 $$("button.copy").forEach((button) => button.addEventListener("click", () => copy(button)));
@@ -348,6 +351,16 @@ if (lanes) {
 let width = innerWidth;
 addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; drawLanes(); redraw(false); } });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => redraw(false));
-addEventListener("beforeprint", () => redraw(true));
-addEventListener("afterprint", () => redraw(false));
+let unfolded = [];
+addEventListener("beforeprint", () => {
+  unfolded = $$(".together:not([open])");
+  unfolded.forEach((each) => { each.open = true; });
+  drawLanes(true);
+  redraw(true);
+});
+addEventListener("afterprint", () => {
+  unfolded.forEach((each) => { each.open = false; });
+  drawLanes();
+  redraw(false);
+});
 })();
