@@ -15,6 +15,7 @@ from aedetect.wording import list_some
 _EVERYTHING, _UTC = Span(), WallClock()
 _NAMED = 3
 SLOW_FAULT = "slow fault"
+_ALERTS = 50  # of entities, by name
 _FAULT = 2.0  # times its limit: of an entity alone, from which on someone has to look
 
 
@@ -34,13 +35,23 @@ def shifts_of(blocks: Sequence[Block]) -> list[Shift]:
 def fault_alerts(shifts: Sequence[Shift], *, told: Container[str | None]) -> dict[str, str]:
     """Return an alert for each entity that is far from its level while most others are not.
 
-    Entities of which an alert tells already, `told`, have no second one.
+    Entities of which an alert tells already, `told`, have no second one. Of very many those that
+    shifted first are named, so that it is the same ones day after day.
     """
-    return {
-        f"{SLOW_FAULT}: {each.entity}": f"{each.text}; most other entities have not shifted"
+    found = [
+        each
         for each in shifts
         if each.entity is not None and (each.far or 0) >= _FAULT and each.entity not in told
+    ]
+    found.sort(key=lambda each: (each.since, each.entity or ""))
+    alerts = {
+        f"{SLOW_FAULT}: {each.entity}": f"{each.text}; most other entities have not shifted"
+        for each in found[:_ALERTS]
     }
+    if len(found) > _ALERTS:
+        others = f"{len(found) - _ALERTS:,} more entities have shifted alone, as in a slow fault"
+        alerts[f"{SLOW_FAULT}s of many"] = f"{others}: aedetect drift CONFIG"
+    return alerts
 
 
 def shift_warnings(shifts: Sequence[Shift], *, since: str) -> tuple[str, ...]:

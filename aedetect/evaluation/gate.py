@@ -12,14 +12,22 @@ from aedetect.calibration import HeldOut
 from aedetect.calibration.forecast import Timing, covered, days, form_groups
 from aedetect.calibration.poisson import count_interval
 from aedetect.evaluation.false_events import level_at
-from aedetect.evaluation.paired import largest_difference, least_value, resampled_means
+from aedetect.evaluation.paired import (
+    chance_of_so_few,
+    largest_difference,
+    least_value,
+    rank_agreement,
+    resampled_means,
+)
 from aedetect.evaluation.settings import PromotionSettings
 
+FOUND_ALONE = "found_alone"  # name of the check
 _LEAST_EVENTS = 3  # false events at which injected anomalies are compared, at least
 _LEVELS = (0.1, 0.01)  # p-values whose observed share is compared
 _LEAST_EXPECTED = 20  # rows below a level, for its share to mean something
 _NO_WORSE = 1.25  # times a factor of the champion, that is no worse
 _LEAST_SHARE = 0.5  # that `found` is a part of, at least
+_CHANCE = 0.05  # that as many are lost by a version that finds as many as the other
 _LARGEST = 1e6  # a factor, instead of infinity
 _TINY = 1e-9  # events, instead of none
 
@@ -86,7 +94,7 @@ def measure(
     if count < settings.min_rows:
         return (rows,)
     new, old = verdicts["challenger"], verdicts["champion"]
-    ranks = _agreement(new.p_value, old.p_value)
+    ranks = rank_agreement(new.p_value, old.p_value)
     agreement = _at_least(
         "rank_agreement", (ranks, 1.0), settings.agreement, "rank correlation of the scores"
     )
@@ -131,7 +139,18 @@ def _found(
             known.append(np.bincount(own, weights=found) > 0)
         text = f"share of {len(known[0])} known {at}"
         checks.append(_share("known_found", known, settings, text))
-    return checks
+        injected = [np.append(*each) for each in zip(injected, known, strict=True)]
+    return [*checks, _alone(*injected)]
+
+
+def _alone(new: Bool, old: Bool) -> Check:
+    """Compare how many anomalies (A,) each finds alone, by the sign test (McNemar 1947)."""
+    won, lost = int((new & ~old).sum()), int((old & ~new).sum())
+    total, chance = max(won + lost, 1), chance_of_so_few(won, lost)
+    text = f"of the anomalies that one version finds alone, its share ({won} won, {lost} lost)"
+    return Check(
+        FOUND_ALONE, won / total, lost / total, chance, _CHANCE, greater_is_better=True, text=text
+    )
 
 
 def _share(name: str, found: Sequence[Bool], settings: PromotionSettings, text: str) -> Check:
@@ -228,13 +247,3 @@ def _miscalibration(
         greater_is_better=False,
         text=text,
     )
-
-
-def _agreement(first: Float64, second: Float64) -> float:
-    """Return Spearman's correlation; 0 when one version gives all rows the same p-value."""
-    from scipy.stats import rankdata
-
-    ranks = [rankdata(each) for each in (first, second)]
-    if any(float(each.std()) == 0 for each in ranks):
-        return 0.0
-    return float(np.corrcoef(*ranks)[0, 1])

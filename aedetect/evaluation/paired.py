@@ -48,6 +48,27 @@ def _statistic(won: int, lost: int, total: int, difference: float) -> float:
     return ahead / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, ahead)
 
 
+def chance_of_so_few(won: int, lost: int) -> float:
+    """Return how likely one version alone finds so few, where both are as likely to.
+
+    >>> [round(chance_of_so_few(4, lost), 3) for lost in (4, 9, 14)]
+    [0.637, 0.133, 0.015]
+    """
+    from scipy.special import bdtr
+
+    return float(bdtr(won, won + lost, 0.5)) if won + lost else 1.0
+
+
+def rank_agreement(first: Float64, second: Float64) -> float:
+    """Return Spearman's correlation; 0 when one of the two gives all rows the same value."""
+    from scipy.stats import rankdata
+
+    ranks = [rankdata(each) for each in (first, second)]
+    if any(float(each.std()) == 0 for each in ranks):
+        return 0.0
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
 def resampled_means(values: Bool | Float64, *, seed: int) -> Float64:
     """Return the mean of rows, or the share marked, in replicates of a block bootstrap.
 

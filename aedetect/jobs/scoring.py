@@ -22,7 +22,7 @@ from aedetect.jobs.renewal_steps import compute_in_steps
 from aedetect.jobs.report import is_page_current, page_path, write_run_page
 from aedetect.jobs.retraining import with_retraining
 from aedetect.jobs.scoring_plan import plan_run, sort_run
-from aedetect.jobs.scoring_stages import ScoringJob, ScoringStages, no_report
+from aedetect.jobs.scoring_stages import Finished, ScoringJob, ScoringStages, no_report
 from aedetect.jobs.scoring_units import compute_units
 from aedetect.jobs.shadow_run import follow_shadow
 from aedetect.jobs.shifts import with_shifts
@@ -63,8 +63,8 @@ def form_run_events(job: ScoringJob) -> EventChanges:
 
 def finish_run(
     job: ScoringJob, results: Iterable[ComputedPartition | Deferred], changes: EventChanges
-) -> Summary:
-    """Withdraw the partitions without input, and return the summary."""
+) -> Finished:
+    """Withdraw the partitions without input, and return the summary, with what has shifted."""
     # The scores last: they record what remains to be done.
     for kind in (EVENTS, DRIFT, FLAGGED, SCORES):
         withdraw_files(job.output, kind, job.plan.withdraw)
@@ -78,6 +78,7 @@ def finish_run(
         outcome=found,
         factor=factor,
         shifts=find_level_shifts(job.output, job.formation),
+        renewed=job.renewed,
     )
     return with_shifts(summary, job)
 
@@ -131,11 +132,11 @@ def run_scoring(
             log_event(logger, "plan", files=job.files, partitions=len(job.plan.compute))
             done = compute_in_steps(config, job, stages.compute, follow=not what_if)
             changes = stages.form_events(done.job)
-            summary = stages.finish(done.job, done.results, changes)
+            finished = stages.finish(done.job, done.results, changes)
             if not what_if:
-                summary = note_outcome(config, summary)
-                summary = with_retraining(config, summary, stages.start_training)
-            summary = record(summary)
+                finished = note_outcome(config, finished)
+                finished = with_retraining(config, finished, stages.start_training)
+            summary = record(finished.summary)
     if config.report.to is not None and not what_if:
         is_current = summary.did_nothing and is_page_current(config, config_path=config_path)
         page = (

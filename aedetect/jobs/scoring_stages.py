@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -15,6 +15,7 @@ from aedetect.scoring import Model, Plan, Summary
 if TYPE_CHECKING:
     from aedetect.config import Config
     from aedetect.data import Schema
+    from aedetect.drift import Shift
     from aedetect.events.table import EventChanges
     from aedetect.output.partitions import Span
     from aedetect.scoring import Unit
@@ -33,6 +34,7 @@ class ScoringJob:
     summary: Summary  # what is known before anything is computed
     asked: bool  # whether a span was given
     promise_factor: float = 3.0  # times the promise, from which more flagged rows are an alert
+    renewed: bool = False  # whether the thresholds follow
     started: datetime | None = None  # when it was planned, if the run begins with that
 
     @property
@@ -40,6 +42,19 @@ class ScoringJob:
         """How many files can be scored."""
         found = self.summary
         return found.files - len(found.unreadable) - len(found.schema_mismatch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """The summary of a run, and what had shifted on the last day that was scored."""
+
+    summary: Summary
+    shifts: Sequence[Shift] | None = None  # None: the run scored nothing, and no one has looked
+
+    def with_warning(self, text: str) -> Finished:
+        """Return it with one more warning of the run."""
+        summary = replace(self.summary, warnings=(*self.summary.warnings, text))
+        return replace(self, summary=summary)
 
 
 def formation_of(config: Config, model: str, schema: Schema) -> Formation:
@@ -119,7 +134,7 @@ class ScoringStages:
     sort: SortStage
     compute: ComputeStage
     form_events: Callable[[ScoringJob], EventChanges]
-    finish: Callable[[ScoringJob, Sequence[ComputedPartition | Deferred], EventChanges], Summary]
+    finish: Callable[[ScoringJob, Sequence[ComputedPartition | Deferred], EventChanges], Finished]
     write_page: PageStage
     report: Callable[[Config, Summary, EventChanges], object]
     notify: NotifyStage

@@ -2,80 +2,63 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import date
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 import pytest
 
-from aedetect.drift.description import Shift, describe_shifts
+from aedetect.drift import DRIFT
+from aedetect.drift.daily_table import read_blocks
+from aedetect.drift.description import Shift
 from aedetect.drift.episodes import judge
-from aedetect.drift.shifts import fault_alerts, shift_warnings
+from aedetect.drift.partition_sums import SCHEMA
+from aedetect.drift.shifts import fault_alerts, shift_warnings, shifts_of
+from aedetect.output.atomic import Origin
+from aedetect.output.partitions import Partition, Span
+from aedetect.output.table_writer import TableWriter
+from aedetect.wall_clock import WallClock
 
-FIRST = pd.Timestamp("2026-01-01")
-
-
-class _NoLists:
-    """No distributions: these tests look at days."""
-
-    edges: tuple[()] = ()
-    usual = counts = np.zeros((0, 16))
-
-    def table(self):
-        """Return no column."""
-        return pd.DataFrame({"entity": [], "column": []})
-
-
-@dataclass(frozen=True)
-class Day:
-    """A day with one column of each entity, for what has to be read of a file otherwise."""
-
-    number: int
-    psi: dict[str, float]
-    times: dict[str, float]
-
-    @property
-    def day(self):
-        """The day as the output names it."""
-        return str((FIRST + pd.Timedelta(days=self.number)).date())
-
-    until = day
-
-    @property
-    def first(self):
-        """The number of the day."""
-        return self.number + 1_000
-
-    last = first
-
-    def sums(self):
-        """Return sums of scores and of columns."""
-        names = list(self.psi)
-        far = np.log([self.times.get(each, 1.0) for each in names])
-        scores = pd.DataFrame(
-            {
-                "entity": names, "bets": 48, "log_p": np.where(far > 0.3, -48.0 * 3, -40.0),
-                "log_score": far, "usual_log_score": 0.0, "score_limit": 0.3,
-            }
-        )  # fmt: skip
-        cells = pd.DataFrame(
-            {
-                "entity": names, "column": "heat", "rows": 144, "whole_day": 100, "missing": 0,
-                "unseen": 0, "psi": list(self.psi.values()), "psi_limit": 1.0,
-                "missing_limit": 0.05,
-            }
-        )  # fmt: skip
-        return scores, cells
+DAY, FIRST = 86_400_000_000_000, date(2026, 1, 1).toordinal() - date(1970, 1, 1).toordinal()
+ORIGIN = Origin(
+    model_name="pumps", model_version=1, calibration_version=1, config_hash="", lookback=0,
+    max_gap=0, inputs={},
+)  # fmt: skip
+COUNTS = [9] * 16
+COLUMN = {
+    "scope": "entity", "column": "heat", "rows": 144, "whole_day": 100, "missing": 0, "unseen": 0,
+    "psi_limit": 1.0, "missing_limit": 0.05, "counts": COUNTS, "usual": COUNTS, "edges": [0.0] * 15,
+    "block_days": 1,
+}  # fmt: skip
+SCORES = {
+    "scope": "entity", "rows": 144, "whole_day": 100, "bets": 48, "usual_log_score": 0.0,
+    "score_limit": 0.3, "block_days": 1,
+}  # fmt: skip
 
 
-def days_of(psi, times=None, others=("east", "west", "south")):
-    """Days on which one pump moves, among others that do not."""
-    quiet = dict.fromkeys(others, 0.0)
-    level = times or [1.0] * len(psi)
-    return [
-        Day(at, quiet | {"pump": each}, {"pump": far})
-        for at, (each, far) in enumerate(zip(psi, level, strict=True))
-    ]
+@pytest.fixture
+def days_of(tmp_path):
+    """Write days on which some pumps move, among others that do not; return them as read."""
+
+    def written(psi, times=None, *, moving=("pump",), others=("east", "west", "south")):
+        for at, (far, level) in enumerate(zip(psi, times or [1.0] * len(psi), strict=True)):
+            rows = []
+            for name in (*others, *moving):
+                moved = name in moving
+                score = float(np.log(level)) if moved else 0.0
+                rows.append(COLUMN | {"entity": name, "psi": float(far) if moved else 0.0})
+                log_p = -48.0 * 3 if score > 0.3 else -40.0
+                rows.append(SCORES | {"entity": name, "log_p": log_p, "log_score": score})
+            path = Partition((FIRST + at) * DAY, "day").path(tmp_path, DRIFT)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with TableWriter(path, SCHEMA, ORIGIN, synced=False) as writer:
+                writer.write(pa.RecordBatch.from_pylist(rows, SCHEMA))
+        blocks = read_blocks(tmp_path, span=Span(), clock=WallClock())
+        assert len(blocks) == len(psi)
+        return blocks
+
+    return written
 
 
 def moved(days):
@@ -93,23 +76,25 @@ def moved(days):
         ([0, 2.5, 2.5], 1.0, True),
     ],
 )
-def test_a_column_is_named_with_scores_or_far_beyond_its_limit(psi, times, named):
+def test_a_column_is_named_with_scores_or_far_beyond_its_limit(days_of, psi, times, named):
     """What scores do not feel has to be further away."""
     assert bool(moved(days_of(psi, [times] * len(psi)))) == named
 
 
-def test_a_shift_is_named_once_over_pauses():
+@pytest.mark.parametrize(("pause", "since"), [(4, 1), (8, 12)])
+def test_a_shift_is_named_once_over_pauses(days_of, pause, since):
     """Four days within its limit do not make another alarm; eight days do."""
     far = [3.0] * 3
-    again = [*far, *[0.0] * 4, *far]
-    found = moved(days_of([0.0, *again]))["pump"]
-    assert (found.since, found.named) == (1, 2)
-    found = moved(days_of([0.0, *far, *[0.0] * 8, *far]))["pump"]
-    assert (found.since, found.named) == (12, 13)
-    assert not moved(days_of([0.0, *far, 0.0]))
+    found = moved(days_of([0.0, *far, *[0.0] * pause, *far]))["pump"]
+    assert (found.since, found.named) == (since, since + 1)
 
 
-def test_scores_that_follow_are_news():
+def test_a_shift_that_has_ended_is_not_named(days_of):
+    """On the first day within its limit."""
+    assert not moved(days_of([0.0, 3.0, 3.0, 3.0, 0.0]))
+
+
+def test_scores_that_follow_are_news(days_of):
     """A column that has moved for a week, and then scores rise: named a second time."""
     psi = [3.0] * 12
     times = [1.0] * 9 + [3.0] * 3
@@ -118,17 +103,18 @@ def test_scores_that_follow_are_news():
     assert found.kinds == ("scores", "distribution")
 
 
-def test_most_entities_together_are_one_shift(monkeypatch):
-    """What begins in three of four on one day is a shift of the world; one alone is not."""
-    monkeypatch.setattr(Day, "distributions", lambda _day, _names: _NoLists(), raising=False)
-    monkeypatch.setattr("aedetect.drift.description._NEAR", 100.0)
-    days = days_of([0.0, 3.0, 3.0])
-    (alone,) = describe_shifts(judge(days), days)
+def test_one_that_moves_alone_is_no_shift_of_the_world(days_of):
+    """It is told with its column, and that its scores are as usual."""
+    (alone,) = shifts_of(days_of([0.0, 3.0, 3.0]))
     assert (alone.entity, alone.world, alone.named) == ("pump", False, "2026-01-03")
+    assert alone.columns == ("heat",)
     assert "its scores are 1 times the usual" in alone.text
-    days = [replace(day, psi=day.psi | {"east": day.psi["pump"], "west": day.psi["pump"]})
-            for day in days]  # fmt: skip
-    (together,) = describe_shifts(judge(days), days)
+
+
+def test_most_entities_together_are_one_shift(days_of):
+    """What begins in three of five on one day is a shift of the world."""
+    days = days_of([0.0, 3.0, 3.0], moving=("pump", "fan", "mill"), others=("east", "west"))
+    (together,) = shifts_of(days)
     assert (together.world, together.entities) == (True, 3)
 
 
