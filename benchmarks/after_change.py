@@ -42,10 +42,10 @@ def with_faults(plant: Plant) -> tuple[pd.DataFrame, pd.DataFrame]:
     for unit, place in rows.groupby("unit").indices.items():
         for start in range(48, len(place) - FAULT_ROWS, 96):
             first = start + int(random.integers(48))
-            chosen = place[first : first + FAULT_ROWS]
+            chosen = np.asarray(place)[first : first + FAULT_ROWS].tolist()
             column = COLUMNS[int(random.integers(len(COLUMNS)))]
             rows.loc[chosen, column] += float(random.choice([-1, 1])) * random.uniform(20, 60)
-            faults.append((unit, *rows.loc[chosen[[0, -1]], "time"]))
+            faults.append((unit, rows.loc[chosen[0], "time"], rows.loc[chosen[-1], "time"]))
     return rows, pd.DataFrame(faults, columns=["entity", "start", "end"])
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aedetect.drift.episodes import SCORES
-from aedetect.drift.judgement import LEAST
 from aedetect.drift.ranking import NAMED, Ranking, distributions
 from aedetect.wording import list_some
 
@@ -37,7 +36,7 @@ class Shift:
     kind: str  # scores, distribution, missing, unseen
     columns: tuple[str, ...]  # the most moved first
     times: float | None  # mean score against that of the held-out rows
-    far: float | None  # the same in units of its limit, both as logarithms
+    far: float | None  # the largest since then in units of its limit, both as logarithms
     distributions: tuple[dict[str, Any], ...]  # of the columns: edges, training and now
     who: str
     text: str
@@ -52,7 +51,7 @@ def describe_shifts(judged: JudgedDays, blocks: Sequence[Block]) -> list[Shift]:
     block = blocks[judged.over] if recent and judged.over is not None else blocks[-1]
     cells = judged.cells if recent and judged.cells is not None else block.sums()[1]
     groups, world = _groups(judged)
-    levels = dict(zip(judged.scores["entity"], _levels(judged.scores), strict=True))
+    levels = _levels(judged.scores)
     ranking, listed = Ranking(cells), []
     for at, group in enumerate(groups):
         rows = ranking.of(None if world and not at else group[0].entity)
@@ -84,30 +83,29 @@ def _groups(judged: JudgedDays) -> tuple[list[list[Moved]], bool]:
     return [together, *rest], True
 
 
-_UNKNOWN = (np.nan, np.nan)
-
-
-def _levels(scores: pd.DataFrame) -> list[tuple[float, float]]:
-    """Return the mean score of each entity against the held-out one: times, and in limits."""
-    level = (scores["log_score"] - scores["usual_log_score"]).to_numpy(dtype=float)
-    limit = np.maximum(scores["score_limit"].to_numpy(dtype=float), LEAST)
+def _levels(scores: pd.DataFrame) -> dict[str, float]:
+    """Return how many times the held-out score the mean score of each entity is."""
     with np.errstate(over="ignore"):
-        return list(zip(np.exp(level).tolist(), (level / limit).tolist(), strict=True))
+        times = np.exp((scores["log_score"] - scores["usual_log_score"]).to_numpy(dtype=float))
+    return dict(zip(scores["entity"], times.tolist(), strict=True))
 
 
 def _shift(
     group: Sequence[Moved], columns: tuple[str, ...], blocks: Sequence[Block],
-    levels: Mapping[str, tuple[float, float]], *, world: bool,
+    levels: Mapping[str, float], *, world: bool,
 ) -> Shift:  # fmt: skip
     """Describe one shift, without its distributions."""
-    known = [levels[each.entity] for each in group if SCORES in each.kinds]
-    known = [each for each in known if np.isfinite(each[0])]
+    known = [
+        (levels[each.entity], each.far)
+        for each in group
+        if SCORES in each.kinds and np.isfinite(levels[each.entity])
+    ]
     kinds = tuple(dict.fromkeys(kind for each in group for kind in each.kinds))
     name = None if world else group[0].entity or None
     who = f"{len(group)} entities together" if world else name or "the table"
     since = blocks[min(each.since for each in group)].day
     mean, far = np.median(known, axis=0).tolist() if known else (None, None)
-    usual = levels.get(group[0].entity, _UNKNOWN)[0] if not (known or world) else None
+    usual = levels.get(group[0].entity, np.nan) if not (known or world) else None
     return Shift(
         entity=name,
         world=world,

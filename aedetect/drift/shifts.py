@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from aedetect.drift.daily_table import Block, read_blocks
@@ -32,17 +32,13 @@ def shifts_of(blocks: Sequence[Block]) -> list[Shift]:
     return describe_shifts(judged, blocks) if judged.moved else []
 
 
-def fault_alerts(shifts: Sequence[Shift], *, told: Container[str | None]) -> dict[str, str]:
-    """Return an alert for each entity that is far from its level while most others are not.
+def fault_alerts(shifts: Sequence[Shift]) -> dict[str, str]:
+    """Return an alert for each entity that was far from its level while most others were not.
 
-    Entities of which an alert tells already, `told`, have no second one. Of very many those that
-    shifted first are named, so that it is the same ones day after day.
+    It stands as long as the shift does. Of very many those that shifted first are named, so that it
+    is the same ones day after day.
     """
-    found = [
-        each
-        for each in shifts
-        if each.entity is not None and (each.far or 0) >= _FAULT and each.entity not in told
-    ]
+    found = [each for each in shifts if each.entity is not None and (each.far or 0) >= _FAULT]
     found.sort(key=lambda each: (each.since, each.entity or ""))
     alerts = {
         f"{SLOW_FAULT}: {each.entity}": f"{each.text}; most other entities have not shifted"

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
     from aedetect.config import Config
     from aedetect.drift import Shift
-    from aedetect.jobs.scoring_stages import Finished, ScoringJob
+    from aedetect.jobs.finished_run import Finished
+    from aedetect.jobs.scoring_stages import ScoringJob
     from aedetect.registry import Registered
     from aedetect.registry.records import Table
     from aedetect.scoring import Summary

@@ -1,9 +1,7 @@
 """Whether a detector is to be trained again: the age of its champion, and a change of normal.
 
 After a change a training learns the rows since then alone, and waits until there are enough of
-them; another one follows with twice as many, until `[training] window` is full. One that learns
-what is over, too, finds no more than the version before it (docs/internals/detection-log.md, "a
-training in the middle of a change").
+them; another one follows with twice as many, until `[training] window` is full: `normal_change`.
 
 All times are those of the data, so that a run that is repeated decides the same. Of two trainings
 that are started for age or drift, at least `[training] hold_off` lies between the data that they
@@ -18,12 +16,13 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from aedetect import registry
 from aedetect.drift import find_shifts
 from aedetect.errors import AedetectError, UnknownModel
 from aedetect.jobs.dataset import data_fingerprint
+from aedetect.jobs.normal_change import enough_of, find_change, knows
 from aedetect.jobs.table_clock import shown_clock
 from aedetect.logs import log_event
 from aedetect.output import list_files
@@ -32,17 +31,16 @@ from aedetect.registry.gate_record import GATE_PASSED, IN_SHADOW
 from aedetect.registry.promotions import read_promotions
 from aedetect.registry.records import CHAMPION, CHANGED_AT, FINGERPRINT
 from aedetect.registry.tags import read_model_tags, set_model_tag
-from aedetect.timestamps import NANOSECONDS, format_duration, parse_duration, round_duration
+from aedetect.timestamps import format_duration, parse_duration, round_duration
 
 if TYPE_CHECKING:
     from aedetect.config import Config
     from aedetect.drift import Shift
-    from aedetect.jobs.scoring_stages import Finished
+    from aedetect.jobs.finished_run import Finished
     from aedetect.registry import Registered
     from aedetect.wall_clock import WallClock
 
 logger = logging.getLogger(__name__)
-_LEAST = 3 * NANOSECONDS["d"]  # of a new normal: daily cycles
 BECAUSE = "trained_because"  # tag of a version
 _ATTEMPT = "retraining"  # tag of the registered model: the last training that was started for this
 
@@ -106,12 +104,12 @@ def retraining_due(
         shifts = find_shifts(config.output)
     # Another version judged the last day: its drift is not the champion's.
     mine = files[-1].origin().model_version == champion.version
-    change = _change(config, champion, clock, shifts if mine and shifts else ())
+    change = find_change(config, champion, clock, shifts if mine and shifts else ())
     because = _age(config, champion, clock, newest)
     if change is not None:
-        if newest - change.since >= _enough(champion, clock, change.since):
+        if newest - change.since >= enough_of(config, champion, clock, change.since):
             because = change.because
-        elif not _knows(champion, clock, change.since):
+        elif not knows(champion, clock, change.since):
             because = None  # of age neither: too little is known of what is normal now
     if because is None or _is_waiting(config, champion):
         return None
@@ -178,54 +176,6 @@ def _age(config: Config, champion: Registered, clock: WallClock, newest: int) ->
         f"{champion.reference} knows data up to {known}, {round_duration(age)} before the newest, "
         f"and [training] max_age is {most}"
     )
-
-
-class _Change(NamedTuple):
-    since: int  # ns
-    because: str  # why that asks for a training, once there is enough to learn
-
-
-def _change(
-    config: Config, champion: Registered, clock: WallClock, shifts: Sequence[Shift]
-) -> _Change | None:
-    """Return since when normal is not all that the champion learnt; None if it is.
-
-    That is a shift of all entities, or of a table without any: one among others that shifts alone
-    may have a slow fault, which must not be learnt. Or levels changed while it was trained, or it
-    was trained on what came after a change, when there was little of that.
-    """
-    if not config.training.on_drift:
-        return None
-    shifted = next((each for each in shifts if each.world or each.entity is None), None)
-    if shifted is not None:
-        return _Change(clock.parse(shifted.since), shifted.text)
-    changed = champion.tags.get(CHANGED_AT)
-    if changed is None:
-        return None
-    since = clock.parse(changed)
-    if _knows(champion, clock, since):
-        text = f"there is twice as much since {changed} as {champion.reference} was made from"
-    else:
-        text = f"levels changed on {changed}, while {champion.reference} was trained"
-    return _Change(since, text)
-
-
-def _knows(champion: Registered, clock: WallClock, since: int) -> bool:
-    """Whether a version was made from rows since a time (ns) alone, to the day."""
-    return clock.parse(champion.tags["trained_from"]) >= since - NANOSECONDS["d"]
-
-
-def _enough(champion: Registered, clock: WallClock, since: int) -> int:
-    """Return how much time (ns) of a new normal is learnt at least.
-
-    It is as much as was held out; and twice as much as the version was made from, if that was the
-    new normal alone.
-    """
-    first, held_out, last = (
-        clock.parse(champion.tags[name])
-        for name in ("trained_from", "held_out_from", "held_out_until")
-    )
-    return 2 * (last - first) if _knows(champion, clock, since) else max(last - held_out, _LEAST)
 
 
 def _is_waiting(config: Config, champion: Registered) -> bool:

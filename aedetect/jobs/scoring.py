@@ -22,7 +22,7 @@ from aedetect.jobs.renewal_steps import compute_in_steps
 from aedetect.jobs.report import is_page_current, page_path, write_run_page
 from aedetect.jobs.retraining import with_retraining
 from aedetect.jobs.scoring_plan import plan_run, sort_run
-from aedetect.jobs.scoring_stages import Finished, ScoringJob, ScoringStages, no_report
+from aedetect.jobs.scoring_stages import ScoringJob, ScoringStages, no_report
 from aedetect.jobs.scoring_units import compute_units
 from aedetect.jobs.shadow_run import follow_shadow
 from aedetect.jobs.shifts import with_shifts
@@ -38,6 +38,7 @@ from aedetect.scoring.worker import ComputedPartition, Deferred
 if TYPE_CHECKING:
     from aedetect.config import Config
     from aedetect.events.table import EventChanges
+    from aedetect.jobs.finished_run import Finished
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -15,8 +15,8 @@ from aedetect.scoring import Model, Plan, Summary
 if TYPE_CHECKING:
     from aedetect.config import Config
     from aedetect.data import Schema
-    from aedetect.drift import Shift
     from aedetect.events.table import EventChanges
+    from aedetect.jobs.finished_run import Finished
     from aedetect.output.partitions import Span
     from aedetect.scoring import Unit
     from aedetect.scoring.settings import ScoringSettings
@@ -42,19 +42,6 @@ class ScoringJob:
         """How many files can be scored."""
         found = self.summary
         return found.files - len(found.unreadable) - len(found.schema_mismatch)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finished:
-    """The summary of a run, and what had shifted on the last day that was scored."""
-
-    summary: Summary
-    shifts: Sequence[Shift] | None = None  # None: the run scored nothing, and no one has looked
-
-    def with_warning(self, text: str) -> Finished:
-        """Return it with one more warning of the run."""
-        summary = replace(self.summary, warnings=(*self.summary.warnings, text))
-        return replace(self, summary=summary)
 
 
 def formation_of(config: Config, model: str, schema: Schema) -> Formation:

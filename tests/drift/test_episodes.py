@@ -3,62 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 
 import numpy as np
-import pyarrow as pa
 import pytest
+from drift_days import write_days
 
-from aedetect.drift import DRIFT
 from aedetect.drift.daily_table import read_blocks
 from aedetect.drift.description import Shift
 from aedetect.drift.episodes import judge
-from aedetect.drift.partition_sums import SCHEMA
 from aedetect.drift.shifts import fault_alerts, shift_warnings, shifts_of
-from aedetect.output.atomic import Origin
-from aedetect.output.partitions import Partition, Span
-from aedetect.output.table_writer import TableWriter
+from aedetect.output.partitions import Span
 from aedetect.wall_clock import WallClock
-
-DAY, FIRST = 86_400_000_000_000, date(2026, 1, 1).toordinal() - date(1970, 1, 1).toordinal()
-ORIGIN = Origin(
-    model_name="pumps", model_version=1, calibration_version=1, config_hash="", lookback=0,
-    max_gap=0, inputs={},
-)  # fmt: skip
-COUNTS = [9] * 16
-COLUMN = {
-    "scope": "entity", "column": "heat", "rows": 144, "whole_day": 100, "missing": 0, "unseen": 0,
-    "psi_limit": 1.0, "missing_limit": 0.05, "counts": COUNTS, "usual": COUNTS, "edges": [0.0] * 15,
-    "block_days": 1,
-}  # fmt: skip
-SCORES = {
-    "scope": "entity", "rows": 144, "whole_day": 100, "bets": 48, "usual_log_score": 0.0,
-    "score_limit": 0.3, "block_days": 1,
-}  # fmt: skip
 
 
 @pytest.fixture
 def days_of(tmp_path):
     """Write days on which some pumps move, among others that do not; return them as read."""
 
-    def written(psi, times=None, *, moving=("pump",), others=("east", "west", "south")):
-        for at, (far, level) in enumerate(zip(psi, times or [1.0] * len(psi), strict=True)):
-            rows = []
-            for name in (*others, *moving):
-                moved = name in moving
-                score = float(np.log(level)) if moved else 0.0
-                rows.append(COLUMN | {"entity": name, "psi": float(far) if moved else 0.0})
-                log_p = -48.0 * 3 if score > 0.3 else -40.0
-                rows.append(SCORES | {"entity": name, "log_p": log_p, "log_score": score})
-            path = Partition((FIRST + at) * DAY, "day").path(tmp_path, DRIFT)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with TableWriter(path, SCHEMA, ORIGIN, synced=False) as writer:
-                writer.write(pa.RecordBatch.from_pylist(rows, SCHEMA))
+    def read(psi, times=None, **entities):
+        write_days(tmp_path, psi, times, **entities)
         blocks = read_blocks(tmp_path, span=Span(), clock=WallClock())
         assert len(blocks) == len(psi)
         return blocks
 
-    return written
+    return read
 
 
 def moved(days):
@@ -126,11 +94,32 @@ SHIFT = Shift(
 
 
 def test_an_entity_far_from_its_level_is_an_alert():
-    """Of one that shifted little there is none, nor of all together, nor a second one."""
+    """Of one that shifted little there is none, nor of all together."""
     far = replace(SHIFT, far=2.5)
     world = replace(far, entity=None, world=True)
-    assert list(fault_alerts([far, SHIFT, world], told=())) == ["slow fault: pump"]
-    assert fault_alerts([far], told={"pump"}) == {}
+    assert list(fault_alerts([far, SHIFT, world])) == ["slow fault: pump"]
+
+
+def test_very_many_alerts_are_some_and_a_number():
+    """Those that shifted first are named, whatever their order of today."""
+    many = [
+        replace(SHIFT, far=2.5, entity=f"pump {at}", since=f"2026-01-{1 + at % 28:02d}")
+        for at in range(60)
+    ]
+    alerts = fault_alerts(many)
+    assert list(alerts) == list(fault_alerts(many[::-1]))
+    assert len(alerts) == 51
+    assert "slow fault: pump 0" in alerts
+    assert "10 more entities" in alerts["slow faults of many"]
+
+
+def test_a_fault_that_was_far_stays_far_while_it_stands(days_of):
+    """A quieter day within it ends no alert; a day within the limits does."""
+    times = [1.0, 1.4, 2.0, 1.6, 1.6]
+    (shift,) = shifts_of(days_of([0.0] * 5, times))
+    assert shift.far == pytest.approx(np.log(2.0) / np.log(1.5))
+    assert shift.times == pytest.approx(1.6)
+    assert not shifts_of(days_of([0.0] * 6, [*times, 1.0]))
 
 
 def test_a_run_tells_what_it_named_first():

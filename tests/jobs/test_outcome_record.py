@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from aedetect import registry
+from aedetect.jobs.finished_run import Finished
 from aedetect.jobs.outcome_record import note_outcome, note_page
 from aedetect.jobs.scoring import run_scoring
-from aedetect.jobs.scoring_stages import Finished
 from aedetect.registry.tags import set_version_tags
 
 
