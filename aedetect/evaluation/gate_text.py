@@ -38,7 +38,7 @@ def _limit(check: Check) -> str:
         word = "at least" if check.greater_is_better else "at most"
         return f"{word} {check.limit:.3g} is needed"
     if check.name == FOUND_ALONE:
-        return f"by chance with a probability of {check.evidence:.2g}, {check.limit:.2g} is needed"
+        return f"as many with a probability of {check.evidence:.2g}, {check.limit:.2g} is needed"
     if check.name == LEARNT_FLAGGED:
         return f"at least {check.evidence:.3g} more, and {check.limit:.3g} more is allowed"
     if check.name == LEARNT_KNOWN:
