@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from aedetect.registry.records import CHANGED_AT
-from aedetect.timestamps import NANOSECONDS
+from aedetect.timestamps import NANOSECONDS, parse_duration
 
 if TYPE_CHECKING:
     from aedetect.config import Config
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aedetect.registry import Registered
     from aedetect.wall_clock import WallClock
 
+_NEVER = 2**63
 _LEAST = 3 * NANOSECONDS["d"]  # daily cycles
 _MORE_ROWS = 1.1  # than the gate needs: some cannot be scored
 
@@ -63,14 +64,16 @@ def enough_of(config: Config, champion: Registered, clock: WallClock, since: int
     """Return how much time (ns) of a new normal is learnt at least.
 
     It is as much as was held out, and enough for the gate, which compares on what is held out of
-    it; or twice as much as the version was made from, if that was the new normal alone.
+    it. If the version was made from the new normal alone, it is twice as much, which is never
+    enough where `[training] window` does not hold that.
     """
     tags = champion.tags
     first, held_out, last = (
         clock.parse(tags[name]) for name in ("trained_from", "held_out_from", "held_out_until")
     )
     if knows(champion, clock, since):
-        return 2 * (last - first)
+        window, twice = config.training.window, 2 * (last - first)
+        return twice if window is None or parse_duration(window) >= twice else _NEVER
     rows = config.promotion.min_rows / config.calibration.holdout
     compared = round(_MORE_ROWS * rows * (last - first) / int(tags["rows"]))
     return max(last - held_out, compared, _LEAST)
