@@ -252,11 +252,7 @@ def who_scored(config: Config, plant: Plant) -> None:
     """Print the stretches of time that a version judged, how it came to, and the months."""
     rows = judged_rows(config, plant)
     stretch = (rows["version"] != rows["version"].shift()).cumsum()
-    found = added_up(rows, stretch)
-    at = np.searchsorted(rows["timestamp"].to_numpy(), plant.faults["start"].to_numpy(), "right")
-    owner = stretch.to_numpy()[np.maximum(at - 1, 0)]
-    faults = met(config, plant).groupby(owner).agg(["sum", "size"]).reindex(found.index)
-    found["faults met"] = [f"{n:.0f} of {m:.0f}" for n, m in faults.fillna(0).to_numpy()]
+    found = with_faults(rows, stretch, config, plant)
     history = read_promotions(config.name, tracking_uri=config.tracking_uri)
     actions = [(f"{config.name}/{each.version}", each.action) for each in history]
     by = []
@@ -268,7 +264,17 @@ def who_scored(config: Config, plant: Plant) -> None:
     print_table(found.assign(by=by))
     print("\nby month")
     months = rows["timestamp"].dt.strftime("%Y-%m") + " " + rows["version"]
-    print_table(added_up(rows, months))
+    print_table(with_faults(rows, months, config, plant))
+
+
+def with_faults(rows: pd.DataFrame, by: pd.Series, config: Config, plant: Plant) -> pd.DataFrame:
+    """Return what was flagged in each group of rows, and how many of the faults in it were met."""
+    found = added_up(rows, by)
+    at = np.searchsorted(rows["timestamp"].to_numpy(), plant.faults["start"].to_numpy(), "right")
+    owner = by.to_numpy()[np.maximum(at - 1, 0)]
+    faults = met(config, plant).groupby(owner).agg(["sum", "size"]).reindex(found.index)
+    found["faults met"] = [f"{n:.0f} of {m:.0f}" for n, m in faults.fillna(0).to_numpy()]
+    return found
 
 
 def met(config: Config, plant: Plant) -> pd.Series:

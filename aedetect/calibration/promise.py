@@ -69,10 +69,9 @@ class Promise:
         why = "refused" if self.upper is None else f"widened from {percent(self.share)}"
         return f"{why}: {self.reason}", f"remedy: {_REMEDY}{'' if renewed else _FOLLOW}"
 
-    @property
-    def text(self) -> str:
-        """The promise in one line, without a subject."""
-        return "; ".join((self.headline, *self.caution(renewed=False)))
+    def in_one_line(self, *, renewed: bool) -> str:
+        """Return the promise with its caution, without a subject."""
+        return "; ".join((self.headline, *self.caution(renewed=renewed)))
 
     def grown(self, scored: int) -> Promise:
         """Return the promise of a renewal, from rows of so much time (ns) after the held-out ones.

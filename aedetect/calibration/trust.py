@@ -115,16 +115,38 @@ def learnt_drift(learnt: HeldOut, rows: HeldOut) -> float | None:
     return float((rows.score / level[rows.entity] > threshold).mean()) / SHARE
 
 
+def changed_at(rows: HeldOut, *, learnt: float | None) -> int | None:
+    """Return the time (ns) from which on levels are new; None if they did not change.
+
+    Within the held-out rows it is where the cumulative sum of what scores differ from their mean
+    turns (Page 1954, Continuous inspection schemes). Where the learnt part differs, all are new.
+    """
+    trust = trust_of(rows, learnt=learnt)
+    if not trust.is_changed:
+        return None
+    if trust.within is None or trust.within <= CHANGED:
+        return int(rows.time.min())
+    time, _, relative = _relative(rows)
+    logs = np.log(np.maximum(relative, np.finfo(np.float32).tiny))
+    return int(time[np.argmin(np.cumsum(logs - logs.mean())[:-1]) + 1])
+
+
+def _relative(rows: HeldOut) -> tuple[Int64, Int64, Float64]:
+    """Return time, block and score of the rows in the order of time: (n,) each.
+
+    Scores are in units of each entity's first block, so that loud entities do not stand for all.
+    """
+    order = np.argsort(rows.time, kind="stable")
+    score, entity = rows.score[order], rows.entity[order]
+    block = np.arange(len(order)) * BLOCKS // len(order)
+    return rows.time[order], block, score / _first_levels(score, entity, block)[entity]
+
+
 def _factor(rows: HeldOut) -> float | None:
     """Return the largest ratio of a block's share to that promised by the blocks before it."""
     if len(rows) < BLOCKS * MIN_ROWS:
         return None
-    order = np.argsort(rows.time, kind="stable")
-    score, entity = rows.score[order], rows.entity[order]
-    # In units of each entity's first block, so that loud entities do not stand for all.
-    block = np.arange(len(order)) * BLOCKS // len(order)
-    level = _first_levels(score, entity, block)
-    relative = score / level[entity]
+    _, block, relative = _relative(rows)
     ratios = []
     for number in range(1, BLOCKS):
         threshold = np.quantile(relative[block < number], 1 - SHARE)

@@ -46,11 +46,12 @@ def calibrate(
         renew_by_hand(load_config(config, overrides or []), model, as_json=as_json)
         return
     asked = [f"calibration.threshold={threshold}"] if threshold else []
-    made = recalibrate(load_config(config, [*(overrides or []), *asked]), model)
+    settings = load_config(config, [*(overrides or []), *asked])
+    made = recalibrate(settings, model)
     if as_json:
         print_json(made)
     else:
-        print_recalibrated(made, config)
+        print_recalibrated(made, config, renewed=settings.renew is not None)
 
 
 def renew_by_hand(config: Config, model: str | None, *, as_json: bool) -> None:
@@ -74,8 +75,11 @@ def renew_by_hand(config: Config, model: str | None, *, as_json: bool) -> None:
         out.print(f"  {made.unchanged} groups of entities have too few rows: unchanged")
 
 
-def print_recalibrated(made: Recalibrated, config: Path) -> None:
-    """Show thresholds, the promised rates, and the expected number of events."""
+def print_recalibrated(made: Recalibrated, config: Path, *, renewed: bool) -> None:
+    """Show thresholds, the promised rates, and the expected number of events.
+
+    `renewed`: the thresholds follow already.
+    """
     from aedetect.cli.next_step import print_next
     from aedetect.cli.show import console, table_of
 
@@ -95,7 +99,7 @@ def print_recalibrated(made: Recalibrated, config: Path) -> None:
         )
     out.print(table)
     out.print(f"{made.promise.headline}; {expected(made.forecast)} events a day expected in all")
-    _print_scope(made.promise.caution(renewed=False), made.scope, made.notes)
+    _print_scope(made.promise.caution(renewed=renewed), made.scope, made.notes)
     for setting, value in made.elsewhere.items():
         out.print(f"  threshold with {setting}: {value:.4g}")
     out.print("what is scored does not change")
@@ -121,8 +125,8 @@ def print_promise(config: Config, trained: Registered) -> None:
         out.print(f"  threshold with {setting}: {value:.4g}")
 
 
-def print_reflagged(done: Reflagged) -> None:
-    """Show the effect of applying another threshold."""
+def print_reflagged(done: Reflagged, *, renewed: bool) -> None:
+    """Show the effect of applying another threshold; `renewed`: the thresholds follow already."""
     from aedetect.cli.show import console
 
     out = console()
@@ -132,7 +136,7 @@ def print_reflagged(done: Reflagged) -> None:
         "date"
     )
     out.print(f"  {done.promise.headline}: {done.method}")
-    _print_scope(done.promise.caution(renewed=False), done.scope, done.notes)
+    _print_scope(done.promise.caution(renewed=renewed), done.scope, done.notes)
     if done.unexplained:
         out.print(
             f"  {done.unexplained:,} rows are newly flagged, without causes yet; to compute them: "

@@ -53,7 +53,8 @@ def explain(
     settings, out = load_config(config, overrides or []), console()
     if event_id is None:
         row = trace_row(settings, str(at), entity)
-        print_json(row) if as_json else _print(_row_lines(row), _facts(row))
+        told = _row_lines(row, renewed=settings.renew is not None)
+        print_json(row) if as_json else _print(told, _facts(row))
         return
     chain = trace_event(settings, event_id)
     facts = {**_threshold(chain), **dict(_facts(chain))}
@@ -85,12 +86,13 @@ def _print(lines: Iterable[str], facts: Iterable[tuple[str, str]]) -> None:
         console().print(line, soft_wrap=True)
 
 
-def _row_lines(row: RowChain) -> list[str]:
+def _row_lines(row: RowChain, *, renewed: bool) -> list[str]:
     """Say what became of a row, and what its calibration promised."""
     figures = "" if row.score is None else f", score {row.score:.4g}"
     figures += "" if row.p_value is None else f", p-value {row.p_value:.2g}"
     why = f" ({row.reason})" if row.reason else ""
-    promise = "not in the registry" if row.promise is None else row.promise.text
+    known = row.promise
+    promise = "not in the registry" if known is None else known.in_one_line(renewed=renewed)
     return [
         f"row of {row.entity or '-'} at {row.timestamp}: {row.verdict}{why}{figures}",
         f"calibration {row.calibration_version}: {promise}",

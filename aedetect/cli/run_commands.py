@@ -168,4 +168,4 @@ def reflag_with_progress(
     if as_json:
         print_json(done)
     else:
-        print_reflagged(done)
+        print_reflagged(done, renewed=settings.renew is not None)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from aedetect.cli.show import console, table_of
-from aedetect.registry.records import AGAIN_FROM
+from aedetect.registry.records import CHANGED_AT
 from aedetect.wording import percent
 
 if TYPE_CHECKING:
@@ -95,10 +95,10 @@ def _evidence(version: Registered) -> Iterator[str]:
         )
     if tags.get("promise_reason"):
         yield f"young: {tags['promise_reason']}"
-    if AGAIN_FROM in tags:
+    if CHANGED_AT in tags:
         yield (
-            "levels changed while it was trained: what it held out can be learnt once there are "
-            f"data up to {tags[AGAIN_FROM]} ([training] on_drift trains again then)"
+            f"normal has changed on {tags[CHANGED_AT]}: [training] on_drift trains again once "
+            "there is enough of what came after"
         )
     if "gate" in tags:
         yield tags["gate"]

@@ -60,7 +60,8 @@ def _promise(detector: CalibratedScorer) -> str:
         if expected.days
         else ""
     )
-    return f"{clip(calibration.promise.text)} ({calibration.threshold.method}){events}"
+    promise = clip(calibration.promise.in_one_line(renewed=False))
+    return f"{promise} ({calibration.threshold.method}){events}"
 
 
 def _column(feature: Feature) -> dict[str, str]:

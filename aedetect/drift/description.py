@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from aedetect.drift.episodes import SCORES
-from aedetect.drift.judgement import LEAST
+from aedetect.drift.ranking import NAMED, Ranking, distributions
 from aedetect.wording import list_some
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from aedetect.arrays import Float64
     from aedetect.drift.daily_table import Block
     from aedetect.drift.episodes import JudgedDays, Moved
 
 _MOST = 0.5  # share of the entities from which on it is a shift of the world
-_NAMED = 3
-_NEAR = 0.25  # of its limit: a column that is named beside others
+_DETAILED = 1_000  # shifts with distributions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,119 +36,76 @@ class Shift:
     kind: str  # scores, distribution, missing, unseen
     columns: tuple[str, ...]  # the most moved first
     times: float | None  # mean score against that of the held-out rows
-    far: float | None  # the same in units of its limit, both as logarithms
+    far: float | None  # the largest since then in units of its limit, both as logarithms
     distributions: tuple[dict[str, Any], ...]  # of the columns: edges, training and now
     who: str
     text: str
 
 
 def describe_shifts(judged: JudgedDays, blocks: Sequence[Block]) -> list[Shift]:
-    """Join what belongs to one entity; what began in most of them together is of the world."""
+    """Join what belongs to one entity; what began in most of them together is of the world.
+
+    The distributions of the first thousand alone are read.
+    """
     recent = judged.over is not None and judged.over >= len(blocks) - 2
     block = blocks[judged.over] if recent and judged.over is not None else blocks[-1]
     cells = judged.cells if recent and judged.cells is not None else block.sums()[1]
     groups, world = _groups(judged)
-    places = cells.groupby("entity").indices
-    ratio = np.nan_to_num((cells["psi"] / cells["psi_limit"]).to_numpy(dtype=float))
-    ranked = [
-        _ranked(cells, ratio, None if world and not at else places.get(group[0].entity, _NONE))
-        for at, group in enumerate(groups)
-    ]
-    named = [_columns(group, own) for group, own in zip(groups, ranked, strict=True)]
-    chosen = [
-        own[own["column"].isin(columns)].drop_duplicates("column")
-        for own, columns in zip(ranked, named, strict=True)
-    ]
-    shown = _distributions(block, chosen)
-    levels = dict(zip(judged.scores["entity"], _levels(judged.scores), strict=True))
-    shifts = [
-        _shift(group, columns, own, blocks, levels, world=world and not at)
-        for at, (group, columns, own) in enumerate(zip(groups, named, shown, strict=True))
-    ]
-    alone = shifts[1:] if world else shifts
-    alone.sort(key=lambda each: (-(each.times or 0), each.since, each.entity or ""))
-    return [*(shifts[:1] if world else []), *alone]
+    levels = _levels(judged.scores)
+    ranking, listed = Ranking(cells), []
+    for at, group in enumerate(groups):
+        rows = ranking.of(None if world and not at else group[0].entity)
+        columns = ranking.columns(rows, [name for each in group for name in each.lost])
+        shift = _shift(group, columns, blocks, levels, world=world and not at)
+        listed.append((shift, rows))
+    listed.sort(key=lambda each: _importance(each[0]))
+    chosen = [ranking.cells(rows, shift.columns) for shift, rows in listed[:_DETAILED]]
+    shown = distributions(block, chosen)
+    return [replace(shift, distributions=next(shown, ())) for shift, _ in listed]
+
+
+def _importance(shift: Shift) -> tuple[bool, float, str, str]:
+    """Return by what shifts are ordered: that of the world, then those whose scores rose most."""
+    return not shift.world, -(shift.times or 0), shift.since, shift.entity or ""
 
 
 def _groups(judged: JudgedDays) -> tuple[list[list[Moved]], bool]:
-    """Return what is one shift each, and whether the first is of the world."""
-    together = _together(judged.moved)
-    if len(together) < max(_MOST * judged.scores["entity"].nunique(), 2):
+    """Return what is one shift each, and whether the first is of the world.
+
+    Of the world is what began in most entities on the same day or the next.
+    """
+    begun = Counter(each.since for each in judged.moved)
+    first = max(sorted(begun), key=lambda day: begun[day] + begun[day + 1])
+    if begun[first] + begun[first + 1] < max(_MOST * judged.scores["entity"].nunique(), 2):
         return [[each] for each in judged.moved], False
-    rest = [[each] for each in judged.moved if each not in together]
+    together = [each for each in judged.moved if first <= each.since <= first + 1]
+    rest = [[each] for each in judged.moved if not first <= each.since <= first + 1]
     return [together, *rest], True
 
 
-def _together(moved: Sequence[Moved]) -> list[Moved]:
-    """Return the most entities whose shifts began on the same day or the next."""
-    groups = [
-        [each for each in moved if first <= each.since <= first + 1]
-        for first in sorted({each.since for each in moved})
-    ]
-    return max(groups, key=len, default=[])
-
-
-_NONE = np.zeros(0, dtype=np.int64)
-_UNKNOWN = (np.nan, np.nan)
-
-
-def _ranked(cells: pd.DataFrame, ratio: Float64, places: Any) -> pd.DataFrame:
-    """Return columns of an entity, or of all (None), the most moved first."""
-    own = cells.assign(ratio=ratio) if places is None else cells.iloc[places].assign(
-        ratio=ratio[places]
-    )  # fmt: skip
-    return own.sort_values("ratio", ascending=False, kind="stable")
-
-
-def _columns(group: Sequence[Moved], ranked: pd.DataFrame) -> tuple[str, ...]:
-    lost = [column for each in group for column in each.lost]
-    likely = [*lost, *ranked.loc[ranked["ratio"] > _NEAR, "column"]]
-    return tuple(dict.fromkeys(likely))[:_NAMED]
-
-
-def _levels(scores: pd.DataFrame) -> list[tuple[float, float]]:
-    """Return the mean score of each entity against the held-out one: times, and in limits."""
-    level = (scores["log_score"] - scores["usual_log_score"]).to_numpy(dtype=float)
-    limit = np.maximum(scores["score_limit"].to_numpy(dtype=float), LEAST)
+def _levels(scores: pd.DataFrame) -> dict[str, float]:
+    """Return how many times the held-out score the mean score of each entity is."""
     with np.errstate(over="ignore"):
-        return list(zip(np.exp(level).tolist(), (level / limit).tolist(), strict=True))
-
-
-def _distributions(
-    block: Block, chosen: Sequence[pd.DataFrame]
-) -> Iterator[tuple[dict[str, Any], ...]]:
-    """Yield the distributions of the columns of each shift, which are read together."""
-    added = block.distributions({name for own in chosen for name in own["entity"]})
-    table = added.table()
-    place = {key: at for at, key in enumerate(zip(table["entity"], table["column"], strict=True))}
-    for own in chosen:
-        yield tuple(
-            {
-                "column": row["column"],
-                "entity": row["entity"] or None,
-                "edges": added.edges[at := place[row["entity"], row["column"]]],
-                "psi": float(row["psi"]),
-                "limit": float(row["psi_limit"]),
-                "training": added.usual[at].tolist(),
-                "now": added.counts[at].tolist(),
-            }
-            for row in own.to_dict("records")
-        )
+        times = np.exp((scores["log_score"] - scores["usual_log_score"]).to_numpy(dtype=float))
+    return dict(zip(scores["entity"], times.tolist(), strict=True))
 
 
 def _shift(
-    group: Sequence[Moved], columns: tuple[str, ...], distributions: tuple[dict[str, Any], ...],
-    blocks: Sequence[Block], levels: Mapping[str, tuple[float, float]], *, world: bool,
+    group: Sequence[Moved], columns: tuple[str, ...], blocks: Sequence[Block],
+    levels: Mapping[str, float], *, world: bool,
 ) -> Shift:  # fmt: skip
-    """Describe one shift."""
-    known = [levels[each.entity] for each in group if SCORES in each.kinds]
-    known = [each for each in known if np.isfinite(each[0])]
+    """Describe one shift, without its distributions."""
+    known = [
+        (levels[each.entity], each.far)
+        for each in group
+        if SCORES in each.kinds and np.isfinite(levels[each.entity])
+    ]
     kinds = tuple(dict.fromkeys(kind for each in group for kind in each.kinds))
     name = None if world else group[0].entity or None
     who = f"{len(group)} entities together" if world else name or "the table"
     since = blocks[min(each.since for each in group)].day
     mean, far = np.median(known, axis=0).tolist() if known else (None, None)
-    usual = levels.get(group[0].entity, _UNKNOWN)[0] if not (known or world) else None
+    usual = levels.get(group[0].entity, np.nan) if not (known or world) else None
     return Shift(
         entity=name,
         world=world,
@@ -161,7 +117,7 @@ def _shift(
         columns=columns,
         times=mean,
         far=far,
-        distributions=distributions,
+        distributions=(),
         who=who,
         text=f"{who}: {_told(mean, since, kinds, columns)} {_meaning(usual, world=world)}",
     )
@@ -169,7 +125,7 @@ def _shift(
 
 def _told(times: float | None, since: str, kinds: tuple[str, ...], columns: tuple[str, ...]) -> str:
     """Say how far it has shifted and since when, and which columns most."""
-    mostly = f", mostly {list_some(columns, most=_NAMED)}" if columns else ""
+    mostly = f", mostly {list_some(columns, most=NAMED)}" if columns else ""
     what = f"score {times:.2g} times its calibration" if times is not None else list_some(
         kinds, most=4
     )  # fmt: skip

@@ -37,6 +37,7 @@ class Moved:
     named: int  # when it was named first, or when its scores followed
     kinds: tuple[str, ...]
     lost: tuple[str, ...]  # columns with missing cells or unknown categories
+    far: float  # largest level of its scores since they shifted, in units of the limit
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ def judge(blocks: Sequence[Block]) -> JudgedDays:
             named=int(max(whole.named[code], scored.named[code] if SCORES in own else 0)),
             kinds=tuple(dict.fromkeys(own)),
             lost=tuple(lost.get(code, ())),
+            far=float(score_days.peak[code]),
         )
         for code, own in kinds.items()
     ]

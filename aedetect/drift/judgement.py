@@ -39,6 +39,7 @@ class ScoreJudgement:
         self._evidence = np.full(0, -np.inf)
         self._never = np.full(1, -np.inf)  # of an entity that has not come yet
         self._since = np.full(0, -1, dtype=np.int64)  # -1: it is not beyond its limit
+        self.peak = np.zeros(0)  # largest level since then, in units of the limit
 
     def next_day(self, day: int, sums: pd.DataFrame) -> tuple[Standing, Int64]:
         """Judge one more day; return also the entities whose scores are above the usual at all.
@@ -50,6 +51,7 @@ class ScoreJudgement:
         more = len(self._names) - len(self._evidence)
         self._evidence = np.append(self._evidence, np.repeat(self._never, more))
         self._since = np.append(self._since, np.full(more, -1))
+        self.peak = np.append(self.peak, np.zeros(more))
         bets, log_p = np.zeros(len(self._names), dtype=np.int64), np.zeros(len(self._names))
         bets[at], log_p[at] = sums["bets"].to_numpy(), sums["log_p"].to_numpy()
         self._evidence = next_evidence(self._evidence, bets, log_p)
@@ -60,8 +62,11 @@ class ScoreJudgement:
         beyond = sure & ~(level < np.maximum(limit, LEAST))
         far = sure & ~(level < np.maximum(_AT_ONCE * limit, LEAST))
         since = np.where(self._since[at] < 0, day, self._since[at])
-        self._since[:] = -1
+        before = self.peak[at]
+        self._since[:], self.peak[:] = -1, 0.0
         self._since[at[beyond]] = since[beyond]
+        reached = np.nan_to_num(level / np.maximum(limit, LEAST))
+        self.peak[at[beyond]] = np.maximum(before, reached)[beyond]
         named = beyond & (far | (since < day))
         above = ~(level < np.maximum(limit, LEAST) / 2)
         return Standing(at[named], since[named]), at[above]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from aedetect.drift.daily_table import Block, read_blocks
@@ -15,6 +15,7 @@ from aedetect.wording import list_some
 _EVERYTHING, _UTC = Span(), WallClock()
 _NAMED = 3
 SLOW_FAULT = "slow fault"
+_ALERTS = 50  # of entities, by name
 _FAULT = 2.0  # times its limit: of an entity alone, from which on someone has to look
 
 
@@ -31,16 +32,22 @@ def shifts_of(blocks: Sequence[Block]) -> list[Shift]:
     return describe_shifts(judged, blocks) if judged.moved else []
 
 
-def fault_alerts(shifts: Sequence[Shift], *, told: Container[str | None]) -> dict[str, str]:
-    """Return an alert for each entity that is far from its level while most others are not.
+def fault_alerts(shifts: Sequence[Shift]) -> dict[str, str]:
+    """Return an alert for each entity that was far from its level while most others were not.
 
-    Entities of which an alert tells already, `told`, have no second one.
+    It stands as long as the shift does. Of very many those that shifted first are named, so that it
+    is the same ones day after day.
     """
-    return {
+    found = [each for each in shifts if each.entity is not None and (each.far or 0) >= _FAULT]
+    found.sort(key=lambda each: (each.since, each.entity or ""))
+    alerts = {
         f"{SLOW_FAULT}: {each.entity}": f"{each.text}; most other entities have not shifted"
-        for each in shifts
-        if each.entity is not None and (each.far or 0) >= _FAULT and each.entity not in told
+        for each in found[:_ALERTS]
     }
+    if len(found) > _ALERTS:
+        others = f"{len(found) - _ALERTS:,} more entities have shifted alone, as in a slow fault"
+        alerts[f"{SLOW_FAULT}s of many"] = f"{others}: aedetect drift CONFIG"
+    return alerts
 
 
 def shift_warnings(shifts: Sequence[Shift], *, since: str) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from aedetect.arrays import Bool, Float64, Int32
-from aedetect.evaluation.gate import Check, margin_of
-from aedetect.evaluation.paired import greatest_value, resampled_means
+from aedetect.evaluation.gate import Check
+from aedetect.evaluation.paired import greatest_value, margin_of, resampled_means
 from aedetect.evaluation.settings import PromotionSettings
 
 _LEAST_VARIANCE = 1e-6  # in units of a column's usual spread; a column that rests has nothing

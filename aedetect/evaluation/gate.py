@@ -12,14 +12,23 @@ from aedetect.calibration import HeldOut
 from aedetect.calibration.forecast import Timing, covered, days, form_groups
 from aedetect.calibration.poisson import count_interval
 from aedetect.evaluation.false_events import level_at
-from aedetect.evaluation.paired import largest_difference, least_value, resampled_means
+from aedetect.evaluation.paired import (
+    chance_no_worse,
+    found_at_level,
+    largest_difference,
+    least_value,
+    margin_of,
+    rank_agreement,
+    resampled_means,
+)
 from aedetect.evaluation.settings import PromotionSettings
 
+FOUND_ALONE = "found_alone"  # name of the check
 _LEAST_EVENTS = 3  # false events at which injected anomalies are compared, at least
 _LEVELS = (0.1, 0.01)  # p-values whose observed share is compared
 _LEAST_EXPECTED = 20  # rows below a level, for its share to mean something
 _NO_WORSE = 1.25  # times a factor of the champion, that is no worse
-_LEAST_SHARE = 0.5  # that `found` is a part of, at least
+_CHANCE = 0.05  # that a version finds as many as the other
 _LARGEST = 1e6  # a factor, instead of infinity
 _TINY = 1e-9  # events, instead of none
 
@@ -86,7 +95,7 @@ def measure(
     if count < settings.min_rows:
         return (rows,)
     new, old = verdicts["challenger"], verdicts["champion"]
-    ranks = _agreement(new.p_value, old.p_value)
+    ranks = rank_agreement(new.p_value, old.p_value)
     agreement = _at_least(
         "rank_agreement", (ranks, 1.0), settings.agreement, "rank correlation of the scores"
     )
@@ -122,16 +131,32 @@ def _found(
     checks = [
         _share("injected_found", injected, settings, f"share of {len(new.injected)} injected {at}")
     ]
+    found_at = [each.injected for each in (new, old)]
     inside = np.flatnonzero(~ordinary)
     if len(inside):
-        _, own = np.unique(common.known[inside], return_inverse=True)
-        known = []
-        for each, level in zip((new, old), levels, strict=True):
-            found = each.strangeness[inside] <= level
-            known.append(np.bincount(own, weights=found) > 0)
+        known = [
+            found_at_level(each.strangeness[inside], common.known[inside]) for each in (new, old)
+        ]
+        found = [each <= level for each, level in zip(known, levels, strict=True)]
         text = f"share of {len(known[0])} known {at}"
-        checks.append(_share("known_found", known, settings, text))
-    return checks
+        checks.append(_share("known_found", found, settings, text))
+        found_at = [np.append(*each) for each in zip(found_at, known, strict=True)]
+    return [*checks, _alone(found_at, [v.p_value[ordinary] for v in (new, old)], levels)]
+
+
+def _alone(
+    found_at: Sequence[Float64], ordinary: Sequence[Float64], levels: Sequence[float]
+) -> Check:
+    """Compare how many anomalies (A,) each finds alone, which a share of all hides."""
+    shares = [float((p <= level).mean()) for p, level in zip(ordinary, levels, strict=True)]
+    new, old = (each <= level for each, level in zip(found_at, levels, strict=True))
+    won, lost = int((new & ~old).sum()), int((old & ~new).sum())
+    total = max(won + lost, 1)
+    chance = chance_no_worse(found_at, ordinary, shares, seed=0)
+    text = f"of the anomalies that one version finds alone, its share ({won} won, {lost} lost)"
+    return Check(
+        FOUND_ALONE, won / total, lost / total, chance, _CHANCE, greater_is_better=True, text=text
+    )
 
 
 def _share(name: str, found: Sequence[Bool], settings: PromotionSettings, text: str) -> Check:
@@ -143,14 +168,6 @@ def _share(name: str, found: Sequence[Bool], settings: PromotionSettings, text: 
     text = f"{text} ({won} won, {lost} lost)"
     margin = margin_of(shares[1], settings.found)
     return Check(name, *shares, most, -margin, greater_is_better=True, text=text)
-
-
-def margin_of(share: float, part: float) -> float:
-    """Return by how much less than the champion's share a challenger's may be.
-
-    It has to be a part of the champion's; seeds differ by points, so that half of all counts.
-    """
-    return max(1 - part, 0.0) * max(share, _LEAST_SHARE)
 
 
 def _volume(common: CommonRows, new: Verdicts, old: Verdicts, settings: PromotionSettings) -> Check:
@@ -228,13 +245,3 @@ def _miscalibration(
         greater_is_better=False,
         text=text,
     )
-
-
-def _agreement(first: Float64, second: Float64) -> float:
-    """Return Spearman's correlation; 0 when one version gives all rows the same p-value."""
-    from scipy.stats import rankdata
-
-    ranks = [rankdata(each) for each in (first, second)]
-    if any(float(each.std()) == 0 for each in ranks):
-        return 0.0
-    return float(np.corrcoef(*ranks)[0, 1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aedetect.evaluation.gate import Check
+from aedetect.evaluation.gate import FOUND_ALONE, Check
 from aedetect.evaluation.learnt import LEARNT_FLAGGED, LEARNT_KNOWN
 from aedetect.evaluation.shadow import SHADOW_DAYS
 
@@ -23,7 +23,7 @@ def gate_words(checks: Sequence[Check], failed: Sequence[Check], against: str) -
 def _value(check: Check) -> str:
     if check.name in _COUNTS:
         return f"{check.challenger:,.0f}"
-    if check.name == "rank_agreement":
+    if check.name in {"rank_agreement", FOUND_ALONE}:
         return f"{check.challenger:.2f}"
     if check.name == LEARNT_FLAGGED:
         return f"{check.challenger:.3g} (of recent rows {check.champion:.3g})"
@@ -37,6 +37,8 @@ def _limit(check: Check) -> str:
     if check.evidence == check.challenger:
         word = "at least" if check.greater_is_better else "at most"
         return f"{word} {check.limit:.3g} is needed"
+    if check.name == FOUND_ALONE:
+        return f"as many with a probability of {check.evidence:.2g}, {check.limit:.2g} is needed"
     if check.name == LEARNT_FLAGGED:
         return f"at least {check.evidence:.3g} more, and {check.limit:.3g} more is allowed"
     if check.name == LEARNT_KNOWN:

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from aedetect.arrays import Bool, Float64
+    from collections.abc import Sequence
+
+    from aedetect.arrays import Bool, Float64, Int64
 
 _NORMAL = 1.6448536269514722  # standard normal quantile of 0.95: one-sided limits
 _STEPS = 40  # of the bisection for a limit
 _BLOCKS, _LEAST_BLOCK = 100, 50  # that rows are resampled in, and rows of one at least
 _REPLICATES = 400
+_LEAST_SHARE = 0.5  # of anomalies found, that a margin is a part of, at least
+_ROOM = 6  # times the rows below a level, that it may be among in a replicate
 _QUANTILE = 0.05
 
 
@@ -48,6 +52,65 @@ def _statistic(won: int, lost: int, total: int, difference: float) -> float:
     return ahead / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, ahead)
 
 
+def margin_of(share: float, part: float) -> float:
+    """Return by how much less than the champion's share a challenger's may be.
+
+    It has to be a part of the champion's; seeds differ by points, so that half of all counts.
+    """
+    return max(1 - part, 0.0) * max(share, _LEAST_SHARE)
+
+
+def found_at_level(strangeness: Float64, known: Int64) -> Float64:
+    """Return the smallest p-value in each known anomaly: (N,), (N,) -> (A,)."""
+    _, own = np.unique(known, return_inverse=True)
+    smallest = np.ones(int(own.max()) + 1)
+    np.minimum.at(smallest, own, strangeness)
+    return smallest
+
+
+def chance_no_worse(
+    found_at: Sequence[Float64], ordinary: Sequence[Float64], shares: Sequence[float], *, seed: int
+) -> float:
+    """Return in which share of replicates the first version finds as many anomalies as the second.
+
+    Shapes, of each version: found_at (A,) the p-value at which an anomaly is found, ordinary (N,)
+    p-values in the order of time, of which a share is below the level of the comparison. Rows are
+    resampled in blocks, for the level depends on few of them and moves all anomalies at once;
+    anomalies one by one; both alike for the two versions.
+    """
+    random = np.random.default_rng(seed)
+    count, anomalies = len(ordinary[0]), len(found_at[0])
+    block, size = _blocks(count)
+    times = random.multinomial(len(size), np.full(len(size), 1 / len(size)), size=_REPLICATES)
+    drawn = random.multinomial(anomalies, np.full(anomalies, 1 / anomalies), size=_REPLICATES)
+    below = []
+    for value, p_value, share in zip(found_at, ordinary, shares, strict=True):
+        order = np.argsort(p_value, kind="stable")[: round(_ROOM * share * count) + 2]
+        weight = np.cumsum(times[:, block[order]], axis=1)
+        target = share * (times @ size)
+        place = np.minimum((weight <= target[:, None]).sum(axis=1), len(order) - 1)
+        below.append(value[None, :] <= p_value[order][place][:, None])
+    gain = (drawn * (below[0].astype(np.int64) - below[1])).sum(axis=1)
+    return float((gain >= 0).mean())
+
+
+def _blocks(count: int) -> tuple[Int64, Int64]:
+    """Return the block of each row (N,), and the rows of each block."""
+    blocks = min(_BLOCKS, max(count // _LEAST_BLOCK, 1))
+    block = np.arange(count) * blocks // count
+    return block, np.bincount(block, minlength=blocks)
+
+
+def rank_agreement(first: Float64, second: Float64) -> float:
+    """Return Spearman's correlation; 0 when one of the two gives all rows the same value."""
+    from scipy.stats import rankdata
+
+    ranks = [rankdata(each) for each in (first, second)]
+    if any(float(each.std()) == 0 for each in ranks):
+        return 0.0
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
 def resampled_means(values: Bool | Float64, *, seed: int) -> Float64:
     """Return the mean of rows, or the share marked, in replicates of a block bootstrap.
 
@@ -55,10 +118,8 @@ def resampled_means(values: Bool | Float64, *, seed: int) -> Float64:
     Rows beside each other are alike: up to 100 blocks of them, of 50 or more, are taken to be
     independent.
     """
-    count = values.shape[1]
-    blocks = min(_BLOCKS, max(count // _LEAST_BLOCK, 1))
-    block = np.arange(count) * blocks // count
-    size = np.bincount(block, minlength=blocks)
+    block, size = _blocks(values.shape[1])
+    blocks = len(size)
     counts = np.stack([np.bincount(block, weights=each, minlength=blocks) for each in values])
     random = np.random.default_rng(seed)
     times = random.multinomial(blocks, np.full(blocks, 1 / blocks), size=_REPLICATES)

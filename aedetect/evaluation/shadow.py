@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from aedetect.arrays import Bool, Int32, Int64
-from aedetect.evaluation.gate import Check, margin_of, volume_check
-from aedetect.evaluation.paired import largest_difference
+from aedetect.evaluation.gate import Check, volume_check
+from aedetect.evaluation.paired import largest_difference, margin_of
 from aedetect.evaluation.settings import PromotionSettings
 
 

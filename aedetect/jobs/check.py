@@ -170,5 +170,6 @@ def _threshold_findings(
         per_entity=bool(prepared.preparation.entities),
     ).promise
     if promise.state != "kept":
-        text = f"a young detector: {promise.text} (drift is seen in training)"
+        said = promise.in_one_line(renewed=config.renew is not None)
+        text = f"a young detector: {said} (drift is seen in training)"
         yield Finding("look", "train", "promise", text)

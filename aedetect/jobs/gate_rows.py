@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from aedetect.detector import CalibratedScorer, Series
 
 _MOST_ROWS, _MOST_CELLS = 50_000, 2_000_000  # the newest ones are compared
-_STRENGTHS, _REPEATS = (2.0, 4.0), 15  # of injected anomalies, of each kind
+_STRENGTHS, _REPEATS = (2.0, 4.0), 30  # of injected anomalies, of each kind
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def write_model_card(
     sections = {
         f"# {reference}": _purpose(ingested, trained),
         "## Data": _data(config, ingested, tags),
-        "## Promise": _promise(detector, trained),
+        "## Promise": _promise(config, detector, trained),
         "## Limits": _limits(ingested, detector),
         "## Use": _use(reference, ingested),
     }
@@ -89,10 +89,10 @@ def _range(feature: Feature) -> str:
     return f"`{feature.label}` {feature.low:.4g} to {feature.high:.4g}"
 
 
-def _promise(detector: CalibratedScorer, trained: Trained) -> Iterator[str]:
+def _promise(config: Config, detector: CalibratedScorer, trained: Trained) -> Iterator[str]:
     calibration = detector.calibration
     threshold, expected = calibration.threshold, calibration.forecast
-    promise = calibration.promise.text[:_TEXT]
+    promise = calibration.promise.in_one_line(renewed=config.renew is not None)[:_TEXT]
     yield (
         f"{promise[:1].upper()}{promise[1:]}. Chosen by `{threshold.method}` on "
         f"{len(calibration.scores):,} held-out rows: {expected.per_day:.2g} events a day "

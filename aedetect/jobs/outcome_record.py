@@ -10,11 +10,10 @@ import logging
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from aedetect import registry
-from aedetect.drift import find_shifts
 from aedetect.errors import AedetectError, UnknownModel
 from aedetect.logs import log_event
 from aedetect.output import list_files
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from aedetect.config import Config
     from aedetect.drift import Shift
+    from aedetect.jobs.finished_run import Finished
     from aedetect.jobs.scoring_stages import ScoringJob
     from aedetect.registry import Registered
     from aedetect.registry.records import Table
@@ -46,17 +46,17 @@ _EVENTS = {"events_a_day": "events_a_day", "events_foreseen": "events_promise"}
 _MOST_SHIFTS = 50  # in the table; all are counted
 
 
-def note_outcome(config: Config, summary: Summary) -> Summary:
+def note_outcome(config: Config, finished: Finished) -> Finished:
     """Log the outcome of the last days, and drift, after the first run of a day of data.
 
     A failure is a warning: the verdicts are written. Of a model that is in no registry nothing is.
     """
+    summary, shifts = finished.summary, finished.shifts or ()
     if not summary.outcome:
-        return summary
+        return finished
     try:
         if (day := _unlogged(config, summary, OUTCOME_DAY)) is not None:
             version, newest = day
-            shifts = find_shifts(config.output)
             log_outcome(
                 version,
                 at=newest,
@@ -66,8 +66,8 @@ def note_outcome(config: Config, summary: Summary) -> Summary:
             )
     except AedetectError as error:
         text = f"outcome and drift are not in MLflow ([registry] log_scoring): {error}"
-        return replace(summary, warnings=(*summary.warnings, text))
-    return summary
+        return finished.with_warning(text)
+    return finished
 
 
 def open_registry_ahead(config: Config, job: ScoringJob) -> None:

@@ -1,4 +1,7 @@
-"""Whether a detector is to be trained again: the age of its champion, drift, and a training in it.
+"""Whether a detector is to be trained again: the age of its champion, and a change of normal.
+
+After a change a training learns the rows since then alone, and waits until there are enough of
+them; another one follows with twice as many, until `[training] window` is full: `normal_change`.
 
 All times are those of the data, so that a run that is repeated decides the same. Of two trainings
 that are started for age or drift, at least `[training] hold_off` lies between the data that they
@@ -10,7 +13,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -19,23 +22,26 @@ from aedetect import registry
 from aedetect.drift import find_shifts
 from aedetect.errors import AedetectError, UnknownModel
 from aedetect.jobs.dataset import data_fingerprint
+from aedetect.jobs.normal_change import enough_of, find_change, knows
 from aedetect.jobs.table_clock import shown_clock
 from aedetect.logs import log_event
 from aedetect.output import list_files
 from aedetect.output.partitions import SCORES
 from aedetect.registry.gate_record import GATE_PASSED, IN_SHADOW
 from aedetect.registry.promotions import read_promotions
-from aedetect.registry.records import AGAIN_FROM, CHAMPION, FINGERPRINT
+from aedetect.registry.records import CHAMPION, CHANGED_AT, FINGERPRINT
 from aedetect.registry.tags import read_model_tags, set_model_tag
-from aedetect.timestamps import parse_duration, round_duration
+from aedetect.timestamps import format_duration, parse_duration, round_duration
 
 if TYPE_CHECKING:
     from aedetect.config import Config
+    from aedetect.drift import Shift
+    from aedetect.jobs.finished_run import Finished
     from aedetect.registry import Registered
-    from aedetect.scoring import Summary
     from aedetect.wall_clock import WallClock
 
 logger = logging.getLogger(__name__)
+BECAUSE = "trained_because"  # tag of a version
 _ATTEMPT = "retraining"  # tag of the registered model: the last training that was started for this
 
 
@@ -45,18 +51,41 @@ class RetrainingDue:
 
     because: str
     newest: str  # end of the newest partition, ISO
+    since: str | None = None  # ISO: from when on normal is what it is now; None: it did not change
+    length: int = 0  # ns from then to the newest
 
     @property
     def text(self) -> str:
         """The reason as a warning says it."""
         return f"a new training is due: {self.because}"
 
+    def learning(self, config: Config) -> Config:
+        """Return the settings with which it is trained: no rows from before a change are learnt.
 
-def retraining_due(config: Config) -> RetrainingDue | None:
+        Without `[training] window` people say which rows those are.
+        """
+        window = config.training.window
+        if self.since is None or window is None or parse_duration(window) <= self.length:
+            return config
+        shorter = format_duration(self.length)
+        return replace(config, training=replace(config.training, window=shorter))
+
+    def tags(self, config: Config) -> dict[str, str]:
+        """Return what is kept with the version: why it was trained, and what its window was cut to.
+
+        `config` holds the settings with which it is to be trained.
+        """
+        cut = self.since is not None and self.learning(config) != config
+        return {BECAUSE: self.because} | ({CHANGED_AT: str(self.since)} if cut else {})
+
+
+def retraining_due(
+    config: Config, *, shifts: Sequence[Shift] | None = None
+) -> RetrainingDue | None:
     """Return why a detector is to be trained again; None when it is not, or was lately.
 
     A version that passed the gate and is not the champion yet waits for a decision of people, not
-    for another training.
+    for another training. `shifts` are those of the last day, where somebody has looked.
     """
     settings, uri = config.training, config.tracking_uri
     files = list_files(config.output, SCORES)
@@ -71,38 +100,49 @@ def retraining_due(config: Config) -> RetrainingDue | None:
     last = read_model_tags(config.name, tracking_uri=uri).get(_ATTEMPT)
     if last and newest - clock.parse(json.loads(last)["at"]) < parse_duration(settings.hold_off):
         return None
+    if shifts is None and config.training.on_drift:
+        shifts = find_shifts(config.output)
     # Another version judged the last day: its drift is not the champion's.
     mine = files[-1].origin().model_version == champion.version
-    because = (
-        _age(config, champion, clock, newest)
-        or (_drift(config) if mine else None)
-        or _unsettled(config, champion, clock, newest)
-    )
+    change = find_change(config, champion, clock, shifts if mine and shifts else ())
+    because = _age(config, champion, clock, newest)
+    if change is not None:
+        if newest - change.since >= enough_of(config, champion, clock, change.since):
+            because = change.because
+        elif not knows(champion, clock, change.since):
+            because = None  # of age neither: too little is known of what is normal now
     if because is None or _is_waiting(config, champion):
         return None
-    return RetrainingDue(because=because, newest=clock.iso(newest))
+    return RetrainingDue(
+        because=because,
+        newest=clock.iso(newest),
+        since=None if change is None else clock.iso(change.since),
+        length=0 if change is None else newest - change.since,
+    )
 
 
-def suggest_training(_config: Config, due: RetrainingDue) -> str:
-    """Say that a training is due, where nothing can start one."""
-    return f"{due.text}: `aedetect train CONFIG`, or let `aedetect schedule` do it"
+def suggest_training(config: Config, due: RetrainingDue) -> str:
+    """Say that a training is due, where nothing can start one, and what it should learn."""
+    window = due.learning(config).training.window
+    shorter = "" if window == config.training.window else f" --set training.window={window}"
+    return f"{due.text}: `aedetect train CONFIG{shorter}`, or let `aedetect schedule` do it"
 
 
 def with_retraining(
-    config: Config, summary: Summary, start: Callable[[Config, RetrainingDue], str]
-) -> Summary:
+    config: Config, finished: Finished, start: Callable[[Config, RetrainingDue], str]
+) -> Finished:
     """Start a training that is due after a scoring run; say so in its warnings.
 
     A failure is a warning: the verdicts are written.
     """
     if not (config.training.on_drift or config.training.max_age):
-        return summary
+        return finished
     try:
-        due = retraining_due(config)
+        due = retraining_due(config, shifts=finished.shifts)
         text = None if due is None else start(config, due)
     except AedetectError as error:
         text = f"no new training was started: {error}"
-    return summary if text is None else replace(summary, warnings=(*summary.warnings, text))
+    return finished if text is None else finished.with_warning(text)
 
 
 @contextmanager
@@ -135,29 +175,6 @@ def _age(config: Config, champion: Registered, clock: WallClock, newest: int) ->
     return (
         f"{champion.reference} knows data up to {known}, {round_duration(age)} before the newest, "
         f"and [training] max_age is {most}"
-    )
-
-
-def _drift(config: Config) -> str | None:
-    """Say what has shifted in all entities, or in a table without any; None when nothing has.
-
-    One entity among others that shifts alone may have a slow fault, which must not be learnt.
-    """
-    if not config.training.on_drift:
-        return None
-    shifted = next((s for s in find_shifts(config.output) if s.world or s.entity is None), None)
-    return None if shifted is None else shifted.text
-
-
-def _unsettled(config: Config, champion: Registered, clock: WallClock, newest: int) -> str | None:
-    """Say that the champion was trained in the middle of a change, and that this can be mended."""
-    again = champion.tags.get(AGAIN_FROM)
-    if not config.training.on_drift or again is None or newest < clock.parse(again):
-        return None
-    return (
-        f"levels changed while {champion.reference} was trained: its held-out rows, up to "
-        f"{champion.tags.get('held_out_until')}, are not like those that it learnt; as much time "
-        "has passed since, so that they can be learnt"
     )
 
 

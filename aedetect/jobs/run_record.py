@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.calibration.trust import trust_of
+from aedetect.calibration.trust import changed_at
 from aedetect.jobs.table_clock import table_clock
 from aedetect.preprocessing import Part, split_by_time
 from aedetect.registry.authors import code_version
-from aedetect.registry.records import AGAIN_FROM, ColumnKind
+from aedetect.registry.records import CHANGED_AT, ColumnKind
 from aedetect.timestamps import format_duration
 
 if TYPE_CHECKING:
@@ -100,22 +100,18 @@ def training_tags(
         "held_out_loss": f"{trained.held_out_loss:.6g}",
         "code_version": code_version(),
         **({} if config.detector.only is None else {"value": str(config.detector.only)}),
-        **_again(detector.calibration, clock),
+        **_changed(detector.calibration, clock),
         **promise_tags(detector.calibration),
     }
 
 
-def _again(calibration: Calibration, clock: WallClock) -> dict[str, str]:
-    """Say when to train again, if levels changed from the learnt to the held-out part, or in it.
+def _changed(calibration: Calibration, clock: WallClock) -> dict[str, str]:
+    """Say since when levels are new, if they changed after the learnt part or while held out.
 
-    Then the network has not learnt what the threshold was chosen on. Once as much time has passed
-    as was held out, these rows are learnt, and as many newer ones held out.
+    Then the network has not learnt what the threshold was chosen on.
     """
-    rows = calibration.held_out.normal
-    if not trust_of(rows, learnt=calibration.promise.learnt).is_changed:
-        return {}
-    first, last = int(rows.time.min()), int(rows.time.max())
-    return {AGAIN_FROM: clock.iso(last + (last - first))}
+    found = changed_at(calibration.held_out.normal, learnt=calibration.promise.learnt)
+    return {} if found is None else {CHANGED_AT: clock.iso(found)}
 
 
 def promise_tags(calibration: Calibration) -> dict[str, str]:

@@ -39,6 +39,7 @@ from aedetect.scoring.worker import ComputedPartition, Deferred
 if TYPE_CHECKING:
     from aedetect.config import Config
     from aedetect.events.table import EventChanges
+    from aedetect.jobs.finished_run import Finished
 
 logger = logging.getLogger(__name__)
 
@@ -64,8 +65,8 @@ def form_run_events(job: ScoringJob) -> EventChanges:
 
 def finish_run(
     job: ScoringJob, results: Iterable[ComputedPartition | Deferred], changes: EventChanges
-) -> Summary:
-    """Withdraw the partitions without input, and return the summary."""
+) -> Finished:
+    """Withdraw the partitions without input, and return the summary, with what has shifted."""
     # The scores last: they record what remains to be done.
     for kind in (EVENTS, DRIFT, FLAGGED, SCORES):
         withdraw_files(job.output, kind, job.plan.withdraw)
@@ -79,6 +80,7 @@ def finish_run(
         outcome=found,
         factor=factor,
         shifts=find_level_shifts(job.output, job.formation),
+        renewed=job.renewed,
     )
     return with_shifts(summary, job)
 
@@ -134,11 +136,11 @@ def run_scoring(
             log_event(logger, "plan", files=job.files, partitions=len(job.plan.compute))
             done = compute_in_steps(config, job, stages.compute, follow=not what_if)
             changes = stages.form_events(done.job)
-            summary = stages.finish(done.job, done.results, changes)
+            finished = stages.finish(done.job, done.results, changes)
             if not what_if:
-                summary = note_outcome(config, summary)
-                summary = with_retraining(config, summary, stages.start_training)
-            summary = record(summary)
+                finished = note_outcome(config, finished)
+                finished = with_retraining(config, finished, stages.start_training)
+            summary = record(finished.summary)
         if not what_if:
             stages.draw_lines(config, done.job, processes)
     if config.report.to is not None and not what_if:

@@ -98,6 +98,7 @@ def plan_run(
         ),
         asked=span != Span(),
         promise_factor=config.scoring.promise_factor,
+        renewed=config.renew is not None,
     )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aedetect.data import Schema
     from aedetect.events.table import EventChanges
     from aedetect.execution.kept_processes import KeptProcesses
+    from aedetect.jobs.finished_run import Finished
     from aedetect.output.partitions import Span
     from aedetect.scoring import Unit
     from aedetect.scoring.settings import ScoringSettings
@@ -34,6 +35,7 @@ class ScoringJob:
     summary: Summary  # what is known before anything is computed
     asked: bool  # whether a span was given
     promise_factor: float = 3.0  # times the promise, from which more flagged rows are an alert
+    renewed: bool = False  # whether the thresholds follow
     started: datetime | None = None  # when it was planned, if the run begins with that
 
     @property
@@ -124,7 +126,7 @@ class ScoringStages:
     sort: SortStage
     compute: ComputeStage
     form_events: Callable[[ScoringJob], EventChanges]
-    finish: Callable[[ScoringJob, Sequence[ComputedPartition | Deferred], EventChanges], Summary]
+    finish: Callable[[ScoringJob, Sequence[ComputedPartition | Deferred], EventChanges], Finished]
     write_page: PageStage
     draw_lines: Callable[[Config, ScoringJob, KeptProcesses], object]
     report: Callable[[Config, Summary, EventChanges], object]

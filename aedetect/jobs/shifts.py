@@ -7,34 +7,66 @@ from typing import TYPE_CHECKING
 
 from aedetect.drift import fault_alerts, find_shifts, shift_warnings
 from aedetect.drift.shifts import SLOW_FAULT
+from aedetect.jobs.finished_run import Finished
+from aedetect.scoring.outcome_table import NOT_KEPT, alerts_of_outcome
 from aedetect.scoring.run_log import read_runs
 from aedetect.scoring.run_warnings import LEVEL_SHIFT
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from aedetect.jobs.scoring_stages import ScoringJob
     from aedetect.scoring import Summary
 
+_RUNS = 20  # that are looked at for the last one that scored
 
-def with_shifts(summary: Summary, job: ScoringJob) -> Summary:
-    """Add what has shifted on the last day that was scored.
+
+def with_shifts(summary: Summary, job: ScoringJob) -> Finished:
+    """Decide what has shifted on the last day that was scored, and add it to the summary.
 
     A run that scored nothing repeats alerts alone, which would count as over otherwise.
     """
     if not (summary.partitions or _was_alerted(job)):
-        return summary
+        return Finished(summary=summary)
     found = find_shifts(job.output)
-    shifted = {each.entity for each in found if f"{LEVEL_SHIFT}: {each.entity}" in summary.alerts}
-    alerts = fault_alerts(found, told=shifted)
-    summary = replace(summary, alerts=summary.alerts | alerts)
+    alerts = fault_alerts(found)
+    if alerts:
+        summary = replace(summary, alerts=_others(summary, job, alerts) | alerts)
     if not summary.partitions:
-        return summary
+        return Finished(summary=summary, shifts=found)
     since = min((str(unit.partition)[:10] for unit in job.plan.compute), default="")
     rest = [each for each in found if f"{SLOW_FAULT}: {each.entity}" not in alerts]
-    return replace(summary, warnings=(*summary.warnings, *shift_warnings(rest, since=since)))
+    warnings = (*summary.warnings, *shift_warnings(rest, since=since))
+    return Finished(summary=replace(summary, warnings=warnings), shifts=found)
+
+
+def _others(summary: Summary, job: ScoringJob, faults: Collection[str]) -> dict[str, str]:
+    """Return the alerts beside those of slow faults, which stand for others of the same entities.
+
+    Thresholds that follow end one event after the other while a fault grows: each shift of level
+    would be an alert anew. And a fault is no reason to train again.
+    """
+    begin = f"{LEVEL_SHIFT}: "
+    covered = {name.partition(": ")[2] for name in faults}
+    others = {
+        name: text
+        for name, text in summary.alerts.items()
+        if name.partition(": ")[0] != NOT_KEPT and name.removeprefix(begin) not in covered
+    }
+    shifted = {name.removeprefix(begin) for name in others if name.startswith(begin)}
+    return others | alerts_of_outcome(
+        summary.outcome,
+        factor=job.promise_factor,
+        but=covered | shifted,
+        renewed=job.renewed,
+    )
 
 
 def _was_alerted(job: ScoringJob) -> bool:
-    """Whether the run before told of a slow fault."""
-    return any(
-        SLOW_FAULT in text for run in read_runs(job.output, limit=1) for text in run["alerts"]
+    """Whether the scoring run before told of a slow fault; one that failed could not."""
+    before = (
+        run["alerts"]
+        for run in read_runs(job.output, limit=_RUNS)
+        if run["command"] == "score" and run["status"] != "failed"
     )
+    return any(SLOW_FAULT in text for text in next(before, ()))

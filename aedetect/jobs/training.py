@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from aedetect.detector import Evaluated, Scorer
 
 logger = logging.getLogger(__name__)
+_NONE: Mapping[str, str] = {}
 
 
 def calibrate_detector(
@@ -133,11 +134,11 @@ PLAIN = TrainingStages()
 
 
 def run_training(
-    config: Config, *, stages: TrainingStages = PLAIN, because: str | None = None
+    config: Config, *, stages: TrainingStages = PLAIN, tags: Mapping[str, str] = _NONE
 ) -> tuple[CalibratedScorer, registry.Registered]:
     """Train, calibrate and register: the order of the stages of a training run.
 
-    Why a training was started for age or drift is kept with the version.
+    `tags` are kept with the version, such as why a training was started for age or drift.
     """
     started, uri = datetime.now(UTC), config.tracking_uri
     refresh_division(config)
@@ -147,8 +148,8 @@ def run_training(
         log_event(logger, "step", text="registering the detector")
         registered = stages.register(config, ingested, trained, detector, started)
         registered = note_learnt(config, ingested, registered)
-    if because is not None:
-        registered = set_version_tags(registered, {"trained_because": because}, tracking_uri=uri)
+    if tags:
+        registered = set_version_tags(registered, tags, tracking_uri=uri)
     return detector, settle_challenger(config, registered)
 
 
@@ -160,7 +161,7 @@ def retrain_if_due(
     if due is None:
         return None
     with noting_attempt(config, due):
-        return run_training(config, stages=stages, because=due.because)
+        return run_training(due.learning(config), stages=stages, tags=due.tags(config))
 
 
 def train_detector(

@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 import pickle
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,6 +60,7 @@ class _Todo:
 
     config: Config
     due: RetrainingDue | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)  # of the version
 
 
 def train_many(
@@ -113,7 +114,7 @@ def _due(configs: Iterator[Config]) -> Iterator[_Todo]:
     for config in configs:
         due = retraining_due(config)
         if due is not None:
-            yield _Todo(config, due)
+            yield _Todo(due.learning(config), due, due.tags(config))
 
 
 def _check_distinct(configs: Sequence[Config]) -> None:
@@ -184,23 +185,23 @@ def _finished(todo: _Todo, result: TrainedDetector | AedetectError) -> OneOfMany
     """Register a detector that was trained, and send it through the gate; or return the error."""
     try:
         if todo.due is None:
-            return _registered(todo.config, result)
+            return _registered(todo.config, result, tags=todo.tags)
         with noting_attempt(todo.config, todo.due):
-            return _registered(todo.config, result, because=todo.due.because)
+            return _registered(todo.config, result, tags=todo.tags)
     except AedetectError as error:
         return error
 
 
 def _registered(
-    config: Config, result: TrainedDetector | AedetectError, *, because: str | None = None
+    config: Config, result: TrainedDetector | AedetectError, *, tags: Mapping[str, str]
 ) -> OneOfMany:
     if isinstance(result, AedetectError):
         raise result
     uri = config.tracking_uri
     folder = Path(unpack_folder(result.detector))
     registered = registry.register_version(folder, record=result.record, tracking_uri=uri)
-    if because is not None:
-        registered = set_version_tags(registered, {"trained_because": because}, tracking_uri=uri)
+    if tags:
+        registered = set_version_tags(registered, tags, tracking_uri=uri)
     return OneOfMany(
         name=config.name,
         value=_value(config),

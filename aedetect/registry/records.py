@@ -18,7 +18,7 @@ Table = Mapping[str, Sequence[Any]]  # columns of equal length
 
 CHAMPION = "champion"  # the version that scores
 CHALLENGER = "challenger"  # the version trained last
-AGAIN_FROM = "train_again_from"  # tag: the data from which what it held out can be learnt
+CHANGED_AT = "levels_changed"  # tag: since when levels are new that it has not learnt
 CALIBRATION = "calibration"  # tag: number of the newest calibration of a version
 FINGERPRINT = "data_fingerprint"  # tag of all detectors; a registry may contain other models
 

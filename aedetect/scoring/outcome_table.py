@@ -29,18 +29,23 @@ OUTCOME = pa.struct(
 
 
 def alerts_of_outcome(
-    found: Iterable[PeriodOutcome], *, factor: float, but: Collection[str | None] = ()
+    found: Iterable[PeriodOutcome],
+    *,
+    factor: float,
+    but: Collection[str | None] = (),
+    renewed: bool = False,
 ) -> dict[str, str]:
     """Return alerts where a share or a number of events is surely off by more than a factor.
 
     One of all together, and one of each entity but some: name -> text. Where these alone are why
     all together are off, there is none of all: a fault of one is no reason to renew the thresholds.
+    `renewed`: they follow already.
     """
     alerts: dict[str, str] = {}
     listed = list(found)
     for each in listed:
         name = NOT_KEPT if each.together else f"{NOT_KEPT}: {each.entity}"
-        why = _broken(each, factor)
+        why = _broken(each, factor, renewed=renewed)
         if why and each.together and _kept_without(each, listed, factor=factor, but=but):
             continue
         if why and name not in alerts and (each.together or each.entity not in but):
@@ -67,19 +72,20 @@ def _kept_without(
     return bool(own) and off and flagged <= factor * all_of_them.most * rows
 
 
-def _broken(each: PeriodOutcome, factor: float) -> str:
+def _broken(each: PeriodOutcome, factor: float, *, renewed: bool) -> str:
     """Say how a promise is surely broken; empty without the days or the rows to know."""
     if each.low is None or each.rows * each.most * factor < ENOUGH:
         return ""
+    remedy = "train again" if renewed else "renew the calibration or train again"
     if each.low > factor * each.most:
         return (
-            "normal may have changed: look at the flagged rows, then renew the calibration or train"
+            f"normal may have changed: look at the flagged rows, then {remedy}"
             if not each.refused
             else f"it could not be promised ({each.refused})"
         )
     low, foreseen = each.events_low, each.events_promise
     if low is not None and foreseen is not None and low > factor * foreseen:
-        return "more events than foreseen: look at them, then renew the calibration or train again"
+        return f"more events than foreseen: look at them, then {remedy}"
     return ""
 
 

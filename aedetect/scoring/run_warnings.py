@@ -35,19 +35,29 @@ def alerts_of(summary: Summary) -> dict[str, str]:
     return {"no usable file": f"{text}: fix them, or train on their columns"}
 
 
-def alerts_of_shifts(shifts: Iterable[LevelShift]) -> dict[str, str]:
-    """Return an alert for each shift of level that goes on, by entity: name -> text."""
-    return {f"{LEVEL_SHIFT}: {each.entity or 'the only series'}": _told(each) for each in shifts}
+def alerts_of_shifts(shifts: Iterable[LevelShift], *, renewed: bool) -> dict[str, str]:
+    """Return an alert for each shift of level that goes on, by entity: name -> text.
+
+    `renewed`: the thresholds follow already.
+    """
+    return {
+        f"{LEVEL_SHIFT}: {each.entity or 'the only series'}": _told(each, renewed=renewed)
+        for each in shifts
+    }
 
 
-def _told(each: LevelShift) -> str:
+def _told(each: LevelShift, *, renewed: bool) -> str:
     who = "" if each.entity is None else f"{each.entity}: "
+    remedy = (
+        "the thresholds follow it ([calibration] accept_after), and a training learns it"
+        if renewed
+        else "renew the thresholds (aedetect calibrate CONFIG --renew) or train again"
+    )
     return (
         f"{who}in alarm since {each.start}, for {round_duration(each.lasted)} "
         f"({each.rows:,} rows), longer than held-out rows allow: {each.text}; when this is the new "
-        "normal, renew the "
-        "thresholds (aedetect calibrate CONFIG --renew) or train again; what is far above the new "
-        f"level is an event of its own (event {each.event_id})"
+        f"normal, {remedy}; what is far above the new level is an event of its own (event "
+        f"{each.event_id})"
     )
 
 

@@ -95,10 +95,12 @@ def summarize_run(
     outcome: tuple[PeriodOutcome, ...] = (),
     factor: float = 3.0,
     shifts: Iterable[LevelShift] = (),
+    renewed: bool = False,
 ) -> Summary:
     """Add the results of the partitions to the summary; `asked`: whether a span was given.
 
-    More flagged rows than `factor` times the promise are an alert, and so are shifts of level.
+    More flagged rows than `factor` times the promise are an alert, and so are shifts of level;
+    `renewed`: the thresholds follow already.
     """
     listed, shifted = list(results), list(shifts)
     done = [each for each in listed if isinstance(each, ComputedPartition)]
@@ -127,12 +129,13 @@ def summarize_run(
         events=formed.counts,
         outcome=outcome,
     )
+    own = {each.entity for each in shifted}
     return replace(
         summary,
         warnings=(*begun.warnings, *warnings_of(summary, asked=asked)),
         alerts=alerts_of(summary)
-        | alerts_of_shifts(shifted)
-        | alerts_of_outcome(outcome, factor=factor, but={each.entity for each in shifted}),
+        | alerts_of_shifts(shifted, renewed=renewed)
+        | alerts_of_outcome(outcome, factor=factor, but=own, renewed=renewed),
     )
 
 

@@ -31,7 +31,7 @@ def test_a_promise_of_many_steady_days_stands():
     """Ten days without drift: what was chosen is what is promised, without a reason."""
     made = promised(14_400, learnt=1.1)
     assert (made.state, made.upper, made.reason) == ("kept", made.share, "")
-    assert made.text == "flags at most 0.2% of normal rows"
+    assert made.in_one_line(renewed=False) == "flags at most 0.2% of normal rows"
 
 
 def test_nothing_is_promised_where_no_drift_can_be_measured():
@@ -98,5 +98,5 @@ def test_who_has_thresholds_that_follow_is_not_told_to_let_them():
     """The remedy names renewals only where they are not set."""
     made = promised(85, settings=CalibrationSettings(false_alarm_rate=0.02, leave_out=0))
     follow = '([calibration] renew = "1d")'
-    assert [follow in made.caution(renewed=each)[1] for each in (True, False)] == [False, True]
-    assert follow in made.text
+    for said in (made.in_one_line, lambda renewed: made.caution(renewed=renewed)[1]):
+        assert [follow in said(renewed=each) for each in (True, False)] == [False, True]

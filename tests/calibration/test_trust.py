@@ -3,7 +3,7 @@
 import numpy as np
 
 from aedetect.calibration.held_out import HeldOut
-from aedetect.calibration.trust import trust_of
+from aedetect.calibration.trust import changed_at, trust_of
 
 
 def test_many_steady_days_need_no_caution():
@@ -42,3 +42,13 @@ def test_a_young_detector_is_renewed_sooner_until_days_are_scored():
     assert (young.is_young, grown.is_young) == (True, False)
     assert [young.due_after(day, scored=n * day) for n in (0, 2, 3)] == [day // 4, day // 4, day]
     assert grown.due_after(day, scored=0) == day
+
+
+def test_the_time_of_a_change_is_found():
+    """In the held-out rows, to a few rows; where the learnt part differs, they are all new."""
+    score = np.random.default_rng(0).exponential(1, 14_400)
+    assert changed_at(HeldOut.of(score), learnt=1.0) is None
+    late = HeldOut.of(np.where(np.arange(14_400) < 9_000, score, 20 + score))
+    found = changed_at(late, learnt=1.0)
+    assert abs(np.searchsorted(late.time, found) - 9_000) < 10
+    assert changed_at(HeldOut.of(score), learnt=7.0) == late.time[0]

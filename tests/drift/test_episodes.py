@@ -2,80 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
+from drift_days import write_days
 
-from aedetect.drift.description import Shift, describe_shifts
+from aedetect.drift.daily_table import read_blocks
+from aedetect.drift.description import Shift
 from aedetect.drift.episodes import judge
-from aedetect.drift.shifts import fault_alerts, shift_warnings
-
-FIRST = pd.Timestamp("2026-01-01")
-
-
-class _NoLists:
-    """No distributions: these tests look at days."""
-
-    edges: tuple[()] = ()
-    usual = counts = np.zeros((0, 16))
-
-    def table(self):
-        """Return no column."""
-        return pd.DataFrame({"entity": [], "column": []})
+from aedetect.drift.shifts import fault_alerts, shift_warnings, shifts_of
+from aedetect.output.partitions import Span
+from aedetect.wall_clock import WallClock
 
 
-@dataclass(frozen=True)
-class Day:
-    """A day with one column of each entity, for what has to be read of a file otherwise."""
+@pytest.fixture
+def days_of(tmp_path):
+    """Write days on which some pumps move, among others that do not; return them as read."""
 
-    number: int
-    psi: dict[str, float]
-    times: dict[str, float]
+    def read(psi, times=None, **entities):
+        write_days(tmp_path, psi, times, **entities)
+        blocks = read_blocks(tmp_path, span=Span(), clock=WallClock())
+        assert len(blocks) == len(psi)
+        return blocks
 
-    @property
-    def day(self):
-        """The day as the output names it."""
-        return str((FIRST + pd.Timedelta(days=self.number)).date())
-
-    until = day
-
-    @property
-    def first(self):
-        """The number of the day."""
-        return self.number + 1_000
-
-    last = first
-
-    def sums(self):
-        """Return sums of scores and of columns."""
-        names = list(self.psi)
-        far = np.log([self.times.get(each, 1.0) for each in names])
-        scores = pd.DataFrame(
-            {
-                "entity": names, "bets": 48, "log_p": np.where(far > 0.3, -48.0 * 3, -40.0),
-                "log_score": far, "usual_log_score": 0.0, "score_limit": 0.3,
-            }
-        )  # fmt: skip
-        cells = pd.DataFrame(
-            {
-                "entity": names, "column": "heat", "rows": 144, "whole_day": 100, "missing": 0,
-                "unseen": 0, "psi": list(self.psi.values()), "psi_limit": 1.0,
-                "missing_limit": 0.05,
-            }
-        )  # fmt: skip
-        return scores, cells
-
-
-def days_of(psi, times=None, others=("east", "west", "south")):
-    """Days on which one pump moves, among others that do not."""
-    quiet = dict.fromkeys(others, 0.0)
-    level = times or [1.0] * len(psi)
-    return [
-        Day(at, quiet | {"pump": each}, {"pump": far})
-        for at, (each, far) in enumerate(zip(psi, level, strict=True))
-    ]
+    return read
 
 
 def moved(days):
@@ -93,23 +44,25 @@ def moved(days):
         ([0, 2.5, 2.5], 1.0, True),
     ],
 )
-def test_a_column_is_named_with_scores_or_far_beyond_its_limit(psi, times, named):
+def test_a_column_is_named_with_scores_or_far_beyond_its_limit(days_of, psi, times, named):
     """What scores do not feel has to be further away."""
     assert bool(moved(days_of(psi, [times] * len(psi)))) == named
 
 
-def test_a_shift_is_named_once_over_pauses():
+@pytest.mark.parametrize(("pause", "since"), [(4, 1), (8, 12)])
+def test_a_shift_is_named_once_over_pauses(days_of, pause, since):
     """Four days within its limit do not make another alarm; eight days do."""
     far = [3.0] * 3
-    again = [*far, *[0.0] * 4, *far]
-    found = moved(days_of([0.0, *again]))["pump"]
-    assert (found.since, found.named) == (1, 2)
-    found = moved(days_of([0.0, *far, *[0.0] * 8, *far]))["pump"]
-    assert (found.since, found.named) == (12, 13)
-    assert not moved(days_of([0.0, *far, 0.0]))
+    found = moved(days_of([0.0, *far, *[0.0] * pause, *far]))["pump"]
+    assert (found.since, found.named) == (since, since + 1)
 
 
-def test_scores_that_follow_are_news():
+def test_a_shift_that_has_ended_is_not_named(days_of):
+    """On the first day within its limit."""
+    assert not moved(days_of([0.0, 3.0, 3.0, 3.0, 0.0]))
+
+
+def test_scores_that_follow_are_news(days_of):
     """A column that has moved for a week, and then scores rise: named a second time."""
     psi = [3.0] * 12
     times = [1.0] * 9 + [3.0] * 3
@@ -118,17 +71,18 @@ def test_scores_that_follow_are_news():
     assert found.kinds == ("scores", "distribution")
 
 
-def test_most_entities_together_are_one_shift(monkeypatch):
-    """What begins in three of four on one day is a shift of the world; one alone is not."""
-    monkeypatch.setattr(Day, "distributions", lambda _day, _names: _NoLists(), raising=False)
-    monkeypatch.setattr("aedetect.drift.description._NEAR", 100.0)
-    days = days_of([0.0, 3.0, 3.0])
-    (alone,) = describe_shifts(judge(days), days)
+def test_one_that_moves_alone_is_no_shift_of_the_world(days_of):
+    """It is told with its column, and that its scores are as usual."""
+    (alone,) = shifts_of(days_of([0.0, 3.0, 3.0]))
     assert (alone.entity, alone.world, alone.named) == ("pump", False, "2026-01-03")
+    assert alone.columns == ("heat",)
     assert "its scores are 1 times the usual" in alone.text
-    days = [replace(day, psi=day.psi | {"east": day.psi["pump"], "west": day.psi["pump"]})
-            for day in days]  # fmt: skip
-    (together,) = describe_shifts(judge(days), days)
+
+
+def test_most_entities_together_are_one_shift(days_of):
+    """What begins in three of five on one day is a shift of the world."""
+    days = days_of([0.0, 3.0, 3.0], moving=("pump", "fan", "mill"), others=("east", "west"))
+    (together,) = shifts_of(days)
     assert (together.world, together.entities) == (True, 3)
 
 
@@ -140,11 +94,32 @@ SHIFT = Shift(
 
 
 def test_an_entity_far_from_its_level_is_an_alert():
-    """Of one that shifted little there is none, nor of all together, nor a second one."""
+    """Of one that shifted little there is none, nor of all together."""
     far = replace(SHIFT, far=2.5)
     world = replace(far, entity=None, world=True)
-    assert list(fault_alerts([far, SHIFT, world], told=())) == ["slow fault: pump"]
-    assert fault_alerts([far], told={"pump"}) == {}
+    assert list(fault_alerts([far, SHIFT, world])) == ["slow fault: pump"]
+
+
+def test_very_many_alerts_are_some_and_a_number():
+    """Those that shifted first are named, whatever their order of today."""
+    many = [
+        replace(SHIFT, far=2.5, entity=f"pump {at}", since=f"2026-01-{1 + at % 28:02d}")
+        for at in range(60)
+    ]
+    alerts = fault_alerts(many)
+    assert list(alerts) == list(fault_alerts(many[::-1]))
+    assert len(alerts) == 51
+    assert "slow fault: pump 0" in alerts
+    assert "10 more entities" in alerts["slow faults of many"]
+
+
+def test_a_fault_that_was_far_stays_far_while_it_stands(days_of):
+    """A quieter day within it ends no alert; a day within the limits does."""
+    times = [1.0, 1.4, 2.0, 1.6, 1.6]
+    (shift,) = shifts_of(days_of([0.0] * 5, times))
+    assert shift.far == pytest.approx(np.log(2.0) / np.log(1.5))
+    assert shift.times == pytest.approx(1.6)
+    assert not shifts_of(days_of([0.0] * 6, [*times, 1.0]))
 
 
 def test_a_run_tells_what_it_named_first():

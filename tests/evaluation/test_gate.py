@@ -58,7 +58,7 @@ def test_an_equal_passes(common, honest):
     ("change", "expected"),
     [
         ({"injected": np.repeat([1e-9, 0.5], [18, 22])}, set()),
-        ({"injected": np.repeat([1e-9, 0.5], [8, 32])}, {"injected_found"}),
+        ({"injected": np.repeat([1e-9, 0.5], [8, 32])}, {"injected_found", "found_alone"}),
         ({"flagged": np.arange(ROWS) % 200 == 0}, {"alert_volume_factor"}),
         ({"predicted": 0.0}, {"alert_volume_factor"}),
         ({"predicted": 30.0}, {"alert_volume_factor"}),
@@ -67,6 +67,30 @@ def test_an_equal_passes(common, honest):
 def test_each_fault_is_named(common, honest, change, expected):
     """Far fewer injected anomalies, or another number of events than predicted; two are chance."""
     assert failing(common, replace(honest, **change), honest) == expected
+
+
+@pytest.mark.parametrize(("won", "lost", "expected"), [(4, 9, set()), (4, 17, {"found_alone"})])
+def test_one_that_loses_clearly_more_than_it_wins_is_stopped(common, honest, won, lost, expected):
+    """Of 400, few enough for their share to pass; four against nine may be chance."""
+    many = replace(honest, injected=np.repeat([1e-9, 0.5], 200))
+    fewer = replace(many, injected=many.injected.copy())
+    fewer.injected[:lost], fewer.injected[200 : 200 + won] = 0.5, 1e-9
+    assert failing(common, fewer, many) == expected
+    assert failing(common, many, fewer) == set()
+
+
+def test_what_hangs_on_a_few_rows_is_no_evidence(common, honest):
+    """All 400 are lost, because the eight smallest p-values of another version are a little larger.
+
+    So their own number says how much is lost, and nothing of how sure that is.
+    """
+    many = replace(honest, injected=np.full(400, 3.5 / ROWS))
+    larger = honest.p_value.copy()
+    larger[np.argsort(larger)[:8]] += 1 / ROWS
+    verdicts = {"challenger": many, "champion": replace(many, p_value=larger)}
+    found = next(e for e in measure(common, verdicts, SETTINGS) if e.name == "found_alone")
+    assert "0 won, 400 lost" in found.text
+    assert found.evidence > found.limit
 
 
 def test_p_values_are_checked_for_what_they_promise(common, honest):

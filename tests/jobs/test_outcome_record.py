@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from aedetect import registry
+from aedetect.jobs.finished_run import Finished
 from aedetect.jobs.outcome_record import note_outcome, note_page
 from aedetect.jobs.scoring import run_scoring
 from aedetect.registry.tags import set_version_tags
@@ -61,11 +62,13 @@ def test_it_may_be_turned_off_and_a_failure_is_a_warning(plant, version, trained
     summary = run_scoring(off)
     found = registry.find_version("plant", tracking_uri=trained.uri)
     assert found.tags["outcome_day"] == version.tags["outcome_day"]
-    assert note_outcome(config, replace(summary, model="plant/99")).warnings == summary.warnings
+    gone = Finished(summary=replace(summary, model="plant/99"))
+    assert note_outcome(config, gone) == gone
     broken = plant.folder / "broken.db"
     broken.write_bytes(b"no database" * 99)
     away = replace(config, registry=replace(config.registry, tracking_uri=f"sqlite:///{broken}"))
-    assert "outcome and drift are not in MLflow" in note_outcome(away, summary).warnings[-1]
+    noted = note_outcome(away, Finished(summary=summary)).summary
+    assert "outcome and drift are not in MLflow" in noted.warnings[-1]
 
 
 def test_the_page_of_a_day_is_an_artifact(plant, client, version, tmp_path):

@@ -246,7 +246,7 @@ def test_a_reflag_says_what_its_threshold_promises(plant, capsys):
     """The rate and how it was chosen, as after a training."""
     done = run(plant)
     assert (done.method, done.promise.share) == ("quantile", pytest.approx(0.02, rel=0.2))
-    print_reflagged(done)
+    print_reflagged(done, renewed=False)
     assert f"{done.promise.headline}: quantile" in (" ".join(capsys.readouterr().out.split()))
 
 
@@ -255,5 +255,5 @@ def test_a_reflag_says_for_what_its_promise_holds(plant, capsys):
     done = run(plant)
     entities = len({*table("2026-01-01", days=1)["unit"]})
     assert done.scope.startswith(f"for each of {entities} entities by its own held-out rows, at ")
-    print_reflagged(done)
+    print_reflagged(done, renewed=False)
     assert f"the promise is made {done.scope}" in " ".join(capsys.readouterr().out.split())

@@ -16,7 +16,7 @@ from aedetect.drift import find_shifts
 from aedetect.errors import TooFewRows
 from aedetect.jobs import scoring, training
 from aedetect.jobs.dataset import ingest_rows
-from aedetect.jobs.retraining import retraining_due
+from aedetect.jobs.retraining import retraining_due, suggest_training
 from aedetect.registry.tags import read_model_tags
 from aedetect.scoring import Model
 from aedetect.timestamps import parse_instant
@@ -103,44 +103,50 @@ def test_drift_of_all_entities_asks_for_a_training_and_that_of_one_does_not(tmp_
         own = replace(
             config, scoring=replace(config.scoring, input=f"in-{due}", output=f"out-{due}")
         )
-        for day in ("2026-01-05", "2026-01-06"):
+        for day in ("2026-01-05", "2026-01-06", "2026-01-07"):
             write(shifted(table(day), units), tmp_path / f"in-{due}/{day}.parquet")
-        scoring.run_scoring(own)
+            # The first days of a new normal are too few to be learnt.
+            early = retraining_due(own)
+            assert early is None
+            scoring.run_scoring(own)
         found = retraining_due(own)
         assert (found is not None) == due
     assert "2 entities together" in found.because
+    assert found.learning(own).training.window == "3d"
+    assert "CONFIG --set training.window=3d`" in suggest_training(own, found)
 
     # The next version is judged by its own days.
     champion = registry.find_version("plant", tracking_uri=config.tracking_uri)
     place = registry.fetch_version(champion, tracking_uri=config.tracking_uri)
-    for day in ("2026-01-07", "2026-01-08"):
+    for day in ("2026-01-08", "2026-01-09"):
         write(shifted(table(day), ("east", "west")), tmp_path / f"in-True/{day}.parquet")
     scoring.run_scoring(own, model=Model(folder=str(place), name="plant", version=2))
-    assert {each.since for each in find_shifts(own.output)} == {"2026-01-07"}
+    assert {each.since for each in find_shifts(own.output)} == {"2026-01-08"}
 
 
 def test_a_version_trained_in_the_middle_of_a_change_is_trained_again(tmp_path):
-    """Once what it held out, the new level, can be learnt: the version says from when on."""
+    """On what came after the change alone, once there are three days of it."""
     rows = table("2026-01-01", days=2)
     late = rows["time"] >= "2026-01-02T16:00"
     rows["disk"] = rows["disk"].where(~late, rows["disk"] + 30)
     write(rows, tmp_path / "train.parquet")
-    given = settings(training={"epochs": 1, "on_drift": True, "window": "3d"})
+    given = settings(training={"epochs": 1, "on_drift": True, "window": "9d"})
     config = make_config(given, folder=tmp_path)
     _, made = training.run_training(config)
-    again = made.tags["train_again_from"]
-    assert "2026-01-03T09" <= again < "2026-01-03T10"
+    changed = made.tags["levels_changed"]
+    assert made.tags["held_out_from"] <= changed <= "2026-01-02T16:10"
     shown = CliRunner().invoke(app, ["models", str(write_config(tmp_path / "p.toml", given))])
-    assert f"data up to {again}" in shown.stdout
-    table_of_day = table("2026-01-03")
-    for hour, due in (("08", False), ("23", True)):
-        part = table_of_day[table_of_day["time"] < f"2026-01-03T{hour}:00"]
-        write(part.assign(disk=part["disk"] + 30), tmp_path / "incoming/2026-01-03.parquet")
-        own = replace(config, scoring=replace(config.scoring, partition="hour"))
-        scoring.run_scoring(own)
-        found = retraining_due(own)
-        assert (found is not None) == due
-    assert "levels changed while plant/1 was trained" in found.because
+    assert f"normal has changed on {changed}" in shown.stdout
+    for day in ("2026-01-03", "2026-01-04", "2026-01-05"):
+        assert retraining_due(config) is None
+        moved = table(day)
+        write(moved.assign(disk=moved["disk"] + 30), tmp_path / f"incoming/{day}.parquet")
+        scoring.run_scoring(config)
+    found = retraining_due(config)
+    assert "levels changed" in found.because
+    _, again = training.retrain_if_due(config)
+    assert again.tags["trained_from"][:14] >= changed[:14]
+    assert again.tags["levels_changed"] == changed  # to learn more of it
 
 
 def test_same_data_are_not_learnt_twice(tmp_path):
