@@ -76,7 +76,7 @@ def write_day(
         score = np.where(own, 4.0, 1.0).astype(np.float32)
         sums.add(rows, score, np.where(own, 1e-4, 0.5))
     path.parent.mkdir(parents=True)
-    write_drift(sums, path, ORIGIN)
+    write_drift([(sums, path, ORIGIN)])
 
 
 def main() -> None:
