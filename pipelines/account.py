@@ -17,7 +17,7 @@ from prefect.artifacts import (
 
 from aedetect.config import Config
 from aedetect.events.table import EventChanges
-from aedetect.execution.local_processes import is_worth_processes
+from aedetect.execution.local_compute import is_worth_processes
 from aedetect.jobs.outcome_record import open_registry_ahead
 from aedetect.jobs.report import page_path
 from aedetect.jobs.scoring_stages import ScoringJob, ScoringStages

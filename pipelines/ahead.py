@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aedetect.errors import AedetectError
-from aedetect.execution.local_processes import computing
+from aedetect.execution.local_compute import computing
 from aedetect.jobs.delivery import check_delivery
 from aedetect.scoring.grouping import group_units
 from aedetect.scoring.loaded import cached_outline
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aedetect.config import Config
-    from aedetect.execution.local_processes import Compute
+    from aedetect.execution.local_compute import Compute
     from aedetect.jobs.scoring_stages import ScoringJob
     from aedetect.scoring import Unit
 

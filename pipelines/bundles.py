@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from aedetect.execution.local_pool import usable_cores
 
 if TYPE_CHECKING:
-    from aedetect.execution.local_processes import Compute
+    from aedetect.execution.local_compute import Compute
     from aedetect.scoring import Unit
     from aedetect.scoring.worker import ComputedPartition, Deferred
 

@@ -12,7 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
 from aedetect.errors import AedetectError, DeliveryError
-from aedetect.execution.local_processes import computing
+from aedetect.execution.local_compute import computing
 from aedetect.jobs import (
     dataset,
     delivery,

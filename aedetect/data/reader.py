@@ -27,7 +27,8 @@ from aedetect.data.sql import Query, select
 from aedetect.data.wholeness import fault
 from aedetect.errors import DataError, OutputError, UnreadableFile
 
-Engine = Callable[[], duckdb.DuckDBPyConnection]  # the same one each time
+# The same one each time. By name: DuckDB complains of each of its types that is held to the end.
+Engine = Callable[[], "duckdb.DuckDBPyConnection"]
 BATCH_ROWS = 32_768
 WHOLE_CELLS = 2**25  # 256 MiB of numbers that are ordered in memory; of more, DuckDB orders on disk
 _FETCHED_CELLS = 2**18  # that are moved at a time, from and to the processor's cache

@@ -1,9 +1,8 @@
 """Processes of this machine that compute the partitions of a large run, one for each core.
 
 Threads of one process share one interpreter and wait for it. The processes are started as soon as
-there is a plan, and compute while the process that started them has other things to import. A
-partition that has more rows than a core's share is divided into shards. A process that is lost,
-such as for lack of memory, ends the run; what is written is whole.
+there is a plan, and compute while the process that started them has other things to import. One
+that is lost, such as for lack of memory, ends the run; what is written is whole.
 """
 
 from __future__ import annotations
@@ -16,21 +15,16 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from contextvars import copy_context
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aedetect.errors import ClusterError
-from aedetect.execution.kept_processes import keep_or_close
 from aedetect.execution.local_job import DetectorCall, LocalJob, Reply, Said
-from aedetect.execution.local_pool import THREADS, usable_cores
-from aedetect.scoring.sharding import shards_wanted
-from aedetect.scoring.waves import compute_in_waves
-from aedetect.scoring.worker import compute_group
+from aedetect.execution.local_pool import THREADS
 
 if TYPE_CHECKING:
     from aedetect.scoring import Model, Unit
@@ -40,10 +34,7 @@ if TYPE_CHECKING:
 
 Group = Sequence["Unit"]
 Done = Sequence["ComputedPartition | Deferred"]
-Compute = Callable[[Group], Done]
 
-_FEWEST_ROWS = 500_000  # for which starting processes is worth it
-_ROWS_OF_A_UNIT = 5_000  # that take as long as its files and folders
 _END_SECONDS = 10.0
 # Not `-m`: what it pickles must have the names that it has here. It finds the package where it is.
 _COMMAND = (
@@ -54,56 +45,6 @@ _LOST = (
     "a process that computes partitions ended before its work was done: it was killed, or there "
     "is too little memory; files that are written are whole: run again for the rest"
 )
-
-
-@contextmanager
-def computing(groups: Sequence[Group], *, model: Model, output: Path) -> Iterator[Compute]:
-    """Yield what computes a group, in any thread: in processes if there is much to do.
-
-    They begin with all groups at once; asking for one waits for it.
-    """
-    units = [unit for group in groups for unit in group]
-    cores = usable_cores()
-    worth = is_worth_processes(units)
-    divided = worth and max(shards_wanted(units, model, output, cores=cores)) > 1
-    count = cores if divided else min(cores, len(groups))
-    if count == 1 or not worth:
-        yield lambda group: compute_group(group, model=model, output=output)
-        return
-    processes = LocalProcesses(count, model=model, output=output)
-    try:
-        yield _begin_waves(processes, units, model, output) if divided else processes.begin(groups)
-    except BaseException:
-        processes.kill()
-        processes.close()
-        raise
-    keep_or_close(processes)
-
-
-def _begin_waves(
-    processes: LocalProcesses, units: Sequence[Unit], model: Model, output: Path
-) -> Compute:
-    """Begin with all partitions in a thread, large ones by shards; return what waits for them."""
-
-    def compute() -> dict[str, ComputedPartition | Deferred]:
-        computed = compute_in_waves(
-            units, model=model, output=output, cores=processes.count, compute=processes.compute_all
-        )
-        return {each.partition: each for each in computed}
-
-    with_waves = ThreadPoolExecutor(1, thread_name_prefix="waves")
-    begun = with_waves.submit(copy_context().run, compute)
-    with_waves.shutdown(wait=False)
-    return lambda group: [begun.result()[str(unit.partition)] for unit in group]
-
-
-def is_worth_processes(units: Sequence[Unit]) -> bool:
-    """Whether partitions are so large, or so many, that processes compute them; on Linux alone.
-
-    Elsewhere a process that has imported PyTorch may not be safe to fork.
-    """
-    rows = sum((unit.expected or 0) + _ROWS_OF_A_UNIT for unit in units)
-    return sys.platform == "linux" and usable_cores() > 1 and rows >= _FEWEST_ROWS
 
 
 class LocalProcesses:
@@ -138,7 +79,7 @@ class LocalProcesses:
         """The number of their process group."""
         return self._process.pid
 
-    def begin(self, groups: Sequence[Group]) -> Compute:
+    def begin(self, groups: Sequence[Group]) -> Callable[[Group], Done]:
         """Begin to compute groups, in this order; return what waits for one of them."""
         for group in groups:
             self._asked[_name(group)] = self._threads.submit(self._ask, tuple(group))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aedetect.execution.local_processes import computing
+from aedetect.execution.local_compute import computing
 from aedetect.output.filesystem import is_remote
 from aedetect.scoring.grouping import group_units
 from aedetect.scoring.settings import ScoringSettings

@@ -18,9 +18,10 @@ import pytest
 from plant import DAYS, contents
 
 from aedetect.errors import ClusterError, OutputError
-from aedetect.execution import local_pool, local_processes
+from aedetect.execution import local_compute, local_pool
+from aedetect.execution.local_compute import is_worth_processes
 from aedetect.execution.local_pool import usable_cores
-from aedetect.execution.local_processes import LocalProcesses, is_worth_processes
+from aedetect.execution.local_processes import LocalProcesses
 from aedetect.jobs import expected_around
 from aedetect.jobs.line_cache import read_lines
 from aedetect.jobs.lines_ahead import draw_ahead
@@ -47,8 +48,8 @@ time.sleep(60)
 @pytest.fixture
 def small(monkeypatch):
     """Let small runs have two processes, with a group for each day."""
-    monkeypatch.setattr(local_processes, "_FEWEST_ROWS", 0)
-    monkeypatch.setattr(local_processes, "usable_cores", lambda: 2)
+    monkeypatch.setattr(local_compute, "_FEWEST_ROWS", 0)
+    monkeypatch.setattr(local_compute, "usable_cores", lambda: 2)
     monkeypatch.setattr(grouping, "_FEWEST_ROWS", 1)
 
 
@@ -87,7 +88,7 @@ def test_processes_give_the_bytes_and_the_events_of_one(plant, monkeypatch, capl
     assert [text.split()[1] for text in told] == [f"partition={DAYS[0]}", f"partition={DAYS[2]}"]
     deferred = [record for record in caplog.records if record.event == "deferred"]
     assert len(deferred) == 1
-    monkeypatch.setattr(local_processes, "usable_cores", lambda: 1)
+    monkeypatch.setattr(local_compute, "usable_cores", lambda: 1)
     assert plant.score(output="one").rows == summary.rows
     assert contents(plant.folder / "two") == contents(plant.folder / "one")
 
@@ -108,7 +109,7 @@ def test_one_large_partition_is_divided_among_processes(plant, monkeypatch):
     day = Span(start, start + NANOSECONDS["d"])
     summary = plant.score(output="two", span=day)
     assert divided == [Shard, Shard, Merge]
-    monkeypatch.setattr(local_processes, "usable_cores", lambda: 1)
+    monkeypatch.setattr(local_compute, "usable_cores", lambda: 1)
     assert plant.score(output="one", span=day).rows == summary.rows
     assert contents(plant.folder / "two") == contents(plant.folder / "one")
 
@@ -129,7 +130,7 @@ def test_they_draw_the_lines_of_new_events_before_they_end(plant, monkeypatch):
     assert not is_alive(closed[0])
     lines = read_lines(config.output)
     assert any(lines.values())
-    monkeypatch.setattr(local_processes, "usable_cores", lambda: 1)
+    monkeypatch.setattr(local_compute, "usable_cores", lambda: 1)
     alone = plant.config(output="one")
     run_scoring(alone, stages=replace(PLAIN, draw_lines=draw_ahead))
     again = read_lines(alone.output)
@@ -194,7 +195,7 @@ def test_small_runs_and_processes_of_a_pool_compute_alone(plant, monkeypatch):
     assert not is_worth_processes(units)
     monkeypatch.setattr(local_pool._Process, "is_one_of_many", True)  # noqa: SLF001
     assert usable_cores() == 1
-    monkeypatch.setattr(local_processes, "_FEWEST_ROWS", 0)
+    monkeypatch.setattr(local_compute, "_FEWEST_ROWS", 0)
     assert not is_worth_processes(units)
 
 
