@@ -13,8 +13,9 @@ from aedetect.calibration.forecast import Timing, covered, days, form_groups
 from aedetect.calibration.poisson import count_interval
 from aedetect.evaluation.false_events import level_at
 from aedetect.evaluation.paired import (
-    chance_no_worse,
+    ComparedLevel,
     found_at_level,
+    greatest_value,
     largest_difference,
     least_value,
     margin_of,
@@ -126,48 +127,48 @@ def _found(
     levels = [
         level_at(normal, each.p_value[ordinary], common.timing, events=most) for each in (new, old)
     ]
-    injected = [each.injected <= level for each, level in zip((new, old), levels, strict=True)]
-    at = f"anomalies found at {most} false events"
-    checks = [
-        _share("injected_found", injected, settings, f"share of {len(new.injected)} injected {at}")
-    ]
-    found_at = [each.injected for each in (new, old)]
-    inside = np.flatnonzero(~ordinary)
+    at = ComparedLevel([each.p_value[ordinary] for each in (new, old)], levels)
+    injected = [each.injected for each in (new, old)]
+    told = f"anomalies found at {most} false events"
+    text = f"share of {len(new.injected)} injected {told}"
+    checks = [_share("injected_found", injected, at, settings.found, text)]
+    found_at, inside = injected, np.flatnonzero(~ordinary)
     if len(inside):
         known = [
             found_at_level(each.strangeness[inside], common.known[inside]) for each in (new, old)
         ]
-        found = [each <= level for each, level in zip(known, levels, strict=True)]
-        text = f"share of {len(known[0])} known {at}"
-        checks.append(_share("known_found", found, settings, text))
-        found_at = [np.append(*each) for each in zip(found_at, known, strict=True)]
-    return [*checks, _alone(found_at, [v.p_value[ordinary] for v in (new, old)], levels)]
+        text = f"share of {len(known[0])} known {told}"
+        checks.append(_share("known_found", known, at, settings.found, text))
+        found_at = [np.append(*each) for each in zip(injected, known, strict=True)]
+    return [*checks, _alone(found_at, at)]
 
 
-def _alone(
-    found_at: Sequence[Float64], ordinary: Sequence[Float64], levels: Sequence[float]
-) -> Check:
+def _alone(found_at: Sequence[Float64], at: ComparedLevel) -> Check:
     """Compare how many anomalies (A,) each finds alone, which a share of all hides."""
-    shares = [float((p <= level).mean()) for p, level in zip(ordinary, levels, strict=True)]
-    new, old = (each <= level for each, level in zip(found_at, levels, strict=True))
-    won, lost = int((new & ~old).sum()), int((old & ~new).sum())
+    won, lost = at.alone(found_at)
     total = max(won + lost, 1)
-    chance = chance_no_worse(found_at, ordinary, shares, seed=0)
+    chance = float((at.gains(found_at) >= 0).mean())
     text = f"of the anomalies that one version finds alone, its share ({won} won, {lost} lost)"
     return Check(
         FOUND_ALONE, won / total, lost / total, chance, _CHANCE, greater_is_better=True, text=text
     )
 
 
-def _share(name: str, found: Sequence[Bool], settings: PromotionSettings, text: str) -> Check:
-    """Compare shares of the same anomalies (A,): lost by more than the margin, beyond chance."""
-    new, old = found
-    won, lost = int((new & ~old).sum()), int((old & ~new).sum())
-    shares = float(new.mean()), float(old.mean())
-    most = largest_difference(won, lost, len(new))
+def _share(
+    name: str, found_at: Sequence[Float64], at: ComparedLevel, part: float, text: str
+) -> Check:
+    """Compare shares of the same anomalies (A,): lost by more than the margin, beyond chance.
+
+    Of anomalies, and of the rows that the level of the comparison depends on.
+    """
+    won, lost = at.alone(found_at)
+    new, old = (float(found.mean()) for found in at.found(found_at))
+    count = len(found_at[0])
+    by_rows = greatest_value(at.gains(found_at)) / count
+    most = max(largest_difference(won, lost, count), by_rows)
     text = f"{text} ({won} won, {lost} lost)"
-    margin = margin_of(shares[1], settings.found)
-    return Check(name, *shares, most, -margin, greater_is_better=True, text=text)
+    margin = margin_of(old, part)
+    return Check(name, new, old, most, -margin, greater_is_better=True, text=text)
 
 
 def _volume(common: CommonRows, new: Verdicts, old: Verdicts, settings: PromotionSettings) -> Check:

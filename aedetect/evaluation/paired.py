@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from aedetect.arrays import Bool, Float64, Int64
 
 _NORMAL = 1.6448536269514722  # standard normal quantile of 0.95: one-sided limits
@@ -68,30 +68,46 @@ def found_at_level(strangeness: Float64, known: Int64) -> Float64:
     return smallest
 
 
-def chance_no_worse(
-    found_at: Sequence[Float64], ordinary: Sequence[Float64], shares: Sequence[float], *, seed: int
-) -> float:
-    """Return in which share of replicates the first version finds as many anomalies as the second.
+@dataclass(frozen=True)
+class ComparedLevel:
+    """Where two versions are compared: at a p-value each, for equal false events.
 
-    Shapes, of each version: found_at (A,) the p-value at which an anomaly is found, ordinary (N,)
-    p-values in the order of time, of which a share is below the level of the comparison. Rows are
-    resampled in blocks, for the level depends on few of them and moves all anomalies at once;
-    anomalies one by one; both alike for the two versions.
+    Shapes, of each version: ordinary (N,) the p-values of ordinary rows, in the order of time.
     """
-    random = np.random.default_rng(seed)
-    count, anomalies = len(ordinary[0]), len(found_at[0])
-    block, size = _blocks(count)
-    times = random.multinomial(len(size), np.full(len(size), 1 / len(size)), size=_REPLICATES)
-    drawn = random.multinomial(anomalies, np.full(anomalies, 1 / anomalies), size=_REPLICATES)
-    below = []
-    for value, p_value, share in zip(found_at, ordinary, shares, strict=True):
-        order = np.argsort(p_value, kind="stable")[: round(_ROOM * share * count) + 2]
-        weight = np.cumsum(times[:, block[order]], axis=1)
-        target = share * (times @ size)
-        place = np.minimum((weight <= target[:, None]).sum(axis=1), len(order) - 1)
-        below.append(value[None, :] <= p_value[order][place][:, None])
-    gain = (drawn * (below[0].astype(np.int64) - below[1])).sum(axis=1)
-    return float((gain >= 0).mean())
+
+    ordinary: Sequence[Float64]
+    levels: Sequence[float]
+
+    def found(self, found_at: Sequence[Float64]) -> list[Bool]:
+        """Return which anomalies (A,) each version finds, from the p-values of these."""
+        return [each <= level for each, level in zip(found_at, self.levels, strict=True)]
+
+    def alone(self, found_at: Sequence[Float64]) -> tuple[int, int]:
+        """Return how many anomalies (A,) the first version finds alone, and the second."""
+        new, old = self.found(found_at)
+        return int((new & ~old).sum()), int((old & ~new).sum())
+
+    def gains(self, found_at: Sequence[Float64]) -> Float64:
+        """Return how many more the first version finds, in replicates: (R,).
+
+        Rows are resampled in blocks, for a level depends on few of them and moves all anomalies at
+        once; anomalies one by one; both alike for the two versions.
+        """
+        random = np.random.default_rng(0)
+        count, anomalies = len(self.ordinary[0]), len(found_at[0])
+        block, size = _blocks(count)
+        times = random.multinomial(len(size), np.full(len(size), 1 / len(size)), size=_REPLICATES)
+        drawn = random.multinomial(anomalies, np.full(anomalies, 1 / anomalies), size=_REPLICATES)
+        below = []
+        for value, p_value, level in zip(found_at, self.ordinary, self.levels, strict=True):
+            share = float((p_value <= level).mean())
+            order = np.argsort(p_value, kind="stable")[: round(_ROOM * share * count) + 2]
+            weight = np.cumsum(times[:, block[order]], axis=1)
+            target = share * (times @ size)
+            place = np.minimum((weight <= target[:, None]).sum(axis=1), len(order) - 1)
+            below.append(value[None, :] <= p_value[order][place][:, None])
+        gain = drawn * (below[0].astype(np.int64) - below[1])
+        return np.asarray(gain.sum(axis=1), dtype=np.float64)
 
 
 def _blocks(count: int) -> tuple[Int64, Int64]:
