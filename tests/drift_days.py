@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from aedetect.drift import DRIFT
-from aedetect.drift.partition_sums import SCHEMA
+from aedetect.drift.sums_table import SCHEMA
 from aedetect.output.atomic import Origin
 from aedetect.output.partitions import Partition
 from aedetect.output.table_writer import TableWriter

@@ -21,7 +21,6 @@ VERDICTS_KEY = b"aedetect.verdicts"
 MOST_ENTITIES = 200  # in a footer
 _FEW = 1_000  # entities that are added up one by one
 _WAITING = 64  # tables of counts by entity, before they are added up
-_JUDGED = pa.array([NORMAL, ANOMALY])
 _Listed = tuple[list[int], list[list[Any]], int]
 
 
@@ -53,7 +52,8 @@ class VerdictCounter:
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Count the verdicts of a batch with the columns entity and verdict."""
-        code = pc.index_in(batch["verdict"], value_set=_JUDGED).fill_null(-1).to_numpy()
+        judged = pa.array([NORMAL, ANOMALY])  # not when it is imported: PyArrow would import pandas
+        code = pc.index_in(batch["verdict"], value_set=judged).fill_null(-1).to_numpy()
         coded = batch["entity"].dictionary_encode(null_encoding="encode")
         entity, size = coded.indices.to_numpy(), len(coded.dictionary)
         count = {

@@ -64,7 +64,7 @@ def test_later_rows_carry_the_labels_of_all_rows(task):
 def test_every_detector_is_measured(task):
     """The network by each score, and each peer; all rank the fault first."""
     given = argparse.Namespace(
-        seeds=[0], variants=None, scores=["default", "mse", "mse@10"], peers=True
+        seeds=[0], variants=None, backbone=None, scores=["default", "mse", "mse@10"], peers=True
     )
     found = dict(detection.compare(task, given))
     named = [f"auto, dense: {each}" for each in given.scores]
@@ -80,7 +80,7 @@ def test_every_detector_is_measured(task):
 
 def test_all_variants_are_those_of_each_backbone(task):
     """Linear is the same on both."""
-    named = {str(each) for each in detection.networks_of(task, ["all"])}
+    named = {str(each) for each in detection.networks_of(task, ["all"], None)}
     assert {"linear, dense", "undercomplete, convolutional"} < named
     assert len(named) == 13
 
