@@ -28,7 +28,7 @@ from aedetect.execution.local_pool import THREADS
 
 if TYPE_CHECKING:
     from aedetect.scoring import Model, Unit
-    from aedetect.scoring.waves import Piece, Result
+    from aedetect.scoring.waves import Piece
     from aedetect.scoring.worker import ComputedPartition, Deferred
 
 
@@ -91,15 +91,14 @@ class LocalProcesses:
         done: Done = _result(begun)
         return done
 
-    def call(self, function: Callable[[str, Any], Any], items: Sequence[Any]) -> list[Any]:
-        """Call a function of the detector's folder for each item; raise what it raised."""
-        asked = [self._threads.submit(self._ask, DetectorCall(function, item)) for item in items]
+    def compute_all(self, work: Sequence[Piece | DetectorCall]) -> list[Any]:
+        """Do several things; return their results in order, or raise what one raised."""
+        asked = [self._threads.submit(self._ask, each) for each in work]
         return [_result(each) for each in asked]
 
-    def compute_all(self, pieces: Sequence[Piece]) -> list[Result]:
-        """Compute pieces of work; return their results in order, or raise what one raised."""
-        asked = [self._threads.submit(self._ask, piece) for piece in pieces]
-        return [_result(each) for each in asked]
+    def call(self, function: Callable[[str, Any], Any], items: Sequence[Any]) -> list[Any]:
+        """Call a function of the detector's folder for each item; raise what it raised."""
+        return self.compute_all([DetectorCall(function, item) for item in items])
 
     def kill(self) -> None:
         """End the processes at once."""

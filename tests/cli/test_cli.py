@@ -11,7 +11,6 @@ import tomllib
 from dataclasses import replace
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 from plant import DAYS, ROWS, table, write, write_config
 from runs import deployed
@@ -456,11 +455,11 @@ def test_a_failed_training_ends_with_one_message(plant):
     """DuckDB does not complain of what a flow that failed still holds."""
     path = write(table("2026-01-01", days=2), plant.folder / "bad.parquet")
     content = bytearray(path.read_bytes())
-    start = pq.read_metadata(path).row_group(0).column(2).data_page_offset + 20
-    content[start : start + 2000] = bytes(2000)
+    foot = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    content[foot - 3000 : foot] = b"\xff" * 3000
     path.write_bytes(content)
-    words = ("train", plant.written(), "--set", f"data.train={path.name}")
-    failed = run(*words, folder=plant.folder)
+    words = ("--set", f"data.train={path.name}", "--set", "data.normal=cpu > -1000")
+    failed = run("train", plant.written(), *words, folder=plant.folder)  # the condition is SQL
     assert (failed.returncode, failed.stdout) == (1, "")
     assert "aedetect: bad.parquet cannot be read to the end" in failed.stderr
     assert "leaked" not in failed.stderr

@@ -189,10 +189,13 @@ def test_an_error_of_a_process_is_raised_here(plant):
 
 
 def test_small_runs_and_processes_of_a_pool_compute_alone(plant, monkeypatch):
-    """Starting processes takes longer, or others use the cores."""
+    """Starting processes takes longer, or others use the cores; many partitions are not small."""
     _, _, groups = planned(plant)
     units = [unit for group in groups for unit in group]
-    assert not is_worth_processes(units)
+    with monkeypatch.context() as two:
+        two.setattr(local_compute, "usable_cores", lambda: 2)
+        assert not is_worth_processes(units)
+        assert is_worth_processes(units * 50)
     monkeypatch.setattr(local_pool._Process, "is_one_of_many", True)  # noqa: SLF001
     assert usable_cores() == 1
     monkeypatch.setattr(local_compute, "_FEWEST_ROWS", 0)
