@@ -1,8 +1,8 @@
-"""Partitions computed on a cluster that the user runs: `[scoring] executor` and `address`.
+"""Partitions computed by processes of this machine, or on a cluster: `[scoring] executor`.
 
 An engine moves bytes to workers, runs one function there and brings bytes back; it takes care of
 lost workers itself. What is computed and written does not depend on the engine: it is
-`aedetect.scoring.worker.compute_group` everywhere, and the files are written by the workers. So the
+`aedetect.scoring.waves.compute_piece` everywhere, and the files are written by the workers. So the
 output is safe by its names and by renaming, whatever an engine repeats or forgets.
 """
 
