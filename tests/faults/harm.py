@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import resource
+import signal
 import sqlite3
 import subprocess
 import time
@@ -58,6 +59,20 @@ def score(config: Path, output: str) -> None:
     from aedetect.jobs import scoring
 
     scoring.run_scoring(read_config(config, [f"scoring.output={output}"]))
+
+
+def score_until_events(config: Path, output: str, files: int) -> None:
+    """Score new input, and be killed when some files of events are published."""
+    from aedetect.events import formation
+
+    publish = formation.publish_all
+
+    def publish_some(moves: list[tuple[Path, Path]]) -> None:
+        publish(moves[:files])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(formation, "publish_all", publish_some)  # noqa: B010 - mypy knows it as a function
+    score(config, output)
 
 
 def score_all(config: Path, output: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -109,13 +110,11 @@ def test_killed_command_is_completed_by_the_next(hourly):
 def test_run_killed_while_it_forms_events_is_completed(hourly):
     """With every partition scored, and some event files written."""
     plant, config, _ = hourly
-    process = harm.start(harm.score, config, "forming")
-    events = plant.folder / "forming" / "events"
-    while process.is_alive() and len(list(events.rglob("*.parquet"))) < KILLS:
-        time.sleep(0.001)
-    harm.kill_after(process, 0)
-    written = len(list(events.rglob("*.parquet")))
-    assert KILLS <= written < len(list((plant.output / "events").rglob("*.parquet")))
+    process = harm.start(harm.score_until_events, config, "forming", KILLS)
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    written = len(list((plant.folder / "forming" / "events").rglob("*.parquet")))
+    assert KILLS == written < len(list((plant.output / "events").rglob("*.parquet")))
     summary = plant.score(partition="hour", output="forming")
     assert (summary.partitions, harm.pure(plant.folder / "forming")) == (0, harm.pure(plant.output))
 
