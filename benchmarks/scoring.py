@@ -1,16 +1,20 @@
 """Speed and memory of scoring, end to end: python benchmarks/scoring.py [--rows 2000000 8000000].
 
-Parquet in, Parquet out, 20 features, windows of 16, one process: rows per second and peak memory of
-`aedetect score`, including the start of Python and Prefect, at several sizes. The difference of
-two sizes gives the rate without the start, and shows that memory does not grow. The baseline, in
-the same run, is the isolation forest of scikit-learn on the same files: read with pandas, score,
-write. It scores single rows, not windows. `--columns 100 --rows 10000000` are a billion readings.
+Parquet in, Parquet out, 20 features, windows of 16: seconds and peak memory of `aedetect score`,
+including the start of Python and Prefect, at several sizes. The difference of two sizes gives the
+rate without the start, and shows that memory does not grow. Beside it, in turns on the same files,
+the isolation forest of scikit-learn; with --peers the programs of benchmarks/batch_peers.py (PyOD
+is not a requirement: pip install pyod, or it is left out), with --before PYTHON another version of
+aedetect, by the Python that it is installed for. Medians of --repeat runs.
+`--columns 100 --rows 10000000 --alone` are a billion readings.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -23,6 +27,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from batch_peers import scripts
 
 FEATURES, ENTITIES = 20, 40
 CONFIG = """
@@ -39,20 +44,6 @@ epochs = 1
 [scoring]
 input = "input"
 output = "output"
-"""
-PEER = """
-import sys
-from pathlib import Path
-import pandas as pd
-from sklearn.ensemble import IsolationForest
-train, source, target = map(Path, sys.argv[1:])
-features = [name for name in pd.read_parquet(train).columns if name[0] == "f"]
-forest = IsolationForest(random_state=0, n_jobs=2).fit(pd.read_parquet(train)[features])
-target.mkdir()
-for path in sorted(source.glob("*.parquet")):
-    rows = pd.read_parquet(path)
-    scored = rows[["timestamp", "entity"]].assign(score=-forest.score_samples(rows[features]))
-    scored.to_parquet(target / path.name)
 """
 
 
@@ -76,10 +67,18 @@ def measure(command: Sequence[str], folder: Path) -> Cost:
     return Cost(seconds, usage.ru_maxrss / 1024, processor)
 
 
-def shown(rows: int, cost: Cost) -> str:
-    """Return such as "24.0 s   333,333/s    844 MB   37.1 s of processors"."""
-    rate = f"{rows / cost.seconds:9,.0f}/s"
-    return f"{cost.seconds:6.1f} s {rate} {cost.megabytes:6,.0f} MB {cost.processor:6.1f} s CPU"
+def median(costs: Sequence[Cost]) -> Cost:
+    """Return the median of each part of the costs of several runs."""
+    parts = ([getattr(each, name) for each in costs] for name in Cost.__annotations__)
+    return Cost(*map(statistics.median, parts))
+
+
+def shown(rows: int, costs: Sequence[Cost]) -> str:
+    """Return such as "24.0 s (23.1 to 25.9) | 333,333 | 844 | 37.1"."""
+    cost, seconds = median(costs), [each.seconds for each in costs]
+    least = f" ({min(seconds):.1f} to {max(seconds):.1f})" if len(costs) > 1 else ""
+    rate = f"{rows / cost.seconds:,.0f} | {cost.megabytes:,.0f} | {cost.processor:.1f}"
+    return f"{cost.seconds:.1f} s{least} | {rate}"
 
 
 def table(
@@ -126,37 +125,79 @@ def write_training(folder: Path, *, columns: int = FEATURES) -> None:
     pq.write_table(training, folder / "train.parquet")
 
 
-def main() -> None:
-    """Print one row per size."""
+@dataclass(frozen=True)
+class Contest:
+    """The programs that score the same files in turns, by name: commands and their folders."""
+
+    folder: Path
+    versions: dict[str, str]  # Python of each version of aedetect
+    scripts: dict[str, str]
+
+    def train(self, *, columns: int) -> None:
+        """Train each version, in a folder of its own."""
+        for name, python in self.versions.items():
+            (self.folder / name).mkdir()
+            write_training(self.folder / name, columns=columns)
+            measure([python, "-m", "aedetect", "train", "bench.toml"], self.folder / name)
+
+    def turn(self, source: Path) -> dict[str, Cost]:
+        """Let each score the files once; what they write is deleted."""
+        found = {}
+        target = self.folder / "scored"
+        for name, python in self.versions.items():
+            given = ["--set", f"scoring.input={source}", "--set", f"scoring.output={target}"]
+            command = [python, "-m", "aedetect", "score", "bench.toml", *given]
+            found[name] = measure(command, self.folder / name)
+            shutil.rmtree(target)
+        train = self.folder / next(iter(self.versions)) / "train.parquet"
+        for name, text in self.scripts.items():
+            command = [sys.executable, "-c", text, str(train), str(source), str(target)]
+            found[name] = measure(command, self.folder)
+            shutil.rmtree(target)
+        return found
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, nargs="+", default=[2_000_000, 8_000_000])
     parser.add_argument("--one-file", action="store_true", help="one file, entity after entity")
     parser.add_argument("--columns", type=int, default=FEATURES)
-    parser.add_argument("--alone", action="store_true", help="without the isolation forest")
-    asked = parser.parse_args()
+    parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--before", help="Python of another version of aedetect")
+    peers = parser.add_mutually_exclusive_group()
+    peers.add_argument("--alone", action="store_true", help="without the isolation forest")
+    peers.add_argument("--peers", action="store_true", help="with all peers")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Print a line for each size and program."""
+    asked = parse_arguments()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_training(folder, columns=asked.columns)
-        program = [sys.executable, "-m", "aedetect"]
-        measure([*program, "train", "bench.toml"], folder)
-        print(f"rows        {'aedetect score':52}isolation forest (rows, not windows)")
-        costs = []
+        before = {"aedetect before": asked.before} if asked.before else {}
+        contest = Contest(
+            folder,
+            {"aedetect score": sys.executable, **before},
+            {} if asked.alone else scripts(every=asked.peers),
+        )
+        contest.train(columns=asked.columns)
+        print("| rows | program | wall clock | rows/s | peak MB | processor s |")
+        print("|---|---|---|---|---|---|")
+        found: dict[int, dict[str, list[Cost]]] = {}
         for rows in asked.rows:
             source = folder / f"input-{rows}"
             write_input(source, rows=rows, one_file=asked.one_file, columns=asked.columns)
-            given = ["--set", f"scoring.input={source}", "--set", f"scoring.output=out-{rows}"]
-            own = measure([*program, "score", "bench.toml", *given], folder)
-            costs.append(own)
-            print(f"{rows:10,}  {shown(rows, own)}", end="  ", flush=True)
-            places = [str(folder / "train.parquet"), str(source), str(folder / f"peer-{rows}")]
-            if not asked.alone:
-                peer = measure([sys.executable, "-c", PEER, *places], folder)
-                print(shown(rows, peer), end="", flush=True)
-            print(flush=True)
-        if len(costs) > 1:
-            more = asked.rows[-1] - asked.rows[0]
-            rate = more / (costs[-1].seconds - costs[0].seconds)
-            print(f"without the start: {rate:,.0f} rows/s")
+            turns = [contest.turn(source) for _ in range(asked.repeat)]
+            found[rows] = {each: [turn[each] for turn in turns] for each in turns[0]}
+            for each, costs in found[rows].items():
+                print(f"| {rows:,} | {each} | {shown(rows, costs)} |", flush=True)
+            shutil.rmtree(source)
+        few, many = asked.rows[0], asked.rows[-1]
+        for each in found[many] if many > few else ():
+            more = median(found[many][each]).seconds - median(found[few][each]).seconds
+            print(f"without the start, {each}: {(many - few) / more:,.0f} rows/s")
 
 
 if __name__ == "__main__":
