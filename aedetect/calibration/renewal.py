@@ -85,7 +85,8 @@ def choose_factors(
     Shapes: rows (n,) ordered by entity and time, `anomaly` those of confirmed events, `suspect`
     those that are left out already; threshold (n,) in force at each row. `accept` (ns) is how long
     the rows of a strong event are left out; `within` times the promised share of all rows are
-    flagged at most, and twice that of the last two days. The threshold is the score of the conformal rank, as in `Reference.score_at`.
+    flagged at most, and twice that of the last two days. The threshold is the score of the
+    conformal rank, as in `Reference.score_at`.
     Raises CalibrationRefused when no entity has enough rows.
     """
     usable = ~(rows.anomaly | rows.suspect)

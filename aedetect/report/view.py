@@ -126,7 +126,9 @@ def _state(each: PeriodOutcome) -> str:
         return "nothing was promised"
     if each.share <= each.most:
         return "kept"
-    return "not kept" if each.low > each.most else "above; chance is not ruled out"
+    if each.low <= each.most:
+        return "above; chance is not ruled out"
+    return "not kept before that" if each.kept_since else "not kept"
 
 
 def _withdrawn(page: Page) -> Iterator[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """What was flagged of the last days, beside what the calibration promised.
 
 Counts come from the footers of scores/, events from two columns of events/: no score is read. Only
-partitions of the model and calibration in force count, because a promise is theirs.
+partitions of the model and calibration in force count, because a promise is theirs, and those since
+another one judged.
 
 The interval of events a day is the exact one of a Poisson count (Garwood 1936); it is too narrow
 when events come in groups.
@@ -23,6 +24,7 @@ from aedetect.output import Partition, list_files
 from aedetect.output.catalog import read_footers
 from aedetect.output.partitions import EVENTS, SCORES, Span
 from aedetect.output.verdict_counts import VerdictCounts
+from aedetect.scoring.kept_again import day_of_return
 from aedetect.scoring.promised import Promises
 from aedetect.scoring.share_interval import share_interval
 from aedetect.timestamps import NANOSECONDS
@@ -61,6 +63,8 @@ class PeriodOutcome:
     events_promise: float | None = None  # upper bound of the forecast; None: only one of all
     others: int = 0  # of all together: entities that are not listed
     above: int = 0  # of all together: entities that are surely above their promise
+    newest: float = 1.0  # share of rows flagged on the last of the days
+    kept_since: str = ""  # the first of the last days on which a broken promise is kept again
 
     @property
     def most(self) -> float:
@@ -98,17 +102,23 @@ def outcomes(
         if inside:
             together, *single = _of_period(period, inside, events, promises)
             found += [_counted_in(together, single, entities), *single[:LISTED]]
-    return tuple(found)
+    return tuple(_with_return(each, counted) for each in found)
 
 
 def _counted(files: Sequence[OutputFile], model: int, first: int) -> dict[Partition, VerdictCounts]:
-    """Return the counts of the partitions that a calibration, or one that renews it, has judged."""
-    found = {}
+    """Return the counts of the partitions that a calibration, or one that renews it, has judged.
+
+    What it judged before another one did, such as before a promotion and a rollback, is over.
+    """
+    found: dict[Partition, VerdictCounts] = {}
     for file, (origin, footer) in zip(files, read_footers(files), strict=True):
         counts = VerdictCounts.of_footer(footer)
-        same = origin.model_version == model and origin.calibration_version >= first
-        if same and counts is not None and counts.judged:
+        if counts is None or not counts.judged:
+            continue
+        if origin.model_version == model and origin.calibration_version >= first:
             found[file.partition] = counts
+        else:
+            found.clear()
     return found
 
 
@@ -170,6 +180,14 @@ def _counted_in(
     return replace(together, others=max(len(known) - LISTED, 0), above=above)
 
 
+def _with_return(each: PeriodOutcome, counted: Mapping[Partition, VerdictCounts]) -> PeriodOutcome:
+    """Add since when a promise that was surely broken is kept again, by all days there are."""
+    if each.low is None or each.low <= each.most:
+        return each
+    day = day_of_return(counted, each.entity, together=each.together, most=each.most)
+    return replace(each, kept_since=day)
+
+
 def _period_outcome(
     period: int,
     entity: str | None,
@@ -195,6 +213,7 @@ def _period_outcome(
         rows=int(rows.sum()),
         flagged=int(flagged.sum()),
         share=float(flagged.sum() / rows.sum()),
+        newest=float(flagged[there][-1] / rows[there][-1]),
         low=low,
         high=high,
         promise=promise,
