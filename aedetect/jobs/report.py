@@ -193,7 +193,8 @@ def _of_calibration(config: Config, detector: Outline, page: Page) -> dict[str, 
 
 
 def _outcome(config: Config, model: Model) -> Any:
-    return outcome_of(model, config.output, renewed=config.renew is not None)
+    renewed, factor = config.renew is not None, config.scoring.promise_factor
+    return outcome_of(model, config.output, renewed=renewed, factor=factor)
 
 
 def _planned(config: Config, page: Page) -> Any:

@@ -70,8 +70,10 @@ def finish_run(
     # The scores last: they record what remains to be done.
     for kind in (EVENTS, DRIFT, FLAGGED, SCORES):
         withdraw_files(job.output, kind, job.plan.withdraw)
-    found = outcome_of(job.model, job.output, renewed=job.renewed)
-    before = alerts_before(job.output) if any((each.low or 0) > each.most for each in found) else ()
+    factor = job.promise_factor
+    found = outcome_of(job.model, job.output, renewed=job.renewed, factor=factor)
+    off = any((each.low or 0) > factor * each.most for each in found)
+    before = alerts_before(job.output) if off else ()
     summary = summarize_run(
         job.summary,
         job.plan,
@@ -79,7 +81,7 @@ def finish_run(
         changes,
         asked=job.asked,
         outcome=found,
-        factor=job.promise_factor,
+        factor=factor,
         shifts=find_level_shifts(job.output, job.formation),
         before=before,
         renewed=job.renewed,

@@ -39,8 +39,8 @@ def _view(fault: SlowFault, *, total: int, lane: int) -> Mapping[str, Any]:
         "since": shift.since,
         "until": levels.days[last],
         "first": levels.days[0],
-        "times": plain_number(float(levels.times[last])),
-        "most": plain_number(float(levels.times[peak])) if peak != last else "",
+        "times": f"{levels.times[last]:.2g}",  # as in the alert
+        "most": f"{levels.times[peak]:.2g}" if peak != last else "",
         "peak": levels.days[peak],
         "usual": plain_number(float(levels.limit[last])),
         "alarm": plain_number(float(alarm[last])),

@@ -16,7 +16,7 @@ import numpy as np
 from aedetect.timestamps import NANOSECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from aedetect.arrays import Float64
     from aedetect.output import Partition
@@ -29,26 +29,28 @@ _AN_EVENT = 3  # days, from which on the worst may be that of one event
 _SURE, _TIMES = 5.0, 3.0  # rows flagged at so many times the promise, for which rows must be enough
 
 
-def day_of_return(
-    counted: Mapping[Partition, VerdictCounts], entity: str | None, *, together: bool, most: float
-) -> str:
-    """Return the day since which an entity, or all together, is within its promise; else empty."""
+def days_of_return(
+    counted: Mapping[Partition, VerdictCounts],
+    entity: tuple[str | None] | None,
+    *,
+    shares: Sequence[float],
+) -> list[str]:
+    """Return the day since which an entity, or all together, is within each share; else empty."""
     days: dict[int, Float64] = {}
     for at, counts in counted.items():
         both = (counts.judged, counts.flagged)
-        pair = both if together else counts.entities.get(entity, (0, 0))
+        pair = both if entity is None else counts.entities.get(entity[0], (0, 0))
         if pair[0]:
             day = at.start // NANOSECONDS["d"]
             days[day] = days.get(day, np.zeros(2)) + pair
-    if not days:
-        return ""
-    rows, flagged = np.array([days[day] for day in sorted(days)]).T
-    first = kept_since(flagged, rows, most=most)
-    return "" if first is None else str(np.datetime64(sorted(days)[first], "D"))
+    order = sorted(days)
+    rows, flagged = np.array([days[day] for day in order]).reshape(-1, 2).T
+    found = [kept_since(flagged, rows, most=share) for share in shares]
+    return ["" if first is None else str(np.datetime64(order[first], "D")) for first in found]
 
 
 def kept_since(flagged: Float64, rows: Float64, *, most: float) -> int | None:
-    """Return the first of the last days on which a promise is kept again: (D,), (D,).
+    """Return the first of the last days on which a share is kept again: (D,), (D,).
 
     All days have rows. None while it is not, or while the last ones have too few to know it.
     """

@@ -27,6 +27,7 @@ OUTCOME = pa.struct(
         ),
         "newest": pa.float64(),
         "kept_since": pa.string(),
+        "eased_since": pa.string(),
     }
 )
 
@@ -44,8 +45,8 @@ def alerts_of_outcome(
     One of all together, and one of each entity but some: name -> text. Where these alone are why
     all together are off, there is none of all: a fault of one is no reason to renew the thresholds.
     What the last days say is over is no alert, however bad the days before were, and none begins
-    on a day that is within the promise: `before` are the texts of alerts that stand. `renewed`: the
-    thresholds follow already.
+    on a day that is better than they were: `before` are the texts of alerts that stand. `renewed`:
+    the thresholds follow already.
     """
     alerts: dict[str, str] = {}
     listed = list(found)
@@ -53,10 +54,9 @@ def alerts_of_outcome(
     for each in listed:
         name = NOT_KEPT if each.together else f"{NOT_KEPT}: {each.entity}"
         last = recent[each.together, each.entity]
-        why = _broken(each, factor, last=last, renewed=renewed)
+        told = _stands(each, before)
+        why = _broken(each, factor, last=last, told=told, renewed=renewed)
         if why and each.together and _kept_without(each, listed, factor=factor, but=but):
-            continue
-        if each.newest <= each.most and not _stands(each, before):
             continue
         if why and name not in alerts and (each.together or each.entity not in but):
             alerts[name] = f"{describe_outcome(each)}: {why}"
@@ -88,15 +88,19 @@ def _stands(each: PeriodOutcome, before: Collection[str]) -> bool:
     return any(text.startswith(begin) for text in before)
 
 
-def _broken(each: PeriodOutcome, factor: float, *, last: PeriodOutcome, renewed: bool) -> str:
+def _broken(
+    each: PeriodOutcome, factor: float, *, last: PeriodOutcome, told: bool, renewed: bool
+) -> str:
     """Say how a promise is surely broken, and still is; empty without the days or rows to know.
 
-    `last` is the outcome of the shortest period: events of days before it alone are over.
+    `last` is the outcome of the shortest period: events of days before it alone are over. `told`:
+    whether it was an alert of the run before.
     """
     if each.low is None or each.rows * each.most * factor < ENOUGH:
         return ""
     remedy = "train again" if renewed else "renew the calibration or train again"
-    if each.low > factor * each.most and not each.kept_since:
+    better = each.newest < max(factor * each.most, each.share)
+    if each.low > factor * each.most and not each.eased_since and (told or not better):
         return (
             f"normal may have changed: look at the flagged rows, then {remedy}"
             if not each.refused
@@ -131,7 +135,9 @@ def _promised(each: PeriodOutcome) -> str:
 def describe_outcome(each: PeriodOutcome) -> str:
     """Return the outcome in one line."""
     text = _described(each)
-    return f"{text}; kept again since {each.kept_since}" if each.kept_since else text
+    if each.kept_since:
+        return f"{text}; kept again since {each.kept_since}"
+    return f"{text}; below the alert since {each.eased_since}" if each.eased_since else text
 
 
 def _subject(each: PeriodOutcome) -> str:

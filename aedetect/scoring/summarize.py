@@ -73,11 +73,14 @@ def summarize_input(
     )
 
 
-def outcome_of(model: Model, output: Path, *, renewed: bool) -> tuple[PeriodOutcome, ...]:
+def outcome_of(
+    model: Model, output: Path, *, renewed: bool, factor: float
+) -> tuple[PeriodOutcome, ...]:
     """Return the outcome of the last days beside the promise of a model's calibration.
 
     `renewed`: the thresholds follow, and what all of them flagged counts. Else a renewal is a
-    change that was made by hand, and what came before it is over.
+    change that was made by hand, and what came before it is over. `factor` times the promise is an
+    alert.
     """
     outline = cached_outline(model.folder)
     history = read_saved_history(Path(model.folder))
@@ -87,6 +90,7 @@ def outcome_of(model: Model, output: Path, *, renewed: bool) -> tuple[PeriodOutc
         calibration=outline.calibration,
         base=history.base if renewed else history.newest,
         entities=outline.entities,
+        factor=factor,
     )
 
 

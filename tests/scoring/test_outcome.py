@@ -137,15 +137,18 @@ def test_few_rows_do_not_tell_that_it_is_over():
     assert kept_since(np.repeat([0.0, 12, 0], [19, 8, 3]), rows, most=0.001) is None
 
 
-def test_no_alert_begins_on_a_good_day_and_none_stands_that_is_over():
-    """One that was told stands on it; with days on which it is kept again it ends."""
-    good = replace(_outcome(0.02), newest=0.0)
-    assert not alerts_of_outcome([good], factor=3)
-    told = alerts_of_outcome([replace(good, newest=0.5)], factor=3)
-    assert alerts_of_outcome([good], factor=3, before=told.values()) == told
-    over = replace(good, kept_since="2026-01-09")
+def test_no_alert_begins_on_a_better_day_and_none_stands_that_is_over():
+    """One that was told stands on it; with days on which it is below the factor it ends."""
+    better = replace(_outcome(0.02), newest=0.04)  # 5 % of all days
+    assert not alerts_of_outcome([better], factor=3)
+    assert not alerts_of_outcome([replace(_outcome(0.02), share=0.0, newest=0.0029)], factor=3)
+    told = alerts_of_outcome([replace(better, newest=0.05)], factor=3)
+    assert alerts_of_outcome([better], factor=3, before=told.values()) == told
+    over = replace(better, eased_since="2026-01-09")
     assert not alerts_of_outcome([over], factor=3, before=told.values())
-    assert describe_outcome(over).endswith("; kept again since 2026-01-09")
+    assert describe_outcome(over).endswith("; below the alert since 2026-01-09")
+    again = replace(over, kept_since="2026-01-10")
+    assert describe_outcome(again).endswith("; kept again since 2026-01-10")
 
 
 def test_more_events_than_foreseen_in_a_month_are_over_when_the_last_week_has_them_not():
