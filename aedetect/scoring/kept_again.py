@@ -52,21 +52,19 @@ def days_of_return(
 def kept_since(flagged: Float64, rows: Float64, *, most: float) -> int | None:
     """Return the first of the last days on which a share is kept again: (D,), (D,).
 
-    All days have rows. None while it is not, or while the last ones have too few to know it.
+    The rows of the worst of three days or more may be those of one event. All days have rows. None
+    while it is not, or while the last ones have too few to know it.
     """
     days = len(rows)
-    for first in range(1, days - _FEWEST + 1):  # the longest time first
-        own, of = flagged[first:], rows[first:]
-        known = own[0] <= most * of[0] and of.sum() * most * _TIMES >= _SURE
-        if known and _within(own, of, most) and _over(flagged / rows, first):
-            return first
+    for spared in (False, True):  # a day is left out only where it has to be
+        for first in range(1, days - _FEWEST + 1):  # the longest time first
+            own, of = flagged[first:], rows[first:]
+            known = own[0] <= most * of[0] and of.sum() * most * _TIMES >= _SURE
+            event = own.max() if spared and len(own) >= _AN_EVENT else 0.0
+            within = own.sum() - event <= most * of.sum()
+            if known and within and _over(flagged / rows, first):
+                return first
     return None
-
-
-def _within(flagged: Float64, rows: Float64, most: float) -> bool:
-    """Whether some days are within a promise; the rows of the worst of three may be one event."""
-    event = flagged.max() if len(rows) >= _AN_EVENT else 0.0
-    return bool(flagged.sum() - event <= most * rows.sum())
 
 
 def _over(share: Float64, first: int) -> bool:

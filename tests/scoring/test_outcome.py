@@ -157,3 +157,9 @@ def test_more_events_than_foreseen_in_a_month_are_over_when_the_last_week_has_th
     week = replace(_outcome(0.0), events_a_day=0.9)
     assert not alerts_of_outcome([week, month], factor=3)
     assert alerts_of_outcome([replace(week, events_a_day=1.1), month], factor=3)
+
+
+def test_the_end_is_named_after_a_bad_day_where_that_is_enough():
+    """The last bad day is no event that is left out, though one may be."""
+    flagged, rows = _days(*[0.0] * 18, *[1.0] * 5, 0.0, 0.3, 0, 0, 0, 0, 0)
+    assert kept_since(flagged, rows, most=0.001) == 25
