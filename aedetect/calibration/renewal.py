@@ -13,7 +13,8 @@ Two rules keep what is left out from breaking the promise. Other weak events sta
 what is left out because it is above the threshold lowers the next one, until everything is flagged.
 And of all rows, strong events or not, no more than `within` times the promised share are above a
 renewed threshold: events that come again and again begin anew each time, and would be left out for
-ever.
+ever. Of the last two days it is twice as many: where normal changes, days pass before it shows in
+weeks, and the threshold falls again when these two are over.
 The figures by which the rules were chosen are in docs/internals/detection-log.md.
 """
 
@@ -41,6 +42,8 @@ FEW_DAYS = 0.1  # of those with rows
 STRONG = 2.0  # times the threshold in force: the peak from which an event is left out
 MIN_ROWS = 500  # of an entity, below which its factor stays as it was
 _DAY = NANOSECONDS["d"]
+RECENT, LENIENT = 2 * _DAY, 2.0  # ns; times `within`, what the days of weeks are allowed
+FEWEST = 5.0  # rows that may be above it in that time, for which rows must be enough
 _SLACK, _TINY = 1e-9, 1e-12  # of a rank, for rounding; of a threshold
 LOWEST = 0.5  # times the threshold of the full calibration: a quiet week does not make it nervous
 
@@ -82,7 +85,8 @@ def choose_factors(
     Shapes: rows (n,) ordered by entity and time, `anomaly` those of confirmed events, `suspect`
     those that are left out already; threshold (n,) in force at each row. `accept` (ns) is how long
     the rows of a strong event are left out; `within` times the promised share of all rows are
-    flagged at most. The threshold is the score of the conformal rank, as in `Reference.score_at`.
+    flagged at most, and twice that of the last two days. The threshold is the score of the
+    conformal rank, as in `Reference.score_at`.
     Raises CalibrationRefused when no entity has enough rows.
     """
     usable = ~(rows.anomaly | rows.suspect)
@@ -99,7 +103,7 @@ def choose_factors(
             f"a renewal needs {int(need.min()):,} scored rows of an entity outside strong events, "
             f"got {int(count.max()):,}: wait for more, or raise [calibration] renew_from"
         )
-    most = _levels(rows.take(usable), codes, np.minimum(rate * within, 1.0))
+    most = _bounds(rows.take(usable), codes, rate * within)
     found = np.maximum(_levels(taken, codes, rate), most)
     ratio = np.maximum(found / np.maximum(value, _TINY), LOWEST)
     new = {place: float(ratio[place]) for place in np.flatnonzero(enough).tolist()}
@@ -141,6 +145,18 @@ def _on_few_days(rows: HeldOut, group: Int32, value: Float64) -> Bool:
     order = np.argsort(np.argsort(-most, axis=1, kind="stable"), axis=1, kind="stable")
     few = order < np.floor(FEW_DAYS * there + _SLACK)[:, None]
     return np.asarray(above & few.ravel()[place])
+
+
+def _bounds(rows: HeldOut, codes: Sequence[int], share: Float64) -> Float64:
+    """Return the thresholds above which a share of all rows is, or twice it of the last days: (G,).
+
+    Of so few late rows that one event would decide, nothing follows.
+    """
+    late = rows.take(rows.time >= rows.time.max() - RECENT)
+    count = np.bincount(_groups(late.entity, codes), minlength=len(share))
+    recent = _levels(late, codes, np.minimum(LENIENT * share, 1.0))
+    recent[count * LENIENT * share < FEWEST] = 0.0
+    return np.maximum(_levels(rows, codes, np.minimum(share, 1.0)), recent)
 
 
 def _levels(rows: HeldOut, codes: Sequence[int], share: Float64) -> Float64:

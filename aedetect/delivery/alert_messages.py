@@ -20,7 +20,8 @@ def _about_alerts(kind: str, named: Mapping[str, str], detector: str) -> Message
     if len(named) == 1:
         ((title, body),) = named.items()
     else:
-        title = f"{kind}: {len(named)} entities"
+        own = sum(name != kind for name in named)
+        title = kind if own < len(named) else f"{kind}: {own} entities"  # one is of all together
         listed = [_with_name(name.partition(": ")[2], text) for name, text in named.items()]
         more = len(listed) - MAX_LISTED
         body = "\n\n".join(listed[:MAX_LISTED] + [f"and {more} more"] * (more > 0))
@@ -30,4 +31,4 @@ def _about_alerts(kind: str, named: Mapping[str, str], detector: str) -> Message
 
 
 def _with_name(name: str, text: str) -> str:
-    return text if text.startswith(f"{name}: ") else f"{name}: {text}"
+    return text if not name or text.startswith(f"{name}: ") else f"{name}: {text}"

@@ -16,7 +16,7 @@ _EVERYTHING, _UTC = Span(), WallClock()
 _NAMED = 3
 SLOW_FAULT = "slow fault"
 _ALERTS = 50  # of entities, by name
-_FAULT = 2.0  # times its limit: of an entity alone, from which on someone has to look
+FAULT = 2.0  # times its limit: of an entity alone, from which on someone has to look
 
 
 def find_shifts(output: Path, *, span: Span = _EVERYTHING, clock: WallClock = _UTC) -> list[Shift]:
@@ -32,14 +32,19 @@ def shifts_of(blocks: Sequence[Block]) -> list[Shift]:
     return describe_shifts(judged, blocks) if judged.moved else []
 
 
+def faults_of(shifts: Sequence[Shift]) -> list[Shift]:
+    """Return those of entities alone that are slow faults, the earliest first."""
+    found = [each for each in shifts if each.entity is not None and (each.far or 0) >= FAULT]
+    return sorted(found, key=lambda each: (each.since, each.entity or ""))
+
+
 def fault_alerts(shifts: Sequence[Shift]) -> dict[str, str]:
     """Return an alert for each entity that was far from its level while most others were not.
 
     It stands as long as the shift does. Of very many those that shifted first are named, so that it
     is the same ones day after day.
     """
-    found = [each for each in shifts if each.entity is not None and (each.far or 0) >= _FAULT]
-    found.sort(key=lambda each: (each.since, each.entity or ""))
+    found = faults_of(shifts)
     alerts = {
         f"{SLOW_FAULT}: {each.entity}": f"{each.text}; most other entities have not shifted"
         for each in found[:_ALERTS]

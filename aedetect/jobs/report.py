@@ -143,7 +143,7 @@ def read_content(
         detector = known("the detector", lambda: cached_outline(model[0].folder))
         if detector is not None:
             added |= _of_calibration(config, detector, page)
-            added["outcome"] = known("the outcome", lambda: outcome_of(model[0], config.output))
+            added["outcome"] = known("the outcome", partial(_outcome, config, model[0]))
             added["sensors"] = grade_sensors(detector, page.missing)
             added["known"] = known("labels", lambda: _known(config, detector))
     given = {name: each for name, each in added.items() if each is not None}
@@ -190,6 +190,11 @@ def _of_calibration(config: Config, detector: Outline, page: Page) -> dict[str, 
         "budget": budget if asked else None,
         "budget_a_day": own.per_day * (entities if own.per_entity else 1) if asked else None,
     }
+
+
+def _outcome(config: Config, model: Model) -> Any:
+    renewed, factor = config.renew is not None, config.scoring.promise_factor
+    return outcome_of(model, config.output, renewed=renewed, factor=factor)
 
 
 def _planned(config: Config, page: Page) -> Any:

@@ -26,7 +26,7 @@ from aedetect.jobs.scoring_plan import plan_run, sort_run
 from aedetect.jobs.scoring_stages import ScoringJob, ScoringStages, no_lines, no_report
 from aedetect.jobs.scoring_units import compute_units
 from aedetect.jobs.shadow_run import follow_shadow
-from aedetect.jobs.shifts import with_shifts
+from aedetect.jobs.shifts import alerts_before, with_shifts
 from aedetect.logs import log_event
 from aedetect.output.catalog import withdraw_files
 from aedetect.output.partitions import EVENTS, FLAGGED, SCORES, Span
@@ -70,7 +70,10 @@ def finish_run(
     # The scores last: they record what remains to be done.
     for kind in (EVENTS, DRIFT, FLAGGED, SCORES):
         withdraw_files(job.output, kind, job.plan.withdraw)
-    found, factor = outcome_of(job.model, job.output), job.promise_factor
+    factor = job.promise_factor
+    found = outcome_of(job.model, job.output, renewed=job.renewed, factor=factor)
+    off = any((each.low or 0) > factor * each.most for each in found)
+    before = alerts_before(job.output) if off else ()
     summary = summarize_run(
         job.summary,
         job.plan,
@@ -80,9 +83,10 @@ def finish_run(
         outcome=found,
         factor=factor,
         shifts=find_level_shifts(job.output, job.formation),
+        before=before,
         renewed=job.renewed,
     )
-    return with_shifts(summary, job)
+    return with_shifts(summary, job, before=before)
 
 
 PLAIN = ScoringStages(

@@ -14,6 +14,7 @@ from aedetect.scoring.run_warnings import LEVEL_SHIFT
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from pathlib import Path
 
     from aedetect.jobs.scoring_stages import ScoringJob
     from aedetect.scoring import Summary
@@ -21,17 +22,19 @@ if TYPE_CHECKING:
 _RUNS = 20  # that are looked at for the last one that scored
 
 
-def with_shifts(summary: Summary, job: ScoringJob) -> Finished:
+def with_shifts(summary: Summary, job: ScoringJob, *, before: Collection[str] = ()) -> Finished:
     """Decide what has shifted on the last day that was scored, and add it to the summary.
 
-    A run that scored nothing repeats alerts alone, which would count as over otherwise.
+    `before` are the texts of alerts about the promise that stand. A run that scored nothing repeats
+    alerts alone, which would count as over otherwise.
     """
-    if not (summary.partitions or _was_alerted(job)):
+    told = (SLOW_FAULT in text for text in alerts_before(job.output))
+    if not (summary.partitions or any(told)):
         return Finished(summary=summary)
     found = find_shifts(job.output)
     alerts = fault_alerts(found)
     if alerts:
-        summary = replace(summary, alerts=_others(summary, job, alerts) | alerts)
+        summary = replace(summary, alerts=_others(summary, job, alerts, before) | alerts)
     if not summary.partitions:
         return Finished(summary=summary, shifts=found)
     since = min((str(unit.partition)[:10] for unit in job.plan.compute), default="")
@@ -40,7 +43,9 @@ def with_shifts(summary: Summary, job: ScoringJob) -> Finished:
     return Finished(summary=replace(summary, warnings=warnings), shifts=found)
 
 
-def _others(summary: Summary, job: ScoringJob, faults: Collection[str]) -> dict[str, str]:
+def _others(
+    summary: Summary, job: ScoringJob, faults: Collection[str], before: Collection[str]
+) -> dict[str, str]:
     """Return the alerts beside those of slow faults, which stand for others of the same entities.
 
     Thresholds that follow end one event after the other while a fault grows: each shift of level
@@ -58,15 +63,16 @@ def _others(summary: Summary, job: ScoringJob, faults: Collection[str]) -> dict[
         summary.outcome,
         factor=job.promise_factor,
         but=covered | shifted,
+        before=before,
         renewed=job.renewed,
     )
 
 
-def _was_alerted(job: ScoringJob) -> bool:
-    """Whether the scoring run before told of a slow fault; one that failed could not."""
+def alerts_before(output: Path) -> tuple[str, ...]:
+    """Return the texts of the alerts of the scoring run before; one that failed could not tell."""
     before = (
         run["alerts"]
-        for run in read_runs(job.output, limit=_RUNS)
+        for run in read_runs(output, limit=_RUNS)
         if run["command"] == "score" and run["status"] != "failed"
     )
-    return any(SLOW_FAULT in text for text in next(before, ()))
+    return tuple(next(before, ()))

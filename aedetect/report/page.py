@@ -22,6 +22,7 @@ from aedetect.report.cards import MAX_DRAWN, Card, make_cards, read_scores
 from aedetect.report.forewarning import Detections, compare_with_known
 from aedetect.report.grid import Grid, read_grid
 from aedetect.report.past_events import add_past_events
+from aedetect.report.slow_faults import SlowFault, find_faults
 from aedetect.scoring.run_log import read_runs
 from aedetect.timestamps import NANOSECONDS, to_nanoseconds
 
@@ -46,6 +47,7 @@ class Page:
     cards: tuple[Card, ...]
     before: int | None  # reported events of as much time before; None: not scored
     shifts: tuple[Shift, ...]
+    faults: tuple[SlowFault, ...]  # of these shifts, with what belongs to them
     missing: Mapping[str, float]  # share of rows without a value, on the newest days, by column
     runs: tuple[dict[str, Any], ...]  # the newest first
     withdrawn: tuple[Event, ...]
@@ -87,6 +89,7 @@ def read_page(output: Path, facts: PageFacts, *, drawn: int = MAX_DRAWN) -> Page
     lines = read_scores(output, cards[:drawn], period=period)
     span = Span(first, last + 1)
     days = read_blocks(output, span=span, clock=facts.clock)
+    shifts = tuple(shifts_of(days))
     return Page(
         facts=facts,
         axis=axis,
@@ -95,7 +98,8 @@ def read_page(output: Path, facts: PageFacts, *, drawn: int = MAX_DRAWN) -> Page
         suppressed=len(table) - len(reported),
         cards=tuple(replace(each, scores=lines.get(each.event.event_id)) for each in cards),
         before=_count_before(output, first, last),
-        shifts=tuple(shifts_of(days)),
+        shifts=shifts,
+        faults=tuple(find_faults(shifts, days, reported, facts.clock)),
         missing=missing_shares(days),
         runs=tuple(read_runs(output, limit=_MAX_RUNS)),
         withdrawn=_withdrawn(output, span, facts),

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
+from aedetect.drift.shifts import faults_of
 from aedetect.events.description import plain_number
 from aedetect.output.schemas import SEVERITIES
+from aedetect.report.fault_view import fault_views
 from aedetect.report.lanes import lane_numbers
 from aedetect.report.wording import clip, first_sentence, minutes, odds, span_text
 from aedetect.scoring.outcome_table import describe_others, describe_outcome
@@ -53,6 +55,8 @@ def page_view(page: Page, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "suppressed": page.suppressed,
         "entities": page.grid.known,
         "config": quote(facts.config),
+        "faults": fault_views(page.faults, total=len(page.events), lanes=lane_numbers(page)),
+        "more_faults": len(faults_of(page.shifts)) - len(page.faults),
         "table": list(_lane_table(page)),
         "outcome": list(_outcome(page)),
         "shifts": [_shift(each, lane_numbers(page)) for each in page.shifts[:_MAX_LISTED]],
@@ -126,7 +130,9 @@ def _state(each: PeriodOutcome) -> str:
         return "nothing was promised"
     if each.share <= each.most:
         return "kept"
-    return "not kept" if each.low > each.most else "above; chance is not ruled out"
+    if each.low <= each.most:
+        return "above; chance is not ruled out"
+    return "not kept before that" if each.kept_since else "not kept"
 
 
 def _withdrawn(page: Page) -> Iterator[dict[str, Any]]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from aedetect.drift.shifts import faults_of
 from aedetect.events.description import plain_number
 from aedetect.output.schemas import NOT_SCORED, SEVERITIES
 from aedetect.scoring.run_warnings import with_remedy
@@ -14,15 +15,17 @@ from aedetect.timestamps import NANOSECONDS
 from aedetect.wording import list_some, plural
 
 if TYPE_CHECKING:
+    from aedetect.drift import Shift
     from aedetect.report.page import Page
 
 _UNITS = (("d", "day"), ("h", "hour"), ("min", "minute"), ("s", "second"))
 _LONG = 300  # characters of a text on the page
+_NAME = 160  # of a name
 _RAREST = 1e-9
 
 
 def first_sentence(page: Page) -> str:
-    """Return what was found, against the budget and against usual, and what was not scored."""
+    """Return what was found, slow faults first, against the promise, and what was not scored."""
     count = len(page.events)
     severities = page.events["severity"].to_pylist()
     of_each = [f"{severities.count(s)} {s}" for s in reversed(SEVERITIES) if s in severities]
@@ -35,7 +38,20 @@ def first_sentence(page: Page) -> str:
     parts += _against_promise(page, rate)
     if page.before is not None:
         parts.append(f"{page.before:,} in as much time before")
-    return f"{': '.join([parts[0], '; '.join(parts[1:])] if parts[1:] else parts)}. {_left(page)}"
+    found = ": ".join([parts[0], "; ".join(parts[1:])] if parts[1:] else parts)
+    return f"{told_of_faults(faults_of(page.shifts))}{found}. {_left(page)}"
+
+
+def told_of_faults(faults: Sequence[Shift]) -> str:
+    """Return the sentence with which a page begins; empty without any.
+
+    >>> told_of_faults([])
+    ''
+    """
+    if not faults:
+        return ""
+    listed = [f"{clip(str(each.entity), most=_NAME)} since {each.since}" for each in faults]
+    return f"Slow {'fault' if len(listed) == 1 else 'faults'}: {list_some(listed, most=3)}. "
 
 
 def _against_promise(page: Page, rate: float) -> Iterable[str]:

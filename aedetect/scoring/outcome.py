@@ -1,7 +1,7 @@
 """What was flagged of the last days, beside what the calibration promised.
 
 Counts come from the footers of scores/, events from two columns of events/: no score is read. Only
-partitions of the model and calibration in force count, because a promise is theirs.
+partitions of the model and calibration in force count, since another judged: a promise is theirs.
 
 The interval of events a day is the exact one of a Poisson count (Garwood 1936); it is too narrow
 when events come in groups.
@@ -23,6 +23,7 @@ from aedetect.output import Partition, list_files
 from aedetect.output.catalog import read_footers
 from aedetect.output.partitions import EVENTS, SCORES, Span
 from aedetect.output.verdict_counts import VerdictCounts
+from aedetect.scoring.kept_again import days_of_return
 from aedetect.scoring.promised import Promises
 from aedetect.scoring.share_interval import share_interval
 from aedetect.timestamps import NANOSECONDS
@@ -37,6 +38,7 @@ LISTED = 10  # entities in a table, those furthest above their promise
 _DAY = NANOSECONDS["d"]
 
 Events = Mapping[Partition, Counter[str | None]]
+Counted = Mapping[Partition, VerdictCounts]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +63,9 @@ class PeriodOutcome:
     events_promise: float | None = None  # upper bound of the forecast; None: only one of all
     others: int = 0  # of all together: entities that are not listed
     above: int = 0  # of all together: entities that are surely above their promise
+    newest: float = 1.0  # share of rows flagged on the last of the days
+    kept_since: str = ""  # the first of the last days on which a broken promise is kept again
+    eased_since: str = ""  # on which it is no longer off by more than the factor of an alert
 
     @property
     def most(self) -> float:
@@ -75,12 +80,13 @@ def outcomes(
     calibration: Calibration,
     base: int | None = None,
     entities: Sequence[str | None] = (),
+    factor: float = 1.0,
 ) -> tuple[PeriodOutcome, ...]:
     """Return the outcome of each period: all together, then the entities furthest above.
 
     `entities` are the names by their code in the calibration; `base` is the version that it renews,
-    by default its own: rows judged by versions from there on count. Empty without scores.
-    Raises OutputError when a file cannot be read.
+    by default its own: rows judged by versions from there on count. `factor` times the promise is
+    an alert. Empty without scores. Raises OutputError when a file cannot be read.
     """
     newest = list_files(output, SCORES)[-1:]
     if not newest:
@@ -98,17 +104,23 @@ def outcomes(
         if inside:
             together, *single = _of_period(period, inside, events, promises)
             found += [_counted_in(together, single, entities), *single[:LISTED]]
-    return tuple(found)
+    return tuple(_with_return(each, counted, factor) for each in found)
 
 
 def _counted(files: Sequence[OutputFile], model: int, first: int) -> dict[Partition, VerdictCounts]:
-    """Return the counts of the partitions that a calibration, or one that renews it, has judged."""
-    found = {}
+    """Return the counts of the partitions that a calibration, or one that renews it, has judged.
+
+    What it judged before another one did, such as before a promotion and a rollback, is over.
+    """
+    found: dict[Partition, VerdictCounts] = {}
     for file, (origin, footer) in zip(files, read_footers(files), strict=True):
         counts = VerdictCounts.of_footer(footer)
-        same = origin.model_version == model and origin.calibration_version >= first
-        if same and counts is not None and counts.judged:
+        if counts is None or not counts.judged:
+            continue
+        if origin.model_version == model and origin.calibration_version >= first:
             found[file.partition] = counts
+        else:
+            found.clear()
     return found
 
 
@@ -124,7 +136,7 @@ def _events(files: Sequence[OutputFile], among: set[Partition]) -> Events:
 
 
 def _of_period(
-    period: int, inside: Mapping[Partition, VerdictCounts], events: Events, promises: Promises
+    period: int, inside: Counted, events: Events, promises: Promises
 ) -> list[PeriodOutcome]:
     """Return the outcome of all rows of a period, then of single entities."""
     number = np.array([at.start // _DAY for at in inside])
@@ -170,6 +182,15 @@ def _counted_in(
     return replace(together, others=max(len(known) - LISTED, 0), above=above)
 
 
+def _with_return(each: PeriodOutcome, counted: Counted, factor: float) -> PeriodOutcome:
+    """Add since when a promise that was surely broken is kept again, by all days there are."""
+    if each.low is None or each.low <= each.most:
+        return each
+    of = None if each.together else (each.entity,)
+    kept, eased = days_of_return(counted, of, shares=(each.most, factor * each.most))
+    return replace(each, kept_since=kept, eased_since=eased)
+
+
 def _period_outcome(
     period: int,
     entity: str | None,
@@ -195,6 +216,7 @@ def _period_outcome(
         rows=int(rows.sum()),
         flagged=int(flagged.sum()),
         share=float(flagged.sum() / rows.sum()),
+        newest=float(flagged[there][-1] / rows[there][-1]),
         low=low,
         high=high,
         promise=promise,
@@ -207,9 +229,7 @@ def _period_outcome(
     )
 
 
-def _by_entity(
-    inside: Mapping[Partition, VerdictCounts], day: Int64, days: int
-) -> dict[str | None, Float64]:
+def _by_entity(inside: Counted, day: Int64, days: int) -> dict[str | None, Float64]:
     """Return judged and flagged rows by day of the entities that are listed: (2, D) each.
 
     Footers list all entities up to a number. Where one does not, an entity that it lacks had fewer

@@ -10,6 +10,7 @@ from aedetect.scoring.outcome import PeriodOutcome
 from aedetect.wording import percent
 
 NOT_KEPT = "promise not kept"
+_BEGIN = "in the last"  # of every text
 ENOUGH = 5.0  # rows flagged at the factor times the promise, for which rows must be enough
 OUTCOME = pa.struct(
     {
@@ -24,6 +25,9 @@ OUTCOME = pa.struct(
         **dict.fromkeys(
             ("events_a_day", "events_low", "events_high", "events_promise"), pa.float64()
         ),
+        "newest": pa.float64(),
+        "kept_since": pa.string(),
+        "eased_since": pa.string(),
     }
 )
 
@@ -33,19 +37,25 @@ def alerts_of_outcome(
     *,
     factor: float,
     but: Collection[str | None] = (),
+    before: Collection[str] = (),
     renewed: bool = False,
 ) -> dict[str, str]:
     """Return alerts where a share or a number of events is surely off by more than a factor.
 
     One of all together, and one of each entity but some: name -> text. Where these alone are why
     all together are off, there is none of all: a fault of one is no reason to renew the thresholds.
-    `renewed`: they follow already.
+    What the last days say is over is no alert, however bad the days before were, and none begins
+    on a day that is better than they were: `before` are the texts of alerts that stand. `renewed`:
+    the thresholds follow already.
     """
     alerts: dict[str, str] = {}
     listed = list(found)
+    recent = {(each.together, each.entity): each for each in reversed(listed)}  # shortest period
     for each in listed:
         name = NOT_KEPT if each.together else f"{NOT_KEPT}: {each.entity}"
-        why = _broken(each, factor, renewed=renewed)
+        last = recent[each.together, each.entity]
+        told = _stands(each, before)
+        why = _broken(each, factor, last=last, told=told, renewed=renewed)
         if why and each.together and _kept_without(each, listed, factor=factor, but=but):
             continue
         if why and name not in alerts and (each.together or each.entity not in but):
@@ -72,19 +82,33 @@ def _kept_without(
     return bool(own) and off and flagged <= factor * all_of_them.most * rows
 
 
-def _broken(each: PeriodOutcome, factor: float, *, renewed: bool) -> str:
-    """Say how a promise is surely broken; empty without the days or the rows to know."""
+def _stands(each: PeriodOutcome, before: Collection[str]) -> bool:
+    """Whether texts of alerts tell of the same promise, of any period."""
+    begin = _subject(each) + _BEGIN
+    return any(text.startswith(begin) for text in before)
+
+
+def _broken(
+    each: PeriodOutcome, factor: float, *, last: PeriodOutcome, told: bool, renewed: bool
+) -> str:
+    """Say how a promise is surely broken, and still is; empty without the days or rows to know.
+
+    `last` is the outcome of the shortest period: events of days before it alone are over. `told`:
+    whether it was an alert of the run before.
+    """
     if each.low is None or each.rows * each.most * factor < ENOUGH:
         return ""
     remedy = "train again" if renewed else "renew the calibration or train again"
-    if each.low > factor * each.most:
+    better = each.newest < max(factor * each.most, each.share)
+    if each.low > factor * each.most and not each.eased_since and (told or not better):
         return (
             f"normal may have changed: look at the flagged rows, then {remedy}"
             if not each.refused
             else f"it could not be promised ({each.refused})"
         )
     low, foreseen = each.events_low, each.events_promise
-    if low is not None and foreseen is not None and low > factor * foreseen:
+    still = foreseen is not None and (last.events_a_day or 0) > foreseen
+    if low is not None and foreseen is not None and low > factor * foreseen and still:
         return f"more events than foreseen: look at them, then {remedy}"
     return ""
 
@@ -110,17 +134,26 @@ def _promised(each: PeriodOutcome) -> str:
 
 def describe_outcome(each: PeriodOutcome) -> str:
     """Return the outcome in one line."""
+    text = _described(each)
+    if each.kept_since:
+        return f"{text}; kept again since {each.kept_since}"
+    return f"{text}; below the alert since {each.eased_since}" if each.eased_since else text
+
+
+def _subject(each: PeriodOutcome) -> str:
+    return "" if each.together else f"{each.entity or 'rows without an entity'}: "
+
+
+def _described(each: PeriodOutcome) -> str:
     between = (
         ""
         if each.low is None or each.high is None
         else f" ({percent(each.low)} to {percent(each.high)})"
     )
     text = (
-        f"in the last {each.period} days {percent(each.share)}{between} of {each.rows:,} rows were "
-        f"flagged, {_promised(each)}"
+        f"{_subject(each)}{_BEGIN} {each.period} days {percent(each.share)}{between} of "
+        f"{each.rows:,} rows were flagged, {_promised(each)}"
     )
-    if not each.together:
-        text = f"{each.entity or 'rows without an entity'}: {text}"
     if each.events_a_day is None:
         return text
     text = (

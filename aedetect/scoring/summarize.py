@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,15 +73,24 @@ def summarize_input(
     )
 
 
-def outcome_of(model: Model, output: Path) -> tuple[PeriodOutcome, ...]:
-    """Return the outcome of the last days beside the promise of a model's calibration."""
+def outcome_of(
+    model: Model, output: Path, *, renewed: bool, factor: float
+) -> tuple[PeriodOutcome, ...]:
+    """Return the outcome of the last days beside the promise of a model's calibration.
+
+    `renewed`: the thresholds follow, and what all of them flagged counts. Else a renewal is a
+    change that was made by hand, and what came before it is over. `factor` times the promise is an
+    alert.
+    """
     outline = cached_outline(model.folder)
+    history = read_saved_history(Path(model.folder))
     return outcomes(
         output,
         model_version=model.version,
         calibration=outline.calibration,
-        base=read_saved_history(Path(model.folder)).base,
+        base=history.base if renewed else history.newest,
         entities=outline.entities,
+        factor=factor,
     )
 
 
@@ -95,12 +104,13 @@ def summarize_run(
     outcome: tuple[PeriodOutcome, ...] = (),
     factor: float = 3.0,
     shifts: Iterable[LevelShift] = (),
+    before: Collection[str] = (),
     renewed: bool = False,
 ) -> Summary:
     """Add the results of the partitions to the summary; `asked`: whether a span was given.
 
     More flagged rows than `factor` times the promise are an alert, and so are shifts of level;
-    `renewed`: the thresholds follow already.
+    `before`: texts of the alerts that stand; `renewed`: the thresholds follow already.
     """
     listed, shifted = list(results), list(shifts)
     done = [each for each in listed if isinstance(each, ComputedPartition)]
@@ -135,7 +145,7 @@ def summarize_run(
         warnings=(*begun.warnings, *warnings_of(summary, asked=asked)),
         alerts=alerts_of(summary)
         | alerts_of_shifts(shifted, renewed=renewed)
-        | alerts_of_outcome(outcome, factor=factor, but=own, renewed=renewed),
+        | alerts_of_outcome(outcome, factor=factor, but=own, before=before, renewed=renewed),
     )
 
 

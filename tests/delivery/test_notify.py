@@ -388,6 +388,14 @@ def test_alerts_of_one_kind_are_one_message(output, receiver):
     assert "east: east is up" in receiver.messages[0]["message"]
 
 
+def test_an_alert_of_all_together_names_the_message_of_its_kind(output, receiver):
+    """It is no entity: the title does not count it, and its text has no name before it."""
+    alerts = {"promise not kept: east": "east: 9 %", "promise not kept": "in the last 7 days 5 %"}
+    send_alerts(output, receivers([receiver.url], [receiver.url]), alerts, detector="pump")
+    assert receiver.titles == ["pump: promise not kept"]
+    assert receiver.messages[0]["message"].split("\n\n") == ["east: 9 %", "in the last 7 days 5 %"]
+
+
 def test_an_alert_that_was_not_accepted_is_retried(output, receiver):
     """Events already sent are not sent again."""
     people = receivers(["env:X"], [receiver.url])

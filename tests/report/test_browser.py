@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from drift_days import write_days
 from report_output import DAY, FIRST, HOSTILE, STEP, write_output
 
 from aedetect.evaluation import KnownAnomalies
@@ -36,8 +37,10 @@ FAULTS = (
 
 
 def make_page(folder, names, faults, **facts):
-    """Write a page with lines of a column, a maintenance window and grades; return its address."""
+    """Write a page with a slow fault, lines of a column, and grades; return its address."""
     output = write_output(folder / "output", names=names, faults=faults, column=facts.pop("column"))
+    slow, *others = dict.fromkeys((faults[0][0], *names))
+    write_days(output, [0.0, 3.0, 3.0], [1.0, 3.0, 2.8], moving=(slow,), others=others)
     page = read_page(output, PageFacts(model="plant/1", **facts))
     time = FIRST + DAY + np.arange(90) * STEP
     values = {name: np.linspace(1, 9, 90) for name in ("observed", "expected", "low", "high")}
@@ -249,6 +252,24 @@ def test_hostile_names_stay_text(open_page, tmp_path):
     assert page.inner_text("h1") == HOSTILE[0]
     assert HOSTILE[0] in page.inner_text(".names")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_slow_fault_is_seen_first_and_leads_to_its_events(open_page, address):
+    """On a phone, too: a line within its frame, and a link that opens the most severe event."""
+    page = open_page(address, width=390)
+    assert page.inner_text(".lead").startswith("Slow fault: pump 07 since 2026-01-02. ")
+    top = page.evaluate("document.querySelector('#faults').offsetTop")
+    assert top < page.evaluate("document.querySelector('#lanes').offsetTop")
+    frame = page.query_selector(".daily").bounding_box()
+    points = [each.bounding_box() for each in page.query_selector_all(".daily i")]
+    assert len(points) == 3
+    assert all(frame["x"] <= each["x"] <= frame["x"] + frame["width"] for each in points)
+    assert all(frame["y"] <= each["y"] <= frame["y"] + frame["height"] for each in points)
+    link = page.query_selector("#faults a")
+    link.click()
+    page.wait_for_selector(f"{link.get_attribute('href')}[open]")
+    page.select_option("#filter [name=lane]", label="pump 21")
+    assert not page.is_visible(".fault")
 
 
 def test_it_prints(open_page, address):

@@ -75,6 +75,7 @@ def test_the_sentence_compares_with_budget_and_usual(page):
         (0.005, 0.001, 0.02, {}, "kept"),
         (0.02, 0.001, 0.05, {}, "above; chance is not ruled out"),
         (0.05, 0.02, 0.08, {}, "not kept"),
+        (0.05, 0.02, 0.08, {"kept_since": "2026-01-09"}, "not kept before that"),
         (0.02, None, None, {}, "too few days to tell"),
         (0.05, 0.02, 0.08, {"bound": 0.06}, "kept"),
         (0.05, 0.02, 0.08, {"refused": "85 rows are few"}, "nothing was promised"),
