@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from aedetect.cli.prefect_api import prefect_server
+from aedetect.quick_start import forgo_pandas, unsearched
 
 if TYPE_CHECKING:
     from aedetect.config import Config
@@ -37,8 +38,10 @@ def run_scoring_flow(
     from pipelines.handoff import Prepared
 
     with progress(f"scoring with {settings.model_reference}"):
-        from pipelines.idle import needs_blocks, plan_ahead, run_idle
-        from pipelines.named_server import named_server
+        with unsearched():
+            forgo_pandas()
+            from pipelines.idle import needs_blocks, plan_ahead, run_idle
+            from pipelines.named_server import named_server
 
         given = Prepared(
             config_path=str(config), overrides=tuple(overrides), config=settings, model=model
@@ -77,8 +80,8 @@ def _call_flow(given: Prepared, **parameters: Any) -> Summary:
 
     with prefect_server() as ready:
         step("starting Prefect")
-        # Imported while the server starts.
-        from pipelines.scoring import scoring
+        with unsearched():  # imported while the server starts
+            from pipelines.scoring import scoring
 
         ready()
         with passing_on(replace(given, model=_resolved(given))):

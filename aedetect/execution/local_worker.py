@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from aedetect.execution.local_job import DetectorCall, LocalJob, Reply, Said
+from aedetect.quick_start import forgo_pandas, own_process, unsearched
 from aedetect.scoring import cached_detector
 from aedetect.scoring.waves import compute_piece
 
@@ -35,9 +36,12 @@ _PLAIN = (str, int, float, bool, type(None))
 def run_worker() -> None:
     """Load the detector, fork for each further connection, and serve until they end."""
     connections = [Connection(int(number)) for number in sys.argv[1:]]
-    job: LocalJob = pickle.loads(connections[0].recv_bytes())  # noqa: S301 - from our own process
-    pa.set_cpu_count(1)
-    cached_detector(job.model.folder)
+    own_process()
+    with unsearched():  # what is not searched is not written to either: its pages stay shared
+        forgo_pandas()
+        job: LocalJob = pickle.loads(connections[0].recv_bytes())  # noqa: S301 - from our own
+        pa.set_cpu_count(1)
+        cached_detector(job.model.folder)
     forks: list[int] = []
     for connection in connections[1:]:
         if (process := os.fork()) == 0:
