@@ -179,7 +179,7 @@ def reading(files: Sequence[SourceFile]) -> Iterator[None]:
     """Convert errors of DuckDB to UnreadableFile for corrupt files, else to DataError."""
     try:
         yield
-    except (*_engine_errors(), pa.ArrowException, OSError) as error:
+    except (*_engine_errors(), pa.ArrowException) as error:
         if _is_out_of_space(error):  # `open_engine` names the location
             raise
         corrupt = {file.name: reason for file in files if (reason := fault(file)) is not None}
@@ -208,7 +208,7 @@ def _sorting_in(scratch: Path) -> Iterator[None]:
     """Convert errors of DuckDB about a full disk to OutputError."""
     try:
         yield
-    except (*_engine_errors(), OSError) as error:
+    except _engine_errors() as error:
         if not _is_out_of_space(error):
             raise
         raise OutputError(
@@ -218,9 +218,8 @@ def _sorting_in(scratch: Path) -> Iterator[None]:
 
 
 def _engine_errors() -> tuple[type[Exception], ...]:
-    """Return the errors of DuckDB: none before it is imported, as reading plain files is."""
-    engine = sys.modules.get("duckdb")
-    return () if engine is None else (engine.Error,)
+    """Return the errors of reading: those of DuckDB too, once it is imported."""
+    return (OSError, sys.modules["duckdb"].Error) if "duckdb" in sys.modules else (OSError,)
 
 
 def _cause(error: Exception) -> str:

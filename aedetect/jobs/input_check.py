@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pyarrow.types import is_null
 
-from aedetect.data import Query, Source, find_files
+from aedetect.data import Query, Source, find_files, read_rows
 from aedetect.data.plain_files import is_plain, is_small, read_plain
-from aedetect.data.reader import engine_for, read_rows
+from aedetect.data.reader import engine_for
 from aedetect.data.wholeness import fault
 from aedetect.data.wide import column_groups
 from aedetect.errors import AedetectError

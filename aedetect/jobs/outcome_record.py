@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from aedetect import registry
 from aedetect.errors import AedetectError, UnknownModel
 from aedetect.logs import log_event
-from aedetect.output import list_files
+from aedetect.output.catalog import newest_files
 from aedetect.output.partitions import SCORES
 from aedetect.registry.outcome_log import (
     OUTCOME_DAY,
@@ -106,7 +106,7 @@ def _unlogged(config: Config, summary: Summary, tag: str) -> tuple[Registered, i
     """Return the version and the newest day (ns) if a run scored, and the day is not logged."""
     if not (config.registry.log_scoring and summary.partitions):
         return None
-    newest = list_files(config.output, SCORES)[-1].partition.start
+    newest = next(newest_files(config.output, SCORES)).partition.start
     try:
         version = registry.find_version(summary.model, tracking_uri=config.tracking_uri)
     except UnknownModel:
