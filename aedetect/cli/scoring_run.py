@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -37,9 +38,11 @@ def run_scoring_flow(
     from aedetect.cli.progress import progress, step
     from pipelines.handoff import Prepared
 
-    with progress(f"scoring with {settings.model_reference}"):
+    with (
+        progress(f"scoring with {settings.model_reference}"),
+        _starting_early(settings, anew=(rescore or force) and since is until is None),
+    ):
         with unsearched():
-            forgo_pandas()
             from pipelines.idle import needs_blocks, plan_ahead, run_idle
             from pipelines.named_server import named_server
 
@@ -60,6 +63,20 @@ def run_scoring_flow(
         flow = partial(_call_flow, given)
         with computing_ahead(settings, given.job, what_if=what_if):
             return flow(since=since, until=until, rescore=rescore, force=force, what_if=what_if)
+
+
+def _starting_early(settings: Config, *, anew: bool) -> AbstractContextManager[None]:
+    """Start processes that will compute, if much input is new, or any is computed `anew`."""
+    with unsearched():
+        forgo_pandas()
+        from aedetect.execution.early_processes import starting_early
+        from aedetect.output.filesystem import is_remote
+        from aedetect.scoring.input_cache import looked_at
+
+    output, given = settings.output, settings.scoring
+    if not given.input or given.executor != "local" or is_remote(output):
+        return nullcontext()
+    return starting_early(settings.input, since=None if anew else looked_at(output))
 
 
 def _resolved(given: Prepared) -> Model:

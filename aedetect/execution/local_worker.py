@@ -17,6 +17,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
+from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,12 @@ from aedetect.scoring.waves import compute_piece
 if TYPE_CHECKING:
     from aedetect.scoring.waves import Piece
 
+# Imported before it is known which detector it is; PyTorch comes with them.
+_DETECTORS = (
+    "aedetect.detector.calibrated_scorer",
+    "aedetect.models.variants",
+    "safetensors.torch",
+)
 _PLAIN = (str, int, float, bool, type(None))
 
 
@@ -39,8 +46,13 @@ def run_worker() -> None:
     own_process()
     with unsearched():  # what is not searched is not written to either: its pages stay shared
         forgo_pandas()
-        job: LocalJob = pickle.loads(connections[0].recv_bytes())  # noqa: S301 - from our own
         pa.set_cpu_count(1)
+        for name in _DETECTORS:
+            import_module(name)
+        try:
+            job: LocalJob = pickle.loads(connections[0].recv_bytes())  # noqa: S301 - from our own
+        except (EOFError, OSError):  # there is nothing to compute
+            os._exit(0)
         cached_detector(job.model.folder)
     forks: list[int] = []
     for connection in connections[1:]:
