@@ -38,7 +38,15 @@ def own_process() -> None:
     """Say that this process belongs to aedetect: its objects are not searched at its end."""
     if not _Process.is_ours:
         _Process.is_ours = True
-        atexit.register(gc.freeze)
+        atexit.register(_leave)
+
+
+def _leave() -> None:
+    """Spare the end of the process the search; but DuckDB complains of what is left of it then."""
+    if "duckdb" in sys.modules:
+        gc.unfreeze()
+    else:
+        gc.freeze()
 
 
 @contextmanager
