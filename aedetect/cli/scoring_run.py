@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from aedetect.cli.prefect_api import prefect_server
+from aedetect.errors import AedetectError
 from aedetect.quick_start import forgo_pandas, unsearched
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ def run_scoring_flow(
             given = replace(given, model=_resolved(given))
             step("looking for new and changed files")
             span = load_span(settings, since, until)
-            ahead = plan_ahead(settings, _resolved(given), span=span, rescore=rescore, force=force)
+            with unsearched():  # what a plan makes stays
+                found = _resolved(given)
+                ahead = plan_ahead(settings, found, span=span, rescore=rescore, force=force)
             # Those who run a Prefect server see every run there.
             if ahead is not None and ahead.idle and named_server() is None:
                 return run_idle(settings, ahead.job, config_path=str(config), what_if=what_if)
@@ -73,10 +76,11 @@ def _starting_early(settings: Config, *, anew: bool) -> AbstractContextManager[N
         from aedetect.output.filesystem import is_remote
         from aedetect.scoring.input_cache import looked_at
 
-    output, given = settings.output, settings.scoring
-    if not given.input or given.executor != "local" or is_remote(output):
-        return nullcontext()
-    return starting_early(settings.input, since=None if anew else looked_at(output))
+    with suppress(AedetectError):  # a wrong setting is told where it is needed
+        output, given = settings.output, settings.scoring
+        if given.input and given.executor == "local" and not is_remote(output):
+            return starting_early(settings.input, since=None if anew else looked_at(output))
+    return nullcontext()
 
 
 def _resolved(given: Prepared) -> Model:
