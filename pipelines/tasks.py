@@ -77,7 +77,7 @@ def _task(
     )
 
 
-def _unsearched(task: Task[_P, Any]) -> Callable[_P, Any]:
+def given_whole(task: Task[_P, Any]) -> Callable[_P, Any]:
     """Call a task with parameters that Prefect does not search for results of other tasks.
 
     It would go through each partition of a plan and each file of it, several times.
@@ -137,15 +137,15 @@ TRAINING = training.TrainingStages(
 # The flow supplies the report, because it belongs to the flow run.
 SCORING = replace(
     scoring.PLAIN,
-    resolve_model=_unsearched(resolve_model),
-    plan=_unsearched(make_plan),
-    sort=_unsearched(sort_input),
+    resolve_model=given_whole(resolve_model),
+    plan=given_whole(make_plan),
+    sort=given_whole(sort_input),
     compute=compute_units,
-    form_events=_unsearched(form_events),
-    finish=_unsearched(finish),
-    write_page=_unsearched(write_page),
+    form_events=given_whole(form_events),
+    finish=given_whole(finish),
+    write_page=given_whole(write_page),
     draw_lines=draw_ahead,
-    notify=_unsearched(notify),
-    fill_database=_unsearched(fill_database),
+    notify=given_whole(notify),
+    fill_database=given_whole(fill_database),
     start_training=start_training,
 )
