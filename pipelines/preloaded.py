@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from aedetect.quick_start import own_process, unsearched
+
 # Also what a run imports only when it gets there; a name that is no longer there is passed over.
 _NAMES = (
     "anyio._backends._asyncio",
@@ -28,11 +30,13 @@ _NAMES = (
 
 
 def _import_all() -> None:
-    for name in _NAMES:
-        try:
-            import_module(name)
-        except ImportError:
-            continue
+    own_process()
+    with unsearched():  # what is not searched is not written to either: its pages stay shared
+        for name in _NAMES:
+            try:
+                import_module(name)
+            except ImportError:
+                continue
 
 
 _import_all()

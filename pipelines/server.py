@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import gc
 import os
 import signal
 import socket
@@ -25,7 +26,9 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from aedetect.errors import ServerError
+from aedetect.quick_start import own_process, unsearched
 from pipelines.children import SAFE_PATH, command
+from pipelines.named_server import named_server
 
 HOST = "127.0.0.1"
 _START_SECONDS = 120  # the first start creates the database of Prefect
@@ -77,9 +80,7 @@ def start_server(*, port: int | None = None, services: bool = False) -> Server |
 
     The caller makes Prefect use its address. With `services` it also schedules runs.
     """
-    from prefect.settings import get_current_settings
-
-    if get_current_settings().api.url:
+    if named_server():
         return None
     chosen = port or _free_port()
     api = f"http://{HOST}:{chosen}/api"
@@ -185,10 +186,14 @@ def run_server() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         return
-    import uvicorn
+    own_process()
+    with unsearched():
+        import uvicorn
+        from prefect.server.api.server import create_app
 
-    app = "prefect.server.api.server:create_app"
-    uvicorn.run(app, factory=True, host=HOST, port=int(sys.argv[1]), log_level="error")
+        gc.freeze()  # Prefect collects once
+        app = create_app()
+    uvicorn.run(app, host=HOST, port=int(sys.argv[1]), log_level="error")
 
 
 if __name__ == "__main__":

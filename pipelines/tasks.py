@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task, unmapped
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.utilities.annotations import quote
 
 from aedetect.errors import AedetectError, DeliveryError
 from aedetect.execution.local_compute import computing
@@ -75,6 +77,21 @@ def _task(
     )
 
 
+def given_whole(task: Task[_P, Any]) -> Callable[_P, Any]:
+    """Call a task with parameters that Prefect does not search for results of other tasks.
+
+    It would go through each partition of a plan and each file of it, several times.
+    """
+
+    @wraps(task.fn)
+    def call(*args: _P.args, **options: _P.kwargs) -> Any:
+        given: Any = [quote(each) for each in args]
+        named: Any = {name: quote(each) for name, each in options.items()}
+        return task(*given, **named)
+
+    return call
+
+
 quiet_tracebacks()
 ingest = _task(dataset.ingest_rows, "ingest")
 # Pure computation: a retry would give the same result.
@@ -110,7 +127,7 @@ def compute_units(
     bundles = bundle_groups(groups := list(group_units(units, model)))
     begun = begun_ahead(units, output=output)
     with begun or computing(groups, model=model, output=output) as compute:
-        mapped = score_partitions.map(bundles, compute=unmapped(compute))
+        mapped = score_partitions.map(quote(bundles), compute=unmapped(compute))
         return [done for bundle in mapped.result() for done in bundle]
 
 
@@ -120,15 +137,15 @@ TRAINING = training.TrainingStages(
 # The flow supplies the report, because it belongs to the flow run.
 SCORING = replace(
     scoring.PLAIN,
-    resolve_model=resolve_model,
-    plan=make_plan,
-    sort=sort_input,
+    resolve_model=given_whole(resolve_model),
+    plan=given_whole(make_plan),
+    sort=given_whole(sort_input),
     compute=compute_units,
-    form_events=form_events,
-    finish=finish,
-    write_page=write_page,
+    form_events=given_whole(form_events),
+    finish=given_whole(finish),
+    write_page=given_whole(write_page),
     draw_lines=draw_ahead,
-    notify=notify,
-    fill_database=fill_database,
+    notify=given_whole(notify),
+    fill_database=given_whole(fill_database),
     start_training=start_training,
 )

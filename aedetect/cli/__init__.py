@@ -28,10 +28,10 @@ from aedetect.cli import (
     serve,
     versions,
 )
-from aedetect.cli.short import begin_short
 from aedetect.cli.typed import name_config
 from aedetect.errors import AedetectError
 from aedetect.logs import logged_to
+from aedetect.quick_start import own_process, search_rarely
 from pipelines.children import SAFE_PATH
 
 # Defaults of libraries to turn off: telemetry, ...
@@ -123,7 +123,7 @@ def options(
     if log is not None:
         context.with_resource(logged_to(log))
     if context.invoked_subcommand in _SHORT:
-        begin_short()
+        search_rarely()
     served = context.invoked_subcommand == serve.schedule.__name__
     for name, value in (LOGGED if served else {} if debug else SILENT).items():
         os.environ.setdefault(name, value)
@@ -133,6 +133,7 @@ def options(
 
 def main() -> None:
     """Run the command line; turn an error into one message and exit code 1."""
+    own_process()
     words = sys.argv[1:]
     _refuse_renamed(words)
     debug = ["--debug"] if "--debug" in words else []  # in any position

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from aedetect.cli.options import AsJson, ConfigPath, Overrides, Severity, Since, Until
-from aedetect.cli.short import forgo_pandas
+from aedetect.quick_start import forgo_pandas
 
 
 def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = False) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from aedetect.cli.options import AsJson, ConfigPath, ConfigPaths, Overrides, Since, Until
 from aedetect.cli.prefect_api import prefect_server
+from aedetect.quick_start import unsearched
 
 if TYPE_CHECKING:
     from aedetect.cli.elsewhere import Asked
@@ -128,9 +129,10 @@ def run_training_flow(
     from aedetect.cli.show_suspect_rows import print_suspect_rows
 
     with progress(f"training {settings.name}"), prefect_server() as ready:
-        from aedetect.registry import list_versions
-        from pipelines.handoff import Prepared, passing_on
-        from pipelines.training import training
+        with unsearched():
+            from aedetect.registry import list_versions
+            from pipelines.handoff import Prepared, passing_on
+            from pipelines.training import training
 
         # Fail now, not after training, if the registry does not answer.
         step("asking the registry")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from aedetect.cli.prefect_api import prefect_server
+from aedetect.errors import AedetectError
+from aedetect.quick_start import forgo_pandas, unsearched
 
 if TYPE_CHECKING:
     from aedetect.config import Config
@@ -36,9 +39,13 @@ def run_scoring_flow(
     from aedetect.cli.progress import progress, step
     from pipelines.handoff import Prepared
 
-    with progress(f"scoring with {settings.model_reference}"):
-        from pipelines.idle import needs_blocks, plan_ahead, run_idle
-        from pipelines.named_server import named_server
+    with (
+        progress(f"scoring with {settings.model_reference}"),
+        _starting_early(settings, anew=(rescore or force) and since is until is None),
+    ):
+        with unsearched():
+            from pipelines.idle import needs_blocks, plan_ahead, run_idle
+            from pipelines.named_server import named_server
 
         given = Prepared(
             config_path=str(config), overrides=tuple(overrides), config=settings, model=model
@@ -47,7 +54,9 @@ def run_scoring_flow(
             given = replace(given, model=_resolved(given))
             step("looking for new and changed files")
             span = load_span(settings, since, until)
-            ahead = plan_ahead(settings, _resolved(given), span=span, rescore=rescore, force=force)
+            with unsearched():  # what a plan makes stays
+                found = _resolved(given)
+                ahead = plan_ahead(settings, found, span=span, rescore=rescore, force=force)
             # Those who run a Prefect server see every run there.
             if ahead is not None and ahead.idle and named_server() is None:
                 return run_idle(settings, ahead.job, config_path=str(config), what_if=what_if)
@@ -57,6 +66,21 @@ def run_scoring_flow(
         flow = partial(_call_flow, given)
         with computing_ahead(settings, given.job, what_if=what_if):
             return flow(since=since, until=until, rescore=rescore, force=force, what_if=what_if)
+
+
+def _starting_early(settings: Config, *, anew: bool) -> AbstractContextManager[None]:
+    """Start processes that will compute, if much input is new, or any is computed `anew`."""
+    with unsearched():
+        forgo_pandas()
+        from aedetect.execution.early_processes import starting_early
+        from aedetect.output.filesystem import is_remote
+        from aedetect.scoring.input_cache import looked_at
+
+    with suppress(AedetectError):  # a wrong setting is told where it is needed
+        output, given = settings.output, settings.scoring
+        if given.input and given.executor == "local" and not is_remote(output):
+            return starting_early(settings.input, since=None if anew else looked_at(output))
+    return nullcontext()
 
 
 def _resolved(given: Prepared) -> Model:
@@ -77,8 +101,8 @@ def _call_flow(given: Prepared, **parameters: Any) -> Summary:
 
     with prefect_server() as ready:
         step("starting Prefect")
-        # Imported while the server starts.
-        from pipelines.scoring import scoring
+        with unsearched():  # imported while the server starts
+            from pipelines.scoring import scoring
 
         ready()
         with passing_on(replace(given, model=_resolved(given))):

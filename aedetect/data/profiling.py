@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import duckdb
-
 from aedetect.data.reader import Engine, reading
 from aedetect.data.row_filter import columns_in
 from aedetect.data.scan import Cell, identifier, scan
@@ -30,13 +28,14 @@ from aedetect.errors import ConfigError, NoData, SchemaMismatch
 if TYPE_CHECKING:
     from aedetect.data.sources import Source
 
-# Errors of DuckDB for SQL that parses but is invalid for these columns.
-_MEANINGLESS = (
-    duckdb.BinderException,
-    duckdb.CatalogException,
-    duckdb.ConversionException,
-    duckdb.ParserException,
-)
+# Errors of DuckDB for SQL that parses but is invalid for these columns. By name: plain files are
+# read without it.
+_MEANINGLESS = {
+    "BinderException",
+    "CatalogException",
+    "ConversionException",
+    "ParserException",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +100,9 @@ def _filtering(where: str | None) -> Iterator[None]:
     """Convert errors of DuckDB for a filter that means nothing to ConfigError."""
     try:
         yield
-    except _MEANINGLESS as error:
+    except Exception as error:
+        if type(error).__name__ not in _MEANINGLESS:
+            raise
         raise ConfigError(
             f"[data] normal must hold or not for each row, got {where} "
             f"({str(error).splitlines()[0]}); write for example \"state = 'on'\""

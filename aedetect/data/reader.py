@@ -8,17 +8,17 @@ on what each supports.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
 from aedetect.data.counters import take_increases
-from aedetect.data.exact_files import ExactFiles
 from aedetect.data.row_order import ordered_rows, text_codes
 from aedetect.data.rows import Rows
 from aedetect.data.scan import address, sql_literal
@@ -26,6 +26,9 @@ from aedetect.data.sources import SourceFile
 from aedetect.data.sql import Query, select
 from aedetect.data.wholeness import fault
 from aedetect.errors import DataError, OutputError, UnreadableFile
+
+if TYPE_CHECKING:
+    import duckdb
 
 # The same one each time. By name: DuckDB complains of each of its types that is held to the end.
 Engine = Callable[[], "duckdb.DuckDBPyConnection"]
@@ -48,6 +51,10 @@ def open_engine(
     What reading `files` takes is added to the limit. Raises OutputError if the disk has no space
     for what does not fit.
     """
+    import duckdb
+
+    from aedetect.data.exact_files import ExactFiles
+
     remote = any("://" in file.path for file in files)
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": f"{memory_mb + threads * reading_mb(files)}MB",
@@ -172,7 +179,7 @@ def reading(files: Sequence[SourceFile]) -> Iterator[None]:
     """Convert errors of DuckDB to UnreadableFile for corrupt files, else to DataError."""
     try:
         yield
-    except (duckdb.Error, pa.ArrowException, OSError) as error:
+    except (*_engine_errors(), pa.ArrowException) as error:
         if _is_out_of_space(error):  # `open_engine` names the location
             raise
         corrupt = {file.name: reason for file in files if (reason := fault(file)) is not None}
@@ -184,7 +191,7 @@ def reading(files: Sequence[SourceFile]) -> Iterator[None]:
                 reasons=corrupt,
                 is_damaged=True,
             ) from error
-        if isinstance(error, duckdb.OutOfMemoryException):
+        if type(error).__name__ == "OutOfMemoryException":
             raise DataError(
                 f"ordering the rows of {files[0].name} and {len(files) - 1} other files takes more "
                 f"than the memory for it ({message}): leave columns out, or, to score them, set "
@@ -201,13 +208,18 @@ def _sorting_in(scratch: Path) -> Iterator[None]:
     """Convert errors of DuckDB about a full disk to OutputError."""
     try:
         yield
-    except (duckdb.Error, OSError) as error:
+    except _engine_errors() as error:
         if not _is_out_of_space(error):
             raise
         raise OutputError(
             f"{scratch} has no room for ordering the rows ({_cause(error)}): free "
             "space and run again; files written before are whole"
         ) from error
+
+
+def _engine_errors() -> tuple[type[Exception], ...]:
+    """Return the errors of reading: those of DuckDB too, once it is imported."""
+    return (OSError, sys.modules["duckdb"].Error) if "duckdb" in sys.modules else (OSError,)
 
 
 def _cause(error: Exception) -> str:

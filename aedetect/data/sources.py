@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from aedetect.data.file_stat import Signature
 from aedetect.data.first_bytes import is_convertible
 from aedetect.data.footers import check_names, trusted_moments
 from aedetect.data.hive_names import hive_keys
+from aedetect.data.in_threads import in_threads
 from aedetect.data.listing import why_unlisted
 from aedetect.data.pandas_columns import index_columns
 from aedetect.data.time_ranges import HOUR, TimeRange, enclosing
@@ -104,9 +104,8 @@ def find_files(
         pair: known[pair] for pair in found if known and pair in known and _is_same(known[pair])
     }
     others = [pair for pair in found if pair not in described]
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        read = pool.map(partial(_describe, timestamp=timestamp, step=step), others)
-        described |= dict(zip(others, read, strict=True))
+    read = in_threads(partial(_describe, timestamp=timestamp, step=step), others, threads=4)
+    described |= dict(zip(others, read, strict=True))
     items = [described[pair] for pair in found]
     files = tuple(item for item in items if isinstance(item, SourceFile))
     quarantined = tuple(item for item in items if isinstance(item, Quarantined))
@@ -143,9 +142,8 @@ def fingerprint_files(
         if signature is not None and signature == file.signature:
             prints[file.name] = before
     others = [file for file in listed if file.name not in prints]
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        hashed = pool.map(fingerprint_file, others)
-        prints |= dict(zip((file.name for file in others), hashed, strict=True))
+    hashed = in_threads(fingerprint_file, others, threads=2)
+    prints |= dict(zip((file.name for file in others), hashed, strict=True))
     return {file.name: prints[file.name] for file in listed}
 
 

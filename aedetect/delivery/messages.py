@@ -13,8 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aedetect.delivery.settings import NotifySettings
-from aedetect.output import list_files
-from aedetect.output.catalog import list_event_files
+from aedetect.output.catalog import list_event_files, newest_files
 from aedetect.output.partitions import SCORES, Span
 from aedetect.output.schemas import SEVERITIES
 from aedetect.timestamps import parse_duration, to_nanoseconds
@@ -232,5 +231,5 @@ def _reported(table: pa.Table, since: int, settings: NotifySettings) -> list[Pen
 
 def _newest(output: Path) -> int | None:
     """Return the time of the newest scored row, in ns."""
-    times = (file.times("timestamp") for file in reversed(list_files(output, SCORES)))
+    times = (file.times("timestamp") for file in newest_files(output, SCORES))
     return next((each.last for each in times if each is not None), None)

@@ -61,11 +61,18 @@ class ColumnRules:
 
     @classmethod
     def fit(
-        cls, rows: Rows, *, schema: Schema, settings: RuleSettings, per_entity: bool = True
+        cls,
+        rows: Rows,
+        *,
+        schema: Schema,
+        settings: RuleSettings,
+        per_entity: bool = True,
+        resting: bool = True,
     ) -> ColumnRules:
         """Learn from all normal rows, the held-out ones among them: no rule flags one of these.
 
-        Entities with few rows take what holds for all together.
+        Entities with few rows take what holds for all together. Without resting values, which take
+        half of the time, the rules can be told and not applied.
         """
         few = np.diff(np.append(np.flatnonzero(rows.starts), len(rows))) < MIN_ENTITY_ROWS
         entities = len(few) if per_entity else 0
@@ -79,7 +86,7 @@ class ColumnRules:
             still = _chosen(limit, few, per_entity=per_entity)
             periods = _periods(rows, schema)[-len(still) :, None]
             still = np.where(still > MOST_ROWS * periods, np.nan, still)
-            moving = np.flatnonzero(~np.isnan(still).all(axis=0)).tolist()
+            moving = np.flatnonzero(~np.isnan(still).all(axis=0)).tolist() if resting else []
         far = FarValues.none(entities, len(schema.features))
         if settings.far == "flag":
             learnt = FarValues.fit(rows, schema.features, _periods(rows, schema))

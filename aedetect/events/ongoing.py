@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aedetect.output import list_files
-from aedetect.output.catalog import list_event_files
+from aedetect.output.catalog import list_event_files, newest_files
 from aedetect.output.partitions import SCORES, Span
 from aedetect.output.schemas import LEVEL_SHIFTED
 from aedetect.timestamps import to_nanoseconds
@@ -42,12 +41,11 @@ def find_level_shifts(output: Path, formation: Formation) -> tuple[LevelShift, .
     One goes on when its end is no further than the merge gap from the newest row that was scored.
     Raises OutputError when a file cannot be read.
     """
-    scores = list_files(output, SCORES, by=formation.by)
-    times = (file.times("timestamp") for file in reversed(scores))
+    times = (file.times("timestamp") for file in newest_files(output, SCORES))
     newest = next((each.last for each in times if each is not None), None)
     if newest is None:
         return ()
-    origin = scores[-1].origin()
+    origin = next(newest_files(output, SCORES)).origin()
     rules, own = formation.rules_of(origin), formation.own_rules_of(origin)
     widest = max([rules.merge_gap, *(each.merge_gap for each in own.values())])
     found: list[LevelShift] = []

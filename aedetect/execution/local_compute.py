@@ -10,6 +10,7 @@ from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aedetect.execution.early_processes import end_early, started_ahead
 from aedetect.execution.kept_processes import keep_or_close
 from aedetect.execution.local_pool import usable_cores
 from aedetect.execution.local_processes import Done, Group, LocalProcesses
@@ -38,9 +39,10 @@ def computing(groups: Sequence[Group], *, model: Model, output: Path) -> Iterato
     divided = worth and max(shards_wanted(units, model, output, cores=cores)) > 1
     count = cores if divided else min(cores, len(groups))
     if count == 1 or not worth:
+        end_early()
         yield lambda group: compute_group(group, model=model, output=output)
         return
-    processes = LocalProcesses(count, model=model, output=output)
+    processes = (started_ahead() or LocalProcesses(count)).give(model=model, output=output)
     try:
         yield _begin_waves(processes, units, model, output) if divided else processes.begin(groups)
     except BaseException:

@@ -20,7 +20,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from aedetect.errors import ClusterError
 from aedetect.execution.local_job import DetectorCall, LocalJob, Reply, Said
@@ -50,8 +50,8 @@ _LOST = (
 class LocalProcesses:
     """Some processes that compute for this one."""
 
-    def __init__(self, count: int, *, model: Model, output: Path) -> None:
-        """Start the processes; returns before they are ready."""
+    def __init__(self, count: int) -> None:
+        """Start the processes; they import what they need, and wait for their job."""
         self.count = count
         pairs = [socket.socketpair() for _ in range(count)]
         theirs = [other.fileno() for _, other in pairs]
@@ -69,10 +69,14 @@ class LocalProcesses:
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="partitions")
         self._asked: dict[str, Future[Reply]] = {}
         self._lost = False
-        with suppress(OSError):  # lost already: the first group tells
-            self._connections[0].send_bytes(pickle.dumps(LocalJob(model=model, output=output)))
         for each in self._connections:
             self._idle.put(each)
+
+    def give(self, *, model: Model, output: Path) -> Self:
+        """Say what they compute, once; returns before they are ready."""
+        with suppress(OSError):  # lost already: the first group tells
+            self._connections[0].send_bytes(pickle.dumps(LocalJob(model=model, output=output)))
+        return self
 
     @property
     def group(self) -> int:

@@ -17,27 +17,43 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
+from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from aedetect.execution.local_job import DetectorCall, LocalJob, Reply, Said
+from aedetect.quick_start import forgo_pandas, own_process, unsearched
 from aedetect.scoring import cached_detector
 from aedetect.scoring.waves import compute_piece
 
 if TYPE_CHECKING:
     from aedetect.scoring.waves import Piece
 
+# Imported before it is known which detector it is; PyTorch comes with them.
+_DETECTORS = (
+    "aedetect.detector.calibrated_scorer",
+    "aedetect.models.variants",
+    "safetensors.torch",
+)
 _PLAIN = (str, int, float, bool, type(None))
 
 
 def run_worker() -> None:
     """Load the detector, fork for each further connection, and serve until they end."""
     connections = [Connection(int(number)) for number in sys.argv[1:]]
-    job: LocalJob = pickle.loads(connections[0].recv_bytes())  # noqa: S301 - from our own process
-    pa.set_cpu_count(1)
-    cached_detector(job.model.folder)
+    own_process()
+    with unsearched():  # what is not searched is not written to either: its pages stay shared
+        forgo_pandas()
+        pa.set_cpu_count(1)
+        for name in _DETECTORS:
+            import_module(name)
+        try:
+            job: LocalJob = pickle.loads(connections[0].recv_bytes())  # noqa: S301 - from our own
+        except (EOFError, OSError):  # there is nothing to compute
+            os._exit(0)
+        cached_detector(job.model.folder)
     forks: list[int] = []
     for connection in connections[1:]:
         if (process := os.fork()) == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from aedetect.drift import why_no_column
 from aedetect.errors import AedetectError, NoData
 from aedetect.jobs.dataset import ingest_rows, prepare_rows
 from aedetect.jobs.findings import Finding, Grade, by_grade, worst_grade
-from aedetect.jobs.input_check import InputQuality, check_input
+from aedetect.jobs.input_check import InputQuality, check_input, see_input
 from aedetect.jobs.quality import GAPS, OK, Quality, assess, rule_notes
 from aedetect.preprocessing import Part
 
@@ -49,26 +50,28 @@ def check_data(config: Config, scratch: Path) -> Checked:
     except AedetectError as error:
         refused = Finding("refuse", "train", "training data", str(error))
         return Checked(grade="refuse", findings=(refused,), train=None, input=None)
-    quality = assess(ingested, length=config.window.length)
-    findings += _training_findings(config, ingested, quality)
-    if text := why_no_column(ingested.rows.time, period=ingested.schema.period):
-        findings.append(Finding("look", "train", "drift", text))
-    prepared = None
-    try:
-        prepared = prepare_rows(config, ingested, scratch)
-        findings += _window_findings(config, prepared)
-        findings += _threshold_findings(config, ingested, prepared)
-    except AedetectError as error:
-        findings.append(Finding("refuse", "train", "training data", str(error)))
-    findings += _retraining_findings(config)
-    scored = None
-    if config.scoring.input:
+    with ThreadPoolExecutor(1) as aside:  # Arrow and numpy let others run
+        seen = aside.submit(see_input, config, ingested.schema) if config.scoring.input else None
+        quality = assess(ingested, length=config.window.length)
+        findings += _training_findings(config, ingested, quality)
+        if text := why_no_column(ingested.rows.time, period=ingested.schema.period):
+            findings.append(Finding("look", "train", "drift", text))
+        prepared = None
         try:
-            preparation = None if prepared is None else prepared.preparation
-            scored = check_input(config, ingested.schema, preparation)
-            findings += scored.findings
-        except NoData as error:
-            findings.append(Finding("refuse", "input", "files", str(error)))
+            prepared = prepare_rows(config, ingested, scratch)
+            findings += _window_findings(config, prepared)
+            findings += _threshold_findings(config, ingested, prepared)
+        except AedetectError as error:
+            findings.append(Finding("refuse", "train", "training data", str(error)))
+        findings += _retraining_findings(config)
+        scored = None
+        if seen is not None:
+            try:
+                preparation = None if prepared is None else prepared.preparation
+                scored = check_input(config, ingested.schema, preparation, seen.result())
+                findings += scored.findings
+            except NoData as error:
+                findings.append(Finding("refuse", "input", "files", str(error)))
     findings += _executor_findings(config)
     listed = by_grade(findings)
     return Checked(grade=worst_grade(listed), findings=listed, train=quality, input=scored)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pyarrow.types import is_null
 
-from aedetect.data import Query, Source, find_files, open_engine, read_rows
-from aedetect.data.reader import confine
+from aedetect.data import Query, Source, find_files, read_rows
+from aedetect.data.plain_files import is_plain, is_small, read_plain
+from aedetect.data.reader import engine_for
 from aedetect.data.wholeness import fault
 from aedetect.data.wide import column_groups
 from aedetect.errors import AedetectError
@@ -44,19 +46,48 @@ class InputQuality:
     findings: tuple[Finding, ...]
 
 
-def check_input(config: Config, schema: Schema, preparation: Preparation | None) -> InputQuality:
-    """Check the files to score by the rules of scoring; without a preparation, the files alone."""
+@dataclass(frozen=True, kw_only=True)
+class InputSeen:
+    """What is seen of the input without the training data."""
+
+    source: Source
+    scored: Source
+    faults: Mapping[str, str]  # files whose values cannot be read to their end, and why
+    filled: Sequence[SourceFile]
+    counts: RowCounts | None  # of few rows; others are counted when nothing else is in memory
+
+
+def see_input(config: Config, schema: Schema) -> InputSeen:
+    """Look at the files to score, which needs no more of the training data than its columns."""
     source = find_files(config.input, timestamp=schema.timestamp)
     scored, _ = admitted(source, schema)
-    faults = _faults(scored.files, schema)
+    filled = [file for file in scored.files if file.times is not None]
+    counts, unread = None, scored.files
+    if filled and is_small(Query.of(schema, filled)):
+        with suppress(AedetectError):  # looking for faults tells of it
+            counts = _counted(config, schema, filled)
+            unread = tuple(file for file in scored.files if file.times is None)
+    faults = _faults(unread, schema)
+    filled = [file for file in filled if file.name not in faults]
+    return InputSeen(source=source, scored=scored, faults=faults, filled=filled, counts=counts)
+
+
+def check_input(
+    config: Config,
+    schema: Schema,
+    preparation: Preparation | None,
+    seen: InputSeen | None = None,
+) -> InputQuality:
+    """Check the files to score by the rules of scoring; without a preparation, the files alone."""
+    seen = seen or see_input(config, schema)
+    source, scored, faults, filled = seen.source, seen.scored, seen.faults, seen.filled
     findings = list(_file_findings(source, scored, faults))
     problems = [f"{each.subject}: {each.text}" for each in findings if each.grade != "ok"]
-    filled = [f for f in scored.files if f.times is not None and f.name not in faults]
     findings += _silent_columns(schema, filled)
     if preparation is not None and filled:
         changes = column_changes(schema, preparation, filled, label=config.data.label)
         findings += [Finding("look", "input", each.file, each.detail) for each in changes]
-        findings += _row_findings(config, schema, preparation, filled)
+        findings += _row_findings(config, schema, preparation, seen)
     if len(faults) == len(scored.files):
         findings.append(Finding("refuse", "input", "files", "no file can be scored"))
     ranges = [file.times for file in source.files if file.times is not None]
@@ -108,31 +139,34 @@ def _silent_columns(schema: Schema, files: Sequence[SourceFile]) -> Iterator[Fin
 
 
 def _row_findings(
-    config: Config, schema: Schema, preparation: Preparation, files: Sequence[SourceFile]
+    config: Config, schema: Schema, preparation: Preparation, seen: InputSeen
 ) -> list[Finding]:
     """Return what is found in the rows; a file that cannot be read to its end is a finding."""
-    groups = column_groups(Query.of(schema, files))
-    counted = []
-    with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
-        try:
-            with open_engine(
-                memory_mb=DATASET_MEMORY_MB, threads=2, scratch=Path(scratch), files=files
-            ) as connection:
-                confine(connection, files)
-                for group in groups:
-                    texts = np.array([bool(each) for each in group.categories.values()])
-                    rows = read_rows(connection, group)
-                    counted.append(count_rows(rows, schema, texts, length=config.window.length))
-        except AedetectError as error:
-            return [Finding("look", "input", "files", f"{error}: the file is quarantined")]
-    if not counted[0].names:
+    try:
+        counts = seen.counts or _counted(config, schema, seen.filled)
+    except AedetectError as error:
+        return [Finding("look", "input", "files", f"{error}: the file is quarantined")]
+    if not counts.names:
         return []
-    counts = joined(counted)
     return [
         *_entity_findings(counts, schema, preparation, unseen=config.calibration.unseen),
         *_column_findings(counts, schema, ignored=config.rules.unseen_category == "ignore"),
         *_window_findings(counts, length=config.window.length),
     ]
+
+
+def _counted(config: Config, schema: Schema, files: Sequence[SourceFile]) -> RowCounts:
+    """Count what the rows of files hold, a group of columns after the other."""
+    counted = []
+    with (
+        tempfile.TemporaryDirectory(prefix="aedetect-") as scratch,
+        engine_for(files, memory_mb=DATASET_MEMORY_MB, threads=2, scratch=Path(scratch)) as engine,
+    ):
+        for group in column_groups(Query.of(schema, files)):
+            texts = np.array([bool(each) for each in group.categories.values()])
+            rows = read_plain(group) if is_plain(group) else read_rows(engine(), group)
+            counted.append(count_rows(rows, schema, texts, length=config.window.length))
+    return joined(counted)
 
 
 def _entity_findings(

@@ -11,13 +11,15 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from aedetect import registry
 from aedetect.errors import AedetectError, UnknownModel
 from aedetect.logs import log_event
-from aedetect.output import list_files
+from aedetect.output.catalog import newest_files
 from aedetect.output.partitions import SCORES
+from aedetect.quick_start import unsearched
 from aedetect.registry.outcome_log import (
     OUTCOME_DAY,
     PAGE_DAY,
@@ -43,6 +45,7 @@ logger = logging.getLogger(__name__)
 
 _SHARES = {"flagged": "share", "flagged_low": "low", "flagged_high": "high", "promise": "most"}
 _EVENTS = {"events_a_day": "events_a_day", "events_foreseen": "events_promise"}
+_LATER = ("pandas", "scipy.special")  # of drift and outcome
 _MOST_SHIFTS = 50  # in the table; all are counted
 
 
@@ -71,7 +74,7 @@ def note_outcome(config: Config, finished: Finished) -> Finished:
 
 
 def open_registry_ahead(config: Config, job: ScoringJob) -> None:
-    """Import MLflow and ask the registry in a thread, if the run will log its outcome.
+    """Import what the end of a run takes, in a thread; ask MLflow if the run will log its outcome.
 
     What fails there fails again where it is needed, and is told there.
     """
@@ -79,12 +82,16 @@ def open_registry_ahead(config: Config, job: ScoringJob) -> None:
 
     def ask() -> None:
         with suppress(Exception):
+            with unsearched():
+                for name in _LATER:
+                    import_module(name)
+            if not config.registry.log_scoring:
+                return
             version = registry.find_version(job.summary.model, tracking_uri=config.tracking_uri)
             if not is_logged(version, OUTCOME_DAY, at=newest):
                 ask_mlflow(version, tracking_uri=config.tracking_uri)
 
-    if config.registry.log_scoring:
-        threading.Thread(target=ask, name="registry", daemon=True).start()
+    threading.Thread(target=ask, name="registry", daemon=True).start()
 
 
 def note_page(config: Config, summary: Summary, page: Path | None) -> None:
@@ -106,7 +113,7 @@ def _unlogged(config: Config, summary: Summary, tag: str) -> tuple[Registered, i
     """Return the version and the newest day (ns) if a run scored, and the day is not logged."""
     if not (config.registry.log_scoring and summary.partitions):
         return None
-    newest = list_files(config.output, SCORES)[-1].partition.start
+    newest = next(newest_files(config.output, SCORES)).partition.start
     try:
         version = registry.find_version(summary.model, tracking_uri=config.tracking_uri)
     except UnknownModel:

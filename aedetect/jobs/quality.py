@@ -121,7 +121,9 @@ def rule_notes(
     rows: Rows, schema: Schema, settings: RuleSettings, *, per_entity: bool
 ) -> list[str]:
     """Return what column rules will flag, whatever the score."""
-    learnt = ColumnRules.fit(rows, schema=schema, settings=settings, per_entity=per_entity)
+    learnt = ColumnRules.fit(
+        rows, schema=schema, settings=settings, per_entity=per_entity, resting=False
+    )
     names = np.array(schema.names, dtype=object)
     constant = names[~np.isnan(learnt.constant).all(axis=0)].tolist()
     texts = [each.name for each in schema.features if each.is_text and learnt.unseen_category]

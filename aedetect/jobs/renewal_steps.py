@@ -16,7 +16,7 @@ from aedetect.calibration.trust import SOONER
 from aedetect.detector import read_saved_history
 from aedetect.jobs.renewal import renew_if_due
 from aedetect.jobs.table_clock import table_clock
-from aedetect.output import list_files
+from aedetect.output.catalog import newest_files
 from aedetect.output.partitions import SCORES
 from aedetect.scoring.loaded import cached_outline
 from aedetect.timestamps import parse_duration
@@ -76,9 +76,9 @@ def _computed(
 
 def _written_until(config: Config, job: ScoringJob) -> int | None:
     """Return the end (ns) of the newest partition; None without any."""
-    files = list_files(job.output, SCORES)
     clock = table_clock(config, cached_outline(job.model.folder).schema)
-    return files[-1].partition.bounds(clock)[1] if files else None
+    ends = (file.partition.bounds(clock)[1] for file in newest_files(job.output, SCORES))
+    return next(ends, None)
 
 
 def _renewed(model: Model) -> int:

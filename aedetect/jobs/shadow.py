@@ -23,7 +23,7 @@ from aedetect.events import EventRules, read_event_table, read_labels
 from aedetect.events.labels import CONFIRMED
 from aedetect.jobs.table_clock import shown_clock
 from aedetect.logs import log_event
-from aedetect.output import list_files
+from aedetect.output.catalog import newest_files
 from aedetect.output.partitions import SCORES, Span
 from aedetect.registry.gate_record import GATE_PASSED, IN_SHADOW
 from aedetect.registry.records import CHALLENGER, CHAMPION
@@ -147,8 +147,8 @@ def _days(config: Config, version: Registered) -> float:
 
 def _end(config: Config, output: Path) -> int | None:
     """Return the end (ns) of the newest partition; None without any."""
-    files = list_files(output, SCORES)
-    return files[-1].partition.bounds(shown_clock(config))[1] if files else None
+    newest = next(newest_files(output, SCORES), None)
+    return None if newest is None else newest.partition.bounds(shown_clock(config))[1]
 
 
 def _events(output: Path, since: int, until: int) -> pa.Table:

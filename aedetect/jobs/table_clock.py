@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from aedetect.data.discovery import locate_sources
 from aedetect.data.sources import open_file
 from aedetect.errors import AedetectError
-from aedetect.output import list_files
+from aedetect.output.catalog import newest_files
 from aedetect.output.partitions import SCORES, Span
 from aedetect.wall_clock import WallClock, known_zone
 
@@ -57,8 +57,8 @@ def read_span(config: Config, since: str | None, until: str | None, *, now: date
 
 def _scored_type(output: Path) -> pa.DataType | None:
     with suppress(AedetectError):
-        if files := list_files(output, SCORES):
-            return files[-1].schema().field("timestamp").type
+        for file in newest_files(output, SCORES):
+            return file.schema().field("timestamp").type
     return None
 
 

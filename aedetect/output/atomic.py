@@ -139,8 +139,11 @@ def publish_all(moves: Sequence[tuple[Path, Path]]) -> None:
         if is_remote(target):
             upload(source, target)
             continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        source.replace(target)
+        try:
+            source.replace(target)
+        except FileNotFoundError:  # a partition that is new
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.replace(target)
         folders.append(target.parent)
     sync_paths(folders)
 

@@ -8,14 +8,14 @@ earliest event that reaches into its partition from an earlier one.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aedetect.errors import OutputError
 from aedetect.output.atomic import PART, Origin, locked, withdraw, written
 from aedetect.output.files import OutputFile
-from aedetect.output.filesystem import map_files, parquet_files
+from aedetect.output.filesystem import is_remote, map_files, newest_folders, parquet_files
 from aedetect.output.partitions import (
     EVENTS,
     FLAGGED,
@@ -87,16 +87,40 @@ def list_files(
     or has another partitioning; without it, such files are skipped.
     """
     root = output / kind
-    found = [(_partition(path, root), path) for path in parquet_files(root)]
+    pruned = by is None and span != _EVERYTHING
+    paths = parquet_files(root, (lambda name: _may_hold(name, span)) if pruned else None)
+    found = [(_partition(path, root), path) for path in paths]
     if by is not None:
         _check_ours(found, by)
-    files = [
-        OutputFile(kind=kind, partition=at, path=path)
-        for at, path in found
-        if at is not None and span.may_cover(at)
-    ]
-    listed = sorted(files, key=lambda file: file.partition)
+    listed = [file for file in _in_order(kind, found) if span.may_cover(file.partition)]
     return tuple(_select(listed, span, padded=_is_padded(listed, span)))
+
+
+def newest_files(output: Path, kind: str) -> Iterator[OutputFile]:
+    """Yield the files that `list_files` lists, the newest first; mostly one is asked for.
+
+    A folder is looked into after the other, where they are on this machine.
+    """
+    root = output / kind
+    if is_remote(output):
+        yield from reversed(list_files(output, kind))
+        return
+    for name in newest_folders(root):
+        if parse_folder(name) is not None:
+            found = [(_partition(path, root), path) for path in parquet_files(root / name)]
+            yield from reversed(_in_order(kind, found))
+
+
+def _in_order(kind: str, found: Iterable[tuple[Partition | None, Path]]) -> list[OutputFile]:
+    """Return the files of partitions, in order of time."""
+    files = [OutputFile(kind=kind, partition=at, path=path) for at, path in found if at is not None]
+    return sorted(files, key=lambda file: (file.partition.start, file.partition.by))
+
+
+def _may_hold(name: str, span: Span) -> bool:
+    """Whether a folder of a day may hold partitions that overlap the span."""
+    day = parse_folder(name)
+    return day is not None and span.may_cover(day)
 
 
 def list_event_files(output: Path, span: Span = _EVERYTHING) -> tuple[OutputFile, ...]:

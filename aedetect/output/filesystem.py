@@ -52,19 +52,31 @@ def is_remote(path: Path) -> bool:
     return hasattr(path, "fs")
 
 
-def parquet_files(folder: Path) -> list[Path]:
+def parquet_files(folder: Path, wanted: Callable[[str], bool] | None = None) -> list[Path]:
     """List the Parquet files in a folder and below it, sorted; none if there is no folder.
+
+    Folders in it whose names are not wanted may be left out; on object storage they are not.
 
     Not `Path.rglob`: on object storage it interprets special characters in the folder's own name as
     a pattern, and on disk it skips unreadable folders. Raises OutputError for an unreadable folder.
     """
     if not is_remote(folder):
-        walked = os.walk(folder, onerror=_refuse_unlisted)
-        found = [f"{at}/{n}" for at, _, names in walked for n in names if n.endswith(_PARQUET)]
+        found: list[str] = []
+        for at, folders, names in os.walk(folder, onerror=_refuse_unlisted):
+            if wanted is not None:
+                folders[:] = filter(wanted, folders)
+                wanted = None  # all that is below
+            found += [f"{at}/{name}" for name in names if name.endswith(_PARQUET)]
         return [Path(each) for each in sorted(found, key=lambda path: path.split("/"))]
     fs, root = folder.fs, folder.path.rstrip("/")  # type: ignore[attr-defined]
     listed = [path for path in fs.find(root) if path.endswith(_PARQUET)]
     return sorted((folder / path[len(root) :].lstrip("/") for path in listed), key=str)
+
+
+def newest_folders(folder: Path) -> list[str]:
+    """List the folders in one of this machine by name, the last first; none if there is none."""
+    _, folders, _ = next(os.walk(folder, onerror=_refuse_unlisted), ("", [], []))
+    return sorted(folders, reverse=True)
 
 
 def _refuse_unlisted(error: OSError) -> None:

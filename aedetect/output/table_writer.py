@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from aedetect.output.atomic import Origin
 
 ROW_GROUP = 131_072  # rows; a fixed size, so that equal rows give equal bytes
+_FEW_ROWS = 256  # up to which a file is not compressed: it is no larger, and takes half the time
 
 
 class TableWriter:
     """Write one Parquet file, in row groups of equal size whatever the size of the batches.
 
-    As a context manager it closes the file at the end; when the body fails it lets go of it at
-    once, and what is there is no whole file.
+    It is opened with the first row group, or when it is closed: then its size is known. As a
+    context manager it closes the file at the end; when the body fails it lets go of it at once, and
+    what is there is no whole file.
     """
 
     def __init__(
@@ -35,7 +37,7 @@ class TableWriter:
         *,
         synced: bool = True,
     ) -> None:
-        """Open the file; `marks` are also written to its footer, and the counts of verdicts.
+        """Begin; `marks` are also written to the footer, and the counts of verdicts.
 
         Not `synced`, the caller syncs it to disk, see `aedetect.output.atomic.sync_paths`.
         """
@@ -43,12 +45,8 @@ class TableWriter:
         self.rows = 0
         self._synced = synced
         self._schema = schema.with_metadata({**origin.footer(), **(marks or {})})
-        self._sink = pa.OSFile(str(path), "wb")
-        try:
-            self._writer = pq.ParquetWriter(self._sink, self._schema, compression="zstd")
-        except BaseException:
-            self._sink.close()
-            raise
+        self._file: tuple[pa.OSFile, pq.ParquetWriter] | None = None
+        self._is_closed = False
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_rows = 0
         counted = {"entity", "verdict"} <= set(schema.names)
@@ -78,27 +76,47 @@ class TableWriter:
 
     def close(self) -> None:
         """Write the buffered rows and the footer; later calls do nothing."""
-        if self._sink.closed:
+        if self._is_closed:
             return
+        sink, writer = self._opened()
         self._flush(self._waiting_rows)
         if self._verdicts is not None:
-            self._writer.add_key_value_metadata(self._verdicts.footer())
-        self._writer.close()
-        self._sink.close()
+            writer.add_key_value_metadata(self._verdicts.footer())
+        writer.close()
+        sink.close()
+        self._file = None
+        self._is_closed = True
         if self._synced:
             sync_paths([self.path])
 
     def _let_go(self) -> None:
         """Close the file as it is: a full disk takes no footer either."""
-        self._writer.is_open = False  # or it tries to write one when it is collected
+        self._is_closed = True
+        if self._file is None:
+            return
+        sink, writer = self._file
+        writer.is_open = False  # or it tries to write one when it is collected
         with suppress(OSError):
-            self._sink.close()
+            sink.close()
+
+    def _opened(self) -> tuple[pa.OSFile, pq.ParquetWriter]:
+        """Open the file unless it is open."""
+        if self._file is None:
+            compression = "none" if self.rows <= _FEW_ROWS else "zstd"
+            sink = pa.OSFile(str(self.path), "wb")
+            try:
+                writer = pq.ParquetWriter(sink, self._schema, compression=compression)
+            except BaseException:
+                sink.close()
+                raise
+            self._file = sink, writer
+        return self._file
 
     def _flush(self, rows: int) -> None:
+        """Write some of the waiting rows as a row group."""
+        _, writer = self._opened()
         table = pa.Table.from_batches(self._waiting, self._schema)
         if rows:
-            self._writer.write_table(
-                table.slice(0, rows).combine_chunks(), row_group_size=ROW_GROUP
-            )
+            writer.write_table(table.slice(0, rows).combine_chunks(), row_group_size=ROW_GROUP)
         rest = table.slice(rows)
         self._waiting, self._waiting_rows = rest.to_batches(), rest.num_rows

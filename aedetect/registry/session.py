@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import sqlite3
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from aedetect.errors import OutputError, RegistryError
 from aedetect.logs import muted
+from aedetect.quick_start import unsearched
 from aedetect.registry.availability import await_registry, check_address, sqlite_file
 from aedetect.secrets import mask
 
@@ -48,6 +50,8 @@ def open_client(tracking_uri: str, *, create: bool = False) -> Iterator[MlflowCl
     OutputError when the disk of this machine is full or not writable.
     """
     check_address(tracking_uri)
+    if "mlflow" not in sys.modules:
+        _import_mlflow()
     from alembic.util import CommandError
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
@@ -63,6 +67,12 @@ def open_client(tracking_uri: str, *, create: bool = False) -> Iterator[MlflowCl
         if (here := _disk_error_message(error)) is not None:
             raise OutputError(here) from error
         raise RegistryError(_error_message(tracking_uri, error)) from error
+
+
+def _import_mlflow() -> None:
+    """Import what a client of a local registry takes."""
+    with unsearched():
+        import mlflow.store.db.utils  # noqa: F401 - with it come SQLAlchemy and alembic
 
 
 def silent(client: MlflowClient) -> MlflowClient:

@@ -81,6 +81,14 @@ def read_input_cache(output: Path, *, timestamp: str, step: int = HOUR) -> Input
     )
 
 
+def looked_at(output: Path) -> int | None:
+    """Return when the cache was written (ns), on the clock of the file system; None without one."""
+    try:
+        return (output / CACHE / _FILE).stat().st_mtime_ns
+    except OSError:
+        return None
+
+
 def write_input_cache(
     output: Path,
     files: Sequence[SourceFile],

@@ -20,7 +20,7 @@ import numpy as np
 from aedetect.arrays import Float64, Int64
 from aedetect.calibration.poisson import count_interval
 from aedetect.output import Partition, list_files
-from aedetect.output.catalog import read_footers
+from aedetect.output.catalog import newest_files, read_footers
 from aedetect.output.partitions import EVENTS, SCORES, Span
 from aedetect.output.verdict_counts import VerdictCounts
 from aedetect.scoring.kept_again import days_of_return
@@ -88,10 +88,10 @@ def outcomes(
     by default its own: rows judged by versions from there on count. `factor` times the promise is
     an alert. Empty without scores. Raises OutputError when a file cannot be read.
     """
-    newest = list_files(output, SCORES)[-1:]
-    if not newest:
+    newest = next(newest_files(output, SCORES), None)
+    if newest is None:
         return ()
-    end = newest[0].partition.end
+    end = newest.partition.end
     span = Span(end - max(PERIODS) * _DAY, end)
     first = calibration.version if base is None else base
     counted = _counted(list_files(output, SCORES, span=span), model_version, first)

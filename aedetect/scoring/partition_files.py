@@ -126,10 +126,10 @@ class WrittenPartition(Protocol):
 
 @dataclass
 class PartitionFiles:
-    """Adds up what is written of a partition, and writes it to a folder."""
+    """Adds up what is written of a partition, and writes it to files of a place."""
 
     unit: Unit
-    folder: Path
+    place: Path  # what the paths of its files begin with: a folder for each would take time
     origin: Origin
     detector: CalibratedScorer
     schemas: dict[str, pa.Schema]  # of scores/ and flagged/
@@ -172,7 +172,6 @@ class PartitionFiles:
 
     def _write(self) -> None:
         if not self._writers:
-            self.folder.mkdir(exist_ok=True)
             for kind, schema in self.schemas.items():
                 writer = TableWriter(self._path(kind), schema, self.origin, synced=False)
                 self._writers[kind] = self.opened.enter_context(writer)
@@ -182,7 +181,7 @@ class PartitionFiles:
             batches.clear()
 
     def _path(self, kind: str) -> Path:
-        return self.folder / f"{kind}.parquet"
+        return self.place.with_name(f"{self.place.name}-{kind}.parquet")
 
 
 def close_partitions(parts: Sequence[PartitionFiles]) -> None:

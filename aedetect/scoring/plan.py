@@ -101,11 +101,13 @@ class _Index:
         begin, until = partition.bounds(self.clock)
         start, end = begin - lookback, until + lookahead
         meets = (self.first < end) & (self.last >= start)
-        chosen = tuple(self.files[index] for index in np.flatnonzero(meets))
+        numbers = np.flatnonzero(meets)
+        chosen = tuple(map(self.files.__getitem__, numbers.tolist()))
+        inside = map(self.files.__getitem__, numbers[self.last[numbers] >= begin].tolist())
         inputs = {file.name: self.fingerprints[file.name] for file in chosen}
         suppression = self.suppression.within(start, end)
         expected = sum(
-            rows for file in chosen for hour, rows in file.hours.items() if begin <= hour < until
+            rows for file in inside for hour, rows in file.hours.items() if begin <= hour < until
         )
         inputs |= suppression.inputs | zone_input(self.clock)
         return Unit(partition, chosen, inputs, suppression, expected, self.clock)

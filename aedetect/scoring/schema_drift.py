@@ -179,8 +179,10 @@ def _jump(magnitudes: Float64, sizes: Float64) -> str | None:
     """
     if len(magnitudes) < _ENOUGH:
         return None
-    low, middle, high = np.quantile(magnitudes, [0.25, 0.5, 1.0])
     far = _FACTOR / _ABOUT**2
+    if sizes.min() / far <= magnitudes.max() <= sizes.max() * far:  # of nearly all columns
+        return None
+    low, middle, high = np.quantile(magnitudes, [0.25, 0.5, 1.0])
     if low > sizes.max() * far and _is_about(middle / sizes):
         return "larger"
     if middle > 0 and high < sizes.min() / far and _is_about(sizes / middle):

@@ -40,7 +40,7 @@ from aedetect.execution.local_processes import LocalProcesses
 from aedetect.scoring import Model
 folder, output = sys.argv[1:]
 model = Model(folder=folder, name="plant", version=1)
-print(LocalProcesses(2, model=model, output=Path(output)).group, flush=True)
+print(LocalProcesses(2).give(model=model, output=Path(output)).group, flush=True)
 time.sleep(60)
 """
 
@@ -179,7 +179,7 @@ def test_processes_end_with_the_one_that_started_them(plant):
 def test_an_error_of_a_process_is_raised_here(plant):
     """With its traceback as a note."""
     model, _, groups = planned(plant)
-    processes = LocalProcesses(1, model=model, output=plant.folder / "train.parquet")
+    processes = LocalProcesses(1).give(model=model, output=plant.folder / "train.parquet")
     try:
         with pytest.raises(OutputError, match=r"train\.parquet") as caught:
             processes.compute(groups[0])

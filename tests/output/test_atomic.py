@@ -48,6 +48,18 @@ def test_batches_do_not_show_in_the_bytes(tmp_path):
     assert groups == [ROW_GROUP, ROW_GROUP, 10]
 
 
+def test_only_files_of_many_rows_are_compressed(tmp_path):
+    """By their number alone: equal rows give equal bytes, whatever the size of the batches."""
+    for rows, compression in ((0, None), (256, "UNCOMPRESSED"), (257, "ZSTD")):
+        files = [
+            write(tmp_path / f"{rows}-{n}.parquet", batch_rows=n, rows=rows) for n in (10, 1_000)
+        ]
+        assert len({path.read_bytes() for path in files}) == 1
+        metadata = pq.read_metadata(files[0])
+        if compression is not None:
+            assert metadata.row_group(0).column(0).compression == compression
+
+
 def test_rows_come_back_in_order(tmp_path):
     """No row is lost or moved where a row group ends."""
     path = write(tmp_path / "x.parquet", batch_rows=9_999)
@@ -153,10 +165,12 @@ def test_failed_write_names_the_remedy(tmp_path):
 def test_failed_write_lets_go_of_the_file_at_once(tmp_path):
     """Nothing waits for garbage collection: the file is closed when the body has failed."""
     path, held = tmp_path / "x.parquet", []
+    group = pa.array(range(ROW_GROUP), pa.int32())
 
     def fail():
         with TableWriter(path, SCHEMA, ORIGIN) as writer:
             held.append(writer)
+            writer.write(pa.RecordBatch.from_arrays([group], schema=SCHEMA))
             assert str(path) in open_files()
             raise OSError("no room")
 

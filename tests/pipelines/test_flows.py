@@ -262,6 +262,28 @@ def test_temporary_error_is_survived(prefect, plant):
     assert (model.version, len(tried)) == (1, 2)
 
 
+def test_prefect_does_not_look_through_what_a_stage_is_given(prefect):
+    """A plan of thousands of partitions would be searched several times; a stage gets it whole."""
+    from prefect import flow
+
+    class Plan(list):
+        def __iter__(self):
+            raise AssertionError("looked through")
+
+    def count(plan, *, more):
+        return len(plan) + len(more)
+
+    counting = tasks.finish.with_options(name="count")
+    counting.fn = count
+    stage = tasks.given_whole(counting)
+
+    @flow
+    def counted():
+        return stage(Plan([1, 2]), more=Plan([3]))
+
+    assert counted() == 3
+
+
 def test_tasks_are_the_functions():
     """Without Prefect the same functions run."""
     assert tasks.ingest.fn is dataset.ingest_rows
