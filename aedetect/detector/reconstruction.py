@@ -110,7 +110,7 @@ def product(values: Float32, weights: Float32, added: Float32 | None = None) -> 
     filled = np.zeros((CHUNK, values.shape[1]), dtype=np.float32)
     turned = torch.from_numpy(weights).T
     bias = torch.zeros(len(turned)) if added is None else torch.from_numpy(added)
-    with one_thread():
+    with _inference():
         for start in range(0, len(values), CHUNK):
             part = values[start : start + CHUNK]
             filled[: len(part)] = part
