@@ -44,7 +44,7 @@ def ordered_rows(
         part = some if order is None else order[some]
         own = ordered[some]
         first = np.flatnonzero(np.diff(own, prepend=-1))
-        taken = values[some] if order is None else values.take(part, axis=0)
+        taken = values[some] if order is None else values.take(order[some], axis=0)
         yield Rows(
             time=time[part],
             entity=np.repeat(

@@ -61,14 +61,15 @@ def _has_wide_vectors() -> bool:
     MKL leaves them unused on processors of AMD, where oneDNN takes less than half of its time with
     them (512 rows of 3,200 cells to 100 outputs: 1.6 and 3.6 ms), and as long without.
     """
-    capable = torch.backends.cpu.get_cpu_capability() == "AVX512"
-    return capable and torch.backends.mkldnn.is_available()
+    capable: bool = torch.backends.cpu.get_cpu_capability() == "AVX512"
+    return capable and bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
 
 
 def _multiplied(values: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Multiply by oneDNN, which rounds a row alike at any place, however few the outputs."""
     # PyTorch's own `linear` takes MKL for numbers of 32 bits; its compiler takes this.
-    found: Tensor = torch.ops.mkldnn._linear_pointwise(values, weight, bias, "none", [], "")
+    multiply = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - there is no other way to it
+    found: Tensor = multiply(values, weight, bias, "none", [], "")
     return found
 
 
