@@ -11,7 +11,7 @@ import numpy as np
 from aedetect.arrays import Float32, any_in_row
 from aedetect.detector.smoothing import around
 from aedetect.models.threads import one_thread
-from aedetect.preprocessing.windows import gather
+from aedetect.preprocessing.windows import windows_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -113,9 +113,12 @@ def product(values: Float32, weights: Float32, added: Float32 | None = None) -> 
     with _inference():
         for start in range(0, len(values), CHUNK):
             part = values[start : start + CHUNK]
-            filled[: len(part)] = part
-            multiplied = narrow(torch.from_numpy(filled), turned, bias).numpy()
-            result[start : start + CHUNK] = multiplied[: len(part)]
+            count = len(part)
+            if count < CHUNK:
+                filled[:count] = part
+                part = filled
+            multiplied = narrow(torch.from_numpy(part), turned, bias).numpy()
+            result[start : start + count] = multiplied[:count]
     return result
 
 
@@ -129,10 +132,11 @@ def _windows(matrix: Float32 | Bool, ends: Int64, length: int) -> Iterator[tuple
     """Yield the windows that end at `ends` in chunks, with the position of the first of each."""
     import torch
 
+    view, first = windows_of(matrix, length=length), ends - (length - 1)
     for start in range(0, len(ends), CHUNK):
-        part = ends[start : start + CHUNK]
+        part = first[start : start + CHUNK]
         full = part if len(part) == CHUNK else np.resize(part, CHUNK)
-        yield start, torch.from_numpy(gather(matrix, full, length=length))
+        yield start, torch.from_numpy(view[full].reshape(CHUNK, length, -1))
 
 
 @contextmanager

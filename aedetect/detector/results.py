@@ -31,8 +31,9 @@ class Evaluated:
 
     def contributions(self, chosen: Bool | Int64) -> Float32:
         """Return what each feature adds to the score of some of the rows: (M, F)."""
-        if self.parts is None:
-            return np.asarray(self.errors[chosen])
+        alone = np.asarray(self.errors[chosen])
+        if self.parts is None or not len(alone):
+            return alone
         return self.parts.take(chosen).contributions()
 
 

@@ -171,6 +171,9 @@ def _explained(
 ) -> tuple[Float32, Float32, Bool]:
     """Return expected values, blamed and by themselves unusual features: (M, D), (M, F), (M, F)."""
     rows = ends[anomalous]
+    if not len(rows):  # as of most batches
+        empty = evaluated.errors[:0]
+        return evaluated.expected[:0], empty, np.zeros(empty.shape, dtype=np.bool_)
     if scorer.alignment != "causal":  # a row may have no window that ends there
         expected, blamed = evaluated.expected[anomalous], evaluated.contributions(anomalous)
     else:
