@@ -81,6 +81,26 @@ class Scored:
     entity: Int32
     constant: Float64
 
+    def ordered(self, order: Int64) -> Scored:
+        """Return the verdicts on rows in another order (R,), flagged ones in that order, too."""
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        flagged = place[self.flagged]
+        by = np.argsort(flagged)
+        return Scored(
+            score=self.score[order],
+            p_value=self.p_value[order],
+            reason=self.reason[order],
+            reasons=self.reasons,
+            flagged=flagged[by],
+            errors=self.errors[by],
+            blamed=self.blamed[by],
+            expected=self.expected[by],
+            alone=self.alone[by],
+            entity=self.entity[by],
+            constant=self.constant[by],
+        )
+
     @property
     def verdict(self) -> pa.StringArray:
         """(R,) normal, anomaly, not_scored or suppressed."""
