@@ -15,6 +15,7 @@ sum over cells, and so splits over features.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 
@@ -102,7 +103,7 @@ class ShapeBank:
 
 
 def _window_sums(values: Float64, length: int) -> Float64:
-    """Return the sum of each row and those before it, `length` in all: (R, ...) -> (R - length + 1, ...).
+    """Return sums over each row and those before it, `length` rows T: (R, ...) -> (R - T + 1, ...).
 
     Sums of 1, 2, 4 ... rows are added in pairs, so that one is rounded alike in any batch.
 
@@ -110,15 +111,15 @@ def _window_sums(values: Float64, length: int) -> Float64:
     [3.0, 6.0, 9.0]
     """
     count, size, done = len(values) - length + 1, 1, 0
-    total: Float64 | None = None
-    while True:
+    parts = []
+    while size <= length:
         if length & size:
-            part = values[done : done + count]
-            total, done = part if total is None else total + part, done + size
-        if 2 * size > length:
-            return total
-        values = values[size:] + values[:-size]
+            parts.append(values[done : done + count])
+            done += size
+        if 2 * size <= length:
+            values = values[size:] + values[:-size]
         size *= 2
+    return np.asarray(reduce(np.add, parts))
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,8 @@ def flagged_batch(
     schema = flagged_schema(table.schema.field("timestamp").type)
     count = len(scored.flagged)
     if not count:  # as of most batches
-        return pa.RecordBatch.from_arrays([pa.nulls(0, kind) for kind in schema.types], schema=schema)
+        nothing = [pa.nulls(0, kind) for kind in schema.types]
+        return pa.RecordBatch.from_arrays(nothing, schema=schema)
     chosen = pa.array(scored.flagged)
     calibration, values = detector.calibration, rows.values[scored.flagged]
     threshold = calibration.thresholds(scored.entity)
