@@ -51,7 +51,7 @@ class Rows:
         return same
 
 
-def joined(parts: Sequence[Rows]) -> Rows:
+def concatenated(parts: Sequence[Rows]) -> Rows:
     """Return rows that follow each other as one; an entity may go on from one to the next."""
     if len(parts) == 1:
         return parts[0]

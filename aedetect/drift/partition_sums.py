@@ -10,7 +10,7 @@ import numpy as np
 
 from aedetect.arrays import Float32, Float64, Int8, Int64
 from aedetect.data import Rows
-from aedetect.data.rows import joined
+from aedetect.data.rows import concatenated
 from aedetect.drift.betting import log_p_values
 from aedetect.drift.binning import BINS, betting, binned, counted, scaled_values, thinned
 from aedetect.drift.columns import exact
@@ -65,7 +65,7 @@ class PartitionSums:
             return
         parts, scores, p_values = zip(*self._chosen, strict=True)
         self._chosen.clear()
-        part, score, p_value = joined(parts), np.concatenate(scores), np.concatenate(p_values)
+        part, score, p_value = concatenated(parts), np.concatenate(scores), np.concatenate(p_values)
         most = max(_BLOCK // (len(self.profile.limit) * BINS), 1)
         order = np.cumsum(part.starts) - 1
         for start in range(0, int(order[-1]) + 1, most):

@@ -68,6 +68,10 @@ def _has_wide_vectors() -> bool:
 def _multiplied(values: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Multiply by oneDNN, which rounds a row alike at any place, however few the outputs."""
     # PyTorch's own `linear` takes MKL for numbers of 32 bits; its compiler takes this.
+    if not (
+        weight.is_contiguous() or weight.T.is_contiguous()
+    ):  # as a part of one is not: it takes 600 times as long
+        weight = weight.contiguous()
     multiply = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - there is no other way to it
     found: Tensor = multiply(values, weight, bias, "none", [], "")
     return found

@@ -165,9 +165,7 @@ class Preparation:
         spreads = any(feature.is_text for feature in self.features)
         for start in range(0, len(rows), tile):
             part = slice(start, start + tile)
-            encoded = filled[part]
-            if spreads:
-                encoded = encode_categories(encoded, self.features)
+            encoded = encode_categories(filled[part], self.features) if spreads else filled[part]
             with np.errstate(over="ignore"):  # `compress` takes infinite values
                 scaled = self.scaling.transform(encoded, entity[part])
             unknown = np.isnan(scaled)
