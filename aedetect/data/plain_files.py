@@ -143,14 +143,19 @@ def _named(
     batch: pa.RecordBatch, file: SourceFile, query: Query, number: int, row: int
 ) -> pa.RecordBatch:
     """Return the columns of rows under their names: of the file of a number, from a row on."""
-    time = batch.column(file.time_column)
-    moments = time.cast(pa.timestamp("ns", tz=time.type.tz)).cast(pa.int64())
-    columns = {"_time": moments, "_entity": _text(batch, query.entity)}
-    for index, (name, known) in enumerate(query.categories.items()):
-        columns[f"c{index}"] = _text(batch, name) if known else _number(batch, name)
+    time, known = batch.column(file.time_column), set(batch.schema.names)
+    columns = {
+        "_time": time.cast(pa.timestamp("ns", tz=time.type.tz)).cast(pa.int64()),
+        "_entity": _text(batch, query.entity),
+    }
+    for index, (name, texts) in enumerate(query.categories.items()):
+        if texts:
+            columns[f"c{index}"] = _text(batch, name)
+        else:
+            columns[f"c{index}"] = _number(batch, name if name in known else None)
     columns["_file"] = pa.array(np.full(len(batch), number, dtype=np.int64))
     columns["_row"] = pa.array(np.arange(row, row + len(batch)))
-    return pa.RecordBatch.from_pydict(columns)
+    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
 
 def _among(names: pa.Array, entities: EntityRange) -> Bool:
@@ -172,8 +177,8 @@ def _text(batch: pa.RecordBatch, name: str | None) -> pa.Array:
     return column if pa.types.is_string(column.type) else column.cast(pa.string())
 
 
-def _number(batch: pa.RecordBatch, name: str) -> pa.Array:
-    if name not in batch.schema.names:
+def _number(batch: pa.RecordBatch, name: str | None) -> pa.Array:
+    if name is None:
         return pa.nulls(len(batch), pa.float64())
     column = batch.column(name)
     return column.cast(pa.int8()) if pa.types.is_boolean(column.type) else column

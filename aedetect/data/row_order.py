@@ -12,11 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aedetect.arrays import Float64, Int32, Int64
+from aedetect.arrays import Float32, Float64, Int32, Int64
 from aedetect.data.rows import Rows
 
 _KEYS = ("_time", "_entity", "_file", "_row")
 _EMPTY = pa.schema([])
+_EXACT = 16  # bits of integers that are numbers of 32 bits, too
 
 
 def ordered_rows(
@@ -37,40 +38,92 @@ def ordered_rows(
     rank, names = _ranks(table.column("_entity"))
     time = table.column("_time").to_numpy()
     order = _order(rank, time, table)
-    for start in range(0, len(time), size):
-        some = slice(start, start + size)
+    ordered = rank if order is None else rank[order]
+    begins = np.flatnonzero(np.diff(ordered, prepend=-1))
+    for some in _batches(begins, len(time), size):
         part = some if order is None else order[some]
-        own = rank[part]
+        own = ordered[some]
         first = np.flatnonzero(np.diff(own, prepend=-1))
+        taken = values[some] if order is None else values.take(order[some], axis=0)
         yield Rows(
             time=time[part],
             entity=np.repeat(
                 np.arange(len(first), dtype=np.int32), np.diff(np.append(first, len(own)))
             ),
             names=tuple(names[code] for code in own[first].tolist()),
-            values=values[some] if order is None else values.take(order[some], axis=0),
+            values=np.asarray(taken, dtype=np.float64),
         )
+
+
+def _batches(begins: Int64, count: int, size: int) -> Iterator[slice]:
+    """Cut rows into batches: between entities, which begin at some rows, where that is possible.
+
+    Rows of a batch that goes on with an entity are looked at again with those before.
+
+    >>> [(some.start, some.stop) for some in _batches(np.array([0, 3, 5, 16]), 18, 6)]
+    [(0, 5), (5, 11), (11, 16), (16, 18)]
+    """
+    start = 0
+    while start < count:
+        end = min(start + size, count)
+        if end < count:
+            last = int(begins[np.searchsorted(begins, end, side="right") - 1])
+            end = last if last > start else end
+        yield slice(start, end)
+        start = end
 
 
 def _gathered(
     batches: Iterable[pa.RecordBatch], categories: Mapping[str, tuple[str, ...]], most: int
-) -> tuple[pa.Table, Float64]:
-    """Return the keys of all rows, and their values (R, C), which are held once."""
+) -> tuple[pa.Table, Float32 | Float64]:
+    """Return the keys of all rows, and their values (R, C), which are held once.
+
+    As numbers of 32 bits where the files have no others: half of the memory to take and to fill.
+    """
     keys: list[pa.RecordBatch] = []
-    values = np.empty((most, len(categories)))
+    values: Float32 | Float64 = np.empty((most, len(categories)), dtype=np.float32)
     done = 0
     for batch in batches:
         end = done + batch.num_rows
-        if end > len(values):  # a file was replaced by a longer one meanwhile
-            values = np.concatenate([values[:done], np.empty((end, len(categories)))])
-        for index, known in enumerate(categories.values()):
-            column = batch.column(f"c{index}")
-            values[done:end, index] = (
-                text_codes(column, known) if known else column.to_numpy(zero_copy_only=False)
-            )
+        wide = values.dtype == np.float64 or not _is_short(batch, categories)
+        # Wider numbers, or a file was replaced by a longer one meanwhile.
+        if end > len(values) or wide != (values.dtype == np.float64):
+            more = np.empty((max(end, most), len(categories)), np.float64 if wide else np.float32)
+            more[:done] = values[:done]
+            values = more
+        _fill(values[done:end], batch, categories)
         keys.append(batch.select([name for name in _KEYS if name in batch.schema.names]))
         done = end
     return pa.Table.from_batches(keys, None if keys else _EMPTY), values[:done]
+
+
+def _is_short(batch: pa.RecordBatch, categories: Mapping[str, tuple[str, ...]]) -> bool:
+    """Whether numbers of 32 bits hold all values; an index among categories is one."""
+    numbers = (n for n, known in enumerate(categories.values()) if not known)
+    kinds = {batch.schema.field(f"c{n}").type for n in numbers}
+    return all(
+        pa.types.is_float32(kind) or (pa.types.is_integer(kind) and kind.bit_width <= _EXACT)
+        for kind in kinds
+    )
+
+
+def _fill(
+    values: Float32 | Float64, batch: pa.RecordBatch, categories: Mapping[str, tuple[str, ...]]
+) -> None:
+    """Write the values of a batch into rows (N, C): numbers of a kind together, row by row."""
+    floats: dict[pa.DataType, list[int]] = {}
+    for index, known in enumerate(categories.values()):
+        column = batch.column(f"c{index}")
+        if not known and (pa.types.is_float32(column.type) or pa.types.is_float64(column.type)):
+            floats.setdefault(column.type, []).append(index)
+        else:
+            values[:, index] = (
+                text_codes(column, known) if known else column.to_numpy(zero_copy_only=False)
+            )
+    for places in floats.values() if len(batch) else ():
+        some = batch.select([f"c{index}" for index in places])
+        found = some.to_tensor(null_to_nan=True, row_major=True).to_numpy()
+        values[:, slice(None) if len(places) == len(categories) else places] = found
 
 
 def _ranks(column: pa.ChunkedArray) -> tuple[Int32, list[str | None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,3 +49,23 @@ class Rows:
         same = np.zeros(len(self), dtype=np.bool_)
         same[1:] = (self.time[1:] == self.time[:-1]) & (self.entity[1:] == self.entity[:-1])
         return same
+
+
+def concatenated(parts: Sequence[Rows]) -> Rows:
+    """Return rows that follow each other as one; an entity may go on from one to the next."""
+    if len(parts) == 1:
+        return parts[0]
+    names: list[str | None] = []
+    codes: list[Int32] = []
+    for part in (each for each in parts if len(each)):
+        own, first = part.entity + np.int32(len(names)), part.entity[0]
+        if codes and names[codes[-1][-1]] == part.names[first]:
+            own[part.entity == first] = codes[-1][-1]
+        codes.append(own)
+        names += part.names
+    return Rows(
+        time=np.concatenate([each.time for each in parts]),
+        entity=np.concatenate(codes),
+        names=tuple(names),
+        values=np.concatenate([each.values for each in parts]),
+    )

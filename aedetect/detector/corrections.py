@@ -60,8 +60,11 @@ class Corrections:
         number = self.place[entity]
         for which, rows in grouped_rows(number):
             if which >= 0:
-                own = expected[rows]
-                expected[rows] = own + product(own, self.maps[which, 1:], self.maps[which, 0])
+                # Those of an entity are neighbours where entities follow each other: no copy then.
+                first, last = int(rows[0]), int(rows[-1]) + 1
+                some = slice(first, last) if last - first == len(rows) else rows
+                own = expected[some]
+                expected[some] = own + product(own, self.maps[which, 1:], self.maps[which, 0])
         return expected
 
 

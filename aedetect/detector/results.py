@@ -18,21 +18,37 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """Scored rows: score (N,), expected (N, D) in model units, errors (N, F).
+    """N scored rows: score (N,), and what they were compared with.
 
-    The errors are each feature's part of the score. Of the score "ensemble", whose parts take time,
-    they are those of the row alone, and `parts` has the rest.
+    Shapes: made (M, D) expected values in model units, alone (M, F) each feature's part of the
+    score. Of the score "ensemble", whose parts take time, they are those of a row alone, of more
+    rows than are scored; `parts` has the rest, and which are scored. Few of them are asked for.
     """
 
     score: Float32
-    expected: Float32
-    errors: Float32
+    made: Float32
+    alone: Float32
     parts: EnsembleParts | None = None
 
+    @property
+    def expected(self) -> Float32:
+        """(N, D) expected values in model units."""
+        return self.made if self.parts is None else self.made[self.parts.at]
+
+    @property
+    def errors(self) -> Float32:
+        """(N, F) each feature's part of the score of the row alone."""
+        return self.alone if self.parts is None else self.alone[self.parts.at]
+
+    def expected_of(self, chosen: Bool | Int64) -> Float32:
+        """Return the expected values of some of the rows: (K, D)."""
+        return np.asarray(self.made[chosen if self.parts is None else self.parts.at[chosen]])
+
     def contributions(self, chosen: Bool | Int64) -> Float32:
-        """Return what each feature adds to the score of some of the rows: (M, F)."""
-        if self.parts is None:
-            return np.asarray(self.errors[chosen])
+        """Return what each feature adds to the score of some of the rows: (K, F)."""
+        some = chosen if self.parts is None else self.parts.at[chosen]
+        if self.parts is None or not len(some):
+            return np.asarray(self.alone[some])
         return self.parts.take(chosen).contributions()
 
 
@@ -79,6 +95,26 @@ class Scored:
     alone: Bool
     entity: Int32
     constant: Float64
+
+    def ordered(self, order: Int64) -> Scored:
+        """Return the verdicts on rows in another order (R,), flagged ones in that order, too."""
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        flagged = place[self.flagged]
+        by = np.argsort(flagged)
+        return Scored(
+            score=self.score[order],
+            p_value=self.p_value[order],
+            reason=self.reason[order],
+            reasons=self.reasons,
+            flagged=flagged[by],
+            errors=self.errors[by],
+            blamed=self.blamed[by],
+            expected=self.expected[by],
+            alone=self.alone[by],
+            entity=self.entity[by],
+            constant=self.constant[by],
+        )
 
     @property
     def verdict(self) -> pa.StringArray:

@@ -194,7 +194,7 @@ class Scorer:
         expected, errors = self.observe(series, rows)
         at, typical = np.searchsorted(rows, wanted), self.residuals.typical[series.entity[rows]]
         parts = EnsembleParts.of(errors, at, typical)
-        return wanted, Evaluated(parts.score(), expected[at], errors.residual[at], parts)
+        return wanted, Evaluated(parts.score(), expected, errors.residual, parts)
 
     def _evaluated(self, series: Series, rows: Int64) -> Evaluated:
         """Score rows by alignment, not smoothed."""

@@ -15,17 +15,17 @@ sum over cells, and so splits over features.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 
 from aedetect.arrays import Bool, Float32, Float64, Int64
 from aedetect.detector.reconstruction import CHUNK, from_windows
 from aedetect.detector.residuals import by_feature
-from aedetect.detector.trailing import as_sum, running_sums
 from aedetect.preprocessing.windows import gather
 
 LENGTHS = 2  # of windows: those of the network, and long ones
-_BLOCK = 16  # columns whose sums are held at a time
+_TILE = 2**15  # cells whose sums are held at a time, 256 KiB
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,9 @@ class ShapeBank:
         half = centres.square().sum(dim=1) / 2
 
         def closest(windows: torch.Tensor) -> torch.Tensor:
-            products = linear(linear(windows.flatten(1), basis), centres)
-            less, which = (half - products).min(dim=1)
-            return torch.stack([less, which.float()], dim=1)
+            products = linear(linear(windows.flatten(1), basis), -centres, half)
+            which = torch.from_numpy(products.numpy().argmin(axis=1))
+            return torch.stack([products.gather(1, which[:, None])[:, 0], which.float()], dim=1)
 
         less, place = from_windows(closest, matrix, rows, length=self.length, width=2).T
         squared = self._energy(matrix, rows) + 2 * less.astype(np.float64)
@@ -86,16 +86,40 @@ class ShapeBank:
 
     def _energy(self, matrix: Float32, rows: Int64) -> Float64:
         """Return |w|^2 of the shapes of the windows that end at some rows: (N,) -> (N,)."""
-        columns, before = np.flatnonzero(self.used), rows + 1 - self.length
-        energy = np.zeros(len(rows))
-        for start in range(0, len(columns), _BLOCK):
-            block = np.ascontiguousarray(matrix[:, columns[start : start + _BLOCK]])
-            square = running_sums(np.square(block).sum(axis=1, dtype=np.float64))
-            energy += as_sum(square[rows + 1] - square[before])
-            total = running_sums(block)
-            sums = as_sum(total[rows + 1] - total[before])
-            energy -= np.square(sums).sum(axis=1) / self.length
+        used, before = self.used, self.length - 1
+        energy = np.empty(len(rows))
+        tile = max(_TILE // len(used), self.length)
+        for start in range(int(rows[0]), int(rows[-1]) + 1, tile):
+            first, last = np.searchsorted(rows, (start, start + tile))
+            if first < last:
+                end = int(rows[last - 1]) + 1
+                cells = matrix[start - before : end].astype(np.float64)
+                cells = cells if used.all() else np.ascontiguousarray(cells[:, used])
+                sums = _window_sums(cells, self.length)
+                whole = _window_sums(np.einsum("rd,rd->r", cells, cells), self.length)
+                apart = whole - np.einsum("rd,rd->r", sums, sums) / self.length
+                energy[first:last] = apart[rows[first:last] - start]
         return energy
+
+
+def _window_sums(values: Float64, length: int) -> Float64:
+    """Return sums over each row and those before it, `length` rows T: (R, ...) -> (R - T + 1, ...).
+
+    Sums of 1, 2, 4 ... rows are added in pairs, so that one is rounded alike in any batch.
+
+    >>> _window_sums(np.arange(5.0), 3).tolist()
+    [3.0, 6.0, 9.0]
+    """
+    count, size, done = len(values) - length + 1, 1, 0
+    parts = []
+    while size <= length:
+        if length & size:
+            parts.append(values[done : done + count])
+            done += size
+        if 2 * size <= length:
+            values = values[size:] + values[:-size]
+        size *= 2
+    return np.asarray(reduce(np.add, parts))
 
 
 @dataclass(frozen=True)

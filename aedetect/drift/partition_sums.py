@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.arrays import Float32, Float64, Int8, Int64
+from aedetect.data import Rows
+from aedetect.data.rows import concatenated
 from aedetect.drift.betting import log_p_values
 from aedetect.drift.binning import BINS, betting, binned, counted, scaled_values, thinned
 from aedetect.drift.columns import exact
@@ -17,13 +19,13 @@ from aedetect.drift.sums_table import ALL, EntitySums, NamedSums, SumsTable
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from aedetect.data import Rows
     from aedetect.drift.profile import Profile
     from aedetect.preprocessing import Preparation
 
 DRIFT = "drift"  # the kind of output
 _BLOCK = 2_000_000  # cells at a time
 _HELD = 2**16  # cells of finished entities that wait for each other, 0.5 MiB of each partition
+_ROWS = 4_096  # that wait to be counted together: a few rows take as long
 _TOGETHER = 2**19  # cells of several partitions whose rows are made in one go, 4 MiB
 
 
@@ -40,6 +42,7 @@ class PartitionSums:
     period: int
     length: int
     _open: tuple[str | None, int, EntitySums] | None = None
+    _chosen: list[tuple[Rows, Float32, Float64]] = field(default_factory=list)
     waiting: list[NamedSums] = field(default_factory=list)
     done: list[pa.RecordBatch] = field(default_factory=list)
     total: EntitySums | None = None  # over the entities that are finished
@@ -51,16 +54,23 @@ class PartitionSums:
         chosen |= bets
         if not chosen.any():
             return
-        part = rows.take(chosen)
+        bet_on = np.where(bets, p_value, np.nan)[chosen]
+        self._chosen.append((rows.take(chosen), score[chosen], bet_on))
+        if sum(len(part) for part, _, _ in self._chosen) >= _ROWS:
+            self._add_chosen()
+
+    def _add_chosen(self) -> None:
+        """Add the rows that wait, in blocks of entities."""
+        if not self._chosen:
+            return
+        parts, scores, p_values = zip(*self._chosen, strict=True)
+        self._chosen.clear()
+        part, score, p_value = concatenated(parts), np.concatenate(scores), np.concatenate(p_values)
         most = max(_BLOCK // (len(self.profile.limit) * BINS), 1)
         order = np.cumsum(part.starts) - 1
         for start in range(0, int(order[-1]) + 1, most):
             within = (order >= start) & (order < start + most)
-            self._add(
-                part.take(within),
-                score[chosen][within],
-                np.where(bets, p_value, np.nan)[chosen][within],
-            )
+            self._add(part.take(within), score[within], p_value[within])
 
     @property
     def cells(self) -> int:
@@ -85,6 +95,7 @@ class PartitionSums:
 
     def finish(self) -> None:
         """Take the last entity as finished."""
+        self._add_chosen()
         if self._open is not None:
             name, code, sums = self._open
             self._finish([name], np.array([code]), sums)

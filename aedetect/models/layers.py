@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -16,6 +18,8 @@ def linear(values: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 
     Products with few outputs are padded with outputs of zero weight.
     """
+    if _without_gradients(values):
+        return _multiplied(values, weight, bias)
     outputs = len(weight)
     missing = MIN_OUTPUTS - outputs
     if missing <= 0:
@@ -35,7 +39,42 @@ def narrow(values: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     AMD, 512 rows of 640 cells: 144 against 201 microseconds to 20 outputs, 100 against 187 to 12,
     equal from 64 on), and rounds a column alike wherever it stands, however few the outputs.
     """
+    if _without_gradients(values):
+        return _multiplied(values, weight, bias)
     return torch.addmm(bias[:, None], weight, values.T).T
+
+
+def _without_gradients(values: Tensor) -> bool:
+    """Whether oneDNN multiplies: as rows are scored, where it is faster."""
+    return (
+        torch.is_inference_mode_enabled()
+        and values.dtype is torch.float32
+        and values.device.type == "cpu"
+        and _has_wide_vectors()
+    )
+
+
+@cache
+def _has_wide_vectors() -> bool:
+    """Whether oneDNN has vectors of 512 bits.
+
+    MKL leaves them unused on processors of AMD, where oneDNN takes less than half of its time with
+    them (512 rows of 3,200 cells to 100 outputs: 1.6 and 3.6 ms), and as long without.
+    """
+    capable: bool = torch.backends.cpu.get_cpu_capability() == "AVX512"
+    return capable and bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+
+
+def _multiplied(values: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Multiply by oneDNN, which rounds a row alike at any place, however few the outputs."""
+    # PyTorch's own `linear` takes MKL for numbers of 32 bits; its compiler takes this.
+    if not (
+        weight.is_contiguous() or weight.T.is_contiguous()
+    ):  # as a part of one is not: it takes 600 times as long
+        weight = weight.contiguous()
+    multiply = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - there is no other way to it
+    found: Tensor = multiply(values, weight, bias, "none", [], "")
+    return found
 
 
 class RowwiseLinear(nn.Linear):

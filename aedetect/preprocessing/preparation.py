@@ -162,9 +162,10 @@ class Preparation:
         matrix = np.empty((len(rows), self.width), dtype=np.float32)
         outputs = len(self.owner)
         tile = _TILE if self.scaling.quantiles is None else max(len(rows), 1)
+        spreads = any(feature.is_text for feature in self.features)
         for start in range(0, len(rows), tile):
             part = slice(start, start + tile)
-            encoded = encode_categories(filled[part], self.features)
+            encoded = encode_categories(filled[part], self.features) if spreads else filled[part]
             with np.errstate(over="ignore"):  # `compress` takes infinite values
                 scaled = self.scaling.transform(encoded, entity[part])
             unknown = np.isnan(scaled)

@@ -51,17 +51,21 @@ def gather(matrix: npt.NDArray[_T], ends: Int64, *, length: int) -> npt.NDArray[
     >>> gather(np.arange(6, dtype=np.float32).reshape(3, 2), np.array([2]), length=2).tolist()
     [[[2.0, 3.0], [4.0, 5.0]]]
     """
+    view = windows_of(matrix, length=length)
+    return view[ends - (length - 1)].reshape(len(ends), length, matrix.shape[1])
+
+
+def windows_of(matrix: npt.NDArray[_T], *, length: int) -> npt.NDArray[_T]:
+    """Return all windows as one view, without a copy: (R, F) -> (R - length + 1, length F)."""
     rows, width = matrix.shape
     # A column-major array, as pandas returns, would give windows of wrong numbers here.
     assert matrix.flags.c_contiguous, "windows are cut from row-major arrays only"
-    step = matrix.strides[0]
-    view = np.lib.stride_tricks.as_strided(
+    return np.lib.stride_tricks.as_strided(
         matrix,
         shape=(max(rows - length + 1, 0), length * width),
-        strides=(step, matrix.itemsize),
+        strides=(matrix.strides[0], matrix.itemsize),
         writeable=False,
     )
-    return view[ends - (length - 1)].reshape(len(ends), length, width)
 
 
 @dataclass(frozen=True)

@@ -45,19 +45,6 @@ class PartitionRows:
     reason: pa.StringArray
     flags: Bool
 
-    def ordered(self, rows: Int64, flagged: Int64) -> PartitionRows:
-        """Return the rows in another order (N,), and the flagged ones in another (M,)."""
-        chosen = pa.array(rows)
-        return PartitionRows(
-            self.rows.take(rows),
-            self.scores.take(chosen),
-            self.flagged.take(pa.array(flagged)),
-            self.score[rows],
-            self.p_value[rows],
-            self.reason.take(chosen),
-            self.flags[rows],
-        )
-
     def slice(self, rows: slice, flagged: slice) -> PartitionRows:
         """Return neighbouring rows, and the flagged ones among them, without a copy."""
         return PartitionRows(
@@ -72,12 +59,8 @@ class PartitionRows:
 
 
 def split_judged(judged: PartitionRows, place: Int64) -> list[tuple[int, PartitionRows]]:
-    """Split rows by the number of their partition (N,), and keep their order within each."""
-    own = place[judged.flags]  # of flagged rows, in order
-    if (np.diff(place) < 0).any():  # of several entities
-        order, marked = (np.argsort(each, kind="stable") for each in (place, own))
-        judged, place, own = judged.ordered(order, marked), place[order], own[marked]
-    numbers = np.unique(place)
+    """Split rows by the number of their partition (N,), which ascends."""
+    numbers, own = np.unique(place), place[judged.flags]
     edges = [np.append(np.searchsorted(each, numbers), len(each)) for each in (place, own)]
     rows, flagged = ([slice(*pair) for pair in pairwise(each.tolist())] for each in edges)
     parts = [judged.slice(*pair) for pair in zip(rows, flagged, strict=True)]
@@ -210,7 +193,7 @@ def publish_partitions(parts: Sequence[WrittenPartition], output: Path) -> None:
 
 def _count(reason: pa.StringArray, which: Bool, total: dict[str, int]) -> None:
     """Add up the reasons of some rows."""
-    if not which.any():
+    if reason.null_count == len(reason) or not which.any():
         return
     found = reason.filter(pa.array(which)).drop_null().value_counts()
     for each in found.to_pylist():

@@ -171,8 +171,11 @@ def _explained(
 ) -> tuple[Float32, Float32, Bool]:
     """Return expected values, blamed and by themselves unusual features: (M, D), (M, F), (M, F)."""
     rows = ends[anomalous]
+    if not len(rows):  # as of most batches
+        empty = evaluated.contributions(anomalous)
+        return evaluated.expected_of(anomalous), empty, np.zeros(empty.shape, dtype=np.bool_)
     if scorer.alignment != "causal":  # a row may have no window that ends there
-        expected, blamed = evaluated.expected[anomalous], evaluated.contributions(anomalous)
+        expected, blamed = evaluated.expected_of(anomalous), evaluated.contributions(anomalous)
     else:
         expected = find_counterfactual(scorer, series.matrix, series.entity, rows)
         cells = (series.matrix, series.observed, expected, series.entity)

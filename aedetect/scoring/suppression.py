@@ -187,7 +187,7 @@ def _muted(suppression: Suppression, scorer: Scorer, judged: JudgedRows, chosen:
     """Return which errors of the chosen rows are ignored: (M, F)."""
     names = scorer.schema.names
     first = scorer.preparation.first_columns
-    expected = judged.evaluated.expected[chosen][:, first]
+    expected = judged.evaluated.expected_of(chosen)[:, first]
     observed = judged.prepared.matrix[judged.windows.ends[chosen]][:, first]
     muted = np.zeros(observed.shape, dtype=np.bool_)
     muted |= _matching(names, suppression.ignore)

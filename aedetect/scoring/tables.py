@@ -40,8 +40,12 @@ def flagged_batch(
     table: pa.RecordBatch, *, rows: Rows, scored: Scored, detector: CalibratedScorer, origin: Origin
 ) -> pa.RecordBatch:
     """Return flagged rows with their causes. Events are not formed yet: event_id is null."""
-    chosen = pa.array(scored.flagged)
+    schema = flagged_schema(table.schema.field("timestamp").type)
     count = len(scored.flagged)
+    if not count:  # as of most batches
+        nothing = [pa.nulls(0, kind) for kind in schema.types]
+        return pa.RecordBatch.from_arrays(nothing, schema=schema)
+    chosen = pa.array(scored.flagged)
     calibration, values = detector.calibration, rows.values[scored.flagged]
     threshold = calibration.thresholds(scored.entity)
     strength = calibration.strengths(scored.score[scored.flagged], scored.entity)
@@ -58,7 +62,6 @@ def flagged_batch(
         pa.array(np.full(count, origin.model_version, dtype=np.int32)),
         pa.array(np.full(count, origin.calibration_version, dtype=np.int32)),
     ]
-    schema = flagged_schema(table.schema.field("timestamp").type)
     return pa.RecordBatch.from_arrays([*table.take(chosen).columns, *added], schema=schema)
 
 

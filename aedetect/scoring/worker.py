@@ -225,12 +225,16 @@ def judged_rows(
     time = time_type(units[0].files, units[0].clock)
     for rows, wanted in rows_of(units, detector.scorer, folder, entities):
         scored = score_rows(detector, rows, wanted, units[0].suppression)
-        inside = rows.take(wanted)
+        chosen = np.flatnonzero(wanted)
+        place = places_of(units, rows.time[chosen])
+        if (np.diff(place) < 0).any():  # of several entities; partition by partition from here on
+            order = np.argsort(place.astype(np.int16), kind="stable")
+            chosen, place, scored = chosen[order], place[order], scored.ordered(order)
+        inside = rows.take(chosen)
         table = scores_batch(inside, scored, time)
         flagged = flagged_batch(table, rows=inside, scored=scored, detector=detector, origin=origin)
         flags = np.zeros(len(inside), dtype=np.bool_)
         flags[scored.flagged] = True
-        whole = PartitionRows(
-            inside, table, flagged, scored.score, scored.p_value, scored.reason_text, flags
-        )
-        yield split_judged(whole, places_of(units, inside.time)) if len(units) > 1 else [(0, whole)]
+        reason = table.column("reason")
+        whole = PartitionRows(inside, table, flagged, scored.score, scored.p_value, reason, flags)
+        yield split_judged(whole, place)

@@ -84,6 +84,22 @@ def test_rows_are_those_of_the_database(tmp_path, unit, zone):
     assert 0 < len(here[0]) < ROWS
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_short_numbers_are_the_same_rows(tmp_path, late):
+    """Held as 32 bits, where no file, or only a later one, has longer ones."""
+    folder = tmp_path / "input"
+    folder.mkdir()
+    short = table(0).select(["time", "unit", "single", "whole", "flag", "state"])
+    pq.write_table(short, folder / "0.parquet", row_group_size=700)
+    wide = pa.array(np.random.default_rng(2).normal(size=ROWS))
+    again = short.set_column(2, "single", wide) if late else short.slice(5)
+    pq.write_table(again, folder / "1.parquet")
+    kept = {name: CATEGORIES[name] for name in ("single", "whole", "flag", "state")}
+    here, there = both(replace(queried(folder), categories=kept), tmp_path)
+    assert here == there
+    assert len(here[0]) > 1.9 * ROWS
+
+
 def test_moments_at_the_ends_are_in_and_out(tmp_path):
     """The first moment that is asked for is read, the last is not."""
     moments = pa.array([10, 20, 30], pa.timestamp("s"))

@@ -65,6 +65,23 @@ def test_rows_come_as_the_database_orders_them(tmp_path, monkeypatch, kind):
     assert here[3] > 1
 
 
+def test_a_batch_ends_with_an_entity(tmp_path, monkeypatch):
+    """Unless one entity alone has more rows: what goes on is looked at again with rows before."""
+    folder = tmp_path / "input"
+    folder.mkdir()
+    frame(kind="by time").to_parquet(folder / "all.parquet", index=False)
+    query = Query(
+        files=find_files([str(folder)], timestamp="time").files,
+        timestamp="time",
+        entity="unit",
+        categories={"value": ()},
+    )
+    for most, sizes in ((250, [200, 200, 200, 200, 100]), (70, [70, 30] * len(NAMES))):
+        monkeypatch.setattr(reading, "BATCH_ROWS", most)
+        with open_engine(memory_mb=100, scratch=tmp_path) as connection:
+            assert [len(each) for each in read_rows(connection, query)] == sizes
+
+
 def test_the_rows_of_a_batch_name_their_own_entities_alone(tmp_path, monkeypatch):
     """So that what is looked up by name does not grow with the entities of the table."""
     folder = tmp_path / "input"

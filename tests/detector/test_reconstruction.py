@@ -68,6 +68,17 @@ def test_the_last_rows_are_those_of_the_reconstruction(model, matrix):
     assert found[-1:].tobytes() == last_rows(model, matrix, ends[-1:]).tobytes()
 
 
+def test_windows_that_do_not_follow_each_other_are_those_of_their_rows(model, matrix):
+    """Within a chunk, and from one to the next; in any order."""
+    every = last_rows(model, matrix, np.arange(LENGTH - 1, ROWS))
+    for ends in (
+        np.arange(LENGTH - 1, ROWS)[::3],
+        np.concatenate([np.arange(10, CHUNK - 20), np.arange(CHUNK, ROWS)]),
+        np.array([20, 30, 22]),
+    ):
+        assert last_rows(model, matrix, ends).tobytes() == every[ends - (LENGTH - 1)].tobytes()
+
+
 def test_a_product_is_that_of_each_row():
     """Bitwise the same alone and among others."""
     random = np.random.default_rng(0)

@@ -94,9 +94,11 @@ def test_partitions_have_the_rows_that_each_has_alone(learnt, monkeypatch, toget
         assert table.to_pandas().equals(summed(learnt, rows))
 
 
+@pytest.mark.parametrize("waiting", [1, 50, 4_096])
 @pytest.mark.parametrize("cuts", [(1,), (700, 1_440, 1_441), (1_000, 1_000)])
-def test_batches_have_no_say(learnt, cuts):
-    """The same rows in other pieces give the same sums, in the same order."""
+def test_batches_have_no_say(learnt, monkeypatch, cuts, waiting):
+    """The same rows in other pieces give the same sums, in the same order, however many wait."""
+    monkeypatch.setattr(partition_sums, "_ROWS", waiting)
     rows = rows_of(1, seed=3, missing=0.1)
     whole, pieces = summed(learnt, rows), summed(learnt, rows, cuts)
     assert whole.to_json() == pieces.to_json()

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from aedetect.detector.reconstruction import CHUNK, product
-from aedetect.models.layers import RowwiseLinear, linear
+from aedetect.models import layers
+from aedetect.models.layers import RowwiseLinear, linear, narrow
 
+WIDE = torch.backends.mkldnn.is_available()
 WIDTHS = [(inputs, outputs) for inputs in (5, 9, 25, 30, 128) for outputs in range(1, 17)]
 
 
@@ -26,7 +28,14 @@ def turned(compute, rows, by):
     return compute(rows.roll(by, 0)).roll(-by, 0)
 
 
-@pytest.mark.parametrize(("inputs", "outputs"), WIDTHS)
+@pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.skipif(not WIDE, reason=""))])
+def by_onednn(request, monkeypatch):
+    """Multiply by the library of processors with wide vectors, or by that of the others."""
+    monkeypatch.setattr(layers, "_has_wide_vectors", lambda: request.param)
+
+
+@pytest.mark.usefixtures("by_onednn")
+@pytest.mark.parametrize(("inputs", "outputs"), [*WIDTHS, (640, 20), (1_600, 100), (333, 33)])
 def test_output_does_not_depend_on_the_position_in_the_batch(inputs, outputs):
     """Both for the weights of a layer and for the transposed ones of the linear variant."""
     generator = torch.Generator().manual_seed(0)
@@ -37,10 +46,14 @@ def test_output_does_not_depend_on_the_position_in_the_batch(inputs, outputs):
     for compute in (
         lambda values: linear(values, weight, bias),
         lambda values: linear(values, basis.T),
+        lambda values: narrow(values, weight, bias),
     ):
         with torch.inference_mode():
             straight = compute(rows)
             assert all(torch.equal(turned(compute, rows, by), straight) for by in (1, 17, 250))
+            torch.testing.assert_close(
+                compute(rows) - compute(rows * 0), rows @ weight.T, rtol=1e-4, atol=1e-3
+            )
 
 
 def test_narrow_products_equal_those_of_torch():
