@@ -62,16 +62,16 @@ def _has_wide_vectors() -> bool:
     them (512 rows of 3,200 cells to 100 outputs: 1.6 and 3.6 ms), and as long without.
     """
     capable: bool = torch.backends.cpu.get_cpu_capability() == "AVX512"
-    return capable and bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+    # The operator is not part of PyTorch's promises: without it MKL multiplies.
+    return capable and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 def _multiplied(values: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Multiply by oneDNN, which rounds a row alike at any place, however few the outputs."""
-    # PyTorch's own `linear` takes MKL for numbers of 32 bits; its compiler takes this.
-    if not (
-        weight.is_contiguous() or weight.T.is_contiguous()
-    ):  # as a part of one is not: it takes 600 times as long
+    # Of a weight that is a part of a matrix, such as the last rows, it takes 600 times as long.
+    if not (weight.is_contiguous() or weight.T.is_contiguous()):
         weight = weight.contiguous()
+    # PyTorch's own `linear` takes MKL for numbers of 32 bits; its compiler takes this.
     multiply = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - there is no other way to it
     found: Tensor = multiply(values, weight, bias, "none", [], "")
     return found
