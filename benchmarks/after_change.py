@@ -26,7 +26,10 @@ from aedetect.data import Query, find_files
 from aedetect.detector import CalibratedScorer
 from aedetect.errors import CalibrationRefused
 from aedetect.jobs.gate_rows import judge_rows, mapped_rows
+from aedetect.jobs.scoring import resolve_model
 from aedetect.jobs.training import train_detector
+from aedetect.registry import list_versions
+from aedetect.scoring import cached_detector
 
 WINDOW = 90  # days
 JUDGED = 160, 280  # days of the year
@@ -87,32 +90,51 @@ def judged(config: Config, detector: CalibratedScorer, faults: pd.DataFrame) -> 
     )
 
 
+def print_registered(life: Path, folder: Path, faults: pd.DataFrame) -> None:
+    """Print a line for each version that a year of benchmarks/life.py registered."""
+    config, judge = settings(life), settings(folder)
+    for each in list_versions(name=config.name, tracking_uri=config.tracking_uri)[::-1]:
+        named = replace(config.scoring, model=f"{config.name}/{each.version}")
+        model = resolve_model(replace(config, scoring=named))
+        figures = judged(judge, cached_detector(model.folder), faults)
+        print(f"| {each.reference} | {figures} |", flush=True)
+
+
+def print_trained(plant: Plant, after: list[int], folder: Path, faults: pd.DataFrame) -> None:
+    """Print a line for each version that is trained on other days."""
+    base = settings(folder)
+    config = replace(base, training=replace(base.training, window=None))
+    for number, (case, first, stop) in enumerate(cases(after)):
+        plant.days(first, stop).to_parquet(folder / "train.parquet", index=False)
+        scratch = folder / str(number)
+        scratch.mkdir()
+        try:
+            _, _, detector = train_detector(config, scratch)
+        except CalibrationRefused:
+            print(f"| {case} | refused | | | | |", flush=True)
+            continue
+        print(f"| {case} | {judged(config, detector, faults)} |", flush=True)
+
+
 def main() -> None:
     """Print a line for each version."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--units", type=int, default=2)
     parser.add_argument("--after", type=int, nargs="+", default=[3, 10, 14, 21, 29, 45, 60])
+    parser.add_argument("--life", type=Path, help="folder of benchmarks/life.py")
     asked = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
-    plant = make_plant(units=asked.units, days=JUDGED[1])
+    plant = make_plant(units=asked.units, days=365 if asked.life else JUDGED[1])
     rows, faults = with_faults(plant)
-    print("| trained | promise | flagged | met | met at 0.5 % | levels changed in it |")
+    print("| version | promise | flagged | met | met at 0.5 % | levels changed in it |")
     print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rows.to_parquet(folder / "judged.parquet", index=False)
-        base = settings(folder)
-        config = replace(base, training=replace(base.training, window=None))
-        for number, (case, first, stop) in enumerate(cases(asked.after)):
-            plant.days(first, stop).to_parquet(folder / "train.parquet", index=False)
-            scratch = folder / str(number)
-            scratch.mkdir()
-            try:
-                _, _, detector = train_detector(config, scratch)
-            except CalibrationRefused:
-                print(f"| {case} | refused | | | | |", flush=True)
-                continue
-            print(f"| {case} | {judged(config, detector, faults)} |", flush=True)
+        if asked.life:
+            print_registered(asked.life, folder, faults)
+        else:
+            print_trained(plant, asked.after, folder, faults)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from aedetect.calibration import HeldOut
 from aedetect.calibration.calibration import DEFAULT_TIMING
 from aedetect.evaluation.false_events import level_at
 from aedetect.evaluation.gate import CommonRows, Verdicts, measure
+from aedetect.evaluation.gate_text import gate_words
 from aedetect.evaluation.settings import PromotionSettings
 
 ROWS = 4_000  # minutes, 2.8 days
@@ -92,6 +93,19 @@ def test_what_hangs_on_a_few_rows_is_no_evidence(common, honest):
     for found in (checks["found_alone"], checks["injected_found"]):
         assert "0 won, 400 lost" in found.text
         assert found.evidence > found.limit
+    said = gate_words([checks["injected_found"], checks["found_alone"]], [], "pump/2")
+    assert said.startswith("pump/2 passed the gate: share of 400 injected anomalies found")
+    assert "0 (champion 1), by chance as many, and 0.1 less is allowed" in said
+    assert "0.00, as many with a probability of" in said
+
+
+def test_one_that_finds_more_passes_without_a_word_of_chance(common, honest):
+    """What chance leaves open is said of one that found fewer."""
+    fewer = replace(honest, injected=np.repeat([1e-9, 0.5], [8, 32]))
+    checks = measure(common, {"challenger": honest, "champion": fewer}, SETTINGS)
+    said = gate_words(checks, [], "pump/2")
+    assert "0.5 (champion 0.2);" in said
+    assert "allowed" not in said
 
 
 def test_p_values_are_checked_for_what_they_promise(common, honest):
