@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pwd
 import shutil
@@ -12,7 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+NUMBER = itertools.count()
 NEEDED = ("initdb", "pg_ctl", "postgres")
 
 
@@ -41,6 +44,21 @@ def postgres():
     """The URL of a new server with user and password, which is stopped after the tests."""
     with postgres_server() as url:
         yield url
+
+
+def new_database(server):
+    """Create a database on a server; return its URL: what other tests leave is not in it."""
+    name = f"test_{next(NUMBER)}"
+    engine = sa.create_engine(driven(server), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    engine.dispose()
+    return server.removesuffix("/postgres") + f"/{name}"
+
+
+def driven(url):
+    """The URL with the driver that SQLAlchemy takes here."""
+    return url.replace("postgresql://", "postgresql+psycopg://")
 
 
 @contextmanager

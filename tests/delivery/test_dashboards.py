@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from plant import Plant
+from postgres import driven, new_database
 
 from aedetect.delivery import sync
 from aedetect.delivery.settings import DatabaseSettings
@@ -56,12 +57,18 @@ def plant_scored(tmp_path_factory, trained, arrived):
 
 
 @pytest.fixture(scope="module")
-def ask(postgres, plant_scored):
+def database(postgres):
+    """The URL of an empty database."""
+    return new_database(postgres)
+
+
+@pytest.fixture(scope="module")
+def ask(database, plant_scored):
     """Query a database that holds what the plant's run has written: column names and rows."""
     output, _ = plant_scored
     for _again in range(2):  # the second finds all up to date
-        sync(output, detector="plant", url=postgres, settings=DatabaseSettings())
-    engine = sa.create_engine(postgres.replace("postgresql:", "postgresql+psycopg:"))
+        sync(output, detector="plant", url=database, settings=DatabaseSettings())
+    engine = sa.create_engine(driven(database))
 
     def ask(text):
         with engine.connect() as connection:
@@ -69,9 +76,6 @@ def ask(postgres, plant_scored):
             return list(result.keys()), [tuple(row) for row in result]
 
     yield ask
-    with engine.begin() as connection:  # the server is shared
-        for table in ("events", "flagged", "partitions", "runs", "scored", "drift"):
-            connection.exec_driver_sql(f"DROP TABLE aedetect_{table}")
     engine.dispose()
 
 
@@ -122,7 +126,7 @@ def test_dashboards_can_be_imported(ask, name):
     assert all(ask(expanded(query))[1] for query in queries)
 
 
-def test_rows_follow_the_files(ask, postgres, plant_scored):
+def test_rows_follow_the_files(ask, database, plant_scored):
     """Counts are those of the files, and go when there is no file any more."""
     output, summary = plant_scored
     (rows,) = ask("SELECT sum(rows) FROM aedetect_scored")[1]
@@ -132,6 +136,6 @@ def test_rows_follow_the_files(ask, postgres, plant_scored):
     empty = output.parent / "empty"
     for kind in ("scores", "drift"):
         (empty / kind).mkdir(parents=True)
-    sync(empty, detector="plant", url=postgres, settings=DatabaseSettings())
+    sync(empty, detector="plant", url=database, settings=DatabaseSettings())
     for table, left in (("scored", 0), ("drift", 0), ("runs", 1)):
         assert ask(f"SELECT count(*) FROM aedetect_{table}")[1] == [(left,)]

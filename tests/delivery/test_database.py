@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import shutil
 import threading
@@ -11,6 +10,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
+from postgres import driven, new_database
 from verdict_files import CAUSE, event, flag, write_events, write_flagged
 
 from aedetect.delivery import check_url, sync
@@ -20,7 +20,6 @@ from aedetect.errors import ConfigError, DeliveryError, OutputError
 from aedetect.timestamps import parse_instant
 
 FIRST, SECOND = "date=2026-01-03", "date=2026-01-04"
-NUMBER = itertools.count()
 OTHER_EVENTS = (
     "DROP TABLE aedetect_events; "
     "CREATE TABLE aedetect_events (event_id text PRIMARY KEY, rows text, own text NOT NULL)"
@@ -32,23 +31,13 @@ def url(request, tmp_path):
     """An empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/events.db"
-    server = request.getfixturevalue("postgres")
-    name = f"test_{next(NUMBER)}"
-    engine = sa.create_engine(_driven(server), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    engine.dispose()
-    return server.removesuffix("/postgres") + f"/{name}"
-
-
-def _driven(url):
-    return url.replace("postgresql://", "postgresql+psycopg://")
+    return new_database(request.getfixturevalue("postgres"))
 
 
 @pytest.fixture
 def ask(url):
     """Query the database: a list of rows."""
-    engine = sa.create_engine(_driven(url), poolclass=sa.NullPool)
+    engine = sa.create_engine(driven(url), poolclass=sa.NullPool)
 
     def ask(text):
         with engine.begin() as connection:
