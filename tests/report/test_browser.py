@@ -104,6 +104,14 @@ def shown(page):
     return page.eval_on_selector_all(".event", left)
 
 
+def resize(page, width):
+    """Give the page another width; return when it has drawn itself anew, which is not at once."""
+    page.set_viewport_size({"width": width, "height": 900})
+    page.wait_for_function("width => innerWidth === width", arg=width)
+    frame = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    page.evaluate(frame)
+
+
 def open_all(page):
     """Open whatever is folded, from the outside in."""
     for summary in page.query_selector_all("summary"):
@@ -277,13 +285,12 @@ def test_it_prints(open_page, address):
     page = open_page(address, color_scheme="dark")
     page.click(".event:visible summary")
     page.emulate_media(media="print", color_scheme="dark")
-    page.set_viewport_size({"width": 700, "height": 900})
+    resize(page, 700)
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not page.is_visible("#filter")
-    names = page.query_selector_all(".names button")
-    lanes = page.query_selector("#lanes-plot svg").bounding_box()
-    last = names[-1].bounding_box()
-    assert lanes["y"] + lanes["height"] > last["y"] + last["height"]
+    bottom = "found => found.at(-1).getBoundingClientRect().bottom"
+    lanes = page.eval_on_selector_all("#lanes-plot svg", bottom)
+    assert lanes > page.eval_on_selector_all(".names button", bottom)
     size = page.evaluate(SCALE)
     assert size == pytest.approx(1)  # a lane is as high as its name, however narrow the paper
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
