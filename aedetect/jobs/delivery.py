@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ from aedetect.delivery.alerts import Ended, ended_unexplained
 from aedetect.delivery.database import Synced
 from aedetect.jobs.report import page_path
 from aedetect.logs import log_event
+from aedetect.output.scratch import temporary_folder
 
 if TYPE_CHECKING:
     from aedetect.config import Config
@@ -50,7 +50,7 @@ def notify(
         sent = send_alerts(output, to, alerts, detector=detector, ended=ended)
     label = f"aedetect label {config_path or f'{config.name}.toml'}"
     page = page_path(config)
-    with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
+    with temporary_folder() as scratch:
         return sent + send_events(
             output,
             to,
@@ -59,7 +59,7 @@ def notify(
             label=label,
             keep=config.scoring.keep_records,
             page=None if page is None else str(page),
-            draw=partial(_draw, config, Path(scratch)),
+            draw=partial(_draw, config, scratch),
         )
 
 
