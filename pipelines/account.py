@@ -16,6 +16,7 @@ from prefect.artifacts import (
 )
 
 from aedetect.config import Config
+from aedetect.delivery.alerts import Ended
 from aedetect.events.table import EventChanges
 from aedetect.execution.local_compute import is_worth_processes
 from aedetect.jobs.outcome_record import open_registry_ahead
@@ -78,9 +79,11 @@ class Account:
             open_registry_ahead(config, job)
         return tasks.SCORING.sort(config, job, scratch=scratch)
 
-    def _notify(self, config: Config, *, config_path: str | None, alerts: Mapping[str, str]) -> int:
+    def _notify(
+        self, config: Config, *, config_path: str | None, alerts: Mapping[str, str], ended: Ended
+    ) -> int:
         """Notify, and count the messages."""
-        sent = tasks.SCORING.notify(config, config_path=config_path, alerts=alerts)
+        sent = tasks.SCORING.notify(config, config_path=config_path, alerts=alerts, ended=ended)
         self.sent += sent
         return sent
 

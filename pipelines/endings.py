@@ -15,6 +15,8 @@ from aedetect.secrets import mask
 from pipelines.naming import failed_name, rename
 
 _T = TypeVar("_T")
+_SENDERS = ("EventsWorker", "APILogWorker")  # of Prefect, which send in the background
+_APART = 60.0  # seconds, after which a warning about what is left is a first one again
 
 
 def completed(result: _T, message: str) -> _T:
@@ -59,6 +61,32 @@ def one_line(error: BaseException) -> str:
 def quiet_tracebacks() -> None:
     """Let Prefect log errors of aedetect in tasks without a traceback."""
     logging.getLogger("prefect.task_runs").addFilter(_in_one_line)
+
+
+def quiet_remainders() -> None:
+    """Let Prefect end without telling what it has left to send, unless that takes seconds.
+
+    A process that ends waits until events and lines of the log are sent; Prefect warns of each rest
+    at once, were it of a millisecond, and every four seconds then.
+    """
+    for name in _SENDERS:
+        logging.getLogger(name).addFilter(_IfItLasts())
+
+
+class _IfItLasts(logging.Filter):
+    """Drops the first of the warnings that follow each other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last = -_APART
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is shown."""
+        if not record.getMessage().startswith("Still processing items"):
+            return True
+        follows = record.created - self._last < _APART
+        self._last = record.created
+        return follows
 
 
 def _in_one_line(record: logging.LogRecord) -> bool:

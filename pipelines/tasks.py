@@ -32,7 +32,7 @@ from aedetect.scoring.settings import ScoringSettings
 from aedetect.scoring.worker import ComputedPartition, Deferred
 from pipelines.ahead import begun_ahead
 from pipelines.bundles import bundle_groups, compute_bundle
-from pipelines.endings import quiet_tracebacks
+from pipelines.endings import quiet_remainders, quiet_tracebacks
 from pipelines.naming import name_groups, name_units
 from pipelines.retraining import start_training
 from pipelines.retries import DELAYS
@@ -93,6 +93,7 @@ def given_whole(task: Task[_P, Any]) -> Callable[_P, Any]:
 
 
 quiet_tracebacks()
+quiet_remainders()
 ingest = _task(dataset.ingest_rows, "ingest")
 # Pure computation: a retry would give the same result.
 prepare = _task(dataset.prepare_rows, "prepare", retried=False)

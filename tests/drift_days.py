@@ -31,18 +31,26 @@ SCORES = {
 
 
 def write_days(
-    output, psi, times=None, *, first=0, moving=("pump",), others=("east", "west", "south")
+    output,
+    psi,
+    times=None,
+    *,
+    first=0,
+    moving=("pump",),
+    others=("east", "west", "south"),
+    rows=144,
 ):
     """Write days: how far the column of the moving ones is, and how many times their scores are."""
     for at, (far, level) in enumerate(zip(psi, times or [1.0] * len(psi), strict=True)):
-        rows = []
+        written = []
         for name in (*others, *moving):
             moved = name in moving
             score = float(np.log(level)) if moved else 0.0
-            rows.append(COLUMN | {"entity": name, "psi": float(far) if moved else 0.0})
+            written.append(COLUMN | {"entity": name, "psi": float(far) if moved else 0.0})
             log_p = -48.0 * 3 if score > 0.3 else -40.0
-            rows.append(SCORES | {"entity": name, "log_p": log_p, "log_score": score})
+            own = {"entity": name, "log_p": log_p, "log_score": score, "rows": rows}
+            written.append(SCORES | own)
         path = Partition((FIRST + first + at) * DAY, "day").path(output, DRIFT)
         path.parent.mkdir(parents=True, exist_ok=True)
         with TableWriter(path, SCHEMA, ORIGIN, synced=False) as writer:
-            writer.write(pa.RecordBatch.from_pylist(rows, SCHEMA))
+            writer.write(pa.RecordBatch.from_pylist(written, SCHEMA))

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
 from aedetect.detector import CalibratedScorer
+from aedetect.output.scratch import temporary_folder
 from aedetect.wording import plural
 
 if TYPE_CHECKING:
@@ -185,8 +185,7 @@ class Detector(CalibratedScorer):
 
     def __reduce__(self) -> tuple[Callable[[dict[str, bytes]], Self], tuple[dict[str, bytes]]]:
         """Pickle the files that `save` writes, rather than modules of torch."""
-        with TemporaryDirectory(prefix="aedetect-") as name:
-            folder = Path(name)
+        with temporary_folder() as folder:
             self.save(folder)
             paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
             saved = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
@@ -195,11 +194,11 @@ class Detector(CalibratedScorer):
     @classmethod
     def _of_files(cls, saved: Mapping[str, bytes]) -> Self:
         """Load a detector from the files that `save` wrote, by path and content."""
-        with TemporaryDirectory(prefix="aedetect-") as name:
+        with temporary_folder() as name:
             for path, content in saved.items():
-                (to := Path(name, path)).parent.mkdir(parents=True, exist_ok=True)
+                (to := name / path).parent.mkdir(parents=True, exist_ok=True)
                 to.write_bytes(content)
-            return cls.load(Path(name))
+            return cls.load(name)
 
     def _repr_html_(self) -> str:
         from aedetect.display import detector_html

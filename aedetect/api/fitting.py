@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
 from aedetect.api.detector import as_detector
 from aedetect.errors import SchemaMismatch, TooFewRows
 from aedetect.logs import heard_notes
+from aedetect.output.scratch import temporary_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,10 +88,10 @@ def fit(
         "calibration": calibration or {},
         "events": events or {},
     }
-    with TemporaryDirectory(prefix="aedetect-") as folder, _as_frame(), heard_notes() as notes:
-        config = make_config(given, folder=Path(folder))
-        _write(table, Path(folder, _FILE))
-        return as_detector(train_detector(config, Path(folder))[-1], notes=notes)
+    with temporary_folder() as folder, _as_frame(), heard_notes() as notes:
+        config = make_config(given, folder=folder)
+        _write(table, folder / _FILE)
+        return as_detector(train_detector(config, folder)[-1], notes=notes)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ all columns unchanged. All cells that are not requested are therefore identical 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from aedetect.data import Query, open_engine, read_rows
 from aedetect.data.reader import reading
 from aedetect.data.schema import suggest_nearest
 from aedetect.errors import SchemaMismatch
+from aedetect.output.scratch import temporary_folder
 from aedetect.preprocessing.windows import surrounded
 
 if TYPE_CHECKING:
@@ -105,9 +105,9 @@ def rewrite_table(
     tally = RewriteCounts()
     query = Query.of(schema, files, levels=True)
     with (
-        tempfile.TemporaryDirectory(prefix="aedetect-") as scratch,
-        open_engine(memory_mb=_ENGINE_MB, scratch=Path(scratch), files=files) as numbers,
-        open_engine(memory_mb=_ENGINE_MB, scratch=Path(scratch), files=files) as columns,
+        temporary_folder() as scratch,
+        open_engine(memory_mb=_ENGINE_MB, scratch=scratch, files=files) as numbers,
+        open_engine(memory_mb=_ENGINE_MB, scratch=scratch, files=files) as columns,
         reading(files),
     ):
         originals = Originals(columns, query)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,12 +20,13 @@ def check_values_with_progress(path: Path, config: Config, *, as_json: bool) -> 
     from aedetect.cli.progress import progress
     from aedetect.cli.show import print_json
     from aedetect.jobs.check_values import check_values_data
+    from aedetect.output.scratch import temporary_folder
 
     with (
-        tempfile.TemporaryDirectory(prefix="aedetect-") as scratch,
+        temporary_folder() as scratch,
         progress(f"reading the data of {config.name}", said=("note",)),
     ):
-        found = check_values_data(config, Path(scratch))
+        found = check_values_data(config, scratch)
     if as_json:
         print_json(found)
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -41,6 +40,7 @@ def init(
     from aedetect.cli.show_init import print_initialised
     from aedetect.onboarding import InitRequest, initialise
     from aedetect.onboarding.initialisation import default_config
+    from aedetect.output.scratch import temporary_folder
 
     target = to or default_config(data)
     asked = InitRequest(
@@ -52,9 +52,9 @@ def init(
         force=force or (not data_only and _may_replace(target)),
         data_only=data_only,
     )
-    with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
+    with temporary_folder() as scratch:
         with progress("looking at the data", said=("note",)):
-            done = initialise(data, asked, Path(scratch))
+            done = initialise(data, asked, scratch)
         print_initialised(done, data_only=data_only)
 
 

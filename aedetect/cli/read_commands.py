@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,16 +20,17 @@ def check(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = Fal
     from aedetect.cli.show import print_json
     from aedetect.cli.show_check import print_check
     from aedetect.jobs.check import check_data
+    from aedetect.output.scratch import temporary_folder
 
     settings = load_config(config, overrides or [], several=True)
     if settings.detector.by is not None:
         check_values_with_progress(config, settings, as_json=as_json)
         return
     with (
-        tempfile.TemporaryDirectory(prefix="aedetect-") as scratch,
+        temporary_folder() as scratch,
         progress(f"reading the data of {settings.name}", said=("note",)),  # they are findings
     ):
-        checked = check_data(settings, Path(scratch))
+        checked = check_data(settings, scratch)
     if as_json:
         print_json(checked)
     else:

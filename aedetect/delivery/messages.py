@@ -45,6 +45,9 @@ class Message:
     body: str
     severity: str
     entries: tuple[tuple[str, str], ...]  # (event id or key of an alert, severity); the worst first
+    detector: str = ""
+    status: str = ""  # of alerts: whether they have begun or are over; empty: of events
+    texts: tuple[str, ...] = ()  # of alerts: one each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +120,7 @@ def _about_one(each: PendingEvent, *, detector: str, label: str, page: str | Non
         body="\n".join([*_lines(each), _labels(label, each.event_id), *shown]),
         severity=each.severity,
         entries=((each.event_id, each.severity),),
+        detector=detector,
     )
 
 
@@ -133,6 +137,7 @@ def _about_several(
         body="\n\n".join([listed, *_listed(events), _ending(label, page)]),
         severity=severity,
         entries=tuple((each.event_id, each.severity) for each in events),
+        detector=detector,
     )
 
 
@@ -156,6 +161,7 @@ def digest(
             body="\n\n".join([*_listed(whole), _ending(label, page)]),
             severity=next(iter(counts)),
             entries=tuple((each.event_id, each.severity) for each in whole),
+            detector=detector,
         )
     ]
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aedetect.delivery.fields import RESOLVED, add_fields, given_extras
 from aedetect.delivery.messages import Message
 from aedetect.delivery.sent_log import receiver_id
 from aedetect.errors import ConfigError
@@ -157,9 +158,11 @@ class _SenderThread(threading.Thread):
     def run(self) -> None:
         """Send the messages."""
         service = _service(self.receiver.url)
+        extras = given_extras(service)
         waiting, failed = list(self.messages), list[Message]()
         while waiting and len(failed) <= _MAX_FAILED and service is not None and not self.is_late:
             message = waiting.pop(-1 if len(failed) == _MAX_FAILED else 0)
+            add_fields(service, message, url=self.receiver.url, extras=extras)
             if self._is_taken(service, message):
                 self._taken.append(message)
                 self._suspected += failed
@@ -186,12 +189,13 @@ def _is_taken(service: Any, message: Message, picture: Path | None = None) -> bo
     from apprise import AppriseAttachment, NotifyFormat, NotifyType
 
     kinds = {"info": NotifyType.INFO, "warning": NotifyType.WARNING}
+    kind = kinds.get(message.severity, NotifyType.FAILURE)
     try:
         return bool(
             service.notify(
                 body=message.body,
                 title=message.title,
-                notify_type=kinds.get(message.severity, NotifyType.FAILURE),
+                notify_type=NotifyType.SUCCESS if message.status == RESOLVED else kind,
                 body_format=NotifyFormat.TEXT,
                 attach=None if picture is None else AppriseAttachment(str(picture)),
             )

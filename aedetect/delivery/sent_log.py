@@ -16,6 +16,10 @@ from aedetect.output.atomic import PART
 from aedetect.output.files import read_parquet
 
 NOTIFIED = "notified"
+EVENT, ALERT = "event", "alert"
+REFUSED = "refused"  # entries that count the runs in which only this message was not accepted
+# How far an alert was told, where that is not known: the run was killed, or it was not accepted.
+BEGINNING, ENDING = "beginning", "ending"
 _SCHEMA = pa.schema([(name, pa.string()) for name in ("receiver", "kind", "key", "severity")])
 
 
@@ -23,11 +27,12 @@ class SentEntry(NamedTuple):
     """One notification to one receiver."""
 
     receiver: str  # a hash of its URL, never the URL
-    kind: str  # event or alert
+    kind: str  # event, alert, or refused
     key: str  # id of the event, name of the alert
 
 
-SentLog = Mapping[SentEntry, str]  # with the severity that was sent
+# With the severity of an event that was sent; of an alert that was, empty, or what is left to do.
+SentLog = Mapping[SentEntry, str]
 
 
 def receiver_id(url: str) -> str:

@@ -52,6 +52,10 @@ class Block:
         """The last day, since year 1."""
         return date.fromisoformat(self.until).toordinal()
 
+    def overlaps(self, span: Span, clock: WallClock) -> bool:
+        """Whether rows of it are of a span."""
+        return any(span.covers(file.partition, clock) for file in self.files)
+
     def sums(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return a row for each entity, and one for each column of each, without distributions."""
         import pandas as pd  # takes time to import

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aedetect.drift.daily_table import Block
 
 SCORES = "scores"
-_PAUSE = 7  # days without it after which it is another one: a weekly cycle
+PAUSE = 7  # days without it after which it is another one: a weekly cycle
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class _Episodes:
         more = (0, len(self._names) - len(self.since))
         self.since, self.named = np.pad(self.since, more), np.pad(self.named, more)
         self._last = np.pad(self._last, more)
-        fresh = code[block.first - self._last[code] > _PAUSE]
+        fresh = code[block.first - self._last[code] > PAUSE]
         self.since[fresh], self.named[fresh] = day, day
         np.minimum.at(self.since, code, since)
         self._last[code] = block.last

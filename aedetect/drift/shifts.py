@@ -24,6 +24,11 @@ def find_shifts(output: Path, *, span: Span = _EVERYTHING, clock: WallClock = _U
     return shifts_of(read_blocks(output, span=span, clock=clock))
 
 
+def last_blocks(output: Path) -> list[Block]:
+    """Return the days by which a run judges."""
+    return read_blocks(output, span=_EVERYTHING, clock=_UTC)
+
+
 def shifts_of(blocks: Sequence[Block]) -> list[Shift]:
     """Return what had shifted on the last of some days, which `read_blocks` returned."""
     if not blocks:

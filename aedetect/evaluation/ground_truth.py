@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +14,7 @@ from aedetect.data.scan import ENTITY, TIME, Cell, scan
 from aedetect.events import Label
 from aedetect.events.grouping import group_rows
 from aedetect.events.labels import CONFIRMED
+from aedetect.output.scratch import temporary_folder
 
 if TYPE_CHECKING:
     from aedetect.arrays import Int64
@@ -83,9 +82,9 @@ def _labelled(
         f"FROM {scan(files, label, entity=settings.entity)} WHERE label ORDER BY entity, time"
     )
     with (
-        tempfile.TemporaryDirectory(prefix="aedetect-") as scratch,
+        temporary_folder() as scratch,
         reading(files),
-        open_engine(memory_mb=_ENGINE_MB, threads=2, scratch=Path(scratch)) as connection,
+        open_engine(memory_mb=_ENGINE_MB, threads=2, scratch=scratch) as connection,
     ):
         table = connection.sql(sql).to_arrow_table()
     time_ns = table["time"].to_numpy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from aedetect.errors import ConfigError, NoData
 from aedetect.output import list_files
 from aedetect.output.partitions import SCORES
 from aedetect.output.schemas import ANOMALY, NOT_SCORED
+from aedetect.output.scratch import temporary_folder
 from aedetect.timestamps import NANOSECONDS
 
 if TYPE_CHECKING:
@@ -90,9 +90,9 @@ def _joined(
         "AND entity IS NOT DISTINCT FROM name ORDER BY entity, timestamp"
     )
     with (
-        tempfile.TemporaryDirectory(prefix="aedetect-") as scratch,
+        temporary_folder() as scratch,
         reading(files),
-        open_engine(memory_mb=_ENGINE_MB, threads=2, scratch=Path(scratch)) as connection,
+        open_engine(memory_mb=_ENGINE_MB, threads=2, scratch=scratch) as connection,
     ):
         table = connection.sql(sql).to_arrow_table()
     time = table["time"].to_numpy()

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aedetect.output.catalog import list_event_files, newest_files
-from aedetect.output.partitions import SCORES, Span
+from aedetect.output.partitions import EVENTS, SCORES, Span
 from aedetect.output.schemas import LEVEL_SHIFTED
 from aedetect.timestamps import to_nanoseconds
 from aedetect.wall_clock import WallClock, known_zone
@@ -50,20 +50,43 @@ def find_level_shifts(output: Path, formation: Formation) -> tuple[LevelShift, .
     widest = max([rules.merge_gap, *(each.merge_gap for each in own.values())])
     found: list[LevelShift] = []
     for file in list_event_files(output, Span(newest - widest, None)):
-        table = file.read(_COLUMNS)
-        shifted = pc.and_(
-            pc.starts_with(table["text"], LEVEL_SHIFTED), pc.is_null(table["suppressed"])
-        )
-        for each, end in _described(table.filter(shifted)):
+        for each, end in _described(_shifted(file.read(_COLUMNS))):
             if newest - end <= own.get(each.entity, rules).merge_gap:
                 found.append(each)
     return tuple(sorted(found, key=lambda each: (each.entity or "", each.start)))
 
 
+def last_level_shift(output: Path, entity: str | None) -> tuple[LevelShift, str, str] | None:
+    """Return the last shift of level of an entity, its end, and why it is not reported, if so.
+
+    It is looked for in the newest files that have one; None when there is none. Raises OutputError.
+    """
+    for file in newest_files(output, EVENTS):
+        table = file.read(_COLUMNS)
+        own = pc.is_null(table["entity"]) if entity is None else pc.equal(table["entity"], entity)
+        table = table.filter(pc.and_(pc.starts_with(table["text"], LEVEL_SHIFTED), own))
+        if len(table):
+            listed = list(_described(table))
+            at = max(range(len(listed)), key=lambda place: listed[place][1])
+            shift, end = listed[at]
+            return shift, _clock_of(table).iso(end), table["suppressed"][at].as_py() or ""
+    return None
+
+
+def _shifted(table: pa.Table) -> pa.Table:
+    """Return the reported events that are shifts of level."""
+    shifted = pc.and_(pc.starts_with(table["text"], LEVEL_SHIFTED), pc.is_null(table["suppressed"]))
+    return table.filter(shifted)
+
+
+def _clock_of(table: pa.Table) -> WallClock:
+    zone = table.schema.field("start").type.tz
+    return WallClock(known_zone(zone), aware=zone is not None)
+
+
 def _described(table: pa.Table) -> Iterator[tuple[LevelShift, int]]:
     """Yield the shifts of a table, each with its end (ns)."""
-    zone = table.schema.field("start").type.tz
-    clock = WallClock(known_zone(zone), aware=zone is not None)
+    clock = _clock_of(table)
     times = (to_nanoseconds(table[name]).to_pylist() for name in ("start", "end"))
     for row, start, end in zip(table.to_pylist(), *times, strict=True):
         shift = LevelShift(

@@ -7,12 +7,10 @@ ranking and the agreement of both are reported. The results do not depend on the
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from aedetect.data.schema import suggest_nearest
@@ -35,6 +33,7 @@ from aedetect.jobs.run_record import epoch_metrics, run_parameters
 from aedetect.logs import log_event
 from aedetect.models.settings import VariantName
 from aedetect.models.threads import one_thread
+from aedetect.output.scratch import temporary_folder
 from aedetect.registry import log_nested
 from aedetect.registry.records import RunRecord
 from aedetect.training import Ingested, PreparedRows
@@ -73,11 +72,11 @@ def compare_variants(
     config: Config, variants: Sequence[VariantName], *, clock: CpuClock, jobs: int = 1
 ) -> Comparison:
     """Ingest and prepare once, train and score each variant, and log a ranking as nested runs."""
-    with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
-        folder = Path(scratch, "later")
+    with temporary_folder() as scratch:
+        folder = scratch / "later"
         folder.mkdir()
-        ingested = ingest_rows(config, Path(scratch))
-        prepared = prepare_rows(config, ingested, Path(scratch))
+        ingested = ingest_rows(config, scratch)
+        prepared = prepare_rows(config, ingested, scratch)
         task = comparison_data.prepare_comparison(config, ingested, prepared, folder)
         one = partial(_run_variant, config, ingested, prepared, task, clock)
         with ThreadPoolExecutor(max(1, min(jobs, len(variants)))) as pool:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect.delivery import check_url, receivers, send_alerts, send_events, sync
+from aedetect.delivery.alerts import Ended, ended_unexplained
 from aedetect.delivery.database import Synced
 from aedetect.jobs.report import page_path
 from aedetect.logs import log_event
+from aedetect.output.scratch import temporary_folder
 
 if TYPE_CHECKING:
     from aedetect.config import Config
@@ -28,21 +29,28 @@ def check_delivery(config: Config) -> None:
 
 
 def notify(
-    config: Config, *, config_path: str | None = None, alerts: Mapping[str, str] | None = None
+    config: Config,
+    *,
+    config_path: str | None = None,
+    alerts: Mapping[str, str] | None = None,
+    ended: Ended = ended_unexplained,
 ) -> int:
     """Notify receivers of alerts (name -> text) and events; return the number of messages sent.
 
-    An alert that is absent from the mapping is over; without a mapping, alerts are left unchanged.
+    An alert that is absent from the mapping is over, if `ended` says why it is, and that is told,
+    too; without a mapping, alerts are left unchanged.
     A failing receiver is not an error. Messages name the configuration file in the label command.
     """
     to = receivers(config.notify.listed, config.notify_urls)
     if not to:
         return 0
     output, detector = config.output, config.name
-    sent = 0 if alerts is None else send_alerts(output, to, alerts, detector=detector)
+    sent = 0
+    if alerts is not None:
+        sent = send_alerts(output, to, alerts, detector=detector, ended=ended)
     label = f"aedetect label {config_path or f'{config.name}.toml'}"
     page = page_path(config)
-    with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
+    with temporary_folder() as scratch:
         return sent + send_events(
             output,
             to,
@@ -51,7 +59,7 @@ def notify(
             label=label,
             keep=config.scoring.keep_records,
             page=None if page is None else str(page),
-            draw=partial(_draw, config, Path(scratch)),
+            draw=partial(_draw, config, scratch),
         )
 
 

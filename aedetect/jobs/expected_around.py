@@ -6,9 +6,7 @@ input, and the detector that flagged them says what it expects.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -20,6 +18,7 @@ from aedetect.detector import Series
 from aedetect.detector.ticks import ticks_of
 from aedetect.explain import find_counterfactual
 from aedetect.explain.expected_range import clip_to_training_range
+from aedetect.output.scratch import temporary_folder
 from aedetect.preprocessing import positions
 from aedetect.report.lines import Line, extremes
 from aedetect.scoring.loaded import detector_at
@@ -86,10 +85,8 @@ def _read(
     query = Query.of(schema, near, where=own, start=start, end=until + 1)
     parts: list[Rows] = []
     with (
-        tempfile.TemporaryDirectory(prefix="aedetect-") as scratch,
-        open_engine(
-            memory_mb=_ENGINE_MB, threads=2, scratch=Path(scratch), files=near
-        ) as connection,
+        temporary_folder() as scratch,
+        open_engine(memory_mb=_ENGINE_MB, threads=2, scratch=scratch, files=near) as connection,
     ):
         cells = 0
         for part in read_rows(connection, query):

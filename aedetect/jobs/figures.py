@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from aedetect.figures.manifold import draw_manifold
 from aedetect.figures.penalty import draw_penalty
 from aedetect.figures.vector_field import draw_field
 from aedetect.jobs.dataset import ingest_rows, prepare_rows
+from aedetect.output.scratch import temporary_folder
 from aedetect.preprocessing.settings import WindowSettings
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ def draw_figures(config: Config, *, to: Path) -> list[Path]:
     """
     single = replace(config, window=WindowSettings(length=1))
     seed = config.training.seed
-    with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
-        ingested = ingest_rows(single, Path(scratch))
-        prepared = prepare_rows(single, ingested, Path(scratch))
+    with temporary_folder() as scratch:
+        ingested = ingest_rows(single, scratch)
+        prepared = prepare_rows(single, ingested, scratch)
         plane = choose_plane(ingested, prepared)
         written = [
             save_figure(make(plane, seed), to / f"{name}.png") for name, make in ON_PLANE.items()

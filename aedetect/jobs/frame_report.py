@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from aedetect.config import make_config
 from aedetect.errors import NoData
 from aedetect.jobs.event_lines import add_column_lines
 from aedetect.jobs.scoring import run_scoring
+from aedetect.output.scratch import temporary_folder
 from aedetect.report import PageFacts, read_page
 from aedetect.report.cards import MAX_DRAWN
 from aedetect.report.page import with_facts
@@ -56,8 +56,7 @@ def scored_frame(
     }
     if schema.entity is not None:
         given["data"]["entity"] = schema.entity
-    with TemporaryDirectory(prefix="aedetect-") as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         config = make_config(given, folder=folder)
         detector.save(folder / _MODEL)
         _write(table, folder / _FILE)

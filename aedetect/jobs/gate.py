@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect import registry
@@ -20,6 +18,7 @@ from aedetect.jobs.gate_comparison import compare_on_rows
 from aedetect.jobs.learnt_rows import read_learnt
 from aedetect.jobs.training_source import rows_to_compare
 from aedetect.logs import log_event
+from aedetect.output.scratch import temporary_folder
 from aedetect.registry.gate_record import IN_SHADOW, failed_checks, record_gate
 from aedetect.registry.history import Decision
 from aedetect.registry.records import CHAMPION
@@ -109,10 +108,10 @@ def _measured(
     )
     before = max(new.lookback, old.lookback)
     files = rows_to_compare(config, since=since)
-    with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
+    with temporary_folder() as scratch:
         rows = {
             role: gate_rows.newest_rows(
-                each.scorer.schema, files, since=since, before=before, scratch=Path(scratch, role)
+                each.scorer.schema, files, since=since, before=before, scratch=scratch / role
             )
             for role, each in detectors.items()
         }

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +19,7 @@ from aedetect.errors import AedetectError
 from aedetect.jobs.dataset import DATASET_MEMORY_MB
 from aedetect.jobs.findings import Finding, Grade
 from aedetect.jobs.input_counts import RowCounts, count_rows, joined
+from aedetect.output.scratch import temporary_folder
 from aedetect.scoring.schema_drift import admitted, column_changes, undated
 from aedetect.wording import list_some
 
@@ -159,8 +158,8 @@ def _counted(config: Config, schema: Schema, files: Sequence[SourceFile]) -> Row
     """Count what the rows of files hold, a group of columns after the other."""
     counted = []
     with (
-        tempfile.TemporaryDirectory(prefix="aedetect-") as scratch,
-        engine_for(files, memory_mb=DATASET_MEMORY_MB, threads=2, scratch=Path(scratch)) as engine,
+        temporary_folder() as scratch,
+        engine_for(files, memory_mb=DATASET_MEMORY_MB, threads=2, scratch=scratch) as engine,
     ):
         for group in column_groups(Query.of(schema, files)):
             texts = np.array([bool(each) for each in group.categories.values()])

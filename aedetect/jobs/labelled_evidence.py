@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from aedetect.detector.altered import scores_by_weight
 from aedetect.jobs.labelled_rows import read_labelled_rows
+from aedetect.output.scratch import temporary_folder
 from aedetect.preprocessing import Part
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def held_out_labels(
 ) -> Iterator[LabelledTrial | None]:
     """Read the labelled rows of the held-out time, and `lookback` ns before; None without any."""
     ends = prepared.windows[Part.CALIBRATE].ends
-    with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
+    with temporary_folder() as folder:
         rows = read_labelled_rows(
             config,
             ingested,
@@ -49,7 +48,7 @@ def held_out_labels(
             entity=ingested.rows.entity[ends],
             time=ingested.rows.time[ends],
             lookback=lookback,
-            folder=Path(folder),
+            folder=folder,
         )
         yield None if rows is None else prepare_labelled(rows)
 

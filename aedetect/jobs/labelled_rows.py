@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from aedetect.data.scan import ENTITY
 from aedetect.detector import Scorer, Series
 from aedetect.detector.ticks import ticks_of
 from aedetect.jobs.dataset import DATASET_MEMORY_MB, apply_in_batches
+from aedetect.output.scratch import temporary_folder
 from aedetect.preprocessing import positions
 from aedetect.training import Ingested
 
@@ -86,7 +86,7 @@ def labelled_rows(
     normal: HeldOut,
 ) -> HeldOut:
     """Return the labelled rows of the held-out time, scored; those that cannot be are omitted."""
-    with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
+    with temporary_folder() as folder:
         found = read_labelled_rows(
             config,
             ingested,
@@ -94,7 +94,7 @@ def labelled_rows(
             entity=normal.entity,
             time=normal.time,
             lookback=scorer.lookback,
-            folder=Path(folder),
+            folder=folder,
         )
         if found is None:
             return HeldOut.of([])

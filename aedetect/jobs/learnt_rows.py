@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import json
 import logging
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +28,7 @@ from aedetect.events import EventRules, read_labels
 from aedetect.jobs.gate_rows import check_columns, judge_rows, mapped_rows, most_rows
 from aedetect.jobs.training_source import all_sources
 from aedetect.logs import log_event
+from aedetect.output.scratch import temporary_folder
 from aedetect.registry.tags import set_version_tags
 from aedetect.training.label_filter import apply_labels
 
@@ -145,8 +144,8 @@ def _samples(
         )
         if labels:
             query = apply_labels(query, labels, arrived=None, false_alarms="exclude")
-        with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
-            yield begin, mapped_rows(query, Path(scratch))
+        with temporary_folder() as scratch:
+            yield begin, mapped_rows(query, scratch)
 
 
 def _of_entities(where: str | None, names: Sequence[str | None]) -> str | None:

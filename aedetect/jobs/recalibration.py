@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aedetect import registry
@@ -18,6 +16,7 @@ from aedetect.detector import Outline, read_outline
 from aedetect.events import read_labels
 from aedetect.jobs.run_record import promise_tags
 from aedetect.output import locked
+from aedetect.output.scratch import temporary_folder
 
 if TYPE_CHECKING:
     from aedetect.calibration.promise import Promise
@@ -62,14 +61,14 @@ def recalibrate(config: Config, reference: str | None = None) -> Recalibrated:
     registered = registry.find_version(reference or config.model_reference, tracking_uri=uri)
     place = registry.fetch_version(registered, tracking_uri=uri)
     # Under a lock: concurrent processes must take consecutive numbers.
-    with tempfile.TemporaryDirectory(prefix="aedetect-") as folder, locked(place, alone=True):
+    with temporary_folder() as folder, locked(place, alone=True):
         saved = read_outline(registry.fetch_version(registered, tracking_uri=uri))
         made = make_calibration(config, saved)
         log_calibration(made)
-        write_calibration(made, Path(folder))
+        write_calibration(made, folder)
         registry.add_calibration(
             registered,
-            Path(folder),
+            folder,
             version=made.version,
             tracking_uri=uri,
             tags=_asked(config),

@@ -9,7 +9,6 @@ is in `aedetect.jobs.renewal_steps`.
 from __future__ import annotations
 
 import logging
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +25,7 @@ from aedetect.jobs.table_clock import table_clock
 from aedetect.logs import log_event
 from aedetect.output import list_files, locked
 from aedetect.output.partitions import SCORES, Span
+from aedetect.output.scratch import temporary_folder
 from aedetect.timestamps import format_instant, parse_duration
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def renew(
     uri = config.tracking_uri
     registered = registry.find_version(reference or config.model_reference, tracking_uri=uri)
     place = registry.fetch_version(registered, tracking_uri=uri)
-    with tempfile.TemporaryDirectory(prefix="aedetect-") as folder, locked(place, alone=True):
+    with temporary_folder() as folder, locked(place, alone=True):
         place = registry.fetch_version(registered, tracking_uri=uri)
         basis = _basis(config, place, registered)
         if only_if_due and not _is_due(config, basis):
@@ -108,11 +108,11 @@ def renew(
                 "are none: run `aedetect score CONFIG` first"
             )
         renewal, found = _renewal(config, basis)
-        write_renewal(renewal, Path(folder))
+        write_renewal(renewal, folder)
         since = format_instant(renewal.since)
         tags = {"renewed_from": config.calibration.renew_from, "since": since}
         registry.add_calibration(
-            registered, Path(folder), version=renewal.version, tracking_uri=uri, tags=tags
+            registered, folder, version=renewal.version, tracking_uri=uri, tags=tags
         )
     log_event(logger, "renewed", calibration=renewal.version, since=since, rows=found.rows)
     names = basis.saved.entities

@@ -17,6 +17,7 @@ from aedetect.events import form_events
 from aedetect.events.ongoing import find_level_shifts
 from aedetect.execution.kept_processes import keeping_processes
 from aedetect.jobs import delivery
+from aedetect.jobs.alert_ends import ends_of_alerts
 from aedetect.jobs.outcome_record import note_outcome, note_page
 from aedetect.jobs.recording import record_run, workspace
 from aedetect.jobs.renewal_steps import compute_in_steps
@@ -157,7 +158,8 @@ def run_scoring(
         note_page(config, summary, page)
     stages.report(config, summary, changes)
     if config.notify.listed and not what_if:
-        stages.notify(config, config_path=config_path, alerts=summary.alerts)
+        ended = ends_of_alerts(summary, done.job, finished.shifts)
+        stages.notify(config, config_path=config_path, alerts=summary.alerts, ended=ended)
     if config.database.url is not None and not what_if:
         stages.fill_database(config)
     # Last, so that no one waits for it.

@@ -15,6 +15,7 @@ from aedetect.scoring import Model, Plan, Summary
 if TYPE_CHECKING:
     from aedetect.config import Config
     from aedetect.data import Schema
+    from aedetect.delivery.alerts import Ended
     from aedetect.events.table import EventChanges
     from aedetect.execution.kept_processes import KeptProcesses
     from aedetect.jobs.finished_run import Finished
@@ -100,10 +101,10 @@ class PageStage(Protocol):
 
 
 class NotifyStage(Protocol):
-    """Notifies receivers of alerts and events."""
+    """Notifies receivers of events, and of alerts that have begun or are over."""
 
     def __call__(
-        self, config: Config, *, config_path: str | None, alerts: Mapping[str, str]
+        self, config: Config, *, config_path: str | None, alerts: Mapping[str, str], ended: Ended
     ) -> int:
         """Return the number of messages sent; a failing receiver is not an error."""
 

@@ -8,7 +8,6 @@ when either changes, the latent vectors are computed again and the old ones are 
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +27,7 @@ from aedetect.jobs.table_clock import table_clock
 from aedetect.output import aside, publish, written
 from aedetect.output.atomic import updating, withdraw
 from aedetect.output.filesystem import forget_listings, is_remote
+from aedetect.output.scratch import temporary_folder
 from aedetect.scoring import cached_detector
 
 if TYPE_CHECKING:
@@ -94,10 +94,8 @@ def _compute(scorer: Scorer, files: tuple[SourceFile, ...], scratch: Path) -> No
     query = Query.of(schema, files)
     (scratch / LATENTS).mkdir()
     with (
-        tempfile.TemporaryDirectory(prefix="aedetect-") as spill,
-        open_engine(
-            memory_mb=_ENGINE_MB, threads=2, scratch=Path(spill), files=files
-        ) as connection,
+        temporary_folder() as spill,
+        open_engine(memory_mb=_ENGINE_MB, threads=2, scratch=spill, files=files) as connection,
         reading(files),
     ):
         build_embeddings(scorer, read_rows(connection, query), scratch / LATENTS)

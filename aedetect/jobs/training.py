@@ -7,7 +7,6 @@ The first two stages are in `aedetect.jobs.dataset`. The flow in `pipelines/trai
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -34,6 +33,7 @@ from aedetect.jobs.learnt_rows import note_learnt
 from aedetect.jobs.retraining import noting_attempt, retraining_due
 from aedetect.jobs.training_record import make_record
 from aedetect.logs import log_event
+from aedetect.output.scratch import temporary_folder
 from aedetect.preprocessing import Part
 from aedetect.registry.publish import check_experiment
 from aedetect.registry.tags import set_version_tags
@@ -108,9 +108,9 @@ def register_detector(
     started: datetime,
 ) -> registry.Registered:
     """Register the detector, with a record of its training, which began at `started` (UTC)."""
-    with tempfile.TemporaryDirectory(prefix="aedetect-") as name:
-        detector.save(folder := Path(name, "detector"))
-        plots = Path(name, "plots")
+    with temporary_folder() as name:
+        detector.save(folder := name / "detector")
+        plots = name / "plots"
         record = make_record(config, ingested, trained, detector, started=started, scratch=plots)
         return registry.register_version(folder, record=record, tracking_uri=config.tracking_uri)
 
@@ -143,8 +143,8 @@ def run_training(
     started, uri = datetime.now(UTC), config.tracking_uri
     refresh_division(config)
     check_experiment(name=config.name, tracking_uri=uri)
-    with tempfile.TemporaryDirectory(prefix="aedetect-") as folder:
-        ingested, trained, detector = train_detector(config, Path(folder), stages=stages)
+    with temporary_folder() as folder:
+        ingested, trained, detector = train_detector(config, folder, stages=stages)
         log_event(logger, "step", text="registering the detector")
         registered = stages.register(config, ingested, trained, detector, started)
         registered = note_learnt(config, ingested, registered)

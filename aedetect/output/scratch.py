@@ -12,6 +12,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from aedetect.output.atomic import written
@@ -46,15 +47,26 @@ def aside(output: Path) -> Iterator[Path]:
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Yield a folder of this machine; it is removed at the end, and by the next one if killed."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_TEMPORARY}*"):
-        _remove_unlocked(folder)
+    """Yield a folder of this machine, which is removed at the end.
+
+    Of a killed process it is removed by the next one that needs such a folder: all that aedetect
+    writes to the folder for temporary files is in one.
+    """
+    _sweep_temporary(Path(tempfile.gettempdir()), os.getpid())
     folder, lock = _locked(lambda: Path(tempfile.mkdtemp(prefix=_TEMPORARY)))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
+
+
+@cache
+def _sweep_temporary(root: Path, _process: int) -> None:
+    """Remove what killed processes have left in a folder, once in each process."""
+    with suppress(OSError):
+        for folder in root.glob(f"{_TEMPORARY}*"):
+            _remove_unlocked(folder)
 
 
 def sweep(output: Path) -> None:
@@ -69,14 +81,19 @@ def sweep(output: Path) -> None:
 
 
 def _locked(make: Callable[[], Path]) -> tuple[Path, int]:
-    """Make a folder and lock it; retry if a sweep removed it in between."""
+    """Make a folder and lock it; retry if a sweep removed it in between.
+
+    Children that are forked hold the lock as well. Where nothing can be locked, as in some network
+    folders, no sweep takes it for left, because it cannot lock it either.
+    """
     while True:
         try:
             folder = make()
             lock = os.open(folder, os.O_RDONLY)
         except FileNotFoundError:
             continue
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        with suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
         if folder.is_dir():
             return folder, lock
         os.close(lock)
@@ -90,10 +107,12 @@ def _made(parent: Path) -> Path:
 
 
 def _remove_unlocked(folder: Path) -> None:
-    """Remove a folder unless a run has locked it."""
+    """Remove a folder of this user unless a run has locked it: on any pid, in any container."""
     with suppress(OSError):
-        lock = os.open(folder, os.O_RDONLY)
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
+            if os.fstat(lock).st_uid != os.geteuid():
+                return
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder, ignore_errors=True)
         finally:

@@ -7,15 +7,18 @@ ones are kept. If that folder is not writable, downloads last as long as the pro
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import cache
 from pathlib import Path
+
+from aedetect.output.scratch import temporary_folder
 
 MAX_DOWNLOADS = 16  # downloads
 MAX_UNUSED_SECONDS = (
@@ -62,13 +65,15 @@ def _cache_root() -> Path:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         if os.access(root, os.W_OK | os.X_OK) and root.stat().st_uid == os.getuid():
             return root
-    return Path(_temporary_cache().name)
+    return _temporary_cache()
 
 
 @cache
-def _temporary_cache() -> tempfile.TemporaryDirectory[str]:
+def _temporary_cache() -> Path:
     """Return a folder that is removed with the process."""
-    return tempfile.TemporaryDirectory(prefix="aedetect-")
+    kept = ExitStack()
+    atexit.register(kept.close)
+    return kept.enter_context(temporary_folder())
 
 
 def _sync(folder: Path) -> None:

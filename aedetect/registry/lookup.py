@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from aedetect.errors import RegistryError, UnknownModel
+from aedetect.output.scratch import temporary_folder
 from aedetect.registry.artifact_places import beside_database, local_folder
 from aedetect.registry.downloads import cached_download
 from aedetect.registry.pyfunc import DETECTOR
@@ -72,10 +72,10 @@ def saved_folder(location: str, registered: Registered, *, tracking_uri: str) ->
 
 def read_run_text(registered: Registered, name: str, *, tracking_uri: str) -> str | None:
     """Return the text of an artifact of the run of a version; None if there is none."""
-    with open_client(tracking_uri) as client, tempfile.TemporaryDirectory() as folder:
+    with open_client(tracking_uri) as client, temporary_folder() as folder:
         if name not in {each.path for each in client.list_artifacts(registered.run_id)}:
             return None
-        path = client.download_artifacts(registered.run_id, name, folder)
+        path = client.download_artifacts(registered.run_id, name, str(folder))
         return Path(path).read_text(encoding="utf-8")
 
 

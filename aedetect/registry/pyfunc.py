@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aedetect.output.scratch import temporary_folder
 from aedetect.registry.code_wheel import pinned_requirements, write_wheel
 from aedetect.registry.records import ColumnKind
 
@@ -72,8 +72,8 @@ def pyfunc(
     example: pd.DataFrame | None = None,
 ) -> Iterator[Path]:
     """Yield a temporary folder that contains the detector as a pyfunc model."""
-    with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
-        saved = Path(scratch, "model")
+    with temporary_folder() as scratch:
+        saved = scratch / "model"
         _save(saved, detector=folder, columns=columns, model=model, example=example)
         write_wheel(saved / "code")
         yield saved
@@ -123,11 +123,11 @@ class _Common:
 @cache
 def _common() -> _Common:
     """Let MLflow save a model, once: it loads the code and checks what is installed each time."""
-    with tempfile.TemporaryDirectory(prefix="aedetect-") as scratch:
-        detector, saved = Path(scratch, DETECTOR), Path(scratch, "model")
+    with temporary_folder() as scratch:
+        detector, saved = scratch / DETECTOR, scratch / "model"
         detector.mkdir()
         (detector / "detector.json").touch()
-        code = Path(scratch, "served.py")
+        code = scratch / "served.py"
         code.write_text(_CODE, encoding="utf-8")
         with _without_advice():
             from mlflow.models import Model

@@ -6,7 +6,6 @@ memory are these sums: their number does not depend on that of the rows.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from aedetect.data import open_engine
 from aedetect.output import list_files
 from aedetect.output.partitions import SCORES, Span
 from aedetect.output.schemas import ANOMALY, NOT_SCORED, SUPPRESSED
+from aedetect.output.scratch import temporary_folder
 from aedetect.report.axis import Axis
 from aedetect.timestamps import to_nanoseconds
 
@@ -71,8 +71,8 @@ def read_grid(
     """
     files = list_files(output, SCORES, span=Span(axis.start, axis.end))
     with (
-        tempfile.TemporaryDirectory(prefix="aedetect-") as scratch,
-        open_engine(memory_mb=_ENGINE_MB, threads=2, scratch=Path(scratch)) as engine,
+        temporary_folder() as scratch,
+        open_engine(memory_mb=_ENGINE_MB, threads=2, scratch=scratch) as engine,
     ):
         _add_up(engine, files, axis)
         return _grid(engine, axis, first=first, most=most)

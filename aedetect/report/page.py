@@ -88,8 +88,10 @@ def read_page(output: Path, facts: PageFacts, *, drawn: int = MAX_DRAWN) -> Page
     cards = add_past_events(output, cards, labels, facts.clock)
     lines = read_scores(output, cards[:drawn], period=period)
     span = Span(first, last + 1)
-    days = read_blocks(output, span=span, clock=facts.clock)
-    shifts = tuple(shifts_of(days))
+    # By the days that a run judges by, or what began before the page would begin on its first day.
+    judged = read_blocks(output, span=Span(None, last + 1), clock=facts.clock)
+    days = [each for each in judged if each.overlaps(span, facts.clock)]
+    shifts = tuple(shifts_of(judged))
     return Page(
         facts=facts,
         axis=axis,

@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterable
 
 import pyarrow as pa
 
-from aedetect.scoring.outcome import PeriodOutcome
+from aedetect.scoring.outcome import LISTED, PeriodOutcome
 from aedetect.wording import percent
 
 NOT_KEPT = "promise not kept"
 _BEGIN = "in the last"  # of every text
+NO_LONGER = "no longer surely above the alert"
 ENOUGH = 5.0  # rows flagged at the factor times the promise, for which rows must be enough
 OUTCOME = pa.struct(
     {
@@ -111,6 +112,34 @@ def _broken(
     if low is not None and foreseen is not None and low > factor * foreseen and still:
         return f"more events than foreseen: look at them, then {remedy}"
     return ""
+
+
+def end_of_broken(
+    found: Iterable[PeriodOutcome], entity: str | None, *, factor: float, judge: str
+) -> str | None:
+    """Say why an alert of a promise is over, of an entity, or of all together without one.
+
+    `judge` is the version that scores. None for an entity that is not listed beside so many others
+    that it may be above as well.
+    """
+    listed = list(found)
+    together = [each for each in listed if each.together]
+    own = [each for each in listed if not each.together and str(each.entity) == entity]
+    known = together if entity is None else own
+    who = "" if entity is None else f"{entity}: "
+    if not known:
+        listed_all = max((each.above for each in together), default=0) <= LISTED
+        return f"{who}{NO_LONGER}, by {judge}" if listed_all else None
+    kept = next((each.kept_since for each in known if each.kept_since), "")
+    eased = next((each.eased_since for each in known if each.eased_since), "")
+    if kept or eased:
+        what = f"promise kept again since {kept}" if kept else f"below the alert since {eased}"
+        last = f"{percent(known[0].newest)} of the rows of the last day were flagged"
+        return f"{who}{what}: {last}, {_promised(known[0])}, by {judge}"
+    off = any((each.low or 0.0) > factor * each.most for each in known)
+    what = "what is left of it is of entities with alerts of their own" if off else NO_LONGER
+    text = _described(known[0]).removeprefix(_subject(known[0]))
+    return f"{who}{what}: {text}, by {judge}"
 
 
 def describe_others(each: PeriodOutcome) -> str:

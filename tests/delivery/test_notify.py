@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from verdict_files import event, write_events, write_scores
 
-from aedetect.delivery import receivers, send_alerts, send_events
+from aedetect.delivery import receivers, send_events
 from aedetect.delivery.sent_log import receiver_id
 from aedetect.delivery.settings import NotifySettings
 from aedetect.errors import ConfigError, OutputError
@@ -358,53 +358,6 @@ def test_any_entity_can_be_sent(notify, receiver, output, name):
     assert (name or "the only series").split("\n")[0] in receiver.titles[0]
 
 
-def test_an_alert_is_sent_until_it_is_over(output, receiver):
-    """Once, even if its text changes; again when it returns."""
-
-    def alert(**alerts):
-        people = receivers(["env:X"], [receiver.url])
-        return send_alerts(output, people, alerts, detector="pump")
-
-    assert (alert(stale="no rows for 3 h"), alert(stale="no rows for 4 h")) == (1, 0)
-    assert alert(stale="no rows for 5 h", drift="much") == 1
-    assert (alert(), alert(stale="no rows for 3 h")) == (0, 1)
-    assert receiver.titles == ["pump: stale", "pump: drift", "pump: stale"]
-    assert receiver.messages[0]["message"] == "no rows for 3 h"
-
-
-def test_alerts_of_one_kind_are_one_message(output, receiver):
-    """Of several entities at once; one that joins them later is told alone."""
-    people = receivers(["env:X"], [receiver.url])
-
-    def alert(*names):
-        found = {f"level has shifted: {name}": f"{name} is up" for name in names}
-        return send_alerts(output, people, found, detector="pump")
-
-    assert (alert("east", "west"), alert("east", "west", "north"), alert("east")) == (1, 1, 0)
-    assert receiver.titles == [
-        "pump: level has shifted: 2 entities",
-        "pump: level has shifted: north",
-    ]
-    assert "east: east is up" in receiver.messages[0]["message"]
-
-
-def test_an_alert_of_all_together_names_the_message_of_its_kind(output, receiver):
-    """It is no entity: the title does not count it, and its text has no name before it."""
-    alerts = {"promise not kept: east": "east: 9 %", "promise not kept": "in the last 7 days 5 %"}
-    send_alerts(output, receivers([receiver.url], [receiver.url]), alerts, detector="pump")
-    assert receiver.titles == ["pump: promise not kept"]
-    assert receiver.messages[0]["message"].split("\n\n") == ["east: 9 %", "in the last 7 days 5 %"]
-
-
-def test_an_alert_that_was_not_accepted_is_retried(output, receiver):
-    """Events already sent are not sent again."""
-    people = receivers(["env:X"], [receiver.url])
-    receiver.answer = 500
-    assert send_alerts(output, people, {"stale": "x"}, detector="pump") == 0
-    receiver.answer = 200
-    assert send_alerts(output, people, {"stale": "x"}, detector="pump") == 1
-
-
 @pytest.mark.parametrize(
     "url", ["slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ", "json://me:canary@host"]
 )
@@ -450,7 +403,8 @@ _NOTIFY = """
 import sys
 from pathlib import Path
 from aedetect.delivery.senders import receivers
-from aedetect.delivery.notify import send_alerts, send_events
+from aedetect.delivery.alerts import send_alerts
+from aedetect.delivery.notify import send_events
 from aedetect.delivery.settings import NotifySettings
 people = receivers(["env:X"], [sys.argv[2]])
 output = Path(sys.argv[1])

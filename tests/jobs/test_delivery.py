@@ -99,6 +99,9 @@ def test_an_alert_is_sent_once_until_it_is_over(plant, receiver):
         return receiver.titles.count("plant: stale data")
 
     assert [sent(time) for time in (late, late, early, late)] == [1, 1, 1, 2]
+    (over,) = (each for each in receiver.messages if each["status"] == "resolved")
+    assert over["title"] == "plant: over: stale data"
+    assert over["message"].startswith("rows arrive again: the newest is of 2026-01-05T23:59")
 
 
 def test_a_flow_sends_its_alerts(prefect, plant, receiver, monkeypatch):
@@ -115,6 +118,9 @@ def test_a_flow_sends_its_alerts(prefect, plant, receiver, monkeypatch):
     assert (receiver.titles, (plant.folder / "plant.db").exists()) == ([], False)
     flow(path)
     assert receiver.titles.count("plant: stale data") == 1
+    assert flow(path, ["scoring.stale_after='99999d'"]).alerts == {}
+    flow(path, ["scoring.stale_after='99999d'"])
+    assert receiver.titles.count("plant: over: stale data") == 1
     assert (plant.folder / "plant.db").exists()
 
 

@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 
 from aedetect.cli import app
 from aedetect.config import make_config
-from aedetect.delivery import receivers, send_alerts
 from aedetect.jobs import scoring, training
 from aedetect.jobs.recalibration import recalibrate
 from aedetect.jobs.renewal import renew
@@ -55,15 +54,16 @@ def moved(detector, folder, **keys):
     return make_config(given, folder=folder), write_config(folder / "plant.toml", given)
 
 
-def test_it_is_told_once_and_ends_with_the_third_good_day(detector, tmp_path, receiver):
+def test_it_is_told_once_and_ends_with_the_third_good_day(
+    detector, tmp_path, receiver, monkeypatch
+):
     """Not a month later, when the bad days have left the window; all that tell of it agree."""
-    config, path = moved(detector, tmp_path)
+    monkeypatch.setenv("TEAM", receiver.url)
+    config, path = moved(detector, tmp_path, notify={"urls": ["env:TEAM"], "max_age": "1min"})
     told, last = [], None
-    to = receivers([receiver.url], [receiver.url])
     for number, day in enumerate(DAYS):
         last = scored(config, number)
         told += [day[-2:]] * (NOT_KEPT in last.alerts)
-        send_alerts(config.output, to, last.alerts, detector="plant")
         if day == "2026-01-21":
             shown = CliRunner().invoke(app, ["report", str(path), "--to", str(tmp_path / "p.html")])
             assert shown.exit_code == 0
@@ -71,8 +71,15 @@ def test_it_is_told_once_and_ends_with_the_third_good_day(detector, tmp_path, re
             assert re.search(r"kept again since 2026-01-19: <strong>not kept before that", page)
     assert told == [str(day) for day in range(int(told[0]), 21)]
     assert int(told[0]) in range(15, 19)
-    told = f"plant: {NOT_KEPT}"
-    assert receiver.titles == [told, f"{told}: east"]  # of all and west, and a day later
+    begun = f"plant: {NOT_KEPT}"
+    messages = [each for each in receiver.messages if NOT_KEPT in each["title"]]
+    assert [each["title"] for each in messages] == [
+        *(begun, f"{begun}: east"),  # of all and west, and a day later
+        f"plant: over: {NOT_KEPT}",
+    ]
+    assert sorted(messages[2]["ids"]) == sorted([*messages[0]["ids"], *messages[1]["ids"]])
+    for who in ("", "west: ", "east: "):
+        assert f"{who}promise kept again since 2026-01-19: " in messages[2]["message"]
     together = {each.period: each for each in last.outcome if each.together}
     assert together[30].low > 3 * together[30].most
     assert together[30].kept_since == "2026-01-19"

@@ -11,6 +11,7 @@ import pytest
 from drift_days import write_days
 from report_output import HOSTILE, write_output
 
+from aedetect.drift import fault_alerts, find_shifts
 from aedetect.drift.daily_levels import daily_levels
 from aedetect.drift.daily_table import read_blocks
 from aedetect.output.partitions import Span
@@ -18,6 +19,7 @@ from aedetect.report import PageFacts, read_page
 from aedetect.report.html import render_page
 from aedetect.report.view import page_view
 from aedetect.report.wording import first_sentence
+from aedetect.timestamps import parse_instant
 from aedetect.wall_clock import WallClock
 
 FACTS = PageFacts(detector="plant", config="plant.toml", model="plant/1")
@@ -53,6 +55,25 @@ def test_the_page_begins_with_it(page):
     assert "its mean score is 2.4 times that of its calibration (2.6 on 2026-01-04)" in text
     assert "up to 1.5 times, and 2.25 times is a slow fault" in text
     assert "most other entities have not shifted" in text
+
+
+def test_it_began_when_the_run_says_that_it_did(tmp_path):
+    """Also before the first day of the page; the line has the days of the page."""
+    output = write_output(tmp_path / "output", names=(*OTHERS, "pump"), days=12)
+    write_days(output, [0.0] * 2 + [3.0] * 10, [1.0, 1.1] + [2.6] * 10, others=OTHERS)
+    (told,) = fault_alerts(find_shifts(output)).values()
+    page = read_page(output, replace(FACTS, days=4))
+    (found,) = page.faults
+    assert found.shift.text in told
+    assert (found.shift.since, found.levels.days[0], len(found.levels.days)) == (
+        *("2026-01-03", "2026-01-09"),
+        4,
+    )
+    text = words(render_page(page))
+    assert "pump: since 2026-01-03, mostly heat" in text
+    earlier = parse_instant("2026-01-08T00:00:00Z")
+    then = read_page(output, replace(FACTS, span=Span(None, earlier), days=2))
+    assert then.shifts == tuple(find_shifts(output, span=Span(None, earlier)))
 
 
 def test_its_events_are_told_as_parts_of_one_fault(page):
