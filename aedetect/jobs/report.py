@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -39,6 +39,7 @@ from aedetect.timestamps import parse_duration
 if TYPE_CHECKING:
     from aedetect.config import Config
     from aedetect.detector import Outline
+    from aedetect.drift import Shift
     from aedetect.report.page import Page
 
 PAGE = "report.html"
@@ -75,21 +76,30 @@ def write_report(
     to: Path,
     span: Span | None = None,
     now: datetime | None = None,
+    shifts: Sequence[Shift] | None = None,
 ) -> WrittenPage:
     """Write the page of a time range, by default of the last days of the scores.
 
     What cannot be looked up, such as the model of a registry that is away, is left out and named.
     Raises NoData when nothing was scored, and OutputError when the file cannot be written.
     """
-    page = read_content(config, config_path=config_path, span=span or Span(), now=now)
+    asked = span or Span()
+    page = read_content(config, config_path=config_path, span=asked, now=now, shifts=shifts)
     size = write_page(page, to)
     sentence = first_sentence(page)
     return WrittenPage(path=to, size=size, events=len(page.events), sentence=sentence)
 
 
-def write_run_page(config: Config, *, config_path: str | None, now: datetime | None) -> Path | None:
+def write_run_page(
+    config: Config,
+    *,
+    config_path: str | None,
+    now: datetime | None,
+    shifts: Sequence[Shift] | None = None,
+) -> Path | None:
     """Write the page of a run, if the settings ask for one; return where it is.
 
+    `shifts` are those that the run has found, if it has looked.
     A page that cannot be written fails no run: what was scored is written before it.
     """
     to = page_path(config)
@@ -98,7 +108,7 @@ def write_run_page(config: Config, *, config_path: str | None, now: datetime | N
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         path = config_path or f"{config.name}.toml"
-        return write_report(config, config_path=path, to=to, now=now).path
+        return write_report(config, config_path=path, to=to, now=now, shifts=shifts).path
     except (AedetectError, OSError) as error:
         log_event(logger, "note", text=f"the page is not written: {error}")
         return None
@@ -117,9 +127,14 @@ def is_page_current(config: Config, *, config_path: str | None) -> bool:
 
 
 def read_content(
-    config: Config, *, config_path: str, span: Span, now: datetime | None = None
+    config: Config,
+    *,
+    config_path: str,
+    span: Span,
+    now: datetime | None = None,
+    shifts: Sequence[Shift] | None = None,
 ) -> Page:
-    """Read what the page shows."""
+    """Read what the page shows; `shifts` are known to who judged the same days."""
     notes: list[str] = []
     known = partial(_or_note, notes)
     facts = PageFacts(
@@ -135,7 +150,7 @@ def read_content(
         version=version("aedetect"),
         written=None if now is None else now.isoformat(" ", timespec="seconds"),
     )
-    page = read_page(config.output, facts)
+    page = read_page(config.output, facts, shifts=shifts)
     model = known("the model", lambda: _resolved(config))
     added: dict[str, Any] = {"maintenance": known("maintenance", lambda: _planned(config, page))}
     if model is not None:

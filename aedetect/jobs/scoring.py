@@ -150,11 +150,8 @@ def run_scoring(
             stages.draw_lines(config, done.job, processes)
     if config.report.to is not None and not what_if:
         is_current = summary.did_nothing and is_page_current(config, config_path=config_path)
-        page = (
-            page_path(config)
-            if is_current
-            else stages.write_page(config, config_path=config_path, now=clock and clock())
-        )
+        write = partial(stages.write_page, now=clock and clock(), shifts=finished.shifts)
+        page = page_path(config) if is_current else write(config, config_path=config_path)
         note_page(config, summary, page)
     stages.report(config, summary, changes)
     if config.notify.listed and not what_if:

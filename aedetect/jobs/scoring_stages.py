@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aedetect.config import Config
     from aedetect.data import Schema
     from aedetect.delivery.alerts import Ended
+    from aedetect.drift import Shift
     from aedetect.events.table import EventChanges
     from aedetect.execution.kept_processes import KeptProcesses
     from aedetect.jobs.finished_run import Finished
@@ -95,7 +96,12 @@ class PageStage(Protocol):
     """Writes the page of a run, if the settings ask for one."""
 
     def __call__(
-        self, config: Config, *, config_path: str | None, now: datetime | None
+        self,
+        config: Config,
+        *,
+        config_path: str | None,
+        now: datetime | None,
+        shifts: Sequence[Shift] | None,
     ) -> Path | None:
         """Return where it is; None without one."""
 

@@ -73,8 +73,14 @@ def first_cards(output: Path, facts: PageFacts) -> tuple[list[Card], int]:
     return make_cards(reported, (), facts.clock, most=MAX_DRAWN), period
 
 
-def read_page(output: Path, facts: PageFacts, *, drawn: int = MAX_DRAWN) -> Page:
-    """Read the content of a page.
+def read_page(
+    output: Path,
+    facts: PageFacts,
+    *,
+    drawn: int = MAX_DRAWN,
+    shifts: Sequence[Shift] | None = None,
+) -> Page:
+    """Read the content of a page; `shifts` are those of its last day, where they are known.
 
     Raises NoData when nothing was scored in the time asked for, and OutputError for a damaged file.
     """
@@ -91,7 +97,7 @@ def read_page(output: Path, facts: PageFacts, *, drawn: int = MAX_DRAWN) -> Page
     # By the days that a run judges by, or what began before the page would begin on its first day.
     judged = read_blocks(output, span=Span(None, last + 1), clock=facts.clock)
     days = [each for each in judged if each.overlaps(span, facts.clock)]
-    shifts = tuple(shifts_of(judged))
+    shifts = tuple(shifts_of(judged) if shifts is None else shifts)
     return Page(
         facts=facts,
         axis=axis,

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 from report_output import DAY, FIRST, HOSTILE, STEP, write_output
 
 from aedetect.figures.canvas import save_figure
-from aedetect.figures.event_card import draw_event_card
+from aedetect.figures.event_card import draw_event_card, mark_time
 from aedetect.report import PageFacts, read_page
 from aedetect.report.cards import ColumnLine
 from aedetect.report.lines import Line
@@ -40,3 +41,17 @@ def test_lines_lie_where_the_clock_shows_them(tmp_path):
     score = figure.axes[0].lines[1].get_xdata()
     first = np.datetime64(int(card.scores.time[0]), "ns") + np.timedelta64(330, "m")
     assert np.asarray(score, dtype="datetime64[ns]")[0] == first
+
+
+@pytest.mark.parametrize(
+    "minutes", [0.05, 1, 4, 30, 100, 200, 250, 290, 1_000, 5_000, 20_000, 10**6]
+)
+def test_any_length_of_time_has_round_marks(minutes):
+    """Without a warning of matplotlib, which stood in the log for pictures of four hours."""
+    figure = Figure()
+    panel = figure.add_subplot()
+    start = np.datetime64("2026-01-03T05:00:00", "ms")
+    panel.plot(start + np.array([0, round(minutes * 60_000)], "timedelta64[ms]"), [0, 1])
+    mark_time(panel)
+    figure.draw_without_rendering()
+    assert 2 <= len(panel.get_xticklabels()) <= 9

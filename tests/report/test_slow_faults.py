@@ -65,6 +65,7 @@ def test_it_began_when_the_run_says_that_it_did(tmp_path):
     page = read_page(output, replace(FACTS, days=4))
     (found,) = page.faults
     assert found.shift.text in told
+    assert read_page(output, FACTS, shifts=()).faults == ()  # of a run that found none
     assert (found.shift.since, found.levels.days[0], len(found.levels.days)) == (
         *("2026-01-03", "2026-01-09"),
         4,
