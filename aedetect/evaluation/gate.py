@@ -14,6 +14,7 @@ from aedetect.evaluation.common_rows import CommonRows, Verdicts
 from aedetect.evaluation.false_events import level_at
 from aedetect.evaluation.paired import (
     ComparedLevel,
+    at_most_by_chance,
     found_at_level,
     greatest_value,
     largest_difference,
@@ -113,10 +114,14 @@ def _found(
 
 
 def _alone(found_at: Sequence[Float64], at: ComparedLevel) -> Check:
-    """Compare how many anomalies (A,) each finds alone, which a share of all hides."""
+    """Compare how many anomalies (A,) each finds alone, which a share of all hides.
+
+    Both by replicates, since all depend on few rows, and by a sign test: of few anomalies,
+    replicates are too sure.
+    """
     won, lost = at.alone(found_at)
     total = max(won + lost, 1)
-    chance = float((at.gains(found_at) >= 0).mean())
+    chance = max(float((at.gains(found_at) >= 0).mean()), at_most_by_chance(won, won + lost))
     text = f"of the anomalies that one version finds alone, its share ({won} won, {lost} lost)"
     return Check(
         FOUND_ALONE, won / total, lost / total, chance, _CHANCE, greater_is_better=True, text=text

@@ -57,6 +57,15 @@ def test_an_equal_passes(common, honest):
     assert failing(common, honest, honest) == set()
 
 
+@pytest.mark.parametrize(("lost", "stopped"), [(5, False), (9, True)])
+def test_few_anomalies_found_alone_decide_nothing(common, honest, lost, stopped):
+    """One won and five lost of hundreds happen between seeds, one and nine do not."""
+    many = replace(honest, injected=np.repeat([1e-9, 0.5], 200), unaltered=np.ones(400))
+    other = many.injected.copy()
+    other[:lost], other[-1] = 0.5, 1e-9
+    assert ("found_alone" in failing(common, replace(many, injected=other), many)) == stopped
+
+
 def test_stuck_alarm_finds_nothing(common, honest):
     """An anomaly among rows that a version flags anyway is not found by it."""
     stuck = replace(honest, injected=np.zeros(40), unaltered=np.repeat([1.0, 0.0], 20))
