@@ -58,7 +58,7 @@ def at_most_by_chance(won: int, total: int) -> float:
     >>> [round(at_most_by_chance(won, 6), 3) for won in (0, 1, 3)]
     [0.016, 0.109, 0.656]
     """
-    return sum(math.comb(total, each) for each in range(won + 1)) / 2**total
+    return float(sum(math.comb(total, each) for each in range(won + 1)) / 2**total)
 
 
 def margin_of(share: float, part: float) -> float:
