@@ -4,7 +4,7 @@ Prefect's own ephemeral server does the same, later and slower: the process that
 imports the whole server first (2.2 s), waits for the child (2.6 s), and leaves it behind when
 killed. This one starts while PyTorch and MLflow are imported, and ends with its parent.
 
-Run by `start_server`, as a module: pipelines.server PORT
+Run by `start_server`, as a module: pipelines.server PORT PARENT
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _spawn(port: int, api: str, *, services: bool) -> Server:
     if not services:
         variables["PREFECT__SERVER_EPHEMERAL"] = "1"  # no services
     process = subprocess.Popen(  # noqa: S603 - the command is written here
-        command("pipelines.server", str(port)),
+        command("pipelines.server", str(port), str(os.getpid())),
         env=os.environ | variables | SAFE_PATH | {"PREFECT__SERVER_FINAL": "1"},
         stderr=subprocess.DEVNULL if _is_silenced() else None,
         # Its own session: Ctrl+C stops the runs, then this process, and then the server.
@@ -181,10 +181,9 @@ def _free_port() -> int:
 
 def run_server() -> None:
     """Run the server on a port, until SIGTERM or the end of the parent."""
-    parent = os.getppid()
     with suppress(OSError, AttributeError):  # Linux only; elsewhere a killed parent leaves it
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
+    if os.getppid() != int(sys.argv[2]):  # killed while this process started
         return
     own_process()
     with unsearched():

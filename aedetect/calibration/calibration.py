@@ -12,6 +12,7 @@ import numpy as np
 
 from aedetect.arrays import Float32, Float64, Int32, Int64, grouped_rows
 from aedetect.calibration import thresholds as ranks
+from aedetect.calibration.accepted_rules import AcceptedRule
 from aedetect.calibration.alert_budget import alert_budget
 from aedetect.calibration.candidates import CANDIDATES, candidates
 from aedetect.calibration.conformal import Reference
@@ -80,6 +81,7 @@ class Calibration:
     left_out: LeftOut = field(default_factory=LeftOut)
     fallback: str = ""  # why the default budget was not taken
     since: int | None = None  # ns, of a renewal: since when it is in force
+    accepted: tuple[AcceptedRule, ...] = ()  # of a renewal: column rules that flag nothing
     usual: float = 1.0  # what three of four held-out events stay below, the unit of strength
     longest: int = 0  # ns, of an event on held-out rows
 
@@ -177,8 +179,7 @@ def fit_calibration(
     sample = make_sample(held_out, timing=timing, per_entity=per_entity, leave_out=share)
     choice = _choose(sample, settings)
     rows = sample.normal
-    values = np.full(len(rows), choice.pooled.value)
-    rates = np.full(len(rows), choice.pooled.rate)
+    values, rates = (np.full(len(rows), getattr(choice.pooled, n)) for n in ("value", "rate"))
     groups = {}
     beyond = 0.0
     for code, chosen in grouped_rows(rows.entity) if choice.own else ():
@@ -188,8 +189,7 @@ def fit_calibration(
         values[chosen], rates[chosen] = threshold.value, threshold.rate
         groups[code] = _group(sample.own[code], threshold, rows.take(chosen), timing)
         beyond += _beyond(sample.own[code], threshold, len(sample.own[code]))
-    shared = int((~np.isin(rows.entity, list(groups))).sum())
-    beyond += _beyond(sample.pooled, choice.pooled, shared)
+    beyond += _beyond(sample.pooled, choice.pooled, (~np.isin(rows.entity, list(groups))).sum())
     flagged = rows.score >= values
     share, mean = choice.pooled.rate, float(rates.mean())
     made = Calibration(

@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aedetect.calibration.accepted_rules import AcceptedRule
+from aedetect.calibration.bounds import FEWEST, LENIENT, RECENT
 from aedetect.calibration.calibration import Calibration, Group
 from aedetect.calibration.conformal import Reference
 from aedetect.calibration.stretches import SortedScores
@@ -42,10 +44,10 @@ FEW_DAYS = 0.1  # of those with rows
 STRONG = 2.0  # times the threshold in force: the peak from which an event is left out
 MIN_ROWS = 500  # of an entity, below which its factor stays as it was
 _DAY = NANOSECONDS["d"]
-RECENT, LENIENT = 2 * _DAY, 2.0  # ns; times `within`, what the days of weeks are allowed
-FEWEST = 5.0  # rows that may be above it in that time, for which rows must be enough
 _SLACK, _TINY = 1e-9, 1e-12  # of a rank, for rounding; of a threshold
-LOWEST = 0.5  # times the threshold of the full calibration: a quiet week does not make it nervous
+# A quiet week does not make it nervous: for each of the weeks taken, a threshold may fall to this
+# part. In four it may leave behind what an event among few held-out rows made of it.
+LOWEST, _WEEK = 0.5, 7.0  # times the threshold of the full calibration; days
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Renewal:
     base: int  # version of the full calibration
     pooled: float = 1.0  # factor of the threshold that entities without their own one share
     factors: Mapping[int, float] = field(default_factory=dict)  # of those with their own, by code
+    accepted: tuple[AcceptedRule, ...] = ()  # column rules that flag nothing while it is in force
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,8 @@ def choose_factors(
         )
     most = _bounds(rows.take(usable), codes, rate * within)
     found = np.maximum(_levels(taken, codes, rate), most)
-    ratio = np.maximum(found / np.maximum(value, _TINY), LOWEST)
+    lowest = LOWEST ** np.maximum(_days(taken, codes) / _WEEK, 1.0)
+    ratio = np.maximum(found / np.maximum(value, _TINY), lowest)
     new = {place: float(ratio[place]) for place in np.flatnonzero(enough).tolist()}
     own = {code: new[place] for place, code in enumerate(codes) if place in new}
     own = (dict(before.factors) if before else {}) | own
@@ -131,6 +135,12 @@ def _groups(entity: Int32, codes: Sequence[int]) -> Int32:
     known = np.array(codes)
     place = np.minimum(np.searchsorted(known, entity), len(codes) - 1)
     return np.where(known[place] == entity, place, len(codes)).astype(np.int32)
+
+
+def _days(rows: HeldOut, codes: Sequence[int]) -> Float64:
+    """Return on how many days each group has rows: (G,)."""
+    found = np.unique(np.stack([_groups(rows.entity, codes), rows.time // _DAY]), axis=1)[0]
+    return np.bincount(found, minlength=len(codes) + 1).astype(np.float64)
 
 
 def _on_few_days(rows: HeldOut, group: Int32, value: Float64) -> Bool:
@@ -207,6 +217,7 @@ def renewed(base: Calibration, renewal: Renewal) -> Calibration:
         own=own,
         version=renewal.version,
         since=renewal.since,
+        accepted=renewal.accepted,
     )
 
 

@@ -73,6 +73,8 @@ def renew_by_hand(config: Config, model: str | None, *, as_json: bool) -> None:
     out.print(f"from {made.rows:,} rows; {made.left_out:,} of strong or confirmed events left out")
     if made.unchanged:
         out.print(f"  {made.unchanged} groups of entities have too few rows: unchanged")
+    for text in made.accepted:
+        out.print(f"  {text}")
 
 
 def print_recalibrated(made: Recalibrated, config: Path, *, renewed: bool) -> None:

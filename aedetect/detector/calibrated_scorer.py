@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from aedetect.detector.accepted import without_accepted
 from aedetect.detector.outline import Outline
 from aedetect.detector.scorer import Scorer
 from aedetect.detector.serialization import read_detector, read_profile, write_detector
 
 if TYPE_CHECKING:
+    from aedetect.arrays import Int8, Int32
     from aedetect.calibration import Calibration
+    from aedetect.data import Rows
     from aedetect.drift import Profile
 
 
@@ -44,6 +47,12 @@ class CalibratedScorer:
             rules=own.rules,
             residual_size=own.residuals.size,
         )
+
+    def broken_rules(self, rows: Rows, entity: Int32) -> Int8:
+        """Return which column rule each cell breaks, without what is accepted: (R,) -> (R, F)."""
+        schema = self.scorer.schema
+        broken = self.scorer.rules.broken(rows, entity, schema)
+        return without_accepted(broken, entity, self.calibration.accepted, schema.features)
 
     def save(self, folder: Path) -> None:
         """Write the detector into a folder; see `aedetect.detector.serialization`."""

@@ -118,3 +118,14 @@ def stability_index(now: Int64, usual: Float64) -> Float64:
         index = ((first - second) * np.log(first / second)).sum(axis=-1)
         index = np.maximum(index - (bins - 1) * (1 / own + 1 / other), 0.0)
     return np.where((own > 0) & (other > 0), index, np.nan)
+
+
+def farthest_index(usual: Float64) -> Float64:
+    """Return the largest PSI that as many rows can have, all in one bin: (N, BINS) -> (N,).
+
+    >>> round(float(farthest_index(np.full((1, 16), 50.0))[0]), 1)
+    5.1
+    """
+    rows = np.rint(usual.sum(axis=1)).astype(np.int64)
+    alone = np.eye(BINS, dtype=np.int64)[None] * rows[:, None, None]
+    return np.asarray(stability_index(alone, usual[:, None, :] + 0 * alone).max(axis=1))

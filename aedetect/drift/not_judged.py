@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.drift.binning import block_days, least_rows
-from aedetect.drift.daily_table import read_blocks
+from aedetect.drift.binning import block_days, farthest_index, least_rows
+from aedetect.drift.daily_table import Block, read_blocks
 from aedetect.drift.experience import MIN_DAYS
 from aedetect.output.partitions import Span
 from aedetect.wall_clock import WallClock
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _DAY = 86_400_000_000_000  # ns
 _NAMED = 5
+_LOOKED_AT = 50  # entities, for columns whose limit is out of reach
 
 
 def why_no_column(time: Int64, *, period: int) -> str | None:
@@ -57,6 +58,22 @@ def unjudged(output: Path, *, span: Span, clock: WallClock) -> Iterator[str]:
             f"{list_some(names, most=_NAMED)} are not"
         )  # fmt: skip
         yield f"{what} judged: training has too few whole days (or blocks of days) with values"
+    far = _out_of_reach(blocks[-1], scores["entity"].to_list()[:_LOOKED_AT])
+    if far:
+        yield (
+            f"the distribution of {list_some(far, most=_NAMED)} is not judged: training days "
+            "differ from each other as far as bins can tell; scores and missing cells are"
+        )
     if not (scores["rows"] >= scores["whole_day"]).any():
         since = "" if blocks[-1].day == blocks[-1].until else f", which began on {blocks[-1].day},"
         yield f"columns of the last day{since} are judged when it is over"
+
+
+def _out_of_reach(block: Block, entities: Sequence[str]) -> list[str]:
+    """Return the columns that no day can move beyond the limit, of all of some entities."""
+    found = block.distributions(entities)
+    table = found.table()
+    limit = table["psi_limit"].to_numpy(dtype=float)
+    beyond = np.isfinite(limit) & (limit > np.nan_to_num(farthest_index(found.usual.astype(float))))
+    every = table.assign(beyond=beyond).groupby("column", sort=False)["beyond"].all()
+    return [str(name) for name in every.index[every.to_numpy(dtype=bool)]]

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aedetect.arrays import Bool, Float64, Int64
-from aedetect.calibration import HeldOut
-from aedetect.calibration.forecast import Timing, covered, days, form_groups
+from aedetect.arrays import Float64
+from aedetect.calibration.forecast import covered, days, form_groups
 from aedetect.calibration.poisson import count_interval
+from aedetect.evaluation.common_rows import CommonRows, Verdicts
 from aedetect.evaluation.false_events import level_at
 from aedetect.evaluation.paired import (
     ComparedLevel,
+    at_most_by_chance,
     found_at_level,
     greatest_value,
     largest_difference,
@@ -32,38 +33,6 @@ _NO_WORSE = 1.25  # times a factor of the champion, that is no worse
 _CHANCE = 0.05  # that a version finds as many as the other
 _LARGEST = 1e6  # a factor, instead of infinity
 _TINY = 1e-9  # events, instead of none
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verdicts:
-    """One version's verdicts on the common rows (N,), and on injected anomalies.
-
-    `broken` (N,): rows that break a column rule. `injected` (A,): the smallest p-value in each
-    injected anomaly, 1 where none was scored, 0 where a rule was broken.
-    """
-
-    p_value: Float64
-    flagged: Bool
-    broken: Bool
-    injected: Float64
-    predicted: float  # events a day, by its calibration
-
-    @property
-    def strangeness(self) -> Float64:
-        """The p-values, 0 of rows that a rule flags at any threshold: (N,)."""
-        return np.where(self.broken, 0.0, self.p_value)
-
-
-@dataclass(frozen=True)
-class CommonRows:
-    """Rows that both versions scored, by entity and time, and the known anomaly of each.
-
-    `known` (N,): number of the anomaly, -1 for none.
-    """
-
-    rows: HeldOut
-    known: Int64
-    timing: Timing
 
 
 @dataclass(frozen=True)
@@ -118,7 +87,8 @@ def _found(
 ) -> list[Check]:
     """Compare the anomalies found, injected and known, each version at the same false events.
 
-    False events are those of the scores. What rules flag counts as found, and with the volume.
+    False events are those of the scores. What rules flag counts as found, and with the volume; what
+    is flagged without the injected anomaly does not.
     """
     ordinary = common.known < 0
     normal = common.rows.take(ordinary)
@@ -128,7 +98,7 @@ def _found(
         level_at(normal, each.p_value[ordinary], common.timing, events=most) for each in (new, old)
     ]
     at = ComparedLevel([each.p_value[ordinary] for each in (new, old)], levels)
-    injected = [each.injected for each in (new, old)]
+    injected = [each.told_by(level) for each, level in zip((new, old), levels, strict=True)]
     told = f"anomalies found at {most} false events"
     text = f"share of {len(new.injected)} injected {told}"
     checks = [_share("injected_found", injected, at, settings.found, text)]
@@ -144,10 +114,14 @@ def _found(
 
 
 def _alone(found_at: Sequence[Float64], at: ComparedLevel) -> Check:
-    """Compare how many anomalies (A,) each finds alone, which a share of all hides."""
+    """Compare how many anomalies (A,) each finds alone, which a share of all hides.
+
+    Both by replicates, since all depend on few rows, and by a sign test: of few anomalies,
+    replicates are too sure.
+    """
     won, lost = at.alone(found_at)
     total = max(won + lost, 1)
-    chance = float((at.gains(found_at) >= 0).mean())
+    chance = max(float((at.gains(found_at) >= 0).mean()), at_most_by_chance(won, won + lost))
     text = f"of the anomalies that one version finds alone, its share ({won} won, {lost} lost)"
     return Check(
         FOUND_ALONE, won / total, lost / total, chance, _CHANCE, greater_is_better=True, text=text

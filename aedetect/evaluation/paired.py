@@ -52,6 +52,15 @@ def _statistic(won: int, lost: int, total: int, difference: float) -> float:
     return ahead / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, ahead)
 
 
+def at_most_by_chance(won: int, total: int) -> float:
+    """Return the probability that at most so many of things that differ fall to the first version.
+
+    >>> [round(at_most_by_chance(won, 6), 3) for won in (0, 1, 3)]
+    [0.016, 0.109, 0.656]
+    """
+    return float(sum(math.comb(total, each) for each in range(won + 1)) / 2**total)
+
+
 def margin_of(share: float, part: float) -> float:
     """Return by how much less than the champion's share a challenger's may be.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aedetect import registry
+from aedetect.calibration.history import read_renewal
 from aedetect.errors import NoData, RegistryError
 from aedetect.events.table import as_events
 from aedetect.jobs.promises import promise_of
@@ -17,7 +19,7 @@ from aedetect.jobs.table_clock import shown_clock
 from aedetect.output import list_files
 from aedetect.output.partitions import EVENTS, SCORES, Span
 from aedetect.registry.promotions import read_promotions
-from aedetect.timestamps import to_nanoseconds
+from aedetect.timestamps import format_instant, to_nanoseconds
 
 if TYPE_CHECKING:
     from aedetect.calibration.promise import Promise
@@ -76,7 +78,7 @@ def trace_event(config: Config, event_id: str) -> EventChain:
     return EventChain(
         event=event,
         calibration_version=int(row["calibration_version"]),
-        **_origin(config, file, name, version),
+        **_origin(config, file, name, version, calibration=int(row["calibration_version"])),
     )
 
 
@@ -108,7 +110,8 @@ def trace_row(config: Config, at: str, entity: str | None) -> RowChain:
             continue
         row = found.slice(0, 1).drop_columns(["timestamp"]).to_pylist()[0]
         made = file.origin()
-        origin = _origin(config, file, made.model_name, made.model_version)
+        calibration = made.calibration_version
+        origin = _origin(config, file, made.model_name, made.model_version, calibration=calibration)
         reference = f"{made.model_name}/{made.model_version}"
         return RowChain(
             timestamp=clock.iso(moment),
@@ -117,8 +120,8 @@ def trace_row(config: Config, at: str, entity: str | None) -> RowChain:
             p_value=row["p_value"],
             verdict=row["verdict"],
             reason=row["reason"],
-            promise=promise_of(config, reference, made.calibration_version),
-            calibration_version=made.calibration_version,
+            promise=promise_of(config, reference, calibration),
+            calibration_version=calibration,
             **origin,
         )
     who = f" of {entity}" if entity else " without an entity (give --entity)"
@@ -128,7 +131,9 @@ def trace_row(config: Config, at: str, entity: str | None) -> RowChain:
     )
 
 
-def _origin(config: Config, file: OutputFile, name: str, version: int) -> dict[str, Any]:
+def _origin(
+    config: Config, file: OutputFile, name: str, version: int, *, calibration: int
+) -> dict[str, Any]:
     """Return what footer, registry and history know of the origin of a file of a version."""
     origin, uri = file.origin(), config.tracking_uri
     made = _version(f"{name}/{version}", uri)
@@ -140,9 +145,22 @@ def _origin(config: Config, file: OutputFile, name: str, version: int) -> dict[s
         "model_version": version,
         "config_hash": origin.config_hash,
         "run_id": made.run_id if made else None,
-        "trained": dict(made.tags) if made else None,
+        "trained": _facts(made, calibration, uri) if made else None,
         "promotion": next((p for p in reversed(promotions) if p.version == version), None),
     }
+
+
+def _facts(made: registry.Registered, calibration: int, uri: str) -> dict[str, str]:
+    """Return the tags of a version; for what it was calibrated is told of the calibration asked."""
+    facts = dict(made.tags)
+    if made.calibration == calibration:
+        return facts
+    facts.pop("calibrated_for", None)
+    with suppress(RegistryError, OSError, ValueError):
+        renewal = read_renewal(registry.fetch_version(made, tracking_uri=uri), calibration)
+        if renewal is not None:
+            facts["calibrated_for"] = f"renewed, in force since {format_instant(renewal.since)}"
+    return facts
 
 
 def _version(reference: str, uri: str) -> registry.Registered | None:

@@ -11,8 +11,9 @@ from aedetect.calibration import HeldOut
 from aedetect.calibration.forecast import Timing
 from aedetect.errors import NoData
 from aedetect.evaluation import known_anomalies
+from aedetect.evaluation.common_rows import CommonRows, Verdicts
 from aedetect.evaluation.explained import explained_checks
-from aedetect.evaluation.gate import Check, CommonRows, Verdicts, measure
+from aedetect.evaluation.gate import Check, measure
 from aedetect.evaluation.ground_truth import inside_known
 from aedetect.evaluation.learnt import LearntRows, learnt_checks
 from aedetect.events import EventRules, read_labels
@@ -95,11 +96,13 @@ def _verdicts(
     verdicts = {}
     for role, each in detectors.items():
         injecting = gate_rows.held_out_rows(rows[role], ends, each.scorer.schema)
+        broken, p_value = judged[role].broken, judged[role].p_value
         verdicts[role] = Verdicts(
-            p_value=judged[role].p_value,
+            p_value=p_value,
             flagged=judged[role].flagged,
-            broken=judged[role].broken,
+            broken=broken,
             injected=gate_rows.judge_injected(each, rows[role], injecting, anomalies),
+            unaltered=gate_rows.smallest_inside(np.where(broken, 0.0, p_value), ends, anomalies),
             predicted=each.calibration.forecast.per_day,
         )
     return verdicts

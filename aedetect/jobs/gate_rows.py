@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,7 +111,7 @@ def judge_rows(detector: CalibratedScorer, rows: Rows, wanted: Bool) -> Judged:
     series = prepared_series(detector, rows)
     ends, evaluated = scorer.judge(series, wanted)
     own = series.entity[ends]
-    broken = scorer.rules.broken(rows, series.entity, scorer.schema)[ends].any(axis=1)
+    broken = detector.broken_rules(rows, series.entity)[ends].any(axis=1)
     above = evaluated.score > calibration.thresholds(own)
     p_value = calibration.p_values(evaluated.score, own)
     return Judged(ends, evaluated.score, p_value, np.asarray(above | broken), np.asarray(broken))
@@ -174,3 +175,13 @@ def judge_injected(
     p_value = np.where(judged.broken, 0.0, judged.p_value)
     np.minimum.at(smallest, copies.entity[judged.ends], p_value)
     return smallest
+
+
+def smallest_inside(
+    p_value: Float64, ends: Int64, anomalies: Sequence[SyntheticAnomaly]
+) -> Float64:
+    """Return the smallest p-value (N,) of the rows at `ends` that each alters: (A,), else 1."""
+    first = np.searchsorted(ends, [each.start for each in anomalies])
+    last = np.searchsorted(ends, [each.start + each.length for each in anomalies])
+    spans = zip(first.tolist(), last.tolist(), strict=True)
+    return np.array([p_value[start:stop].min(initial=1.0) for start, stop in spans])

@@ -9,11 +9,15 @@ is in `aedetect.jobs.renewal_steps`.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from aedetect import registry
+from aedetect.calibration.accepted_rules import AcceptedRule, RuleRows, accept_rules, by_reason
 from aedetect.calibration.forecast import Timing
 from aedetect.calibration.history import read_renewal, write_renewal
 from aedetect.calibration.renewal import Factors, Renewal, choose_factors
@@ -27,6 +31,7 @@ from aedetect.output import list_files, locked
 from aedetect.output.partitions import SCORES, Span
 from aedetect.output.scratch import temporary_folder
 from aedetect.timestamps import format_instant, parse_duration
+from aedetect.wording import list_some
 
 if TYPE_CHECKING:
     from aedetect.calibration.history import History
@@ -50,6 +55,7 @@ class Renewed:
     rows: int
     left_out: int  # rows of strong and confirmed events
     unchanged: int  # entities with too few rows, whose threshold stays
+    accepted: tuple[str, ...]  # column rules that flag no more, as sentences
 
 
 @dataclass(frozen=True)
@@ -68,22 +74,23 @@ class _Basis:
         return self.files[-1].partition.bounds(self.clock)[1]
 
 
-def renew_if_due(config: Config, model: Model) -> tuple[Model, str]:
-    """Renew when that is due; return the model as it is then, and why that was refused, if it was.
+def renew_if_due(config: Config, model: Model) -> tuple[Model, str, tuple[str, ...]]:
+    """Renew when that is due; return the model then, why that was refused, and what it accepts.
 
     Who did not ask for renewals is not told that there are too few rows for them.
     """
     try:
-        if renew(config, f"{model.name}/{model.version}", only_if_due=True) is None:
-            return model, ""
+        made = renew(config, f"{model.name}/{model.version}", only_if_due=True)
+        if made is None:
+            return model, "", ()
         uri = config.tracking_uri
         found = registry.find_version(f"{model.name}/{model.version}", tracking_uri=uri)
         place = registry.fetch_version(found, tracking_uri=uri)
     except AedetectError as error:
         log_event(logger, "not renewed", because=error)
         told = config.calibration.renew is not None or not isinstance(error, CalibrationRefused)
-        return model, f"the thresholds were not renewed: {error}" if told else ""
-    return replace(model, folder=str(place)), ""
+        return model, f"the thresholds were not renewed: {error}" if told else "", ()
+    return replace(model, folder=str(place)), "", made.accepted
 
 
 def renew(
@@ -107,7 +114,7 @@ def renew(
                 f"a renewal needs scores of {registered.reference} in {config.output}, but there "
                 "are none: run `aedetect score CONFIG` first"
             )
-        renewal, found = _renewal(config, basis)
+        renewal, found, accepted = _renewal(config, basis)
         write_renewal(renewal, folder)
         since = format_instant(renewal.since)
         tags = {"renewed_from": config.calibration.renew_from, "since": since}
@@ -125,7 +132,35 @@ def renew(
         rows=found.rows,
         left_out=found.left_out,
         unchanged=found.unchanged,
+        accepted=tuple(accepted),
     )
+
+
+def _accepted(
+    config: Config, basis: _Basis, full: Outline, broken: RuleRows, before: Renewal | None
+) -> tuple[AcceptedRule, ...]:
+    """Return the column rules that flag nothing from now on."""
+    base = full.calibration
+    own = (base.own.get(code, base).threshold for code in range(max(len(full.entities), 1)))
+    return accept_rules(
+        broken,
+        np.array([each.rate for each in own]),
+        within=config.calibration.renew_within,
+        since=basis.since,
+        last=parse_duration(config.calibration.renew_from),
+        before=before.accepted if before else (),
+    )
+
+
+def _told(renewal: Renewal, before: Renewal | None, entities: Sequence[str | None]) -> list[str]:
+    """Say which rules are accepted that were not before."""
+    new = [each for each in renewal.accepted if before is None or each not in before.accepted]
+    return [
+        (f"{list_some((str(entities[c]) for c in codes), most=5)}: " if any(entities) else "")
+        + f"{reason}; taken as normal until {format_instant(renewal.accepted[-1].until)}, unless a "
+        "training learns it before"
+        for reason, codes in by_reason(new).items()
+    ]
 
 
 def _basis(config: Config, place: Path, registered: registry.Registered) -> _Basis:
@@ -153,8 +188,8 @@ def _is_due(config: Config, basis: _Basis) -> bool:
     return basis.since - last >= trust.due_after(parse_duration(renew), scored=scored)
 
 
-def _renewal(config: Config, basis: _Basis) -> tuple[Renewal, Factors]:
-    """Choose the factors of the next version. Raises CalibrationRefused."""
+def _renewal(config: Config, basis: _Basis) -> tuple[Renewal, Factors, list[str]]:
+    """Choose what the next version is, and say what it accepts. Raises CalibrationRefused."""
     last = basis.history.renewed
     if last is not None and last >= basis.since:
         raise CalibrationRefused(
@@ -167,15 +202,17 @@ def _renewal(config: Config, basis: _Basis) -> tuple[Renewal, Factors]:
     timing = Timing.of(
         config.events, schema=full.schema, length=full.length, entities=full.entities
     )
-    rows, threshold = read_recent_rows(config, basis.place, full, basis.files, until=basis.since)
+    recent = read_recent_rows(config, basis.place, full, basis.files, until=basis.since)
     found = choose_factors(
-        rows,
-        threshold,
+        recent.rows,
+        recent.threshold,
         full.calibration,
         timing=timing,
         accept=parse_duration(config.calibration.accept_after),
         within=config.calibration.renew_within,
         before=before,
     )
+    accepted = _accepted(config, basis, full, recent.broken, before)
     version = basis.history.newest + 1
-    return Renewal(version, basis.since, base, found.pooled, found.own), found
+    made = Renewal(version, basis.since, base, found.pooled, found.own, accepted)
+    return made, found, _told(made, before, full.entities)

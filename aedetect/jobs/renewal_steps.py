@@ -47,12 +47,13 @@ def compute_in_steps(
     """Compute the partitions of a plan; with `follow`, renew the thresholds where that is due.
 
     A renewal that is refused is a warning of the run, unless a later one succeeds: the thresholds
-    stay.
+    stay. So is a column rule that is accepted.
     """
     every = config.renew
     if every is None or not follow:
         return Computed(job, _computed(config, job, job.plan.compute, compute))
     soonest, refused = parse_duration(every) // SOONER, ""
+    accepted: tuple[str, ...] = ()
     until, last = _written_until(config, job), _renewed(job.model)
     results: list[ComputedPartition | Deferred] = []
     waiting: list[Unit] = []
@@ -60,12 +61,13 @@ def compute_in_steps(
         start, end = unit.bounds
         if until is not None and start >= until >= last + soonest:
             results += _computed(config, job, waiting, compute)
-            model, refused = renew_if_due(config, job.model)
+            model, refused, new = renew_if_due(config, job.model)
             job, last, waiting = replace(job, model=model), _renewed(model), []
+            accepted += new
         waiting.append(unit)
         until = end if until is None else max(until, end)
     results += _computed(config, job, waiting, compute)
-    return Computed(_told(job, refused), results)
+    return Computed(_told(job, (*accepted, *filter(None, [refused]))), results)
 
 
 def _computed(
@@ -87,10 +89,10 @@ def _renewed(model: Model) -> int:
     return _NEVER if last is None else last
 
 
-def _told(job: ScoringJob, refused: str) -> ScoringJob:
-    """Return the job with the calibration that its last rows were judged by, and the warning."""
+def _told(job: ScoringJob, more: tuple[str, ...]) -> ScoringJob:
+    """Return the job with the calibration that its last rows were judged by, and warnings."""
     version = cached_outline(job.model.folder).calibration.version
-    warnings = (*job.summary.warnings, *([refused] if refused else []))
+    warnings = (*job.summary.warnings, *more)
     return replace(
         job, summary=replace(job.summary, calibration_version=version, warnings=warnings)
     )

@@ -31,7 +31,7 @@ from aedetect.registry.gate_record import GATE_PASSED, IN_SHADOW
 from aedetect.registry.promotions import read_promotions
 from aedetect.registry.records import CHAMPION, CHANGED_AT, FINGERPRINT
 from aedetect.registry.tags import read_model_tags, set_model_tag
-from aedetect.timestamps import format_duration, parse_duration, round_duration
+from aedetect.timestamps import NANOSECONDS, format_duration, parse_duration, round_duration
 
 if TYPE_CHECKING:
     from aedetect.config import Config
@@ -67,7 +67,8 @@ class RetrainingDue:
         window = config.training.window
         if self.since is None or window is None or parse_duration(window) <= self.length:
             return config
-        shorter = format_duration(self.length)
+        days = self.length // NANOSECONDS["d"]  # whole ones, as people write them
+        shorter = f"{days}d" if days else format_duration(self.length)
         return replace(config, training=replace(config.training, window=shorter))
 
     def tags(self, config: Config) -> dict[str, str]:

@@ -67,10 +67,10 @@ def training_source(config: Config) -> TrainingSource:
         files = with_rows(find_files(config.train, timestamp=config.data.timestamp))
         return TrainingSource(files)
     found = all_sources(config)
-    ends = [file.times.last for file in found.files if file.times is not None]
-    if not ends:
+    times = [file.times for file in found.files if file.times is not None]
+    start = max((each.last for each in times), default=0) - parse_duration(config.training.window)
+    if all(each.first >= start for each in times):
         return TrainingSource(found)
-    start = max(ends) - parse_duration(config.training.window)
     recent = tuple(
         file for file in found.files if file.times is not None and file.times.last >= start
     )

@@ -56,7 +56,7 @@ def score_rows(
         evaluated=evaluated,
         prepared=prepared,
         threshold=detector.calibration.thresholds(own),
-        broken=_broken(scorer, kept, prepared, series, suppression)[ends],
+        broken=_broken(detector, kept, prepared, series, suppression)[ends],
     )
     suppressed = suppress_rows(suppression, scorer, judged)
     anomalous = judged.anomalous & (suppressed.reason < 0)
@@ -106,13 +106,17 @@ def _series(
 
 
 def _broken(
-    scorer: Scorer, rows: Rows, prepared: Prepared, series: Series, suppression: Suppression
+    detector: CalibratedScorer,
+    rows: Rows,
+    prepared: Prepared,
+    series: Series,
+    suppression: Suppression,
 ) -> Int8:
     """Return which rule each cell breaks: (R, F).
 
     A column that is missing at the end of planned work is lost in the first row after it.
     """
-    broken = scorer.rules.broken(rows, prepared.entity, scorer.schema)
+    scorer, broken = detector.scorer, detector.broken_rules(rows, prepared.entity)
     if scorer.rules.missing and scorer.preparation.masks and prepared.stale.any():
         scored, gap = scorer.can_score(series), scorer.schema.max_gaps(rows)
         gone = prepared.stale & ~without_reading_before(rows, scorer.schema)

@@ -68,6 +68,13 @@ def test_the_promised_share_is_flagged_after_a_drift(base):
     assert back.pooled < up.pooled
 
 
+@pytest.mark.parametrize(("days", "lowest"), [(4, 0.5), (7, 0.5), (14, 0.25)])
+def test_a_threshold_falls_to_half_a_week(base, days, lowest):
+    """A quiet week does not make it nervous, and weeks undo what one event made of it."""
+    quiet = HeldOut.of(0.01 * scores(days * DAY, seed=1))
+    assert chosen(base, quiet).pooled == pytest.approx(lowest)
+
+
 def test_an_event_under_way_does_not_raise_its_own_threshold(base):
     """Three hours at five times the threshold are left out, weaker rows are not."""
     score = np.minimum(scores(4 * DAY, seed=1), np.float32(base.threshold.value))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from aedetect.calibration import HeldOut
@@ -15,6 +19,7 @@ from aedetect.drift import (
     unjudged,
     why_no_column,
 )
+from aedetect.drift.binning import farthest_index, stability_index
 from aedetect.output.atomic import Origin
 from aedetect.output.partitions import Partition, Span
 from aedetect.preprocessing import Preparation, split_by_time
@@ -89,6 +94,23 @@ def test_what_is_not_judged_is_said(output, tmp_path):
     assert text == "columns of the last day, which began on 1971-04-25, are judged when it is over"
     (text,) = unjudged(tmp_path, span=half, clock=WallClock())
     assert text.startswith("nothing is judged")
+
+
+def test_a_limit_that_no_day_reaches_is_said(output, tmp_path):
+    """Of a column whose training days were as different as bins can tell, as by a season."""
+    shutil.copytree(output, tmp_path / "out")
+    last = sorted((tmp_path / "out").rglob("*.parquet"))[-28:]
+    for path in last:
+        table = pq.read_table(path, partitioning=None)
+        of_b = pc.fill_null(pc.equal(table["column"], "b"), fill_value=False)
+        limit = pc.if_else(of_b, 50.0, table["psi_limit"])
+        place = table.column_names.index("psi_limit")
+        pq.write_table(table.set_column(place, table.schema.field("psi_limit"), limit), path)
+    (text,) = unjudged(tmp_path / "out", span=Span(), clock=WallClock())
+    assert text.startswith("the distribution of b is not judged")
+    counts = np.random.default_rng(0).integers(0, 40, size=(200, 16))
+    usual = np.random.default_rng(1).integers(1, 90, size=(200, 16)).astype(float)
+    assert (stability_index(counts, usual) < farthest_index(usual)).all()
 
 
 def test_training_that_is_too_short_is_told_before_it():

@@ -9,8 +9,9 @@ import pytest
 
 from aedetect.calibration import HeldOut
 from aedetect.calibration.calibration import DEFAULT_TIMING
+from aedetect.evaluation.common_rows import CommonRows, Verdicts
 from aedetect.evaluation.false_events import level_at
-from aedetect.evaluation.gate import CommonRows, Verdicts, measure
+from aedetect.evaluation.gate import measure
 from aedetect.evaluation.gate_text import gate_words
 from aedetect.evaluation.settings import PromotionSettings
 
@@ -35,6 +36,7 @@ def honest():
         flagged=p_value <= 2 / ROWS,
         broken=np.zeros(ROWS, dtype=np.bool_),
         injected=injected,
+        unaltered=np.ones(len(injected)),
         predicted=0.7,
     )
 
@@ -55,6 +57,23 @@ def test_an_equal_passes(common, honest):
     assert failing(common, honest, honest) == set()
 
 
+@pytest.mark.parametrize(("lost", "stopped"), [(5, False), (9, True)])
+def test_few_anomalies_found_alone_decide_nothing(common, honest, lost, stopped):
+    """One won and five lost of hundreds happen between seeds, one and nine do not."""
+    many = replace(honest, injected=np.repeat([1e-9, 0.5], 200), unaltered=np.ones(400))
+    other = many.injected.copy()
+    other[:lost], other[-1] = 0.5, 1e-9
+    assert ("found_alone" in failing(common, replace(many, injected=other), many)) == stopped
+
+
+def test_stuck_alarm_finds_nothing(common, honest):
+    """An anomaly among rows that a version flags anyway is not found by it."""
+    stuck = replace(honest, injected=np.zeros(40), unaltered=np.repeat([1.0, 0.0], 20))
+    assert failing(common, honest, stuck) == set()
+    assert failing(common, honest, replace(stuck, unaltered=np.ones(40))) >= {"injected_found"}
+    assert failing(common, stuck, replace(honest, injected=np.zeros(40))) >= {"injected_found"}
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -73,7 +92,7 @@ def test_each_fault_is_named(common, honest, change, expected):
 @pytest.mark.parametrize(("won", "lost", "expected"), [(4, 9, set()), (4, 17, {"found_alone"})])
 def test_one_that_loses_clearly_more_than_it_wins_is_stopped(common, honest, won, lost, expected):
     """Of 400, few enough for their share to pass; four against nine may be chance."""
-    many = replace(honest, injected=np.repeat([1e-9, 0.5], 200))
+    many = replace(honest, injected=np.repeat([1e-9, 0.5], 200), unaltered=np.ones(400))
     fewer = replace(many, injected=many.injected.copy())
     fewer.injected[:lost], fewer.injected[200 : 200 + won] = 0.5, 1e-9
     assert failing(common, fewer, many) == expected
@@ -85,7 +104,7 @@ def test_what_hangs_on_a_few_rows_is_no_evidence(common, honest):
 
     So their own number says how much is lost, and nothing of how sure that is.
     """
-    many = replace(honest, injected=np.full(400, 3.5 / ROWS))
+    many = replace(honest, injected=np.full(400, 3.5 / ROWS), unaltered=np.ones(400))
     larger = honest.p_value.copy()
     larger[np.argsort(larger)[:8]] += 1 / ROWS
     verdicts = {"challenger": many, "champion": replace(many, p_value=larger)}

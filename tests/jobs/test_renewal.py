@@ -17,6 +17,7 @@ from aedetect.config import make_config
 from aedetect.detector import read_saved_history
 from aedetect.errors import CalibrationRefused
 from aedetect.jobs import reflagging, scoring, training
+from aedetect.jobs.event_chain import trace_row
 from aedetect.jobs.renewal import renew
 from aedetect.jobs.scoring_units import compute_units
 from aedetect.output import list_files
@@ -68,6 +69,17 @@ def test_the_outcome_is_that_of_all_days_whose_calibrations_renew_one(followed):
     assert [(each.period, each.days) for each in together] == [(7, 3), (30, 3)]
     assert {each.rows for each in together} == {judged}
     assert {each.flagged for each in together} == {flagged}
+
+
+def test_a_row_is_traced_to_its_own_calibration(followed):
+    """Not to the newest one; the first day was judged by that of the training."""
+    _, config, _ = followed
+    chains = [trace_row(config, f"{day}T12:00", "east") for day in DAYS]
+    assert [each.calibration_version for each in chains] == [1, 2, 3]
+    told = [each.trained.get("calibrated_for", "") for each in chains]
+    assert told[0] == ""
+    assert "in force since 2026-01-04 00:00" in told[1]
+    assert "2026-01-05" in told[2]
 
 
 def test_a_backfill_gives_the_same_bytes(followed):

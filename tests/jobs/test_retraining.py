@@ -114,6 +114,8 @@ def test_drift_of_all_entities_asks_for_a_training_and_that_of_one_does_not(tmp_
     assert "2 entities together" in found.because
     assert found.learning(own).training.window == "3d"
     assert "CONFIG --set training.window=3d`" in suggest_training(own, found)
+    within = replace(found, length=found.length + 12_345_000_000_000)  # a change in the night
+    assert within.learning(own).training.window == "3d"
 
     # The next version is judged by its own days.
     champion = registry.find_version("plant", tracking_uri=config.tracking_uri)

@@ -54,12 +54,13 @@ def test_configured_server_is_used(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals the end of the parent")
-def test_server_ends_with_a_parent_that_is_killed(tmp_path):
+@pytest.mark.parametrize("seconds", [0, 1])  # before the child has registered the signal, after
+def test_server_ends_with_a_parent_that_is_killed(tmp_path, seconds):
     """A killed run leaves no server behind."""
     parent = started(tmp_path)
     pid = int(parent.stdout.readline())
     assert is_running(pid)
-    time.sleep(1)  # until the child has registered the signal
+    time.sleep(seconds)
     os.kill(parent.pid, signal.SIGKILL)
     parent.communicate()
     deadline = time.monotonic() + 30
