@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+if TYPE_CHECKING:
+    from torch.autograd.function import FunctionCtx
 
 # Below this many outputs MKL on AMD processors rounds a row by its place in the batch (measured:
 # 2 to 11 outputs, 5 to 608 inputs). A score would then depend on how rows are batched.
@@ -18,8 +22,11 @@ def linear(values: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 
     Products with few outputs are padded with outputs of zero weight.
     """
-    if _without_gradients(values):
-        return _multiplied(values, weight, bias)
+    if _by_onednn(values):
+        if torch.is_inference_mode_enabled():
+            return _multiplied(values, weight, bias)
+        product: Tensor = _Product.apply(values, weight, bias)  # type: ignore[no-untyped-call]
+        return product
     outputs = len(weight)
     missing = MIN_OUTPUTS - outputs
     if missing <= 0:
@@ -39,19 +46,40 @@ def narrow(values: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     AMD, 512 rows of 640 cells: 144 against 201 microseconds to 20 outputs, 100 against 187 to 12,
     equal from 64 on), and rounds a column alike wherever it stands, however few the outputs.
     """
-    if _without_gradients(values):
+    if torch.is_inference_mode_enabled() and _by_onednn(values):
         return _multiplied(values, weight, bias)
     return torch.addmm(bias[:, None], weight, values.T).T
 
 
-def _without_gradients(values: Tensor) -> bool:
-    """Whether oneDNN multiplies: as rows are scored, where it is faster."""
-    return (
-        torch.is_inference_mode_enabled()
-        and values.dtype is torch.float32
-        and values.device.type == "cpu"
-        and _has_wide_vectors()
-    )
+class _Product(torch.autograd.Function):
+    """The product of `linear` with its gradients, all three by oneDNN.
+
+    The gradients are computed by `linear` again, so that penalties on them have gradients too.
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, *given: Any) -> Tensor:
+        """(N, K), (O, K), (O,) -> (N, O)."""
+        values, weight, bias = given
+        ctx.save_for_backward(values, weight)
+        return _multiplied(values, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
+        """(N, O) -> (N, K), (O, K), (O,)."""
+        (slope,) = slopes
+        values, weight = ctx.saved_tensors
+        of_values, of_weight, of_bias = ctx.needs_input_grad
+        return (
+            linear(slope, weight.T) if of_values else None,
+            linear(slope.T, values.T) if of_weight else None,
+            slope.sum(0) if of_bias else None,
+        )
+
+
+def _by_onednn(values: Tensor) -> bool:
+    """Whether oneDNN multiplies: where it is faster."""
+    return values.dtype is torch.float32 and values.device.type == "cpu" and _has_wide_vectors()
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -86,11 +87,20 @@ class Windows:
 
     def take(self, chosen: Int64 | slice) -> tuple[Float32, Bool]:
         """Copy windows and which of their cells were observed: (B, T, D + K), (B, T, D)."""
-        ends = self.ends[chosen]
-        return (
-            gather(self.matrix, ends, length=self.length),
-            gather(self.observed, ends, length=self.length),
-        )
+        return self.values(chosen), self.cells(chosen)
+
+    def values(self, chosen: Int64 | slice) -> Float32:
+        """Copy windows: (B, T, D + K)."""
+        return gather(self.matrix, self.ends[chosen], length=self.length)
+
+    def cells(self, chosen: Int64 | slice) -> Bool:
+        """Copy which cells of windows were observed: (B, T, D)."""
+        return gather(self.observed, self.ends[chosen], length=self.length)
+
+    @cached_property
+    def complete(self) -> bool:
+        """Whether every cell of all rows was observed."""
+        return bool(self.observed.all())
 
     def thin(self, most: int) -> Windows:
         """Return at most `most` of the windows, evenly spaced."""

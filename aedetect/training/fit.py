@@ -17,6 +17,7 @@ from aedetect.logs import log_event
 from aedetect.models.settings import ModelSettings
 from aedetect.models.sizing import derive_sizes
 from aedetect.models.threads import one_thread
+from aedetect.training.descent import Descent
 from aedetect.training.loss import (
     batches,
     error_of,
@@ -131,31 +132,34 @@ def choose_device(name: str) -> str:
 
 
 def max_epochs(settings: TrainingSettings, windows: int) -> int:
-    """Return the maximum number of epochs: as set, else for 4,000 steps, between 20 and 200.
+    """Return the maximum number of epochs: as set, else for 2,000 steps, between 10 and 100.
 
     >>> max_epochs(TrainingSettings(), 100_000), max_epochs(TrainingSettings(), 1_000)
-    (20, 200)
+    (10, 100)
     """
     if settings.epochs is not None:
         return settings.epochs
-    steps = -(-min(windows, EPOCH_WINDOWS) // settings.batch_size)
-    return min(200, max(20, 4_000 // steps))
+    return min(100, max(10, 2_000 // _steps(settings, windows)))
+
+
+def _steps(settings: TrainingSettings, windows: int) -> int:
+    """Return the number of steps in an epoch."""
+    return -(-min(windows, EPOCH_WINDOWS) // settings.batch_size)
 
 
 def _train_epochs(
     model: Autoencoder, learn: Windows, check: Windows, settings: TrainingSettings
 ) -> Iterator[Epoch]:
     """Yield the losses of each epoch; at the end, restore the best weights."""
-    import torch
-
-    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     order = np.random.default_rng(settings.seed)
     noise = noise_generator(model, settings.seed)
     best, best_weights, waited = math.inf, deepcopy(model.state_dict()), 0
     limit = max_epochs(settings, len(learn))
+    steps = limit * _steps(settings, len(learn))
+    descent = Descent(model, rate=settings.learning_rate, steps=steps)
     for number in range(1, limit + 1):
         parts = batches(order.permutation(len(learn))[:EPOCH_WINDOWS], settings.batch_size)
-        loss = _run_epoch(model, learn, parts, optimizer, noise)
+        loss = _run_epoch(model, learn, parts, descent, noise)
         error = error_of(model, check)
         epoch = Epoch(
             loss, error, validation_loss_of(model, check, error=error, seed=settings.seed)
@@ -174,12 +178,10 @@ def _run_epoch(
     model: Autoencoder,
     learn: Windows,
     parts: list[Int64],
-    optimizer: torch.optim.Optimizer,
+    descent: Descent,
     noise: torch.Generator,
 ) -> float:
-    """Take one optimiser step per batch; return the mean loss."""
-    import torch
-
+    """Take one step per batch; return the mean loss."""
     from aedetect.models import VARIANTS
 
     step = VARIANTS[model.settings.network].step
@@ -187,9 +189,7 @@ def _run_epoch(
     total = 0.0
     for batch in parts:
         loss = loss_of(model, learn, batch, step, noise)
-        optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        optimizer.step()
+        descent.step(loss)
         total += loss.item() * len(batch)
     return total / sum(map(len, parts))
 

@@ -51,12 +51,18 @@ def loss_of(
 ) -> Tensor:
     """Return the mean squared error over the observed cells plus the regulariser per cell."""
     import torch
+    from torch.nn.functional import mse_loss
 
-    values, observed = (torch.from_numpy(part).to(noise.device) for part in windows.take(chosen))
+    values = torch.from_numpy(windows.values(chosen)).to(noise.device)
     rebuilt, penalty = step(model, values, noise)
-    squared = (rebuilt - values[:, :, : model.sizes.outputs]).square() * observed
-    loss: Tensor = squared.sum() / observed.sum().clamp(min=1) + penalty / model.sizes.cells
-    return loss
+    cells = values[:, :, : model.sizes.outputs]
+    if windows.complete:
+        error = mse_loss(rebuilt, cells)
+    else:
+        observed = torch.from_numpy(windows.cells(chosen)).to(noise.device)
+        total = mse_loss(rebuilt * observed, cells * observed, reduction="sum")
+        error = total / observed.sum().clamp(min=1)
+    return error + penalty / model.sizes.cells
 
 
 def batches(order: Int64, size: int) -> list[Int64]:

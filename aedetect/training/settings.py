@@ -12,9 +12,9 @@ from annotated_types import Ge, Gt, Lt
 class TrainingSettings:
     """Duration, learning rate and data selection of training: `[training]`."""
 
-    epochs: Annotated[int, Ge(1)] | None = None  # at most; None: 20, more with few rows
+    epochs: Annotated[int, Ge(1)] | None = None  # at most; None: 10, more with few rows
     batch_size: Annotated[int, Ge(1)] = 256  # windows
-    learning_rate: Annotated[float, Gt(0)] = 1e-3
+    learning_rate: Annotated[float, Gt(0)] = 4e-3  # the largest; see descent.py
     patience: Annotated[int, Ge(1)] = 4  # epochs without a better validation loss before stopping
     # share of the training rows with the largest error, which are suspect and excluded
     trim: Annotated[float, Ge(0), Lt(0.5)] = 0.0

@@ -67,6 +67,26 @@ def test_narrow_products_equal_those_of_torch():
     assert set(layer.state_dict()) == {"weight", "bias"}
 
 
+@pytest.mark.usefixtures("by_onednn")
+@pytest.mark.parametrize(("rows", "inputs", "outputs"), [(1, 1, 1), (7, 30, 3), (256, 320, 128)])
+def test_gradients_are_those_of_torch(rows, inputs, outputs):
+    """Of the product, and of a penalty on its gradient, which needs their gradients in turn."""
+    generator = torch.Generator().manual_seed(0)
+    given = [
+        torch.randn(shape, generator=generator, requires_grad=True)
+        for shape in ((rows, inputs), (outputs, inputs), (outputs,))
+    ]
+
+    def gradients(compute, parts):
+        bent = compute(*parts).tanh()
+        (slope,) = torch.autograd.grad(bent.sum(), parts[0], create_graph=True)
+        return torch.autograd.grad(bent.square().mean() + slope.square().mean(), parts)
+
+    exact = gradients(torch.nn.functional.linear, [each.double() for each in given])
+    for found, expected in zip(gradients(linear, given), exact, strict=True):
+        torch.testing.assert_close(found, expected.float(), rtol=1e-3, atol=1e-5)
+
+
 @pytest.mark.parametrize("columns", [2, 5, 9, 13])
 def test_whitening_does_not_depend_on_neighbours(columns):
     """The product that `score = "mahalanobis"` takes."""

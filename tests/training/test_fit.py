@@ -11,9 +11,12 @@ import torch
 
 from aedetect.errors import TooFewRows
 from aedetect.models.settings import ModelSettings
+from aedetect.models.variants import plain_step
 from aedetect.preprocessing import Windows
 from aedetect.training import train_network
+from aedetect.training.descent import share_of_rate
 from aedetect.training.fit import build_network, choose_device
+from aedetect.training.loss import loss_of, noise_generator
 from aedetect.training.settings import TrainingSettings
 
 SETTINGS = TrainingSettings(epochs=4, batch_size=32, learning_rate=1e-2, device="cpu")
@@ -78,8 +81,9 @@ def test_global_generators_are_left_alone():
 
 
 def test_the_best_weights_are_kept():
-    """With an unstable learning rate, the result is still the best epoch."""
+    """The result is the best epoch, with an unstable rate and rows unlike those learnt."""
     check = windows(seed=1)
+    check.matrix[:] = check.matrix[:, ::-1] * np.array([1, -1, 1], dtype=np.float32)
     wild = replace(SETTINGS, learning_rate=0.5, epochs=12, patience=12)
     fitted = train_network(model(), windows(), check, settings=wild)
     values = torch.from_numpy(check.take(slice(None))[0])
@@ -97,6 +101,38 @@ def test_training_stops_when_patience_ends():
         for epoch in train_network(model(), windows(), windows(seed=1), settings=wild).epochs
     ]
     assert len(losses) == int(np.argmin(losses)) + 1 + 3
+
+
+def test_unobserved_cells_have_no_effect():
+    """Neither on the loss nor on the weights; whole windows are taken on their own."""
+    learn = windows()
+    observed = np.random.default_rng(0).random(learn.matrix.shape) < 0.8
+    found, other = (
+        train_network(model(), part, learn, settings=replace(SETTINGS, epochs=1))
+        for part in (learn, replace(learn, observed=observed))
+    )
+    assert learn.complete
+    assert found.epochs != other.epochs
+    given = model()
+    noise = noise_generator(given, 0)
+    few = replace(learn, observed=observed)
+    values, seen = few.take(np.arange(50))
+    squared = np.square(given(torch.from_numpy(values)).detach().numpy() - values)
+    loss = loss_of(given, few, np.arange(50), plain_step, noise)
+    assert loss.item() == pytest.approx(squared[seen].mean(), rel=1e-5)
+    whole = loss_of(given, learn, np.arange(50), plain_step, noise)
+    assert whole.item() == pytest.approx(squared.mean(), rel=1e-5)
+
+
+def test_the_rate_rises_and_falls_to_nothing():
+    """However few steps there are, and each of them moves the weights."""
+    for steps in (1, 2, 9, 500, 2_000):
+        shares = [share_of_rate(done, steps) for done in range(steps)]
+        highest = int(np.argmax(shares))
+        assert all(0 < share <= 1 for share in shares)
+        assert shares[: highest + 1] == sorted(shares[: highest + 1])
+        assert shares[highest:] == sorted(shares[highest:], reverse=True)
+        assert highest <= max(0, min(50, steps // 10))
 
 
 def test_the_network_is_ready_to_score():
