@@ -24,7 +24,7 @@ from aedetect.training import train_network
 from aedetect.training.settings import TrainingSettings
 
 _ONCE = TrainingSettings(epochs=1, batch_size=64, device="cpu")
-_SETTINGS = TrainingSettings(epochs=10, batch_size=32, learning_rate=1e-2, device="cpu")
+_SETTINGS = TrainingSettings(epochs=20, batch_size=32, learning_rate=1e-2, device="cpu")
 _LEFT = 0.6  # largest error after training, relative to the untrained network
 
 

@@ -11,7 +11,6 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from aedetect.models.base import Autoencoder
@@ -21,27 +20,55 @@ _WARM_UP_SHARE = 0.1  # of all steps at most
 
 
 class Descent:
-    """Steps of Adam down the gradient of a loss, `steps` in all."""
+    """Steps of Adam down the gradient of a loss, `steps` in all.
+
+    Kingma, Ba: Adam: a method for stochastic optimization (2015). `torch.optim.Adam` is the same,
+    and imports PyTorch's compiler with its first step, which takes a second.
+    """
 
     def __init__(self, model: Autoencoder, *, rate: float, steps: int) -> None:
         """Take the weights of a model, which is on its device already."""
         import torch
 
-        weights = list(model.parameters())
+        self._weights = list(model.parameters())
+        self._mean, self._square = (
+            [torch.zeros_like(each) for each in self._weights] for _ in range(2)
+        )
+        device = self._weights[0].device
         # One pass over all weights: a third of the time that a pass for each operation takes.
-        fused = weights[0].device.type in {"cpu", "cuda"}
-        self._optimizer: torch.optim.Optimizer = torch.optim.Adam(weights, lr=rate, fused=fused)
+        self._fused = device.type in {"cpu", "cuda"}
+        counted_on = device if self._fused else torch.device("cpu")
+        self._counts = [torch.zeros((), device=counted_on) for _ in self._weights]
         self._rate, self._steps, self._done = rate, steps, 0
 
     def step(self, loss: Tensor) -> None:
         """Take a step."""
         import torch
+        from torch.optim.adam import adam
 
-        for group in self._optimizer.param_groups:
-            group["lr"] = self._rate * share_of_rate(self._done, self._steps)
-        self._optimizer.zero_grad(set_to_none=True)
+        for each in self._weights:
+            each.grad = None
         torch.autograd.backward(loss)
-        self._optimizer.step()
+        moved = [index for index, each in enumerate(self._weights) if each.grad is not None]
+        parts = (self._weights, self._mean, self._square, self._counts)
+        weights, mean, square, counts = ([part[index] for index in moved] for part in parts)
+        with torch.no_grad():
+            adam(
+                weights,
+                [each.grad for each in weights if each.grad is not None],
+                mean,
+                square,
+                [],
+                counts,
+                fused=self._fused,
+                amsgrad=False,
+                beta1=0.9,
+                beta2=0.999,
+                lr=self._rate * share_of_rate(self._done, self._steps),
+                weight_decay=0.0,
+                eps=1e-8,
+                maximize=False,
+            )
         self._done += 1
 
 
