@@ -70,7 +70,9 @@ def quiet_remainders() -> None:
     at once, were it of a millisecond, and every four seconds then.
     """
     for name in _SENDERS:
-        logging.getLogger(name).addFilter(_IfItLasts())
+        logger = logging.getLogger(name)
+        if not any(isinstance(each, _IfItLasts) for each in logger.filters):
+            logger.addFilter(_IfItLasts())
 
 
 class _IfItLasts(logging.Filter):

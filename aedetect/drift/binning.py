@@ -124,7 +124,7 @@ def farthest_index(usual: Float64) -> Float64:
     """Return the largest PSI that as many rows can have, all in one bin: (N, BINS) -> (N,).
 
     >>> round(float(farthest_index(np.full((1, 16), 50.0))[0]), 1)
-    5.1
+    6.8
     """
     rows = np.rint(usual.sum(axis=1)).astype(np.int64)
     alone = np.eye(BINS, dtype=np.int64)[None] * rows[:, None, None]

@@ -78,8 +78,13 @@ class _Product(torch.autograd.Function):
 
 
 def _by_onednn(values: Tensor) -> bool:
-    """Whether oneDNN multiplies: where it is faster."""
-    return values.dtype is torch.float32 and values.device.type == "cpu" and _has_wide_vectors()
+    """Whether oneDNN multiplies: where it is faster. Exports to ONNX do not know its operator."""
+    return (
+        values.dtype is torch.float32
+        and values.device.type == "cpu"
+        and _has_wide_vectors()
+        and not torch.compiler.is_exporting()
+    )
 
 
 @cache
