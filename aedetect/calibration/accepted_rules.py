@@ -2,9 +2,10 @@
 
 No threshold follows what a rule flags, so that a state which training lacked, or a sensor that
 died, would be in alarm until the next training. So what holds for scores holds for rules: of the
-rows of an entity, one rule on one column flags no more than `within` times the promised share, or
-twice that of the last two days. Beyond that it is taken as normal, for as long as renewals look
-back; then it is told again if it is still so.
+rows of an entity, all and those of the last two days, one rule on one column flags no more than
+`within` times the promised share. Beyond that, and on at least two days, it is taken as normal, for
+as long as renewals look back; then it is told again if it is still so. What was over within a day
+is no new normal.
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aedetect.calibration.bounds import FEWEST, LENIENT, RECENT
+from aedetect.calibration.bounds import FEWEST, RECENT
+from aedetect.timestamps import NANOSECONDS
 
 if TYPE_CHECKING:
-    from aedetect.arrays import Float64, Int32, Int64
+    from aedetect.arrays import Bool, Float64, Int32, Int64
+
+_DAY = NANOSECONDS["d"]
+_FEWEST_DAYS = 2
 
 
 @dataclass(frozen=True)
@@ -59,9 +64,10 @@ def accept_rules(
     kept = tuple(each for each in before if each.until > since)
     if not len(rows.time) or not (rows.reason >= 0).any():
         return kept
+    share = np.minimum(rate * within, 1.0)
     late = rows.time >= rows.time.max() - RECENT
-    beyond = _beyond(rows, np.ones(len(late), np.bool_), np.minimum(rate * within, 1.0), len(rate))
-    beyond |= _beyond(rows, late, np.minimum(rate * within * LENIENT, 1.0), len(rate))
+    beyond = _beyond(rows, np.ones(len(late), np.bool_), share) | _beyond(rows, late, share)
+    beyond &= _days_beyond(rows, share) >= _FEWEST_DAYS
     known = {(each.entity, each.reason) for each in kept}
     found = ((int(code), rows.reasons[place]) for code, place in np.argwhere(beyond))
     new = [AcceptedRule(*each, since + last) for each in found if each not in known]
@@ -76,13 +82,26 @@ def by_reason(accepted: Sequence[AcceptedRule]) -> Mapping[str, list[int]]:
     return found
 
 
-def _beyond(rows: RuleRows, chosen: np.ndarray, share: Float64, entities: int) -> np.ndarray:
+def _beyond(rows: RuleRows, chosen: Bool, share: Float64) -> Bool:
     """Return which reasons of which entities are more than a share of the chosen rows: (E, K)."""
-    entity, reason = rows.entity[chosen].astype(np.int64), rows.reason[chosen]
-    kinds = len(rows.reasons)
-    count = np.bincount(entity, minlength=entities)
-    told = reason >= 0
-    key = entity[told] * kinds + reason[told]
-    broken = np.bincount(key, minlength=entities * kinds).reshape(entities, kinds)
+    count, broken = _counts(rows.entity[chosen].astype(np.int64), rows.reason[chosen], rows, share)
     allowed = (count * share)[:, None]
-    return (broken > allowed) & (broken >= FEWEST) & (allowed >= FEWEST)
+    return np.asarray((broken > allowed) & (broken >= FEWEST) & (allowed >= FEWEST))
+
+
+def _days_beyond(rows: RuleRows, share: Float64) -> Int64:
+    """Return on how many days each reason is more than a share of its entity's rows: (E, K)."""
+    day, place = np.unique(rows.time // _DAY, return_inverse=True)
+    each = np.tile(share, len(day))
+    owner = place.astype(np.int64) * len(share) + rows.entity
+    count, broken = _counts(owner, rows.reason, rows, each)
+    beyond = broken > (count * each)[:, None]
+    return np.asarray(beyond.reshape(len(day), len(share), -1).sum(axis=0), dtype=np.int64)
+
+
+def _counts(owner: Int64, reason: Int32, rows: RuleRows, share: Float64) -> tuple[Int64, Int64]:
+    """Return the rows of each owner, and those that each reason is told of: (G,), (G, K)."""
+    groups, kinds = len(share), len(rows.reasons)
+    told = reason >= 0
+    broken = np.bincount(owner[told] * kinds + reason[told], minlength=groups * kinds)
+    return np.bincount(owner, minlength=groups), broken.reshape(groups, kinds)

@@ -13,8 +13,8 @@ Two rules keep what is left out from breaking the promise. Other weak events sta
 what is left out because it is above the threshold lowers the next one, until everything is flagged.
 And of all rows, strong events or not, no more than `within` times the promised share are above a
 renewed threshold: events that come again and again begin anew each time, and would be left out for
-ever. Of the last two days it is twice as many: where normal changes, days pass before it shows in
-weeks, and the threshold falls again when these two are over.
+ever. Nor are more of the last two days: where normal changes, days pass before it shows in weeks,
+and the threshold falls again when these two are over.
 The figures by which the rules were chosen are in docs/internals/detection-log.md.
 """
 
@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aedetect.calibration.accepted_rules import AcceptedRule
-from aedetect.calibration.bounds import FEWEST, LENIENT, RECENT
+from aedetect.calibration.bounds import FEWEST, RECENT
 from aedetect.calibration.calibration import Calibration, Group
 from aedetect.calibration.conformal import Reference
 from aedetect.calibration.stretches import SortedScores
@@ -88,7 +88,7 @@ def choose_factors(
     Shapes: rows (n,) ordered by entity and time, `anomaly` those of confirmed events, `suspect`
     those that are left out already; threshold (n,) in force at each row. `accept` (ns) is how long
     the rows of a strong event are left out; `within` times the promised share of all rows are
-    flagged at most, and twice that of the last two days. The threshold is the score of the
+    flagged at most, and of those of the last two days. The threshold is the score of the
     conformal rank, as in `Reference.score_at`.
     Raises CalibrationRefused when no entity has enough rows.
     """
@@ -106,7 +106,7 @@ def choose_factors(
             f"a renewal needs {int(need.min()):,} scored rows of an entity outside strong events, "
             f"got {int(count.max()):,}: wait for more, or raise [calibration] renew_from"
         )
-    most = _bounds(rows.take(usable), codes, rate * within)
+    most = _bounds(rows.take(usable), codes, np.minimum(rate * within, 1.0))
     found = np.maximum(_levels(taken, codes, rate), most)
     lowest = LOWEST ** np.maximum(_days(taken, codes) / _WEEK, 1.0)
     ratio = np.maximum(found / np.maximum(value, _TINY), lowest)
@@ -158,15 +158,15 @@ def _on_few_days(rows: HeldOut, group: Int32, value: Float64) -> Bool:
 
 
 def _bounds(rows: HeldOut, codes: Sequence[int], share: Float64) -> Float64:
-    """Return the thresholds above which a share of all rows is, or twice it of the last days: (G,).
+    """Return the thresholds above which a share of all rows is, or of those of the last days: (G,).
 
     Of so few late rows that one event would decide, nothing follows.
     """
     late = rows.take(rows.time >= rows.time.max() - RECENT)
     count = np.bincount(_groups(late.entity, codes), minlength=len(share))
-    recent = _levels(late, codes, np.minimum(LENIENT * share, 1.0))
-    recent[count * LENIENT * share < FEWEST] = 0.0
-    return np.maximum(_levels(rows, codes, np.minimum(share, 1.0)), recent)
+    recent = _levels(late, codes, share)
+    recent[count * share < FEWEST] = 0.0
+    return np.maximum(_levels(rows, codes, share), recent)
 
 
 def _levels(rows: HeldOut, codes: Sequence[int], share: Float64) -> Float64:

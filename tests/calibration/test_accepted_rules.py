@@ -14,7 +14,7 @@ from aedetect.calibration.renewal import Renewal
 DAY = 86_400_000_000_000
 HOUR = DAY // 24
 DAYS = 20
-RATE = np.array([0.01, 0.01])
+RATE = np.array([0.02, 0.02])
 REASONS = ("state has a value never seen in training", "flow is stuck")
 SINCE, LAST = DAYS * DAY, 28 * DAY
 
@@ -37,10 +37,10 @@ def accepted(rows, *, before=()):
 
 @pytest.mark.parametrize(
     ("told", "at", "expected"),
-    [(48, 240, 0), (49, 240, 1), (9, 480, 0), (10, 480, 1)],  # of all rows, of the last 49
+    [(96, 240, 0), (97, 240, 1), (24, 480, 0), (28, 480, 0), (29, 480, 1)],  # 4.8 rows of a day
 )
 def test_a_rule_flags_no_more_than_scores_may(told, at, expected):
-    """Ten times the promise of all rows, twenty times of the last two days; of its entity."""
+    """Ten times the promise of all rows and of the last two days, on two days; of its entity."""
     found = accepted(hourly(told=told, at=at))
     assert found == (AcceptedRule(1, REASONS[1], SINCE + LAST),) * expected
 
