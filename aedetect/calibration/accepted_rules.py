@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -64,12 +64,12 @@ def accept_rules(
     kept = tuple(each for each in before if each.until > since)
     if not len(rows.time) or not (rows.reason >= 0).any():
         return kept
-    share = np.minimum(rate * within, 1.0)
+    seen = _Seen.of(rows, np.minimum(rate * within, 1.0))
     late = rows.time >= rows.time.max() - RECENT
-    beyond = _beyond(rows, np.ones(len(late), np.bool_), share) | _beyond(rows, late, share)
-    beyond &= _days_beyond(rows, share) >= _FEWEST_DAYS
+    beyond = seen.beyond(np.ones(len(late), np.bool_)) | seen.beyond(late)
+    beyond &= seen.days() >= _FEWEST_DAYS
     known = {(each.entity, each.reason) for each in kept}
-    found = ((int(code), rows.reasons[place]) for code, place in np.argwhere(beyond))
+    found = ((int(seen.entity[at]), rows.reasons[seen.reason[at]]) for at in np.flatnonzero(beyond))
     new = [AcceptedRule(*each, since + last) for each in found if each not in known]
     return (*kept, *new)
 
@@ -82,26 +82,44 @@ def by_reason(accepted: Sequence[AcceptedRule]) -> Mapping[str, list[int]]:
     return found
 
 
-def _beyond(rows: RuleRows, chosen: Bool, share: Float64) -> Bool:
-    """Return which reasons of which entities are more than a share of the chosen rows: (E, K)."""
-    count, broken = _counts(rows.entity[chosen].astype(np.int64), rows.reason[chosen], rows, share)
-    allowed = (count * share)[:, None]
-    return np.asarray((broken > allowed) & (broken >= FEWEST) & (allowed >= FEWEST))
+@dataclass(frozen=True)
+class _Seen:
+    """Pairs (P,) of entity and reason that occur, so that no more than those is counted.
 
+    `share` (E,) is what a reason may be of an entity's rows; `pair` (n,) that of each row, or -1.
+    """
 
-def _days_beyond(rows: RuleRows, share: Float64) -> Int64:
-    """Return on how many days each reason is more than a share of its entity's rows: (E, K)."""
-    day, place = np.unique(rows.time // _DAY, return_inverse=True)
-    each = np.tile(share, len(day))
-    owner = place.astype(np.int64) * len(share) + rows.entity
-    count, broken = _counts(owner, rows.reason, rows, each)
-    beyond = broken > (count * each)[:, None]
-    return np.asarray(beyond.reshape(len(day), len(share), -1).sum(axis=0), dtype=np.int64)
+    rows: RuleRows
+    share: Float64
+    entity: Int64
+    reason: Int64
+    pair: Int64
 
+    @classmethod
+    def of(cls, rows: RuleRows, share: Float64) -> Self:
+        """Find the pairs of rows."""
+        told, kinds = rows.reason >= 0, len(rows.reasons)
+        owner = rows.entity[told].astype(np.int64)
+        keys, place = np.unique(owner * kinds + rows.reason[told], return_inverse=True)
+        pair = np.full(len(told), -1)
+        pair[told] = place
+        return cls(rows, share, keys // kinds, keys % kinds, pair)
 
-def _counts(owner: Int64, reason: Int32, rows: RuleRows, share: Float64) -> tuple[Int64, Int64]:
-    """Return the rows of each owner, and those that each reason is told of: (G,), (G, K)."""
-    groups, kinds = len(share), len(rows.reasons)
-    told = reason >= 0
-    broken = np.bincount(owner[told] * kinds + reason[told], minlength=groups * kinds)
-    return np.bincount(owner, minlength=groups), broken.reshape(groups, kinds)
+    def beyond(self, chosen: Bool) -> Bool:
+        """Return which pairs are more than their share of the chosen rows: (P,)."""
+        count = np.bincount(self.rows.entity[chosen], minlength=len(self.share))
+        broken = np.bincount(self.pair[chosen & (self.pair >= 0)], minlength=len(self.entity))
+        allowed = (count * self.share)[self.entity]
+        return np.asarray((broken > allowed) & (broken >= FEWEST) & (allowed >= FEWEST))
+
+    def days(self) -> Int64:
+        """Return on how many days each pair is more than its share of the entity's rows: (P,)."""
+        day = self.rows.time // _DAY - self.rows.time.min() // _DAY
+        length = int(day.max()) + 1
+        each = self.rows.entity.astype(np.int64) * length + day
+        count = np.bincount(each, minlength=len(self.share) * length)
+        told = self.pair >= 0
+        keys, broken = np.unique(self.pair[told] * length + day[told], return_counts=True)
+        pair, owner = keys // length, self.entity[keys // length]
+        beyond = broken > count[owner * length + keys % length] * self.share[owner]
+        return np.bincount(pair[beyond], minlength=len(self.entity))

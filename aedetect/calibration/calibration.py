@@ -26,6 +26,7 @@ from aedetect.calibration.forecast import (
     form_groups,
     reported,
 )
+from aedetect.calibration.groups import Group, make_group, rows_beyond
 from aedetect.calibration.held_out import HeldOut
 from aedetect.calibration.outliers import LeftOut, count_left_out
 from aedetect.calibration.promise import Promise, make_promise
@@ -49,15 +50,6 @@ METHODS: dict[ThresholdName, Callable[[Sample, CalibrationSettings], Choice]] = 
 
 MINUTE = NANOSECONDS["min"]
 DEFAULT_TIMING = Timing(rules=EventRules(MINUTE), period=MINUTE, max_gap=MINUTE, length=1)
-
-
-@dataclass(frozen=True)
-class Group:
-    """Scores, threshold and forecast of one entity, or of all entities pooled."""
-
-    reference: Reference
-    threshold: Threshold
-    forecast: Forecast
 
 
 @dataclass(frozen=True)
@@ -179,7 +171,8 @@ def fit_calibration(
     sample = make_sample(held_out, timing=timing, per_entity=per_entity, leave_out=share)
     choice = _choose(sample, settings)
     rows = sample.normal
-    values, rates = (np.full(len(rows), getattr(choice.pooled, n)) for n in ("value", "rate"))
+    values = np.full(len(rows), choice.pooled.value)
+    rates = np.full(len(rows), choice.pooled.rate)
     groups = {}
     beyond = 0.0
     for code, chosen in grouped_rows(rows.entity) if choice.own else ():
@@ -187,9 +180,10 @@ def fit_calibration(
         if threshold is None:
             continue
         values[chosen], rates[chosen] = threshold.value, threshold.rate
-        groups[code] = _group(sample.own[code], threshold, rows.take(chosen), timing)
-        beyond += _beyond(sample.own[code], threshold, len(sample.own[code]))
-    beyond += _beyond(sample.pooled, choice.pooled, (~np.isin(rows.entity, list(groups))).sum())
+        groups[code] = make_group(sample.own[code], threshold, rows.take(chosen), timing)
+        beyond += rows_beyond(sample.own[code], threshold, len(sample.own[code]))
+    shared = int((~np.isin(rows.entity, list(groups))).sum())
+    beyond += rows_beyond(sample.pooled, choice.pooled, shared)
     flagged = rows.score >= values
     share, mean = choice.pooled.rate, float(rates.mean())
     made = Calibration(
@@ -234,17 +228,3 @@ def _left_out(held_out: HeldOut, choice: Choice, timing: Timing) -> LeftOut:
     first = reported(rows, rows.score >= values[rows.entity], timing.rules, timing.own)
     per_day = len(first) / max(days(covered(rows, timing, together=True)), 1e-12)
     return count_left_out(held_out, timing, per_day=per_day)
-
-
-def _group(reference: Reference, threshold: Threshold, rows: HeldOut, timing: Timing) -> Group:
-    """Combine scores, threshold and forecast of one entity."""
-    beyond = _beyond(reference, threshold, len(rows))
-    flagged = rows.score >= threshold.value
-    return Group(
-        reference, threshold, forecast(rows, flagged, timing, together=False, beyond=beyond)
-    )
-
-
-def _beyond(reference: Reference, threshold: Threshold, rows: int) -> float:
-    """Return the expected number of rows above a threshold that no held-out score reaches."""
-    return rows * threshold.rate if threshold.value > reference.scores[-1] else 0.0

@@ -28,8 +28,9 @@ import numpy as np
 
 from aedetect.calibration.accepted_rules import AcceptedRule
 from aedetect.calibration.bounds import FEWEST, RECENT
-from aedetect.calibration.calibration import Calibration, Group
+from aedetect.calibration.calibration import Calibration
 from aedetect.calibration.conformal import Reference
+from aedetect.calibration.groups import Group
 from aedetect.calibration.stretches import SortedScores
 from aedetect.errors import CalibrationRefused
 from aedetect.events.grouping import group_rows

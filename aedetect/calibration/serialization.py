@@ -20,7 +20,7 @@ from annotated_types import Ge, Gt, Lt
 from pydantic import TypeAdapter, ValidationError
 
 from aedetect.arrays import Float32, grouped_rows
-from aedetect.calibration.calibration import Calibration, Group
+from aedetect.calibration.calibration import Calibration
 from aedetect.calibration.conformal import Reference
 from aedetect.calibration.file_checks import (
     HELD_OUT_SCHEMA,
@@ -29,6 +29,7 @@ from aedetect.calibration.file_checks import (
     read_held_out_rows,
 )
 from aedetect.calibration.forecast import Forecast
+from aedetect.calibration.groups import Group
 from aedetect.calibration.held_out import HeldOut
 from aedetect.calibration.outliers import LeftOut
 from aedetect.calibration.promise import Promise

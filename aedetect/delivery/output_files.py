@@ -44,7 +44,7 @@ def read_batches(
     or the file cannot be read.
     """
     try:
-        parquet = pq.ParquetFile(stream)
+        parquet = pq.ParquetFile(stream, pre_buffer=False)
         absent = [column for column in columns if column not in parquet.schema_arrow.names]
         if absent:
             raise OutputError(

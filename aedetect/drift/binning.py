@@ -128,4 +128,6 @@ def farthest_index(usual: Float64) -> Float64:
     """
     rows = np.rint(usual.sum(axis=1)).astype(np.int64)
     alone = np.eye(BINS, dtype=np.int64)[None] * rows[:, None, None]
-    return np.asarray(stability_index(alone, usual[:, None, :] + 0 * alone).max(axis=1))
+    return np.asarray(
+        stability_index(alone, np.broadcast_to(usual[:, None], alone.shape)).max(axis=1)
+    )

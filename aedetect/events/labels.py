@@ -15,6 +15,7 @@ from aedetect.errors import OutputError
 from aedetect.events.table import read_event_table
 from aedetect.output import aside, list_files, publish, written
 from aedetect.output.atomic import PART, updating
+from aedetect.output.files import read_parquet
 from aedetect.output.partitions import FLAGGED
 from aedetect.timestamps import to_nanoseconds
 
@@ -60,9 +61,8 @@ def read_labels(output: Path) -> tuple[Label, ...]:
     if not path.exists():
         return ()
     try:
-        with path.open("rb") as stream:
-            rows = pq.read_table(stream, schema=_SCHEMA, use_threads=False).to_pylist()
-    except (OSError, pa.ArrowException) as error:
+        rows = read_parquet(path, _SCHEMA.names).cast(_SCHEMA).to_pylist()
+    except (OSError, pa.ArrowException, ValueError) as error:
         raise OutputError(
             f"{path} must be a table of labels, but it cannot be read ({error}): restore it or "
             "remove it and label again"

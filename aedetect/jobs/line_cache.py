@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from aedetect.data.sources import fingerprint_file
 from aedetect.errors import AedetectError
 from aedetect.output import aside, publish, written
+from aedetect.output.files import open_parquet
 from aedetect.report.lines import Line
 from aedetect.scoring.input_cache import CACHE, InputCache
 
@@ -72,8 +73,8 @@ def detector_digest(folder: Path) -> str:
 def read_lines(output: Path) -> dict[str, Lines]:
     """Return the lines of events that were drawn before, by key; none if damaged or missing."""
     try:
-        with written(output), (output / CACHE / _FILE).open("rb") as stream:
-            table = pq.read_table(stream, use_threads=False)
+        with written(output), open_parquet(output / CACHE / _FILE) as parquet:
+            table = parquet.read(use_threads=False)
         if (table.schema.metadata or {}).get(b"aedetect_lines") != _FORMAT:
             return {}
         return _lines(table)

@@ -108,7 +108,11 @@ def clock_of(time: pa.DataType) -> WallClock:
 
 @contextmanager
 def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
-    """Open a Parquet file on any file system, and close it at the end."""
+    """Open a Parquet file on any file system, and close it at the end.
+
+    Without `pre_buffer=False`, as in `pq.read_table`, Arrow reads a stream in threads of its own,
+    whatever `use_threads` says; a process that ends at once may be aborted by one of these.
+    """
     with open_input(path) as stream, pq.ParquetFile(stream, pre_buffer=False) as parquet:
         yield parquet
 

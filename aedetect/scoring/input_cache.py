@@ -25,6 +25,7 @@ from aedetect.data.sources import FileKey
 from aedetect.data.time_ranges import HOUR, TimeRange
 from aedetect.errors import AedetectError
 from aedetect.output import publish, written
+from aedetect.output.files import open_parquet
 
 CACHE = ".cache"  # folder of the output
 _FILE = "inputs.parquet"
@@ -64,8 +65,8 @@ class InputCache:
 def read_input_cache(output: Path, *, timestamp: str, step: int = HOUR) -> InputCache:
     """Read the cache of earlier runs; empty if it is missing or damaged."""
     try:
-        with written(output), (output / CACHE / _FILE).open("rb") as stream:
-            table = pq.read_table(stream, use_threads=False)
+        with written(output), open_parquet(output / CACHE / _FILE) as parquet:
+            table = parquet.read(use_threads=False)
         if (table.schema.metadata or {}).get(b"aedetect_cache") != _FORMAT:
             return InputCache()
         entries = list(_entries(table, timestamp, step))

@@ -93,11 +93,11 @@ def _csv(path: Path, _start: int, _end: int, clock: WallClock) -> Iterator[Inter
 
 def _parquet(path: Path, _start: int, _end: int, clock: WallClock) -> Iterator[Interval]:
     import pyarrow as pa
-    import pyarrow.parquet as pq
+
+    from aedetect.output.files import read_parquet
 
     try:
-        with path.open("rb") as stream:
-            table = pq.read_table(stream, use_threads=False)
+        table = read_parquet(path)
     except (OSError, pa.ArrowException) as error:
         raise UnreadableFile(f"{path.name} is not readable Parquet ({error})") from error
     return _rows(path, table.column_names, table.to_pylist(), clock)

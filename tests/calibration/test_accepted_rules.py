@@ -53,6 +53,21 @@ def test_few_rows_decide_nothing():
     assert accepted(RuleRows(*(np.zeros(0, np.int32),) * 3, REASONS)) == ()
 
 
+def test_memory_is_that_of_the_rows():
+    """Not of all entities times all reasons, which would be eight gigabytes here."""
+    entities, kinds = 1_000_000, 1_000
+    one = hourly(told=29)
+    many = RuleRows(
+        one.entity + np.int32(entities - 2),
+        one.time,
+        one.reason,
+        [f"rule {n}" for n in range(kinds)],
+    )
+    rate = np.full(entities, RATE[0])
+    found = accept_rules(many, rate, within=10.0, since=SINCE, last=LAST)
+    assert found == (AcceptedRule(entities - 1, "rule 1", SINCE + LAST),)
+
+
 def test_it_is_accepted_for_a_time():
     """It stays until then without being seen; what is seen after that is accepted anew."""
     old = AcceptedRule(1, REASONS[1], SINCE + 1)
